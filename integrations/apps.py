@@ -1,0 +1,12 @@
+"""The Django app of everything that touches the wire."""
+
+from django.apps import AppConfig
+
+
+class IntegrationsConfig(AppConfig):
+    name = "integrations"
+    verbose_name = "Kartra"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from integrations import receivers  # noqa: F401  (connects the bell to changes_recorded)

@@ -1,0 +1,22 @@
+"""The tables of the wire: how Kartra is reached, what it sent us, what we sent it."""
+
+from integrations.models.call import Attempt, Cause, ApiCall, Outcome, Proof
+from integrations.models.connection import Connection, Door, Sending, StoppedBy
+from integrations.models.delivery import Channel, Delivery, DeliveryStatus
+from integrations.models.heartbeat import Heartbeat
+
+__all__ = [
+    "ApiCall",
+    "Attempt",
+    "Cause",
+    "Channel",
+    "Connection",
+    "Delivery",
+    "DeliveryStatus",
+    "Door",
+    "Heartbeat",
+    "Outcome",
+    "Proof",
+    "Sending",
+    "StoppedBy",
+]

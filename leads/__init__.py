@@ -1,0 +1,1 @@
+"""What we know of a Kartra account and what we want of it. Makes no network call."""

@@ -1,0 +1,63 @@
+"""Lists: put a lead on one, take it off."""
+
+import datetime as dt
+
+from django import forms
+from django.db.models import Exists, OuterRef, QuerySet
+
+from leads import mirror
+from leads.kinds.base import CatalogueChoice, Kind, Parameter, Parameters
+from leads.models import Account, Lead, LeadChange, Source, ListSubscription, MailingList
+
+
+def _field(account: Account) -> forms.Field:
+    return CatalogueChoice(MailingList.objects.filter(account=account), label="List")
+
+
+def _family(parameters: Parameters) -> str:
+    return f"list:{parameters['list']}"
+
+
+def _is_on_list(parameters: Parameters) -> Exists:
+    return Exists(
+        ListSubscription.objects.filter(
+            lead=OuterRef("pk"), mailing_list__name=parameters["list"], active=True
+        )
+    )
+
+
+def _on_list(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(_is_on_list(parameters))
+
+
+def _off_list(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(~_is_on_list(parameters), read_at__isnull=False)
+
+
+def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
+    mirror.set_list(change.lead, change.parameters["list"], on, source=Source.PUSH, at=at, change=change)
+
+
+SUBSCRIBE_LIST = Kind(
+    name="subscribe_list",
+    label="Add to a list",
+    parameters=(Parameter("list", _field),),
+    permission="leads.subscribe_list",
+    family=_family,
+    sentence=lambda parameters: f"add to the list {parameters.get('list', '')}",
+    already_so=_on_list,
+    effect=lambda change, at: _confirmed(change, at, True),
+    inverse="unsubscribe_list",
+)
+UNSUBSCRIBE_LIST = Kind(
+    name="unsubscribe_list",
+    label="Remove from a list",
+    parameters=(Parameter("list", _field),),
+    permission="leads.unsubscribe_list",
+    family=_family,
+    sentence=lambda parameters: f"remove from the list {parameters.get('list', '')}",
+    already_so=_off_list,
+    effect=lambda change, at: _confirmed(change, at, False),
+    inverse="subscribe_list",
+)
+KINDS = (SUBSCRIBE_LIST, UNSUBSCRIBE_LIST)

@@ -1,0 +1,59 @@
+"""Tags: put one on a lead, take one off."""
+
+import datetime as dt
+
+from django import forms
+from django.db.models import Exists, OuterRef, QuerySet
+
+from leads import mirror
+from leads.kinds.base import CatalogueChoice, Kind, Parameter, Parameters
+from leads.models import Account, Lead, LeadChange, Source, LeadTag, Tag
+
+
+def _field(account: Account) -> forms.Field:
+    return CatalogueChoice(Tag.objects.filter(account=account), label="Tag")
+
+
+def _family(parameters: Parameters) -> str:
+    return f"tag:{parameters['tag']}"
+
+
+def _has_tag(parameters: Parameters) -> Exists:
+    return Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=parameters["tag"]))
+
+
+def _tagged(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(_has_tag(parameters))
+
+
+def _not_tagged(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(~_has_tag(parameters), read_at__isnull=False)
+
+
+def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
+    mirror.set_tag(change.lead, change.parameters["tag"], on, source=Source.PUSH, at=at, change=change)
+
+
+ASSIGN_TAG = Kind(
+    name="assign_tag",
+    label="Assign a tag",
+    parameters=(Parameter("tag", _field),),
+    permission="leads.assign_tag",
+    family=_family,
+    sentence=lambda parameters: f"assign the tag {parameters.get('tag', '')}",
+    already_so=_tagged,
+    effect=lambda change, at: _confirmed(change, at, True),
+    inverse="unassign_tag",
+)
+UNASSIGN_TAG = Kind(
+    name="unassign_tag",
+    label="Remove a tag",
+    parameters=(Parameter("tag", _field),),
+    permission="leads.unassign_tag",
+    family=_family,
+    sentence=lambda parameters: f"remove the tag {parameters.get('tag', '')}",
+    already_so=_not_tagged,
+    effect=lambda change, at: _confirmed(change, at, False),
+    inverse="assign_tag",
+)
+KINDS = (ASSIGN_TAG, UNASSIGN_TAG)

@@ -1,0 +1,64 @@
+"""The tables of the mirror (written by `leads.mirror` alone) and of the wishes (written by `leads.changes`)."""
+
+from leads.models.account import Account
+from leads.models.activity import Activity, Source
+from leads.models.catalogue import (
+    Calendar,
+    CalendarClass,
+    CustomField,
+    CustomFieldType,
+    MailingList,
+    Membership,
+    MembershipLevel,
+    Page,
+    Product,
+    Sequence,
+    Tag,
+)
+from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
+from leads.models.commerce import RecurringSubscription, Transaction
+from leads.models.lead import GoneReason, Lead, LeadEmail, normal_email
+from leads.models.membership import (
+    CalendarEnrollment,
+    LeadTag,
+    ListSubscription,
+    MembershipGrant,
+    SequenceEnrollment,
+)
+from leads.models.run import BulkRun, RunDraft, RunState
+
+__all__ = [
+    "BLOCKING",
+    "OPEN",
+    "Account",
+    "Activity",
+    "BulkRun",
+    "Calendar",
+    "CalendarClass",
+    "CalendarEnrollment",
+    "ChangeStatus",
+    "CustomField",
+    "CustomFieldType",
+    "GoneReason",
+    "Lead",
+    "LeadChange",
+    "LeadEmail",
+    "LeadTag",
+    "ListSubscription",
+    "MailingList",
+    "Membership",
+    "MembershipGrant",
+    "MembershipLevel",
+    "Page",
+    "Product",
+    "Reason",
+    "RecurringSubscription",
+    "RunDraft",
+    "RunState",
+    "Sequence",
+    "SequenceEnrollment",
+    "Source",
+    "Tag",
+    "Transaction",
+    "normal_email",
+]

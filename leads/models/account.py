@@ -1,0 +1,35 @@
+"""A Kartra account that is mirrored. Every other row of the mirror belongs to one."""
+
+import zoneinfo
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(f"{value} is not the name of a time zone (an example is America/New_York).")
+
+
+class Account(models.Model):
+    """One Kartra account. How it is reached is the matter of `integrations.Connection`."""
+
+    name = models.CharField(max_length=100, unique=True)
+    time_zone = models.CharField(
+        max_length=64,
+        default="America/New_York",
+        validators=[validate_time_zone],
+        help_text="The zone of Kartra's dates, which come without one. Kartra documents them as EST.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone in which Kartra's naive dates are read."""
+        return zoneinfo.ZoneInfo(self.time_zone)

@@ -1,0 +1,48 @@
+"""What happened to a lead: the timeline."""
+
+from django.db import models
+
+from leads.models.account import Account
+from leads.models.lead import Lead
+
+
+class Source(models.TextChoices):
+    """Who told us, or who did it."""
+
+    STAFF = "staff", "staff"
+    PUSH = "push", "sent by us, confirmed by Kartra"
+    WEBHOOK = "webhook", "message from Kartra"
+    IPN = "ipn", "payment message from Kartra"
+    REFRESH = "refresh", "read from Kartra"
+    IMPORT = "import", "import"
+
+
+class Activity(models.Model):
+    """Something that happened to a lead: at `at`, or somewhere between `between_from` and `at`.
+
+    `details` holds what the kind needs to be told in a sentence, e.g. {"tag": "VIP"} or {"field": …, "was": …, "is": …}.
+    `cause` names the row behind it, e.g. "delivery 12" or "call 5"; `change` is the wish behind it, if there was one.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="activities")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
+    kind = models.CharField(max_length=64)
+    between_from = models.DateTimeField(null=True, blank=True)
+    at = models.DateTimeField()
+    source = models.CharField(max_length=12, choices=Source)
+    details = models.JSONField(default=dict, blank=True)
+    cause = models.CharField(max_length=64, blank=True, default="")
+    change = models.ForeignKey(
+        "leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="activities"
+    )
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        verbose_name_plural = "activity"
+        indexes = [
+            models.Index(fields=["lead", "-at"], name="leads_activity_lead"),
+            models.Index(fields=["account", "kind", "-at"], name="leads_activity_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of lead {self.lead_id}"

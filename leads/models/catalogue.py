@@ -1,0 +1,129 @@
+"""The things of an account that leads are joined to: tags, lists, sequences, calendars, products and the like.
+
+Kartra names nearly all of them by name. `missing_since` says when the account's catalogue stopped showing one;
+things that Kartra has no list of (calendars, products, memberships) never get it.
+"""
+
+from django.db import models
+
+from leads.models.account import Account
+
+
+class Thing(models.Model):
+    """What every entry of the catalogue has. Names are kept byte for byte: Kartra's own matching is not documented."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss")
+    name = models.CharField(max_length=500)
+    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    missing_since = models.DateTimeField("no longer in Kartra since", null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="leads_%(class)s_one_per_name"),
+            models.CheckConstraint(condition=~models.Q(name=""), name="leads_%(class)s_named"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tag(Thing):
+    """A tag of the account."""
+
+
+class MailingList(Thing):
+    """A list of the account."""
+
+    class Meta(Thing.Meta):
+        verbose_name = "list"
+
+
+class Sequence(Thing):
+    """A sequence of the account. Kartra does not tell its steps."""
+
+
+class Page(Thing):
+    """A page of the account."""
+
+
+class Product(Thing):
+    """A product, known from what was sold."""
+
+
+class Calendar(Thing):
+    """A calendar, known from bookings: Kartra has no list of them."""
+
+
+class Membership(Thing):
+    """A membership, known from the leads that have it."""
+
+
+class CalendarClass(models.Model):
+    """A class of a calendar, known from bookings."""
+
+    calendar = models.ForeignKey(Calendar, on_delete=models.PROTECT, related_name="classes")
+    name = models.CharField(max_length=500)
+    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "calendar class"
+        verbose_name_plural = "calendar classes"
+        constraints = [
+            models.UniqueConstraint(fields=["calendar", "name"], name="leads_calendarclass_one_per_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MembershipLevel(models.Model):
+    """A level of a membership; access is per level."""
+
+    membership = models.ForeignKey(Membership, on_delete=models.PROTECT, related_name="levels")
+    name = models.CharField(max_length=500)
+    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["membership", "name"], name="leads_membershiplevel_one_per_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CustomFieldType(models.TextChoices):
+    INPUT_FIELD = "input_field", "one line of text"
+    TEXT_AREA = "text_area", "text"
+    DROP_DOWN = "drop_down", "drop-down"
+    RADIO_BUTTON = "radio_button", "one of several"
+    CHECKBOX = "checkbox", "any of several"
+
+
+class CustomField(models.Model):
+    """A custom field of the account. `options` is [[option id, option text], …], empty for the text types."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="customfields")
+    identifier = models.CharField(max_length=500)
+    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
+    type = models.CharField(max_length=32, help_text="As Kartra names it; five are documented.")
+    options = models.JSONField(default=list, blank=True)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    missing_since = models.DateTimeField("no longer in Kartra since", null=True, blank=True)
+
+    class Meta:
+        ordering = ["identifier"]
+        verbose_name = "custom field"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "identifier"], name="leads_customfield_one_per_identifier")
+        ]
+
+    def __str__(self) -> str:
+        return self.identifier

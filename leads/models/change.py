@@ -1,0 +1,171 @@
+"""A wish of a person for one lead, and what became of it at Kartra. Created by `leads.changes` alone."""
+
+import datetime as dt
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.urls import reverse
+
+from leads.models.account import Account
+from leads.models.lead import Lead
+from leads.models.run import BulkRun, RunState
+
+
+class ChangeStatus(models.TextChoices):
+    WAITING = "waiting", "queued"
+    SENDING = "sending", "sending"
+    UNKNOWN = "unknown", "checking with Kartra"
+    UNDECIDED = "undecided", "needs your decision"
+    ACCEPTED = "accepted", "done (Kartra confirmed)"
+    REJECTED = "rejected", "Kartra refused"
+    SKIPPED = "skipped", "nothing to do"
+    CANCELLED = "cancelled", "cancelled"
+
+
+OPEN = (ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN, ChangeStatus.UNDECIDED)
+BLOCKING = OPEN  # an earlier change of the family holds back later ones in whatever open state it is
+
+
+class Reason(models.TextChoices):
+    """Why a change is skipped or undecided."""
+
+    NONE = "", ""
+    ALREADY_SO = "already_so", "already so"
+    GONE = "gone", "deleted in Kartra"
+    LEFT_OUT = "left_out", "left out"
+    OUTCOME = "outcome", "nobody can know whether it was done"
+    CONFLICT = "conflict", "changed in Kartra meanwhile"
+    UNLISTED_CODE = "unlisted_code", "Kartra answered with a code that is not documented"
+    FIREWALL = "firewall", "twice not done: Kartra's firewall may refuse the text"
+
+
+class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
+    def open(self) -> Self:
+        return self.filter(status__in=OPEN)
+
+    def settled(self) -> Self:
+        return self.exclude(status__in=OPEN)
+
+    def in_going_runs(self) -> Self:
+        """Changes on their own, or in a run that is running (not preparing, paused or cancelling)."""
+        return self.filter(Q(run=None) | Q(run__state=RunState.RUNNING))
+
+    def due(self) -> Self:
+        """Changes that may be sent: waiting, in no run that stands still, and with no earlier open change of the
+        same family that cannot travel in the same call (one in flight, unclear, or held by a run that stands still)."""
+        earlier = LeadChange.objects.filter(
+            lead=OuterRef("lead"), family=OuterRef("family"), pk__lt=OuterRef("pk"), status__in=OPEN
+        )
+        held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
+        return self.filter(status=ChangeStatus.WAITING).in_going_runs().filter(~Exists(held))
+
+    def counts(self) -> dict[str, int]:
+        """How many changes are in each status, every status named: {"waiting": 3, "accepted": 0, …}."""
+        found = dict(self.order_by().values_list("status").annotate(n=models.Count("pk")))
+        return {status: found.get(status, 0) for status in ChangeStatus.values}
+
+
+class LeadChange(models.Model):
+    """One wish of a person for one lead, and what became of it at Kartra. Its states are drawn in docs/architecture.md.
+
+    `parameters` are the kind's own, e.g. {"tag": "VIP"}. `family` is what it is about ("tag:VIP"): changes of one
+    family and lead keep their order. `code` and `message` are Kartra's, of a refusal or of an unclear answer.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="changes")
+    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="changes")
+    run = models.ForeignKey(BulkRun, on_delete=models.PROTECT, null=True, blank=True, related_name="changes")
+    kind = models.CharField(max_length=32)
+    parameters = models.JSONField(default=dict, blank=True)
+    family = models.CharField(max_length=520)
+    status = models.CharField(max_length=12, choices=ChangeStatus, default=ChangeStatus.WAITING)
+    reason = models.CharField(max_length=16, choices=Reason, blank=True, default="")
+    code = models.CharField(max_length=16, blank=True, default="")
+    message = models.TextField(blank=True, default="")
+    alone = models.BooleanField(default=False, help_text="Sent in a call of its own: an earlier chain was refused.")
+    not_done = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row that were proven not done.")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    why = models.TextField("reason given", blank=True, default="")
+    requested_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = LeadChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]  # the order in which they were asked for
+        verbose_name = "requested change"
+        permissions = [
+            ("assign_tag", "Can assign tags"),
+            ("unassign_tag", "Can remove tags"),
+            ("subscribe_list", "Can add leads to lists"),
+            ("unsubscribe_list", "Can remove leads from lists"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="leads_change_settled_at_iff_not_open",
+                condition=Q(status__in=OPEN, settled_at=None)
+                | (~Q(status__in=OPEN) & Q(settled_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="leads_change_reason_iff_held_or_skipped",
+                condition=(Q(status__in=[ChangeStatus.SKIPPED, ChangeStatus.UNDECIDED]) & ~Q(reason=""))
+                | (~Q(status__in=[ChangeStatus.SKIPPED, ChangeStatus.UNDECIDED]) & Q(reason="")),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account", "id"],
+                condition=Q(status=ChangeStatus.WAITING),
+                name="leads_change_waiting",
+            ),
+            models.Index(
+                fields=["account", "id"],
+                condition=Q(status=ChangeStatus.WAITING, run=None),
+                name="leads_change_waiting_single",
+            ),
+            models.Index(
+                fields=["lead", "family", "id"], condition=Q(status__in=OPEN), name="leads_change_open"
+            ),
+            models.Index(fields=["run", "status"], name="leads_change_run_status"),
+            models.Index(fields=["lead", "-id"], name="leads_change_lead"),
+            models.Index(fields=["account", "status", "-settled_at"], name="leads_change_status"),
+        ]
+
+    def __str__(self) -> str:
+        from leads import kinds
+
+        return kinds.get(self.kind).sentence(self.parameters)
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:leads_leadchange_change", args=[self.pk])
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    def settle(
+        self,
+        status: ChangeStatus,
+        *,
+        at: dt.datetime,
+        reason: str = "",
+        code: str = "",
+        message: str = "",
+        not_done: int | None = None,
+        alone: bool | None = None,
+    ) -> None:
+        """Write what became of it. Open states clear `settled_at`; ended ones set it to `at`."""
+        self.status = status
+        self.reason = reason
+        self.code = code
+        self.message = message
+        self.settled_at = None if status in OPEN else at
+        if not_done is not None:
+            self.not_done = not_done
+        if alone is not None:
+            self.alone = alone
+        self.save(update_fields=["status", "reason", "code", "message", "settled_at", "not_done", "alone"])

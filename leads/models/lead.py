@@ -1,0 +1,170 @@
+"""The lead as Kartra holds it, and the addresses it had."""
+
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from leads.models.account import Account
+
+
+def normal_email(email: str | None) -> str:
+    """The form in which addresses are compared: trimmed and without case."""
+    return (email or "").strip().casefold()
+
+
+class GoneReason(models.TextChoices):
+    """How we know that a lead is gone. A failed call is never one of them."""
+
+    DELETED = "deleted", "Kartra says that it is deleted (245)"
+    NOT_FOUND = "not_found", "Kartra finds no lead of this id (243)"
+
+
+class LeadQuerySet(models.QuerySet["Lead"]):
+    def of(self, account: Account | int) -> Self:
+        return self.filter(account=account)
+
+    def here(self) -> Self:
+        """Leads that, as far as we know, exist in Kartra."""
+        return self.filter(gone_at=None)
+
+    def known_as(self, id_or_email: str) -> Self:
+        """Leads of this Kartra id, or of this email address when the text holds an @."""
+        text = id_or_email.strip()
+        if "@" in text:
+            return self.filter(email_key=normal_email(text))
+        return self.filter(kartra_id=text)
+
+
+class Lead(models.Model):
+    """One lead of one account: identity is Kartra's id, never the email. Written by `leads.mirror` alone.
+
+    `kartra_id` null: the id is not known yet, and then the address is unique in the account. Texts are as Kartra
+    gave them; `date_joined` is UTC. `custom_values` is {identifier: text | [[option id, option text], …]}.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="leads")
+    kartra_id = models.CharField("Kartra id", max_length=32, null=True, blank=True)  # noqa: DJ001
+    email = models.TextField(blank=True, default="")
+    email_key = models.CharField(max_length=320, blank=True, default="", editable=False)
+
+    first_name = models.TextField(blank=True, default="")
+    middle_name = models.TextField(blank=True, default="")
+    last_name = models.TextField(blank=True, default="")
+    last_name2 = models.TextField("second last name", blank=True, default="")
+    username = models.TextField(blank=True, default="")
+    phone_country_code = models.TextField(blank=True, default="")
+    phone = models.TextField(blank=True, default="")
+    company = models.TextField(blank=True, default="")
+    address = models.TextField(blank=True, default="")
+    zip = models.TextField(blank=True, default="")
+    city = models.TextField(blank=True, default="")
+    state = models.TextField(blank=True, default="")
+    country = models.CharField(max_length=100, blank=True, default="")
+    ip = models.TextField("IP address", blank=True, default="")
+    ip_country = models.TextField("country of the IP address", blank=True, default="")
+    lead_picture = models.TextField("picture", blank=True, default="")
+    website = models.TextField(blank=True, default="")
+    facebook = models.TextField(blank=True, default="")
+    twitter = models.TextField(blank=True, default="")
+    linkedin = models.TextField(blank=True, default="")
+    instagram = models.TextField(blank=True, default="")
+    google_plus = models.TextField(blank=True, default="")
+    lead_preferred_time_zone = models.TextField("preferred time zone", blank=True, default="")
+    sales_tax_id = models.TextField(blank=True, default="")
+    business_type = models.TextField(blank=True, default="")
+    notes = models.TextField(blank=True, default="")
+    source = models.CharField(max_length=64, blank=True, default="")
+    source_id = models.TextField(blank=True, default="")
+    referring_id = models.TextField(blank=True, default="")
+    score = models.IntegerField(null=True, blank=True)
+    blacklisted = models.BooleanField(null=True, blank=True)
+    date_joined = models.DateTimeField(null=True, blank=True)
+    gdpr_lead_status = models.CharField("GDPR status", max_length=16, blank=True, default="")
+    gdpr_lead_status_date = models.TextField("GDPR status since", blank=True, default="")
+    gdpr_lead_status_ip = models.TextField("GDPR status from", blank=True, default="")
+    gdpr_lead_communications = models.CharField(
+        "GDPR communications", max_length=16, blank=True, default="", help_text="Kartra's own value, unread."
+    )
+    custom_values = models.JSONField(default=dict, blank=True)
+    extra = models.JSONField(default=dict, blank=True, help_text="Keys Kartra sent that we do not know.")
+
+    known_since = models.DateTimeField(auto_now_add=True)
+    known_from = models.CharField(max_length=12, blank=True, default="")
+    read_at = models.DateTimeField("as of", null=True, blank=True, help_text="When Kartra last told all of it.")
+    dirty_at = models.DateTimeField("update due since", null=True, blank=True)
+    absent_at = models.DateTimeField(null=True, blank=True, help_text="A read of this address found no lead.")
+    gone_at = models.DateTimeField("deleted in Kartra", null=True, blank=True)
+    gone_reason = models.CharField(max_length=12, choices=GoneReason, blank=True, default="")
+
+    objects = LeadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "kartra_id"], name="leads_lead_one_per_kartra_id"),
+            models.UniqueConstraint(
+                fields=["account", "email_key"],
+                condition=Q(kartra_id=None),
+                name="leads_lead_one_per_email_without_id",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kartra_id="") & (Q(kartra_id__isnull=False) | ~Q(email_key="")),
+                name="leads_lead_id_or_email",
+            ),
+            models.CheckConstraint(
+                condition=Q(gone_at=None, gone_reason="") | (Q(gone_at__isnull=False) & ~Q(gone_reason="")),
+                name="leads_lead_gone_with_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "email_key"], name="leads_lead_email"),
+            models.Index(fields=["account", "-date_joined"], name="leads_lead_joined"),
+            models.Index(fields=["account", "score"], name="leads_lead_score"),
+            models.Index(fields=["account", "country"], name="leads_lead_country"),
+            models.Index(fields=["account", "read_at"], name="leads_lead_read"),
+            models.Index(
+                fields=["account", "dirty_at"], condition=Q(dirty_at__isnull=False), name="leads_lead_dirty"
+            ),
+            models.Index(
+                fields=["account", "gone_at"], condition=Q(gone_at__isnull=False), name="leads_lead_gone"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email or f"lead {self.kartra_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email_key = normal_email(self.email)
+        super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:leads_lead_change", args=[self.pk])
+
+    @property
+    def name(self) -> str:
+        """First, middle and last name as one text; may be empty."""
+        return " ".join(part for part in (self.first_name, self.middle_name, self.last_name) if part)
+
+
+class LeadEmail(models.Model):
+    """An address a lead had, and from when to when we know that it had it."""
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="emails")
+    email = models.TextField()
+    email_key = models.CharField(max_length=320, editable=False)
+    since = models.DateTimeField(help_text="When we first saw it.")
+    until = models.DateTimeField(null=True, blank=True, help_text="When we saw another instead.")
+
+    class Meta:
+        ordering = ["-since"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead", "email_key"], condition=Q(until=None), name="leads_leademail_one_open"
+            )
+        ]
+        indexes = [models.Index(fields=["email_key"], name="leads_leademail_key")]
+
+    def __str__(self) -> str:
+        return self.email

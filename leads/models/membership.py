@@ -1,0 +1,103 @@
+"""What a lead is joined to: tags, lists, sequences, calendars, memberships, with whence we know it."""
+
+from django.db import models
+
+from leads.models.activity import Source
+from leads.models.catalogue import CalendarClass, MailingList, MembershipLevel, Sequence, Tag
+from leads.models.lead import Lead
+
+
+class Joined(models.Model):
+    """A lead's tie to a thing of its account: known since when, told by whom, and by which change of ours, if any."""
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="%(class)ss")
+    since = models.DateTimeField(help_text="When it became known to us in this state.")
+    source = models.CharField(max_length=12, choices=Source)
+    change = models.ForeignKey(
+        "leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        abstract = True
+
+
+class LeadTag(Joined):
+    """The lead has the tag. Taking the tag off deletes the row; the timeline keeps that it was there."""
+
+    tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="lead_tags")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tag", "lead"], name="leads_leadtag_once")]
+
+    def __str__(self) -> str:
+        return str(self.tag)
+
+
+class ListSubscription(Joined):
+    """The lead is, or was, on the list: Kartra keeps the entry of those who left, inactive."""
+
+    mailing_list = models.ForeignKey(
+        MailingList, on_delete=models.PROTECT, related_name="subscriptions", verbose_name="list"
+    )
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name = "list subscription"
+        constraints = [
+            models.UniqueConstraint(fields=["mailing_list", "lead"], name="leads_listsubscription_once")
+        ]
+        indexes = [models.Index(fields=["mailing_list", "active", "lead"], name="leads_listsub_active")]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_list}" if self.active else f"{self.mailing_list} (left)"
+
+
+class SequenceEnrollment(Joined):
+    """The lead is, or was, in the sequence. `step` and `status` are Kartra's own words ("active", "unsubscribed", …)."""
+
+    sequence = models.ForeignKey(Sequence, on_delete=models.PROTECT, related_name="enrollments")
+    step = models.CharField(max_length=32, blank=True, default="")
+    status = models.CharField(max_length=32, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sequence", "lead"], name="leads_sequenceenrollment_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence}, step {self.step}" if self.step else str(self.sequence)
+
+
+class CalendarEnrollment(Joined):
+    """A booking: one class of one calendar at one time. `starts_at` is UTC; null when Kartra did not tell it."""
+
+    calendar_class = models.ForeignKey(CalendarClass, on_delete=models.PROTECT, related_name="enrollments")
+    starts_at = models.DateTimeField(null=True, blank=True)
+    duration_min = models.PositiveIntegerField(null=True, blank=True)
+    status = models.CharField(max_length=32, blank=True, default="")
+    booking_id = models.CharField("Kartra's booking id", max_length=32, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead", "booking_id"],
+                condition=~models.Q(booking_id=""),
+                name="leads_calendarenrollment_one_per_booking",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.calendar_class)
+
+
+class MembershipGrant(Joined):
+    """The lead has, or had, access to a level of a membership."""
+
+    level = models.ForeignKey(MembershipLevel, on_delete=models.PROTECT, related_name="grants")
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["level", "lead"], name="leads_membershipgrant_once")]
+
+    def __str__(self) -> str:
+        return str(self.level)
