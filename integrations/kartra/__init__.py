@@ -1,0 +1,1 @@
+"""Kartra's API in plain Python: no Django, no settings, no retries."""

@@ -1,0 +1,390 @@
+"""Kartra's API, typed: every command and `get_lead`, one call each, and chains of actions on one lead.
+
+No settings, no models, no retries: the callers own pace and repetition.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from integrations.kartra import commands
+from integrations.kartra.commands import Action, LeadRef, call_fields
+from integrations.kartra.errors import OutcomeUnknown, Rejected, refusal
+from integrations.kartra.profile import LeadProfile, options_of, profile_of
+from integrations.kartra.replies import (
+    ActionOutcome,
+    ChainReply,
+    WholeCallRefused,
+    body_of,
+    code_of,
+    is_error,
+    message_of,
+    parse_chain,
+)
+from integrations.kartra.transport import Answer, Transport
+from integrations.kartra.values import amount, decoded, ident, rows, text, whole
+
+SLOW_S = 90.0
+"""`retrieve_custom_fields` is known to be slow: its own deadline."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Of the app, and of the Kartra account it acts on. Never shown."""
+
+    app_id: str = field(repr=False)
+    api_key: str = field(repr=False)
+    api_password: str = field(repr=False)
+
+    def fields(self) -> list[tuple[str, str]]:
+        return [("app_id", self.app_id), ("api_key", self.api_key), ("api_password", self.api_password)]
+
+
+@dataclass(frozen=True)
+class CustomFieldDefinition:
+    """A custom field of the account; `options` ((option id, option text), …) for the choice types."""
+
+    id: str
+    identifier: str
+    type: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TransactionEntry:
+    """One line of a lead's transactions. Kartra gives neither amount nor date here."""
+
+    id: str
+    lead_id: str
+    lead_email: str = field(repr=False)
+    type: str
+
+
+@dataclass(frozen=True)
+class SubscriptionEntry:
+    """One line of a lead's recurring subscriptions."""
+
+    id: str
+    lead_id: str
+    lead_email: str = field(repr=False)
+    status: str
+
+
+@dataclass(frozen=True)
+class TransactionDetails:
+    """A transaction; amounts as Decimal, the rest as Kartra gave it in `raw`."""
+
+    id: str
+    lead_id: str
+    product_id: str
+    product_name: str
+    price_point: str
+    quantity: int | None
+    full_amount: Decimal | None
+    affiliate: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SubscriptionDetails:
+    """A recurring subscription; dates are Kartra's naive texts ("" for none)."""
+
+    id: str
+    lead_id: str
+    product_id: str
+    price_point: str
+    status: str
+    start_date: str
+    end_date: str
+    next_payment_date: str
+    next_payment_amount: Decimal | None
+    current_installment: int | None
+    installments_left: str
+    recurring_period: str
+    affiliate: str
+    jv: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+class Client:
+    """Kartra with one set of credentials. Every method makes exactly one call.
+
+    All raise NotSent, Throttled, OutcomeUnknown, CredentialsRefused; a refusal is Rejected with Kartra's code.
+    """
+
+    def __init__(self, credentials: Credentials, transport: Transport) -> None:
+        self._credentials = credentials
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"Client({self._transport!r})"
+
+    # --- the ground: one call
+
+    def call(
+        self, pairs: Sequence[tuple[str, str]], *, fresh: bool = False, deadline_s: float | None = None
+    ) -> Answer:
+        """Any call: form fields without credentials, Kartra's answer as it came."""
+        return self._transport.post([*self._credentials.fields(), *pairs], fresh=fresh, deadline_s=deadline_s)
+
+    def chain(
+        self,
+        lead: LeadRef | None,
+        actions: Sequence[Action],
+        *,
+        lead_fields: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
+    ) -> ChainReply | WholeCallRefused:
+        """Several actions on one lead in one call. `repeatable=False` never uses a socket that may be stale."""
+        answer = self.call(call_fields(actions, lead, lead_fields), fresh=not repeatable)
+        return parse_chain(answer.text, actions)
+
+    def _one(
+        self, action: Action, lead: LeadRef | None = None, *, fields: Mapping[str, Any] | None = None, repeatable: bool = True
+    ) -> ActionOutcome:
+        reply = self.chain(lead, [action], lead_fields=fields, repeatable=repeatable)
+        if isinstance(reply, WholeCallRefused):
+            raise refusal(reply.code, reply.message)
+        outcome = reply.outcomes[0]
+        if outcome.state == "refused":
+            raise refusal(outcome.code, outcome.message)
+        if outcome.state == "missing":
+            raise OutcomeUnknown("", f"Kartra's answer does not mention {action.cmd}")
+        return outcome
+
+    def _top(self, action: Action, key: str, *, deadline_s: float | None = None) -> Any:
+        """A read whose result stands at the top level, under `key`; or inside the action, where some put it."""
+        body = body_of(self.call(call_fields([action]), deadline_s=deadline_s).text)
+        if is_error(body):
+            raise refusal(code_of(body), message_of(body))
+        if key in body:
+            return decoded(body[key])
+        reply = parse_chain_of(body, action)
+        if reply is not None:
+            if reply.state == "refused":
+                raise refusal(reply.code, reply.message)
+            if key in reply.details:
+                return decoded(reply.details[key])
+        raise OutcomeUnknown("", f"Kartra's answer has no {key}")
+
+    # --- leads
+
+    def get_lead(self, *, email: str = "", id: str = "") -> LeadProfile:
+        """Everything Kartra tells of a lead, by email (documented) or id (observed). Rejected 234, 245 if there is none."""
+        named = LeadRef(id=id, email=email).fields()
+        body = body_of(self.call([(f"get_lead[{key}]", value) for key, value in named.items()]).text)
+        if is_error(body):
+            raise refusal(code_of(body), message_of(body))
+        details = decoded(body.get("lead_details"))
+        if isinstance(details, list) and len(details) == 1:
+            details = details[0]
+        if not isinstance(details, dict) or not (ident(details.get("id")) or text(details.get("email"))):
+            raise OutcomeUnknown("", "Kartra's answer has no lead in it")
+        return profile_of(details)
+
+    def search_lead(self, lead: LeadRef) -> bool:
+        """Whether the lead exists. Deleted (245) is Rejected, not False."""
+        try:
+            self._one(commands.search_lead(), lead)
+        except Rejected as no:
+            if no.code in ("243", "234"):
+                return False
+            raise
+        return True
+
+    def create_lead(self, *, email: str, **fields: Any) -> str:
+        """Make a lead; its new id ("" if Kartra does not say it). Rejected 244 if it exists. Do not repeat blindly."""
+        outcome = self._one(commands.create_lead(), LeadRef(email=email), fields=fields, repeatable=False)
+        return created_id(outcome)
+
+    def edit_lead(self, lead: LeadRef, **fields: Any) -> None:
+        """Set fields of a lead; `new_email` with the id changes the address."""
+        self._one(commands.edit_lead(), lead, fields=fields)
+
+    # --- lists, tags, points, sequences, calendars
+
+    def subscribe_lead_to_list(self, lead: LeadRef, *, list_name: str) -> ActionOutcome:
+        return self._one(commands.subscribe_lead_to_list(list_name=list_name), lead)
+
+    def unsubscribe_lead_from_list(self, lead: LeadRef, *, list_name: str) -> ActionOutcome:
+        return self._one(commands.unsubscribe_lead_from_list(list_name=list_name), lead)
+
+    def assign_tag(self, lead: LeadRef, *, tag_name: str) -> ActionOutcome:
+        return self._one(commands.assign_tag(tag_name=tag_name), lead)
+
+    def unassign_tag(self, lead: LeadRef, *, tag_name: str) -> ActionOutcome:
+        return self._one(commands.unassign_tag(tag_name=tag_name), lead)
+
+    def give_points_to_lead(self, lead: LeadRef, *, points: int, expiration: int = 0) -> ActionOutcome:
+        action = commands.give_points_to_lead(points=points, expiration=expiration)
+        return self._one(action, lead, repeatable=False)
+
+    def remove_points_from_lead(self, lead: LeadRef, *, points: int) -> ActionOutcome:
+        return self._one(commands.remove_points_from_lead(points=points), lead, repeatable=False)
+
+    def subscribe_lead_to_sequence_at_step(self, lead: LeadRef, *, sequence_name: str, step: str) -> ActionOutcome:
+        action = commands.subscribe_lead_to_sequence_at_step(sequence_name=sequence_name, step=step)
+        return self._one(action, lead, repeatable=False)
+
+    def unsubscribe_lead_from_sequence(self, lead: LeadRef, *, sequence_name: str) -> ActionOutcome:
+        return self._one(commands.unsubscribe_lead_from_sequence(sequence_name=sequence_name), lead)
+
+    def calendar_subscribe(
+        self, lead: LeadRef, *, calendar_name: str, class_name: str, starting_date: str = "", starting_hour: str = ""
+    ) -> ActionOutcome:
+        action = commands.calendar_subscribe(
+            calendar_name=calendar_name, class_name=class_name, starting_date=starting_date, starting_hour=starting_hour
+        )
+        return self._one(action, lead, repeatable=False)
+
+    def calendar_cancel(self, lead: LeadRef, *, calendar_name: str, class_name: str) -> ActionOutcome:
+        return self._one(commands.calendar_cancel(calendar_name=calendar_name, class_name=class_name), lead)
+
+    # --- the account
+
+    def create_custom_field(self, *, identifier: str, type: str, options: Sequence[str] = ()) -> ActionOutcome:
+        return self._one(commands.create_custom_field(identifier=identifier, type=type, options=options))
+
+    def retrieve_custom_fields(self) -> list[CustomFieldDefinition]:
+        found = rows(self._top(commands.retrieve_custom_fields(), "custom_fields", deadline_s=SLOW_S))
+        return [
+            CustomFieldDefinition(
+                ident(entry.get("field_id")), text(entry.get("field_identifier")), text(entry.get("field_type")),
+                options_of(entry.get("field_value")),
+            )
+            for entry in found
+            if isinstance(entry, dict) and text(entry.get("field_identifier"))
+        ]  # fmt: skip
+
+    def retrieve_account_lists(self) -> list[str]:
+        return self._names(commands.retrieve_account_lists(), "account_lists", "list_name")
+
+    def retrieve_account_tags(self) -> list[str]:
+        return self._names(commands.retrieve_account_tags(), "account_tags", "tag_name")
+
+    def retrieve_account_sequences(self) -> list[str]:
+        return self._names(commands.retrieve_account_sequences(), "account_sequences", "sequence_name")
+
+    def retrieve_account_pages(self) -> list[str]:
+        return self._names(commands.retrieve_account_pages(), "account_pages", "page_name")
+
+    def _names(self, action: Action, key: str, inner: str) -> list[str]:
+        found = rows(self._top(action, key))
+        names = [text(entry.get(inner, entry.get("name"))) if isinstance(entry, dict) else text(entry) for entry in found]
+        return list(dict.fromkeys(name for name in names if name))
+
+    # --- transactions and subscriptions
+
+    def search_transaction(self, *, transaction_id: str) -> bool:
+        return self._exists(commands.search_transaction(transaction_id=transaction_id), "247")
+
+    def search_subscription(self, *, subscription_id: str) -> bool:
+        return self._exists(commands.search_subscription(subscription_id=subscription_id), "248")
+
+    def _exists(self, action: Action, none_code: str) -> bool:
+        try:
+            self._one(action)
+        except Rejected as no:
+            if no.code == none_code:
+                return False
+            raise
+        return True
+
+    def get_transaction_details(self, *, transaction_id: str) -> TransactionDetails:
+        outcome = self._one(commands.get_transaction_details(transaction_id=transaction_id))
+        raw = decoded(outcome.details.get("transaction_details")) or {}
+        if not isinstance(raw, dict):
+            raise OutcomeUnknown("", "Kartra's answer has no transaction in it")
+        return TransactionDetails(
+            id=ident(raw.get("transaction_id")) or transaction_id,
+            lead_id=ident(raw.get("lead_id", raw.get("buyer_id"))),
+            product_id=ident(raw.get("product_id")),
+            product_name=text(raw.get("product_name")),
+            price_point=text(raw.get("product_price_point")),
+            quantity=whole(raw.get("transaction_quantity")),
+            full_amount=amount(raw.get("transaction_full_amount")),
+            affiliate=text(raw.get("transaction_affiliate")),
+            raw=raw,
+        )
+
+    def retrieve_transactions_from_lead(self, lead: LeadRef) -> list[TransactionEntry]:
+        outcome = self._one(commands.retrieve_transactions_from_lead(), lead)
+        return [
+            TransactionEntry(
+                ident(entry.get("transaction_id")), ident(entry.get("lead_id")), text(entry.get("lead_email")),
+                text(entry.get("transaction_type")),
+            )
+            for entry in rows(outcome.details.get("transaction_list"))
+            if isinstance(entry, dict)
+        ]  # fmt: skip
+
+    def retrieve_subscriptions_from_lead(self, lead: LeadRef) -> list[SubscriptionEntry]:
+        outcome = self._one(commands.retrieve_subscriptions_from_lead(), lead)
+        found = outcome.details.get("subscriptions_list", outcome.details.get("subscription_list"))
+        return [
+            SubscriptionEntry(
+                ident(entry.get("subscription_id", entry.get("transaction_subscription_id"))),
+                ident(entry.get("lead_id", entry.get("buyer_id"))),
+                text(entry.get("lead_email", entry.get("buyer_email"))),
+                text(entry.get("subscription_status", entry.get("transaction_subscription_status"))),
+            )
+            for entry in rows(found)
+            if isinstance(entry, dict)
+        ]
+
+    def get_subscription_details(self, *, subscription_id: str) -> SubscriptionDetails:
+        outcome = self._one(commands.get_subscription_details(subscription_id=subscription_id))
+        raw = decoded(outcome.details.get("subscription_details")) or {}
+        if not isinstance(raw, dict):
+            raise OutcomeUnknown("", "Kartra's answer has no subscription in it")
+        return SubscriptionDetails(
+            id=ident(raw.get("subscription_id")) or subscription_id,
+            lead_id=ident(raw.get("subscription_lead_id")),
+            product_id=ident(raw.get("subscription_product_id")),
+            price_point=text(raw.get("subscription_price_point")),
+            status=text(raw.get("subscription_status")),
+            start_date=text(raw.get("subscription_start_date")),
+            end_date=text(raw.get("subscription_end_date")),
+            next_payment_date=text(raw.get("subscription_next_payment_date")),
+            next_payment_amount=amount(raw.get("subscription_next_scheduled_payment_amount")),
+            current_installment=whole(raw.get("subscription_current_installment")),
+            installments_left=text(raw.get("subscription_installments_left")),
+            recurring_period=text(raw.get("subscription_recurring_period")),
+            affiliate=text(raw.get("subscription_affiliate")),
+            jv=text(raw.get("subscription_jv")),
+            raw=raw,
+        )
+
+    def refund_transaction(
+        self, *, transaction_id: str, amount: Decimal | None = None, whole: bool = False
+    ) -> ActionOutcome:
+        """Moves money. The id in the answer may be the refund's own, or the sale's: Kartra does not say."""
+        action = commands.refund_transaction(transaction_id=transaction_id, amount=amount, whole=whole)
+        return self._one(action, repeatable=False)
+
+    def cancel_transaction(self, *, transaction_id: str = "", internal_subscription_id: str = "") -> ActionOutcome:
+        action = commands.cancel_transaction(
+            transaction_id=transaction_id, internal_subscription_id=internal_subscription_id
+        )
+        return self._one(action, repeatable=False)
+
+    def modify_subscription_status(self, *, subscription_id: str, status: str) -> ActionOutcome:
+        action = commands.modify_subscription_status(subscription_id=subscription_id, status=status)
+        return self._one(action, repeatable=False)
+
+    def edit_subscription(self, *, subscription_id: str, **changes: Any) -> ActionOutcome:
+        return self._one(commands.edit_subscription(subscription_id=subscription_id, **changes), repeatable=False)
+
+
+def parse_chain_of(body: Mapping[str, Any], action: Action) -> ActionOutcome | None:
+    """The outcome of one action in a body that was read already; None if it is not there."""
+    reply = parse_chain(json.dumps(body), [action])
+    return reply.outcomes[0] if isinstance(reply, ChainReply) else None
+
+
+def created_id(outcome: ActionOutcome) -> str:
+    """The id of the lead that a `create_lead` made; "" if the answer does not hold it."""
+    details = decoded(outcome.details.get("lead_details"))
+    return ident(details.get("id")) if isinstance(details, dict) else ""

@@ -1,0 +1,167 @@
+"""A lead as Kartra tells it, in `get_lead` and in events. Source: articles 15369017 and the captured deliveries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.kartra.values import decoded, flag, ident, rows, text
+
+SCALARS = (
+    "email", "first_name", "middle_name", "last_name", "last_name2", "username", "phone_country_code", "phone",
+    "company", "address", "zip", "city", "state", "country", "ip", "ip_country", "lead_picture", "website", "facebook",
+    "twitter", "linkedin", "instagram", "google_plus", "lead_preferred_time_zone", "sales_tax_id", "business_type",
+    "notes", "source", "source_id", "referring_id", "score", "blacklisted", "date_joined", "gdpr_lead_status",
+    "gdpr_lead_status_date", "gdpr_lead_status_ip", "gdpr_lead_communications",
+)  # fmt: skip
+RELATIONS = ("custom_fields", "tags", "lists", "sequences", "memberships")
+
+
+@dataclass(frozen=True)
+class ListState:
+    """A list the lead is on (`active`), or has left."""
+
+    name: str
+    active: bool
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class SequenceState:
+    """A sequence the lead is in; `step` and `status` in Kartra's own words."""
+
+    name: str
+    step: str
+    status: str
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class MembershipState:
+    """Access to one level of a membership."""
+
+    membership_id: str
+    membership_name: str
+    level_id: str
+    level_name: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class CustomValue:
+    """The value of a custom field: `text`, or the chosen `options` as ((option id, option text), …)."""
+
+    type: str
+    text: str = ""
+    options: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True)
+class LeadProfile:
+    """One lead as told. `fields` holds the documented scalar keys that were there, as text ("" for none); the relations
+    are None when they were not told at all; `extra` holds keys nobody has documented, as they came."""
+
+    id: str
+    fields: Mapping[str, str]
+    custom_fields: Mapping[str, CustomValue] | None = None
+    tags: tuple[str, ...] | None = None
+    lists: tuple[ListState, ...] | None = None
+    sequences: tuple[SequenceState, ...] | None = None
+    memberships: tuple[MembershipState, ...] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def email(self) -> str:
+        return self.fields.get("email", "").strip()
+
+    def __repr__(self) -> str:
+        return f"LeadProfile(id={self.id!r})"
+
+
+def profile_of(raw: Mapping[str, Any]) -> LeadProfile:
+    """Read a lead object leniently: ids and numbers as text or number, relations as lists, objects or JSON strings."""
+    known = {"id", *SCALARS, *RELATIONS}
+    return LeadProfile(
+        id=ident(raw.get("id")),
+        fields={key: text(raw[key]) for key in SCALARS if key in raw and not isinstance(raw[key], dict | list)},
+        custom_fields=_custom_fields(raw["custom_fields"]) if "custom_fields" in raw else None,
+        tags=_tags(raw["tags"]) if "tags" in raw else None,
+        lists=_lists(raw["lists"]) if "lists" in raw else None,
+        sequences=_sequences(raw["sequences"]) if "sequences" in raw else None,
+        memberships=_memberships(raw["memberships"]) if "memberships" in raw else None,
+        extra={str(key)[:200]: value for key, value in raw.items() if key not in known},
+    )
+
+
+def _named(entry: Any, *keys: str) -> str:
+    """The name in an entry that is an object with one of `keys`, or the plain name itself."""
+    if isinstance(entry, Mapping):
+        for key in keys:
+            if key in entry:
+                return text(entry[key])
+        return ""
+    return text(entry)
+
+
+def _tags(raw: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for entry in rows(raw) if (name := _named(entry, "tag_name", "name"))))
+
+
+def _lists(raw: Any) -> tuple[ListState, ...]:
+    found: dict[str, ListState] = {}
+    for entry in rows(raw):
+        if name := _named(entry, "list_name", "name"):
+            inner = entry if isinstance(entry, Mapping) else {}
+            active = flag(inner.get("active", 1))
+            found[name] = ListState(name, active is not False, ident(inner.get("list_id")))
+    return tuple(found.values())
+
+
+def _sequences(raw: Any) -> tuple[SequenceState, ...]:
+    found: dict[str, SequenceState] = {}
+    for entry in rows(raw):
+        if name := _named(entry, "sequence_name", "name"):
+            inner = entry if isinstance(entry, Mapping) else {}
+            found[name] = SequenceState(
+                name, text(inner.get("step")), text(inner.get("status")), ident(inner.get("sequence_id"))
+            )
+    return tuple(found.values())
+
+
+def membership_of(raw: Mapping[str, Any]) -> MembershipState:
+    """One membership entry, in either of the two key styles seen."""
+    return MembershipState(
+        membership_id=ident(raw.get("membership_id", raw.get("id"))),
+        membership_name=text(raw.get("membership_name", raw.get("name"))),
+        level_id=ident(raw.get("level_id")),
+        level_name=text(raw.get("level_name")),
+        active=flag(raw.get("active", 1)) is not False,
+    )
+
+
+def _memberships(raw: Any) -> tuple[MembershipState, ...]:
+    entries = (membership_of(entry) for entry in rows(raw) if isinstance(entry, Mapping))
+    return tuple(entry for entry in entries if entry.membership_name or entry.membership_id)
+
+
+def _custom_fields(raw: Any) -> dict[str, CustomValue]:
+    found: dict[str, CustomValue] = {}
+    for entry in rows(raw):
+        if not isinstance(entry, Mapping) or not (identifier := text(entry.get("field_identifier"))):
+            continue
+        kind, value = text(entry.get("field_type")), decoded(entry.get("field_value"))
+        if isinstance(value, list | dict):
+            found[identifier] = CustomValue(kind, options=options_of(value))
+        elif kind in ("drop_down", "radio_button", "checkbox"):
+            found[identifier] = CustomValue(kind, options=((("", text(value)),) if text(value) else ()))
+        else:
+            found[identifier] = CustomValue(kind, text=text(value))
+    return found
+
+
+def options_of(raw: Any) -> tuple[tuple[str, str], ...]:
+    """((option id, option text), …) of a `field_value` list."""
+    return tuple(
+        (ident(option.get("option_id")), text(option.get("option_value")))
+        for option in rows(raw)
+        if isinstance(option, Mapping)
+    )

@@ -1,0 +1,106 @@
+"""Kartra's loose values made firm: ids, numbers, amounts, nothing-texts, JSON that is nearly JSON."""
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+NOTHING = frozenset({"", "n/a", "0000-00-00 00:00:00", "0000-00-00"})
+MAX_TEXT = 100_000
+
+
+def text(value: Any) -> str:
+    """A scalar as trimmed-of-NUL text; what Kartra writes for "none" as "". Lone surrogates and NUL cannot be stored."""
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(int(value))
+    if isinstance(value, float) and value != value:
+        return ""
+    if isinstance(value, Mapping | list | tuple):
+        return ""
+    plain = str(value) if not isinstance(value, float) or not value.is_integer() else str(int(value))
+    plain = plain.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:MAX_TEXT]
+    return "" if plain.strip().lower() in NOTHING else plain
+
+
+def ident(value: Any) -> str:
+    """An id as text: 1, "1", " 1 " and 1.0 are the same; "" for none and for 0."""
+    plain = text(value).strip()
+    return "" if plain == "0" or len(plain) > 32 else plain
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, or None for what is none."""
+    plain = text(value).strip()
+    try:
+        number = Decimal(plain)
+        return int(number) if number.is_finite() and abs(number) < 2**31 else None
+    except (InvalidOperation, ValueError):
+        return None
+
+
+def amount(value: Any) -> Decimal | None:
+    """An amount of money, or None for what is none. A comma between thousands is let pass."""
+    plain = text(value).strip().replace(",", "")
+    try:
+        number = Decimal(plain)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and abs(number) < 10**10 else None
+
+
+def flag(value: Any) -> bool | None:
+    """1/"1"/true → True, 0/"0"/false → False, else None."""
+    plain = text(value).strip().lower()
+    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(plain)
+
+
+class NotJson(ValueError):
+    """No JSON object can be found in the text."""
+
+
+_OBJECT = re.compile(r"[{\[]")
+
+
+def json_of(raw: str) -> Any:
+    """The JSON in a text that may have a mark, a PHP warning or white space before it and rubbish behind it.
+
+    Raises NotJson. NaN and Infinity become None; of a key that comes twice the last counts; nesting too deep to read is
+    NotJson.
+    """
+    body = raw.lstrip("\ufeff \t\r\n\0")
+    if body.startswith("<") and not re.search(r"</?b>|<br", body[:200], re.IGNORECASE):
+        raise NotJson("This is a web page, not JSON.")
+    decoder = json.JSONDecoder(parse_constant=lambda _: None, strict=False)
+    tries = 0
+    for match in _OBJECT.finditer(body):
+        tries += 1
+        if tries > 50:
+            break
+        try:
+            found, _ = decoder.raw_decode(body, match.start())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict) or match.start() == 0:
+            return found
+    raise NotJson("There is no JSON in it.")
+
+
+def decoded(value: Any) -> Any:
+    """A value that Kartra's pages call "string (JSON encoded)": decoded once more if it is such a string."""
+    if isinstance(value, str) and value.strip()[:1] in ("{", "["):
+        try:
+            return json_of(value)
+        except NotJson:
+            return value
+    return value
+
+
+def rows(value: Any) -> list[Any]:
+    """A list, whatever Kartra made of it: null, [], an object with index keys, a JSON string."""
+    plain = decoded(value)
+    if isinstance(plain, list):
+        return plain
+    if isinstance(plain, dict):
+        return list(plain.values())
+    return []

@@ -1,0 +1,149 @@
+"""The page at `/`: the pretend account for a human, who acts in it as a person in Kartra would."""
+
+import html
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from integrations.sandbox.server import Sandbox
+
+A_PAGE = 50
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
+header { border-bottom: 2px dashed #c60; margin-bottom: 1rem; }
+header p { color: #a50; margin: .2rem 0 .6rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
+form { display: inline-flex; gap: .4rem; flex-wrap: wrap; margin: .2rem 0; align-items: center; }
+.scroll { overflow-x: auto; }
+input, select, button { font: inherit; padding: .25rem .5rem; }
+.chip { border: 1px solid var(--line); border-radius: 1rem; padding: .1rem .6rem; margin: .1rem; display: inline-block; }
+@media (prefers-color-scheme: dark) { header p { color: #fa6; } }
+"""
+
+
+def e(value: Any) -> str:
+    return html.escape(str(value), quote=True)
+
+
+def show(sandbox: "Sandbox", path: str, query: dict[str, str]) -> tuple[int, str]:
+    """(status, HTML) for a path."""
+    if path == "/":
+        return 200, _frame("Pretend Kartra", _home(sandbox, query))
+    if path.startswith("/leads/"):
+        lead = sandbox.store.lead(1, id=path.removeprefix("/leads/").strip("/"))
+        if lead is not None:
+            return 200, _frame(f"{lead['email']} · Pretend Kartra", _lead(sandbox, lead))
+    return 404, _frame("Not here", "<p>There is no such page.</p><p><a href='/'>To the account</a></p>")
+
+
+def act(sandbox: "Sandbox", path: str, form: dict[str, str]) -> str:
+    """Do what a form of a lead's page asks for; returns where to go next."""
+    parts = path.strip("/").split("/")
+    lead = sandbox.store.lead(1, id=parts[1]) if len(parts) == 3 and parts[0] == "leads" else None
+    if lead is None:
+        return "/"
+    account = sandbox.account()
+    name = form.get("name", "")
+    if parts[2] in ("add-tag", "remove-tag") and sandbox.store.thing(1, "tag", form.get("tag", "")):
+        account.tag(lead, form["tag"], parts[2] == "add-tag", heard=True)
+    elif parts[2] in ("add-list", "remove-list") and sandbox.store.thing(1, "list", form.get("list", "")):
+        account.list(lead, form["list"], parts[2] == "add-list", heard=True)
+    elif parts[2] == "rename":
+        account.edit(lead, {"first_name": name}, {})
+    elif parts[2] == "delete":
+        account.set_deleted(lead, not lead["deleted"])
+    return f"/leads/{lead['id']}"
+
+
+def _frame(title: str, body: str) -> str:
+    return (
+        f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>{e(title)}</title>"
+        f"<meta name='viewport' content='width=device-width, initial-scale=1'><style>{STYLE}</style></head><body>"
+        "<header><h1><a href='/'>Pretend Kartra</a></h1><p>Nothing here is real. What you do here, a person did in Kartra.</p></header>"
+        f"<main>{body}</main></body></html>"
+    )
+
+
+def _home(sandbox: "Sandbox", query: dict[str, str]) -> str:
+    wanted = query.get("q", "").strip().casefold()
+    page = int(query["page"]) if query.get("page", "").isdecimal() else 1
+    leads = [
+        lead
+        for lead in sandbox.store.leads(1, deleted=True)
+        if not wanted or wanted in f"{lead['email']} {lead['first_name']} {lead['last_name']}".casefold()
+    ]
+    shown = leads[(page - 1) * A_PAGE : page * A_PAGE]
+    rows = "".join(
+        f"<tr><td><a href='/leads/{lead['id']}'>{e(lead['email'])}</a></td>"
+        f"<td>{e(lead['first_name'])} {e(lead['last_name'])}</td><td>{len(lead['tags'])} tags</td>"
+        f"<td>{lead['score']} points{' · deleted' if lead['deleted'] else ''}</td></tr>"
+        for lead in shown
+    )
+    more = ""
+    if page * A_PAGE < len(leads):
+        more = f"<p><a href='/?{e(urlencode({'q': query.get('q', ''), 'page': page + 1}))}'>More leads</a></p>"
+    stats = sandbox.stats()
+    return (
+        f"<p>{sandbox.store.count_leads(1):,} leads · {stats['calls']:,} calls · {stats['throttled']:,} turned away (429)</p>"
+        f"<form method='get' action='/'><label for='q'>Find a lead</label>"
+        f"<input id='q' name='q' value='{e(query.get('q', ''))}'><button>Find</button></form>"
+        f"<h2>Leads</h2><div class='scroll'><table><tbody>{rows}</tbody></table></div>{more}"
+        f"<h2>Last calls</h2>{_calls(sandbox)}<h2>Last messages sent</h2>{_posts(sandbox)}"
+    )
+
+
+def _calls(sandbox: "Sandbox") -> str:
+    rows = "".join(
+        f"<tr><td>{time.strftime('%H:%M:%S', time.localtime(call['at']))}</td><td>{e(', '.join(call['cmds']))}</td>"
+        f"<td>{e(call['lead'])}</td><td>{e(call['result'])}</td></tr>"
+        for call in list(sandbox.calls)[-10:][::-1]
+    )
+    return f"<div class='scroll'><table><tbody>{rows}</tbody></table></div>" if rows else "<p>None yet.</p>"
+
+
+def _posts(sandbox: "Sandbox") -> str:
+    rows = "".join(
+        f"<tr><td>{time.strftime('%H:%M:%S', time.localtime(post['at']))}</td><td>{e(post['event'])}</td>"
+        f"<td>{e(post['status'] or 'not reached')}</td></tr>"
+        for post in list(sandbox.posts.log)[-10:][::-1]
+    )
+    return f"<div class='scroll'><table><tbody>{rows}</tbody></table></div>" if rows else "<p>None yet.</p>"
+
+
+def _lead(sandbox: "Sandbox", lead: dict[str, Any]) -> str:
+    where = f"/leads/{lead['id']}"
+    tags = "".join(
+        f"<form method='post' action='{where}/remove-tag'><span class='chip'>{e(tag)}</span>"
+        f"<input type='hidden' name='tag' value='{e(tag)}'><button>Remove tag {e(tag)}</button></form> "
+        for tag in lead["tags"]
+    )
+    lists = "".join(
+        f"<form method='post' action='{where}/{'remove' if active else 'add'}-list'>"
+        f"<span class='chip'>{e(name)}{'' if active else ' (left)'}</span>"
+        f"<input type='hidden' name='list' value='{e(name)}'><button>{'Leave' if active else 'Rejoin'} {e(name)}</button></form> "
+        for name, active in lead["lists"].items()
+    )
+    sequences = ", ".join(f"{e(name)} (step {e(s['step'])}, {e(s['status'])})" for name, s in lead["sequences"].items())
+    return (
+        f"<h2>{e(lead['first_name'])} {e(lead['last_name'])}</h2>"
+        f"<p>{e(lead['email'])} · id {lead['id']} · {lead['score']} points{' · <strong>deleted</strong>' if lead['deleted'] else ''}</p>"
+        f"<h3>Tags</h3><div>{tags or 'None.'}</div>{_choose(sandbox, where, 'tag', 'Add tag')}"
+        f"<h3>Lists</h3><div>{lists or 'None.'}</div>{_choose(sandbox, where, 'list', 'Add to list')}"
+        f"<h3>Sequences</h3><p>{sequences or 'None.'}</p>"
+        f"<h3>Name</h3><form method='post' action='{where}/rename'><label for='name'>First name</label>"
+        f"<input id='name' name='name' value='{e(lead['first_name'])}'><button>Save</button></form>"
+        f"<h3>{'Bring back' if lead['deleted'] else 'Delete'}</h3><form method='post' action='{where}/delete'>"
+        f"<button>{'Bring this lead back' if lead['deleted'] else 'Delete this lead'}</button></form>"
+        f"<p><a href='/?q={quote(lead['email'])}'>Back to the leads</a></p>"
+    )
+
+
+def _choose(sandbox: "Sandbox", where: str, kind: str, button: str) -> str:
+    options = "".join(f"<option>{e(thing['name'])}</option>" for thing in sandbox.store.things(1, kind))
+    return (
+        f"<form method='post' action='{where}/add-{kind}'><label for='{kind}'>{kind.capitalize()}</label>"
+        f"<select id='{kind}' name='{kind}'>{options}</select><button>{button}</button></form>"
+    )
