@@ -492,3 +492,15 @@ def set_custom_fields(account: Account, fields: Iterable[CustomFieldFact], at: d
         )  # fmt: skip
     CustomField.objects.filter(account=account, missing_since=None).exclude(identifier__in=told).update(missing_since=at)
 
+
+
+def compare(lead: Lead | None, facts: LeadFacts) -> list[Difference]:
+    """How the mirror and what was read differ. Writes nothing."""
+    if lead is None:
+        return [Difference("lead", None, facts.kartra_id)]
+    with transaction.atomic():
+        fresh = Lead.objects.get(pk=lead.pk)
+        differences = _set_fields(fresh, facts)
+        differences += _set_joined(fresh, facts, source=Source.REFRESH, at=fresh.known_since)
+        transaction.set_rollback(True)
+    return differences

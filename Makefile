@@ -1,0 +1,52 @@
+# Each target does its own set-up. Needs python3 (3.11 or newer) and make.
+PYTHON ?= python3
+BIN := .venv/bin
+export VAR_DIR ?= var
+export PYTHONUNBUFFERED = 1
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: run test lint bench lock clean
+
+.venv: .venv/.runtime
+
+.venv/.runtime: requirements.lock
+	@test -x $(BIN)/python || { echo "Making .venv …"; $(PYTHON) -m venv .venv; }
+	@echo "Installing what the project needs …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.runtime
+	@echo "Installing what tests and checks need …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: .venv/.runtime
+	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python manage.py migrate --verbosity 0
+	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/honcho --no-colour --no-prefix start
+
+test: .venv/.dev
+	@$(BIN)/python -m pytest --cov --cov-report=term -rs $(ARGS)
+
+lint: .venv/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@EMBEDDED=1 VAR_DIR=$(VAR_DIR) $(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" EMBEDDED=1 $(BIN)/lint-imports
+	@EMBEDDED=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	@env -u EMBEDDED -u DEBUG SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
+	  DIGEST_KEY=check FIELD_ENCRYPTION_KEYS="$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
+	  ALLOWED_HOSTS=mirror.example.com PUBLIC_URL=https://mirror.example.com \
+	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: .venv/.dev
+	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+# Locks carry hashes and no addresses. Run after a change of the dependencies in pyproject.toml.
+lock: .venv/.dev
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	@rm -rf .venv var staticfiles

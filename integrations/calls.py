@@ -1,0 +1,191 @@
+"""How every call to Kartra is made: its turn in the app's pace, its row, and what an answer about the connection means.
+
+Reads go through `read`; the pusher uses the pieces, because its row is written before the call.
+"""
+
+import datetime as dt
+import enum
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db.models import F
+
+from integrations import switch
+from integrations.clock import now
+from integrations.kartra.client import Client, Credentials
+from integrations.kartra.errors import (
+    CredentialsRefused,
+    KartraError,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    advice,
+)
+from integrations.kartra.pace import FilePace, Pace, PaceUnavailable, RedisPace
+from integrations.kartra.transport import Transport
+from integrations.models import ApiCall, Cause, Connection, Outcome, StoppedBy
+from leads.models import Lead
+
+T = TypeVar("T")
+
+
+class Priority(enum.IntEnum):
+    """Who goes first when Kartra's speed limit makes some wait."""
+
+    PERSON = 0
+    VERIFY = 1
+    SINGLE = 2
+    RUN = 3
+    REFRESH = 4
+
+
+class NoSlot(NotSent):
+    """No turn came up in the time given. Nothing was sent."""
+
+
+@functools.cache
+def pace() -> Pace:
+    """The limiter all processes share: in Redis where there is one, else files under VAR_DIR."""
+    if settings.REDIS_URL:
+        return RedisPace(settings.REDIS_URL)
+    return FilePace(settings.VAR_DIR / "pace")
+
+
+@functools.cache
+def _transport(api_url: str) -> Transport:
+    return Transport(
+        api_url,
+        connect_timeout_s=settings.KARTRA_CONNECT_TIMEOUT_S,
+        read_timeout_s=settings.KARTRA_READ_TIMEOUT_S,
+        deadline_s=settings.KARTRA_DEADLINE_S,
+    )
+
+
+def client_for(connection: Connection) -> Client:
+    """A client with the connection's credentials, on the process's own kept-alive sockets."""
+    credentials = Credentials(
+        app_id=connection.app_id, api_key=connection.api_key, api_password=connection.api_password
+    )
+    return Client(credentials, _transport(connection.api_url))
+
+
+def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float) -> None:
+    """Wait until this app may call again. Raises NoSlot when `wait_s` is over, or when the limiter cannot be asked."""
+    try:
+        granted = pace().take(connection.app_id, connection.rate, priority, timeout_s=wait_s, stop=lambda: False)
+    except PaceUnavailable:
+        raise NoSlot("", "The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does.") from None
+    if not granted:
+        raise NoSlot("", f"Kartra's speed limit left no room for this call within {wait_s:.0f} seconds. Please try again.")
+
+
+def outcome_of(error: KartraError) -> Outcome:
+    """How an error reads in the list of calls."""
+    for kind, outcome in (
+        (Throttled, Outcome.THROTTLED),
+        (CredentialsRefused, Outcome.CREDENTIALS),
+        (NotSent, Outcome.NOT_SENT),
+        (Rejected, Outcome.REFUSED),
+        (OutcomeUnknown, Outcome.UNKNOWN),
+    ):
+        if isinstance(error, kind):
+            return outcome
+    return Outcome.REFUSED
+
+
+def heed(connection: Connection, error: KartraError | None) -> None:
+    """Draw the consequences of an answer for the connection: slow down, hold, or stop. None: Kartra answered.
+
+    Refused keys stop sending on this connection; a refused app on every connection of that app.
+    """
+    if connection.pk is None:
+        return
+    if isinstance(error, Throttled):
+        pace().throttled(connection.app_id)
+    elif isinstance(error, CredentialsRefused):
+        same_app = Connection.objects.filter(app_id=connection.app_id)
+        for each in same_app if error.scope == "app" else same_app.filter(pk=connection.pk):
+            switch.stop(each, StoppedBy.CREDENTIALS, in_words(error))
+    elif isinstance(error, NoSlot):
+        return
+    elif isinstance(error, NotSent | OutcomeUnknown):
+        failures = min(connection.failures + 1, 6)
+        hold_until = now() + dt.timedelta(seconds=min(2**failures, 60) / 2)
+        Connection.objects.filter(pk=connection.pk).update(failures=F("failures") + 1, hold_until=hold_until)
+        connection.failures += 1
+        connection.hold_until = hold_until
+    elif connection.failures or connection.hold_until:
+        Connection.objects.filter(pk=connection.pk).update(failures=0, hold_until=None)
+        connection.failures, connection.hold_until = 0, None
+
+
+def in_words(error: KartraError) -> str:
+    """What happened and what to do, as one text for a person."""
+    what, remedy = str(error).rstrip("."), advice(error.code) if error.code else ""
+    return f"{what}. {remedy}".strip()
+
+
+def log(
+    connection: Connection,
+    *,
+    cause: Cause,
+    commands: str,
+    began_at: dt.datetime,
+    elapsed_s: float,
+    error: KartraError | None = None,
+    lead: Lead | None = None,
+    made_by: Any = None,
+) -> ApiCall | None:
+    """Write the row of a finished call that only read. None for a connection that is not stored."""
+    if connection.pk is None:
+        return None
+    return ApiCall.objects.create(
+        connection=connection,
+        lead=lead,
+        cause=cause,
+        commands=commands,
+        claimed_at=began_at,
+        sent_at=began_at,
+        finished_at=now(),
+        outcome=Outcome.ANSWERED if error is None else outcome_of(error),
+        code=error.code if error else "",
+        message=str(error) if error else "",
+        elapsed_ms=round(elapsed_s * 1000),
+        made_by=made_by,
+    )
+
+
+def read(
+    connection: Connection,
+    *,
+    cause: Cause,
+    priority: Priority,
+    commands: str,
+    ask: Callable[[Client], T],
+    lead: Lead | None = None,
+    made_by: Any = None,
+    wait_s: float = 30,
+) -> T:
+    """Make one call that changes nothing at Kartra: wait for a turn, ask, write its row, heed the answer.
+
+    `ask` gets the client and returns what the caller wants. Raises what the client raises (KartraError), and NoSlot.
+    """
+    wait_for_slot(connection, priority, wait_s=wait_s)
+    client = client_for(connection)
+    began_at, began = now(), time.monotonic()
+    failed: KartraError | None = None
+    try:
+        return ask(client)
+    except KartraError as error:
+        failed = error
+        raise
+    finally:
+        log(
+            connection, cause=cause, commands=commands, began_at=began_at, elapsed_s=time.monotonic() - began,
+            error=failed, lead=lead, made_by=made_by,
+        )  # fmt: skip
+        heed(connection, failed)

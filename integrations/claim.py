@@ -1,0 +1,237 @@
+"""Which changes travel next: leases over, leads claimed, chains built. One short transaction each, on sets.
+
+The unfinished call row is the lead's lock, lease and fence; who has it is written before anything is sent.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db import connection as database
+from django.db.models import Exists, OuterRef, QuerySet
+
+from integrations.clock import now
+from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
+from integrations.translate import ENCODINGS
+from leads import changes, kinds
+from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState
+
+LEASE_S = 60.0
+"""How long a claimed call may wait for its turn. Renewed when it is sent."""
+
+MAX_ACTIONS = 20
+"""Actions in one call. Kartra documents no limit; a lead rarely has more."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One claimed call: the lead's changes in the order in which they are sent, one action each."""
+
+    call: ApiCall
+    lead: Lead
+    changes: tuple[LeadChange, ...]
+
+    @property
+    def single(self) -> bool:
+        """Whether a person waits for it: some change of it belongs to no run."""
+        return any(change.run_id is None for change in self.changes)
+
+
+def deadline_s() -> float:
+    """The longest a call may take from its first byte."""
+    return float(settings.KARTRA_DEADLINE_S)
+
+
+def claim(connection: Connection, limit: int) -> list[Chain]:
+    """Take up to `limit` leads with due changes, singles before runs, oldest wish first; at most one call a lead.
+
+    What is already so by now, folding each lead's changes over the mirror in order, is skipped on the way.
+    """
+    try:
+        with transaction.atomic():
+            connection.refresh_from_db()
+            if not connection.sends or (connection.hold_until and connection.hold_until > now()):
+                return []
+            due = _due(connection)
+            lead_ids = _first_leads(due.filter(run=None), limit)
+            if len(lead_ids) < limit:
+                more = _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
+                lead_ids += more
+            if not lead_ids:
+                return []
+            return _take(connection, lead_ids)
+    except IntegrityError:
+        return []  # another worker took one of these leads at the same moment; the next claim sees it
+
+
+def _due(connection: Connection) -> QuerySet[LeadChange]:
+    in_flight = ApiCall.objects.in_flight().filter(lead=OuterRef("lead"))
+    return LeadChange.objects.filter(account=connection.account_id).due().filter(~Exists(in_flight))
+
+
+def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:
+    """The leads of the first due changes, in that order. Some rows are of the same lead, so a few more are read."""
+    rows = due.order_by("pk").values_list("lead_id", flat=True)[: limit * 2]
+    return list(dict.fromkeys(rows))[:limit]
+
+
+def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
+    due = _due(connection).filter(lead__in=lead_ids).order_by("pk")
+    if database.features.has_select_for_update_skip_locked:
+        due = due.select_for_update(of=("self",), skip_locked=True)
+    by_lead: dict[int, list[LeadChange]] = defaultdict(list)
+    for change in due[: len(lead_ids) * MAX_ACTIONS]:
+        by_lead[change.lead_id].append(change)
+    leads = Lead.objects.in_bulk(by_lead)
+    so = _already_so(connection, by_lead)
+    at = now()
+    skipped: list[LeadChange] = []
+    planned: list[tuple[Lead, list[LeadChange]]] = []
+    for lead_id in lead_ids:
+        chain, idle = _build(by_lead.get(lead_id, []), so)
+        skipped += idle
+        if chain:
+            planned.append((leads[lead_id], chain))
+    _skip(skipped, at)
+    calls = ApiCall.objects.bulk_create(
+        ApiCall(
+            connection=connection, lead=lead, cause=Cause.PUSH, writes=True, claimed_at=at,
+            commands=", ".join(ENCODINGS[change.kind].action(change.parameters).cmd for change in chain)[:500],
+            lease_until=at + dt.timedelta(seconds=LEASE_S),
+        )
+        for lead, chain in planned
+    )  # fmt: skip
+    LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain]).update(
+        status=ChangeStatus.SENDING
+    )
+    Attempt.objects.bulk_create(
+        Attempt(
+            change=change, call=call, position=position,
+            command=ENCODINGS[change.kind].action(change.parameters).cmd,
+        )
+        for call, (_, chain) in zip(calls, planned, strict=True)
+        for position, change in enumerate(chain)
+    )  # fmt: skip
+    return [Chain(call, lead, tuple(chain)) for call, (lead, chain) in zip(calls, planned, strict=True)]
+
+
+def _already_so(
+    connection: Connection, by_lead: dict[int, list[LeadChange]]
+) -> dict[tuple[str, str], set[int]]:
+    """For each kind and family among the changes: the leads on which it would change nothing, by the mirror."""
+    wanted = {(change.kind, change.family): change for group in by_lead.values() for change in group}
+    leads = Lead.objects.filter(account=connection.account_id, pk__in=by_lead)
+    return {
+        key: set(kinds.get(change.kind).already_so(leads, change.parameters).values_list("pk", flat=True))
+        for key, change in wanted.items()
+    }
+
+
+def _build(
+    due: Iterable[LeadChange], so: dict[tuple[str, str], set[int]]
+) -> tuple[list[LeadChange], list[LeadChange]]:
+    """The changes of one lead that travel together, in order, and those with nothing to do."""
+    chain: list[LeadChange] = []
+    idle: list[LeadChange] = []
+    last_of_family: dict[str, str] = {}
+    unrepeatable = 0
+    for change in due:
+        encoding = ENCODINGS[change.kind]
+        last = last_of_family.get(change.family)
+        is_so = change.lead_id in so[change.kind, change.family] if last is None else last == change.kind
+        if is_so:
+            idle.append(change)
+            continue
+        if chain and (change.alone or len(chain) >= MAX_ACTIONS or (unrepeatable and not encoding.repeatable)):
+            break
+        chain.append(change)
+        last_of_family[change.family] = change.kind
+        unrepeatable += not encoding.repeatable
+        if change.alone:
+            break
+    return chain, idle
+
+
+def _skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
+    if not idle:
+        return
+    LeadChange.objects.filter(pk__in=[change.pk for change in idle]).update(
+        status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO, settled_at=at
+    )
+    for run_id in {change.run_id for change in idle if change.run_id}:
+        changes.finish_if_over(run_id)
+
+
+def stamp(chain: Chain) -> Chain | None:
+    """The last look before the POST, committed: switch, runs and fence; then `sent_at` and a lease for the call itself.
+
+    Returns the chain as it may be sent: without the changes of runs that stand still meanwhile (they wait again, or are
+    cancelled). None if nothing is left of it or the lead is no longer ours.
+    """
+    with transaction.atomic():
+        at = now()
+        calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
+        if not calls.select_for_update().exists():
+            return None
+        may_send = Connection.objects.filter(pk=chain.call.connection_id, sending="on").exists()
+        states = dict(
+            LeadChange.objects.filter(pk__in=[change.pk for change in chain.changes]).values_list("pk", "run__state")
+        )
+        kept = [c for c in chain.changes if may_send and states.get(c.pk) in (None, RunState.RUNNING)]
+        dropped = [c for c in chain.changes if c not in kept]
+        if dropped:
+            _put_back(chain.call, dropped, states, at)
+        if not kept:
+            calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
+            return None
+        calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=deadline_s() + 15))
+        return Chain(chain.call, chain.lead, tuple(kept))
+
+
+def _put_back(call: ApiCall, dropped: Sequence[LeadChange], states: dict[int, str], at: dt.datetime) -> None:
+    Attempt.objects.filter(call=call, change__in=dropped).update(proof=Proof.NOT_DONE, message="Not sent.")
+    LeadChange.objects.filter(pk__in=[c.pk for c in dropped]).update(status=ChangeStatus.WAITING)
+    for run_id in {c.run_id for c in dropped if states.get(c.pk) == RunState.CANCELLING and c.run_id}:
+        changes.close_cancelled_members(run_id)
+
+
+def release(chains: Iterable[Chain]) -> None:
+    """Give back chains that were claimed and not sent, at once: the worker ends."""
+    for chain in chains:
+        with transaction.atomic():
+            calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
+            if calls.update(finished_at=now(), outcome=Outcome.WITHDRAWN):
+                states = dict(
+                    LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "run__state")
+                )
+                _put_back(chain.call, chain.changes, states, now())
+
+
+def end_leases(connection: Connection) -> int:
+    """Calls whose worker died: what was never sent waits again; what may have been sent is unknown. How many."""
+    at = now()
+    over = ApiCall.objects.in_flight().filter(connection=connection, lease_until__lt=at).order_by("pk")
+    ended = 0
+    for call in over[:500]:
+        with transaction.atomic():
+            if not ApiCall.objects.filter(pk=call.pk, finished_at=None, lease_until__lt=at).update(
+                finished_at=at, outcome=Outcome.LOST, message="The worker that made this call ended before it recorded the answer."
+            ):
+                continue
+            ended += 1
+            attempts = Attempt.objects.filter(call=call, proof=Proof.OPEN)
+            rows = LeadChange.objects.filter(pk__in=attempts.values("change"), status=ChangeStatus.SENDING)
+            runs = set(rows.exclude(run=None).values_list("run_id", flat=True))
+            if call.sent_at is None:
+                rows.update(status=ChangeStatus.WAITING)
+                attempts.update(proof=Proof.NOT_DONE, message="Never sent.")
+                for run_id in runs:
+                    changes.close_cancelled_members(run_id)
+            else:
+                rows.update(status=ChangeStatus.UNKNOWN, message="Sent, but the answer was never recorded.")
+                first_look = call.sent_at + dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])
+                attempts.update(proof=Proof.UNCLEAR, verify_at=max(first_look, at))
+    return ended

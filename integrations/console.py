@@ -1,0 +1,56 @@
+"""Calls made by hand: any fields, Kartra's answer whole, the call logged with who made it, credentials never shown."""
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from integrations import calls, switch
+from integrations.calls import Priority
+from integrations.clock import now
+from integrations.kartra.errors import KartraError
+from integrations.models import Cause, Connection
+
+READS = re.compile(r"^(retrieve_|get_|search_)")
+CREDENTIALS = frozenset({"app_id", "api_key", "api_password"})
+
+
+class CannotCall(ValueError):
+    """The call is not one that may be made. The text says why."""
+
+
+def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: Any = None) -> str:
+    """Make the call and return Kartra's answer as text. Raises CannotCall, KartraError.
+
+    A call that could write obeys the sending switch. Credentials are added here, and masked should the answer hold them.
+    """
+    if any(not key.strip() for key, _ in pairs):
+        raise CannotCall("Each field needs a name, as in actions[0][cmd]=retrieve_account_pages.")
+    if any(key.split("[")[0] in CREDENTIALS for key, _ in pairs):
+        raise CannotCall("The credentials are added by themselves; leave app_id, api_key and api_password out.")
+    pairs = [(key.replace("actions[]", "actions[0]"), value) for key, value in pairs]
+    commands = [value for key, value in pairs if key.endswith("[cmd]")] or ["get_lead"]
+    if any(not READS.match(command) for command in commands) and not connection.sends:
+        raise CannotCall(switch.why_not_sending(connection) or "Sending is switched off.")
+    calls.wait_for_slot(connection, Priority.PERSON, wait_s=30)
+    began_at, began, failed = now(), time.monotonic(), None
+    try:
+        answer = calls.client_for(connection).call(pairs, fresh=True)
+    except KartraError as error:
+        failed = error
+        raise
+    finally:
+        calls.log(
+            connection, cause=Cause.CONSOLE, commands=", ".join(commands)[:500], began_at=began_at,
+            elapsed_s=time.monotonic() - began, error=failed, made_by=made_by,
+        )  # fmt: skip
+        calls.heed(connection, failed)
+    text = answer.text
+    for secret in (connection.api_key, connection.api_password):
+        text = text.replace(secret, "(hidden)")
+    return text
+
+
+def words_of(error: KartraError) -> str:
+    """What went wrong, for a person."""
+    return calls.in_words(error)

@@ -1,0 +1,46 @@
+"""Arguments that several commands share, and what they name."""
+
+from django.core.management.base import CommandError, CommandParser
+from django.db.models import Q, QuerySet
+
+from integrations.models import Connection
+from leads.models import Lead, normal_email
+
+
+def add_connection(parser: CommandParser, *, required: bool = True) -> None:
+    """`--connection NAME`."""
+    parser.add_argument("--connection", metavar="NAME", required=required, help="the connection, by its name")
+
+
+def connection_named(name: str) -> Connection:
+    """The connection of this name, or a CommandError that lists the names there are."""
+    try:
+        return Connection.objects.select_related("account").get(account__name=name)
+    except Connection.DoesNotExist:
+        names = ", ".join(Connection.objects.values_list("account__name", flat=True)) or "none yet"
+        raise CommandError(f"There is no connection called {name}. There are: {names}. Make one with `connect`.") from None
+
+
+def connections_named(name: str | None) -> list[Connection]:
+    """The one of this name, or all of them."""
+    if name:
+        return [connection_named(name)]
+    return list(Connection.objects.select_related("account"))
+
+
+def leads_named(connection: Connection, given: list[str]) -> QuerySet[Lead]:
+    """The leads of these ids or addresses. CommandError names those that our copy does not have."""
+    texts = [text.strip() for text in given if text.strip()]
+    leads = Lead.objects.filter(account=connection.account_id)
+    found = leads.filter(
+        Q(kartra_id__in=[t for t in texts if "@" not in t])
+        | Q(email_key__in=[normal_email(t) for t in texts if "@" in t])
+    )
+    ids, keys = set(found.values_list("kartra_id", flat=True)), set(found.values_list("email_key", flat=True))
+    missing = [t for t in texts if (normal_email(t) not in keys if "@" in t else t not in ids)]
+    if missing:
+        raise CommandError(
+            f"Our copy has no lead {', '.join(missing)}. Read it from Kartra first: "
+            f"manage.py pull --connection \"{connection.name}\" --lead {missing[0]}"
+        )
+    return found

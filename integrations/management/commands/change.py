@@ -1,0 +1,151 @@
+"""Record changes on leads as a run, from the command line."""
+
+import json
+import math
+import time
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Exists, OuterRef, QuerySet
+
+from integrations import push, switch, verify
+from integrations.management.arguments import add_connection, connection_named, leads_named
+from integrations.models import Connection
+from leads import changes, kinds
+from leads.models import BulkRun, ChangeStatus, Lead, LeadTag, ListSubscription, MailingList, Tag
+from leads.words import STATUS_WORDS
+
+
+def name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ArgumentTypeError(f"{text!r} is not of the form name=value")
+    return name.strip(), value
+
+
+class Command(BaseCommand):
+    help = "Record a change on leads as a bulk action; workers (or --wait) carry it to Kartra."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("kind", choices=sorted(kinds.ALL), help="what to do")
+        add_connection(parser)
+        parser.add_argument(
+            "--set", action="append", default=[], type=name_and_value, metavar="name=value", dest="parameters",
+            help="a parameter of the kind, e.g. --set tag=VIP",
+        )  # fmt: skip
+        who = parser.add_mutually_exclusive_group(required=True)
+        who.add_argument("--lead", action="append", metavar="EMAIL_OR_ID", help="this lead; may be given again")
+        who.add_argument("--tag", metavar="NAME", help="every lead that has this tag")
+        who.add_argument("--list", metavar="NAME", help="every lead that is on this list")
+        who.add_argument("--all", action="store_true", help="every lead of the account")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
+        parser.add_argument("--wait", action="store_true", help="send it from here, and wait for the end")
+        parser.add_argument("--why", default="", help="the reason, kept with the bulk action")
+        parser.add_argument("--json", action="store_true", help="print facts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connection_named(options["connection"])
+        kind = kinds.get(options["kind"])
+        leads = self._leads(connection, options)
+        try:
+            parameters = kind.clean(connection.account, dict(options["parameters"]))
+            preview = changes.preview(connection.account, leads, kind, parameters)
+            if options["dry_run"]:
+                self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
+                return
+            run = changes.record_run(
+                connection.account, leads, kind, parameters, why=options["why"], expected=preview.will_change
+            )
+        except (kinds.BadParameters, changes.CannotRecord) as error:
+            raise CommandError(str(error)) from None
+        if options["wait"]:
+            self._wait(run, connection)
+        self._print_run(run, connection, options["json"])
+        if options["wait"] and self._failed(run):
+            raise CommandError(self._complaint(run, connection))
+
+    def _leads(self, connection: Connection, options: dict[str, Any]) -> QuerySet[Lead]:
+        leads = Lead.objects.filter(account=connection.account_id)
+        if options["lead"]:
+            return leads_named(connection, options["lead"])
+        if options["tag"] is not None:
+            self._must_be_known(Tag.objects.filter(account=connection.account_id), "tag", options["tag"])
+            return leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=options["tag"])))
+        if options["list"] is not None:
+            self._must_be_known(MailingList.objects.filter(account=connection.account_id), "list", options["list"])
+            on_it = ListSubscription.objects.filter(
+                lead=OuterRef("pk"), mailing_list__name=options["list"], active=True
+            )
+            return leads.filter(Exists(on_it))
+        return leads
+
+    def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:
+        if not things.filter(name=name).exists():
+            raise CommandError(f"Our copy has no {noun} called {name}. Update it with: manage.py pull --catalogue")
+
+    def _print_preview(self, preview: changes.Preview, connection: Connection, what: str, as_json: bool) -> None:
+        seconds = 0 if math.isinf(connection.rate) else math.ceil(preview.calls / connection.rate)
+        facts = {
+            "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
+            "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
+            "never_read": preview.never_read, "calls": preview.calls, "seconds": seconds,
+        }  # fmt: skip
+        if as_json:
+            self.stdout.write(json.dumps(facts))
+            return
+        self.stdout.write(
+            f"{what.capitalize()}: {preview.will_change:,} of {preview.total:,} leads will change, "
+            f"{preview.already_so:,} already so, {preview.gone:,} deleted in Kartra; "
+            f"{preview.calls:,} calls, about {seconds:,} seconds."
+        )
+        for number, words in (
+            (preview.id_not_known, "known by their address alone"),
+            (preview.opposite_waiting, "have another change of the same thing queued"),
+            (preview.never_read, "were never read from Kartra"),
+        ):
+            if number:
+                self.stdout.write(f"  {number:,} {words}")
+        if why := switch.why_not_sending(connection):
+            self.stdout.write(f"  {why}")
+
+    def _wait(self, run: BulkRun, connection: Connection) -> None:
+        """Push and verify from here until the run is over, or until nothing more can be sent."""
+        shown = 0.0
+        while not run.has_ended:
+            push.drain(connection, until_s=2.0)
+            verify.drain(connection, until_s=2.0)
+            run.refresh_from_db()
+            connection.refresh_from_db()
+            if self.stderr.isatty() and time.monotonic() - shown > 1:
+                shown = time.monotonic()
+                counts = run.changes.counts()
+                self.stderr.write(f"  {', '.join(f'{n:,} {STATUS_WORDS[s]}' for s, n in counts.items() if n)}")
+            if run.has_ended or (not connection.sends and not run.changes.filter(status="sending").exists()):
+                break
+            if connection.failures >= 3 and switch.why_not_sending(connection):
+                break
+            time.sleep(0.2)
+
+    def _print_run(self, run: BulkRun, connection: Connection, as_json: bool) -> None:
+        counts = run.changes.counts()
+        if as_json:
+            self.stdout.write(json.dumps({"run": run.pk, "state": run.state, "members": sum(counts.values()), **counts}))
+            return
+        parts = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in counts.items() if number)
+        self.stdout.write(f"Bulk action {run.pk} ({run.name}): {parts}.")
+        if not run.has_ended and (why := switch.why_not_sending(connection)):
+            self.stdout.write(why)
+
+    def _failed(self, run: BulkRun) -> bool:
+        return run.changes.exclude(status__in=[ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED]).exists()
+
+    def _complaint(self, run: BulkRun, connection: Connection) -> str:
+        """The first thing that went wrong, as one sentence with what to do."""
+        from integrations.settle import remedy
+
+        rejected = run.changes.filter(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]).first()
+        if rejected is not None:
+            lead = rejected.lead.kartra_id or f"no. {rejected.lead_id} of our copy"
+            return f"Lead {lead}: {STATUS_WORDS[rejected.status]}: {rejected.message.rstrip('.')}. {remedy(rejected.code)}".strip()
+        return switch.why_not_sending(connection) or "Not everything is done; see the bulk action."

@@ -1,0 +1,65 @@
+"""Make or change a connection to a Kartra account."""
+
+import json
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations import switch
+from integrations.connecting import connect
+from integrations.models import Connection
+
+
+class Command(BaseCommand):
+    help = (
+        "Make or change a connection; it is checked with one harmless call before anything is saved. Keys may come from "
+        "KARTRA_APP_ID, KARTRA_API_KEY and KARTRA_API_PASSWORD instead of the command line."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="the connection's name, e.g. the account's")
+        parser.add_argument("--app-id", default="", help="of your app (Kartra: Settings > Integrations > My Apps)")
+        parser.add_argument("--api-key", default="", help="of the account (Kartra: Integrations > API > My API)")
+        parser.add_argument("--api-password", default="", help="of the account")
+        parser.add_argument("--api-url", default="", help=f"default {settings.KARTRA_API_URL}")
+        parser.add_argument("--calls-per-second", type=float, help="at most 19.5, the default; Kartra allows 20 an app")
+        parser.add_argument("--test-mode", action="store_true", default=None, help="the app is in Kartra's test mode")
+        parser.add_argument("--time-zone", default="", help="of Kartra's dates; default America/New_York")
+        parser.add_argument("--send", action="store_true", help="switch sending on (else new ones are look-only)")
+        parser.add_argument("--json", action="store_true", help="print facts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        known = Connection.objects.filter(account__name=options["name"]).exists()
+        try:
+            connected = connect(
+                name=options["name"],
+                app_id=options["app_id"] or os.environ.get("KARTRA_APP_ID", ""),
+                api_key=options["api_key"] or os.environ.get("KARTRA_API_KEY", ""),
+                api_password=options["api_password"] or os.environ.get("KARTRA_API_PASSWORD", ""),
+                api_url=options["api_url"] or ("" if known else settings.KARTRA_API_URL),
+                calls_per_second=options["calls_per_second"],
+                test_mode=options["test_mode"],
+                time_zone=options["time_zone"],
+            )
+        except ValidationError as error:
+            problems = [f"{field.replace('_', ' ')}: {' '.join(texts)}" for field, texts in error.message_dict.items()]
+            raise CommandError(" ".join(problems)) from None
+        if connected.connection is None:
+            raise CommandError(f"{connected.check.text} Nothing was saved.")
+        connection = connected.connection
+        if options["send"]:
+            switch.on(connection, why="Switched on with `connect --send`.")
+        door = connection.doors.standing().order_by("pk").first()
+        urls = {"outbound": door.outbound_url, "ipn": door.ipn_url} if door else {}
+        if options["json"]:
+            facts = {"name": connection.name, "created": connected.created, "sending": connection.sending}
+            self.stdout.write(json.dumps({**facts, "lists": connected.check.lists, "webhooks": urls}))
+            return
+        self.stdout.write(f"{connection.name}: {connected.check.text}")
+        self.stdout.write("Addresses for Kartra (keep them secret; whoever has one can post to it):")
+        self.stdout.write(f"  outbound API (Integrations > My API > Outbound API): {urls.get('outbound', '')}")
+        self.stdout.write(f"  IPN (payment notifications):                        {urls.get('ipn', '')}")
+        self.stdout.write(switch.why_not_sending(connection) or "Sending is on.")

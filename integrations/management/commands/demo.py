@@ -1,0 +1,134 @@
+"""The first fill of `make run`: a login, a connection to the pretend Kartra, and all its leads by the ordinary ways."""
+
+import csv
+import json
+import os
+import secrets
+import signal
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from integrations import catalogue_reads, refresh, switch
+from integrations.connecting import connect
+from integrations.models import Connection
+from integrations.sandbox.server import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
+from leads.importing import Import
+from leads.models import Lead
+
+NAME = "Pretend Kartra"
+COLUMNS = {"id": "Lead ID", "email": "Email", "first_name": "First Name", "last_name": "Last Name", "phone": "Phone"}
+
+
+class Command(BaseCommand):
+    help = "Set up the demo against a pretend Kartra, print where to go, and stay until interrupted."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        self._wait_for_sandbox()
+        password = self._login()
+        connection = self._connection()
+        if not Lead.objects.filter(account=connection.account_id).exists():
+            self._import(connection)
+        self._read_all(connection)
+        if not self.stopping.is_set():
+            self._say(connection, password)
+        self.stopping.wait()
+
+    def _line(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def _wait_for_sandbox(self) -> None:
+        ends = time.monotonic() + 60
+        while not self.stopping.is_set():
+            try:
+                self._ask("state")
+                return
+            except OSError:
+                if time.monotonic() > ends:
+                    raise CommandError(f"The pretend Kartra at {settings.SANDBOX_URL} does not answer.") from None
+                time.sleep(0.2)
+
+    def _ask(self, name: str, given: dict[str, Any] | None = None) -> Any:
+        """The sandbox's control address."""
+        data = json.dumps(given).encode() if given is not None else None
+        request = urllib.request.Request(f"{settings.SANDBOX_URL}/__sandbox__/{name}", data)  # noqa: S310
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def _login(self) -> str:
+        path = Path(settings.VAR_DIR) / "login.txt"
+        users = get_user_model().objects
+        if path.exists() and users.filter(username="admin").exists():
+            return path.read_text().strip()
+        password = secrets.token_urlsafe(12)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(password)
+        users.filter(username="admin").delete()
+        users.create_superuser("admin", "admin@example.com", password)
+        return password
+
+    def _connection(self) -> Connection:
+        found = Connection.objects.filter(account__name=NAME).first()
+        if found is None:
+            result = connect(
+                name=NAME, app_id=APP_ID, api_key=KEY, api_password=PASSWORD, api_url=f"{settings.SANDBOX_URL}/api"
+            )
+            if result.connection is None:
+                raise CommandError(result.check.text)
+            found = result.connection
+            switch.on(found, why="The demo sends to the pretend Kartra.")
+        door = found.doors.standing().order_by("pk").first()
+        if door is not None:
+            for kind, url in (("outbound", door.outbound_url), ("ipn", door.ipn_url)):
+                self._ask("receivers", {"url": url, "kind": kind})
+        return found
+
+    def _import(self, connection: Connection) -> None:
+        leads = self._ask("leads")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "export.csv"
+            with path.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(COLUMNS.values())
+                writer.writerows([lead[key] for key in COLUMNS] for lead in leads)
+            result = Import(connection.account, path).run()
+        self._line(f"Imported {result.created:,} leads from the pretend Kartra's export.")
+
+    def _read_all(self, connection: Connection) -> None:
+        """Read every lead once; the pretend Kartra has a second app without a speed limit, so that this is quick."""
+        unread = Lead.objects.filter(account=connection.account_id, read_at=None, gone_at=None)
+        total = unread.count()
+        if not total:
+            return
+        quick = Connection(
+            account=connection.account, app_id=UNLIMITED_APP_ID, api_key=KEY, api_password=PASSWORD,
+            api_url=connection.api_url, calls_per_second=0, get_lead_by_id=True,
+        )  # fmt: skip
+        catalogue_reads.read(connection)
+        while not self.stopping.is_set() and (leads := list(unread.order_by("pk")[:200])):
+            read, stopped = refresh.read_many(connection, leads, asking=quick)
+            self._line(f"Read {total - unread.count():,} of {total:,} leads from the pretend Kartra …")
+            if stopped is not None or not read:
+                time.sleep(1)
+
+    def _say(self, connection: Connection, password: str) -> None:
+        line = "─" * 66
+        self._line(
+            f"\n{line}\n  Kartra Mirror is ready: {Lead.objects.filter(account=connection.account_id).count():,} leads.\n\n"
+            f"  Admin           {settings.PUBLIC_URL}/admin/\n"
+            f"  Login           admin / {password}\n"
+            f"  Pretend Kartra  {settings.SANDBOX_URL}/\n\n  Ctrl-C ends everything; the next start goes on from here.\n{line}"
+        )

@@ -1,0 +1,121 @@
+"""Read from Kartra into our copy: the catalogue, some leads, or all that we know."""
+
+import datetime as dt
+import json
+import re
+import sys
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations import calls, catalogue_reads, refresh
+from integrations.kartra.errors import KartraError
+from integrations.management.arguments import add_connection, connection_named
+from integrations.models import Cause, Connection
+from integrations.translate.profile import facts_of
+from leads import mirror
+from leads.models import Lead
+
+
+def duration(text: str) -> dt.timedelta:
+    """"12h", "30m", "2d" as a time span."""
+    found = re.fullmatch(r"(\d+)\s*([smhd])", text.strip())
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is no time span; write 30m, 12h or 2d")
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    return dt.timedelta(**{unit: int(found[1])})
+
+
+class Command(BaseCommand):
+    help = "Read from Kartra into our copy. Nothing in Kartra is changed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_connection(parser)
+        parser.add_argument("--catalogue", action="store_true", help="tags, lists, sequences, pages, custom fields")
+        parser.add_argument("--lead", action="append", default=[], metavar="EMAIL_OR_ID", help="may be given again")
+        parser.add_argument("--check", action="store_true", help="only say whether Kartra has the lead")
+        parser.add_argument("--compare", action="store_true", help="only say how Kartra and our copy differ")
+        parser.add_argument("--all", action="store_true", help="every lead we know")
+        parser.add_argument("--older-than", type=duration, metavar="12h", help="with --all: only those read before that")
+        parser.add_argument("--json", action="store_true", help="print facts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connection_named(options["connection"])
+        if not (options["catalogue"] or options["lead"] or options["all"]):
+            raise CommandError("Say what to read: --catalogue, --lead EMAIL_OR_ID or --all.", returncode=2)
+        facts: dict[str, Any] = {}
+        try:
+            if options["catalogue"]:
+                facts["catalogue"] = self._catalogue(connection, options["json"])
+            facts["leads"] = [self._lead(connection, text, options) for text in options["lead"]]
+            if options["all"]:
+                facts["read"] = self._all(connection, options)
+        except KartraError as error:
+            raise CommandError(calls.in_words(error)) from None
+        if options["json"]:
+            self.stdout.write(json.dumps(facts))
+        missing = [each["lead"] for each in facts["leads"] if not each["found"]]
+        if missing:
+            raise CommandError(f"Kartra has no lead {', '.join(missing)}.")
+
+    def _catalogue(self, connection: Connection, as_json: bool) -> dict[str, int]:
+        found = catalogue_reads.read(connection)
+        if not as_json:
+            self.stdout.write(", ".join(f"{number:,} {name}" for name, number in found.counts.items()))
+        if found.problems:
+            raise CommandError(" ".join(f"{name}: {words}" for name, words in found.problems.items()))
+        return found.counts
+
+    def _lead(self, connection: Connection, text: str, options: dict[str, Any]) -> dict[str, Any]:
+        text = text.strip()
+        named = {"email": text} if "@" in text else {"kartra_id": text}
+        if not options["check"] and not options["compare"]:
+            result = refresh.read_lead(connection, cause=Cause.PULL, **named)
+            found, gone, profile = result.found, result.gone, result.profile
+            differences = [d.as_details() for d in result.taken.differences] if result.taken else []
+            note = "" if result.applied or not result.found else " A change of ours is too recent; it is read again shortly."
+        else:
+            lead = mirror.find(connection.account, **named)
+            asked = refresh.ask(
+                connection, kartra_id=named.get("kartra_id") or (lead.kartra_id if lead else "") or "",
+                email=named.get("email") or (lead.email if lead else ""), cause=Cause.PULL, priority=calls.Priority.PERSON,
+                lead=lead,
+            )  # fmt: skip
+            found, gone, profile, note = asked.profile is not None, asked.gone is not None, asked.profile, ""
+            differences = []
+            if options["compare"] and profile is not None:
+                facts = facts_of(profile, connection.account, authority=True)
+                differences = [d.as_details() for d in mirror.compare(lead, facts)]
+        if not options["json"]:
+            if found:
+                self.stdout.write(f"Kartra has lead {profile.id if profile else text}.{note}")
+                for each in differences:
+                    self.stdout.write(f"  {each['field']}: {each['was']!r} → {each['is']!r}")
+            else:
+                self.stdout.write(f"Kartra has no lead {text}{': it is deleted' if gone else ''}.")
+        return {"lead": text, "found": found, "gone": gone, "id": profile.id if profile else "", "differences": differences}
+
+    def _all(self, connection: Connection, options: dict[str, Any]) -> int:
+        age = options["older_than"] or dt.timedelta(0)
+        total = refresh.due(connection, older_than=age).count()
+        at_terminal = sys.stderr.isatty()
+
+        def progress(number: int) -> None:
+            if at_terminal and number % 20 == 0:
+                self.stderr.write(f"\r  {done + number:,} of {total:,} leads", ending="")
+
+        done = 0
+        while done < total:
+            leads = list(refresh.due(connection, older_than=age)[:200])
+            if not leads:
+                break
+            read, stopped = refresh.read_many(connection, leads, cause=Cause.PULL, on_read=progress)
+            done += read
+            if stopped is not None:
+                raise stopped
+            if not read:
+                break
+        if not options["json"]:
+            self.stdout.write(f"{done:,} of {Lead.objects.filter(account=connection.account_id).count():,} leads read.")
+        return done

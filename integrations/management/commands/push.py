@@ -1,0 +1,63 @@
+"""The pusher in the foreground: sends, verifies, settles."""
+
+import signal
+import threading
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations import push, switch, verify
+from integrations.claim import end_leases
+from integrations.management.arguments import add_connection, connections_named
+from integrations.models import ApiCall, Attempt, Connection
+from leads.models import LeadChange
+
+
+class Command(BaseCommand):
+    help = "Send what is queued to Kartra, and look whether unclear changes were done. May run beside the workers."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_connection(parser, required=False)
+        parser.add_argument(
+            "--until-idle", action="store_true", help="end when nothing is queued, in flight or being checked"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping = threading.Event()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stopping.set())
+        sent = 0
+        while not stopping.is_set():
+            busy = False
+            for connection in connections_named(options["connection"]):
+                end_leases(connection)
+                sent += push.drain(connection, until_s=2.0, stop=stopping.is_set).sent
+                if not stopping.is_set():
+                    verify.drain(connection, until_s=2.0)
+                connection.refresh_from_db()
+                busy = busy or self._has_work(connection)
+                if options["until_idle"] and connection.sends and connection.failures >= 3:
+                    raise CommandError(switch.why_not_sending(connection))
+            if options["until_idle"] and not busy:
+                break
+            stopping.wait(0.2)
+            time.sleep(0)
+        self.stdout.write(f"{sent:,} calls sent.")
+        if options["until_idle"]:
+            self._say_what_waits(options["connection"])
+
+    def _has_work(self, connection: Connection) -> bool:
+        return (
+            ApiCall.objects.in_flight().filter(connection=connection).exists()
+            or Attempt.objects.unclear().filter(call__connection=connection).exists()
+            or (connection.sends and LeadChange.objects.filter(account=connection.account_id).due().exists())
+        )
+
+    def _say_what_waits(self, name: str | None) -> None:
+        """Sending that is switched off is no failure of this command unless something waits for it."""
+        for connection in connections_named(name):
+            why = switch.why_not_sending(connection)
+            if why and LeadChange.objects.filter(account=connection.account_id).due().exists():
+                raise CommandError(why)

@@ -1,0 +1,48 @@
+"""Bulk actions from the command line: list, show, cancel, pause, resume."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from leads import changes
+from leads.models import BulkRun
+from leads.words import RUN_WORDS, STATUS_WORDS
+
+VERBS = ("list", "show", "cancel", "pause", "resume")
+
+
+class Command(BaseCommand):
+    help = "Look at bulk actions and steer them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("verb", nargs="?", choices=VERBS, default="list")
+        parser.add_argument("id", nargs="?", type=int, help="the bulk action's number")
+        parser.add_argument("--json", action="store_true", help="print facts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["verb"] == "list":
+            for run in BulkRun.objects.select_related("account")[:50]:
+                self._print(run, options["json"])
+            return
+        if options["id"] is None:
+            raise CommandError(f"Which one? runs {options['verb']} ID", returncode=2)
+        run = BulkRun.objects.filter(pk=options["id"]).first()
+        if run is None:
+            raise CommandError(f"There is no bulk action {options['id']}. `runs list` shows those there are.")
+        if options["verb"] == "cancel" and not changes.cancel(run):
+            raise CommandError(f"Bulk action {run.pk} is already {RUN_WORDS[run.state]}.")
+        if options["verb"] == "pause" and not changes.pause(run, why="Paused on the command line."):
+            raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, so it cannot be paused.")
+        if options["verb"] == "resume" and not changes.resume(run):
+            raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, not paused.")
+        self._print(run, options["json"])
+
+    def _print(self, run: BulkRun, as_json: bool) -> None:
+        counts = run.changes.counts()
+        if as_json:
+            facts = {"run": run.pk, "account": run.account.name, "name": run.name, "state": run.state}
+            self.stdout.write(json.dumps({**facts, "members": sum(counts.values()), **counts}))
+            return
+        parts = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in counts.items() if number)
+        self.stdout.write(f"{run.pk}  {run.name}  {RUN_WORDS[run.state]}: {parts or 'no members'}")

@@ -1,0 +1,51 @@
+"""How things stand: sending, queue, pace, freshness, doors."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from integrations.freshness import facts_of_connection, in_words, last_sweep
+from integrations.management.arguments import add_connection, connections_named
+from leads.words import STATUS_WORDS
+
+
+class Command(BaseCommand):
+    help = "Say how things stand: sending, queue by state, pace, how true our copy is, messages from Kartra."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_connection(parser, required=False)
+        parser.add_argument("--json", action="store_true", help="print facts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        facts = [facts_of_connection(connection) for connection in connections_named(options["connection"])]
+        beat = last_sweep()
+        if options["json"]:
+            self.stdout.write(json.dumps({"connections": facts, "last_sweep": beat.isoformat() if beat else None}))
+            return
+        for each in facts:
+            self._print(each)
+        if not facts:
+            self.stdout.write("There is no connection yet. Make one with `connect`.")
+        self.stdout.write(f"Workers last looked for work: {f'{beat:%Y-%m-%d %H:%M:%S} UTC' if beat else 'never'}")
+
+    def _print(self, facts: dict[str, Any]) -> None:
+        copy, pace = facts["copy"], facts["pace"]
+        queue = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in facts["queue"].items() if number)
+        allowed = f"{pace['allowed_per_second']:g} a second" if pace["allowed_per_second"] else "no limit"
+        never = f", but {copy['never_read']:,} never read" if copy["never_read"] else ""
+        self.stdout.write(facts["name"])
+        self.stdout.write(f"  sending: {facts['why_not_sending'] or 'on'}")
+        self.stdout.write(f"  requested changes: {queue or 'none'}")
+        self.stdout.write(
+            f"  speed: {allowed}; {pace['calls_last_minute']:,} calls in the last minute, "
+            f"{pace['turned_away_last_minute']:,} turned away"
+        )
+        self.stdout.write(
+            f"  our copy: {copy['known']:,} leads, every one read within {in_words(copy['read_within_s'])}"
+            f"{never}; {copy['update_due']:,} update due; "
+            f"a full round at this speed takes {in_words(copy['full_round_s'])}. Leads nobody told us of cannot be known."
+        )
+        for door in facts["doors"]:
+            events = ", ".join(f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items())
+            self.stdout.write(f"  messages at {door['name']}: {events or 'none yet'}")

@@ -1,0 +1,145 @@
+"""The pusher: claim, wait for a turn, stamp, send, settle. One thread claims and settles; a bounded pool only sends.
+
+No lock is held and no ORM is used while a call is under way.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from integrations import calls, claim
+from integrations.calls import Priority
+from integrations.claim import Chain
+from integrations.kartra.client import Client
+from integrations.kartra.commands import Action, LeadRef
+from integrations.kartra.errors import KartraError, OutcomeUnknown
+from integrations.kartra.pace import PaceUnavailable, Turn
+from integrations.kartra.replies import ChainReply, WholeCallRefused
+from integrations.models import Connection
+from integrations.settle import settle
+from integrations.translate import ENCODINGS
+
+logger = logging.getLogger(__name__)
+
+Answer = ChainReply | WholeCallRefused | KartraError
+
+
+@dataclass
+class Drained:
+    """What one drain did: calls sent, and whether there is more to send right away."""
+
+    sent: int = 0
+    more: bool = False
+
+
+def drain(
+    connection: Connection, *, until_s: float = 8.0, stop: Callable[[], bool] = lambda: False
+) -> Drained:
+    """Send what is due on one connection for about `until_s` seconds; calls in flight are waited for.
+
+    Safe to run in many processes at once: a lead is claimed by one of them. `stop` ends claiming at once.
+    """
+    return _Drain(connection, until_s, stop).run()
+
+
+class _Drain:
+    def __init__(self, connection: Connection, until_s: float, stop: Callable[[], bool]) -> None:
+        self.connection = connection
+        self.ends = time.monotonic() + until_s
+        self.stop = stop
+        self.client = calls.client_for(connection)
+        self.claimed: deque[Chain] = deque()
+        self.in_flight: dict[Future[tuple[Answer, int]], Chain] = {}
+        self.drained = Drained()
+
+    def over(self) -> bool:
+        return self.stop() or time.monotonic() >= self.ends
+
+    def run(self) -> Drained:
+        claim.end_leases(self.connection)
+        with ThreadPoolExecutor(settings.PUSH_SENDERS, thread_name_prefix="send") as senders:
+            try:
+                while not self.over():
+                    if not self.claimed:
+                        self.claimed.extend(claim.claim(self.connection, self._appetite()))
+                    if not self.claimed and not self.in_flight:
+                        break
+                    self._step(senders)
+            finally:
+                claim.release(self.claimed)
+                self.drained.more = self.over() or bool(self.claimed)
+                while self.in_flight:
+                    self._settle(timeout_s=None)
+        return self.drained
+
+    def _appetite(self) -> int:
+        """Leads claimed at a time: about a second's worth, so that a claimed call never waits long."""
+        return max(1, min(2 * settings.PUSH_SENDERS, int(min(self.connection.rate, 1000)) or 1))
+
+    def _step(self, senders: ThreadPoolExecutor) -> None:
+        if not self.claimed or len(self.in_flight) >= settings.PUSH_SENDERS:
+            self._settle(timeout_s=0.5)
+            return
+        turn = self._turn()
+        if not turn.granted:
+            self._settle(timeout_s=turn.wait_s)
+            return
+        due_at = time.monotonic() + turn.wait_s
+        chain = claim.stamp(self.claimed.popleft())
+        if chain is not None:
+            self.in_flight[senders.submit(_send, self.client, chain, due_at)] = chain
+            self.drained.sent += 1
+        self._settle(timeout_s=0)
+
+    def _turn(self) -> Turn:
+        """Ask for this call's turn. A limiter that does not answer ends the drain: nothing is sent unlimited."""
+        priority = Priority.SINGLE if self.claimed[0].single else Priority.RUN
+        try:
+            return calls.pace().reserve(self.connection.app_id, self.connection.rate, priority)
+        except PaceUnavailable:
+            logger.warning("The limiter does not answer; nothing is sent on connection %s.", self.connection.pk)
+            self.ends = 0.0
+            return Turn(False, 0.1)
+
+    def _settle(self, timeout_s: float | None) -> None:
+        """Record the answers that have come, waiting up to `timeout_s` for the first."""
+        if not self.in_flight:
+            if timeout_s:
+                time.sleep(timeout_s)
+            return
+        done, _ = wait(self.in_flight, timeout=timeout_s, return_when=FIRST_COMPLETED)
+        for future in done:
+            chain = self.in_flight.pop(future)
+            answer, elapsed_ms = future.result()
+            settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
+            calls.heed(self.connection, answer if isinstance(answer, KartraError) else None)
+            if self.connection.hold_until is not None and isinstance(answer, KartraError):
+                claim.release(self.claimed)
+                self.claimed.clear()
+
+
+def _send(client: Client, chain: Chain, due_at: float = 0.0) -> tuple[Answer, int]:
+    """Make the POST when its turn is due (`time.monotonic`). Runs in the pool: no ORM. Whatever goes wrong is an answer;
+    a bug of ours counts as unknown."""
+    time.sleep(max(0.0, due_at - time.monotonic()))
+    actions: list[Action] = [ENCODINGS[change.kind].action(change.parameters) for change in chain.changes]
+    repeatable = all(ENCODINGS[change.kind].repeatable for change in chain.changes)
+    began = time.monotonic()
+    answer: Answer
+    try:
+        answer = client.chain(
+            LeadRef(id=chain.lead.kartra_id or "", email="" if chain.lead.kartra_id else chain.lead.email),
+            actions,
+            repeatable=repeatable,
+        )
+    except KartraError as error:
+        answer = error
+    except Exception as error:  # the request may have left: never lose the chain to a bug
+        logger.exception("Call %s failed in our own code.", chain.call.pk)
+        answer = OutcomeUnknown("", f"Our own code failed while the call was made ({type(error).__name__}).")
+    return answer, round((time.monotonic() - began) * 1000)

@@ -1,0 +1,215 @@
+"""What an answer means for each change in a call, written down together or not at all.
+
+The fence: whoever finds the call finished may not write its outcome any more; a late answer is kept as evidence.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from integrations import calls
+from integrations.claim import Chain
+from integrations.clock import now
+from integrations.kartra.errors import KartraError, Next, NotSent, OutcomeUnknown, Throttled, advice, next_step
+from integrations.kartra.errors import CredentialsRefused
+from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
+from integrations.models import ApiCall, Attempt, Outcome, Proof
+from leads import changes, kinds, mirror
+from leads.models import ChangeStatus, GoneReason, LeadChange, Reason, Source
+
+ANSWER_CHARACTERS = 4000
+
+LEAD_CODES = frozenset({"206", "223", "224", "236", "243", "245"})
+"""Codes about the whole call or its lead: they speak of every action in it."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one change and of its attempt."""
+
+    status: ChangeStatus
+    proof: Proof
+    reason: str = ""
+    code: str = ""
+    message: str = ""
+    look_in_s: float | None = None
+    alone: bool | None = None
+    gone: GoneReason | None = None
+
+
+def settle_times() -> list[float]:
+    """When to look whether an unclear change was done: seconds after it was sent."""
+    return [float(seconds) for seconds in settings.VERIFY_SETTLE_S]
+
+
+def settle(
+    chain: Chain,
+    reply: ChainReply | WholeCallRefused | KartraError,
+    *,
+    http_status: int | None = None,
+    elapsed_ms: int | None = None,
+    answer: str = "",
+) -> None:
+    """Record the answer to a sent call: its row, its attempts, its changes, and the mirror where Kartra confirmed."""
+    with transaction.atomic():
+        at = now()
+        row = ApiCall.objects.select_for_update().filter(pk=chain.call.pk, finished_at=None)
+        attempts = {a.change_id: a for a in Attempt.objects.filter(call=chain.call, change__in=chain.changes)}
+        if not row.exists():
+            _keep_late_answer(attempts.values(), reply, at)
+            return
+        row.update(
+            finished_at=at,
+            outcome=_outcome(reply),
+            code=getattr(reply, "code", "") or "",
+            message=_words(reply),
+            http_status=http_status,
+            elapsed_ms=elapsed_ms,
+            answer=answer[:ANSWER_CHARACTERS],
+        )
+        for change, verdict in zip(chain.changes, judge(chain, reply), strict=True):
+            apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, chain.changes.index(change)))
+    _after(chain)
+
+
+def apply_verdict(
+    change: LeadChange, attempt: Attempt, verdict: Verdict, at: dt.datetime, *, said: Mapping[str, Any] | None = None
+) -> None:
+    """Write a verdict on a change and its attempt; the mirror too where it is done. Inside a transaction."""
+    if said:
+        attempt.evidence = [*attempt.evidence, {"at": at.isoformat(), **said}]
+    attempt.proof = verdict.proof
+    attempt.code, attempt.message = verdict.code, verdict.message
+    attempt.verify_at = None
+    if verdict.proof == Proof.UNCLEAR:
+        attempt.verify_at = at + dt.timedelta(seconds=verdict.look_in_s or 0)
+    attempt.save(update_fields=["proof", "code", "message", "evidence", "looks", "verify_at"])
+    change.settle(
+        verdict.status,
+        at=at,
+        reason=verdict.reason,
+        code=verdict.code,
+        message=verdict.message,
+        alone=verdict.alone,
+        not_done=change.not_done,
+    )
+    if verdict.status == ChangeStatus.ACCEPTED:
+        kinds.get(change.kind).effect(change, at)
+    elif verdict.gone is not None:
+        mirror.mark_gone(change.lead, verdict.gone, at, source=Source.PUSH, cause=f"call {attempt.call_id}")
+        changes.skip_gone(change.lead)
+
+
+def _after(chain: Chain) -> None:
+    for run_id in {change.run_id for change in chain.changes if change.run_id}:
+        changes.close_cancelled_members(run_id)
+        changes.finish_if_over(run_id)
+
+
+# --- judging
+
+
+def judge(chain: Chain, reply: ChainReply | WholeCallRefused | KartraError) -> list[Verdict]:
+    """One verdict for each change of the chain, in its order."""
+    if isinstance(reply, ChainReply):
+        return [
+            _judge_action(change, outcome) for change, outcome in zip(chain.changes, reply.outcomes, strict=True)
+        ]
+    if isinstance(reply, WholeCallRefused):
+        return _judge_refused_call(chain, reply)
+    if isinstance(reply, NotSent | Throttled | CredentialsRefused):
+        return [Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="") for _ in chain.changes]
+    return [_unclear(str(reply)) for _ in chain.changes]
+
+
+def _unclear(message: str, *, code: str = "", look_in_s: float | None = None, alone: bool | None = None) -> Verdict:
+    wait = settle_times()[0] if look_in_s is None else look_in_s
+    return Verdict(
+        ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, alone=alone
+    )
+
+
+def _judge_action(change: LeadChange, outcome: ActionOutcome) -> Verdict:
+    if outcome.state == "done":
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message)
+    if outcome.state == "missing":
+        return _unclear("Kartra's answer does not mention this action.")
+    return judge_refusal(change, outcome.code, outcome.message)
+
+
+def judge_refusal(change: LeadChange, code: str, message: str) -> Verdict:
+    """What a refusal with this code means for a change of ours; sorted by `errors.next_step`, by what to do next."""
+    step = next_step(code)
+    if step == Next.LOOK_UP:
+        return _unclear(message, code=code, look_in_s=0)
+    if step == Next.VERIFY:
+        return _unclear(message, code=code)
+    if step == Next.GONE:
+        return Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
+    if step == Next.WAIT or step in (Next.STOP_CONNECTION, Next.STOP_APP):
+        return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
+    if step == Next.HOLD:
+        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
+    if step == Next.DONE_IF_UNKNOWN_BEFORE and change.attempts.filter(proof=Proof.NOT_DONE, looks__gt=0).exists():
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=message)
+    return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
+
+
+def _judge_refused_call(chain: Chain, refusal: WholeCallRefused) -> list[Verdict]:
+    """A flat error. Of one action it is that action's; about the lead it is every action's; else only the action it
+    names is refused, and what the others did is read, then sent again one by one."""
+    if len(chain.changes) == 1 or refusal.code in LEAD_CODES:
+        return [judge_refusal(change, refusal.code, refusal.message) for change in chain.changes]
+    others = _unclear("Kartra refused another action of the same call.", look_in_s=0, alone=True)
+    if refusal.blamed is None:
+        return [others for _ in chain.changes]
+    return [
+        judge_refusal(change, refusal.code, refusal.message) if index == refusal.blamed else others
+        for index, change in enumerate(chain.changes)
+    ]
+
+
+# --- words and rows
+
+
+def _outcome(reply: ChainReply | WholeCallRefused | KartraError) -> Outcome:
+    if isinstance(reply, ChainReply):
+        return Outcome.ANSWERED
+    if isinstance(reply, WholeCallRefused):
+        return Outcome.REFUSED
+    return calls.outcome_of(reply)
+
+
+def _words(reply: ChainReply | WholeCallRefused | KartraError) -> str:
+    if isinstance(reply, ChainReply):
+        return ""
+    return reply.message if isinstance(reply, WholeCallRefused) else str(reply)
+
+
+def _said(reply: ChainReply | WholeCallRefused | KartraError, position: int) -> dict[str, Any]:
+    if isinstance(reply, ChainReply):
+        outcome = reply.outcomes[position]
+        return {"what": "Kartra's answer", "state": outcome.state, "code": outcome.code, "message": outcome.message}
+    if isinstance(reply, WholeCallRefused):
+        return {"what": "Kartra refused the call", "code": reply.code, "message": reply.message}
+    return {"what": "no answer to rely on", "message": str(reply), "kind": type(reply).__name__}
+
+
+def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
+    for attempt in attempts:
+        attempt.evidence = [
+            *attempt.evidence, {"at": at.isoformat(), "late": True, **_said(reply, attempt.position)},
+        ]  # fmt: skip
+        attempt.save(update_fields=["evidence"])
+
+
+def remedy(code: str) -> str:
+    """What to do about a refusal, in one sentence; empty when there is no code."""
+    return advice(code) if code else ""
+
+
+__all__ = ["OutcomeUnknown", "Verdict", "apply_verdict", "judge", "judge_refusal", "remedy", "settle", "settle_times"]

@@ -1,0 +1,161 @@
+"""Celery's entry points: thin. A task carries ids, never data, finds its own work and ends within about 10 s.
+
+The broker is only a doorbell: a ring may get lost, come twice or late. The sweep rings for whatever is due.
+"""
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+
+from integrations import apply, catalogue_reads, claim, push, refresh, verify
+from integrations.clock import now
+from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat
+from leads import changes
+from leads.models import BulkRun, ChangeStatus, LeadChange, RunDraft, RunState
+
+logger = logging.getLogger(__name__)
+
+QUIET_S = 5.0
+"""How long the bell of this process rests after a ring failed, so that a dead broker slows no request."""
+
+TASK_S = 8.0
+"""How long a task works before it rings itself again."""
+
+_quiet_until = 0.0
+_stopping = threading.Event()
+_at_work: set[str] = set()
+_rung_meanwhile: set[str] = set()
+_guard = threading.Lock()
+
+
+def ring(task: Any, *args: Any) -> None:
+    """Wake a worker. Never raises and never waits long: the sweep finds what no bell announced."""
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return
+    try:
+        task.apply_async(args=args, retry=False)
+    except Exception as error:  # whatever the broker's library raises: a bell is not worth a failed request
+        _quiet_until = time.monotonic() + QUIET_S
+        logger.warning("The broker cannot be reached (%s); work is found by the sweep.", type(error).__name__)
+
+
+@worker_shutting_down.connect
+def _stop_claiming(**kwargs: Any) -> None:
+    """A worker that is told to end claims nothing more; calls in flight are finished and recorded."""
+    _stopping.set()
+
+
+@contextmanager
+def _only_one(key: str) -> Iterator[bool]:
+    """Whether this process may do the job `key` now. One that is rung meanwhile is remembered, not run beside."""
+    with _guard:
+        mine = key not in _at_work
+        (_at_work if mine else _rung_meanwhile).add(key)
+        if mine:
+            _rung_meanwhile.discard(key)
+    try:
+        yield mine
+    finally:
+        if mine:
+            with _guard:
+                _at_work.discard(key)
+
+
+def _rung_again(key: str) -> bool:
+    with _guard:
+        return key in _rung_meanwhile
+
+
+@shared_task(ignore_result=True)
+def push_changes(connection_id: int) -> None:
+    """Send what is due on one connection. Safe to run twice, also at once."""
+    key = f"push {connection_id}"
+    with _only_one(key) as mine:
+        connection = Connection.objects.filter(pk=connection_id).first()
+        if not mine or connection is None:
+            return
+        more = push.drain(connection, until_s=TASK_S, stop=_stopping.is_set).more or _rung_again(key)
+    if more and not _stopping.is_set():
+        ring(push_changes, connection_id)
+
+
+@shared_task(ignore_result=True)
+def push_verify(connection_id: int) -> None:
+    """Look whether unclear changes were done, where it is time to look."""
+    with _only_one(f"verify {connection_id}") as mine:
+        connection = Connection.objects.filter(pk=connection_id).first()
+        if not mine or connection is None:
+            return
+        verify.drain(connection, until_s=TASK_S)
+    ring(push_changes, connection_id)
+
+
+@shared_task(ignore_result=True)
+def apply_deliveries() -> None:
+    """Apply what Kartra sent and nobody has applied yet."""
+    with _only_one("apply") as mine:
+        if not mine:
+            return
+        apply.drain(until_s=TASK_S)
+        more = Delivery.objects.waiting().exists() or _rung_again("apply")
+    if more and not _stopping.is_set():
+        ring(apply_deliveries)
+
+
+@shared_task(ignore_result=True)
+def refresh_leads(connection_id: int) -> None:
+    """Read leads that are due to be read."""
+    with _only_one(f"refresh {connection_id}") as mine:
+        connection = Connection.objects.filter(pk=connection_id).first()
+        if mine and connection is not None:
+            refresh.drain(connection, until_s=TASK_S)
+
+
+@shared_task(ignore_result=True)
+def read_catalogues() -> None:
+    """Read tags, lists, sequences, pages and custom fields of every account."""
+    with _only_one("catalogues") as mine:
+        if mine:
+            catalogue_reads.read_all()
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    """Every 15 s: ring for whatever is due. What is lost with a broker or a worker comes back here."""
+    at = now()
+    Heartbeat.objects.update_or_create(name="sweep", defaults={"at": at})
+    for run_id in BulkRun.objects.filter(state=RunState.CANCELLING).values_list("pk", flat=True):
+        changes.close_cancelled_members(run_id)
+    for connection in Connection.objects.all():
+        claim.end_leases(connection)
+        if connection.sends and LeadChange.objects.filter(
+            account=connection.account_id, status=ChangeStatus.WAITING
+        ).in_going_runs().exists():  # fmt: skip
+            ring(push_changes, connection.pk)
+        if Attempt.objects.unclear().filter(call__connection=connection, verify_at__lte=at).exists():
+            ring(push_verify, connection.pk)
+        if refresh.due(connection).exists():
+            ring(refresh_leads, connection.pk)
+    if Delivery.objects.waiting().exists():
+        ring(apply_deliveries)
+
+
+@shared_task(ignore_result=True)
+def prune() -> None:
+    """Once a day: forget old calls that only read, and drafts nobody started."""
+    at = now()
+    old = at - dt.timedelta(days=settings.KEEP_READS_DAYS)
+    reads = ApiCall.objects.filter(~Exists(Attempt.objects.filter(call=OuterRef("pk"))), writes=False, claimed_at__lt=old)
+    while pks := list(reads.values_list("pk", flat=True)[:5000]):
+        ApiCall.objects.filter(pk__in=pks).delete()
+    RunDraft.objects.filter(run=None, created_at__lt=at - dt.timedelta(days=7)).delete()

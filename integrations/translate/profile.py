@@ -1,0 +1,79 @@
+"""Kartra's lead → the mirror's facts. Kartra's dates have no zone; the account's zone makes them UTC."""
+
+import datetime as dt
+from typing import Any
+
+from integrations.kartra.profile import LeadProfile
+from integrations.kartra.values import flag, whole
+from leads.mirror import LeadFacts, MembershipFact
+from leads.models import Account
+
+SHORT = {"source": 64, "country": 100, "gdpr_lead_status": 16, "gdpr_lead_communications": 16}
+"""Columns of limited length; what Kartra sends beyond it cannot be one of its values."""
+
+
+def utc_of(text: str, account: Account) -> dt.datetime | None:
+    """A naive Kartra date ("2026-02-11 14:05:09") as UTC; None for none or for what is no date."""
+    try:
+        naive = dt.datetime.fromisoformat(text.strip())
+        aware = naive if naive.tzinfo else naive.replace(tzinfo=account.zone)
+        return aware.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def facts_of(profile: LeadProfile, account: Account, *, authority: bool) -> LeadFacts:
+    """What a profile tells. `authority`: it is a `get_lead`, whose relations are all there are; an event's profile has
+    none, so whatever it says of them is left out."""
+    fields: dict[str, Any] = {}
+    for name, text in profile.fields.items():
+        if name == "score":
+            fields[name] = whole(text)
+        elif name == "blacklisted":
+            fields[name] = flag(text)
+        elif name == "date_joined":
+            fields[name] = utc_of(text, account)
+        elif name == "email":
+            fields[name] = text.strip()[:320]
+        else:
+            fields[name] = text[: SHORT[name]] if name in SHORT else text
+    custom = None
+    if profile.custom_fields is not None:
+        custom = {
+            identifier: value.text if value.options is None else [list(option) for option in value.options]
+            for identifier, value in profile.custom_fields.items()
+        }
+    return LeadFacts(
+        kartra_id=profile.id,
+        fields=fields,
+        custom_values=custom,
+        extra=plain(dict(profile.extra)) or None,
+        tags=frozenset(name[:500] for name in profile.tags) if authority and profile.tags is not None else None,
+        lists={each.name[:500]: each.active for each in profile.lists}
+        if authority and profile.lists is not None
+        else None,
+        sequences={each.name[:500]: (each.step[:32], each.status[:32]) for each in profile.sequences}
+        if authority and profile.sequences is not None
+        else None,
+        memberships=tuple(
+            MembershipFact(m.membership_name[:500], m.level_name[:500], m.active, m.membership_id, m.level_id)
+            for m in profile.memberships
+        )
+        if authority and profile.memberships is not None
+        else None,
+    )
+
+
+def plain(value: Any) -> Any:
+    """JSON that every database can store: no NUL, no lone surrogate, no number that is none."""
+    if isinstance(value, dict):
+        return {plain(str(key)): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**63:
+        return str(value)[:100] if value.bit_length() < 10_000 else None
+    return value

@@ -1,0 +1,104 @@
+"""The door: check the token, store what came as the bytes it was, answer at once. A worker reads it later."""
+
+import hashlib
+import time
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from integrations import tasks
+from integrations.models import Channel, Delivery, DeliveryStatus, Door
+from integrations.secrets import digest
+
+MAX_BYTES = 1024 * 1024
+KEPT_OF_LARGER = 4096
+HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "User-Agent", "X-Request-Id")
+CACHE_S = 5.0
+
+_doors: dict[str, tuple[float, int | None]] = {}
+
+
+def _door_id(token: str) -> int | None:
+    """The id of the door this token opens; remembered for a few seconds, wrong tokens not."""
+    key = digest("door", token)
+    known = _doors.get(key)
+    if known and known[0] > time.monotonic():
+        return known[1]
+    found = Door.objects.standing().filter(token_digest=key).values_list("pk", flat=True).first()
+    if found is None:
+        _doors.pop(key, None)
+        return None
+    if len(_doors) > 1000:
+        _doors.clear()
+    _doors[key] = (time.monotonic() + CACHE_S, found)
+    return found
+
+
+@csrf_exempt
+def receive_outbound(request: HttpRequest, token: str) -> HttpResponse:
+    """An event of the outbound API."""
+    return _receive(request, token, Channel.OUTBOUND)
+
+
+@csrf_exempt
+def receive_ipn(request: HttpRequest, token: str) -> HttpResponse:
+    """A payment message."""
+    return _receive(request, token, Channel.IPN)
+
+
+def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse:
+    """404 for a wrong token, 405 for another method, 413 over 1 MB (its first 4 KB are kept), else 200: it is stored."""
+    door_id = _door_id(token)
+    if door_id is None:
+        raise Http404
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    body, too_large = _read(request)
+    at = timezone.now()
+    kept: dict[str, Any] = {
+        "door_id": door_id,
+        "channel": channel,
+        "received_at": at,
+        "headers": {name: request.headers[name][:500] for name in HEADERS if name in request.headers},
+        "size": min(max(_announced(request), len(body)), 2**31 - 1),
+    }
+    if too_large:
+        first = body[:KEPT_OF_LARGER]
+        Delivery.objects.create(
+            **kept, body=first, truncated=True, digest=hashlib.sha256(first).hexdigest(), status=DeliveryStatus.REFUSED,
+            reason="Larger than 1 MB; only its first 4 KB are kept.", applied_at=at,
+        )  # fmt: skip
+        return HttpResponse("Too large.\n", status=413, content_type="text/plain")
+    Delivery.objects.create(**kept, body=body, digest=hashlib.sha256(body).hexdigest())
+    # robust: with the broker down the row is stored and the sweep finds it
+    transaction.on_commit(lambda: tasks.ring(tasks.apply_deliveries), robust=True)
+    return HttpResponse(status=200, content_type="text/plain")
+
+
+def _announced(request: HttpRequest) -> int:
+    try:
+        return int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        return 0
+
+
+def _read(request: HttpRequest) -> tuple[bytes, bool]:
+    """The body up to 1 MB, and whether there was more. Reads no more than that, whatever the length says."""
+    if _announced(request) > MAX_BYTES:
+        try:
+            return request.read(KEPT_OF_LARGER), True
+        except OSError:
+            return b"", True
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        while size <= MAX_BYTES and (chunk := request.read(65536)):
+            chunks.append(chunk)
+            size += len(chunk)
+    except OSError:
+        pass  # the sender broke off: keep what came
+    body = b"".join(chunks)
+    return body, len(body) > MAX_BYTES

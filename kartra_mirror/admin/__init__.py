@@ -1,0 +1,1 @@
+"""The admin site: the one room that composes both apps."""

@@ -1,0 +1,81 @@
+"""What a machine asks: alive, ready, metrics."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from kartra_mirror.celery import app
+
+SWEEP_LATE_S = 60.0
+
+
+def alive(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Database, broker and last sweep: 200 when the first two answer, else 503."""
+    facts: dict[str, Any] = {"database": _database(), "broker": _broker(), "last_sweep": None, "sweep_late": True}
+    if facts["database"]:
+        from integrations.models import Heartbeat
+
+        beat = Heartbeat.objects.filter(name="sweep").first()
+        if beat:
+            facts["last_sweep"] = beat.at.isoformat()
+            facts["sweep_late"] = timezone.now() - beat.at > dt.timedelta(seconds=SWEEP_LATE_S)
+    return JsonResponse(facts, status=200 if facts["database"] and facts["broker"] else 503)
+
+
+def _database() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return True
+    except DatabaseError:
+        return False
+
+
+def _broker() -> bool:
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, timeout=1)
+        return True
+    except Exception:  # whatever the broker's library raises means: not ready
+        return False
+
+
+class RowCounts:
+    """Counts rows when it is asked, so that a number is never older than the question."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        from integrations.models import Delivery
+        from leads.models import LeadChange
+
+        for name, words, model in (
+            ("kartra_mirror_changes", "Requested changes by status", LeadChange),
+            ("kartra_mirror_deliveries", "Messages from Kartra by status", Delivery),
+        ):
+            family = GaugeMetricFamily(name, words, labels=["status"])
+            for status, number in model.objects.order_by().values_list("status").annotate(n=Count("pk")):
+                family.add_metric([status], number)
+            yield family
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text. 404 unless METRICS_TOKEN is set and given as a bearer token."""
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    if not settings.METRICS_TOKEN or not constant_time_compare(given, settings.METRICS_TOKEN):
+        raise Http404
+    registry = CollectorRegistry()
+    registry.register(RowCounts())  # type: ignore[arg-type]
+    return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

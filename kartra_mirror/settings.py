@@ -1,0 +1,208 @@
+"""Every setting, from the environment (see .env.example). Defaults are those that are safe in production."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+from kartra_mirror import keys
+from kartra_mirror.admin.theme import UNFOLD as UNFOLD
+from kartra_mirror.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+DEBUG = env.bool("DEBUG", default=False)
+EMBEDDED = env.bool("EMBEDDED", default=False)  # `make run`: keys of our own, plain http on loopback
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+_kept = keys.kept_in(VAR_DIR) if EMBEDDED else {}
+SECRET_KEY = env.str("SECRET_KEY", default=_kept.get("SECRET_KEY", environ.Env.NOTSET))
+FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=list(filter(None, [_kept.get("FIELD_ENCRYPTION_KEYS")])))
+DIGEST_KEY = env.str("DIGEST_KEY", default=_kept.get("DIGEST_KEY", environ.Env.NOTSET))
+
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+
+# --- Kartra
+
+KARTRA_API_URL = env.str("KARTRA_API_URL", default="https://app.kartra.com/api")
+PLAIN_HTTP_HOSTS = env.list("PLAIN_HTTP_HOSTS", default=["127.0.0.1", "localhost", "::1"])
+KARTRA_CONNECT_TIMEOUT_S = env.float("KARTRA_CONNECT_TIMEOUT_S", default=5.0)
+KARTRA_READ_TIMEOUT_S = env.float("KARTRA_READ_TIMEOUT_S", default=20.0)
+KARTRA_DEADLINE_S = env.float("KARTRA_DEADLINE_S", default=30.0)  # the whole call
+PUSH_SENDERS = env.int("PUSH_SENDERS", default=8)  # calls in flight in one process
+REFRESH_READERS = env.int("REFRESH_READERS", default=8)
+VERIFY_SETTLE_S = [float(seconds) for seconds in env.list("VERIFY_SETTLE_S", default=["30", "120", "600"])]
+VERIFY_MONEY_SETTLE_S = [float(s) for s in env.list("VERIFY_MONEY_SETTLE_S", default=["300", "3600", "86400"])]
+REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
+KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
+SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
+
+# --- Django
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "kartra_mirror.admin.apps.MirrorAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "kartra_mirror",
+    "leads.apps.LeadsConfig",
+    "integrations.apps.IntegrationsConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kartra_mirror.csp.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "kartra_mirror.urls"
+WSGI_APPLICATION = "kartra_mirror.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+_database = DATABASES["default"]
+if "sqlite" in _database["ENGINE"]:
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    _database["CONN_MAX_AGE"] = None
+    _database["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_IPWARE_PROXY_COUNT = env.int("PROXY_COUNT", default=0)  # reverse proxies in front of us
+AXES_VERBOSE = False
+
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = DEBUG or EMBEDDED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or EMBEDDED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+REDIS_URL = env.str("REDIS_URL", default="")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if env.bool("CACHE_IN_REDIS", default=False)
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# --- security
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+if not (DEBUG or EMBEDDED):
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- Celery: the broker is a doorbell, the database the truth
+
+CELERY_BROKER_URL = REDIS_URL or "filebell://"
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {
+        "visibility_timeout": 3600,
+        "socket_connect_timeout": 0.5,
+        "socket_timeout": 5,
+        "max_retries": 0,
+        "queue_order_strategy": "round_robin",
+    }
+    if REDIS_URL
+    else {"folder": str(VAR_DIR / "bell")}
+)
+CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "read"
+CELERY_TASK_ROUTES = {
+    "integrations.tasks.push_*": {"queue": "push"},
+    "integrations.tasks.apply_*": {"queue": "apply"},
+    "integrations.tasks.*": {"queue": "read"},
+}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "read catalogues": {"task": "integrations.tasks.read_catalogues", "schedule": 86400.0, "options": {"expires": 3600}},
+    "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0, "options": {"expires": 3600}},
+}
+
+LOGGING_CONFIG = None
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+logging_config(readable=DEBUG or EMBEDDED, level=LOG_LEVEL)

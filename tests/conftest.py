@@ -1,0 +1,56 @@
+"""What every test has: a caught bell, nothing but loopback, a sandbox and a connection to it."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from integrations import calls, tasks, webhooks
+from integrations.models import Connection
+from tests.factories import ConnectionFactory
+from tests.sandbox_fixture import SandboxForTests
+
+_connect = socket.socket.connect
+
+
+def _only_loopback(self: socket.socket, address: object) -> None:
+    host = address[0] if isinstance(address, tuple) else address
+    if self.family in (socket.AF_INET, socket.AF_INET6) and str(host) not in ("127.0.0.1", "::1", "localhost"):
+        raise AssertionError(f"A test tried to reach {host}.")
+    _connect(self, address)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _no_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but this machine is ever called."""
+    monkeypatch.setattr(socket.socket, "connect", _only_loopback)
+
+
+@pytest.fixture(autouse=True)
+def rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]]]:
+    """The rings of the bell, caught: [(task, arguments)]. No worker runs unless a test starts one."""
+    caught: list[tuple[str, tuple[object, ...]]] = []
+    monkeypatch.setattr(tasks, "ring", lambda task, *args: caught.append((task.name.rsplit(".", 1)[1], args)))
+    return caught
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> None:
+    webhooks._doors.clear()
+    calls._transport.cache_clear()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxForTests]:
+    """A pretend Kartra of this test's own, with the demo's catalogue and no leads."""
+    server = SandboxForTests()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def connection(db: None, sandbox: SandboxForTests) -> Connection:
+    """A connection to the sandbox that sends, through the app without a speed limit."""
+    made: Connection = ConnectionFactory(api_url=sandbox.url, sending="on", get_lead_by_id=True)
+    sandbox.make_known(made)
+    return made

@@ -1,0 +1,114 @@
+"""Rows for tests."""
+
+import factory
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from integrations.models import Connection, Delivery, Door
+from integrations.sandbox.server import KEY, PASSWORD, UNLIMITED_APP_ID
+from leads import kinds
+from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, RunState, Tag
+
+
+class AccountFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Account
+
+    name = factory.Sequence(lambda n: f"Account {n}")
+
+
+class ConnectionFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Connection
+
+    account = factory.SubFactory(AccountFactory)
+    app_id = UNLIMITED_APP_ID
+    api_key = KEY
+    api_password = PASSWORD
+    api_url = "http://127.0.0.1:9/api"
+    calls_per_second = 0
+
+
+class DoorFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Door
+
+    connection = factory.SubFactory(ConnectionFactory)
+    name = factory.Sequence(lambda n: f"Door {n}")
+
+
+class DeliveryFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Delivery
+
+    door = factory.SubFactory(DoorFactory)
+    channel = "outbound"
+    received_at = factory.LazyFunction(timezone.now)
+    body = b"{}"
+    size = 2
+    digest = factory.Sequence(lambda n: f"{n:064x}")
+
+
+class LeadFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Lead
+
+    account = factory.SubFactory(AccountFactory)
+    kartra_id = factory.Sequence(lambda n: str(900_000 + n))
+    email = factory.Sequence(lambda n: f"lead{n}@example.com")
+    first_name = "Mara"
+    last_name = "Lind"
+    read_at = factory.LazyFunction(timezone.now)
+
+
+class TagFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Tag
+
+    account = factory.SubFactory(AccountFactory)
+    name = factory.Sequence(lambda n: f"tag {n}")
+
+
+class MailingListFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = MailingList
+
+    account = factory.SubFactory(AccountFactory)
+    name = factory.Sequence(lambda n: f"list {n}")
+
+
+class BulkRunFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = BulkRun
+
+    account = factory.SubFactory(AccountFactory)
+    name = "Assign the tag VIP"
+    kind = "assign_tag"
+    parameters = factory.LazyFunction(lambda: {"tag": "VIP"})
+    state = RunState.RUNNING
+
+
+class LeadChangeFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = LeadChange
+
+    lead = factory.SubFactory(LeadFactory)
+    account = factory.SelfAttribute("lead.account")
+    kind = "assign_tag"
+    parameters = factory.LazyFunction(lambda: {"tag": "VIP"})
+    family = factory.LazyAttribute(lambda o: kinds.get(o.kind).family(o.parameters))
+    requested_at = factory.LazyFunction(timezone.now)
+
+
+class StaffFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = get_user_model()
+
+    username = factory.Sequence(lambda n: f"staff{n}")
+    is_staff = True
+
+    @factory.post_generation
+    def password(self, create: bool, extracted: str | None, **kwargs: object) -> None:
+        self.set_password(extracted or "secret-enough-for-a-test")
+        if create:
+            self.save()

@@ -1,0 +1,81 @@
+"""The sandbox as tests use it: started on a free port in this process, asked and told without HTTP."""
+
+from typing import Any
+
+from integrations.models import Connection
+from integrations.sandbox import control, demo
+from integrations.sandbox.server import KEY, PASSWORD, UNLIMITED_APP_ID, Sandbox
+from integrations.translate.profile import utc_of
+from leads.models import Lead, MailingList, Sequence, Tag
+
+
+class SandboxForTests:
+    """`url` is the API's address. `act`, `fault` and `switch` are those of the control address."""
+
+    app_id, key, password = UNLIMITED_APP_ID, KEY, PASSWORD
+
+    def __init__(self) -> None:
+        self.server = Sandbox()
+        demo.catalogue(self.server.account())
+        self.server.start()
+        self.url = self.server.url
+        self.base = self.server.base
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def _ask(self, method: str, name: str, given: dict[str, Any] | None = None, **query: str) -> Any:
+        status, body = control.handle(self.server, method, name, query, given or {})
+        assert status == 200, body
+        return body
+
+    def act(self, do: str, **given: Any) -> Any:
+        """Do as a person in Kartra would."""
+        return self._ask("POST", "act", {"do": do, **given})
+
+    def fault(self, name: str, **given: Any) -> None:
+        """Set a fault for the next call (`count=None`: until cleared)."""
+        self._ask("POST", "faults", {"fault": name, "seconds": 5.0, **given})
+
+    def clear_faults(self) -> None:
+        self._ask("DELETE", "faults")
+
+    def switch(self, **values: Any) -> None:
+        self._ask("POST", "switches", values)
+
+    def credentials(self, **given: Any) -> None:
+        self._ask("POST", "credentials", given)
+
+    def add_lead(self, email: str, **fields: str) -> str:
+        """A lead of the account; its id."""
+        return str(self.act("create_lead", email=email, fields=fields)["id"])
+
+    def lead(self, named: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._ask("GET", "lead", lead=named)
+        return found
+
+    def tagged(self, tag: str) -> set[str]:
+        """Ids of the leads that have the tag."""
+        return {str(lead["id"]) for lead in self._ask("GET", "leads", tag=tag)}
+
+    def calls(self, *, writes: bool = False) -> list[dict[str, Any]]:
+        """The calls that came, reads left out if `writes`."""
+        found = list(self.server.calls)
+        if writes:
+            reads = ("retrieve_", "get_", "search_")
+            found = [call for call in found if not all(cmd.startswith(reads) for cmd in call["cmds"])]
+        return found
+
+    def make_known(self, connection: Connection) -> None:
+        """Put the sandbox's catalogue into our copy."""
+        for kind, model in (("tag", Tag), ("list", MailingList), ("sequence", Sequence)):
+            for thing in self.server.store.things(1, kind):
+                model.objects.get_or_create(account=connection.account, name=thing["name"])
+
+    def mirrored_lead(self, connection: Connection, email: str, **fields: str) -> Lead:
+        """A lead that both sides know, read a while ago."""
+        id = self.add_lead(email, **fields)
+        joined = utc_of("2026-01-05 10:00:00", connection.account)
+        return Lead.objects.create(
+            account=connection.account, kartra_id=id, email=email, date_joined=joined, read_at=joined, **fields
+        )
