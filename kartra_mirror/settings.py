@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import environ
 
 from kartra_mirror import keys
-from kartra_mirror.admin.theme import UNFOLD as UNFOLD
+from kartra_mirror.theme import UNFOLD as UNFOLD
 from kartra_mirror.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
 # --- Django
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "kartra_mirror.admin.apps.MirrorAdminConfig",
     "django.contrib.auth",

@@ -5,3 +5,7 @@ from django.contrib.admin.apps import AdminConfig
 
 class MirrorAdminConfig(AdminConfig):
     default_site = "kartra_mirror.admin.site.MirrorAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        from kartra_mirror.admin import lead, people, runs  # noqa: F401  (pages made of both apps)

@@ -46,3 +46,13 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of lead {self.lead_id}"
+
+    @property
+    def label(self) -> str:
+        """What happened, as a phrase: "tag assigned: VIP", "city: Bend → Salem"."""
+        details = self.details if isinstance(self.details, dict) else {}
+        if "field" in details:
+            return f"{details['field']}: {details.get('was') or '—'} → {details.get('is') or '—'}"
+        told = ", ".join(str(value) for value in details.values() if isinstance(value, str | int | float))
+        kind = self.kind.replace("_", " ")
+        return f"{kind}: {told}" if told else kind

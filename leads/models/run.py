@@ -1,7 +1,7 @@
 """A bulk action: what somebody is preparing (draft) and what was started (run)."""
 
 import uuid
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -92,7 +92,8 @@ class BulkRun(models.Model):
 class RunDraft(models.Model):
     """A selection somebody means to change: the leads (as a changelist query or as ids) and the kind, until confirmed.
 
-    `selection` is {"query": "<query string of the leads list>"} or {"ids": [lead ids of one page]}.
+    `selection` is {"query": "<query string of the leads list>"}, and {"ids": […]} with it when only these leads of the
+    list are meant. `started_at` is set once, by the click that starts the run.
     """
 
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -101,6 +102,7 @@ class RunDraft(models.Model):
     kind = models.CharField(max_length=32)
     selection = models.JSONField()
     parameters = models.JSONField(default=dict, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
     run = models.ForeignKey(BulkRun, on_delete=models.CASCADE, null=True, blank=True, related_name="drafts")
 
     class Meta:
@@ -109,5 +111,5 @@ class RunDraft(models.Model):
     def __str__(self) -> str:
         return f"draft of {self.kind}"
 
-    def get_absolute_url(self) -> Any:
+    def get_absolute_url(self) -> str:
         return reverse("admin:leads_bulkrun_prepare", args=[self.key])

@@ -1,0 +1,192 @@
+"""Connections: keys that are never shown again, a check before anything is saved, and the sending switch."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from integrations import calls, catalogue_reads, switch
+from integrations.checking import check, validate_api_url
+from integrations.kartra.errors import KartraError
+from integrations.models import Connection, Door
+from kartra_mirror.admin.unfold_adapter import ModelAdmin, style
+from leads.models import Account
+from leads.models.account import validate_time_zone
+
+
+class ConnectionForm(forms.ModelForm):
+    """Name and keys. Keys are write-only: an empty field keeps what is stored. The form is valid once Kartra agrees."""
+
+    name = forms.CharField(max_length=100, help_text="Of the Kartra account, for your colleagues.")
+    key = forms.CharField(
+        label="API key", required=False, widget=forms.PasswordInput(render_value=False),
+        help_text="In Kartra: Integrations > API > My API. Empty keeps the one that is stored.",
+    )  # fmt: skip
+    password = forms.CharField(
+        label="API password", required=False, widget=forms.PasswordInput(render_value=False),
+        help_text="Beside the key. Empty keeps the one that is stored.",
+    )  # fmt: skip
+    time_zone = forms.CharField(
+        required=False, validators=[validate_time_zone], help_text="Of Kartra's dates; empty means America/New_York."
+    )
+
+    class Meta:
+        model = Connection
+        fields = ["app_id", "api_url", "calls_per_second", "test_mode"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = self.instance.pk is not None
+        if known:
+            self.initial.update(name=self.instance.account.name, time_zone=self.instance.account.time_zone)
+        else:
+            from django.conf import settings
+
+            self.initial.setdefault("api_url", settings.KARTRA_API_URL)
+            for name in ("key", "password"):
+                if name in self.fields:
+                    self.fields[name].required = True
+        style(self)
+
+    def clean_api_url(self) -> str:
+        url: str = self.cleaned_data["api_url"].strip()
+        validate_api_url(url)
+        return url
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"].strip()
+        others = Account.objects.filter(name=name)
+        if self.instance.pk:
+            others = others.exclude(pk=self.instance.account_id)
+        if others.filter(connection__isnull=False).exists():
+            raise ValidationError("There is a connection of this name already.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return cleaned
+        trial = Connection(
+            app_id=cleaned["app_id"],
+            api_key=cleaned["key"] or self.instance.api_key,
+            api_password=cleaned["password"] or self.instance.api_password,
+            api_url=cleaned["api_url"],
+            calls_per_second=cleaned["calls_per_second"],
+        )
+        result = check(trial)
+        if not result.ok:
+            raise ValidationError(f"{result.text} Nothing was saved.")
+        self.instance.api_key, self.instance.api_password = trial.api_key, trial.api_password
+        self.instance.checked_at, self.instance.check_result = timezone.now(), result.text
+        return cleaned
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ModelAdmin):
+    form = ConnectionForm
+    list_display = ["name", "sending", "why_not", "speed", "checked_at", "test_mode"]
+    list_select_related = ["account", "sending_by"]
+    change_form_template = "admin/integrations/connection/form.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> list[tuple[str | None, dict[str, Any]]]:
+        return [
+            (None, {"fields": ["name", "app_id", "key", "password"]}),
+            ("How we reach it", {"fields": ["api_url", "calls_per_second", "test_mode", "time_zone"]}),
+        ]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        name, zone = form.cleaned_data["name"], form.cleaned_data["time_zone"] or "America/New_York"
+        if change:
+            account = obj.account
+            account.name, account.time_zone = name, zone
+            account.save()
+        else:
+            account, _ = Account.objects.get_or_create(name=name)
+            account.time_zone = zone
+            account.save()
+            obj.account = account
+        super().save_model(request, obj, form, change)
+        Door.objects.get_or_create(connection=obj, name="Kartra")
+        self.message_user(request, obj.check_result, messages.SUCCESS)
+
+    @admin.display(description="name")
+    def name(self, connection: Connection) -> str:
+        return connection.name
+
+    @admin.display(description="why nothing is sent")
+    def why_not(self, connection: Connection) -> str:
+        return switch.why_not_sending(connection) or "—"
+
+    @admin.display(description="calls a second")
+    def speed(self, connection: Connection) -> str:
+        return f"{connection.calls_per_second:g}" if connection.calls_per_second else "no limit"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/do/<slug:what>/", view(self.do_view), name="integrations_connection_do"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        user: Any = request.user
+        connection = self.get_object(request, object_id)
+        extra = {
+            "why_not": switch.why_not_sending(connection) if connection else "",
+            "may_switch": user.has_perm("integrations.switch_sending"),
+            "doors": list(connection.doors.standing()) if connection and user.has_perm("integrations.see_webhook_addresses") else [],
+        }
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
+        """Check, read the catalogue, or switch sending (which asks why first). Only a POST does anything."""
+        user: Any = request.user
+        connection = Connection.objects.select_related("account").filter(pk=pk).first()
+        if connection is None or what not in ("check", "catalogue", "on", "off"):
+            raise Http404
+        permission = "integrations.switch_sending" if what in ("on", "off") else "integrations.change_connection"
+        if not user.has_perm(permission):
+            raise PermissionDenied
+        if request.method != "POST":
+            if what not in ("on", "off"):
+                return HttpResponseRedirect(connection.get_absolute_url())
+            context = {
+                **self.admin_site.each_context(request), "title": f"Switch sending {what}", "connection": connection,
+                "what": what, "opts": self.opts,
+            }  # fmt: skip
+            return TemplateResponse(request, "admin/integrations/connection/switch.html", context)
+        words, good = self._do(connection, what, request)
+        self.message_user(request, words, messages.SUCCESS if good else messages.ERROR)
+        return HttpResponseRedirect(connection.get_absolute_url())
+
+    def _do(self, connection: Connection, what: str, request: HttpRequest) -> tuple[str, bool]:
+        why = request.POST.get("why", "").strip()[:500]
+        if what == "off":
+            switch.off(connection, by=request.user, why=why)
+            return "Sending is stopped. What is queued waits.", True
+        if what == "catalogue":
+            try:
+                found = catalogue_reads.read(connection, made_by=request.user)
+            except KartraError as error:
+                return calls.in_words(error), False
+            read = ", ".join(f"{number:,} {name}" for name, number in found.counts.items())
+            problems = " ".join(f"{name}: {problem}." for name, problem in found.problems.items())
+            return f"Read from Kartra: {read or 'nothing'}. {problems}".strip(), not found.problems
+        result = check(connection, made_by=request.user)
+        Connection.objects.filter(pk=connection.pk).update(checked_at=timezone.now(), check_result=result.text)
+        if what == "on":
+            if not result.ok:
+                return f"{result.text} Sending stays as it was.", False
+            switch.on(connection, by=request.user, why=why)
+            return "Sending is on. What is queued goes out now.", True
+        return result.text, result.ok

@@ -1,0 +1,38 @@
+// Keeps the page of a bulk action true: asks every second, rarely when the tab is hidden, not at all once it has ended.
+(function () {
+  "use strict";
+  const page = document.getElementById("run");
+  if (!page || page.dataset.ended === "1") return;
+  const number = new Intl.NumberFormat("en-US");
+
+  function show(name, value) {
+    const place = page.querySelector('[data-field="' + name + '"]');
+    if (!place) return;
+    place.textContent = typeof value === "number" ? number.format(value) : value;
+    if (name === "why_not") place.hidden = !value;
+  }
+
+  async function ask() {
+    let again = document.hidden ? 15000 : 1000;
+    try {
+      const answer = await fetch(page.dataset.progressUrl, { headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const progress = await answer.json();
+      document.getElementById("run-bar").value = progress.percent;
+      for (const name of ["state_words", "finished", "members", "per_second", "left_s", "why_not"]) show(name, progress[name]);
+      for (const each of progress.counts) {
+        const place = page.querySelector('[data-count="' + each.status + '"]');
+        if (place) place.textContent = number.format(each.number);
+      }
+      if (progress.has_ended) {
+        window.location.reload();
+        return;
+      }
+    } catch (error) {
+      again = 5000;
+    }
+    window.setTimeout(ask, again);
+  }
+
+  window.setTimeout(ask, 1000);
+})();

@@ -1,0 +1,51 @@
+"""A real browser on the live server. Skipped, saying so, where there is none. Nothing but this machine is let through."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run", "--disable-quic",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium on this machine (apt-get install chromium), so no page is looked at in a browser.")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that fails the test on a script error, on a breach of the policy, and on a request to elsewhere."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    made = context.new_page()
+    complaints: list[str] = []
+
+    def route(each: Any) -> None:
+        if urlsplit(each.request.url).hostname in ("127.0.0.1", "localhost"):
+            each.continue_()
+        else:
+            complaints.append(f"asked for {each.request.url}")
+            each.abort()
+
+    made.route("**/*", route)
+    made.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
+    made.on(
+        "console",
+        lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+    yield made
+    context.close()
+    assert complaints == []

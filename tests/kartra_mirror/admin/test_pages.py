@@ -1,0 +1,185 @@
+"""Every page of the admin: it opens, costs a bounded number of queries, hides what is not permitted, and is not fooled."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.models import ApiCall, Heartbeat
+from kartra_mirror.admin.site import bands
+from leads.models import Activity, LeadTag, ListSubscription
+from tests.factories import (
+    BulkRunFactory,
+    ConnectionFactory,
+    DeliveryFactory,
+    DoorFactory,
+    LeadChangeFactory,
+    LeadFactory,
+    MailingListFactory,
+    StaffFactory,
+    TagFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+HOSTILE = '<img x-data x-init="alert(1)" onerror=alert(2) src=x>{{ 7*7 }}'
+
+
+def fill(number, **lead_fields):
+    """An account with `number` of everything."""
+    connection = ConnectionFactory()
+    account = connection.account
+    door = DoorFactory(connection=connection)
+    tag, mailing_list = TagFactory(account=account), MailingListFactory(account=account)
+    for _ in range(number):
+        run = BulkRunFactory(account=account)
+        lead = LeadFactory(account=account, **lead_fields)
+        LeadChangeFactory(lead=lead, run=run, requested_by=StaffFactory())
+        LeadChangeFactory(lead=lead, status="rejected", settled_at=timezone.now(), code="212", message="Tag does not exist")
+        LeadTag.objects.create(lead=lead, tag=tag, since=timezone.now(), source="webhook")
+        ListSubscription.objects.create(lead=lead, mailing_list=mailing_list, since=timezone.now(), source="import")
+        DeliveryFactory(door=door, lead=lead, action="assign_tag", status="applied", applied_at=timezone.now())
+        Activity.objects.create(account=account, lead=lead, kind="tag_assigned", at=timezone.now(), source="push", details={"tag": "VIP"})
+        ApiCall.objects.create(
+            connection=connection, lead=lead, cause="push", writes=False, commands="get_lead", claimed_at=timezone.now(),
+            finished_at=timezone.now(), outcome="answered",
+        )  # fmt: skip
+    return connection
+
+
+@pytest.fixture
+def staff(client):
+    user = StaffFactory(is_superuser=True)
+    client.force_login(user)
+    return client
+
+
+OURS = [model for model in admin.site._registry if model._meta.app_label in ("leads", "integrations", "auth")]
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
+def test_every_list_and_page_opens(staff, model):
+    fill(2)
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+    assert staff.get(reverse(f"{name}_changelist")).status_code == 200
+    row = model.objects.first()
+    if row is not None:
+        assert staff.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["lead", "leadchange", "bulkrun", "activity", "tag", "mailinglist"])
+def test_list_costs_the_same_queries_for_more_rows(staff, name, django_assert_max_num_queries):
+    fill(3)
+    url = reverse(f"admin:leads_{name}_changelist")
+    staff.get(url)
+    with django_assert_max_num_queries(40) as few:
+        staff.get(url)
+    fill(20)
+    with django_assert_max_num_queries(len(few.captured_queries) + 3):
+        staff.get(url)
+
+
+def test_pages_of_lead_and_run_cost_a_bounded_number_of_queries(staff, django_assert_max_num_queries):
+    connection = fill(5)
+    lead, run = connection.account.leads.first(), connection.account.runs.first()
+    for url in (lead.get_absolute_url(), run.get_absolute_url()):
+        with django_assert_max_num_queries(45):
+            assert staff.get(url).status_code == 200
+
+
+def test_home_answers_three_questions(staff):
+    fill(3)
+    Heartbeat.objects.create(name="sweep", at=timezone.now())
+
+    text = staff.get(reverse("admin:index")).content.decode()
+
+    assert "What needs me" in text
+    assert "changes were refused by Kartra" in text
+    assert "look-only" in text
+
+
+def test_a_hostile_name_is_shown_as_text(staff):
+    connection = fill(1, first_name=HOSTILE, company=HOSTILE)
+    lead = connection.account.leads.get()
+    Activity.objects.create(
+        account=connection.account, lead=lead, kind="changed", at=timezone.now(), source="webhook",
+        details={"field": HOSTILE, "was": HOSTILE, "is": HOSTILE},
+    )  # fmt: skip
+    urls = [
+        reverse("admin:leads_lead_changelist"), lead.get_absolute_url(), reverse("admin:leads_activity_changelist"),
+        connection.account.runs.get().get_absolute_url(),
+    ]  # fmt: skip
+    for url in urls:
+        text = staff.get(url).content.decode()
+        assert "<img x-data" not in text
+        assert "&lt;img x-data" in text or "runs" in url or "bulkrun" in url
+
+
+def test_policy_header_is_strict_and_forbids_frames(staff):
+    header = staff.get(reverse("admin:index")).headers["Content-Security-Policy"]
+
+    assert "default-src 'self'" in header
+    assert "frame-ancestors 'none'" in header
+    assert "unsafe-inline" not in header.split("script-src")[1].split(";")[0]
+
+
+def test_one_who_may_only_view_sees_no_button_and_gets_403(client, sandbox):
+    connection = ConnectionFactory(api_url=sandbox.url)
+    lead, run = LeadFactory(account=connection.account), BulkRunFactory(account=connection.account)
+    user = StaffFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=["leads", "integrations"]))
+    client.force_login(user)
+
+    page = client.get(lead.get_absolute_url()).content.decode()
+    assert "Assign a tag…" not in page
+    assert 'value="cancel"' not in client.get(run.get_absolute_url()).content.decode()
+    refused = [
+        reverse("admin:leads_lead_prepare", args=[lead.pk, "assign_tag"]),
+        reverse("admin:leads_bulkrun_steer", args=[run.pk]),
+        reverse("admin:integrations_connection_do", args=[connection.pk, "on"]),
+        reverse("admin:integrations_connection_do", args=[connection.pk, "check"]),
+    ]
+    assert [client.post(url, {"do": "cancel"}).status_code for url in refused] == [403] * 4
+    door_page = client.get(reverse("admin:integrations_connection_change", args=[connection.pk])).content.decode()
+    assert "/webhooks/" not in door_page
+
+
+def test_stranger_is_sent_to_the_login(client):
+    lead = LeadFactory()
+    assert client.get(lead.get_absolute_url()).status_code == 302
+
+
+def test_bands_say_why_nothing_is_sent(db):
+    ConnectionFactory(test_mode=True)
+    ConnectionFactory(sending="stopped", stopped_by="person", sending_why="Lunch", sending_since=timezone.now())
+
+    levels = [band["level"] for band in bands()]
+
+    assert levels == ["pretend", "held", "stopped"]
+
+
+def test_steering_a_run(staff):
+    change = LeadChangeFactory(run=BulkRunFactory())
+    run = change.run
+    url = reverse("admin:leads_bulkrun_steer", args=[run.pk])
+
+    for do, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        staff.post(url, {"do": do})
+        run.refresh_from_db()
+        assert run.state == state
+    counts = staff.get(reverse("admin:leads_bulkrun_progress", args=[run.pk])).json()
+    assert counts["has_ended"] is True
+    assert sum(each["number"] for each in counts["counts"]) == counts["members"] == 1
+
+
+def test_lead_is_read_from_the_page(staff, sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.act("assign_tag", lead=lead.kartra_id, tag="VIP")
+
+    answer = staff.post(reverse("admin:leads_lead_read", args=[lead.pk]), follow=True).content.decode()
+
+    assert "Updated from Kartra." in answer
+    assert "had changed in Kartra" in answer
+    assert LeadTag.objects.get(lead=lead).tag.name == "VIP"
