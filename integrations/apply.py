@@ -141,9 +141,7 @@ def _tag(on: bool) -> Handler:
         if not name:
             raise Unreadable("The message names no tag.")
         _look_now("assign_tag" if on else "unassign_tag", f"tag:{name}", lead, delivery, at)
-        changed = mirror.set_tag(
-            lead, name[:500], on, source=Source.WEBHOOK, at=at, cause=f"delivery {delivery.pk}"
-        )
+        changed = mirror.set_tag(lead, name[:500], on, source=Source.WEBHOOK, at=at, cause=f"delivery {delivery.pk}")
         return [f"tag {name} {'put on' if on else 'taken off'}"] if changed else []
 
     return handle
@@ -173,9 +171,7 @@ HANDLERS: dict[str, Handler] = {
 
 def _look_now(kind: str, family: str, lead: Lead, delivery: Delivery, at: dt.datetime) -> None:
     """An unclear change of ours on the same thing: the message is evidence, and it is time to look."""
-    unclear = Attempt.objects.filter(
-        proof=Proof.UNCLEAR, change__lead=lead, change__kind=kind, change__family=family
-    )
+    unclear = Attempt.objects.filter(proof=Proof.UNCLEAR, change__lead=lead, change__kind=kind, change__family=family)
     for attempt in unclear:
         attempt.evidence = [
             *attempt.evidence, {"at": at.isoformat(), "what": "Kartra's event came", "delivery": delivery.pk},
@@ -200,7 +196,14 @@ def _apply_ipn(message: IpnMessage, delivery: Delivery, account: Account, at: dt
         lead = mirror.take(account, facts, source=Source.IPN, at=at).lead
     if lead is None:
         return Applied(DeliveryStatus.QUARANTINED, "The payment message names no buyer.", action)
-    known = ("transaction_id", "transaction_type", "transaction_full_amount", "transaction_date", "transaction_parent_id", "product_name")
+    known = (
+        "transaction_id",
+        "transaction_type",
+        "transaction_full_amount",
+        "transaction_date",
+        "transaction_parent_id",
+        "product_name",
+    )
     details: dict[str, Any] = {key: message.fields[key] for key in known if message.fields.get(key)}
     _, new = Activity.objects.get_or_create(
         account=account, lead=lead, kind=f"payment_{message.transaction_type}"[:64], source=Source.IPN,

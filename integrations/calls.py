@@ -78,9 +78,13 @@ def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float) 
     try:
         granted = pace().take(connection.app_id, connection.rate, priority, timeout_s=wait_s, stop=lambda: False)
     except PaceUnavailable:
-        raise NoSlot("", "The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does.") from None
+        raise NoSlot(
+            "", "The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does."
+        ) from None
     if not granted:
-        raise NoSlot("", f"Kartra's speed limit left no room for this call within {wait_s:.0f} seconds. Please try again.")
+        raise NoSlot(
+            "", f"Kartra's speed limit left no room for this call within {wait_s:.0f} seconds. Please try again."
+        )
 
 
 def outcome_of(error: KartraError) -> Outcome:

@@ -32,7 +32,12 @@ def read(connection: Connection, *, priority: Priority = Priority.PERSON, made_b
     parts: list[tuple[str, str, Callable[[Client], list[Any]], Callable[[list[Any]], None]]] = [
         ("tags", "retrieve_account_tags", lambda c: c.retrieve_account_tags(), _names(connection, Tag)),
         ("lists", "retrieve_account_lists", lambda c: c.retrieve_account_lists(), _names(connection, MailingList)),
-        ("sequences", "retrieve_account_sequences", lambda c: c.retrieve_account_sequences(), _names(connection, Sequence)),
+        (
+            "sequences",
+            "retrieve_account_sequences",
+            lambda c: c.retrieve_account_sequences(),
+            _names(connection, Sequence),
+        ),
         ("pages", "retrieve_account_pages", lambda c: c.retrieve_account_pages(), _names(connection, Page)),
         ("custom fields", "retrieve_custom_fields", lambda c: c.retrieve_custom_fields(), _fields(connection)),
     ]

@@ -118,9 +118,7 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
     return [Chain(call, lead, tuple(chain)) for call, (lead, chain) in zip(calls, planned, strict=True)]
 
 
-def _already_so(
-    connection: Connection, by_lead: dict[int, list[LeadChange]]
-) -> dict[tuple[str, str], set[int]]:
+def _already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> dict[tuple[str, str], set[int]]:
     """For each kind and family among the changes: the leads on which it would change nothing, by the mirror."""
     wanted = {(change.kind, change.family): change for group in by_lead.values() for change in group}
     leads = Lead.objects.filter(account=connection.account_id, pk__in=by_lead)
@@ -130,9 +128,7 @@ def _already_so(
     }
 
 
-def _build(
-    due: Iterable[LeadChange], so: dict[tuple[str, str], set[int]]
-) -> tuple[list[LeadChange], list[LeadChange]]:
+def _build(due: Iterable[LeadChange], so: dict[tuple[str, str], set[int]]) -> tuple[list[LeadChange], list[LeadChange]]:
     """The changes of one lead that travel together, in order, and those with nothing to do."""
     chain: list[LeadChange] = []
     idle: list[LeadChange] = []
@@ -218,7 +214,9 @@ def end_leases(connection: Connection) -> int:
     for call in over[:500]:
         with transaction.atomic():
             if not ApiCall.objects.filter(pk=call.pk, finished_at=None, lease_until__lt=at).update(
-                finished_at=at, outcome=Outcome.LOST, message="The worker that made this call ended before it recorded the answer."
+                finished_at=at,
+                outcome=Outcome.LOST,
+                message="The worker that made this call ended before it recorded the answer.",
             ):
                 continue
             ended += 1

@@ -62,7 +62,9 @@ def _pace(connection: Connection) -> dict[str, Any]:
 
 
 def _events(door_id: int) -> dict[str, str]:
-    rows = Delivery.objects.filter(door_id=door_id).exclude(action="").values_list("action").annotate(Max("received_at"))
+    rows = (
+        Delivery.objects.filter(door_id=door_id).exclude(action="").values_list("action").annotate(Max("received_at"))
+    )
     return {action: last.isoformat() for action, last in rows.order_by("action")}
 
 

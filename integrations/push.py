@@ -4,6 +4,7 @@ No lock is held and no ORM is used while a call is under way.
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from integrations.claim import Chain
 from integrations.kartra.client import Client
 from integrations.kartra.commands import Action, LeadRef
 from integrations.kartra.errors import KartraError, OutcomeUnknown
-from integrations.kartra.pace import PaceUnavailable, Turn
+from integrations.kartra.pace import LATE_S, PaceUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import Connection
 from integrations.settle import settle
@@ -37,9 +38,7 @@ class Drained:
     more: bool = False
 
 
-def drain(
-    connection: Connection, *, until_s: float = 8.0, stop: Callable[[], bool] = lambda: False
-) -> Drained:
+def drain(connection: Connection, *, until_s: float = 8.0, stop: Callable[[], bool] = lambda: False) -> Drained:
     """Send what is due on one connection for about `until_s` seconds; calls in flight are waited for.
 
     Safe to run in many processes at once: a lead is claimed by one of them. `stop` ends claiming at once.
@@ -92,7 +91,7 @@ class _Drain:
         due_at = time.monotonic() + turn.wait_s
         chain = claim.stamp(self.claimed.popleft())
         if chain is not None:
-            self.in_flight[senders.submit(_send, self.client, chain, due_at)] = chain
+            self.in_flight[senders.submit(_send, self.client, chain, due_at, self._new_turn)] = chain
             self.drained.sent += 1
         self._settle(timeout_s=0)
 
@@ -105,6 +104,12 @@ class _Drain:
             logger.warning("The limiter does not answer; nothing is sent on connection %s.", self.connection.pk)
             self.ends = 0.0
             return Turn(False, 0.1)
+
+    def _new_turn(self) -> bool:
+        """Wait for another turn, from a sender's thread. False if there is none for a long time."""
+        return calls.pace().take(
+            self.connection.app_id, self.connection.rate, Priority.SINGLE, timeout_s=10, stop=lambda: False
+        )
 
     def _settle(self, timeout_s: float | None) -> None:
         """Record the answers that have come, waiting up to `timeout_s` for the first."""
@@ -123,10 +128,18 @@ class _Drain:
                 self.claimed.clear()
 
 
-def _send(client: Client, chain: Chain, due_at: float = 0.0) -> tuple[Answer, int]:
-    """Make the POST when its turn is due (`time.monotonic`). Runs in the pool: no ORM. Whatever goes wrong is an answer;
-    a bug of ours counts as unknown."""
-    time.sleep(max(0.0, due_at - time.monotonic()))
+def _send(
+    client: Client, chain: Chain, due_at: float = math.inf, new_turn: Callable[[], bool] = lambda: True
+) -> tuple[Answer, int]:
+    """Make the POST when its turn is due (`time.monotonic`); a turn that is missed is given up for a new one. Runs in the
+    pool: no ORM. Whatever goes wrong is an answer; a bug of ours counts as unknown."""
+    if due_at < math.inf:
+        time.sleep(max(0.0, due_at - time.monotonic()))
+        try:
+            if time.monotonic() - due_at > LATE_S and not new_turn():
+                return calls.NoSlot("", "Kartra's speed limit left no room for this call."), 0
+        except PaceUnavailable:
+            return calls.NoSlot("", "The speed limiter does not answer."), 0
     actions: list[Action] = [ENCODINGS[change.kind].action(change.parameters) for change in chain.changes]
     repeatable = all(ENCODINGS[change.kind].repeatable for change in chain.changes)
     began = time.monotonic()

@@ -233,7 +233,9 @@ def read_many(
     done = 0
     stopped: KartraError | None = None
     with ThreadPoolExecutor(settings.REFRESH_READERS, thread_name_prefix="read") as readers:
-        waiting = {readers.submit(_get, client, asking, lead, priority, lambda: stopped is not None): lead for lead in leads}
+        waiting = {
+            readers.submit(_get, client, asking, lead, priority, lambda: stopped is not None): lead for lead in leads
+        }
         for future in as_completed(waiting):
             lead = waiting[future]
             profile, error, began_at, elapsed_s = future.result()

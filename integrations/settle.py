@@ -14,8 +14,16 @@ from django.db import transaction
 from integrations import calls
 from integrations.claim import Chain
 from integrations.clock import now
-from integrations.kartra.errors import KartraError, Next, NotSent, OutcomeUnknown, Throttled, advice, next_step
-from integrations.kartra.errors import CredentialsRefused
+from integrations.kartra.errors import (
+    CredentialsRefused,
+    KartraError,
+    Next,
+    NotSent,
+    OutcomeUnknown,
+    Throttled,
+    advice,
+    next_step,
+)
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, Outcome, Proof
 from leads import changes, kinds, mirror
@@ -116,9 +124,7 @@ def _after(chain: Chain) -> None:
 def judge(chain: Chain, reply: ChainReply | WholeCallRefused | KartraError) -> list[Verdict]:
     """One verdict for each change of the chain, in its order."""
     if isinstance(reply, ChainReply):
-        return [
-            _judge_action(change, outcome) for change, outcome in zip(chain.changes, reply.outcomes, strict=True)
-        ]
+        return [_judge_action(change, outcome) for change, outcome in zip(chain.changes, reply.outcomes, strict=True)]
     if isinstance(reply, WholeCallRefused):
         return _judge_refused_call(chain, reply)
     if isinstance(reply, NotSent | Throttled | CredentialsRefused):
@@ -128,9 +134,7 @@ def judge(chain: Chain, reply: ChainReply | WholeCallRefused | KartraError) -> l
 
 def _unclear(message: str, *, code: str = "", look_in_s: float | None = None, alone: bool | None = None) -> Verdict:
     wait = settle_times()[0] if look_in_s is None else look_in_s
-    return Verdict(
-        ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, alone=alone
-    )
+    return Verdict(ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, alone=alone)
 
 
 def _judge_action(change: LeadChange, outcome: ActionOutcome) -> Verdict:

@@ -155,7 +155,9 @@ def prune() -> None:
     """Once a day: forget old calls that only read, and drafts nobody started."""
     at = now()
     old = at - dt.timedelta(days=settings.KEEP_READS_DAYS)
-    reads = ApiCall.objects.filter(~Exists(Attempt.objects.filter(call=OuterRef("pk"))), writes=False, claimed_at__lt=old)
+    reads = ApiCall.objects.filter(
+        ~Exists(Attempt.objects.filter(call=OuterRef("pk"))), writes=False, claimed_at__lt=old
+    )
     while pks := list(reads.values_list("pk", flat=True)[:5000]):
         ApiCall.objects.filter(pk__in=pks).delete()
     RunDraft.objects.filter(run=None, created_at__lt=at - dt.timedelta(days=7)).delete()

@@ -91,9 +91,7 @@ def _judge(attempt: Attempt, lead: Lead, asked: Asked, at: dt.datetime) -> None:
 
 def _verdict(attempt: Attempt, change: LeadChange, lead: Lead, asked: Asked) -> tuple[Verdict, str]:
     if asked.gone is not None:
-        gone = Verdict(
-            ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, attempt.code, change.message, gone=asked.gone
-        )
+        gone = Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, attempt.code, change.message, gone=asked.gone)
         return gone, "the lead is deleted"
     if asked.profile is None:
         message = change.message or "Kartra finds no lead of this address"
@@ -116,7 +114,9 @@ def _not_done(attempt: Attempt, change: LeadChange) -> Verdict:
         return Verdict(
             ChangeStatus.UNDECIDED, Proof.NOT_DONE, Reason.FIREWALL, message=attempt.message or change.message
         )
-    return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="Seen not done in Kartra; sent again.", alone=change.alone)
+    return Verdict(
+        ChangeStatus.WAITING, Proof.NOT_DONE, message="Seen not done in Kartra; sent again.", alone=change.alone
+    )
 
 
 def _cannot_tell(attempt: Attempt, change: LeadChange) -> Verdict:

@@ -38,13 +38,13 @@ class Channel(virtual.Channel):
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         folder = self._folder(queue)
-        target = folder / f"{hashlib.sha256(_says(payload).encode()).hexdigest()[:32]}.ring"
+        target = folder / f"{hashlib.sha256(_says(message).encode()).hexdigest()[:32]}.ring"
         handle, name = tempfile.mkstemp(dir=folder, suffix=".aside")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(dumps(payload).encode())
+                file.write(dumps(message).encode())
             os.replace(name, target)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import environ
 
 from kartra_mirror import keys
-from kartra_mirror.theme import UNFOLD as UNFOLD
 from kartra_mirror.logs import logging_config
+from kartra_mirror.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -21,7 +21,9 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 _kept = keys.kept_in(VAR_DIR) if EMBEDDED else {}
 SECRET_KEY = env.str("SECRET_KEY", default=_kept.get("SECRET_KEY", environ.Env.NOTSET))
-FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=list(filter(None, [_kept.get("FIELD_ENCRYPTION_KEYS")])))
+FIELD_ENCRYPTION_KEYS = env.list(
+    "FIELD_ENCRYPTION_KEYS", default=list(filter(None, [_kept.get("FIELD_ENCRYPTION_KEYS")]))
+)
 DIGEST_KEY = env.str("DIGEST_KEY", default=_kept.get("DIGEST_KEY", environ.Env.NOTSET))
 
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
@@ -199,7 +201,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "read catalogues": {"task": "integrations.tasks.read_catalogues", "schedule": 86400.0, "options": {"expires": 3600}},
+    "read catalogues": {
+        "task": "integrations.tasks.read_catalogues",
+        "schedule": 86400.0,
+        "options": {"expires": 3600},
+    },
     "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 

@@ -74,9 +74,7 @@ def _members(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
 
 def _judged(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameters: Mapping[str, Any]) -> QuerySet[Lead]:
     """The members, each with `gone`, `queued` (an open change of the family) and `so` (it would change nothing)."""
-    open_of_family = LeadChange.objects.filter(
-        lead=OuterRef("pk"), family=kind.family(parameters), status__in=OPEN
-    )
+    open_of_family = LeadChange.objects.filter(lead=OuterRef("pk"), family=kind.family(parameters), status__in=OPEN)
     already = kind.already_so(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
     return _members(account, leads).annotate(
         queued=Exists(open_of_family),
@@ -91,9 +89,7 @@ def _judged(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameter
     )
 
 
-def preview(
-    account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameters: Mapping[str, Any]
-) -> Preview:
+def preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameters: Mapping[str, Any]) -> Preview:
     """Count what `record_run` would do with the same arguments. Reads only."""
     will = Q(gone_at=None, so=False)
     counts = _judged(account, leads, kind, parameters).aggregate(

@@ -134,7 +134,7 @@ class Import:
         mapping = {t: h for t, h in suggest_mapping(self.headers).items() if h not in taken} | given
         if "email" not in mapping and "id" not in mapping:
             raise CannotImport(
-                "No column is known to hold the email address or the lead's id. Say which: --map email=\"<header>\". "
+                'No column is known to hold the email address or the lead\'s id. Say which: --map email="<header>". '
                 f"The file's columns are: {', '.join(self.headers)}."
             )
         return mapping
@@ -225,7 +225,8 @@ class Import:
             return None, f"{email[:80]} is not an email address."
         fields: dict[str, Any] = {}
         custom: dict[str, str] = {}
-        tags = lists = ()
+        tags: tuple[str, ...] = ()
+        lists: tuple[str, ...] = ()
         for target, value in values.items():
             if target.startswith("custom."):
                 custom[target.removeprefix("custom.")] = value
@@ -245,7 +246,11 @@ class Import:
         if target == "score":
             if not value:
                 return _LEAVE, ""
-            return (int(value), "") if re.fullmatch(r"-?\d{1,9}", value) else (None, f"The score {value[:40]} is no number.")
+            return (
+                (int(value), "")
+                if re.fullmatch(r"-?\d{1,9}", value)
+                else (None, f"The score {value[:40]} is no number.")
+            )
         if target == "blacklisted":
             flags = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False, "": _LEAVE}
             return flags.get(value.casefold(), _LEAVE), ""

@@ -289,15 +289,35 @@ def _thing(model: type[Any], account_id: int, name: str) -> Any:
 
 
 def _log(
-    lead: Lead, kind: str, details: dict[str, Any], source: Source, at: dt.datetime, change: LeadChange | None, cause: str
+    lead: Lead,
+    kind: str,
+    details: dict[str, Any],
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None,
+    cause: str,
 ) -> None:
     Activity.objects.create(
-        account_id=lead.account_id, lead=lead, kind=kind, at=at, source=source, details=details, change=change, cause=cause
+        account_id=lead.account_id,
+        lead=lead,
+        kind=kind,
+        at=at,
+        source=source,
+        details=details,
+        change=change,
+        cause=cause,
     )
 
 
 def set_tag(
-    lead: Lead, name: str, on: bool, *, source: Source, at: dt.datetime, change: LeadChange | None = None, cause: str = ""
+    lead: Lead,
+    name: str,
+    on: bool,
+    *,
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None = None,
+    cause: str = "",
 ) -> bool:
     """The lead has (or has not) the tag. True if that was new to us."""
     with transaction.atomic():
@@ -314,7 +334,14 @@ def set_tag(
 
 
 def set_list(
-    lead: Lead, name: str, active: bool, *, source: Source, at: dt.datetime, change: LeadChange | None = None, cause: str = ""
+    lead: Lead,
+    name: str,
+    active: bool,
+    *,
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None = None,
+    cause: str = "",
 ) -> bool:
     """The lead is on the list, or has left it. True if that was new to us."""
     with transaction.atomic():
@@ -399,7 +426,9 @@ def _set_sequences(
             )
             differences.append(Difference(f"sequence {name}", None, f"step {step}, {status}"))
         elif (row.step, row.status) != (step, status):
-            differences.append(Difference(f"sequence {name}", f"step {row.step}, {row.status}", f"step {step}, {status}"))
+            differences.append(
+                Difference(f"sequence {name}", f"step {row.step}, {row.status}", f"step {step}, {status}")
+            )
             row.step, row.status, row.since, row.source, row.change = step, status, at, source, None
             row.save()
     for name in sorted(set(had) - set(told)):
@@ -425,7 +454,9 @@ def _set_memberships(
         if row is None:
             membership = _thing(Membership, lead.account_id, fact.membership or fact.membership_id)
             level, _ = MembershipLevel.objects.get_or_create(
-                membership=membership, name=fact.level or fact.level_id or "(no level)", defaults={"kartra_id": fact.level_id}
+                membership=membership,
+                name=fact.level or fact.level_id or "(no level)",
+                defaults={"kartra_id": fact.level_id},
             )
             MembershipGrant.objects.get_or_create(
                 lead=lead, level=level, defaults={"active": fact.active, "since": at, "source": source}
@@ -457,7 +488,9 @@ def things(model: type[Thing], account: Account, names: Iterable[str]) -> dict[s
     return {row.name: row for row in manager.filter(account=account, name__in=wanted)}
 
 
-def set_catalogue(account: Account, model: type[Tag | MailingList | KartraSequence | Page], names: Iterable[str], at: dt.datetime) -> None:
+def set_catalogue(
+    account: Account, model: type[Tag | MailingList | KartraSequence | Page], names: Iterable[str], at: dt.datetime
+) -> None:
     """The account has exactly these tags (lists, sequences, pages) now. Others are marked missing, never deleted."""
     told = set(things(model, account, names))
     rows = model._default_manager.filter(account=account)
@@ -490,8 +523,9 @@ def set_custom_fields(account: Account, fields: Iterable[CustomFieldFact], at: d
                 "missing_since": None,
             },
         )  # fmt: skip
-    CustomField.objects.filter(account=account, missing_since=None).exclude(identifier__in=told).update(missing_since=at)
-
+    CustomField.objects.filter(account=account, missing_since=None).exclude(identifier__in=told).update(
+        missing_since=at
+    )
 
 
 def compare(lead: Lead | None, facts: LeadFacts) -> list[Difference]:

@@ -82,7 +82,9 @@ def write_rows(
 
 def _known(account: Account, rows: Sequence[Row]) -> tuple[dict[str, Lead], dict[str, list[Lead]]]:
     leads = Lead.objects.filter(account=account)
-    by_id = {lead.kartra_id: lead for lead in leads.filter(kartra_id__in={row.kartra_id for row in rows if row.kartra_id})}
+    by_id = {
+        lead.kartra_id: lead for lead in leads.filter(kartra_id__in={row.kartra_id for row in rows if row.kartra_id})
+    }
     by_email: dict[str, list[Lead]] = defaultdict(list)
     by_pk = {lead.pk: lead for lead in by_id.values()}
     for lead in leads.filter(email_key__in={normal_email(row.email) for row in rows if row.email}):

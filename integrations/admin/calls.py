@@ -3,13 +3,18 @@
 from django.contrib import admin
 
 from integrations.models import ApiCall, Attempt
-from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, ReadOnlyInline, RelatedDropdownFilter
+from kartra_mirror.admin.unfold_adapter import (
+    ChoicesDropdownFilter,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    RelatedDropdownFilter,
+)
 
 
 class AttemptInline(ReadOnlyInline):
     model = Attempt
-    fields = ["change", "position", "command", "proof", "code", "message", "verify_at"]
-    readonly_fields = fields
+    fields = ("change", "position", "command", "proof", "code", "message", "verify_at")
+    readonly_fields = ("change", "position", "command", "proof", "code", "message", "verify_at")
     show_change_link = False
 
 

@@ -93,7 +93,9 @@ class ConnectionAdmin(ModelAdmin):
     list_select_related = ["account", "sending_by"]
     change_form_template = "admin/integrations/connection/form.html"
 
-    def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> list[tuple[str | None, dict[str, Any]]]:
+    def get_fieldsets(
+        self, request: HttpRequest, obj: Connection | None = None
+    ) -> list[tuple[str | None, dict[str, Any]]]:
         return [
             (None, {"fields": ["name", "app_id", "key", "password"]}),
             ("How we reach it", {"fields": ["api_url", "calls_per_second", "test_mode", "time_zone"]}),
@@ -144,7 +146,9 @@ class ConnectionAdmin(ModelAdmin):
         extra = {
             "why_not": switch.why_not_sending(connection) if connection else "",
             "may_switch": user.has_perm("integrations.switch_sending"),
-            "doors": list(connection.doors.standing()) if connection and user.has_perm("integrations.see_webhook_addresses") else [],
+            "doors": list(connection.doors.standing())
+            if connection and user.has_perm("integrations.see_webhook_addresses")
+            else [],
         }
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 

@@ -1,5 +1,6 @@
 """Messages from Kartra."""
 
+import contextlib
 import json
 
 from django.contrib import admin
@@ -31,8 +32,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="as it came")
     def body_text(self, delivery: Delivery) -> str:
         text = as_text(bytes(delivery.body))
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
-            pass
         return format_html('<pre class="km-raw">{}</pre>', text[:200_000])

@@ -123,9 +123,7 @@ class Client:
 
     # --- the ground: one call
 
-    def call(
-        self, pairs: Sequence[tuple[str, str]], *, fresh: bool = False, deadline_s: float | None = None
-    ) -> Answer:
+    def call(self, pairs: Sequence[tuple[str, str]], *, fresh: bool = False, deadline_s: float | None = None) -> Answer:
         """Any call: form fields without credentials, Kartra's answer as it came."""
         return self._transport.post([*self._credentials.fields(), *pairs], fresh=fresh, deadline_s=deadline_s)
 
@@ -142,7 +140,12 @@ class Client:
         return parse_chain(answer.text, actions)
 
     def _one(
-        self, action: Action, lead: LeadRef | None = None, *, fields: Mapping[str, Any] | None = None, repeatable: bool = True
+        self,
+        action: Action,
+        lead: LeadRef | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
     ) -> ActionOutcome:
         reply = self.chain(lead, [action], lead_fields=fields, repeatable=repeatable)
         if isinstance(reply, WholeCallRefused):
@@ -272,7 +275,9 @@ class Client:
 
     def _names(self, action: Action, key: str, inner: str) -> list[str]:
         found = rows(self._top(action, key))
-        names = [text(entry.get(inner, entry.get("name"))) if isinstance(entry, dict) else text(entry) for entry in found]
+        names = [
+            text(entry.get(inner, entry.get("name"))) if isinstance(entry, dict) else text(entry) for entry in found
+        ]
         return list(dict.fromkeys(name for name in names if name))
 
     # --- transactions and subscriptions

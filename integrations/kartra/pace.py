@@ -24,6 +24,9 @@ CLASSES = 5
 AHEAD_S = 0.04
 """A turn is given this long before it is due, so that what is done between turn and call costs no speed."""
 
+LATE_S = 0.01
+"""A call that is later than this for its turn gives the turn up: late calls crowd the second that follows."""
+
 YIELD_S = 0.2
 """A class gives way while a better one has asked within this time."""
 
@@ -97,9 +100,7 @@ class Pace(Protocol):
     def reserve(self, app: str, rate: float, klass: int) -> Turn:
         """Ask for a turn without waiting. Raises PaceUnavailable."""
 
-    def take(
-        self, app: str, rate: float, klass: int, *, timeout_s: float, stop: Callable[[], bool]
-    ) -> bool:
+    def take(self, app: str, rate: float, klass: int, *, timeout_s: float, stop: Callable[[], bool]) -> bool:
         """Wait for a turn until it is due. False when the time is over or `stop` says so."""
 
     def throttled(self, app: str) -> None:
@@ -113,15 +114,18 @@ class _Waiting(abc.ABC):
     @abc.abstractmethod
     def reserve(self, app: str, rate: float, klass: int) -> Turn: ...
 
-    def take(
-        self, app: str, rate: float, klass: int, *, timeout_s: float, stop: Callable[[], bool]
-    ) -> bool:
+    def take(self, app: str, rate: float, klass: int, *, timeout_s: float, stop: Callable[[], bool]) -> bool:
         ends = time.monotonic() + timeout_s
         while True:
             turn = self.reserve(app, rate, klass)
             if turn.granted:
+                due_at = time.monotonic() + turn.wait_s
                 time.sleep(turn.wait_s)
-                return True
+                if time.monotonic() - due_at <= LATE_S or math.isinf(rate):
+                    return True
+                if stop():
+                    return False
+                continue
             left_s = ends - time.monotonic()
             if left_s <= 0 or stop():
                 return False

@@ -113,7 +113,9 @@ def _entries(body: Mapping[str, Any]) -> list[tuple[int, str, Any]]:
     found = []
     for index, entry in pairs:
         if isinstance(entry, dict):
-            found += [(index, str(cmd), decoded(inner)) for cmd, inner in entry.items() if isinstance(decoded(inner), dict)]
+            found += [
+                (index, str(cmd), decoded(inner)) for cmd, inner in entry.items() if isinstance(decoded(inner), dict)
+            ]
     return found
 
 
@@ -123,11 +125,12 @@ def _placed(
     """The result of each action. By index where index and cmd agree on every entry; else by the order of each cmd,
     and where entries of a cmd that came more than once are missing, none of that cmd is guessed."""
     placed: list[Mapping[str, Any] | None] = [None] * len(actions)
-    if entries and all(index < len(actions) and actions[index].cmd == cmd for index, cmd, _ in entries):
-        if len(entries) == len(actions) or len({a.cmd for a in actions}) == len(actions):
-            for index, _, inner in entries:
-                placed[index] = inner
-            return placed
+    by_index = all(index < len(actions) and actions[index].cmd == cmd for index, cmd, _ in entries)
+    told_apart = len(entries) == len(actions) or len({action.cmd for action in actions}) == len(actions)
+    if entries and by_index and told_apart:
+        for index, _, inner in entries:
+            placed[index] = inner
+        return placed
     for cmd in dict.fromkeys(action.cmd for action in actions):
         wanted = [index for index, action in enumerate(actions) if action.cmd == cmd]
         given = [inner for _, name, inner in entries if name == cmd]

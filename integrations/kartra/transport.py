@@ -175,7 +175,10 @@ class Transport:
             isinstance(cause, UrllibSSLError | ssl.SSLError) for cause in causes
         ):
             return NotSent("", f"No secure connection to {self.host} could be made; check the API address")
-        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema):
+        if isinstance(
+            error,
+            requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema,
+        ):
             return NotSent("", "The API address cannot be used; it should look like https://app.kartra.com/api")
         if isinstance(error, requests.Timeout):
             return OutcomeUnknown("", "Kartra did not answer in time")

@@ -18,7 +18,9 @@ def connection_named(name: str) -> Connection:
         return Connection.objects.select_related("account").get(account__name=name)
     except Connection.DoesNotExist:
         names = ", ".join(Connection.objects.values_list("account__name", flat=True)) or "none yet"
-        raise CommandError(f"There is no connection called {name}. There are: {names}. Make one with `connect`.") from None
+        raise CommandError(
+            f"There is no connection called {name}. There are: {names}. Make one with `connect`."
+        ) from None
 
 
 def connections_named(name: str | None) -> list[Connection]:
@@ -41,6 +43,6 @@ def leads_named(connection: Connection, given: list[str]) -> QuerySet[Lead]:
     if missing:
         raise CommandError(
             f"Our copy has no lead {', '.join(missing)}. Read it from Kartra first: "
-            f"manage.py pull --connection \"{connection.name}\" --lead {missing[0]}"
+            f'manage.py pull --connection "{connection.name}" --lead {missing[0]}'
         )
     return found

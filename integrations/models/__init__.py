@@ -1,6 +1,6 @@
 """The tables of the wire: how Kartra is reached, what it sent us, what we sent it."""
 
-from integrations.models.call import Attempt, Cause, ApiCall, Outcome, Proof
+from integrations.models.call import ApiCall, Attempt, Cause, Outcome, Proof
 from integrations.models.connection import Connection, Door, Sending, StoppedBy
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus
 from integrations.models.heartbeat import Heartbeat

@@ -65,7 +65,9 @@ class ApiCall(models.Model):
     message = models.TextField(blank=True, default="")
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     elapsed_ms = models.PositiveIntegerField(null=True, blank=True)
-    answer = models.TextField(blank=True, default="", help_text="Of a call that writes: Kartra's answer, first 4,000 characters.")
+    answer = models.TextField(
+        blank=True, default="", help_text="Of a call that writes: Kartra's answer, first 4,000 characters."
+    )
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

@@ -128,7 +128,13 @@ class Account:
         thing = self.store.thing(self.number, "sequence", name) or {"id": 0}
         if step is None and not was:
             return
-        action = "sequence_subscription" if step is not None else "sequence_completion" if done else "sequence_unsubscription"
+        action = (
+            "sequence_subscription"
+            if step is not None
+            else "sequence_completion"
+            if done
+            else "sequence_unsubscription"
+        )
         self._event(lead, action, {"sequence": {"sequence_id": thing["id"], "sequence_name": name}}, heard)
 
     # calendars
@@ -236,9 +242,13 @@ class Account:
             "lead_address": lead["address"], "lead_city": lead["city"], "lead_zip": lead["zip"],
             "lead_state": lead["state"], "lead_country": lead["country"], "gdpr_lead_status": lead["gdpr_lead_status"],
         }  # fmt: skip
-        self._posts.send(self.number, "ipn", doc["type"], {k: "N/A" if v in ("", None) else str(v) for k, v in ipn.items()})
+        self._posts.send(
+            self.number, "ipn", doc["type"], {k: "N/A" if v in ("", None) else str(v) for k, v in ipn.items()}
+        )
 
-    def subscribe_plan(self, lead: dict[str, Any], product: str, amount: str, *, heard: bool, processor: str = "stripe") -> int:
+    def subscribe_plan(
+        self, lead: dict[str, Any], product: str, amount: str, *, heard: bool, processor: str = "stripe"
+    ) -> int:
         """A payment plan with its first sale; the plan's id."""
         thing = self.store.thing(self.number, "product", product) or {"id": 0}
         start = dt.datetime.now(ZONE)

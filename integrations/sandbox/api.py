@@ -40,7 +40,9 @@ def success(code: str, message: str, **more: Any) -> dict[str, Any]:
     return {"status": "Success", "message": message, "type": code, **more}
 
 
-def answer(account: Account, form: dict[str, Any], switches: Switches, later: Callable[[Callable[[], Any]], None]) -> dict[str, Any]:
+def answer(
+    account: Account, form: dict[str, Any], switches: Switches, later: Callable[[Callable[[], Any]], None]
+) -> dict[str, Any]:
     """The body Kartra answers with. Credentials are checked by the caller."""
     call = Call(form, switches, later)
     try:

@@ -62,7 +62,12 @@ def transaction_details(account: Account, lead: Any, entry: dict[str, Any], call
 def transactions_of_lead(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
     return {
         "transaction_list": [
-            {"transaction_id": str(t["id"]), "lead_id": str(lead["id"]), "lead_email": lead["email"], "transaction_type": t["type"]}
+            {
+                "transaction_id": str(t["id"]),
+                "lead_id": str(lead["id"]),
+                "lead_email": lead["email"],
+                "transaction_type": t["type"],
+            }
             for t in account.store.payments(account.number, "transaction", lead["id"])
         ]
     }
@@ -91,7 +96,13 @@ def refund(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> 
     owner = account.store.lead(account.number, id=str(found["lead"])) or {"id": found["lead"]}
     kind = "refund" if refunded + amount >= full and not refunded else "partial_refund"
     new = account.charge(
-        owner, kind, found["product_name"], str(amount), parent=found["id"], subscription=found["subscription"], heard=call.heard
+        owner,
+        kind,
+        found["product_name"],
+        str(amount),
+        parent=found["id"],
+        subscription=found["subscription"],
+        heard=call.heard,
     )
     return {"status": "Success", "transaction_refunded": str(new)}
 
@@ -121,7 +132,12 @@ def subscription_details(account: Account, lead: Any, entry: dict[str, Any], cal
 def subscriptions_of_lead(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
     return {
         "subscriptions_list": [
-            {"subscription_id": str(p["id"]), "lead_id": str(lead["id"]), "lead_email": lead["email"], "subscription_status": p["status"]}
+            {
+                "subscription_id": str(p["id"]),
+                "lead_id": str(lead["id"]),
+                "lead_email": lead["email"],
+                "subscription_status": p["status"],
+            }
             for p in account.store.payments(account.number, "subscription", lead["id"])
         ]
     }

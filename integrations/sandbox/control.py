@@ -28,7 +28,10 @@ def _state(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> 
     store = sandbox.store
     return {
         "leads": store.count_leads(1),
-        **{f"{kind}s": [t["name"] for t in store.things(1, kind)] for kind in ("tag", "list", "sequence", "page", "calendar")},
+        **{
+            f"{kind}s": [t["name"] for t in store.things(1, kind)]
+            for kind in ("tag", "list", "sequence", "page", "calendar")
+        },
         "receivers": [{**r, "url": r["url"][:30] + "…", "secret": "(hidden)"} for r in sandbox.posts.receivers],
         "posts_waiting": sandbox.posts.waiting(),
         **sandbox.stats(),
@@ -44,7 +47,9 @@ def _leads(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> 
             continue
         if mailing_list is not None and not lead["lists"].get(mailing_list):
             continue
-        short = {k: lead[k] for k in ("id", "email", "first_name", "last_name", "phone", "country", "date_joined", "score")}
+        short = {
+            k: lead[k] for k in ("id", "email", "first_name", "last_name", "phone", "country", "date_joined", "score")
+        }
         found.append(lead if query.get("whole") else short)
     return found
 
@@ -182,7 +187,11 @@ def _cancel_plan(sandbox: "Sandbox", account: Account, given: dict[str, Any]) ->
 def _charge(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
     lead = find(sandbox, given)
     kind = given.get("type", given["do"])
-    return {"transaction": account.charge(lead, kind, given.get("product", "Trail Course"), str(given.get("amount", "97.00")))}
+    return {
+        "transaction": account.charge(
+            lead, kind, given.get("product", "Trail Course"), str(given.get("amount", "97.00"))
+        )
+    }
 
 
 def _mark_payment(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
@@ -195,6 +204,17 @@ def _mark_payment(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -
 
 
 Act = Callable[["Sandbox", Account, dict[str, Any]], Any]
+KINDS = ("tag", "list", "sequence", "page", "calendar", "product", "membership", "custom_field")
+
+
+def _maker(kind: str) -> Act:
+    return lambda s, a, g: {"id": a.store.add_thing(a.number, kind, g["name"], **g.get("doc", {}))}
+
+
+def _dropper(kind: str) -> Act:
+    return lambda s, a, g: a.store.drop_thing(a.number, kind, g["name"])
+
+
 ACTS: dict[str, Act] = {
     "assign_tag": lambda s, a, g: a.tag(find(s, g), g["tag"], True, heard=True),
     "unassign_tag": lambda s, a, g: a.tag(find(s, g), g["tag"], False, heard=True),
@@ -221,18 +241,14 @@ ACTS: dict[str, Act] = {
     "chargeback": _charge,
     "refund": _refund,
     "start_subscription": lambda s, a, g: {
-        "subscription": a.subscribe_plan(find(s, g), g.get("product", "Trail Course"), str(g.get("amount", "29.00")), heard=True)
+        "subscription": a.subscribe_plan(
+            find(s, g), g.get("product", "Trail Course"), str(g.get("amount", "29.00")), heard=True
+        )
     },
     "cancel_subscription": _cancel_plan,
     "mark_payment": _mark_payment,
-    **{
-        f"create_{kind}": (lambda kind: lambda s, a, g: {"id": a.store.add_thing(a.number, kind, g["name"], **g.get("doc", {}))})(kind)
-        for kind in ("tag", "list", "sequence", "page", "calendar", "product", "membership", "custom_field")
-    },
-    **{
-        f"delete_{kind}": (lambda kind: lambda s, a, g: a.store.drop_thing(a.number, kind, g["name"]))(kind)
-        for kind in ("tag", "list", "sequence", "page", "calendar", "product", "membership", "custom_field")
-    },
+    **{f"create_{kind}": _maker(kind) for kind in KINDS},
+    **{f"delete_{kind}": _dropper(kind) for kind in KINDS},
 }
 
 ROUTES: dict[tuple[str, str], Callable[["Sandbox", dict[str, str], dict[str, Any]], Any]] = {
@@ -242,7 +258,11 @@ ROUTES: dict[tuple[str, str], Callable[["Sandbox", dict[str, str], dict[str, Any
     ("GET", "lead"): _lead,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _forget_calls,
-    ("GET", "posts"): lambda s, q, g: {"waiting": s.posts.waiting(), "failed": s.posts.failed, "log": list(s.posts.log)},
+    ("GET", "posts"): lambda s, q, g: {
+        "waiting": s.posts.waiting(),
+        "failed": s.posts.failed,
+        "log": list(s.posts.log),
+    },
     ("GET", "switches"): lambda s, q, g: s.switches.described(),
     ("POST", "switches"): _set_switches,
     ("GET", "faults"): lambda s, q, g: s.faults.listed(),

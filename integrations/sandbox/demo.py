@@ -70,7 +70,9 @@ def catalogue(account: Account) -> None:
 def _lead(account: Account, chance: random.Random, index: int, number: int) -> dict[str, Any]:
     first, last = FIRST[index % len(FIRST)], LAST[(index // len(FIRST)) % len(LAST)]
     joined = dt.datetime(2023, 12, 1, 9, tzinfo=ZONE) + dt.timedelta(minutes=chance.randrange(60 * 24 * 1000))
-    lead = new_lead(f"{first}.{last}{index}@example.{('com', 'org')[index % 2]}".lower(), joined.strftime("%Y-%m-%d %H:%M:%S"))
+    lead = new_lead(
+        f"{first}.{last}{index}@example.{('com', 'org')[index % 2]}".lower(), joined.strftime("%Y-%m-%d %H:%M:%S")
+    )
     country, city, state, code = chance.choice(PLACES)
     lead.update(
         first_name=first, last_name=last, country=country, city=city, state=state, phone_country_code=code,
@@ -93,10 +95,20 @@ def _lead(account: Account, chance: random.Random, index: int, number: int) -> d
     if chance.random() < 0.3:
         name = chance.choice(list(SEQUENCES))
         step = str(chance.randrange(SEQUENCES[name]) + 1)
-        lead["sequences"][name] = {"step": step, "status": chance.choice(["active", "active", "unsubscribed"]), "starts": 1}
+        lead["sequences"][name] = {
+            "step": step,
+            "status": chance.choice(["active", "active", "unsubscribed"]),
+            "starts": 1,
+        }
     if chance.random() < 0.15:
         lead["memberships"].append(
-            {"membership_id": 5, "membership_name": "Trail Club", "level_id": 501, "level_name": chance.choice(["Bronze", "Gold"]), "active": "1"}
+            {
+                "membership_id": 5,
+                "membership_name": "Trail Club",
+                "level_id": 501,
+                "level_name": chance.choice(["Bronze", "Gold"]),
+                "active": "1",
+            }
         )
     return lead
 

@@ -20,7 +20,12 @@ TYPES = ("input_field", "text_area", *CHOICES)
 
 
 def ok(code: str = "", message: str = "", **more: Any) -> dict[str, Any]:
-    return {"status": "Success", **({"message": message} if message else {}), **({"type": code} if code else {}), **more}
+    return {
+        "status": "Success",
+        **({"message": message} if message else {}),
+        **({"type": code} if code else {}),
+        **more,
+    }
 
 
 def _text(entry: dict[str, Any], key: str, empty_code: str) -> str:
@@ -72,7 +77,12 @@ def details_of(account: Account, lead: dict[str, Any]) -> dict[str, Any]:
             for name, active in lead["lists"].items()
         ],
         "sequences": [
-            {"sequence_id": ids["sequence"].get(name, 0), "sequence_name": name, "step": s["step"], "status": s["status"]}
+            {
+                "sequence_id": ids["sequence"].get(name, 0),
+                "sequence_name": name,
+                "step": s["step"],
+                "status": s["status"],
+            }
             for name, s in lead["sequences"].items()
         ],
         "memberships": lead["memberships"],
@@ -120,7 +130,11 @@ def _custom(account: Account, given: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     known = {field["name"]: field for field in account.store.things(account.number, "custom_field")}
     for entry in as_list(given):
-        if not isinstance(entry, dict) or not isinstance(entry.get("field_identifier"), str) or "field_value" not in entry:
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("field_identifier"), str)
+            or "field_value" not in entry
+        ):
             raise Refused("271")
         field = known.get(entry["field_identifier"])
         if field is None:
@@ -274,7 +288,9 @@ def custom_fields(account: Account) -> list[dict[str, Any]]:
     for field in account.store.things(account.number, "custom_field"):
         entry = {"field_id": str(field["id"]), "field_identifier": field["name"], "field_type": field["type"]}
         if field["type"] in CHOICES:
-            entry["field_value"] = [{"option_id": str(number), "option_value": words} for number, words in field["options"]]
+            entry["field_value"] = [
+                {"option_id": str(number), "option_value": words} for number, words in field["options"]
+            ]
         found.append(entry)
     return found
 

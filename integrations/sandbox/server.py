@@ -31,9 +31,9 @@ class Sandbox:
 
     def __init__(self, *, port: int = 0, db: str = ":memory:", host: str = "127.0.0.1") -> None:
         self.store = Store(db)
-        self.switches = Switches(self.store)
-        self.faults = Faults()
-        self.posts = Posts(self.store)
+        self.switches: Switches = Switches(self.store)
+        self.faults: Faults = Faults()
+        self.posts: Posts = Posts(self.store)
         self.calls: deque[dict[str, Any]] = deque(maxlen=200_000)
         self.throttled = 0
         self._arrivals: dict[str, deque[float]] = {}
@@ -159,7 +159,12 @@ class Sandbox:
             while call["at"] - window[0] >= 1.0:
                 window.popleft()
             worst[call["app_id"]] = max(worst.get(call["app_id"], 0), len(window))
-        return {"calls": len(self.calls), "throttled": self.throttled, "worst_second": worst, "posts_failed": self.posts.failed}
+        return {
+            "calls": len(self.calls),
+            "throttled": self.throttled,
+            "worst_second": worst,
+            "posts_failed": self.posts.failed,
+        }
 
 
 class _Server(ThreadingHTTPServer):
@@ -242,7 +247,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts.path.rstrip("/") == "/api" and self.command == "POST":
             self._api(body)
         elif self.command == "POST":
-            where = page.act(self.sandbox, parts.path, dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)))
+            where = page.act(
+                self.sandbox, parts.path, dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+            )
             self._reply(303, "", Location=where)
         else:
             self._reply(405, "Method not allowed")
@@ -376,7 +383,10 @@ class _Handler(BaseHTTPRequestHandler):
         if name == "type as number":
             text = json.dumps(_numbers(body))
         if name == "php warning before json":
-            text = "<br />\n<b>Warning</b>:  Undefined index: foo in <b>/var/www/api.php</b> on line <b>31</b><br />\n" + text
+            text = (
+                "<br />\n<b>Warning</b>:  Undefined index: foo in <b>/var/www/api.php</b> on line <b>31</b><br />\n"
+                + text
+            )
         if name == "drip":
             self._drip(text, fault.seconds if fault else 1.0)
             return code

@@ -108,14 +108,17 @@ class Store:
         """All leads, in the order of their ids."""
         with self.lock:
             rows = self._db.execute(
-                "SELECT id, deleted, doc FROM leads WHERE account = ? AND deleted <= ? ORDER BY id", (account, int(deleted))
+                "SELECT id, deleted, doc FROM leads WHERE account = ? AND deleted <= ? ORDER BY id",
+                (account, int(deleted)),
             ).fetchall()
         for row in rows:
             yield {**json.loads(row[2]), "id": row[0], "deleted": bool(row[1])}
 
     def count_leads(self, account: int) -> int:
         with self.lock:
-            row = self._db.execute("SELECT COUNT(*) FROM leads WHERE account = ? AND deleted = 0", (account,)).fetchone()
+            row = self._db.execute(
+                "SELECT COUNT(*) FROM leads WHERE account = ? AND deleted = 0", (account,)
+            ).fetchone()
         return int(row[0])
 
     # catalogue: tag, list, sequence, page, calendar, custom_field, membership, product

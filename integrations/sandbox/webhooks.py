@@ -39,10 +39,17 @@ def custom_values(lead: dict[str, Any], fields: list[dict[str, Any]]) -> list[di
         if field["type"] not in ("input_field", "text_area"):
             chosen = value if isinstance(value, list) else [value] if value else []
             value = [
-                {"option_id": number, "option_value": words} for number, words in field["options"] if str(number) in chosen
+                {"option_id": number, "option_value": words}
+                for number, words in field["options"]
+                if str(number) in chosen
             ]
         found.append(
-            {"field_id": field["id"], "field_identifier": field["name"], "field_type": field["type"], "field_value": value}
+            {
+                "field_id": field["id"],
+                "field_identifier": field["name"],
+                "field_type": field["type"],
+                "field_value": value,
+            }
         )
     return found
 
@@ -69,7 +76,9 @@ class Posts:
         for thread in self._threads:
             thread.start()
 
-    def register(self, url: str, *, account: int = 1, kind: str = "outbound", events: list[str] | None = None, secret: str = "") -> None:
+    def register(
+        self, url: str, *, account: int = 1, kind: str = "outbound", events: list[str] | None = None, secret: str = ""
+    ) -> None:
         """Post events (all, or those named) of an account to this address. ValueError unless it is on loopback."""
         parts = urlsplit(url)
         if parts.scheme != "http" or not _on_loopback(parts.hostname or ""):

@@ -35,14 +35,19 @@ def _needs() -> list[dict[str, Any]]:
     found = [
         (counts.get(ChangeStatus.UNDECIDED, 0), "changes need your decision", f"{changes}?status__exact=undecided"),
         (counts.get(ChangeStatus.REJECTED, 0), "changes were refused by Kartra", f"{changes}?status__exact=rejected"),
-        (unread, "messages from Kartra could not be read", f"{reverse('admin:integrations_delivery_changelist')}?status__exact=quarantined"),
+        (
+            unread,
+            "messages from Kartra could not be read",
+            f"{reverse('admin:integrations_delivery_changelist')}?status__exact=quarantined",
+        ),
     ]
     return [{"number": number, "words": words, "url": url} for number, words, url in found if number]
 
 
 def _running() -> list[dict[str, Any]]:
     return [
-        {"run": run, **progress_of(run)} for run in BulkRun.objects.under_way().select_related("account__connection")[:5]
+        {"run": run, **progress_of(run)}
+        for run in BulkRun.objects.under_way().select_related("account__connection")[:5]
     ]
 
 

@@ -1,7 +1,7 @@
 """Leads in the admin: the list with its filters and actions, and the page of one lead. Facts only: forms record changes."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -47,6 +47,11 @@ PROFILE = (
     "ip_country", "lead_preferred_time_zone", "sales_tax_id", "business_type", "username", "source", "date_joined",
     "blacklisted", "gdpr_lead_status", "gdpr_lead_status_date", "gdpr_lead_communications", "notes",
 )  # fmt: skip
+
+
+def label_of(name: str) -> str:
+    """What a column of the lead is called."""
+    return str(getattr(Lead._meta.get_field(name), "verbose_name", name))
 
 
 class _ThingFilter(DropdownFilter):
@@ -104,7 +109,7 @@ class WishFilter(DropdownFilter):
 
 class StateFilter(DropdownFilter):
     title, parameter_name = "state of our copy", "copy"
-    CHOICES = {
+    CHOICES: ClassVar[dict[str, tuple[str, dict[str, Any]]]] = {
         "here": ("in Kartra", {"gone_at": None}),
         "gone": ("deleted in Kartra", {"gone_at__isnull": False}),
         "due": ("update due", {"dirty_at__isnull": False}),
@@ -204,7 +209,11 @@ class LeadAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         text = str(pk)
-        lead = Lead.objects.select_related("account").filter(pk=text).first() if text.isdecimal() and len(text) < 18 else None
+        lead = (
+            Lead.objects.select_related("account").filter(pk=text).first()
+            if text.isdecimal() and len(text) < 18
+            else None
+        )
         if lead is None:
             raise Http404
         return lead
@@ -222,7 +231,7 @@ class LeadAdmin(ModelAdmin):
             "title": str(lead),
             "lead": lead,
             "profile": [
-                (Lead._meta.get_field(name).verbose_name, value) for name in PROFILE if (value := getattr(lead, name)) not in ("", None)
+                (label_of(name), value) for name in PROFILE if (value := getattr(lead, name)) not in ("", None)
             ],
             "custom": [
                 (identifier, ", ".join(str(option[1]) for option in value) if isinstance(value, list) else value)
@@ -230,7 +239,9 @@ class LeadAdmin(ModelAdmin):
                 if value
             ],
             "tags": lead.leadtags.select_related("tag", "change__run", "change__requested_by").order_by("tag__name"),
-            "lists": lead.listsubscriptions.select_related("mailing_list", "change__run").order_by("-active", "mailing_list__name"),
+            "lists": lead.listsubscriptions.select_related("mailing_list", "change__run").order_by(
+                "-active", "mailing_list__name"
+            ),
             "sequences": lead.sequenceenrollments.select_related("sequence").order_by("sequence__name"),
             "memberships": lead.membershipgrants.select_related("level__membership"),
             "transactions": lead.transactions.select_related("product")[:TIMELINE],
@@ -273,7 +284,11 @@ class LeadAdmin(ModelAdmin):
             self.message_user(request, words, messages.INFO)
         else:
             number = len(result.taken.differences) if result.taken else 0
-            words = f"{number:,} thing{'' if number == 1 else 's'} had changed in Kartra." if number else "Nothing had changed."
+            words = (
+                f"{number:,} thing{'' if number == 1 else 's'} had changed in Kartra."
+                if number
+                else "Nothing had changed."
+            )
             self.message_user(request, f"Updated from Kartra. {words}", messages.SUCCESS)
         return HttpResponseRedirect((result.lead or lead).get_absolute_url())
 

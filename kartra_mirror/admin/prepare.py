@@ -68,7 +68,7 @@ def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
         return Lead.objects.filter(pk__in=draft.selection["ids"])
     listing = copy.copy(request)
     listing.method = "GET"
-    listing.GET = QueryDict(draft.selection["query"])  # type: ignore[assignment]
+    listing.GET = QueryDict(draft.selection["query"])
     lead_admin = admin.site.get_model_admin(Lead)
     found: QuerySet[Lead] = lead_admin.get_changelist_instance(listing).get_queryset(listing)
     return Lead.objects.filter(pk__in=found.order_by().values("pk"))
@@ -132,7 +132,9 @@ def _preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, draft: R
         "until": timezone.now() + dt.timedelta(seconds=seconds),
         "mark": _mark(counted),
         "can_be_undone": bool(kind.inverse),
-        "why_not": switch.why_not_sending(connection) if connection else "This account has no connection to Kartra yet.",
+        "why_not": switch.why_not_sending(connection)
+        if connection
+        else "This account has no connection to Kartra yet.",
     }
 
 
@@ -167,6 +169,11 @@ def _start(
     RunDraft.objects.filter(pk=draft.pk).update(run=run)
     messages.success(
         request,
-        format_html('Started: {} for {} leads. <a href="{}">Watch it</a>', run.name, f"{counted.will_change:,}", run.get_absolute_url()),
+        format_html(
+            'Started: {} for {} leads. <a href="{}">Watch it</a>',
+            run.name,
+            f"{counted.will_change:,}",
+            run.get_absolute_url(),
+        ),
     )
     return HttpResponseRedirect(back)

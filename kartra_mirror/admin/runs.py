@@ -72,7 +72,12 @@ def failures_of(run: BulkRun) -> list[dict[str, Any]]:
         .order_by("-number")[:20]
     )
     return [
-        {**row, "remedy": remedy(row["code"]), "words": STATUS_WORDS[row["status"]], "label": kinds.get(row["kind"]).label}
+        {
+            **row,
+            "remedy": remedy(row["code"]),
+            "words": STATUS_WORDS[row["status"]],
+            "label": kinds.get(row["kind"]).label,
+        }
         for row in rows
     ]
 
@@ -153,7 +158,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "sentence": kind.sentence(run.parameters).capitalize(),
             "progress": progress_of(run),
             "failures": failures_of(run),
-            "results": run.changes.filter(settled_at__isnull=False).select_related("lead").order_by("-settled_at")[:RESULTS_SHOWN],
+            "results": run.changes.filter(settled_at__isnull=False)
+            .select_related("lead")
+            .order_by("-settled_at")[:RESULTS_SHOWN],
             "may_steer": request.user.has_perm("leads.steer_bulkrun"),
             "changes_url": f"{reverse('admin:leads_leadchange_changelist')}?run__id__exact={run.pk}",
         }
@@ -181,5 +188,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
             raise Http404
         run.refresh_from_db()
         words = f"The bulk action is {RUN_WORDS[run.state]}."
-        self.message_user(request, words if done else f"Nothing to do: {words}", messages.SUCCESS if done else messages.WARNING)
+        self.message_user(
+            request, words if done else f"Nothing to do: {words}", messages.SUCCESS if done else messages.WARNING
+        )
         return HttpResponseRedirect(run.get_absolute_url())

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from leads import mirror
 from leads.kinds.base import CatalogueChoice, Kind, Parameter, Parameters
-from leads.models import Account, Lead, LeadChange, Source, ListSubscription, MailingList
+from leads.models import Account, Lead, LeadChange, ListSubscription, MailingList, Source
 
 
 def _field(account: Account) -> forms.Field:
@@ -20,9 +20,7 @@ def _family(parameters: Parameters) -> str:
 
 def _is_on_list(parameters: Parameters) -> Exists:
     return Exists(
-        ListSubscription.objects.filter(
-            lead=OuterRef("pk"), mailing_list__name=parameters["list"], active=True
-        )
+        ListSubscription.objects.filter(lead=OuterRef("pk"), mailing_list__name=parameters["list"], active=True)
     )
 
 

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from leads import mirror
 from leads.kinds.base import CatalogueChoice, Kind, Parameter, Parameters
-from leads.models import Account, Lead, LeadChange, Source, LeadTag, Tag
+from leads.models import Account, Lead, LeadChange, LeadTag, Source, Tag
 
 
 def _field(account: Account) -> forms.Field:

@@ -73,9 +73,7 @@ class CalendarClass(models.Model):
         ordering = ["name"]
         verbose_name = "calendar class"
         verbose_name_plural = "calendar classes"
-        constraints = [
-            models.UniqueConstraint(fields=["calendar", "name"], name="leads_calendarclass_one_per_name")
-        ]
+        constraints = [models.UniqueConstraint(fields=["calendar", "name"], name="leads_calendarclass_one_per_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -107,8 +107,7 @@ class LeadChange(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="leads_change_settled_at_iff_not_open",
-                condition=Q(status__in=OPEN, settled_at=None)
-                | (~Q(status__in=OPEN) & Q(settled_at__isnull=False)),
+                condition=Q(status__in=OPEN, settled_at=None) | (~Q(status__in=OPEN) & Q(settled_at__isnull=False)),
             ),
             models.CheckConstraint(
                 name="leads_change_reason_iff_held_or_skipped",
@@ -127,9 +126,7 @@ class LeadChange(models.Model):
                 condition=Q(status=ChangeStatus.WAITING, run=None),
                 name="leads_change_waiting_single",
             ),
-            models.Index(
-                fields=["lead", "family", "id"], condition=Q(status__in=OPEN), name="leads_change_open"
-            ),
+            models.Index(fields=["lead", "family", "id"], condition=Q(status__in=OPEN), name="leads_change_open"),
             models.Index(fields=["run", "status"], name="leads_change_run_status"),
             models.Index(fields=["lead", "-id"], name="leads_change_lead"),
             models.Index(fields=["account", "status", "-settled_at"], name="leads_change_status"),

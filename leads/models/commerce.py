@@ -52,9 +52,7 @@ class Transaction(models.Model):
     kartra_id = models.CharField("Kartra id", max_length=32)
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, null=True, related_name="transactions")
     type = models.CharField(max_length=32, blank=True, default="", help_text="Kartra's own word.")
-    product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, null=True, blank=True, related_name="transactions"
-    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="transactions")
     price_point = models.CharField(max_length=32, blank=True, default="")
     quantity = models.PositiveIntegerField(null=True, blank=True)
     full_amount = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)

@@ -45,7 +45,7 @@ class Lead(models.Model):
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="leads")
-    kartra_id = models.CharField("Kartra id", max_length=32, null=True, blank=True)  # noqa: DJ001
+    kartra_id = models.CharField("Kartra id", max_length=32, null=True, blank=True)
     email = models.TextField(blank=True, default="")
     email_key = models.CharField(max_length=320, blank=True, default="", editable=False)
 
@@ -124,12 +124,8 @@ class Lead(models.Model):
             models.Index(fields=["account", "score"], name="leads_lead_score"),
             models.Index(fields=["account", "country"], name="leads_lead_country"),
             models.Index(fields=["account", "read_at"], name="leads_lead_read"),
-            models.Index(
-                fields=["account", "dirty_at"], condition=Q(dirty_at__isnull=False), name="leads_lead_dirty"
-            ),
-            models.Index(
-                fields=["account", "gone_at"], condition=Q(gone_at__isnull=False), name="leads_lead_gone"
-            ),
+            models.Index(fields=["account", "dirty_at"], condition=Q(dirty_at__isnull=False), name="leads_lead_dirty"),
+            models.Index(fields=["account", "gone_at"], condition=Q(gone_at__isnull=False), name="leads_lead_gone"),
         ]
 
     def __str__(self) -> str:

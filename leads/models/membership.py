@@ -13,9 +13,7 @@ class Joined(models.Model):
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="%(class)ss")
     since = models.DateTimeField(help_text="When it became known to us in this state.")
     source = models.CharField(max_length=12, choices=Source)
-    change = models.ForeignKey(
-        "leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    change = models.ForeignKey("leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
         abstract = True
@@ -43,9 +41,7 @@ class ListSubscription(Joined):
 
     class Meta:
         verbose_name = "list subscription"
-        constraints = [
-            models.UniqueConstraint(fields=["mailing_list", "lead"], name="leads_listsubscription_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["mailing_list", "lead"], name="leads_listsubscription_once")]
         indexes = [models.Index(fields=["mailing_list", "active", "lead"], name="leads_listsub_active")]
 
     def __str__(self) -> str:
@@ -60,9 +56,7 @@ class SequenceEnrollment(Joined):
     status = models.CharField(max_length=32, blank=True, default="")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["sequence", "lead"], name="leads_sequenceenrollment_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["sequence", "lead"], name="leads_sequenceenrollment_once")]
 
     def __str__(self) -> str:
         return f"{self.sequence}, step {self.step}" if self.step else str(self.sequence)

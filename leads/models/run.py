@@ -73,9 +73,7 @@ class BulkRun(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["account", "state"], condition=~Q(state__in=ENDED), name="leads_bulkrun_under_way"
-            )
+            models.Index(fields=["account", "state"], condition=~Q(state__in=ENDED), name="leads_bulkrun_under_way")
         ]
 
     def __str__(self) -> str:

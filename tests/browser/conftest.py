@@ -17,7 +17,9 @@ ARGUMENTS = [
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
-        pytest.skip("There is no Chromium on this machine (apt-get install chromium), so no page is looked at in a browser.")
+        pytest.skip(
+            "There is no Chromium on this machine (apt-get install chromium), so no page is looked at in a browser."
+        )
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

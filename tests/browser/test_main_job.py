@@ -44,7 +44,9 @@ def sign_in(page, live_server, username="mara"):
 
 def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, sandbox, connection, pusher):
     buyers = MailingList.objects.get(name="Buyers")
-    on_list = [sandbox.mirrored_lead(connection, f"buyer{n}@example.com", first_name=f"Buyer {n}") for n in range(LEADS)]
+    on_list = [
+        sandbox.mirrored_lead(connection, f"buyer{n}@example.com", first_name=f"Buyer {n}") for n in range(LEADS)
+    ]
     for number in range(10):
         sandbox.mirrored_lead(connection, f"other{number}@example.com")
     for lead in on_list:
@@ -74,7 +76,9 @@ def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, 
 
 
 def test_hostile_name_stays_text_in_the_browser(page, live_server, sandbox, connection):
-    lead = sandbox.mirrored_lead(connection, "ada@example.com", first_name='<img x-data x-init="alert(1)" src=x onerror=alert(2)>')
+    lead = sandbox.mirrored_lead(
+        connection, "ada@example.com", first_name='<img x-data x-init="alert(1)" src=x onerror=alert(2)>'
+    )
     dialogs = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     sign_in(page, live_server)

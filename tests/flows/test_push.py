@@ -194,7 +194,11 @@ def test_unknown_tag_is_refused_with_kartras_words(sandbox, connection):
 def test_chain_half_done_ends_with_each_change_judged_by_itself(sandbox, connection, errors_in_chain, after_error):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sandbox.switch(errors_in_chain=errors_in_chain, after_error=after_error)
-    wishes = [tag(lead, "VIP"), tag(lead, "podcast"), changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})]
+    wishes = [
+        tag(lead, "VIP"),
+        tag(lead, "podcast"),
+        changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"}),
+    ]
     sandbox.act("delete_list", name="Buyers")
     wishes.append(tag(lead, "cold"))
 
@@ -221,7 +225,9 @@ def test_lead_deleted_in_kartra_skips_its_changes_and_marks_it_gone(sandbox, con
 
 
 def test_lead_unknown_to_kartra_is_gone_only_after_a_look_by_id(sandbox, connection):
-    lead = Lead.objects.create(account=connection.account, kartra_id="777", email="nobody@example.com", read_at=timezone.now())
+    lead = Lead.objects.create(
+        account=connection.account, kartra_id="777", email="nobody@example.com", read_at=timezone.now()
+    )
     change = tag(lead)
 
     settle_all(connection)
@@ -295,7 +301,9 @@ def test_later_change_of_a_family_waits_for_an_unclear_one(sandbox, connection):
 
 def test_run_is_carried_out_and_ends(sandbox, connection):
     leads = [sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in range(30)]
-    LeadTag.objects.create(lead=leads[0], tag=connection.account.tags.get(name="VIP"), since=timezone.now(), source="refresh")
+    LeadTag.objects.create(
+        lead=leads[0], tag=connection.account.tags.get(name="VIP"), since=timezone.now(), source="refresh"
+    )
     run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
 
     push.drain(connection)

@@ -18,7 +18,9 @@ class Command(BaseCommand):
         for delivery in Delivery.objects.filter(pk__in=options["replay"]).select_related("door__connection__account"):
             applied = apply.apply_one(delivery, delivery.door.connection.account)
             words = "; ".join(applied.changed) or "nothing changed"
-            self.stdout.write(f"{delivery.pk}: {applied.status}, {words}{f' ({applied.reason})' if applied.reason else ''}")
+            self.stdout.write(
+                f"{delivery.pk}: {applied.status}, {words}{f' ({applied.reason})' if applied.reason else ''}"
+            )
         if options["replay"]:
             return
         done = 0

@@ -130,7 +130,9 @@ class Command(BaseCommand):
     def _print_run(self, run: BulkRun, connection: Connection, as_json: bool) -> None:
         counts = run.changes.counts()
         if as_json:
-            self.stdout.write(json.dumps({"run": run.pk, "state": run.state, "members": sum(counts.values()), **counts}))
+            self.stdout.write(
+                json.dumps({"run": run.pk, "state": run.state, "members": sum(counts.values()), **counts})
+            )
             return
         parts = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in counts.items() if number)
         self.stdout.write(f"Bulk action {run.pk} ({run.name}): {parts}.")

@@ -62,7 +62,7 @@ class Command(BaseCommand):
     def _ask(self, name: str, given: dict[str, Any] | None = None) -> Any:
         """The sandbox's control address."""
         data = json.dumps(given).encode() if given is not None else None
-        request = urllib.request.Request(f"{settings.SANDBOX_URL}/__sandbox__/{name}", data)  # noqa: S310
+        request = urllib.request.Request(f"{settings.SANDBOX_URL}/__sandbox__/{name}", data)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=60) as answer:
             return json.load(answer)

@@ -19,7 +19,7 @@ from leads.models import Lead
 
 
 def duration(text: str) -> dt.timedelta:
-    """"12h", "30m", "2d" as a time span."""
+    """ "12h", "30m", "2d" as a time span."""
     found = re.fullmatch(r"(\d+)\s*([smhd])", text.strip())
     if not found:
         raise ArgumentTypeError(f"{text!r} is no time span; write 30m, 12h or 2d")
@@ -37,7 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--check", action="store_true", help="only say whether Kartra has the lead")
         parser.add_argument("--compare", action="store_true", help="only say how Kartra and our copy differ")
         parser.add_argument("--all", action="store_true", help="every lead we know")
-        parser.add_argument("--older-than", type=duration, metavar="12h", help="with --all: only those read before that")
+        parser.add_argument(
+            "--older-than", type=duration, metavar="12h", help="with --all: only those read before that"
+        )
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -69,12 +71,16 @@ class Command(BaseCommand):
 
     def _lead(self, connection: Connection, text: str, options: dict[str, Any]) -> dict[str, Any]:
         text = text.strip()
-        named = {"email": text} if "@" in text else {"kartra_id": text}
+        named: dict[str, Any] = {"email": text} if "@" in text else {"kartra_id": text}
         if not options["check"] and not options["compare"]:
             result = refresh.read_lead(connection, cause=Cause.PULL, **named)
             found, gone, profile = result.found, result.gone, result.profile
             differences = [d.as_details() for d in result.taken.differences] if result.taken else []
-            note = "" if result.applied or not result.found else " A change of ours is too recent; it is read again shortly."
+            note = (
+                ""
+                if result.applied or not result.found
+                else " A change of ours is too recent; it is read again shortly."
+            )
         else:
             lead = mirror.find(connection.account, **named)
             asked = refresh.ask(
@@ -94,7 +100,13 @@ class Command(BaseCommand):
                     self.stdout.write(f"  {each['field']}: {each['was']!r} → {each['is']!r}")
             else:
                 self.stdout.write(f"Kartra has no lead {text}{': it is deleted' if gone else ''}.")
-        return {"lead": text, "found": found, "gone": gone, "id": profile.id if profile else "", "differences": differences}
+        return {
+            "lead": text,
+            "found": found,
+            "gone": gone,
+            "id": profile.id if profile else "",
+            "differences": differences,
+        }
 
     def _all(self, connection: Connection, options: dict[str, Any]) -> int:
         age = options["older_than"] or dt.timedelta(0)

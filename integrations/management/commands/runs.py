@@ -22,8 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["verb"] == "list":
-            for run in BulkRun.objects.select_related("account")[:50]:
-                self._print(run, options["json"])
+            for listed in BulkRun.objects.select_related("account")[:50]:
+                self._print(listed, options["json"])
             return
         if options["id"] is None:
             raise CommandError(f"Which one? runs {options['verb']} ID", returncode=2)

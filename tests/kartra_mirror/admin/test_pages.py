@@ -36,11 +36,15 @@ def fill(number, **lead_fields):
         run = BulkRunFactory(account=account)
         lead = LeadFactory(account=account, **lead_fields)
         LeadChangeFactory(lead=lead, run=run, requested_by=StaffFactory())
-        LeadChangeFactory(lead=lead, status="rejected", settled_at=timezone.now(), code="212", message="Tag does not exist")
+        LeadChangeFactory(
+            lead=lead, status="rejected", settled_at=timezone.now(), code="212", message="Tag does not exist"
+        )
         LeadTag.objects.create(lead=lead, tag=tag, since=timezone.now(), source="webhook")
         ListSubscription.objects.create(lead=lead, mailing_list=mailing_list, since=timezone.now(), source="import")
         DeliveryFactory(door=door, lead=lead, action="assign_tag", status="applied", applied_at=timezone.now())
-        Activity.objects.create(account=account, lead=lead, kind="tag_assigned", at=timezone.now(), source="push", details={"tag": "VIP"})
+        Activity.objects.create(
+            account=account, lead=lead, kind="tag_assigned", at=timezone.now(), source="push", details={"tag": "VIP"}
+        )
         ApiCall.objects.create(
             connection=connection, lead=lead, cause="push", writes=False, commands="get_lead", claimed_at=timezone.now(),
             finished_at=timezone.now(), outcome="answered",
@@ -129,7 +133,9 @@ def test_one_who_may_only_view_sees_no_button_and_gets_403(client, sandbox):
     connection = ConnectionFactory(api_url=sandbox.url)
     lead, run = LeadFactory(account=connection.account), BulkRunFactory(account=connection.account)
     user = StaffFactory()
-    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=["leads", "integrations"]))
+    user.user_permissions.set(
+        Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=["leads", "integrations"])
+    )
     client.force_login(user)
 
     page = client.get(lead.get_absolute_url()).content.decode()

@@ -1,0 +1,269 @@
+"""Messages from Kartra → mirror: facts, echoes, shapes, order."""
+
+import datetime as dt
+import json
+from urllib.parse import urlencode
+
+import pytest
+from django.utils import timezone
+
+from integrations import apply
+from integrations.models import ApiCall, Attempt, Delivery, DeliveryStatus, Proof
+from leads.models import Activity, Lead, LeadTag, ListSubscription, Tag
+from tests.factories import DeliveryFactory, DoorFactory, LeadChangeFactory, LeadFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def door():
+    return DoorFactory()
+
+
+def lead_of(**more):
+    return {"id": "50417", "email": "mara.lind@example.com", "first_name": "Mara", "score": "15", **more}
+
+
+def event(door, action="assign_tag", details=None, lead=None, body=None):
+    """One event, stored and applied."""
+    given = {
+        "action": action,
+        "action_details": details if details is not None else {"tag": {"tag_id": "7", "tag_name": "VIP"}},
+    }
+    given["lead"] = lead_of() if lead is None else lead
+    delivery = DeliveryFactory(door=door, body=body if body is not None else json.dumps(given).encode())
+    apply.drain()
+    delivery.refresh_from_db()
+    return delivery
+
+
+def test_event_about_an_unknown_lead_makes_it_and_asks_for_a_read(door):
+    delivery = event(door)
+
+    lead = Lead.objects.get()
+    assert (lead.kartra_id, lead.email, lead.first_name, lead.score, lead.known_from) == (
+        "50417",
+        "mara.lind@example.com",
+        "Mara",
+        15,
+        "webhook",
+    )
+    assert lead.dirty_at is not None
+    assert LeadTag.objects.get().tag.name == "VIP"
+    assert (delivery.status, delivery.lead, delivery.action) == ("applied", lead, "assign_tag")
+    assert delivery.changed == ["new to us", "tag VIP put on"]
+
+
+def test_the_same_again_changes_nothing_and_asks_for_no_read(door):
+    event(door)
+    Lead.objects.update(dirty_at=None)
+    before = Activity.objects.count()
+
+    second = event(door)
+
+    assert (second.status, second.changed) == ("applied", [])
+    assert Lead.objects.get().dirty_at is None
+    assert Activity.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("action", "details"),
+    [
+        ("unassign_tag", {"tag": {"tag_name": "VIP"}}),
+        ("list_subscription", {"list": {"list_id": 3, "list_name": "Buyers"}}),
+        ("list_unsubscription", {"list": {"list_name": "Old"}}),
+    ],
+)
+def test_state_events_write_their_fact_at_once(door, action, details):
+    account = door.connection.account
+    lead = LeadFactory(account=account, kartra_id="50417", email="mara.lind@example.com")
+    LeadTag.objects.create(
+        lead=lead, tag=Tag.objects.create(account=account, name="VIP"), since=timezone.now(), source="refresh"
+    )
+    old = account.mailinglists.create(name="Old")
+    ListSubscription.objects.create(lead=lead, mailing_list=old, since=timezone.now(), source="refresh")
+
+    event(door, action, details)
+
+    tags = set(lead.leadtags.values_list("tag__name", flat=True))
+    lists = dict(lead.listsubscriptions.values_list("mailing_list__name", "active"))
+    expected = {
+        "unassign_tag": (set(), {"Old": True}),
+        "list_subscription": ({"VIP"}, {"Old": True, "Buyers": True}),
+        "list_unsubscription": ({"VIP"}, {"Old": False}),
+    }
+    assert (tags, lists) == expected[action]
+
+
+VIP = {
+    "action": "assign_tag",
+    "action_details": {"tag": {"tag_name": "VIP"}},
+    "lead": {"id": 50417, "email": " Mara.Lind@Example.com "},
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(VIP).encode(),
+        b"\xef\xbb\xbf" + json.dumps(VIP).encode(),
+        json.dumps(VIP).encode("utf-16"),
+        urlencode({"payload": json.dumps(VIP)}).encode(),
+        json.dumps([VIP]).encode(),
+        json.dumps({**VIP, "lead": json.dumps(VIP["lead"])}).encode(),
+        json.dumps({**VIP, "lead": {"id": " 50417 "}}).encode(),
+        json.dumps({**VIP, "lead": {"id": 50417.0}}).encode(),
+        json.dumps({**VIP, "action_details": {"tag_name": "VIP"}}).encode(),
+        json.dumps({**VIP, "action_details": {"tag": "VIP"}}).encode(),
+        json.dumps({**VIP, "new_key": {"deep": [1, {"x": None}]}}).encode(),
+        b'{"action": "other", ' + json.dumps(VIP).encode()[1:],
+        json.dumps(VIP).replace("50417", "50417, \"score\": NaN").encode(),
+    ],
+)  # fmt: skip
+def test_every_shape_of_the_same_event_says_the_same(door, body):
+    LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com")
+
+    delivery = event(door, body=body)
+
+    assert (delivery.status, delivery.reason) == ("applied", "")
+    assert Lead.objects.count() == 1
+    assert LeadTag.objects.get().lead == Lead.objects.get()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html>", "cannot be read"),
+        (b"[]", "not an object"),
+        (b"42", "cannot be read"),
+        (b'{"lead": {"id": "5"}}', "names no action"),
+        (b'{"action": "assign_tag"}', "names no lead"),
+        (b'{"action": "assign_tag", "lead": {"id": "5"}}', "names no tag"),
+        (b"a=1&b=2", "without the event"),
+        (b'{"a":' * 100_000, "cannot be read"),
+        (json.dumps({**VIP, "x": None}).replace("null", "[" * 900 + "]" * 900).encode(), "nested too deeply"),
+    ],
+    ids=range(10),
+)
+def test_what_cannot_be_understood_is_set_aside_with_the_reason(door, body, reason):
+    delivery = event(door, body=body)
+
+    assert delivery.status == DeliveryStatus.QUARANTINED
+    assert reason in delivery.reason
+    assert not Lead.objects.exists()
+
+
+def test_unknown_event_is_kept_with_profile_and_activity(door):
+    delivery = event(door, "brand_new_thing", {"thing": {"x": 1}})
+
+    assert delivery.status == DeliveryStatus.RECORDED
+    assert Activity.objects.get(kind="brand_new_thing").details == {"thing": {"x": 1}}
+    assert Lead.objects.get().first_name == "Mara"
+
+
+def test_form_is_no_tag_though_it_comes_wrapped_as_one(door):
+    event(door, "filled_form", {"tag": {"form_id": 4, "form_name": "Newsletter"}})
+
+    assert not LeadTag.objects.exists()
+    assert Activity.objects.get(kind="filled_form").details["tag"]["form_name"] == "Newsletter"
+
+
+def test_missing_key_blanks_nothing_and_an_empty_one_does_but_never_the_address(door):
+    lead = LeadFactory(
+        account=door.connection.account, kartra_id="50417", email="mara.lind@example.com", city="Bend", company="Lind"
+    )
+
+    event(door, lead={"id": "50417", "email": "", "company": ""})
+
+    lead.refresh_from_db()
+    assert (lead.email, lead.city, lead.company) == ("mara.lind@example.com", "Bend", "")
+
+
+def test_one_that_fails_does_not_stop_the_next(door, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setitem(apply.HANDLERS, "assign_tag", broken)
+    bad = DeliveryFactory(door=door, body=json.dumps(VIP).encode())
+    good = DeliveryFactory(
+        door=door,
+        body=json.dumps(
+            {**VIP, "action": "list_subscription", "action_details": {"list": {"list_name": "Buyers"}}}
+        ).encode(),
+    )
+
+    apply.drain()
+
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.status, good.status) == ("quarantined", "applied")
+    assert "RuntimeError" in bad.reason
+
+
+def test_our_own_write_coming_back_proves_an_unclear_change(door):
+    account = door.connection.account
+    lead = LeadFactory(account=account, kartra_id="50417", email="mara.lind@example.com")
+    change = LeadChangeFactory(lead=lead, status="unknown")
+    call = ApiCall.objects.create(
+        connection=door.connection, lead=lead, cause="push", writes=True, commands="assign_tag", claimed_at=timezone.now(),
+        lease_until=timezone.now(), finished_at=timezone.now(), outcome="unknown",
+    )  # fmt: skip
+    later = timezone.now() + dt.timedelta(minutes=5)
+    attempt = Attempt.objects.create(
+        change=change, call=call, position=0, command="assign_tag", proof=Proof.UNCLEAR, verify_at=later
+    )
+
+    delivery = event(door)
+
+    attempt.refresh_from_db()
+    assert attempt.verify_at <= timezone.now()
+    assert attempt.evidence[-1]["delivery"] == delivery.pk
+
+
+@pytest.mark.parametrize(("given", "status"), [("right", "applied"), ("wrong", "refused"), (None, "refused")])
+def test_payment_message_needs_the_secret_of_its_address(door, given, status):
+    door.ipn_secret = "right"
+    door.save()
+    fields = {
+        "transaction_id": "1",
+        "transaction_type": "sale",
+        "transaction_full_amount": "97.00",
+        "lead_id": "50417",
+        "lead_email": "mara.lind@example.com",
+    }
+    if given is not None:
+        fields["secret_key"] = given
+    delivery = DeliveryFactory(door=door, channel="ipn", body=urlencode(fields).encode())
+
+    apply.drain()
+
+    delivery.refresh_from_db()
+    assert delivery.status == status
+    assert Lead.objects.exists() is (status == "applied")
+
+
+def test_older_payment_message_with_buyer_keys_is_understood(door):
+    fields = {
+        "transaction_id": "1",
+        "transaction_type": "sale",
+        "buyer_id": "50417",
+        "buyer_email": "mara.lind@example.com",
+    }
+    DeliveryFactory(door=door, channel="ipn", body=urlencode(fields).encode())
+
+    apply.drain()
+
+    assert Activity.objects.get().kind == "payment_sale"
+    assert Lead.objects.get().kartra_id == "50417"
+
+
+def test_replay_changes_nothing(door):
+    event(door)
+    event(door, "filled_form", {"tag": {"form_id": 4}})
+    before = (list(Lead.objects.values()), list(LeadTag.objects.values()), Activity.objects.count())
+
+    for delivery in Delivery.objects.select_related("door__connection__account"):
+        apply.apply_one(delivery, delivery.door.connection.account)
+
+    assert (list(Lead.objects.values()), list(LeadTag.objects.values()), Activity.objects.count()) == before
