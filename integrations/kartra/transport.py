@@ -167,10 +167,10 @@ class Transport:
         causes = [reason, error.args[0] if error.args else None, error]
         if any(isinstance(cause, NameResolutionError) for cause in causes) or _root(causes, socket.gaierror):
             return NotSent("", f"The host {self.host} cannot be found; check the API address")
-        if isinstance(error, requests.ConnectTimeout) or any(isinstance(c, ConnectTimeoutError) for c in causes):
-            return NotSent("", f"{self.host} did not take the connection in time; try again later")
         if any(isinstance(cause, NewConnectionError) for cause in causes):
             return NotSent("", f"{self.host} cannot be reached; check the API address, or try again later")
+        if isinstance(error, requests.ConnectTimeout) or any(isinstance(c, ConnectTimeoutError) for c in causes):
+            return NotSent("", f"{self.host} did not take the connection in time; try again later")
         if isinstance(error, requests.exceptions.SSLError) or any(
             isinstance(cause, UrllibSSLError | ssl.SSLError) for cause in causes
         ):

@@ -17,7 +17,12 @@ def kartra(sandbox):
 
 
 def test_brackets_as_php_writes_them():
-    given = {"lead": {"id": 5, "custom_fields": [{"field_value": ["620", "621"]}]}, "flag": True, "none": None, "money": Decimal("1E+2")}
+    given = {
+        "lead": {"id": 5, "custom_fields": [{"field_value": ["620", "621"]}]},
+        "flag": True,
+        "none": None,
+        "money": Decimal("1E+2"),
+    }
     assert flatten(given) == [
         ("lead[id]", "5"), ("lead[custom_fields][0][field_value][0]", "620"), ("lead[custom_fields][0][field_value][1]", "621"),
         ("flag", "1"), ("money", "100"),
@@ -37,7 +42,14 @@ def test_an_amount_that_got_lost_never_refunds_everything():
 
 
 def test_every_lead_command(kartra, sandbox):
-    id = kartra.create_lead(email="ada@example.com", first_name="Ada", custom_fields=[{"field_identifier": "crm_ref", "field_value": "A-1"}, {"field_identifier": "nobody_has_this", "field_value": "x"}])
+    id = kartra.create_lead(
+        email="ada@example.com",
+        first_name="Ada",
+        custom_fields=[
+            {"field_identifier": "crm_ref", "field_value": "A-1"},
+            {"field_identifier": "nobody_has_this", "field_value": "x"},
+        ],
+    )
     lead = LeadRef(id=id)
     kartra.edit_lead(lead, last_name="Lind", new_email="ada.lind@example.com")
     assert kartra.search_lead(lead)
@@ -50,11 +62,18 @@ def test_every_lead_command(kartra, sandbox):
     kartra.remove_points_from_lead(lead, points=4)
     kartra.subscribe_lead_to_sequence_at_step(lead, sequence_name="Welcome series", step="2")
     kartra.unsubscribe_lead_from_sequence(lead, sequence_name="Welcome series")
-    kartra.calendar_subscribe(lead, calendar_name="Coaching", class_name="Intro call", starting_date="16 Jan 2999", starting_hour="15:00")
+    kartra.calendar_subscribe(
+        lead, calendar_name="Coaching", class_name="Intro call", starting_date="16 Jan 2999", starting_hour="15:00"
+    )
     kartra.calendar_cancel(lead, calendar_name="Coaching", class_name="Intro call")
 
     profile = kartra.get_lead(email="ADA.lind@example.com")
-    assert (profile.id, profile.fields["last_name"], profile.fields["score"], profile.tags) == (id, "Lind", "6", ("VIP",))
+    assert (profile.id, profile.fields["last_name"], profile.fields["score"], profile.tags) == (
+        id,
+        "Lind",
+        "6",
+        ("VIP",),
+    )
     assert [(each.name, each.active) for each in profile.lists] == [("Buyers", False)]
     assert [(each.name, each.status) for each in profile.sequences] == [("Welcome series", "unsubscribed")]
     assert profile.custom_fields["crm_ref"].text == "A-1"
@@ -171,7 +190,12 @@ def test_refusals_about_a_sale(kartra, sandbox, code, marks, cmd, more):
         ("276", {}, "edit_subscription", {"subscription_product_quantity": "10000"}),
         ("278", {}, "edit_subscription", {"subscription_product_quantity": "some"}),
         ("280", {}, "edit_subscription", {"subscription_recurrence": {"recurring_period_1": "hourly"}}),
-        ("281", {"fixed_recurrence": True}, "edit_subscription", {"subscription_recurrence": {"recurring_period_1": "weekly"}}),
+        (
+            "281",
+            {"fixed_recurrence": True},
+            "edit_subscription",
+            {"subscription_recurrence": {"recurring_period_1": "weekly"}},
+        ),
         ("282", {}, "edit_subscription", {"subscription_installments_left": "-1"}),
         ("283", {}, "edit_subscription", {"subscription_product_id": "1"}),
         ("290", {}, "edit_subscription", {"subscription_tax_percent": "101"}),
@@ -217,5 +241,7 @@ def test_refusals_of_credentials(kartra, sandbox, code):
     ],
 )  # fmt: skip
 def test_wrong_credentials_are_told_apart(sandbox, code, credentials):
-    answer = Client(Credentials(*credentials), Transport(sandbox.url)).call([("actions[0][cmd]", "retrieve_account_tags")])
+    answer = Client(Credentials(*credentials), Transport(sandbox.url)).call(
+        [("actions[0][cmd]", "retrieve_account_tags")]
+    )
     assert f'"type": "{code}"' in answer.text

@@ -34,7 +34,8 @@ def states(body, *actions):
         OK,
         {"status": "Success", "actions": json.dumps([{"assign_tag": OK}])},
         "\ufeff " + json.dumps(OK),
-        "<br />\n<b>Warning</b>: x in <b>/a.php</b><br />\n" + json.dumps({"status": "Success", "actions": [{"assign_tag": OK}]}),
+        "<br />\n<b>Warning</b>: x in <b>/a.php</b><br />\n"
+        + json.dumps({"status": "Success", "actions": [{"assign_tag": OK}]}),
         json.dumps([OK]),
         json.dumps(OK) + "\n<!-- 0.2 s -->",
         {**OK, "type": 103},
@@ -62,7 +63,10 @@ def test_action_the_answer_does_not_mention_is_not_taken_for_done(entries):
 
 
 def test_one_of_two_alike_is_never_guessed():
-    assert states({"status": "Success", "actions": [{"assign_tag": OK}]}, TAG, TAG) == [("missing", ""), ("missing", "")]
+    assert states({"status": "Success", "actions": [{"assign_tag": OK}]}, TAG, TAG) == [
+        ("missing", ""),
+        ("missing", ""),
+    ]
 
 
 def test_empty_list_of_results_is_no_success_of_a_single_action():
@@ -71,27 +75,47 @@ def test_empty_list_of_results_is_no_success_of_a_single_action():
 
 @pytest.mark.parametrize(
     ("code", "actions", "blamed"),
-    [("212", (TAG, LIST), 0), ("231", (TAG, LIST), 1), ("243", (TAG, LIST), None), ("212", (TAG, TAG), None), ("999", (TAG,), 0)],
+    [
+        ("212", (TAG, LIST), 0),
+        ("231", (TAG, LIST), 1),
+        ("243", (TAG, LIST), None),
+        ("212", (TAG, TAG), None),
+        ("999", (TAG,), 0),
+    ],
 )
 def test_flat_error_blames_the_action_its_code_belongs_to(code, actions, blamed):
     reply = parse_chain(json.dumps({"status": "Error", "message": "No", "type": code}), actions)
     assert reply == WholeCallRefused(code, "No", blamed, reply.text)
 
 
-@pytest.mark.parametrize(("code", "scope"), [("203", "connection"), ("233", "connection"), ("239", "app"), ("242", "app"), ("201", "app")])
+@pytest.mark.parametrize(
+    ("code", "scope"), [("203", "connection"), ("233", "connection"), ("239", "app"), ("242", "app"), ("201", "app")]
+)
 def test_refused_credentials_are_not_the_changes_fault(code, scope):
     with pytest.raises(CredentialsRefused) as caught:
         parse_chain(json.dumps({"status": "Error", "type": code}), [TAG])
     assert (caught.value.code, caught.value.scope) == (code, scope)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "<html>blocked</html>", '{"status": "Succ', "null", "[1, 2]", "OK", '"Success"'])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "<html>blocked</html>", '{"status": "Succ', "null", "[1, 2]", "OK", '"Success"']
+)
 def test_what_cannot_be_read_says_nothing_of_the_call(text):
     with pytest.raises(OutcomeUnknown):
         parse_chain(text, [TAG])
 
 
-@given(st.text(max_size=200) | st.recursive(st.none() | st.text() | st.integers() | st.floats(), lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["status", "actions", "assign_tag", "type", "message", "0"]), x), max_leaves=10).map(json.dumps))
+@given(
+    st.text(max_size=200)
+    | st.recursive(
+        st.none() | st.text() | st.integers() | st.floats(),
+        lambda x: (
+            st.lists(x)
+            | st.dictionaries(st.sampled_from(["status", "actions", "assign_tag", "type", "message", "0"]), x)
+        ),
+        max_leaves=10,
+    ).map(json.dumps)
+)
 def test_any_answer_is_a_reply_or_an_error_of_ours(text):
     try:
         reply = parse_chain(text, [TAG, LIST])

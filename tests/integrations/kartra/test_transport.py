@@ -141,10 +141,19 @@ def test_what_may_have_arrived_is_unknown_and_429_is_a_refusal(serve, behave, er
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/api", "https://127.0.0.1:9/api", "http://nobody.invalid/api", "ftp://127.0.0.1/api", "http://", "nonsense"]
+    "url",
+    [
+        "http://127.0.0.1:9/api",
+        "https://127.0.0.1:9/api",
+        "http://nobody.invalid/api",
+        "ftp://127.0.0.1/api",
+        "http://",
+        "nonsense",
+    ],
 )
 def test_what_never_left_us_is_not_sent(url, monkeypatch):
     if "invalid" in url:
+
         def no_such_host(*args, **kwargs):
             raise socket.gaierror(-2, "Name or service not known")
 

@@ -1,0 +1,197 @@
+"""The sandbox itself: limit, switches, faults, messages, memory, its page, and hostile bodies."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from integrations.sandbox import forms
+from integrations.sandbox.server import APP_ID, KEY, PASSWORD, Sandbox
+
+CREDENTIALS = f"app_id={APP_ID}-unlimited&api_key={KEY}&api_password={PASSWORD}&"
+
+
+def post(sandbox, body, credentials=CREDENTIALS):
+    request = urllib.request.Request(sandbox.url, (credentials + body).encode())
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def control(sandbox, method, name, given=None):
+    data = json.dumps(given).encode() if given is not None else None
+    request = urllib.request.Request(f"{sandbox.base}/__sandbox__/{name}", data, method=method)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_php_brackets():
+    body = b"a[b][c]=1&a[b][d]=2&list[]=x&list[]=y&plain=z&plain=w&odd[=q&deep[a][]=1"
+    assert forms.parse(body) == {
+        "a": {"b": {"c": "1", "d": "2"}}, "list": {"0": "x", "1": "y"}, "plain": "w", "odd": "q", "deep": {"a": {"0": "1"}},
+    }  # fmt: skip
+
+
+def test_json_under_text_html_with_scalars_as_texts(sandbox):
+    id = sandbox.add_lead("ada@example.com")
+    status, kind, text = post(sandbox, "get_lead[email]=ada@example.com")
+    assert (status, kind) == (200, "text/html; charset=UTF-8")
+    assert json.loads(text)["lead_details"]["id"] == id
+    assert json.loads(text)["lead_details"]["score"] == "0"
+
+
+def test_the_twenty_first_call_of_a_second_is_429_for_the_limited_app_alone(sandbox):
+    limited = f"app_id={APP_ID}&api_key={KEY}&api_password={PASSWORD}&"
+    answers = [post(sandbox, "actions[0][cmd]=retrieve_account_tags", limited)[0] for _ in range(21)]
+    free = [post(sandbox, "actions[0][cmd]=retrieve_account_tags")[0] for _ in range(30)]
+    assert answers == [200] * 20 + [429]
+    assert free == [200] * 30
+    assert control(sandbox, "GET", "stats")["throttled"] == 1
+
+
+@pytest.mark.parametrize(
+    ("switches", "done", "status"),
+    [
+        ({}, True, "Success"),
+        ({"after_error": "stop"}, False, "Success"),
+        ({"half_failed_status": "Error"}, True, "Error"),
+        ({"errors_in_chain": "flat"}, False, "Error"),
+    ],
+)
+def test_readings_of_a_half_failed_chain(sandbox, switches, done, status):
+    id = sandbox.add_lead("ada@example.com")
+    sandbox.switch(**switches)
+    body = f"lead[id]={id}&actions[0][cmd]=assign_tag&actions[0][tag_name]=no&actions[1][cmd]=assign_tag&actions[1][tag_name]=VIP"
+    answer = json.loads(post(sandbox, body)[2])
+    assert answer["status"] == status
+    assert sandbox.lead(id)["tags"] == (["VIP"] if done else [])
+
+
+@pytest.mark.parametrize(("reading", "tags"), [("drop_chain", []), ("go_on", ["VIP"])])
+def test_readings_of_244(sandbox, reading, tags):
+    id = sandbox.add_lead("ada@example.com")
+    sandbox.switch(on_244=reading)
+    post(
+        sandbox,
+        "lead[email]=ada@example.com&actions[0][cmd]=create_lead&actions[1][cmd]=assign_tag&actions[1][tag_name]=VIP",
+    )
+    assert sandbox.lead(id)["tags"] == tags
+
+
+def test_test_mode_rewrites_the_domain_and_makes_addresses_collide(sandbox):
+    sandbox.switch(test_mode=True)
+    first = post(sandbox, "lead[email]=jo@one.example&actions[0][cmd]=create_lead")[2]
+    second = post(sandbox, "lead[email]=jo@two.example&actions[0][cmd]=create_lead")[2]
+    assert (
+        sandbox.lead(json.loads(first)["actions"][0]["create_lead"]["lead_details"]["id"])["email"] == "jo@kartra.com"
+    )
+    assert json.loads(second)["type"] == "244"
+
+
+def test_late_effects_are_seen_later(sandbox):
+    id = sandbox.add_lead("ada@example.com")
+    sandbox.switch(effects_late_s=0.2)
+    post(sandbox, f"lead[id]={id}&actions[0][cmd]=assign_tag&actions[0][tag_name]=VIP")
+    assert sandbox.lead(id)["tags"] == []
+    time.sleep(0.4)
+    assert sandbox.lead(id)["tags"] == ["VIP"]
+
+
+def test_carried_out_late_is_dropped_first(sandbox):
+    id = sandbox.add_lead("ada@example.com")
+    sandbox.fault("carried out late", cmd="assign_tag", seconds=0.2)
+    with pytest.raises((urllib.error.URLError, ConnectionError)):
+        post(sandbox, f"lead[id]={id}&actions[0][cmd]=assign_tag&actions[0][tag_name]=VIP")
+    time.sleep(0.5)
+    assert sandbox.lead(id)["tags"] == ["VIP"]
+
+
+def test_action_k_fails_while_the_others_are_done(sandbox):
+    id = sandbox.add_lead("ada@example.com")
+    sandbox.fault("action k fails", k=0, code="212")
+    body = f"lead[id]={id}&actions[0][cmd]=assign_tag&actions[0][tag_name]=VIP&actions[1][cmd]=assign_tag&actions[1][tag_name]=cold"
+    answer = json.loads(post(sandbox, body)[2])
+    assert [entry["assign_tag"]["status"] for entry in answer["actions"]] == ["Error", "Success"]
+    assert sandbox.lead(id)["tags"] == ["cold"]
+
+
+def test_memory_survives_a_restart(tmp_path):
+    path = str(tmp_path / "sandbox.sqlite3")
+    first = Sandbox(db=path)
+    first.start()
+    first.fill(30)
+    first.account().tag(next(iter(first.store.leads(1))), "VIP", True, heard=False)
+    first.switches.set({"test_mode": True})
+    first.stop()
+    second = Sandbox(db=path)
+    second.start()
+    try:
+        assert second.store.count_leads(1) == 30
+        assert "VIP" in next(iter(second.store.leads(1)))["tags"]
+        assert second.switches["test_mode"] is True
+    finally:
+        second.stop()
+
+
+def test_receivers_are_on_this_machine_only(sandbox):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        control(sandbox, "POST", "receivers", {"url": "http://192.0.2.1/x"})
+    assert caught.value.code == 400
+
+
+def test_control_says_what_was_wrong(sandbox):
+    for method, name, wrong in (
+        ("POST", "faults", {"fault": "no such"}),
+        ("POST", "switches", {"no": 1}),
+        ("POST", "act", {"do": "x"}),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            control(sandbox, method, name, wrong)
+        assert "There is no" in caught.value.read().decode() or wrong.get("do")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        control(sandbox, "GET", "nothing")
+    assert caught.value.code == 404
+
+
+def test_page_acts_as_a_person_and_escapes(sandbox):
+    id = sandbox.add_lead("ada@example.com", first_name="<script>alert(1)</script>")
+    form = urllib.request.Request(f"{sandbox.base}/leads/{id}/add-tag", b"tag=VIP")
+    with urllib.request.urlopen(form, timeout=5) as answer:
+        text = answer.read().decode()
+    assert "Remove tag VIP" in text
+    assert "<script>alert" not in text
+    with urllib.request.urlopen(f"{sandbox.base}/?q=ada", timeout=5) as answer:
+        assert "ada@example.com" in answer.read().decode()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.binary(max_size=200)
+    | st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    "actions[0][cmd]",
+                    "actions[0][tag_name]",
+                    "lead[id]",
+                    "lead",
+                    "get_lead[email]",
+                    "actions[x][cmd]",
+                    "actions[0][points]",
+                ]
+            ),
+            st.text(max_size=20),
+        ),
+        max_size=6,
+    ).map(lambda pairs: "&".join(f"{k}={v}" for k, v in pairs).encode())
+)
+def test_no_body_breaks_it(sandbox, body):
+    request = urllib.request.Request(sandbox.url, CREDENTIALS.encode() + body)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert json.loads(answer.read())["status"] in ("Success", "Error")

@@ -1,0 +1,265 @@
+"""The command line: what it prints, what it changes, how it ends."""
+
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from integrations.models import ApiCall, Connection, Door
+from leads.models import Account, BulkRun, Lead, LeadTag
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(*args):
+    out = io.StringIO()
+    call_command(*args, stdout=out, stderr=io.StringIO())
+    return out.getvalue()
+
+
+def facts(*args):
+    return json.loads(run(*args, "--json"))
+
+
+def connect(sandbox, name="Shop", *more, key=None):
+    return run(
+        "connect",
+        name,
+        "--app-id",
+        sandbox.app_id,
+        "--api-key",
+        key or sandbox.key,
+        "--api-password",
+        sandbox.password,
+        "--api-url",
+        sandbox.url,
+        *more,
+    )
+
+
+def test_connect_checks_saves_and_prints_the_addresses(sandbox):
+    text = connect(sandbox)
+    made = Connection.objects.get()
+    door = Door.objects.get()
+    assert (made.name, made.sending, made.account.time_zone) == ("Shop", "look_only", "America/New_York")
+    assert door.outbound_url in text
+    assert door.ipn_url in text
+    assert "look-only" in text
+    assert sandbox.key not in text.replace(sandbox.url, "")
+
+    assert "Sending is on." in run("connect", "Shop", "--calls-per-second", "5", "--send")
+    made.refresh_from_db()
+    assert (made.sending, made.calls_per_second, made.api_key, Door.objects.count()) == ("on", 5, sandbox.key, 1)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "words"),
+    [
+        ("203", "API key is wrong"),
+        ("233", "API password is wrong"),
+        ("239", "app id is wrong"),
+        ("242", "address"),
+        ("204", "switched off"),
+        ("201", "https"),
+    ],
+)
+def test_connect_says_what_is_wrong_and_saves_nothing(sandbox, refuse, words):
+    sandbox.credentials(refuse=refuse)
+    with pytest.raises(CommandError, match=words) as caught:
+        connect(sandbox)
+    assert caught.value.returncode == 1
+    assert not Account.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:9/api", "cannot be reached"), ("http://kartra.example/api", "http:// everybody"),
+        ("ftp://127.0.0.1/", "begins with https"), ("https://me:secret@127.0.0.1/api", "no name, password"),
+        ("https://127.0.0.1/api?api_key=5", "question mark"), ("nonsense", "begins with https"), ("http://[::1", "no address"),
+    ],
+)  # fmt: skip
+def test_connect_refuses_addresses_in_words(sandbox, url, words):
+    with pytest.raises(CommandError, match=words):
+        run("connect", "Shop", "--app-id", "a", "--api-key", "b", "--api-password", "c", "--api-url", url)
+    assert not Connection.objects.exists()
+
+
+def test_web_page_instead_of_json_is_one_sentence(sandbox):
+    sandbox.fault("html, nothing done", cmd=None)
+    with pytest.raises(CommandError, match="web page") as caught:
+        connect(sandbox)
+    assert "Nothing was saved." in str(caught.value)
+
+
+def test_missing_keys_are_asked_for(sandbox):
+    with pytest.raises(CommandError, match="api key"):
+        run("connect", "Shop", "--app-id", "a", "--api-url", sandbox.url)
+
+
+def test_failed_update_leaves_the_connection_as_it_was(sandbox, connection):
+    with pytest.raises(CommandError):
+        run("connect", connection.name, "--api-key", "wrong")
+    connection.refresh_from_db()
+    assert connection.api_key == sandbox.key
+
+
+def test_switch(sandbox, connection):
+    assert "Lunch" in run("sending", "off", connection.name, "--why", "Lunch")
+    assert "is on" in run("sending", "on", connection.name)
+    sandbox.credentials(refuse="233")
+    run("sending", "off", connection.name)
+    with pytest.raises(CommandError, match="stays as it was"):
+        run("sending", "on", connection.name)
+
+
+def test_pull_catalogue_leads_and_all(sandbox, connection):
+    id = sandbox.add_lead("ada@example.com")
+    assert "12 tags" in run("pull", "--connection", connection.name, "--catalogue")
+    assert f"Kartra has lead {id}" in run("pull", "--connection", connection.name, "--lead", id, "--check")
+    assert not Lead.objects.exists()
+    assert facts("pull", "--connection", connection.name, "--lead", "ada@example.com")["leads"][0]["id"] == id
+    sandbox.act("edit_lead", lead=id, fields={"city": "Bend"})
+    assert "city: '' → 'Bend'" in run("pull", "--connection", connection.name, "--lead", id, "--compare")
+    assert Lead.objects.get().city == ""
+    assert "1 of 1 leads read" in run("pull", "--connection", connection.name, "--all")
+    assert Lead.objects.get().city == "Bend"
+    with pytest.raises(CommandError, match="has no lead nobody@example.com"):
+        run("pull", "--connection", connection.name, "--lead", "nobody@example.com")
+
+
+def test_pull_without_anything_to_pull_is_used_wrongly(connection):
+    with pytest.raises(CommandError) as caught:
+        run("pull", "--connection", connection.name)
+    assert caught.value.returncode == 2
+
+
+def test_change_dry_run_wait_and_the_mirror(sandbox, connection):
+    ada = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.mirrored_lead(connection, "bo@example.com")
+    args = ("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP")
+
+    assert facts(*args, "--all", "--dry-run")["will_change"] == 2
+    assert not BulkRun.objects.exists()
+    done = facts(*args, "--lead", "ada@example.com", "--wait", "--why", "Test")
+    assert (done["state"], done["accepted"], done["members"]) == ("finished", 1, 1)
+    assert LeadTag.objects.get().lead == ada
+    assert "1 done, 1 nothing to do" in run(*args, "--all", "--wait")
+    assert "0 of 2 leads will change" in run(*args, "--tag", "VIP", "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--set", "tag=no", "--all"], "not in our copy"), (["--all"], "choose one"), (["--set", "tag=VIP", "--lead", "nobody@example.com"], "pull --connection"),
+        (["--set", "tag=VIP", "--list", "no"], "no list called no"), (["--set", "tag=VIP", "--tag", "VIP"], "nothing to do"),
+    ],
+)  # fmt: skip
+def test_change_refuses_in_words_and_records_nothing(sandbox, connection, args, words):
+    with pytest.raises(CommandError, match=words):
+        run("change", "assign_tag", "--connection", connection.name, *args)
+    assert not BulkRun.objects.exists()
+
+
+def test_change_that_kartra_refuses_ends_with_one_sentence(sandbox, connection):
+    sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.act("delete_tag", name="VIP")
+    with pytest.raises(CommandError, match="Tag does not exist. There is no such tag in Kartra"):
+        run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all", "--wait")
+
+
+def test_change_on_a_look_only_connection_is_kept_and_says_so(sandbox, connection):
+    sandbox.mirrored_lead(connection, "ada@example.com")
+    Connection.objects.update(sending="look_only")
+    with pytest.raises(CommandError, match="look-only"):
+        run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all", "--wait")
+    with pytest.raises(CommandError, match="look-only"):
+        run("push", "--until-idle")
+    assert sandbox.calls(writes=True) == []
+
+
+def test_change_with_kartra_unreachable_ends(sandbox, connection):
+    sandbox.mirrored_lead(connection, "ada@example.com")
+    Connection.objects.update(api_url="http://127.0.0.1:9/api", failures=2)
+    with pytest.raises(CommandError, match="could not be reached"):
+        run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all", "--wait")
+
+
+def test_push_until_idle(sandbox, connection):
+    sandbox.mirrored_lead(connection, "ada@example.com")
+    run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all")
+    assert "1 calls sent" in run("push", "--until-idle")
+    assert sandbox.tagged("VIP")
+
+
+def test_runs_are_listed_and_steered(sandbox, connection):
+    sandbox.mirrored_lead(connection, "ada@example.com")
+    Connection.objects.update(sending="look_only")
+    run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all")
+    number = str(BulkRun.objects.get().pk)
+    assert "running: 1 queued" in run("runs")
+    assert "paused" in run("runs", "pause", number)
+    assert "running" in run("runs", "resume", number)
+    assert "cancelled" in run("runs", "cancel", number)
+    for verb, words in (("cancel", "already cancelled"), ("pause", "cannot be paused"), ("resume", "not paused")):
+        with pytest.raises(CommandError, match=words):
+            run("runs", verb, number)
+    with pytest.raises(CommandError, match="no bulk action"):
+        run("runs", "show", "999999")
+    assert facts("runs", "show", number)["cancelled"] == 1
+
+
+def test_refresh_and_status(sandbox, connection):
+    sandbox.mirrored_lead(connection, "ada@example.com")
+    assert "1 leads read" in run("refresh")
+    text = run("status")
+    assert "sending: on" in text
+    assert "1 leads, every one read within" in text
+    assert facts("status")["connections"][0]["copy"]["known"] == 1
+
+
+def test_call_prints_the_answer_and_never_the_credentials(sandbox, connection):
+    text = run("call", "--connection", connection.name, "actions[0][cmd]=retrieve_account_pages")
+    assert "Thank you" in text
+    assert sandbox.key not in text
+    assert ApiCall.objects.get().cause == "console"
+    with pytest.raises(CommandError, match="credentials are added"):
+        run("call", "--connection", connection.name, "api_key=x")
+    Connection.objects.update(sending="look_only")
+    with pytest.raises(CommandError, match="look-only"):
+        run("call", "--connection", connection.name, "actions[][cmd]=assign_tag")
+
+
+def test_import_leads(connection, tmp_path):
+    path = tmp_path / "leads.csv"
+    path.write_text("Mail Adresse;Vorname\nada@example.com;Ada\nbad;B\n")
+    text = run(
+        "import_leads",
+        str(path),
+        "--connection",
+        connection.name,
+        "--map",
+        "email=Mail Adresse",
+        "--map",
+        "first_name=Vorname",
+    )
+    assert "1 new" in text
+    assert "1 rejected" in text
+    assert Lead.objects.get().first_name == "Ada"
+    with pytest.raises(CommandError, match="cannot be read"):
+        run("import_leads", str(tmp_path / "no.csv"), "--connection", connection.name)
+
+
+def test_unknown_connection_names_those_there_are(connection):
+    with pytest.raises(CommandError, match=connection.name):
+        run("pull", "--connection", "Nobody", "--catalogue")
+
+
+def test_apply_deliveries(client, connection):
+    door = Door.objects.create(connection=connection)
+    body = {"action": "assign_tag", "lead": {"id": "5"}, "action_details": {"tag": {"tag_name": "VIP"}}}
+    client.post(f"/webhooks/{door.token}/", data=json.dumps(body), content_type="application/json")
+    assert "1 messages applied" in run("apply_deliveries")
+    number = str(door.deliveries.get().pk)
+    assert "nothing changed" in run("apply_deliveries", "--replay", number)

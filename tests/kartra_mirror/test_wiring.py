@@ -1,0 +1,189 @@
+"""The wiring: the embedded broker, tasks, health, keys, logs, secrets, locks."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.exceptions import FieldError, ImproperlyConfigured
+from kombu import Connection as Broker
+from kombu import Producer, Queue
+
+from integrations import tasks
+from integrations.models import Connection, Heartbeat
+from kartra_mirror import filebell, keys, logs
+from tests.factories import ConnectionFactory
+
+filebell.register()
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def broker(folder):
+    return Broker("filebell://", transport_options={"folder": str(folder)})
+
+
+def ring(channel, number, queue="push"):
+    headers = {"task": "t", "argsrepr": f"({number},)"}
+    Producer(channel).publish([number], routing_key=queue, headers=headers, declare=[Queue(queue)])
+
+
+def test_ring_is_heard_once_and_equal_rings_fold_into_one(tmp_path):
+    with broker(tmp_path) as connection:
+        channel = connection.channel()
+        for _ in range(5):
+            ring(channel, 1)
+        ring(channel, 2)
+        assert channel._size("push") == 2
+        heard = [channel._get("push")["headers"]["argsrepr"] for _ in range(2)]
+        assert sorted(heard) == ["(1,)", "(2,)"]
+        with pytest.raises(Exception, match=""):
+            channel._get("push")
+
+
+def test_half_written_and_foreign_files_are_no_rings(tmp_path):
+    with broker(tmp_path) as connection:
+        channel = connection.channel()
+        folder = channel._folder("push")
+        (folder / "half.ring").write_bytes(b'{"body": "ab')
+        (folder / "tmp123.aside").write_bytes(b"{}")
+        ring(channel, 7)
+        assert channel._get("push")["headers"]["argsrepr"] == "(7,)"
+        assert channel._purge("push") == 0
+
+
+def _publish(folder, first, number):
+    with broker(folder) as connection:
+        channel = connection.channel()
+        for n in range(first, first + number):
+            ring(channel, n)
+
+
+def _listen(folder, out):
+    with (
+        broker(folder) as connection,
+        connection.Consumer(Queue("push"), callbacks=[lambda body, message: (message.ack(), os.write(out, b"."))]),
+    ):
+        while True:
+            connection.drain_events(timeout=30)
+
+
+def test_listener_killed_and_started_again_never_dies_of_the_rings(tmp_path):
+    context = multiprocessing.get_context("fork")
+    read, write = os.pipe()
+    publishers = [context.Process(target=_publish, args=(tmp_path, n * 1000, 300)) for n in range(3)]
+    listener = context.Process(target=_listen, args=(tmp_path, write))
+    for process in (*publishers, listener):
+        process.start()
+    time.sleep(0.3)
+    os.kill(listener.pid, signal.SIGKILL)
+    listener.join(5)
+    listener = context.Process(target=_listen, args=(tmp_path, write))
+    listener.start()
+    for publisher in publishers:
+        publisher.join(30)
+    ends = time.monotonic() + 60
+    with broker(tmp_path) as connection:
+        channel = connection.channel()
+        while channel._size("push") and time.monotonic() < ends:
+            time.sleep(0.1)
+        assert channel._size("push") == 0
+    assert listener.is_alive()
+    assert [publisher.exitcode for publisher in publishers] == [0, 0, 0]
+    listener.kill()
+    os.close(write)
+    assert len(os.read(read, 100_000)) >= 890
+
+
+@pytest.mark.django_db
+def test_health(client, settings):
+    assert client.get("/healthz").content == b"ok\n"
+    Heartbeat.objects.create(name="sweep", at="2026-01-01T00:00:00Z")
+    ready = client.get("/readyz")
+    assert ready.json()["database"] is True
+    assert ready.json()["sweep_late"] is True
+    assert client.get("/metrics").status_code == 404
+    settings.METRICS_TOKEN = "let-me-in"
+    assert client.get("/metrics", headers={"Authorization": "Bearer nope"}).status_code == 404
+    ConnectionFactory()
+    text = client.get("/metrics", headers={"Authorization": "Bearer let-me-in"}).content.decode()
+    assert "kartra_mirror_changes" in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sweep_rings_for_whatever_is_due(sandbox, connection, rings):
+    from leads import changes, kinds
+
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    assert rings == [("push_changes", (connection.pk,))]
+    rings.clear()
+
+    tasks.sweep()
+
+    assert {name for name, _ in rings} == {"push_changes", "refresh_leads"}
+    assert Heartbeat.objects.filter(name="sweep").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tasks_do_the_work_they_are_named_for(sandbox, connection, rings):
+    from leads import changes, kinds
+    from leads.models import LeadChange
+
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    for task, args in (
+        (tasks.push_changes, [connection.pk]), (tasks.push_verify, [connection.pk]), (tasks.refresh_leads, [connection.pk]),
+        (tasks.apply_deliveries, []), (tasks.read_catalogues, []), (tasks.prune, []), (tasks.push_changes, [999_999]),
+    ):  # fmt: skip
+        task(*args)
+    assert LeadChange.objects.get().status == "accepted"
+
+
+def test_a_second_job_of_the_same_name_is_remembered_not_run_beside():
+    with tasks._only_one("x") as first:
+        with tasks._only_one("x") as second:
+            assert (first, second) == (True, False)
+        assert tasks._rung_again("x")
+    with tasks._only_one("x") as third:
+        assert third
+        assert not tasks._rung_again("x")
+
+
+def test_keys_are_made_once_and_are_private(tmp_path):
+    first = keys.kept_in(tmp_path / "var")
+    assert keys.kept_in(tmp_path / "var") == first
+    assert (tmp_path / "var" / "keys.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_logs_hold_no_secret_and_no_person():
+    event = {"event": "POST /webhooks/abc-DEF_123/ipn/ from ada@example.com", "api_key": "k", "code": "212"}
+    masked = logs.mask_event(None, "info", event)
+    assert masked == {"event": "POST /webhooks/(token)/ipn/ from (email)", "api_key": "(hidden)", "code": "212"}
+
+
+@pytest.mark.django_db
+def test_secrets_at_rest(settings):
+    from django.db import connection as database
+
+    made = ConnectionFactory(api_password="very-secret")
+    with database.cursor() as cursor:
+        cursor.execute("SELECT api_password FROM integrations_connection")
+        assert "very-secret" not in cursor.fetchone()[0]
+    old = settings.FIELD_ENCRYPTION_KEYS
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *old]
+    assert Connection.objects.get().api_password == "very-secret"
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(ImproperlyConfigured, match="cannot be opened"):
+        Connection.objects.get(pk=made.pk)
+    with pytest.raises(FieldError):
+        Connection.objects.filter(api_password="very-secret").exists()
+
+
+def test_locks_name_no_address():
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "--hash=sha256:" in text
