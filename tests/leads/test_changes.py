@@ -25,7 +25,7 @@ def account():
 def mixed(account):
     """One of each: free, tagged, tagged but about to be untagged, gone, known by address alone."""
     tag = account.tags.get()
-    free, tagged, doubtful, gone = LeadFactory.create_batch(4, account=account)
+    _, tagged, doubtful, gone = LeadFactory.create_batch(4, account=account)
     LeadFactory(account=account, kartra_id=None, email="only@example.com")
     for lead in (tagged, doubtful):
         LeadTag.objects.create(lead=lead, tag=tag, since=timezone.now(), source="refresh")

@@ -96,8 +96,8 @@ def test_every_billing_command(kartra, sandbox):
     sale = str(sandbox.act("sale", lead=id, amount="97.00")["transaction"])
     plan = str(sandbox.act("start_subscription", lead=id, amount="29.00")["subscription"])
 
-    assert kartra.search_transaction(transaction_id=sale) and not kartra.search_transaction(transaction_id="1")
-    assert kartra.search_subscription(subscription_id=plan) and not kartra.search_subscription(subscription_id="1")
+    assert [kartra.search_transaction(transaction_id=id) for id in (sale, "1")] == [True, False]
+    assert [kartra.search_subscription(subscription_id=id) for id in (plan, "1")] == [True, False]
     assert kartra.get_transaction_details(transaction_id=sale).full_amount == Decimal("97.00")
     kartra.refund_transaction(transaction_id=sale, amount=Decimal("20.00"))
     kartra.refund_transaction(transaction_id=sale, whole=True)
