@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kombu import Connection, Producer, Queue  # noqa: E402
+from kombu import Connection, Producer, Queue
 
-from kartra_mirror import filebell  # noqa: E402
+from kartra_mirror import filebell
 
 RINGS = int(os.environ.get("RINGS", "200000"))
 PUBLISHERS = 3

@@ -20,9 +20,12 @@ from integrations.kartra.notices import IpnMessage, Notice, Unreadable
 from integrations.models import Attempt, Channel, Delivery, DeliveryStatus, Proof
 from integrations.translate.profile import facts_of, plain
 from leads import mirror
-from leads.models import Account, Activity, Lead, Source
+from leads.models import Account, Activity, ChangeStatus, Lead, LeadChange, Source
 
 logger = logging.getLogger(__name__)
+
+READABLE = frozenset(mirror.FIELDS) - {"referring_id", "instagram", "google_plus", "sales_tax_id", "business_type"}
+"""Fields that a read tells too: a difference in one of the others cannot be settled by reading."""
 
 BATCH = 25
 """Deliveries applied in one transaction: well under half a second."""
@@ -120,43 +123,54 @@ def _apply_notice(notice: Notice, delivery: Delivery, account: Account, at: dt.d
     applied.lead = taken.lead
     applied.changed += ["new to us"] if taken.created else [difference.field for difference in taken.differences]
     handler = HANDLERS.get(notice.action)
+    due = taken.created or any(difference.field in READABLE for difference in taken.differences)
     if handler is not None:
-        applied.changed += handler(notice, taken.lead, delivery, at)
+        tie = handler(notice, taken.lead, delivery, at)
+        applied.changed += tie.changed
+        due = due or bool(tie.changed and not tie.ours)
     else:
         Activity.objects.get_or_create(
             account=account, lead=taken.lead, kind=notice.action[:64], source=Source.WEBHOOK, cause=cause,
             defaults={"at": at, "details": plain(dict(notice.details))},
         )  # fmt: skip
-    if applied.changed:
+    if due:
         mirror.mark_dirty(taken.lead, at)
     return applied
 
 
-Handler = Callable[[Notice, Lead, Delivery, dt.datetime], list[str]]
+@dataclass(frozen=True)
+class Tie:
+    """What a message said of a tag or list: what it changed, and whether a change of ours is on its way to that."""
+
+    changed: list[str]
+    ours: bool
+
+
+Handler = Callable[[Notice, Lead, Delivery, dt.datetime], Tie]
 
 
 def _tag(on: bool) -> Handler:
-    def handle(notice: Notice, lead: Lead, delivery: Delivery, at: dt.datetime) -> list[str]:
+    def handle(notice: Notice, lead: Lead, delivery: Delivery, at: dt.datetime) -> Tie:
         _, name = notices.named(notice, "tag")
         if not name:
             raise Unreadable("The message names no tag.")
-        _look_now("assign_tag" if on else "unassign_tag", f"tag:{name}", lead, delivery, at)
+        ours = _is_ours("assign_tag" if on else "unassign_tag", f"tag:{name}", lead, delivery, at)
         changed = mirror.set_tag(lead, name[:500], on, source=Source.WEBHOOK, at=at, cause=f"delivery {delivery.pk}")
-        return [f"tag {name} {'put on' if on else 'taken off'}"] if changed else []
+        return Tie([f"tag {name} {'put on' if on else 'taken off'}"] if changed else [], ours)
 
     return handle
 
 
 def _list(active: bool) -> Handler:
-    def handle(notice: Notice, lead: Lead, delivery: Delivery, at: dt.datetime) -> list[str]:
+    def handle(notice: Notice, lead: Lead, delivery: Delivery, at: dt.datetime) -> Tie:
         _, name = notices.named(notice, "list")
         if not name:
             raise Unreadable("The message names no list.")
-        _look_now("subscribe_list" if active else "unsubscribe_list", f"list:{name}", lead, delivery, at)
+        ours = _is_ours("subscribe_list" if active else "unsubscribe_list", f"list:{name}", lead, delivery, at)
         changed = mirror.set_list(
             lead, name[:500], active, source=Source.WEBHOOK, at=at, cause=f"delivery {delivery.pk}"
         )
-        return [f"{'joined' if active else 'left'} list {name}"] if changed else []
+        return Tie([f"{'joined' if active else 'left'} list {name}"] if changed else [], ours)
 
     return handle
 
@@ -169,8 +183,9 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-def _look_now(kind: str, family: str, lead: Lead, delivery: Delivery, at: dt.datetime) -> None:
-    """An unclear change of ours on the same thing: the message is evidence, and it is time to look."""
+def _is_ours(kind: str, family: str, lead: Lead, delivery: Delivery, at: dt.datetime) -> bool:
+    """Whether a change of ours to the same is in flight or unclear: then this is most likely its echo. Of an unclear one
+    the message is evidence, and it is time to look."""
     unclear = Attempt.objects.filter(proof=Proof.UNCLEAR, change__lead=lead, change__kind=kind, change__family=family)
     for attempt in unclear:
         attempt.evidence = [
@@ -178,6 +193,8 @@ def _look_now(kind: str, family: str, lead: Lead, delivery: Delivery, at: dt.dat
         ]  # fmt: skip
         attempt.verify_at = at
         attempt.save(update_fields=["evidence", "verify_at"])
+    on_its_way = [ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
+    return LeadChange.objects.filter(lead=lead, kind=kind, family=family, status__in=on_its_way).exists()
 
 
 # --- payment messages

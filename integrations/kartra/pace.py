@@ -263,7 +263,7 @@ class RedisPace(_Waiting):
     def reserve(self, app: str, rate: float, klass: int) -> Turn:
         if math.isinf(rate):
             return Turn(True, 0.0)
-        granted, wait_s = self._run(self._reserve, app, rate, klass)
+        granted, wait_s = self._run(self._reserve, app, float(rate), int(klass))
         return Turn(bool(granted), float(wait_s))
 
     def throttled(self, app: str) -> None:

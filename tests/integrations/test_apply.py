@@ -221,6 +221,18 @@ def test_our_own_write_coming_back_proves_an_unclear_change(door):
     assert attempt.evidence[-1]["delivery"] == delivery.pk
 
 
+@pytest.mark.parametrize("status", ["sending", "unknown"])
+def test_echo_that_is_faster_than_the_answer_asks_for_no_read(door, status):
+    lead = LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com", score=15)
+    LeadChangeFactory(lead=lead, status=status)
+
+    event(door, lead=lead_of(referring_id="0", owner_id="1", member_id="0"))
+
+    lead.refresh_from_db()
+    assert lead.dirty_at is None
+    assert LeadTag.objects.get().lead == lead
+
+
 @pytest.mark.parametrize(("given", "status"), [("right", "applied"), ("wrong", "refused"), (None, "refused")])
 def test_payment_message_needs_the_secret_of_its_address(door, given, status):
     door.ipn_secret = "right"

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from integrations.calls import Priority
 from integrations.kartra import pace
 from integrations.kartra.pace import FilePace, PaceUnavailable, RedisPace, State, decide, slow_down
 
@@ -128,7 +129,7 @@ def test_redis_and_python_reckon_the_same():
     limiter = RedisPace(REDIS, prefix=f"test-{os.getpid()}-{time.time()}:")
     assert not limiter.reserve("app", 2.0, 3).granted  # an emptied Redis starts empty, not full
     time.sleep(0.5)
-    first, second = limiter.reserve("app", 2.0, 3), limiter.reserve("app", 2.0, 3)
+    first, second = limiter.reserve("app", 2.0, Priority.RUN), limiter.reserve("app", 2.0, 3)
     assert (first.granted, second.granted) == (True, False)
     assert second.wait_s == pytest.approx(0.5 - pace.AHEAD_S, abs=0.1)
     limiter.throttled("app")
