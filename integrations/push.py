@@ -91,7 +91,7 @@ class _Drain:
         due_at = time.monotonic() + turn.wait_s
         chain = claim.stamp(self.claimed.popleft())
         if chain is not None:
-            self.in_flight[senders.submit(_send, self.client, chain, due_at, self._new_turn)] = chain
+            self.in_flight[senders.submit(_send, self.client, chain, due_at, self._new_turn, self._on_time)] = chain
             self.drained.sent += 1
         self._settle(timeout_s=0)
 
@@ -111,6 +111,11 @@ class _Drain:
             self.connection.app_id, self.connection.rate, Priority.SINGLE, timeout_s=10, stop=lambda: False
         )
 
+    def _on_time(self) -> None:
+        """Just before a call leaves in its turn, from a sender's thread."""
+        if not math.isinf(self.connection.rate):
+            calls.pace().depart(self.connection.app_id)
+
     def _settle(self, timeout_s: float | None) -> None:
         """Record the answers that have come, waiting up to `timeout_s` for the first."""
         if not self.in_flight:
@@ -129,19 +134,25 @@ class _Drain:
 
 
 def _send(
-    client: Client, chain: Chain, due_at: float = math.inf, new_turn: Callable[[], bool] = lambda: True
+    client: Client,
+    chain: Chain,
+    due_at: float = math.inf,
+    new_turn: Callable[[], bool] = lambda: True,
+    on_time: Callable[[], None] = lambda: None,
 ) -> tuple[Answer, int]:
     """Make the POST when its turn is due (`time.monotonic`); a turn that is missed is given up for a new one. Runs in the
     pool: no ORM. Whatever goes wrong is an answer; a bug of ours counts as unknown."""
+    actions: list[Action] = [ENCODINGS[change.kind].action(change.parameters) for change in chain.changes]
+    repeatable = all(ENCODINGS[change.kind].repeatable for change in chain.changes)
     if due_at < math.inf:
         time.sleep(max(0.0, due_at - time.monotonic()))
         try:
-            if time.monotonic() - due_at > LATE_S and not new_turn():
+            if time.monotonic() - due_at <= LATE_S:
+                on_time()
+            elif not new_turn():
                 return calls.NoSlot("", "Kartra's speed limit left no room for this call."), 0
         except PaceUnavailable:
             return calls.NoSlot("", "The speed limiter does not answer."), 0
-    actions: list[Action] = [ENCODINGS[change.kind].action(change.parameters) for change in chain.changes]
-    repeatable = all(ENCODINGS[change.kind].repeatable for change in chain.changes)
     began = time.monotonic()
     answer: Answer
     try:

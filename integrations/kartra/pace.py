@@ -10,7 +10,9 @@ import fcntl
 import hashlib
 import json
 import math
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,13 @@ CLASSES = 5
 
 AHEAD_S = 0.04
 """A turn is given this long before it is due, so that what is done between turn and call costs no speed."""
+
+WINDOW = 20
+"""Kartra's own number: calls in any one second."""
+
+APART_S = 1.02
+"""A call leaves this process no sooner after the twentieth before it: turns are 1/19.5 s apart, but a busy machine is late
+for some, and late calls crowd the second that follows."""
 
 LATE_S = 0.01
 """A call that is later than this for its turn gives the turn up: late calls crowd the second that follows."""
@@ -103,6 +112,9 @@ class Pace(Protocol):
     def take(self, app: str, rate: float, klass: int, *, timeout_s: float, stop: Callable[[], bool]) -> bool:
         """Wait for a turn until it is due. False when the time is over or `stop` says so."""
 
+    def depart(self, app: str) -> None:
+        """Called just before a call leaves whose turn came from `reserve`."""
+
     def throttled(self, app: str) -> None:
         """Kartra answered 429."""
 
@@ -111,6 +123,20 @@ class Pace(Protocol):
 
 
 class _Waiting(abc.ABC):
+    def __init__(self) -> None:
+        self._left: dict[str, deque[float]] = {}
+        self._leaving = threading.Lock()
+
+    def depart(self, app: str) -> None:
+        """Called just before a call leaves: waits the few milliseconds that keep it apart from those before it."""
+        with self._leaving:
+            left = self._left.setdefault(app, deque(maxlen=WINDOW))
+            at = time.monotonic()
+            if len(left) == WINDOW:
+                at = max(at, left[0] + APART_S)
+            left.append(at)
+        time.sleep(max(0.0, at - time.monotonic()))
+
     @abc.abstractmethod
     def reserve(self, app: str, rate: float, klass: int) -> Turn: ...
 
@@ -121,7 +147,10 @@ class _Waiting(abc.ABC):
             if turn.granted:
                 due_at = time.monotonic() + turn.wait_s
                 time.sleep(turn.wait_s)
-                if time.monotonic() - due_at <= LATE_S or math.isinf(rate):
+                if math.isinf(rate):
+                    return True
+                if time.monotonic() - due_at <= LATE_S:
+                    self.depart(app)
                     return True
                 if stop():
                     return False
@@ -140,6 +169,7 @@ class FilePace(_Waiting):
     """On files in one folder: for the processes of one machine."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self._folder = folder
         self._clock = clock
 
@@ -248,6 +278,7 @@ class RedisPace(_Waiting):
     """On Redis, by Redis' own clock: for any number of machines. An emptied Redis starts empty, not full."""
 
     def __init__(self, url: str, prefix: str = "kartra_mirror:pace:") -> None:
+        super().__init__()
         self._redis = redis.Redis.from_url(url, socket_connect_timeout=0.5, socket_timeout=0.5)
         self._prefix = prefix
         self._reserve = self._redis.register_script(_script(_LUA_RESERVE))

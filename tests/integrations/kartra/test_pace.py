@@ -85,6 +85,18 @@ def test_half_written_file_starts_empty_not_full(tmp_path):
     assert "app" not in file.name
 
 
+def test_the_twenty_first_call_leaves_a_second_after_the_first_however_late_they_are(tmp_path):
+    limiter = FilePace(tmp_path)
+    began = time.monotonic()
+    for _ in range(20):
+        limiter.depart("app")
+    assert time.monotonic() - began < 0.5
+    limiter.depart("app")
+    assert time.monotonic() - began >= pace.APART_S
+    limiter.depart("another app")
+    assert time.monotonic() - began < 1.5
+
+
 def test_take_gives_up_when_told(tmp_path):
     limiter = FilePace(tmp_path)
     limiter.throttled("app")
