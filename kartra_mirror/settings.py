@@ -105,6 +105,9 @@ if "sqlite" in _database["ENGINE"]:
         "timeout": 10,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    _database["TEST"] = {
+        "NAME": str(VAR_DIR / "test.sqlite3")
+    }  # a file: threads of a test have connections of their own
 else:
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True

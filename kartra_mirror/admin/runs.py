@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,7 +20,7 @@ from integrations.settle import remedy
 from kartra_mirror.admin import prepare
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import changes, kinds
-from leads.models import OPEN, Account, BulkRun, ChangeStatus, RunState
+from leads.models import OPEN, Account, BulkRun, ChangeStatus, Reason, RunState
 from leads.words import RUN_WORDS, STATUS_WORDS
 
 RESULTS_SHOWN = 20
@@ -65,17 +65,17 @@ def progress_of(run: BulkRun) -> dict[str, Any]:
 def failures_of(run: BulkRun) -> list[dict[str, Any]]:
     """What was refused or needs a decision, by cause, most frequent first, with what to do."""
     rows = (
-        run.changes.filter(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED])
+        run.changes.filter(Q(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]) | Q(reason=Reason.GONE))
         .order_by()
-        .values("kind", "status", "code", "message")
+        .values("kind", "status", "reason", "code", "message")
         .annotate(number=Count("pk"))
         .order_by("-number")[:20]
     )
     return [
         {
             **row,
-            "remedy": remedy(row["code"]),
-            "words": STATUS_WORDS[row["status"]],
+            "remedy": remedy(row["code"]) or ("Nothing more is sent for it." if row["reason"] == Reason.GONE else ""),
+            "words": "deleted in Kartra" if row["reason"] == Reason.GONE else STATUS_WORDS[row["status"]],
             "label": kinds.get(row["kind"]).label,
         }
         for row in rows

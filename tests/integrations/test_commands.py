@@ -169,6 +169,15 @@ def test_change_that_kartra_refuses_ends_with_one_sentence(sandbox, connection):
         run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all", "--wait")
 
 
+def test_change_on_a_lead_deleted_in_kartra_ends_with_one_sentence(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.act("delete_lead", lead=lead.kartra_id)
+    with pytest.raises(CommandError, match=f"Lead {lead.kartra_id} is deleted in Kartra"):
+        run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all", "--wait")
+    with pytest.raises(CommandError, match="Deleted in Kartra"):
+        run("pull", "--connection", connection.name, "--lead", lead.kartra_id)
+
+
 def test_change_on_a_look_only_connection_is_kept_and_says_so(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
     Connection.objects.update(sending="look_only")

@@ -7,13 +7,14 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations import push, switch, verify
 from integrations.management.arguments import add_connection, connection_named, leads_named
 from integrations.models import Connection
+from integrations.settle import remedy
 from leads import changes, kinds
-from leads.models import BulkRun, ChangeStatus, Lead, LeadTag, ListSubscription, MailingList, Tag
+from leads.models import BulkRun, ChangeStatus, Lead, LeadTag, ListSubscription, MailingList, Reason, Tag
 from leads.words import STATUS_WORDS
 
 
@@ -140,14 +141,17 @@ class Command(BaseCommand):
             self.stdout.write(why)
 
     def _failed(self, run: BulkRun) -> bool:
-        return run.changes.exclude(status__in=[ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED]).exists()
+        """Whether anything is neither done nor needless; a lead that is deleted in Kartra counts as a failure."""
+        settled_well = Q(status=ChangeStatus.ACCEPTED) | (Q(status=ChangeStatus.SKIPPED) & ~Q(reason=Reason.GONE))
+        return run.changes.exclude(settled_well).exists()
 
     def _complaint(self, run: BulkRun, connection: Connection) -> str:
         """The first thing that went wrong, as one sentence with what to do."""
-        from integrations.settle import remedy
-
-        rejected = run.changes.filter(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]).first()
+        bad = Q(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]) | Q(reason=Reason.GONE)
+        rejected = run.changes.filter(bad).select_related("lead").first()
         if rejected is not None:
             lead = rejected.lead.kartra_id or f"no. {rejected.lead_id} of our copy"
+            if rejected.reason == Reason.GONE:
+                return f"Lead {lead} is deleted in Kartra. Nothing more is sent for it; bring it back in Kartra first."
             return f"Lead {lead}: {STATUS_WORDS[rejected.status]}: {rejected.message.rstrip('.')}. {remedy(rejected.code)}".strip()
         return switch.why_not_sending(connection) or "Not everything is done; see the bulk action."

@@ -57,9 +57,12 @@ class Command(BaseCommand):
             raise CommandError(calls.in_words(error)) from None
         if options["json"]:
             self.stdout.write(json.dumps(facts))
+        gone = [each["lead"] for each in facts["leads"] if each["gone"]]
+        if gone:
+            raise CommandError(f"Deleted in Kartra: lead {', '.join(gone)}. Nothing more is sent for it.")
         missing = [each["lead"] for each in facts["leads"] if not each["found"]]
         if missing:
-            raise CommandError(f"Kartra has no lead {', '.join(missing)}.")
+            raise CommandError(f"Kartra has no lead {', '.join(missing)}; check the address or id.")
 
     def _catalogue(self, connection: Connection, as_json: bool) -> dict[str, int]:
         found = catalogue_reads.read(connection)

@@ -1,0 +1,106 @@
+"""Both ways at once: what a person does in Kartra arrives by itself; the demo sets itself up by the ordinary ways."""
+
+import io
+import time
+import urllib.request
+
+import pytest
+
+from integrations import apply, push
+from integrations.management.commands.demo import Command
+from integrations.models import ApiCall, Connection, Delivery, Door
+from leads import changes, kinds
+from leads.models import Lead, LeadTag, Tag
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def wait_for(question, seconds=10):
+    ends = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < ends, "It did not happen in time."
+        time.sleep(0.05)
+
+
+def test_tag_put_on_in_kartras_own_page_arrives_through_the_door(sandbox, connection, live_server, settings):
+    settings.PUBLIC_URL = live_server.url
+    door = Door.objects.create(connection=connection)
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.server.posts.register(door.outbound_url)
+
+    form = urllib.request.Request(f"{sandbox.base}/leads/{lead.kartra_id}/add-tag", b"tag=VIP")
+    urllib.request.urlopen(form, timeout=5).close()
+    wait_for(Delivery.objects.exists)
+    apply.drain()
+
+    assert LeadTag.objects.get().tag.name == "VIP"
+    assert Delivery.objects.get().changed[-1] == "tag VIP put on"
+
+
+def test_our_own_writes_coming_back_cost_no_read(sandbox, connection, live_server, settings):
+    settings.PUBLIC_URL = live_server.url
+    door = Door.objects.create(connection=connection)
+    sandbox.server.posts.register(door.outbound_url)
+    for number in range(20):
+        sandbox.mirrored_lead(connection, f"lead{number}@example.com", first_name="L")
+    for lead in Lead.objects.all():
+        from integrations import refresh
+
+        refresh.read_lead(connection, lead=lead)
+    reads = ApiCall.objects.filter(writes=False).count()
+    changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+
+    push.drain(connection)
+    wait_for(lambda: Delivery.objects.count() == 20)
+    apply.drain()
+
+    assert LeadTag.objects.count() == 20
+    assert not Lead.objects.filter(dirty_at__isnull=False).exists()
+    assert ApiCall.objects.filter(writes=False).count() == reads
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"applied"}
+
+
+def test_payment_message_arrives_with_its_secret(sandbox, connection, live_server, settings):
+    settings.PUBLIC_URL = live_server.url
+    door = Door.objects.create(connection=connection, ipn_secret="of-the-notification")
+    sandbox.server.posts.register(door.ipn_url, kind="ipn", secret="of-the-notification")
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+
+    sandbox.act("sale", lead=lead.kartra_id, amount="97.00")
+    wait_for(Delivery.objects.exists)
+    apply.drain()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.channel, delivery.status, delivery.action, delivery.lead) == ("ipn", "applied", "ipn sale", lead)
+
+
+class Once(Command):
+    """The demo, ending where it would stay."""
+
+    def _say(self, connection, password):
+        super()._say(connection, password)
+        self.stopping.set()
+
+
+def test_demo_fills_the_mirror_and_the_second_start_goes_on(db, sandbox, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *args: None)
+    settings.SANDBOX_URL, settings.VAR_DIR, settings.PUBLIC_URL = sandbox.base, tmp_path, "http://127.0.0.1:9"
+    for number in range(30):
+        sandbox.add_lead(f"lead{number}@example.com", first_name=f"L{number}")
+    first, second = io.StringIO(), io.StringIO()
+
+    Once(stdout=first).handle()
+    calls_before = len(sandbox.calls())
+    Once(stdout=second).handle()
+
+    assert "Imported 30 leads" in first.getvalue()
+    assert "30 leads" in second.getvalue()
+    assert len(sandbox.calls()) == calls_before
+    assert Lead.objects.filter(read_at__isnull=False, first_name__startswith="L").count() == 30
+    assert Tag.objects.filter(name="VIP").exists()
+    assert Connection.objects.get().sending == "on"
+    password = (tmp_path / "login.txt").read_text()
+    assert password in first.getvalue()
+    assert password in second.getvalue()
+    assert (tmp_path / "login.txt").stat().st_mode & 0o777 == 0o600
+    assert sorted(receiver["kind"] for receiver in sandbox.server.posts.receivers) == ["ipn", "outbound"]

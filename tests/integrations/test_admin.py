@@ -1,0 +1,132 @@
+"""Connections and addresses in the admin: keys written and never shown, errors as one sentence, the switch."""
+
+import pytest
+from django.urls import reverse
+
+from integrations.models import Connection, Door
+from leads.models import Account
+from tests.factories import ConnectionFactory, DoorFactory, StaffFactory
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/integrations/connection/add/"
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory(is_superuser=True))
+    return client
+
+
+def given(sandbox, **more):
+    return {
+        "name": "Shop", "app_id": sandbox.app_id, "key": sandbox.key, "password": sandbox.password, "api_url": sandbox.url,
+        "calls_per_second": "19", "time_zone": "", **more,
+    }  # fmt: skip
+
+
+def test_connection_is_made_with_account_and_door(staff, sandbox):
+    answer = staff.post(ADD, given(sandbox), follow=True)
+
+    made = Connection.objects.get()
+    assert (made.name, made.sending, made.api_key, made.account.time_zone) == (
+        "Shop",
+        "look_only",
+        sandbox.key,
+        "America/New_York",
+    )
+    assert "Kartra answers and takes these keys" in answer.content.decode()
+    page = staff.get(made.get_absolute_url()).content.decode()
+    assert Door.objects.get().outbound_url in page
+    assert "look-only" in page
+
+
+def test_empty_keys_keep_what_is_stored_and_nothing_shows_them(staff, sandbox, connection):
+    Connection.objects.filter(pk=connection.pk).update(app_id=sandbox.app_id)
+    connection.api_key = "sandbox-key"
+    connection.save()
+    url = connection.get_absolute_url()
+
+    staff.post(url, given(sandbox, key="", password="", name="Renamed"))
+
+    connection.refresh_from_db()
+    assert (connection.name, connection.api_key, connection.api_password) == ("Renamed", sandbox.key, sandbox.password)
+    page = staff.get(url).content.decode()
+    assert "sandbox-password" not in page
+    assert 'value="sandbox-key"' not in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"key": "nope"}, "API key is wrong"), ({"password": "nope"}, "API password is wrong"), ({"app_id": "nope"}, "app id is wrong"),
+        ({"api_url": "http://127.0.0.1:9/api"}, "cannot be reached"), ({"api_url": "http://kartra.example/api"}, "everybody on the way"),
+        ({"calls_per_second": "21"}, "less than or equal to 19.5"), ({"time_zone": "Mars/Base"}, "not the name of a time zone"), ({"key": ""}, "required"),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_what_is_wrong_is_one_sentence_and_nothing_is_saved(staff, sandbox, wrong, words):
+    answer = staff.post(ADD, given(sandbox, **wrong))
+
+    assert answer.status_code == 200
+    assert words in answer.content.decode()
+    assert not Connection.objects.exists()
+    assert not Account.objects.exists()
+
+
+def test_web_page_instead_of_json_is_said(staff, sandbox):
+    sandbox.fault("html, nothing done")
+    assert "web page" in staff.post(ADD, given(sandbox)).content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_two_connections_of_one_name_are_refused(staff, sandbox):
+    ConnectionFactory(account__name="Shop")
+    assert "of this name already" in staff.post(ADD, given(sandbox)).content.decode()
+
+
+def test_switch_check_and_catalogue(staff, sandbox, connection):
+    def do(what, **more):
+        return staff.post(
+            reverse("admin:integrations_connection_do", args=[connection.pk, what]), more, follow=True
+        ).content.decode()
+
+    assert (
+        "Switch sending off"
+        in staff.get(reverse("admin:integrations_connection_do", args=[connection.pk, "off"])).content.decode()
+    )
+    connection.refresh_from_db()
+    assert connection.sending == "on"
+    assert "Sending is stopped" in do("off", why="Lunch")
+    connection.refresh_from_db()
+    assert (connection.sending, connection.sending_why) == ("stopped", "Lunch")
+    sandbox.credentials(refuse="233")
+    assert "stays as it was" in do("on")
+    assert "API password is wrong" in do("check")
+    assert "API password is wrong" in do("catalogue")
+    sandbox.credentials(refuse="")
+    assert "Sending is on" in do("on")
+    assert "12 tags" in do("catalogue")
+    assert staff.get(reverse("admin:integrations_connection_do", args=[connection.pk, "check"])).status_code == 302
+    assert staff.get(reverse("admin:integrations_connection_do", args=[connection.pk, "explode"])).status_code == 404
+
+
+def test_secret_of_an_address_is_written_and_never_shown(staff):
+    door = DoorFactory(ipn_secret="first-secret")
+    url = reverse("admin:integrations_door_change", args=[door.pk])
+    page = staff.get(url).content.decode()
+    assert "first-secret" not in page
+    assert door.ipn_url in page
+
+    staff.post(url, {"name": door.name, "secret": ""})
+    door.refresh_from_db()
+    assert door.ipn_secret == "first-secret"
+    staff.post(url, {"name": "Renamed", "secret": "second-secret"})
+    door.refresh_from_db()
+    assert (door.name, door.ipn_secret) == ("Renamed", "second-secret")
+
+
+def test_retired_address_takes_nothing_more(staff, client):
+    door = DoorFactory()
+    staff.post("/admin/integrations/door/", {"action": "retire", "_selected_action": [door.pk], "index": "0"})
+    assert client.post(f"/webhooks/{door.token}/", b"{}", content_type="application/json").status_code == 404
