@@ -13,8 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from leads.mirror import FIELDS
-from leads.mirror_bulk import Row, write_rows
+from leads.mirror import FIELDS, Row, write_rows
 from leads.models import Account, normal_email
 
 BATCH = 1000

@@ -55,9 +55,12 @@ def label_of(name: str) -> str:
 
 
 class _ThingFilter(DropdownFilter):
-    """Leads that have a thing of the catalogue, chosen by name."""
+    """Leads that have a thing of the catalogue, chosen by name. `ties` joins leads to it by its column `key`."""
 
     model: type[Any]
+    ties: type[Any]
+    key: str
+    only: ClassVar[dict[str, Any]] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, str]]:
         many = Account.objects.count() > 1
@@ -68,31 +71,22 @@ class _ThingFilter(DropdownFilter):
         value = self.value()
         if not value or not value.isdecimal() or len(value) > 18:
             return queryset
-        return queryset.filter(Exists(self.joined(int(value))))
-
-    def joined(self, pk: int) -> QuerySet[Any]:
-        raise NotImplementedError
+        return queryset.filter(
+            Exists(self.ties.objects.filter(**{self.key: int(value)}, **self.only, lead=OuterRef("pk")))
+        )
 
 
 class TagFilter(_ThingFilter):
-    title, parameter_name, model = "tag", "tag", Tag
-
-    def joined(self, pk: int) -> QuerySet[Any]:
-        return LeadTag.objects.filter(lead=OuterRef("pk"), tag=pk)
+    title, parameter_name, model, ties, key = "tag", "tag", Tag, LeadTag, "tag"
 
 
 class ListFilter(_ThingFilter):
-    title, parameter_name, model = "list", "list", MailingList
-
-    def joined(self, pk: int) -> QuerySet[Any]:
-        return ListSubscription.objects.filter(lead=OuterRef("pk"), mailing_list=pk, active=True)
+    title, parameter_name, model, ties, key = "list", "list", MailingList, ListSubscription, "mailing_list"
+    only: ClassVar[dict[str, Any]] = {"active": True}
 
 
 class SequenceFilter(_ThingFilter):
-    title, parameter_name, model = "sequence", "sequence", Sequence
-
-    def joined(self, pk: int) -> QuerySet[Any]:
-        return SequenceEnrollment.objects.filter(lead=OuterRef("pk"), sequence=pk)
+    title, parameter_name, model, ties, key = "sequence", "sequence", Sequence, SequenceEnrollment, "sequence"
 
 
 class WishFilter(DropdownFilter):

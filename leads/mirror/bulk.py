@@ -1,4 +1,4 @@
-"""Writes many leads at once into the mirror: the set-based sister of `leads.mirror.take`, for exports of Kartra.
+"""Writes many leads at once into the mirror: the set-based sister of `take`, for exports of Kartra.
 
 What a row does not tell is left alone; tags and lists it names are added, none is taken away.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
-from leads.mirror import things
+from leads.mirror.catalogue import things
 from leads.models import (
     Account,
     Lead,

@@ -1,0 +1,86 @@
+"""What Kartra can tell, in the mirror's own shapes."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from leads.models import Lead
+
+FIELDS: tuple[str, ...] = (
+    "email", "first_name", "middle_name", "last_name", "last_name2", "username", "phone_country_code", "phone",
+    "company", "address", "zip", "city", "state", "country", "ip", "ip_country", "lead_picture", "website", "facebook",
+    "twitter", "linkedin", "instagram", "google_plus", "lead_preferred_time_zone", "sales_tax_id", "business_type",
+    "notes", "source", "source_id", "referring_id", "score", "blacklisted", "date_joined", "gdpr_lead_status",
+    "gdpr_lead_status_date", "gdpr_lead_status_ip", "gdpr_lead_communications",
+)  # fmt: skip
+"""The lead's columns that Kartra can tell us, by the names of `Lead`."""
+
+
+@dataclass(frozen=True)
+class MembershipFact:
+    """Access to one level of a membership, as told."""
+
+    membership: str
+    level: str
+    active: bool
+    membership_id: str = ""
+    level_id: str = ""
+
+
+@dataclass(frozen=True)
+class LeadFacts:
+    """What Kartra told of one lead, in the mirror's own shapes. What was not told is absent (a missing key of
+    `fields`, None elsewhere); what was told to be empty is there, empty.
+
+    `fields` has keys of FIELDS; `score` int or None, `blacklisted` bool or None, `date_joined` aware UTC or None, the
+    rest text. `lists` is {name: active}, `sequences` {name: (step, status)}, `custom_values` as on `Lead`.
+    """
+
+    kartra_id: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    custom_values: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] | None = None
+    tags: frozenset[str] | None = None
+    lists: Mapping[str, bool] | None = None
+    sequences: Mapping[str, tuple[str, str]] | None = None
+    memberships: tuple[MembershipFact, ...] | None = None
+
+    @property
+    def email(self) -> str:
+        return str(self.fields.get("email") or "").strip()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that was otherwise in the mirror: {"field": "city", "was": "Bend", "is": "Salem"}."""
+
+    field: str
+    was: Any
+    now: Any
+
+    def as_details(self) -> dict[str, Any]:
+        return {"field": self.field, "was": _plain(self.was), "is": _plain(self.now)}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What taking facts in did: the lead, whether it is new to us, and what was otherwise before."""
+
+    lead: Lead
+    created: bool
+    differences: tuple[Difference, ...]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.datetime) else value
+
+
+@dataclass(frozen=True)
+class CustomFieldFact:
+    """A custom field of the account as told; `options` is ((option id, option text), …)."""
+
+    identifier: str
+    type: str
+    kartra_id: str = ""
+    options: tuple[tuple[str, str], ...] = ()

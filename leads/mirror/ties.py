@@ -1,0 +1,215 @@
+"""What a lead is joined to: tags, lists, sequences, memberships."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from leads.mirror.catalogue import things
+from leads.mirror.facts import Difference, LeadFacts, MembershipFact
+from leads.models import (
+    Activity,
+    Lead,
+    LeadChange,
+    LeadTag,
+    ListSubscription,
+    MailingList,
+    Membership,
+    MembershipGrant,
+    MembershipLevel,
+    SequenceEnrollment,
+    Source,
+    Tag,
+)
+from leads.models import Sequence as KartraSequence
+
+
+def _thing(model: type[Any], account_id: int, name: str) -> Any:
+    return model.objects.get_or_create(account_id=account_id, name=name)[0]
+
+
+def _log(
+    lead: Lead,
+    kind: str,
+    details: dict[str, Any],
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None,
+    cause: str,
+) -> None:
+    Activity.objects.create(
+        account_id=lead.account_id,
+        lead=lead,
+        kind=kind,
+        at=at,
+        source=source,
+        details=details,
+        change=change,
+        cause=cause,
+    )
+
+
+def set_tag(
+    lead: Lead,
+    name: str,
+    on: bool,
+    *,
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None = None,
+    cause: str = "",
+) -> bool:
+    """The lead has (or has not) the tag. True if that was new to us."""
+    with transaction.atomic():
+        if on:
+            tag = _thing(Tag, lead.account_id, name)
+            _, changed = LeadTag.objects.get_or_create(
+                lead=lead, tag=tag, defaults={"since": at, "source": source, "change": change}
+            )
+        else:
+            changed = bool(LeadTag.objects.filter(lead=lead, tag__name=name).delete()[0])
+        if changed:
+            _log(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
+    return changed
+
+
+def set_list(
+    lead: Lead,
+    name: str,
+    active: bool,
+    *,
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None = None,
+    cause: str = "",
+) -> bool:
+    """The lead is on the list, or has left it. True if that was new to us."""
+    with transaction.atomic():
+        row = ListSubscription.objects.filter(lead=lead, mailing_list__name=name).first()
+        if row is None and not active:
+            return False  # it was never on it, and still is not
+        if row is None:
+            mailing_list = _thing(MailingList, lead.account_id, name)
+            ListSubscription.objects.create(
+                lead=lead, mailing_list=mailing_list, active=active, since=at, source=source, change=change
+            )
+        elif row.active == active:
+            return False
+        else:
+            row.active, row.since, row.source, row.change = active, at, source, change
+            row.save()
+        _log(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
+    return True
+
+
+def set_ties(lead: Lead, facts: LeadFacts, *, source: Source, at: dt.datetime) -> list[Difference]:
+    """Make the lead's ties equal to what was told, kind by kind; what was not told is left alone."""
+    differences: list[Difference] = []
+    if facts.tags is not None:
+        differences += _set_tags(lead, facts.tags, source=source, at=at)
+    if facts.lists is not None:
+        differences += _set_lists(lead, facts.lists, source=source, at=at)
+    if facts.sequences is not None:
+        differences += _set_sequences(lead, facts.sequences, source=source, at=at)
+    if facts.memberships is not None:
+        differences += _set_memberships(lead, facts.memberships, source=source, at=at)
+    return differences
+
+
+def _set_tags(lead: Lead, told: Iterable[str], *, source: Source, at: dt.datetime) -> list[Difference]:
+    had = dict(LeadTag.objects.filter(lead=lead).values_list("tag__name", "pk"))
+    wanted = set(told)
+    new = sorted(wanted - set(had))
+    lost = sorted(set(had) - wanted)
+    tags = things(Tag, lead.account, new)
+    LeadTag.objects.bulk_create(
+        [LeadTag(lead=lead, tag=tags[name], since=at, source=source) for name in new], ignore_conflicts=True
+    )
+    if lost:
+        LeadTag.objects.filter(pk__in=[had[name] for name in lost]).delete()
+    return [Difference(f"tag {n}", False, True) for n in new] + [Difference(f"tag {n}", True, False) for n in lost]
+
+
+def _set_lists(lead: Lead, told: Mapping[str, bool], *, source: Source, at: dt.datetime) -> list[Difference]:
+    had = {row.mailing_list.name: row for row in lead.listsubscriptions.select_related("mailing_list")}
+    differences: list[Difference] = []
+    lists = things(MailingList, lead.account, [name for name in told if name not in had])
+    for name, active in told.items():
+        row = had.get(name)
+        if row is None:
+            ListSubscription.objects.create(lead=lead, mailing_list=lists[name], active=active, since=at, source=source)
+            if active:
+                differences.append(Difference(f"list {name}", False, True))
+        elif row.active != active:
+            row.active, row.since, row.source, row.change = active, at, source, None
+            row.save()
+            differences.append(Difference(f"list {name}", not active, active))
+    for name, row in had.items():
+        if name not in told and row.active:
+            row.active, row.since, row.source, row.change = False, at, source, None
+            row.save()
+            differences.append(Difference(f"list {name}", True, False))
+    return differences
+
+
+def _set_sequences(
+    lead: Lead, told: Mapping[str, tuple[str, str]], *, source: Source, at: dt.datetime
+) -> list[Difference]:
+    had = {row.sequence.name: row for row in lead.sequenceenrollments.select_related("sequence")}
+    differences: list[Difference] = []
+    sequences = things(KartraSequence, lead.account, [name for name in told if name not in had])
+    for name, (step, status) in told.items():
+        row = had.get(name)
+        if row is None:
+            SequenceEnrollment.objects.create(
+                lead=lead, sequence=sequences[name], step=step, status=status, since=at, source=source
+            )
+            differences.append(Difference(f"sequence {name}", None, f"step {step}, {status}"))
+        elif (row.step, row.status) != (step, status):
+            differences.append(
+                Difference(f"sequence {name}", f"step {row.step}, {row.status}", f"step {step}, {status}")
+            )
+            row.step, row.status, row.since, row.source, row.change = step, status, at, source, None
+            row.save()
+    for name in sorted(set(had) - set(told)):
+        differences.append(Difference(f"sequence {name}", f"step {had[name].step}, {had[name].status}", None))
+        had[name].delete()
+    return differences
+
+
+def _set_memberships(
+    lead: Lead, told: Sequence[MembershipFact], *, source: Source, at: dt.datetime
+) -> list[Difference]:
+    had = {
+        (row.level.membership.name, row.level.name): row
+        for row in lead.membershipgrants.select_related("level__membership")
+    }
+    differences: list[Difference] = []
+    seen = set()
+    for fact in told:
+        key = (fact.membership, fact.level)
+        seen.add(key)
+        row = had.get(key)
+        label = f"membership {fact.membership}: {fact.level}"
+        if row is None:
+            membership = _thing(Membership, lead.account_id, fact.membership or fact.membership_id)
+            level, _ = MembershipLevel.objects.get_or_create(
+                membership=membership,
+                name=fact.level or fact.level_id or "(no level)",
+                defaults={"kartra_id": fact.level_id},
+            )
+            MembershipGrant.objects.get_or_create(
+                lead=lead, level=level, defaults={"active": fact.active, "since": at, "source": source}
+            )
+            differences.append(Difference(label, None, fact.active))
+        elif row.active != fact.active:
+            row.active, row.since, row.source, row.change = fact.active, at, source, None
+            row.save()
+            differences.append(Difference(label, not fact.active, fact.active))
+    for key in sorted(set(had) - seen):
+        if had[key].active:
+            had[key].active, had[key].since, had[key].source = False, at, source
+            had[key].save()
+            differences.append(Difference(f"membership {key[0]}: {key[1]}", True, False))
+    return differences
