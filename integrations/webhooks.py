@@ -94,8 +94,11 @@ def _read(request: HttpRequest) -> tuple[bytes, bool]:
             return b"", True
     chunks: list[bytes] = []
     size = 0
+    source: Any = request
+    if "chunked" in request.headers.get("Transfer-Encoding", "") and request.META.get("wsgi.input_terminated"):
+        source = request.META["wsgi.input"]  # no length was said; Django alone would read nothing
     try:
-        while size <= MAX_BYTES and (chunk := request.read(65536)):
+        while size <= MAX_BYTES and (chunk := source.read(65536)):
             chunks.append(chunk)
             size += len(chunk)
     except OSError:

@@ -1,6 +1,7 @@
 """The door: what it takes, what it turns away, and that whatever came is kept."""
 
 import http.client
+import io
 import json
 import socket
 import threading
@@ -12,7 +13,7 @@ from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from integrations import apply, tasks
+from integrations import apply, tasks, webhooks
 from integrations.models import Delivery, DeliveryStatus
 from tests.factories import DoorFactory
 
@@ -90,6 +91,18 @@ def test_token_is_not_stored_in_clear(door):
         cursor.execute("SELECT token, token_digest FROM integrations_door WHERE id = %s", [door.pk])
         stored = " ".join(cursor.fetchone())
     assert door.token not in stored
+
+
+@pytest.mark.parametrize(("size", "status"), [(5000, 200), (1024 * 1024 + 1, 413)])
+def test_body_that_comes_in_chunks_without_a_length_is_kept(rf, door, size, status):
+    body = b"c" * size
+    request = rf.post(f"/webhooks/{door.token}/", headers={"Transfer-Encoding": "chunked"})
+    request.META.update({"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True})
+    request.META.pop("CONTENT_LENGTH", None)
+
+    assert webhooks.receive_outbound(request, door.token).status_code == status
+
+    assert bytes(Delivery.objects.get().body) == body[: 4096 if status == 413 else None]
 
 
 class _Silent(WSGIRequestHandler):
