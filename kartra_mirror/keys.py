@@ -1,6 +1,6 @@
 """Keys of the embedded set-up: made once, kept in VAR_DIR and readable by their owner alone.
 
-Used only with EMBEDDED=1; a real installation gets its keys from the environment.
+Used where the environment gives none and nothing is reached over https; a real installation has keys of its own.
 """
 
 import json

@@ -1,9 +1,11 @@
 """Every setting, from the environment (see .env.example). Defaults are those that are safe in production."""
 
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from kombu import Exchange, Queue
 
 from kartra_mirror import keys
 from kartra_mirror.logs import logging_config
@@ -15,19 +17,23 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
-EMBEDDED = env.bool("EMBEDDED", default=False)  # `make run`: keys of our own, plain http on loopback
+# Without a key and a database of its own it is the set-up of `make run`: SQLite, keys kept in VAR_DIR, plain http.
+EMBEDDED = env.bool("EMBEDDED", default="SECRET_KEY" not in env.ENVIRON and "DATABASE_URL" not in env.ENVIRON)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-_kept = keys.kept_in(VAR_DIR) if EMBEDDED else {}
-SECRET_KEY = env.str("SECRET_KEY", default=_kept.get("SECRET_KEY", environ.Env.NOTSET))
-FIELD_ENCRYPTION_KEYS = env.list(
-    "FIELD_ENCRYPTION_KEYS", default=list(filter(None, [_kept.get("FIELD_ENCRYPTION_KEYS")]))
-)
-DIGEST_KEY = env.str("DIGEST_KEY", default=_kept.get("DIGEST_KEY", environ.Env.NOTSET))
-
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 _public = urlsplit(PUBLIC_URL)
+SECURE = _public.scheme == "https"  # production: reached over https
+
+_kept = {} if SECURE else keys.kept_in(VAR_DIR)
+SECRET_KEY = env.str("SECRET_KEY", default=_kept["SECRET_KEY"] if EMBEDDED and _kept else environ.Env.NOTSET)
+FIELD_ENCRYPTION_KEYS = env.list(
+    "FIELD_ENCRYPTION_KEYS", default=[_kept["FIELD_ENCRYPTION_KEYS"]] if _kept else environ.Env.NOTSET
+)
+# By it webhook addresses are found again; give it a value of its own before SECRET_KEY is ever changed.
+DIGEST_KEY = env.str("DIGEST_KEY", default=_kept["DIGEST_KEY"] if EMBEDDED and _kept else f"digest of {SECRET_KEY}")
+
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 
@@ -136,13 +142,14 @@ USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = DEBUG or EMBEDDED
+_collected = (STATIC_ROOT / "staticfiles.json").exists()  # by collectstatic, as in the Dockerfile
+WHITENOISE_USE_FINDERS = not _collected
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG or EMBEDDED
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if _collected or "collectstatic" in sys.argv
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
 
@@ -162,7 +169,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
-if not (DEBUG or EMBEDDED):
+if SECURE and not DEBUG:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
@@ -191,6 +198,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "read"
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("push", "apply", "read")]
 CELERY_TASK_ROUTES = {
     "integrations.tasks.push_*": {"queue": "push"},
     "integrations.tasks.apply_*": {"queue": "apply"},
@@ -214,4 +222,4 @@ CELERY_BEAT_SCHEDULE = {
 
 LOGGING_CONFIG = None
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-logging_config(readable=DEBUG or EMBEDDED, level=LOG_LEVEL)
+logging_config(readable=DEBUG or EMBEDDED or not SECURE, level=LOG_LEVEL)
