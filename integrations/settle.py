@@ -58,7 +58,6 @@ def settle(
     chain: Chain,
     reply: ChainReply | WholeCallRefused | KartraError,
     *,
-    http_status: int | None = None,
     elapsed_ms: int | None = None,
     answer: str = "",
 ) -> None:
@@ -75,7 +74,6 @@ def settle(
             outcome=_outcome(reply),
             code=getattr(reply, "code", "") or "",
             message=_words(reply),
-            http_status=http_status,
             elapsed_ms=elapsed_ms,
             answer=answer[:ANSWER_CHARACTERS],
         )

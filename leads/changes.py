@@ -29,6 +29,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from leads import kinds
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
@@ -155,7 +156,7 @@ def record_run(
     with transaction.atomic():
         run = BulkRun.objects.create(
             account=account,
-            name=name or kind.sentence(clean).capitalize()[:200],
+            name=name or capfirst(kind.sentence(clean))[:200],
             kind=kind.name,
             parameters=clean,
             created_by=_user(by),

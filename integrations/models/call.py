@@ -63,7 +63,6 @@ class ApiCall(models.Model):
     outcome = models.CharField(max_length=12, choices=Outcome, blank=True, default="")
     code = models.CharField(max_length=16, blank=True, default="")
     message = models.TextField(blank=True, default="")
-    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     elapsed_ms = models.PositiveIntegerField(null=True, blank=True)
     answer = models.TextField(
         blank=True, default="", help_text="Of a call that writes: Kartra's answer, first 4,000 characters."

@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import capfirst
 
 from integrations import switch
 from kartra_mirror.admin.unfold_adapter import style
@@ -127,7 +128,7 @@ def _preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, draft: R
     seconds = seconds_for(account, counted.calls)
     return {
         "counted": counted,
-        "sentence": kind.sentence(draft.parameters["clean"]).capitalize(),
+        "sentence": capfirst(kind.sentence(draft.parameters["clean"])),
         "seconds": seconds,
         "until": timezone.now() + dt.timedelta(seconds=seconds),
         "mark": _mark(counted),

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from integrations import switch
 from integrations.models import Connection
@@ -155,7 +156,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "title": run.name,
             "run": run,
-            "sentence": kind.sentence(run.parameters).capitalize(),
+            "sentence": capfirst(kind.sentence(run.parameters)),
             "progress": progress_of(run),
             "failures": failures_of(run),
             "results": run.changes.filter(settled_at__isnull=False)

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.utils.html import format_html
+from django.utils.text import capfirst
 
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import kinds
@@ -34,7 +35,7 @@ class LeadChangeAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what")
     def what(self, change: LeadChange) -> str:
-        return str(change).capitalize()
+        return capfirst(str(change))
 
     @admin.display(description="status", ordering="status")
     def became(self, change: LeadChange) -> str:

@@ -46,6 +46,7 @@ def test_preview_and_run_agree(account):
     assert (counts["waiting"], counts["skipped"], sum(counts.values())) == (3, 2, 5)
     assert set(run.changes.filter(status="skipped").values_list("reason", flat=True)) == {"already_so", "gone"}
     one = run.changes.filter(status="waiting").first()
+    assert run.name == "Assign the tag VIP"
     assert (one.parameters, one.family, one.kind, one.why) == (VIP, "tag:VIP", "assign_tag", "x")
     assert one.requested_by == run.created_by
 

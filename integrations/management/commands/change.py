@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.text import capfirst
 
 from integrations import push, switch, verify
 from integrations.management.arguments import add_connection, connection_named, leads_named
@@ -96,7 +97,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(facts))
             return
         self.stdout.write(
-            f"{what.capitalize()}: {preview.will_change:,} of {preview.total:,} leads will change, "
+            f"{capfirst(what)}: {preview.will_change:,} of {preview.total:,} leads will change, "
             f"{preview.already_so:,} already so, {preview.gone:,} deleted in Kartra; "
             f"{preview.calls:,} calls, about {seconds:,} seconds."
         )
