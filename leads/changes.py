@@ -35,7 +35,7 @@ from leads import kinds
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
 from leads.signals import changes_recorded
 
-BATCH = 50_000
+BATCH = 25_000
 """Members frozen or cancelled in one transaction: under half a second on SQLite."""
 
 Author = AbstractBaseUser | AnonymousUser | None
