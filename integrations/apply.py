@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection as database
@@ -18,9 +19,21 @@ from django.utils import timezone
 from integrations.kartra import notices
 from integrations.kartra.notices import IpnMessage, Notice, Unreadable
 from integrations.models import Attempt, Channel, Delivery, DeliveryStatus, Proof
-from integrations.translate.profile import facts_of, plain
-from leads import mirror
-from leads.models import Account, Activity, ChangeStatus, Lead, LeadChange, Source
+from integrations.settle import Verdict, apply_verdict
+from integrations.translate import money
+from integrations.translate.profile import facts_of, plain, utc_in
+from leads import mirror, runs
+from leads.kinds import calendars
+from leads.models import (
+    Account,
+    Activity,
+    ChangeStatus,
+    Lead,
+    LeadChange,
+    RecurringSubscription,
+    Source,
+    Transaction,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +188,47 @@ def _list(active: bool) -> Handler:
     return handle
 
 
+def _booking(on: bool) -> Handler:
+    def handle(notice: Notice, lead: Lead, delivery: Delivery, at: dt.datetime) -> Tie:
+        booking = notices.booking(notice)
+        if not booking.calendar or not booking.class_name:
+            raise Unreadable("The message names no calendar and class.")
+        starts_at = [utc_in(text, booking.zone, lead.account) for text in booking.starts]
+        cause = f"delivery {delivery.pk}"
+        told: dict[str, Any] = {"at": at, "source": Source.WEBHOOK, "cause": cause, "booking_id": booking.id}
+        names = (lead, booking.calendar[:500], booking.class_name[:500])
+        if not on:
+            changed = mirror.end_booking(*names, **told)
+            return Tie(["booking cancelled"] if changed else [], True)
+        ours = _prove(
+            lead, "subscribe_calendar", "calendar", delivery, at,
+            fits=lambda p: (p["calendar"], p["class"]) == (booking.calendar, booking.class_name)
+            and bool(p.get("date")) and calendars.starts_at(lead.account, p) in starts_at,
+        )  # fmt: skip
+        changed = mirror.set_booking(*names, starts_at[0] if starts_at else None, **told)
+        return Tie(["booking made"] if changed or ours else [], True)
+
+    return handle
+
+
+def _payment(notice: Notice, lead: Lead, delivery: Delivery, at: dt.datetime) -> Tie:
+    details = notices.transaction(notice)
+    fact = money.of_fields(details, lead.account, authority=False)
+    if not fact.kartra_id:
+        Activity.objects.get_or_create(
+            account=lead.account, lead=lead, kind=notice.action, source=Source.WEBHOOK, cause=f"delivery {delivery.pk}",
+            defaults={"at": at, "details": plain(dict(notice.details))},
+        )  # fmt: skip
+    return Tie(_take_money(fact, lead, Source.WEBHOOK, delivery, at), False)
+
+
 HANDLERS: dict[str, Handler] = {
+    "calendar_subscribe": _booking(True),
+    "calendar_cancel": _booking(False),
+    "buy_product": _payment,
+    "refund_product": _payment,
+    "partial_refund_product": _payment,
+    "cancel_subscription": _payment,
     "assign_tag": _tag(True),
     "unassign_tag": _tag(False),
     "list_subscription": _list(True),
@@ -213,19 +266,64 @@ def _apply_ipn(message: IpnMessage, delivery: Delivery, account: Account, at: dt
         lead = mirror.take(account, facts, source=Source.IPN, at=at).lead
     if lead is None:
         return Applied(DeliveryStatus.QUARANTINED, "The payment message names no buyer.", action)
-    known = (
-        "transaction_id",
-        "transaction_type",
-        "transaction_full_amount",
-        "transaction_date",
-        "transaction_parent_id",
-        "product_name",
-    )
-    details: dict[str, Any] = {key: message.fields[key] for key in known if message.fields.get(key)}
-    _, new = Activity.objects.get_or_create(
-        account=account, lead=lead, kind=f"payment_{message.transaction_type}"[:64], source=Source.IPN,
-        cause=f"delivery {delivery.pk}", defaults={"at": at, "details": details},
-    )  # fmt: skip
-    if new:
+    fact = money.of_fields(message.fields, account, authority=bool(wanted), kartra_id=message.transaction_id)
+    changed = _take_money(fact, lead, Source.IPN, delivery, at)
+    if not fact.kartra_id:
+        _, new = Activity.objects.get_or_create(
+            account=account, lead=lead, kind=f"payment_{message.transaction_type}"[:64], source=Source.IPN,
+            cause=f"delivery {delivery.pk}", defaults={"at": at, "details": {}},
+        )  # fmt: skip
+        changed = ["payment noted"] if new else []
+    if changed:
         mirror.mark_dirty(lead, at)
-    return Applied(DeliveryStatus.APPLIED, "", action, lead, ["payment noted"] if new else [])
+    return Applied(DeliveryStatus.APPLIED, "", action, lead, changed)
+
+
+def _take_money(
+    fact: mirror.TransactionFact, lead: Lead, source: Source, delivery: Delivery, at: dt.datetime
+) -> list[str]:
+    """Write a told transaction; if it is the refund that an unclear change of ours waits for, it proves that."""
+    if not fact.kartra_id:
+        return []
+    cause = f"delivery {delivery.pk}"
+    before = Transaction.objects.filter(account=lead.account_id, kartra_id=fact.kartra_id).values().first()
+    row = mirror.set_transaction(lead.account, fact, source=source, at=at, lead=lead, cause=cause)
+    if fact.subscription_id and fact.type.lower() == "cancellation" and fact.authority:
+        RecurringSubscription.objects.filter(account=lead.account_id, kartra_id=fact.subscription_id).update(
+            status="Cancelled"
+        )
+    if row.parent_kartra_id and "refund" in row.type.lower() and (fact.authority or source == Source.WEBHOOK):
+        _prove(
+            lead, "refund_transaction", f"sale:{row.parent_kartra_id}", delivery, at,
+            fits=lambda p: p["amount"] == "whole" or row.full_amount == Decimal(p["amount"]),
+        )  # fmt: skip
+    after = Transaction.objects.filter(pk=row.pk).values().first()
+    return [] if before == after else [f"{row.type or 'transaction'} {row.kartra_id}"]
+
+
+# --- our own changes, proven by a message
+
+
+def _prove(
+    lead: Lead,
+    kind: str,
+    family: str,
+    delivery: Delivery,
+    at: dt.datetime,
+    *,
+    fits: Callable[[dict[str, Any]], bool],
+) -> bool:
+    """The message shows that an unclear change of ours was done: the oldest that fits is settled. True if there was one."""
+    unclear = Attempt.objects.unclear().filter(change__lead=lead, change__kind=kind, change__family=family)
+    for attempt in unclear.select_related("change__lead__account", "call").order_by("pk"):
+        if fits(attempt.change.parameters):
+            verdict = Verdict(
+                ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message="Kartra's own message shows it done."
+            )
+            apply_verdict(
+                attempt.change, attempt, verdict, at, said={"what": "Kartra's event came", "delivery": delivery.pk}
+            )
+            if attempt.change.run_id:
+                runs.finish_if_over(attempt.change.run_id)
+            return True
+    return False

@@ -4,9 +4,11 @@ The unfinished call row is the lead's lock, lease and fence; who has it is writt
 """
 
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -15,15 +17,13 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
-from integrations.translate import ENCODINGS
-from leads import changes, kinds
-from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState
+from integrations.translate import compose, creates, fits
+from integrations.translate.composing import MAX_ACTIONS
+from leads import decisions, kinds, runs
+from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState, SequenceEnrollment
 
 LEASE_S = 60.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
-
-MAX_ACTIONS = 20
-"""Actions in one call. Kartra documents no limit; a lead rarely has more."""
 
 
 @dataclass(frozen=True)
@@ -91,64 +91,99 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
     skipped: list[LeadChange] = []
     planned: list[tuple[Lead, list[LeadChange]]] = []
     for lead_id in lead_ids:
-        chain, idle = _build(by_lead.get(lead_id, []), so)
+        if lead_id not in leads:
+            continue
+        chain, idle = _build(leads[lead_id], by_lead[lead_id], so)
         skipped += idle
         if chain:
             planned.append((leads[lead_id], chain))
     _skip(skipped, at)
+    composed = [compose(lead, chain) for lead, chain in planned]
     calls = ApiCall.objects.bulk_create(
         ApiCall(
             connection=connection, lead=lead, cause=Cause.PUSH, writes=True, claimed_at=at,
-            commands=", ".join(ENCODINGS[change.kind].action(change.parameters).cmd for change in chain)[:500],
+            commands=", ".join(action.cmd for action in said.actions)[:500],
             lease_until=at + dt.timedelta(seconds=LEASE_S),
         )
-        for lead, chain in planned
+        for (lead, _), said in zip(planned, composed, strict=True)
     )  # fmt: skip
     LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain]).update(
         status=ChangeStatus.SENDING
     )
+    before = _before(planned)
     Attempt.objects.bulk_create(
         Attempt(
-            change=change, call=call, position=position,
-            command=ENCODINGS[change.kind].action(change.parameters).cmd,
+            change=change, call=call, position=position, command=said.actions[position].cmd,
+            before=before.get(change.pk, {}),
         )
-        for call, (_, chain) in zip(calls, planned, strict=True)
-        for position, change in enumerate(chain)
+        for call, (_, chain), said in zip(calls, planned, composed, strict=True)
+        for position, change in zip(said.positions, chain, strict=True)
     )  # fmt: skip
     return [Chain(call, lead, tuple(chain)) for call, (lead, chain) in zip(calls, planned, strict=True)]
 
 
-def _already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> dict[tuple[str, str], set[int]]:
-    """For each kind and family among the changes: the leads on which it would change nothing, by the mirror."""
-    wanted = {(change.kind, change.family): change for group in by_lead.values() for change in group}
+def _already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> dict[int, bool]:
+    """For each change: whether it would change nothing, by the mirror. One query for all that ask for the same."""
+    wanted: dict[tuple[str, str], list[LeadChange]] = defaultdict(list)
+    for change in (change for group in by_lead.values() for change in group):
+        wanted[change.kind, json.dumps(change.parameters, sort_keys=True)].append(change)
     leads = Lead.objects.filter(account=connection.account_id, pk__in=by_lead)
-    return {
-        key: set(kinds.get(change.kind).already_so(leads, change.parameters).values_list("pk", flat=True))
-        for key, change in wanted.items()
-    }
+    so: dict[int, bool] = {}
+    for group in wanted.values():
+        already = kinds.get(group[0].kind).already_so
+        known = set(already(leads, group[0].parameters).values_list("pk", flat=True)) if already else set()
+        so.update({change.pk: change.lead_id in known for change in group})
+    return so
 
 
-def _build(due: Iterable[LeadChange], so: dict[tuple[str, str], set[int]]) -> tuple[list[LeadChange], list[LeadChange]]:
-    """The changes of one lead that travel together, in order, and those with nothing to do."""
+def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[list[LeadChange], list[LeadChange]]:
+    """The changes of one lead that travel together, in order, and those with nothing to do. An edit of a field that
+    somebody changed in Kartra meanwhile is left to a person, and holds back what follows of its family."""
     chain: list[LeadChange] = []
     idle: list[LeadChange] = []
-    last_of_family: dict[str, str] = {}
-    unrepeatable = 0
+    last_of_family: dict[str, LeadChange] = {}
+    held: set[str] = set()
     for change in due:
-        encoding = ENCODINGS[change.kind]
+        if change.family in held:
+            continue
+        if change.seen and (fields := decisions.conflicts_of(lead, change)) and change.family not in last_of_family:
+            decisions.hold(lead, change, fields)
+            held.add(change.family)
+            continue
         last = last_of_family.get(change.family)
-        is_so = change.lead_id in so[change.kind, change.family] if last is None else last == change.kind
-        if is_so:
+        adds_up = kinds.get(change.kind).already_so is None
+        same = last is not None and (last.kind, last.parameters) == (change.kind, change.parameters)
+        if not adds_up and (so[change.pk] if last is None else same):
             idle.append(change)
             continue
-        if chain and (change.alone or len(chain) >= MAX_ACTIONS or (unrepeatable and not encoding.repeatable)):
+        if not fits(lead, chain, change):
             break
         chain.append(change)
-        last_of_family[change.family] = change.kind
-        unrepeatable += not encoding.repeatable
-        if change.alone:
+        last_of_family[change.family] = change
+        if change.alone or kinds.get(change.kind).money:
             break
     return chain, idle
+
+
+def _before(planned: Sequence[tuple[Lead, list[LeadChange]]]) -> dict[int, dict[str, Any]]:
+    """What is known before sending of what adds up or must not be told twice: {change id: {"score": 10}}."""
+    found: dict[int, dict[str, Any]] = {}
+    entering = [change for _, chain in planned for change in chain if change.kind == "subscribe_sequence"]
+    rows = SequenceEnrollment.objects.filter(lead__in=[change.lead_id for change in entering])
+    known = {
+        (lead, name): {"step": step, "status": status}
+        for lead, name, step, status in rows.values_list("lead", "sequence__name", "step", "status")
+        if entering
+    }
+    for lead, chain in planned:
+        new = creates(lead, chain)
+        for change in chain:
+            if change.family == "points":
+                score = 0 if new else lead.score
+                found[change.pk] = {} if score is None else {"score": score}
+            elif change.kind == "subscribe_sequence" and (new or lead.read_at):
+                found[change.pk] = {"sequence": known.get((lead.pk, change.parameters["sequence"]), {})}
+    return found
 
 
 def _skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
@@ -158,7 +193,7 @@ def _skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
         status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO, settled_at=at
     )
     for run_id in {change.run_id for change in idle if change.run_id}:
-        changes.finish_if_over(run_id)
+        runs.finish_if_over(run_id)
 
 
 def stamp(chain: Chain) -> Chain | None:
@@ -176,8 +211,12 @@ def stamp(chain: Chain) -> Chain | None:
         states = dict(
             LeadChange.objects.filter(pk__in=[change.pk for change in chain.changes]).values_list("pk", "run__state")
         )
-        kept = [c for c in chain.changes if may_send and states.get(c.pk) in (None, RunState.RUNNING)]
-        dropped = [c for c in chain.changes if c not in kept]
+        kept: list[LeadChange] = []
+        dropped: list[LeadChange] = []
+        for change in chain.changes:
+            going = may_send and states.get(change.pk) in (None, RunState.RUNNING)
+            behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
+            (kept if going and not behind else dropped).append(change)
         if dropped:
             _put_back(chain.call, dropped, states, at)
         if not kept:
@@ -191,7 +230,7 @@ def _put_back(call: ApiCall, dropped: Sequence[LeadChange], states: dict[int, st
     Attempt.objects.filter(call=call, change__in=dropped).update(proof=Proof.NOT_DONE, message="Not sent.")
     LeadChange.objects.filter(pk__in=[c.pk for c in dropped]).update(status=ChangeStatus.WAITING)
     for run_id in {c.run_id for c in dropped if states.get(c.pk) == RunState.CANCELLING and c.run_id}:
-        changes.close_cancelled_members(run_id)
+        runs.close_cancelled_members(run_id)
 
 
 def release(chains: Iterable[Chain]) -> None:
@@ -222,12 +261,12 @@ def end_leases(connection: Connection) -> int:
             ended += 1
             attempts = Attempt.objects.filter(call=call, proof=Proof.OPEN)
             rows = LeadChange.objects.filter(pk__in=attempts.values("change"), status=ChangeStatus.SENDING)
-            runs = set(rows.exclude(run=None).values_list("run_id", flat=True))
+            run_ids = set(rows.exclude(run=None).values_list("run_id", flat=True))
             if call.sent_at is None:
                 rows.update(status=ChangeStatus.WAITING)
                 attempts.update(proof=Proof.NOT_DONE, message="Never sent.")
-                for run_id in runs:
-                    changes.close_cancelled_members(run_id)
+                for run_id in run_ids:
+                    runs.close_cancelled_members(run_id)
             else:
                 rows.update(status=ChangeStatus.UNKNOWN, message="Sent, but the answer was never recorded.")
                 first_look = call.sent_at + dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])

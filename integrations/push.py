@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from integrations import calls, claim
+from integrations import calls, claim, money
 from integrations.calls import Priority
 from integrations.claim import Chain
 from integrations.kartra.client import Client
-from integrations.kartra.commands import Action, LeadRef
 from integrations.kartra.errors import KartraError, OutcomeUnknown
 from integrations.kartra.pace import LATE_S, PaceUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
-from integrations.models import Connection
+from integrations.models import Attempt, Cause, Connection
 from integrations.settle import settle
-from integrations.translate import ENCODINGS
+from integrations.translate import ENCODINGS, Composed, Look, compose
+from leads import kinds
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ class _Drain:
         if not self.claimed or len(self.in_flight) >= settings.PUSH_SENDERS:
             self._settle(timeout_s=0.5)
             return
+        if not self._prepared(self.claimed[0]):
+            return
         turn = self._turn()
         if not turn.granted:
             self._settle(timeout_s=turn.wait_s)
@@ -91,9 +93,29 @@ class _Drain:
         due_at = time.monotonic() + turn.wait_s
         chain = claim.stamp(self.claimed.popleft())
         if chain is not None:
-            self.in_flight[senders.submit(_send, self.client, chain, due_at, self._new_turn, self._on_time)] = chain
+            said = compose(chain.lead, chain.changes)
+            sent = senders.submit(_send, self.client, chain, said, due_at, self._new_turn, self._on_time)
+            self.in_flight[sent] = chain
             self.drained.sent += 1
         self._settle(timeout_s=0)
+
+    def _prepared(self, chain: Chain) -> bool:
+        """Of a refund: keep which transactions the buyer had before it, or give the chain back when Kartra cannot tell."""
+        refunds = [change for change in chain.changes if ENCODINGS[change.kind].look is Look.TRANSACTIONS]
+        if not refunds:
+            return True
+        try:
+            entries = money.listed(self.connection, chain.lead, cause=Cause.PUSH, priority=Priority.SINGLE)
+        except KartraError as error:
+            logger.warning(
+                "The transactions of lead %s could not be read before a refund: %s", chain.lead.pk, error.code
+            )
+            claim.release([self.claimed.popleft()])
+            self.ends = 0.0
+            return False
+        known = {"transactions": [entry.id for entry in entries]}
+        Attempt.objects.filter(call=chain.call, change__in=refunds).update(before=known)
+        return True
 
     def _turn(self) -> Turn:
         """Ask for this call's turn. A limiter that does not answer ends the drain: nothing is sent unlimited."""
@@ -128,6 +150,8 @@ class _Drain:
             answer, elapsed_ms = future.result()
             settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
             calls.heed(self.connection, answer if isinstance(answer, KartraError) else None)
+            if any(kinds.get(change.kind).money for change in chain.changes) and isinstance(answer, ChainReply):
+                money.read_after(self.connection, chain.lead)
             if self.connection.hold_until is not None and isinstance(answer, KartraError):
                 claim.release(self.claimed)
                 self.claimed.clear()
@@ -136,14 +160,13 @@ class _Drain:
 def _send(
     client: Client,
     chain: Chain,
+    said: Composed,
     due_at: float = math.inf,
     new_turn: Callable[[], bool] = lambda: True,
     on_time: Callable[[], None] = lambda: None,
 ) -> tuple[Answer, int]:
     """Make the POST when its turn is due (`time.monotonic`); a turn that is missed is given up for a new one. Runs in the
     pool: no ORM. Whatever goes wrong is an answer; a bug of ours counts as unknown."""
-    actions: list[Action] = [ENCODINGS[change.kind].action(change.parameters) for change in chain.changes]
-    repeatable = all(ENCODINGS[change.kind].repeatable for change in chain.changes)
     if due_at < math.inf:
         time.sleep(max(0.0, due_at - time.monotonic()))
         try:
@@ -156,11 +179,7 @@ def _send(
     began = time.monotonic()
     answer: Answer
     try:
-        answer = client.chain(
-            LeadRef(id=chain.lead.kartra_id or "", email="" if chain.lead.kartra_id else chain.lead.email),
-            actions,
-            repeatable=repeatable,
-        )
+        answer = client.chain(said.lead, said.actions, lead_fields=said.lead_fields, repeatable=said.repeatable)
     except KartraError as error:
         answer = error
     except Exception as error:  # the request may have left: never lose the chain to a bug

@@ -22,7 +22,7 @@ from integrations.kartra.errors import KartraError, Rejected
 from integrations.kartra.profile import LeadProfile
 from integrations.models import ApiCall, Cause, Connection
 from integrations.translate.profile import facts_of
-from leads import changes, mirror
+from leads import mirror, runs
 from leads.models import GoneReason, Lead, Source
 
 NOT_FOUND = frozenset({"234", "243"})
@@ -138,7 +138,7 @@ def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> Rea
     if asked.gone is not None:
         if lead is not None:
             mirror.mark_gone(lead, asked.gone, at, source=Source.REFRESH)
-            changes.skip_gone(lead)
+            runs.skip_gone(lead)
         return ReadResult(lead, False, gone=True, applied=True)
     if asked.profile is None:
         if lead is not None and not lead.kartra_id:

@@ -10,10 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from integrations import calls
 from integrations.claim import Chain
 from integrations.clock import now
+from integrations.kartra.client import created_id
 from integrations.kartra.errors import (
     CredentialsRefused,
     KartraError,
@@ -26,7 +28,8 @@ from integrations.kartra.errors import (
 )
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, Outcome, Proof
-from leads import changes, kinds, mirror
+from integrations.translate import ENCODINGS, Look, compose
+from leads import kinds, mirror, runs
 from leads.models import ChangeStatus, GoneReason, LeadChange, Reason, Source
 
 ANSWER_CHARACTERS = 4000
@@ -47,11 +50,13 @@ class Verdict:
     look_in_s: float | None = None
     alone: bool | None = None
     gone: GoneReason | None = None
+    kartra_id: str = ""  # of the lead that the call made
 
 
-def settle_times() -> list[float]:
-    """When to look whether an unclear change was done: seconds after it was sent."""
-    return [float(seconds) for seconds in settings.VERIFY_SETTLE_S]
+def settle_times(change: LeadChange | None = None) -> list[float]:
+    """When to look whether an unclear change was done: seconds after it was sent. Money takes longer to show."""
+    money = change is not None and ENCODINGS[change.kind].look is Look.TRANSACTIONS
+    return [float(seconds) for seconds in (settings.VERIFY_MONEY_SETTLE_S if money else settings.VERIFY_SETTLE_S)]
 
 
 def settle(
@@ -77,9 +82,17 @@ def settle(
             elapsed_ms=elapsed_ms,
             answer=answer[:ANSWER_CHARACTERS],
         )
-        for change, verdict in zip(chain.changes, judge(chain, reply), strict=True):
-            apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, chain.changes.index(change)))
+        positions = compose(chain.lead, chain.changes).positions
+        for change, verdict, position in zip(chain.changes, judge(chain, reply), positions, strict=True):
+            _follow(change)
+            apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, position))
     _after(chain)
+
+
+def _follow(change: LeadChange) -> None:
+    """The row of the lead as it is now: an earlier change of the call may have found it to be a lead we knew."""
+    fresh = LeadChange.objects.select_related("lead__account").get(pk=change.pk)
+    change.lead = fresh.lead
 
 
 def apply_verdict(
@@ -103,17 +116,19 @@ def apply_verdict(
         alone=verdict.alone,
         not_done=change.not_done,
     )
+    if verdict.kartra_id and not change.lead.kartra_id:
+        change.lead = mirror.adopt(change.lead, verdict.kartra_id, at)
     if verdict.status == ChangeStatus.ACCEPTED:
         kinds.get(change.kind).effect(change, at)
     elif verdict.gone is not None:
         mirror.mark_gone(change.lead, verdict.gone, at, source=Source.PUSH, cause=f"call {attempt.call_id}")
-        changes.skip_gone(change.lead)
+        runs.skip_gone(change.lead)
 
 
 def _after(chain: Chain) -> None:
     for run_id in {change.run_id for change in chain.changes if change.run_id}:
-        changes.close_cancelled_members(run_id)
-        changes.finish_if_over(run_id)
+        runs.close_cancelled_members(run_id)
+        runs.finish_if_over(run_id)
 
 
 # --- judging
@@ -121,58 +136,79 @@ def _after(chain: Chain) -> None:
 
 def judge(chain: Chain, reply: ChainReply | WholeCallRefused | KartraError) -> list[Verdict]:
     """One verdict for each change of the chain, in its order."""
+    positions = compose(chain.lead, chain.changes).positions
     if isinstance(reply, ChainReply):
-        return [_judge_action(change, outcome) for change, outcome in zip(chain.changes, reply.outcomes, strict=True)]
+        return [
+            _judge_action(change, reply.outcomes[position])
+            for change, position in zip(chain.changes, positions, strict=True)
+        ]
     if isinstance(reply, WholeCallRefused):
-        return _judge_refused_call(chain, reply)
+        return _judge_refused_call(chain, reply, positions)
     if isinstance(reply, NotSent | Throttled | CredentialsRefused):
         return [Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="") for _ in chain.changes]
-    return [_unclear(str(reply)) for _ in chain.changes]
+    return [_unclear(change, str(reply)) for change in chain.changes]
 
 
-def _unclear(message: str, *, code: str = "", look_in_s: float | None = None, alone: bool | None = None) -> Verdict:
-    wait = settle_times()[0] if look_in_s is None else look_in_s
+def _unclear(
+    change: LeadChange, message: str, *, code: str = "", look_in_s: float | None = None, alone: bool | None = None
+) -> Verdict:
+    wait = settle_times(change)[0] if look_in_s is None else look_in_s
     return Verdict(ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, alone=alone)
 
 
 def _judge_action(change: LeadChange, outcome: ActionOutcome) -> Verdict:
     if outcome.state == "done":
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message)
+        made = created_id(outcome) if change.kind == "create_lead" else ""
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made)
     if outcome.state == "missing":
-        return _unclear("Kartra's answer does not mention this action.")
+        return _unclear(change, "Kartra's answer does not mention this action.")
     return judge_refusal(change, outcome.code, outcome.message)
 
 
 def judge_refusal(change: LeadChange, code: str, message: str) -> Verdict:
     """What a refusal with this code means for a change of ours; sorted by `errors.next_step`, by what to do next."""
     step = next_step(code)
-    if step == Next.LOOK_UP:
-        return _unclear(message, code=code, look_in_s=0)
+    if step in (Next.LOOK_UP, Next.ADOPT):
+        return _unclear(change, message, code=code, look_in_s=0)
     if step == Next.VERIFY:
-        return _unclear(message, code=code)
+        return _unclear(change, message, code=code)
     if step == Next.GONE:
         return Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
     if step == Next.WAIT or step in (Next.STOP_CONNECTION, Next.STOP_APP):
         return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
     if step == Next.HOLD:
         return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
-    if step == Next.DONE_IF_UNKNOWN_BEFORE and change.attempts.filter(proof=Proof.NOT_DONE, looks__gt=0).exists():
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=message)
+    if code in ENCODINGS[change.kind].guards and _unclear_before(change):
+        words = f"Kartra says that it was done before ({message})."
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=words)
     return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
 
 
-def _judge_refused_call(chain: Chain, refusal: WholeCallRefused) -> list[Verdict]:
+def _unclear_before(change: LeadChange) -> bool:
+    """Whether an earlier try of this very change left us without a clear answer. What a partial refund leaves behind
+    proves nothing of another."""
+    if change.kind == "refund_transaction" and change.parameters.get("amount") != "whole":
+        return False
+    return change.attempts.filter(Q(looks__gt=0) | Q(code__in=["266", "267"])).exists()
+
+
+def _judge_refused_call(chain: Chain, refusal: WholeCallRefused, positions: tuple[int, ...]) -> list[Verdict]:
     """A flat error. Of one action it is that action's; about the lead it is every action's; else only the action it
-    names is refused, and what the others did is read, then sent again one by one."""
-    if len(chain.changes) == 1 or refusal.code in LEAD_CODES:
-        return [judge_refusal(change, refusal.code, refusal.message) for change in chain.changes]
-    others = _unclear("Kartra refused another action of the same call.", look_in_s=0, alone=True)
-    if refusal.blamed is None:
-        return [others for _ in chain.changes]
-    return [
-        judge_refusal(change, refusal.code, refusal.message) if index == refusal.blamed else others
-        for index, change in enumerate(chain.changes)
-    ]
+    names is refused, and what the others did is read, then sent again one by one. That the lead exists already takes the
+    rest of the call with it: the lead is read and adopted, and the rest goes on together."""
+    code, message = refusal.code, refusal.message
+    if len(set(positions)) == 1 or code in LEAD_CODES:
+        return [judge_refusal(change, code, message) for change in chain.changes]
+    if next_step(code) == Next.ADOPT:
+        return [_unclear(change, message, code=code, look_in_s=0) for change in chain.changes]
+    verdicts = []
+    for change, position in zip(chain.changes, positions, strict=True):
+        if position == refusal.blamed:
+            verdicts.append(judge_refusal(change, code, message))
+        else:
+            words = "Kartra refused another action of the same call."
+            verdicts.append(_unclear(change, words, look_in_s=0, alone=True))
+    return verdicts
 
 
 # --- words and rows

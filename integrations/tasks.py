@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef
 from integrations import apply, catalogue_reads, claim, push, refresh, verify
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat
-from leads import changes
+from leads import runs
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunDraft, RunState
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def sweep() -> None:
     at = now()
     Heartbeat.objects.update_or_create(name="sweep", defaults={"at": at})
     for run_id in BulkRun.objects.filter(state=RunState.CANCELLING).values_list("pk", flat=True):
-        changes.close_cancelled_members(run_id)
+        runs.close_cancelled_members(run_id)
     for connection in Connection.objects.all():
         claim.end_leases(connection)
         if connection.sends and LeadChange.objects.filter(

@@ -5,24 +5,29 @@ A read that fails is no evidence and does not count. Nothing is ever sent from h
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import refresh
+from integrations import money, refresh
 from integrations.calls import Priority
 from integrations.kartra.errors import CredentialsRefused, KartraError
 from integrations.models import Attempt, Cause, Connection, Outcome, Proof
 from integrations.refresh import Asked
 from integrations.settle import Verdict, apply_verdict, settle_times
-from integrations.translate import ENCODINGS
+from integrations.translate import ENCODINGS, Look
 from integrations.translate.profile import facts_of
-from leads import changes
-from leads.models import ChangeStatus, Lead, LeadChange, Reason
+from leads import kinds, mirror, runs
+from leads.models import OPEN, ChangeStatus, Lead, LeadChange, Reason
 
 MOST_NOT_DONE = 2
 """Tries in a row without an answer that were proven not done: something refuses this call each time."""
+
+
+EXISTS = "244"
+NOT_DONE = "seen not done"
 
 
 def drain(connection: Connection, *, until_s: float = 8.0, now: dt.datetime | None = None) -> int:
@@ -48,30 +53,117 @@ def drain(connection: Connection, *, until_s: float = 8.0, now: dt.datetime | No
 
 
 def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
-    """Read one lead and judge its unclear changes by what was read. False when Kartra cannot be asked now."""
+    """Look at one lead's unclear changes, each where it shows. False when Kartra cannot be asked now."""
+    due = Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at)
+    kinds_due = set(due.values_list("change__kind", flat=True))
+    looks = {ENCODINGS[kind].look for kind in kinds_due}
     try:
-        asked = refresh.ask(
-            connection, kartra_id=lead.kartra_id or "", email=lead.email, cause=Cause.VERIFY, priority=Priority.VERIFY,
-            lead=lead,
-        )  # fmt: skip
+        if Look.GUARD in looks:
+            _judge_all(
+                lead,
+                at,
+                {Look.GUARD},
+                lambda attempt: _not_done(attempt, attempt.change),
+                "sent again: Kartra refuses what was done",
+            )
+        for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
+            if look in looks:
+                _look_at_money(connection, lead, at, look)
+        if looks & {Look.LEAD, Look.MESSAGE}:
+            _look_at_lead(connection, lead, at)
     except KartraError as error:
         _look_again_later(connection, lead, at, error)
         return False
-    with transaction.atomic():
-        attempts = list(
-            Attempt.objects.unclear()
-            .filter(change__lead=lead, verify_at__lte=at)
-            .select_related("change__lead__account", "call")
-            .select_for_update(of=("self",))
-            .order_by("pk")
-        )
-        for attempt in attempts:
-            _judge(attempt, lead, asked, at)
-    refresh.apply_answer(connection, lead, asked)
-    for run_id in {attempt.change.run_id for attempt in attempts if attempt.change.run_id}:
-        changes.close_cancelled_members(run_id)
-        changes.finish_if_over(run_id)
     return True
+
+
+def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
+    """Read the lead and judge by what was read."""
+    asked = refresh.ask(
+        connection, kartra_id=lead.kartra_id or "", email=lead.email, cause=Cause.VERIFY, priority=Priority.VERIFY,
+        lead=lead,
+    )  # fmt: skip
+    with transaction.atomic():
+        attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE})
+        if asked.profile is not None and not lead.kartra_id and asked.profile.id:
+            lead = mirror.adopt(lead, asked.profile.id, at)
+        for attempt in attempts:
+            attempt.change.lead = lead
+            attempt.looks += 1
+            verdict, what = _verdict(attempt, attempt.change, lead, asked)
+            _write(attempt, verdict, at, what, asked.began_at)
+    refresh.apply_answer(connection, lead, asked)
+    _end_runs(attempts)
+
+
+def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Look) -> None:
+    """Read the payment plan or the buyer's new transactions, for each unclear change of money."""
+    for attempt in _due_attempts(lead, at, {look}, lock=False):
+        change, began_at = attempt.change, timezone.now()
+        seen: Any
+        if look is Look.SUBSCRIPTION:
+            seen = money.plan_details(
+                connection, change.parameters["subscription"], cause=Cause.VERIFY, priority=Priority.VERIFY, lead=lead
+            )
+        else:
+            known = attempt.before.get("transactions")
+            seen = None
+            if known is not None:
+                seen = money.new_since(connection, lead, known, cause=Cause.VERIFY, priority=Priority.VERIFY)
+        with transaction.atomic():
+            for fresh in _due_attempts(lead, at, {look}):
+                if fresh.pk == attempt.pk:
+                    fresh.looks += 1
+                    done = None if seen is None else ENCODINGS[change.kind].done(change.parameters, seen, fresh.before)
+                    verdict, what = _money_verdict(fresh, fresh.change, done)
+                    _write(fresh, verdict, at, what, began_at)
+        if verdict.status == ChangeStatus.ACCEPTED:
+            money.read_after(connection, lead)
+    _end_runs([attempt])
+
+
+def _money_verdict(attempt: Attempt, change: LeadChange, done: bool | None) -> tuple[Verdict, str]:
+    """Done is done. A cancellation that is seen not done is sent again (Kartra refuses a second one); whatever else costs
+    or moves money is left to a person, never repeated by machine."""
+    if done:
+        words = "Seen done in Kartra afterwards."
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=words), "seen done"
+    if done is False and change.kind == "cancel_subscription":
+        return _not_done(attempt, change), "seen not done"
+    if done is False:
+        held = Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, change.message)
+        return held, "not seen done"
+    return _cannot_tell(attempt, change), "not seen yet"
+
+
+def _due_attempts(lead: Lead, at: dt.datetime, looks: set[Look], *, lock: bool = True) -> list[Attempt]:
+    kinds_of = [kind for kind, encoding in ENCODINGS.items() if encoding.look in looks]
+    rows = (
+        Attempt.objects.unclear()
+        .filter(change__lead=lead, verify_at__lte=at, change__kind__in=kinds_of)
+        .select_related("change__lead__account", "call")
+        .order_by("pk")
+    )
+    return list(rows.select_for_update(of=("self",)) if lock else rows)
+
+
+def _judge_all(lead: Lead, at: dt.datetime, looks: set[Look], judge: Callable[[Attempt], Verdict], what: str) -> None:
+    with transaction.atomic():
+        attempts = _due_attempts(lead, at, looks)
+        for attempt in attempts:
+            attempt.looks += 1
+            _write(attempt, judge(attempt), at, what, at)
+    _end_runs(attempts)
+
+
+def _write(attempt: Attempt, verdict: Verdict, at: dt.datetime, what: str, read_at: dt.datetime) -> None:
+    apply_verdict(attempt.change, attempt, verdict, at, said={"what": what, "read_at": read_at.isoformat()})
+
+
+def _end_runs(attempts: Sequence[Attempt]) -> None:
+    for run_id in {attempt.change.run_id for attempt in attempts if attempt.change.run_id}:
+        runs.close_cancelled_members(run_id)
+        runs.finish_if_over(run_id)
 
 
 def _look_again_later(connection: Connection, lead: Lead, at: dt.datetime, error: KartraError) -> None:
@@ -82,28 +174,40 @@ def _look_again_later(connection: Connection, lead: Lead, at: dt.datetime, error
     Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at).update(verify_at=later)
 
 
-def _judge(attempt: Attempt, lead: Lead, asked: Asked, at: dt.datetime) -> None:
-    change = attempt.change
-    attempt.looks += 1
-    verdict, what = _verdict(attempt, change, lead, asked)
-    apply_verdict(change, attempt, verdict, at, said={"what": what, "read_at": asked.began_at.isoformat()})
-
-
 def _verdict(attempt: Attempt, change: LeadChange, lead: Lead, asked: Asked) -> tuple[Verdict, str]:
     if asked.gone is not None:
         gone = Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, attempt.code, change.message, gone=asked.gone)
         return gone, "the lead is deleted"
     if asked.profile is None:
+        if change.kind == "create_lead" or lead.changes.filter(kind="create_lead", status__in=OPEN).exists():
+            return _not_done(attempt, change), "Kartra has no such lead yet"
         message = change.message or "Kartra finds no lead of this address"
         return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, "", attempt.code or "243", message), "no such lead"
     facts = facts_of(asked.profile, lead.account, authority=True)
-    done = ENCODINGS[change.kind].done(change.parameters, facts)
-    if done is None:
-        return _cannot_tell(attempt, change), "the read does not show it"
+    done = ENCODINGS[change.kind].done(change.parameters, facts, attempt.before)
     if done:
         message = "Seen done in Kartra afterwards."
+        if attempt.code == EXISTS and change.kind == "create_lead":
+            message = "Kartra had this lead already; it is the one in our copy now."
         return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), "seen done"
-    return _not_done(attempt, change), "seen not done"
+    if attempt.code == EXISTS:
+        again = Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="Kartra had this lead already; the rest goes on.")
+        return again, "the lead was there already, and the call was refused as a whole"
+    if done is None:
+        return _cannot_tell(attempt, change), "the read does not show it"
+    if not kinds.get(change.kind).repeatable and not _seen_not_done_before(attempt):
+        times = settle_times(change)
+        later = times[min(attempt.looks, len(times) - 1)]
+        return Verdict(
+            ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=attempt.code, message=change.message, look_in_s=later
+        ), NOT_DONE
+    return _not_done(attempt, change), NOT_DONE
+
+
+def _seen_not_done_before(attempt: Attempt) -> bool:
+    """Whether the look before this one saw it not done too: what adds up is only sent again after two such looks."""
+    looks = [entry["what"] for entry in attempt.evidence if "read_at" in entry]
+    return bool(looks) and looks[-1] == NOT_DONE
 
 
 def _not_done(attempt: Attempt, change: LeadChange) -> Verdict:
@@ -120,7 +224,7 @@ def _not_done(attempt: Attempt, change: LeadChange) -> Verdict:
 
 
 def _cannot_tell(attempt: Attempt, change: LeadChange) -> Verdict:
-    times: Sequence[float] = settle_times()
+    times: Sequence[float] = settle_times(change)
     if attempt.looks >= len(times):
         return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, change.message)
     return Verdict(

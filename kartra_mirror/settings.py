@@ -55,6 +55,7 @@ SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
 # --- Django
 
 INSTALLED_APPS = [
+    "django.forms",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "kartra_mirror.admin.apps.MirrorAdminConfig",
@@ -87,6 +88,8 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "kartra_mirror.urls"
 WSGI_APPLICATION = "kartra_mirror.wsgi.application"
+
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # so that widgets of ours are found in templates/
 
 TEMPLATES = [
     {

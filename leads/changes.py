@@ -1,15 +1,16 @@
-"""Records wishes, alone or as a run, and steers runs. The only creator of LeadChange rows.
+"""Records wishes, alone or as a run. The only creator of LeadChange rows.
 
 Works on sets: a run of 100,000 is one INSERT … SELECT. Nothing here speaks to Kartra; `changes_recorded` says after the
 commit that there is work.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+import functools
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connection, transaction
 from django.db.models import (
     BooleanField,
@@ -31,14 +32,12 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from leads import kinds
-from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
-from leads.signals import changes_recorded
+from leads import kinds, mirror, runs
+from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
+from leads.runs import BATCH, Author, user_of
+from leads.signals import announce
 
-BATCH = 25_000
-"""Members frozen or cancelled in one transaction: under half a second on SQLite."""
-
-Author = AbstractBaseUser | AnonymousUser | None
+Step = tuple[kinds.Kind, dict[str, Any]]
 
 
 class CannotRecord(ValueError):
@@ -47,11 +46,12 @@ class CannotRecord(ValueError):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most: one a lead.
+    """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most.
 
     `total` = `will_change` + `already_so` + `gone`. `id_not_known` of those that will change are known by their address
     alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never read.
-    `oldest_read_at` is the age of the oldest of our knowledge that this count rests on.
+    `oldest_read_at` is the age of the oldest of our knowledge that this count rests on. `calls_per_lead`: one, and one
+    more for every further change that Kartra must not be told twice.
     """
 
     total: int
@@ -62,10 +62,15 @@ class Preview:
     opposite_waiting: int
     never_read: int
     oldest_read_at: dt.datetime | None
+    calls_per_lead: int = 1
 
     @property
     def calls(self) -> int:
-        return self.will_change
+        return self.will_change * self.calls_per_lead
+
+
+def _steps(kind: kinds.Kind, clean: Mapping[str, Any]) -> list[Step]:
+    return [(kinds.get(name), parameters) for name, parameters in kind.single_steps(clean)]
 
 
 def _members(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
@@ -73,18 +78,29 @@ def _members(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
     return Lead.objects.filter(account=account, pk__in=leads.order_by().values("pk"))
 
 
-def _judged(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameters: Mapping[str, Any]) -> QuerySet[Lead]:
-    """The members, each with `gone`, `queued` (an open change of the family) and `so` (it would change nothing)."""
-    open_of_family = LeadChange.objects.filter(lead=OuterRef("pk"), family=kind.family(parameters), status__in=OPEN)
-    already = kind.already_so(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
+def _judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
+    """The members, each with `opposite` (an open change of one of the families by another kind) and `so` (none of the
+    steps would change anything)."""
+    changing: list[Exists | Q] = []
+    opposite: list[Exists] = []
+    for kind, parameters in steps:
+        open_of_family = LeadChange.objects.filter(lead=OuterRef("pk"), family=kind.family(parameters), status__in=OPEN)
+        opposite.append(Exists(open_of_family.exclude(kind=kind.name)))
+        if kind.already_so is None:
+            changing.append(Q(pk__isnull=False))
+            continue
+        already = kind.already_so(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
+        changing.append(Exists(open_of_family) | ~Exists(already))
     return _members(account, leads).annotate(
-        queued=Exists(open_of_family),
-        opposite=Exists(open_of_family.exclude(kind=kind.name)),
-        so=Case(
-            When(Q(gone_at__isnull=False), then=Value(False)),
-            When(Exists(open_of_family), then=Value(False)),
-            When(Exists(already), then=Value(True)),
+        opposite=Case(
+            When(functools.reduce(operator.or_, (Q(each) for each in opposite)), then=Value(True)),
             default=Value(False),
+            output_field=BooleanField(),
+        ),
+        so=Case(
+            When(gone_at__isnull=False, then=Value(False)),
+            When(functools.reduce(operator.or_, (Q(each) for each in changing)), then=Value(False)),
+            default=Value(True),
             output_field=BooleanField(),
         ),
     )
@@ -92,8 +108,9 @@ def _judged(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameter
 
 def preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameters: Mapping[str, Any]) -> Preview:
     """Count what `record_run` would do with the same arguments. Reads only."""
+    steps = _steps(kind, parameters)
     will = Q(gone_at=None, so=False)
-    counts = _judged(account, leads, kind, parameters).aggregate(
+    counts = _judged(account, leads, steps).aggregate(
         total=Count("pk"),
         will_change=Count("pk", filter=will),
         already_so=Count("pk", filter=Q(so=True)),
@@ -103,29 +120,93 @@ def preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameter
         never_read=Count("pk", filter=Q(read_at=None, gone_at=None)),
         oldest_read_at=Min("read_at", filter=Q(gone_at=None)),
     )
-    return Preview(**counts)
+    return Preview(**counts, calls_per_lead=_calls_per_lead(steps))
+
+
+def _calls_per_lead(steps: Sequence[Step]) -> int:
+    if any(kind.name == "create_lead" for kind, _ in steps):
+        return 1 + sum(kind.name == "subscribe_calendar" for kind, _ in steps)
+    return max(1, sum(not kind.repeatable for kind, _ in steps))
 
 
 def record(
     lead: Lead, kind: kinds.Kind, parameters: Mapping[str, Any], *, by: Author = None, why: str = ""
 ) -> LeadChange:
     """Record one wish for one lead, on its own. Raises BadParameters or CannotRecord; then nothing is recorded."""
+    return record_all(lead, kind, parameters, by=by, why=why)[0]
+
+
+def record_all(
+    lead: Lead,
+    kind: kinds.Kind,
+    parameters: Mapping[str, Any],
+    *,
+    by: Author = None,
+    why: str = "",
+    seen: Mapping[str, Any] | None = None,
+) -> list[LeadChange]:
+    """Record a wish for one lead and what it carries besides, in order. `seen`: what the changed fields held when the
+    person chose. Raises BadParameters or CannotRecord; then nothing is recorded."""
     clean = kind.clean(lead.account, parameters)
+    only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
         raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
     with transaction.atomic():
-        change = LeadChange.objects.create(
-            account_id=lead.account_id,
-            lead=lead,
-            kind=kind.name,
-            parameters=clean,
-            family=kind.family(clean),
-            requested_by=_user(by),
-            why=why,
-            requested_at=timezone.now(),
+        _check_members(only, kind, clean, 1)
+        recorded = [
+            LeadChange.objects.create(
+                account_id=lead.account_id,
+                lead=lead,
+                kind=step.name,
+                parameters=given,
+                family=step.family(given),
+                seen=dict(seen or {}) if step.name == kind.name else {},
+                requested_by=user_of(by),
+                why=why,
+                requested_at=timezone.now(),
+            )
+            for step, given in _steps(kind, clean)
+        ]
+        announce(lead.account_id)
+    return recorded
+
+
+def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
+    """The row for a lead that is to be created. Raises BadParameters, or CannotRecord if Kartra is known to have it."""
+    clean = kinds.get("create_lead").clean(account, parameters)
+    known = mirror.find(account, email=clean["email"])
+    if known is not None and known.gone_at:
+        raise CannotRecord(f"Kartra had a lead of this address and says it is deleted: {known.kartra_id}.")
+    if known is not None and known.kartra_id:
+        raise CannotRecord(f"Kartra has a lead of this address already: {known.kartra_id}. Change that one instead.")
+    if known is not None and known.changes.filter(kind="create_lead", status__in=OPEN).exists():
+        raise CannotRecord("A lead of this address is being created already.")
+    return mirror.expect(account, clean["email"], timezone.now())
+
+
+def create_lead(
+    account: Account, parameters: Mapping[str, Any], *, by: Author = None, why: str = ""
+) -> list[LeadChange]:
+    """Record that a lead is to be created in Kartra, with all it is to have. Raises BadParameters or CannotRecord."""
+    with transaction.atomic():
+        lead = lead_to_create(account, parameters)
+        return record_all(lead, kinds.get("create_lead"), parameters, by=by, why=why)
+
+
+def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+    most = kind.most(clean)
+    if most is not None and size > most:
+        raise CannotRecord(
+            f"{kind.label}: {size:,} leads at once is too many; at most {most:,} {'is' if most == 1 else 'are'} allowed."
         )
-        _announce(lead.account_id)
-    return change
+    if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
+        raise CannotRecord(kind.applies_words)
+    if kind.exclusive:
+        account = leads.values("account")[:1]
+        open_ones = LeadChange.objects.filter(account__in=account, family=kind.family(clean), status__in=OPEN)
+        other = open_ones.first()
+        if other is not None:
+            raise CannotRecord(f"“{capfirst(str(other))}” is not settled yet. Wait for it, or decide about it first.")
 
 
 def record_run(
@@ -140,7 +221,7 @@ def record_run(
     expected: int | None = None,
 ) -> BulkRun:
     """Freeze the set of leads as the members of a new run and start it. Returns the run, already running (or, where
-    nothing is to be sent, finished).
+    nothing is to be sent, finished). A kind of several steps makes one change for each step and lead.
 
     Over BATCH leads it is frozen in several transactions and is `preparing` meanwhile, which the pusher leaves alone.
     Raises BadParameters, or CannotRecord if the set is empty or leaves the account; then nothing is recorded.
@@ -152,46 +233,58 @@ def record_run(
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
+    steps = _steps(kind, clean)
     now = timezone.now()
     with transaction.atomic():
+        _check_members(members, kind, clean, size)
         run = BulkRun.objects.create(
             account=account,
             name=name or capfirst(kind.sentence(clean))[:200],
             kind=kind.name,
             parameters=clean,
-            created_by=_user(by),
+            created_by=user_of(by),
             why=why,
             expected=size if expected is None else expected,
         )
         if size <= BATCH:
-            _freeze(run, members, kind, now)
-            start(run)
+            _freeze(run, members, steps, now)
+            runs.start(run)
     if size > BATCH:
         # The ids first, so that the set is the one of this moment whatever happens between the batches.
         ids = list(members.order_by("pk").values_list("pk", flat=True))
         for first in range(0, len(ids), BATCH):
             low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
             with transaction.atomic():
-                _freeze(run, members.filter(pk__gte=low, pk__lte=high), kind, now)
-        start(run)
+                _freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now)
+        runs.start(run)
     return run
 
 
-def _freeze(run: BulkRun, members: QuerySet[Lead], kind: kinds.Kind, now: dt.datetime) -> None:
-    """One INSERT … SELECT: a change for every member, those with nothing to do already skipped with the reason."""
-    judged = _judged(run.account, members, kind, run.parameters).order_by("pk")
+def _freeze(run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime) -> None:
+    """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason."""
+    for step in steps:
+        _freeze_step(run, members, step, now)
+
+
+def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime) -> None:
+    kind, parameters = step
+    judged = _judged(run.account, members, [step]).order_by("pk")
     idle = Q(gone_at__isnull=False) | Q(so=True)
 
     def text(value: str) -> Value:
         return Value(value, output_field=TextField())
+
+    def json(value: Any) -> Cast:
+        return Cast(Value(value, output_field=JSONField()), JSONField())
 
     columns = {
         "account_id": Value(run.account_id),
         "lead_id": None,
         "run_id": Value(run.pk),
         "kind": text(kind.name),
-        "parameters": Cast(Value(run.parameters, output_field=JSONField()), JSONField()),
-        "family": text(kind.family(run.parameters)),
+        "parameters": json(parameters),
+        "family": text(kind.family(parameters)),
+        "seen": json({}),
         "status": Case(
             When(idle, then=text(ChangeStatus.SKIPPED)), default=text(ChangeStatus.WAITING), output_field=CharField()
         ),
@@ -216,96 +309,8 @@ def _freeze(run: BulkRun, members: QuerySet[Lead], kind: kinds.Kind, now: dt.dat
     }
     annotations = {f"new_{name}": expression for name, expression in columns.items() if expression is not None}
     selected = [f"new_{name}" if expression is not None else "pk" for name, expression in columns.items()]
-    sql, parameters = judged.annotate(**annotations).values_list(*selected).query.sql_with_params()
+    sql, given = judged.annotate(**annotations).values_list(*selected).query.sql_with_params()
     table = connection.ops.quote_name(LeadChange._meta.db_table)
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) {sql}", parameters)
-
-
-def _user(by: Author) -> Any:
-    return by if by is not None and getattr(by, "pk", None) else None
-
-
-def _announce(account_id: int) -> None:
-    transaction.on_commit(lambda: changes_recorded.send(sender=LeadChange, account_id=account_id), robust=True)
-
-
-# --- steering a run
-
-
-def start(run: BulkRun) -> None:
-    """Let a frozen run go. Safe to repeat."""
-    with transaction.atomic():
-        if BulkRun.objects.filter(pk=run.pk, state=RunState.PREPARING).update(state=RunState.RUNNING):
-            _announce(run.account_id)
-        finish_if_over(run.pk)
-    run.refresh_from_db()
-
-
-def pause(run: BulkRun, *, why: str = "") -> bool:
-    """Hold the run's waiting changes back. True if it was running."""
-    changed = BulkRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
-        state=RunState.PAUSED, paused_at=timezone.now(), paused_why=why
-    )
-    run.refresh_from_db()
-    return bool(changed)
-
-
-def resume(run: BulkRun) -> bool:
-    """Let a paused run go on. True if it was paused."""
-    with transaction.atomic():
-        changed = BulkRun.objects.filter(pk=run.pk, state=RunState.PAUSED).update(
-            state=RunState.RUNNING, paused_at=None, paused_why=""
-        )
-        if changed:
-            _announce(run.account_id)
-    run.refresh_from_db()
-    return bool(changed)
-
-
-def cancel(run: BulkRun, *, by: Author = None) -> bool:
-    """Stop the run: no new call starts for it; calls in flight end and are recorded; what was queued is cancelled.
-
-    True if there was something to stop. Safe to repeat: an interrupted cancel goes on where it was.
-    """
-    stopped = BulkRun.objects.filter(pk=run.pk).under_way().exclude(state=RunState.CANCELLING)
-    changed = stopped.update(state=RunState.CANCELLING, cancelled_by=_user(by), paused_at=None, paused_why="")
-    close_cancelled_members(run.pk)
-    run.refresh_from_db()
-    return bool(changed)
-
-
-def close_cancelled_members(run_id: int) -> None:
-    """Cancel what still waits in a run that is being cancelled, in batches, and end the run when all is over."""
-    waiting = LeadChange.objects.filter(run_id=run_id, run__state=RunState.CANCELLING, status=ChangeStatus.WAITING)
-    while True:
-        with transaction.atomic():
-            ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:BATCH])
-            if not ids:
-                break
-            LeadChange.objects.filter(
-                run_id=run_id, pk__gte=ids[0], pk__lte=ids[-1], status=ChangeStatus.WAITING
-            ).update(status=ChangeStatus.CANCELLED, settled_at=timezone.now())
-    finish_if_over(run_id)
-
-
-def finish_if_over(run_id: int) -> bool:
-    """End the run if nothing of it is queued, in flight or being checked. Undecided members do not keep it open."""
-    going = LeadChange.objects.filter(
-        run=OuterRef("pk"), status__in=[ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
-    )
-    over = BulkRun.objects.filter(~Exists(going), pk=run_id)
-    now = timezone.now()
-    finished = over.filter(state=RunState.RUNNING).update(state=RunState.FINISHED, ended_at=now)
-    return bool(finished or over.filter(state=RunState.CANCELLING).update(state=RunState.CANCELLED, ended_at=now))
-
-
-def skip_gone(lead: Lead) -> int:
-    """Close the waiting changes of a lead that is deleted in Kartra. How many there were."""
-    waiting = LeadChange.objects.filter(lead=lead, status=ChangeStatus.WAITING)
-    runs = set(waiting.exclude(run=None).values_list("run_id", flat=True))
-    closed = waiting.update(status=ChangeStatus.SKIPPED, reason=Reason.GONE, settled_at=timezone.now())
-    for run_id in runs:
-        finish_if_over(run_id)
-    return closed
+        cursor.execute(f"INSERT INTO {table} ({names}) {sql}", given)

@@ -6,7 +6,7 @@ from integrations.models import Connection
 from integrations.sandbox import control, demo
 from integrations.sandbox.server import KEY, PASSWORD, UNLIMITED_APP_ID, Sandbox
 from integrations.translate.profile import utc_of
-from leads.models import Lead, MailingList, Sequence, Tag
+from leads.models import CustomField, Lead, MailingList, Sequence, Tag
 
 
 class SandboxForTests:
@@ -71,6 +71,11 @@ class SandboxForTests:
         for kind, model in (("tag", Tag), ("list", MailingList), ("sequence", Sequence)):
             for thing in self.server.store.things(1, kind):
                 model.objects.get_or_create(account=connection.account, name=thing["name"])
+        for thing in self.server.store.things(1, "custom_field"):
+            CustomField.objects.get_or_create(
+                account=connection.account, identifier=thing["name"],
+                defaults={"type": thing["type"], "options": [[str(n), words] for n, words in thing["options"]]},
+            )  # fmt: skip
 
     def mirrored_lead(self, connection: Connection, email: str, **fields: str) -> Lead:
         """A lead that both sides know, read a while ago."""

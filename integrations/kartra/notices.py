@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from integrations.kartra.profile import LeadProfile, MembershipState, membership_of, profile_of
-from integrations.kartra.values import NotJson, decoded, ident, json_of, text
+from integrations.kartra.values import NotJson, decoded, ident, json_of, rows, text
 
 MAX_FIELDS = 2000
 DEEPEST = 200
@@ -175,3 +175,35 @@ def named(notice: Notice, noun: str) -> tuple[str, str]:
 def membership(notice: Notice) -> MembershipState:
     """The membership of an event, nested or flat."""
     return membership_of(_wrapped(notice, "membership"))
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A booking as an event tells it: `starts` are naive texts in `zone` (an IANA name, may be empty)."""
+
+    id: str
+    calendar: str
+    class_name: str
+    starts: tuple[str, ...]
+    zone: str
+
+
+def booking(notice: Notice) -> Booking:
+    """The booking of a calendar event."""
+    inner = _wrapped(notice, "calendar")
+    events = [entry for entry in rows(inner.get("events")) if isinstance(entry, Mapping)]
+    return Booking(
+        id=ident(inner.get("calendar_subscription_id")),
+        calendar=text(inner.get("calendar_name")),
+        class_name=text(inner.get("class_name")),
+        starts=tuple(date for entry in events if (date := text(entry.get("event_date")).strip())),
+        zone=text(inner.get("vendor_timezone")).strip()[:64],
+    )
+
+
+def transaction(notice: Notice) -> Mapping[str, Any]:
+    """The payment of an event, wrapped or flat; an older event's `price` is the amount."""
+    inner = dict(_wrapped(notice, "transaction_details"))
+    if "transaction_full_amount" not in inner and "price" in inner:
+        inner["transaction_full_amount"] = inner["price"]
+    return inner

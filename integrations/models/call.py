@@ -125,7 +125,8 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
 class Attempt(models.Model):
     """One change's place in one call, what Kartra said of it, and the evidence.
 
-    `evidence` is a list of {"at": ISO time, "what": words, …} in the order it came. `verify_at`: when to look next.
+    `evidence` is a list of {"at": ISO time, "what": words, …} in the order it came. `before` is what was known before it
+    was sent and decides afterwards, e.g. {"score": 10}. `verify_at`: when to look next.
     """
 
     change = models.ForeignKey(LeadChange, on_delete=models.PROTECT, related_name="attempts")
@@ -135,6 +136,7 @@ class Attempt(models.Model):
     proof = models.CharField(max_length=12, choices=Proof, default=Proof.OPEN)
     code = models.CharField(max_length=16, blank=True, default="")
     message = models.TextField(blank=True, default="")
+    before = models.JSONField(default=dict, blank=True)
     evidence = models.JSONField(default=list, blank=True)
     looks = models.PositiveSmallIntegerField(default=0, help_text="Reads that counted as evidence.")
     verify_at = models.DateTimeField(null=True, blank=True)

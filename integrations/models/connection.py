@@ -68,6 +68,8 @@ class Connection(models.Model):
         permissions = [
             ("switch_sending", "Can switch sending on and off"),
             ("see_webhook_addresses", "Can see the addresses for Kartra"),
+            ("use_console", "Can make any call to Kartra's API by hand"),
+            ("create_customfield", "Can create custom fields in Kartra"),
         ]
         constraints = [
             models.CheckConstraint(

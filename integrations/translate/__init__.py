@@ -1,9 +1,27 @@
 """Our words ↔ Kartra's, by noun as in `leads.kinds`: how a kind is said to Kartra, and what proves that it was done."""
 
-from integrations.translate import lists, tags
-from integrations.translate.base import Encoding
+from collections.abc import Sequence
 
-ENCODINGS: dict[str, Encoding] = {**tags.ENCODINGS, **lists.ENCODINGS}
+from integrations.translate import billing, calendars, composing, fields, lists, points, sequences, tags
+from integrations.translate.base import Encoding, Look
+from integrations.translate.composing import Composed, creates, fits
+from leads.models import Lead, LeadChange
+
+ENCODINGS: dict[str, Encoding] = {
+    **fields.ENCODINGS,
+    **tags.ENCODINGS,
+    **lists.ENCODINGS,
+    **points.ENCODINGS,
+    **sequences.ENCODINGS,
+    **calendars.ENCODINGS,
+    **billing.ENCODINGS,
+}
 """By the name of the kind; a test says that none is missing."""
 
-__all__ = ["ENCODINGS", "Encoding"]
+
+def compose(lead: Lead, changes: Sequence[LeadChange]) -> Composed:
+    """The one call that says these changes of a lead to Kartra."""
+    return composing.compose(ENCODINGS, lead, changes)
+
+
+__all__ = ["ENCODINGS", "Composed", "Encoding", "Look", "compose", "creates", "fits"]

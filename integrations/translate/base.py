@@ -1,21 +1,34 @@
 """What the pusher and the verifier must know of a kind."""
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from integrations.kartra.commands import Action
-from leads.mirror import LeadFacts
+
+
+class Look(enum.Enum):
+    """Where it can be seen whether a change was done."""
+
+    LEAD = "lead"  # a read of the lead; `seen` is LeadFacts
+    MESSAGE = "message"  # no read shows it; a message from Kartra may
+    GUARD = "guard"  # sent again, Kartra refuses what was done before
+    SUBSCRIPTION = "subscription"  # details of the payment plan; `seen` is SubscriptionDetails
+    TRANSACTIONS = "transactions"  # the buyer's transactions that are new since; `seen` is [TransactionDetails]
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a kind of change is said to Kartra.
+    """How a kind of change is said to Kartra, and what proves that it was done.
 
-    `action(parameters)` is the command. `done(parameters, facts)`: whether a complete read of the lead shows it done;
-    None if such a read cannot tell. `repeatable`: doing it twice ends the same as doing it once.
+    `action(parameters)` is the command. `lead_fields(parameters)`, of profile changes alone: what travels in `lead[…]`
+    of the leading command. `done(parameters, seen, before)`: whether what was seen afterwards shows it done, given what
+    was known before it was sent; None if that cannot tell. `guards`: codes that Kartra answers to what was done before.
     """
 
     action: Callable[[Mapping[str, Any]], Action]
-    done: Callable[[Mapping[str, Any], LeadFacts], bool | None]
-    repeatable: bool = True
+    done: Callable[[Mapping[str, Any], Any, Mapping[str, Any]], bool | None]
+    look: Look = Look.LEAD
+    lead_fields: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    guards: frozenset[str] = frozenset()

@@ -1,6 +1,7 @@
 """Kartra's lead → the mirror's facts. Kartra's dates have no zone; the account's zone makes them UTC."""
 
 import datetime as dt
+import zoneinfo
 from typing import Any
 
 from integrations.kartra.profile import LeadProfile
@@ -20,6 +21,15 @@ def utc_of(text: str, account: Account) -> dt.datetime | None:
         return aware.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def utc_in(text: str, zone: str, account: Account) -> dt.datetime | None:
+    """A naive date of an event in the zone the event names ("America/Detroit"), else in the account's, as UTC."""
+    try:
+        naive = dt.datetime.fromisoformat(text.strip())
+        return naive.replace(tzinfo=zoneinfo.ZoneInfo(zone)).astimezone(dt.UTC)
+    except (ValueError, OverflowError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return utc_of(text, account)
 
 
 def facts_of(profile: LeadProfile, account: Account, *, authority: bool) -> LeadFacts:

@@ -6,10 +6,10 @@ from integrations.translate.base import Encoding
 ENCODINGS = {
     "assign_tag": Encoding(
         action=lambda parameters: commands.assign_tag(tag_name=parameters["tag"]),
-        done=lambda parameters, facts: None if facts.tags is None else parameters["tag"] in facts.tags,
+        done=lambda parameters, facts, before: None if facts.tags is None else parameters["tag"] in facts.tags,
     ),
     "unassign_tag": Encoding(
         action=lambda parameters: commands.unassign_tag(tag_name=parameters["tag"]),
-        done=lambda parameters, facts: None if facts.tags is None else parameters["tag"] not in facts.tags,
+        done=lambda parameters, facts, before: None if facts.tags is None else parameters["tag"] not in facts.tags,
     ),
 }

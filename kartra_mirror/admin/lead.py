@@ -140,7 +140,7 @@ class LeadAdmin(ModelAdmin):
     search_fields = ["email", "first_name", "last_name", "phone", "company", "=kartra_id"]
     search_help_text = "Email, name, phone, company or Kartra id"
     ordering = ["-pk"]
-    actions = [prepare.draft_action(kind) for kind in kinds.ALL.values()]
+    actions = [prepare.draft_action(kind) for kind in kinds.IN_BULK.values()]
     actions_selection_counter = True
     change_form_template = "admin/leads/lead/page.html"
 
@@ -244,7 +244,7 @@ class LeadAdmin(ModelAdmin):
             "wishes": [(change, STATUS_WORDS[change.status]) for change in wishes],
             "timeline": lead.activities.select_related("change__run")[:TIMELINE],
             "calls": ApiCall.objects.filter(lead=lead).exclude(writes=False, cause=Cause.REFRESH)[:20],
-            "kinds": [kind for kind in kinds.ALL.values() if user.has_perm(kind.permission)],
+            "kinds": [kind for kind in kinds.IN_BULK.values() if user.has_perm(kind.permission)],
             "may_read": connection_of(lead.account) is not None,
         }
         return TemplateResponse(request, self.change_form_template, context)
@@ -252,7 +252,7 @@ class LeadAdmin(ModelAdmin):
     def prepare_view(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Begin a change of this one lead: a draft like that of a bulk action."""
         lead = self._lead(request, pk)
-        if kind not in kinds.ALL:
+        if kind not in kinds.IN_BULK:
             raise Http404
         if request.method != "POST":
             return HttpResponseRedirect(lead.get_absolute_url())

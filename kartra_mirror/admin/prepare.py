@@ -23,6 +23,7 @@ from django.utils.text import capfirst
 from integrations import switch
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, kinds
+from leads.kinds.base import stored
 from leads.models import Account, BulkRun, Lead, RunDraft
 
 
@@ -53,14 +54,23 @@ class DraftForm(forms.Form):
 
     def __init__(self, kind: kinds.Kind, account: Account, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields.update(kind.form_fields(account))
+        self.kind, self.account = kind, account
+        self.parameters: dict[str, Any] = {}
+        self.fields.update(kind.fields(account))
         self.fields["why"] = forms.CharField(
             label="Why (for your colleagues)", required=False, max_length=500, widget=forms.TextInput()
         )
         style(self)
 
-    def parameters(self) -> dict[str, Any]:
-        return {name: value for name, value in self.cleaned_data.items() if name != "why"}
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            given = {name: value for name, value in cleaned.items() if name != "why"}
+            try:
+                self.parameters = self.kind.clean(self.account, self.kind.given_in_form(given))
+            except kinds.BadParameters as problem:
+                raise forms.ValidationError(str(problem)) from None
+        return cleaned
 
 
 def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
@@ -102,7 +112,8 @@ def page(request: HttpRequest, key: Any) -> HttpResponse:
         return _start(request, draft, kind, account, leads, back)
     form = DraftForm(kind, account, request.POST or None, initial=draft.parameters.get("form"))
     if request.method == "POST" and form.is_valid():
-        draft.parameters = {"clean": form.parameters(), "form": form.cleaned_data}
+        shown_again = {name: stored(value) for name, value in form.cleaned_data.items()}
+        draft.parameters = {"clean": form.parameters, "form": shown_again}
         draft.save(update_fields=["parameters"])
         return redirect(draft)
     shown = _preview(account, leads, kind, draft) if draft.parameters and request.method != "POST" else None
@@ -133,6 +144,7 @@ def _preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, draft: R
         "until": timezone.now() + dt.timedelta(seconds=seconds),
         "mark": _mark(counted),
         "can_be_undone": bool(kind.inverse),
+        "warnings": kinds.warnings(draft.parameters["clean"]),
         "why_not": switch.why_not_sending(connection)
         if connection
         else "This account has no connection to Kartra yet.",

@@ -20,7 +20,7 @@ from integrations.models import Connection
 from integrations.settle import remedy
 from kartra_mirror.admin import prepare
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
-from leads import changes, kinds
+from leads import kinds, runs
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Reason, RunState
 from leads.words import RUN_WORDS, STATUS_WORDS
 
@@ -180,11 +180,11 @@ class BulkRunAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(run.get_absolute_url())
         wanted = request.POST.get("do", "")
         if wanted == "cancel":
-            done = changes.cancel(run, by=request.user)
+            done = runs.cancel(run, by=request.user)
         elif wanted == "pause":
-            done = changes.pause(run, why=f"Paused by {request.user}.")
+            done = runs.pause(run, why=f"Paused by {request.user}.")
         elif wanted == "resume":
-            done = changes.resume(run)
+            done = runs.resume(run)
         else:
             raise Http404
         run.refresh_from_db()

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -11,6 +12,10 @@ from django.db.models import QuerySet
 from leads.models import Account, Lead, LeadChange
 
 Parameters = Mapping[str, Any]
+Step = tuple[str, dict[str, Any]]
+
+FIREWALL = "<>{}[]\\"
+"""Characters that Kartra's firewall is reported to refuse, answering with a web page."""
 
 
 class UnknownKind(ValueError):
@@ -21,41 +26,58 @@ class BadParameters(ValueError):
     """What was given for a change cannot be meant. The text is a sentence for the person who gave it."""
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One thing a kind asks for. `field(account)` is its form field; the field's own cleaning decides what is valid."""
-
-    name: str
-    field: Callable[[Account], forms.Field]
+def _everyone(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads
 
 
 @dataclass(frozen=True)
 class Kind:
     """One kind of change.
 
-    `family(parameters)` is what it is about: changes of one family and lead keep their order. `already_so(leads,
-    parameters)` narrows a query of leads to those on which it would change nothing. `sentence(parameters)` says it in
-    words ("assign the tag VIP"). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is
-    Django's, in full. `inverse` is the kind that takes it back, if any.
+    `fields(account)` are its parameters as form fields by name, with the account's own choices; their cleaning decides
+    what is valid, and `check(account, clean)` what they may be together (ValidationError). `family(parameters)` is what
+    it is about: changes of one family and lead keep their order. `sentence(parameters)` says it in words ("assign the
+    tag VIP"). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is Django's, in full.
+    `inverse` is the kind that takes it back, if any.
+
+    `already_so(leads, parameters)` narrows a query of leads to those on which it would change nothing; None where it
+    never is, because it adds up. `applies(leads, parameters)` narrows to leads it can be meant for, else `applies_words`.
+    `steps(parameters)` are the single changes it consists of, [(kind, parameters), …]; None: itself alone.
+    `sparse`: only parameters that were given count, the others are left as they are. `most(parameters)`: the most leads
+    it may be asked for at once. `repeatable`: doing it twice ends the same as doing it once; a call holds at most one
+    change that is not. `exclusive`: refused while another of its family is open. `money`: it may cost or move
+    money, so it is asked for on a page of its own.
     """
 
     name: str
     label: str
-    parameters: tuple[Parameter, ...]
     permission: str
+    fields: Callable[[Account], dict[str, forms.Field]]
     family: Callable[[Parameters], str]
     sentence: Callable[[Parameters], str]
-    already_so: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]]
     effect: Callable[[LeadChange, dt.datetime], None]
+    already_so: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
     inverse: str = ""
+    check: Callable[[Account, dict[str, Any]], None] = lambda account, clean: None
+    applies: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
+    applies_words: str = "It cannot be done for these leads."
+    steps: Callable[[Parameters], list[Step]] | None = None
+    sparse: bool = False
+    most: Callable[[Parameters], int | None] = lambda parameters: None
+    repeatable: bool = True
+    exclusive: bool = False
+    money: bool = False
 
-    def form_fields(self, account: Account) -> dict[str, forms.Field]:
-        """The kind's form fields by parameter name, with the account's own choices."""
-        return {parameter.name: parameter.field(account) for parameter in self.parameters}
+    def single_steps(self, parameters: Parameters) -> list[Step]:
+        """The single changes of it, in the order in which they are to be done."""
+        return [(self.name, dict(parameters))] if self.steps is None else self.steps(parameters)
 
     def clean(self, account: Account, given: Parameters) -> dict[str, Any]:
-        """The parameters as they are stored. Raises BadParameters with every complaint in one text."""
-        fields = self.form_fields(account)
+        """The parameters as they are stored (plain JSON). Raises BadParameters with every complaint in one text.
+
+        Cleaning what is clean gives the same.
+        """
+        fields = self.fields(account)
         unknown = sorted(set(given) - set(fields))
         if unknown:
             raise BadParameters(
@@ -64,28 +86,49 @@ class Kind:
         clean: dict[str, Any] = {}
         complaints: list[str] = []
         for name, field in fields.items():
+            if self.sparse and name not in given and not field.required:
+                continue
             try:
-                clean[name] = field.clean(given.get(name))
+                clean[name] = stored(field.clean(given.get(name)))
             except forms.ValidationError as error:
                 complaints.append(f"{name}: {' '.join(error.messages)}")
+        if not complaints:
+            try:
+                self.check(account, clean)
+            except forms.ValidationError as error:
+                complaints = list(error.messages)
         if complaints:
             raise BadParameters(" ".join(complaints))
         return clean
 
+    def given_in_form(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters out of a form's cleaned data. What was left empty in a form was not given."""
+        plain = {name: stored(value) for name, value in cleaned.items()}
+        return {name: value for name, value in plain.items() if value not in ("", [])} if self.sparse else plain
 
-class CatalogueChoice(forms.ChoiceField):
-    """A name out of the account's catalogue, as it stands there byte for byte. Names no longer in Kartra are refused."""
 
-    default_error_messages = {
-        "required": "Please choose one.",
-        "invalid_choice": (
-            "“%(value)s” is not in our copy of this account. If it is new in Kartra, update the catalogue from Kartra first."
-        ),
-    }
+def stored(value: Any) -> Any:
+    """A cleaned value as plain JSON: dates in ISO form, times as HH:MM, amounts as text."""
+    if isinstance(value, dt.datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, dt.time):
+        return value.strftime("%H:%M")
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return "" if value is None else value
 
-    def __init__(self, things: QuerySet[Any], *, label: str) -> None:
-        names = list(things.filter(missing_since=None).order_by("name").values_list("name", flat=True))
-        super().__init__(label=label, choices=[("", "Choose…"), *((name, name) for name in names)])
 
-    def to_python(self, value: Any) -> str:
-        return "" if value in (None, "") else str(value)
+def warnings(parameters: Parameters) -> list[str]:
+    """What a person should know before this is sent: texts that Kartra's firewall may refuse."""
+    found = []
+    for name, value in parameters.items():
+        texts = value if isinstance(value, list) else [value]
+        odd = [character for character in FIREWALL if any(character in str(text) for text in texts)]
+        if odd:
+            found.append(
+                f"{name.replace('_', ' ')} holds {' '.join(odd)}: Kartra's firewall is reported to refuse such texts. "
+                "It may come to nothing; then it is left to you to decide."
+            )
+    return found

@@ -6,12 +6,13 @@ from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
 
 from leads import mirror
-from leads.kinds.base import CatalogueChoice, Kind, Parameter, Parameters
+from leads.kinds.base import Kind, Parameters
+from leads.kinds.fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, ListSubscription, MailingList, Source
 
 
-def _field(account: Account) -> forms.Field:
-    return CatalogueChoice(MailingList.objects.filter(account=account), label="List")
+def _fields(account: Account) -> dict[str, forms.Field]:
+    return {"list": CatalogueChoice(MailingList.objects.filter(account=account), label="List")}
 
 
 def _family(parameters: Parameters) -> str:
@@ -39,7 +40,7 @@ def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
 SUBSCRIBE_LIST = Kind(
     name="subscribe_list",
     label="Add to a list",
-    parameters=(Parameter("list", _field),),
+    fields=_fields,
     permission="leads.subscribe_list",
     family=_family,
     sentence=lambda parameters: f"add to the list {parameters.get('list', '')}",
@@ -50,7 +51,7 @@ SUBSCRIBE_LIST = Kind(
 UNSUBSCRIBE_LIST = Kind(
     name="unsubscribe_list",
     label="Remove from a list",
-    parameters=(Parameter("list", _field),),
+    fields=_fields,
     permission="leads.unsubscribe_list",
     family=_family,
     sentence=lambda parameters: f"remove from the list {parameters.get('list', '')}",

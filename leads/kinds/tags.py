@@ -6,12 +6,13 @@ from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
 
 from leads import mirror
-from leads.kinds.base import CatalogueChoice, Kind, Parameter, Parameters
+from leads.kinds.base import Kind, Parameters
+from leads.kinds.fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, LeadTag, Source, Tag
 
 
-def _field(account: Account) -> forms.Field:
-    return CatalogueChoice(Tag.objects.filter(account=account), label="Tag")
+def _fields(account: Account) -> dict[str, forms.Field]:
+    return {"tag": CatalogueChoice(Tag.objects.filter(account=account), label="Tag")}
 
 
 def _family(parameters: Parameters) -> str:
@@ -37,7 +38,7 @@ def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
 ASSIGN_TAG = Kind(
     name="assign_tag",
     label="Assign a tag",
-    parameters=(Parameter("tag", _field),),
+    fields=_fields,
     permission="leads.assign_tag",
     family=_family,
     sentence=lambda parameters: f"assign the tag {parameters.get('tag', '')}",
@@ -48,7 +49,7 @@ ASSIGN_TAG = Kind(
 UNASSIGN_TAG = Kind(
     name="unassign_tag",
     label="Remove a tag",
-    parameters=(Parameter("tag", _field),),
+    fields=_fields,
     permission="leads.unassign_tag",
     family=_family,
     sentence=lambda parameters: f"remove the tag {parameters.get('tag', '')}",

@@ -3,30 +3,57 @@
 Every function is safe to repeat: what is already so is left alone and leaves no trace in the timeline.
 """
 
+from leads.mirror.bookings import BOOKED, end_booking, set_booking
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import set_catalogue, set_custom_fields, things
-from leads.mirror.facts import FIELDS, CustomFieldFact, Difference, LeadFacts, MembershipFact, Taken
+from leads.mirror.confirmed import add_points, adopt, expect, set_profile
+from leads.mirror.facts import (
+    FIELDS,
+    CustomFieldFact,
+    Difference,
+    LeadFacts,
+    MembershipFact,
+    SubscriptionFact,
+    Taken,
+    TransactionFact,
+)
 from leads.mirror.leads import compare, find, mark_absent, mark_dirty, mark_gone, take
-from leads.mirror.ties import set_list, set_tag
+from leads.mirror.money import note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
+from leads.mirror.ties import set_list, set_sequence, set_tag
 
 __all__ = [
+    "BOOKED",
     "FIELDS",
     "CustomFieldFact",
     "Difference",
     "LeadFacts",
     "MembershipFact",
     "Row",
+    "SubscriptionFact",
     "Taken",
+    "TransactionFact",
     "Written",
+    "add_points",
+    "adopt",
     "compare",
+    "end_booking",
+    "expect",
     "find",
     "mark_absent",
     "mark_dirty",
     "mark_gone",
+    "note_plan_edit",
+    "note_refund",
+    "set_booking",
     "set_catalogue",
     "set_custom_fields",
     "set_list",
+    "set_plan_status",
+    "set_profile",
+    "set_sequence",
+    "set_subscription",
     "set_tag",
+    "set_transaction",
     "take",
     "things",
     "write_rows",

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from leads.models import Lead
@@ -84,3 +85,50 @@ class CustomFieldFact:
     type: str
     kartra_id: str = ""
     options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TransactionFact:
+    """What was told of one transaction; "" and None are "not told". Amounts are in the account's currency, `at` is UTC.
+
+    `authority`: Kartra's own details, a payment message with the right secret, or its export. `raw` as it came.
+    """
+
+    kartra_id: str
+    type: str = ""
+    product: str = ""
+    product_id: str = ""
+    price_point: str = ""
+    quantity: int | None = None
+    full_amount: Decimal | None = None
+    base_amount: Decimal | None = None
+    discount: Decimal | None = None
+    shipping: Decimal | None = None
+    tax: Decimal | None = None
+    at: dt.datetime | None = None
+    parent_kartra_id: str = ""
+    subscription_id: str = ""
+    affiliate: str = ""
+    authority: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SubscriptionFact:
+    """What was told of one payment plan; "" and None are "not told". Times are UTC."""
+
+    kartra_id: str
+    status: str = ""
+    product: str = ""
+    product_id: str = ""
+    price_point: str = ""
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    current_installment: int | None = None
+    installments_left: str = ""
+    recurring_period: str = ""
+    next_payment_at: dt.datetime | None = None
+    next_payment_amount: Decimal | None = None
+    affiliate: str = ""
+    jv: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict)

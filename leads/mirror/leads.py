@@ -60,8 +60,8 @@ def take(
             if lead.dirty_at and lead.dirty_at <= read_began_at:
                 lead.dirty_at = None
         lead.save()
-        _keep_address(lead, at)
-        differences += set_ties(lead, facts, source=source, at=at)
+        keep_address(lead, at)
+        differences += set_ties(lead, facts, source=source, at=at, after=since)
         if known_before:
             _tell(lead, "changed_in_kartra", differences, source=source, at=at, since=since, cause=cause)
         return Taken(lead, created, tuple(differences))
@@ -76,7 +76,7 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
         if asked is not None and asked.kartra_id is None:
             # We knew this person by address alone. If the id is known on another row, the two are one person.
             if lead is not None and lead.pk != asked.pk:
-                _fold(asked, lead)
+                fold(asked, lead)
             else:
                 lead = asked
     elif lead is None:
@@ -86,13 +86,13 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
     elif facts.kartra_id and lead.kartra_id:
         twin = Lead.objects.filter(account=account, kartra_id=None, email_key=normal_email(facts.email)).first()
         if twin and normal_email(facts.email):
-            _fold(twin, lead)
+            fold(twin, lead)
     if facts.kartra_id:
         lead.kartra_id = facts.kartra_id
     return lead
 
 
-def _fold(twin: Lead, lead: Lead) -> None:
+def fold(twin: Lead, lead: Lead) -> None:
     """Make one of two rows that turned out to be one person: everything of `twin` goes to `lead`."""
     for relation in Lead._meta.related_objects:
         model = relation.related_model
@@ -132,7 +132,8 @@ def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
     return differences
 
 
-def _keep_address(lead: Lead, at: dt.datetime) -> None:
+def keep_address(lead: Lead, at: dt.datetime) -> None:
+    """Note the address the lead has now, and until when it had the one before."""
     key = normal_email(lead.email)
     if not key:
         return

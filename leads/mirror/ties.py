@@ -25,11 +25,12 @@ from leads.models import (
 from leads.models import Sequence as KartraSequence
 
 
-def _thing(model: type[Any], account_id: int, name: str) -> Any:
+def thing(model: type[Any], account_id: int, name: str) -> Any:
+    """The account's thing of this name, made where it is new."""
     return model.objects.get_or_create(account_id=account_id, name=name)[0]
 
 
-def _log(
+def log(
     lead: Lead,
     kind: str,
     details: dict[str, Any],
@@ -38,6 +39,7 @@ def _log(
     change: LeadChange | None,
     cause: str,
 ) -> None:
+    """Put one line into the lead's timeline."""
     Activity.objects.create(
         account_id=lead.account_id,
         lead=lead,
@@ -63,14 +65,14 @@ def set_tag(
     """The lead has (or has not) the tag. True if that was new to us."""
     with transaction.atomic():
         if on:
-            tag = _thing(Tag, lead.account_id, name)
+            tag = thing(Tag, lead.account_id, name)
             _, changed = LeadTag.objects.get_or_create(
                 lead=lead, tag=tag, defaults={"since": at, "source": source, "change": change}
             )
         else:
             changed = bool(LeadTag.objects.filter(lead=lead, tag__name=name).delete()[0])
         if changed:
-            _log(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
+            log(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
     return changed
 
 
@@ -90,71 +92,111 @@ def set_list(
         if row is None and not active:
             return False  # it was never on it, and still is not
         if row is None:
-            mailing_list = _thing(MailingList, lead.account_id, name)
+            mailing_list = thing(MailingList, lead.account_id, name)
             ListSubscription.objects.create(
                 lead=lead, mailing_list=mailing_list, active=active, since=at, source=source, change=change
             )
         elif row.active == active:
             return False
         else:
-            row.active, row.since, row.source, row.change = active, at, source, change
+            row.active, row.since, row.source, row.change, row.after = active, at, source, change, None
             row.save()
-        _log(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
+        log(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
     return True
 
 
-def set_ties(lead: Lead, facts: LeadFacts, *, source: Source, at: dt.datetime) -> list[Difference]:
-    """Make the lead's ties equal to what was told, kind by kind; what was not told is left alone."""
+def set_sequence(
+    lead: Lead,
+    name: str,
+    step: str,
+    status: str,
+    *,
+    at: dt.datetime,
+    source: Source = Source.PUSH,
+    change: LeadChange | None = None,
+    cause: str = "",
+) -> bool:
+    """The lead is in the sequence at this step, or has this status in it (an empty step keeps the one it had). True if
+    that was new to us."""
+    with transaction.atomic():
+        row = SequenceEnrollment.objects.filter(lead=lead, sequence__name=name).first()
+        if row is None and not step:
+            return False  # it was never in it, and still is not
+        step = step or (row.step if row else "")
+        if row is not None and (row.step, row.status) == (step, status):
+            return False
+        if row is None:
+            row = SequenceEnrollment(lead=lead, sequence=thing(KartraSequence, lead.account_id, name))
+        row.step, row.status, row.since, row.after = step, status, at, None
+        row.source, row.change = source, change
+        row.save()
+        kind = "sequence_left" if status == "unsubscribed" else "sequence_entered"
+        log(lead, kind, {"sequence": name, "step": step}, source, at, change, cause)
+    return True
+
+
+def set_ties(
+    lead: Lead, facts: LeadFacts, *, source: Source, at: dt.datetime, after: dt.datetime | None = None
+) -> list[Difference]:
+    """Make the lead's ties equal to what was told, kind by kind; what was not told is left alone. `after`: when the lead
+    was read before."""
     differences: list[Difference] = []
     if facts.tags is not None:
-        differences += _set_tags(lead, facts.tags, source=source, at=at)
+        differences += _set_tags(lead, facts.tags, source=source, at=at, after=after)
     if facts.lists is not None:
-        differences += _set_lists(lead, facts.lists, source=source, at=at)
+        differences += _set_lists(lead, facts.lists, source=source, at=at, after=after)
     if facts.sequences is not None:
-        differences += _set_sequences(lead, facts.sequences, source=source, at=at)
+        differences += _set_sequences(lead, facts.sequences, source=source, at=at, after=after)
     if facts.memberships is not None:
-        differences += _set_memberships(lead, facts.memberships, source=source, at=at)
+        differences += _set_memberships(lead, facts.memberships, source=source, at=at, after=after)
     return differences
 
 
-def _set_tags(lead: Lead, told: Iterable[str], *, source: Source, at: dt.datetime) -> list[Difference]:
+def _set_tags(
+    lead: Lead, told: Iterable[str], *, source: Source, at: dt.datetime, after: dt.datetime | None
+) -> list[Difference]:
     had = dict(LeadTag.objects.filter(lead=lead).values_list("tag__name", "pk"))
     wanted = set(told)
     new = sorted(wanted - set(had))
     lost = sorted(set(had) - wanted)
     tags = things(Tag, lead.account, new)
     LeadTag.objects.bulk_create(
-        [LeadTag(lead=lead, tag=tags[name], since=at, source=source) for name in new], ignore_conflicts=True
+        [LeadTag(lead=lead, tag=tags[name], since=at, source=source, after=after) for name in new],
+        ignore_conflicts=True,
     )
     if lost:
         LeadTag.objects.filter(pk__in=[had[name] for name in lost]).delete()
     return [Difference(f"tag {n}", False, True) for n in new] + [Difference(f"tag {n}", True, False) for n in lost]
 
 
-def _set_lists(lead: Lead, told: Mapping[str, bool], *, source: Source, at: dt.datetime) -> list[Difference]:
+def _set_lists(
+    lead: Lead, told: Mapping[str, bool], *, source: Source, at: dt.datetime, after: dt.datetime | None
+) -> list[Difference]:
     had = {row.mailing_list.name: row for row in lead.listsubscriptions.select_related("mailing_list")}
     differences: list[Difference] = []
     lists = things(MailingList, lead.account, [name for name in told if name not in had])
     for name, active in told.items():
         row = had.get(name)
         if row is None:
-            ListSubscription.objects.create(lead=lead, mailing_list=lists[name], active=active, since=at, source=source)
+            ListSubscription.objects.create(
+                lead=lead, mailing_list=lists[name], active=active, since=at, source=source, after=after
+            )
             if active:
                 differences.append(Difference(f"list {name}", False, True))
         elif row.active != active:
-            row.active, row.since, row.source, row.change = active, at, source, None
+            row.active, row.since, row.source, row.change, row.after = active, at, source, None, after
             row.save()
             differences.append(Difference(f"list {name}", not active, active))
     for name, row in had.items():
         if name not in told and row.active:
-            row.active, row.since, row.source, row.change = False, at, source, None
+            row.active, row.since, row.source, row.change, row.after = False, at, source, None, after
             row.save()
             differences.append(Difference(f"list {name}", True, False))
     return differences
 
 
 def _set_sequences(
-    lead: Lead, told: Mapping[str, tuple[str, str]], *, source: Source, at: dt.datetime
+    lead: Lead, told: Mapping[str, tuple[str, str]], *, source: Source, at: dt.datetime, after: dt.datetime | None
 ) -> list[Difference]:
     had = {row.sequence.name: row for row in lead.sequenceenrollments.select_related("sequence")}
     differences: list[Difference] = []
@@ -163,14 +205,14 @@ def _set_sequences(
         row = had.get(name)
         if row is None:
             SequenceEnrollment.objects.create(
-                lead=lead, sequence=sequences[name], step=step, status=status, since=at, source=source
+                lead=lead, sequence=sequences[name], step=step, status=status, since=at, source=source, after=after
             )
             differences.append(Difference(f"sequence {name}", None, f"step {step}, {status}"))
         elif (row.step, row.status) != (step, status):
             differences.append(
                 Difference(f"sequence {name}", f"step {row.step}, {row.status}", f"step {step}, {status}")
             )
-            row.step, row.status, row.since, row.source, row.change = step, status, at, source, None
+            row.step, row.status, row.since, row.source, row.change, row.after = step, status, at, source, None, after
             row.save()
     for name in sorted(set(had) - set(told)):
         differences.append(Difference(f"sequence {name}", f"step {had[name].step}, {had[name].status}", None))
@@ -179,7 +221,7 @@ def _set_sequences(
 
 
 def _set_memberships(
-    lead: Lead, told: Sequence[MembershipFact], *, source: Source, at: dt.datetime
+    lead: Lead, told: Sequence[MembershipFact], *, source: Source, at: dt.datetime, after: dt.datetime | None
 ) -> list[Difference]:
     had = {
         (row.level.membership.name, row.level.name): row
@@ -193,18 +235,18 @@ def _set_memberships(
         row = had.get(key)
         label = f"membership {fact.membership}: {fact.level}"
         if row is None:
-            membership = _thing(Membership, lead.account_id, fact.membership or fact.membership_id)
+            membership = thing(Membership, lead.account_id, fact.membership or fact.membership_id)
             level, _ = MembershipLevel.objects.get_or_create(
                 membership=membership,
                 name=fact.level or fact.level_id or "(no level)",
                 defaults={"kartra_id": fact.level_id},
             )
             MembershipGrant.objects.get_or_create(
-                lead=lead, level=level, defaults={"active": fact.active, "since": at, "source": source}
+                lead=lead, level=level, defaults={"active": fact.active, "since": at, "source": source, "after": after}
             )
             differences.append(Difference(label, None, fact.active))
         elif row.active != fact.active:
-            row.active, row.since, row.source, row.change = fact.active, at, source, None
+            row.active, row.since, row.source, row.change, row.after = fact.active, at, source, None, after
             row.save()
             differences.append(Difference(label, not fact.active, fact.active))
     for key in sorted(set(had) - seen):

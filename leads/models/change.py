@@ -54,10 +54,12 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
 
     def due(self) -> Self:
         """Changes that may be sent: waiting, in no run that stands still, and with no earlier open change of the
-        same family that cannot travel in the same call (one in flight, unclear, or held by a run that stands still)."""
+        same family, nor an earlier creation of the lead, that cannot travel in the same call (one in flight, unclear, or
+        held by a run that stands still)."""
         earlier = LeadChange.objects.filter(
-            lead=OuterRef("lead"), family=OuterRef("family"), pk__lt=OuterRef("pk"), status__in=OPEN
-        )
+            Q(family=OuterRef("family")) | Q(kind="create_lead"),
+            lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status__in=OPEN,
+        )  # fmt: skip
         held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
         return self.filter(status=ChangeStatus.WAITING).in_going_runs().filter(~Exists(held))
 
@@ -71,7 +73,9 @@ class LeadChange(models.Model):
     """One wish of a person for one lead, and what became of it at Kartra. Its states are drawn in docs/architecture.md.
 
     `parameters` are the kind's own, e.g. {"tag": "VIP"}. `family` is what it is about ("tag:VIP"): changes of one
-    family and lead keep their order. `code` and `message` are Kartra's, of a refusal or of an unclear answer.
+    family and lead keep their order. `code` and `message` are Kartra's, of a refusal or of an unclear answer. `seen` is
+    what a field held when a person chose another value for it ({"city": "Salem"}); if Kartra holds a third by the time
+    it is sent, that is a conflict.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="changes")
@@ -80,6 +84,7 @@ class LeadChange(models.Model):
     kind = models.CharField(max_length=32)
     parameters = models.JSONField(default=dict, blank=True)
     family = models.CharField(max_length=520)
+    seen = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=12, choices=ChangeStatus, default=ChangeStatus.WAITING)
     reason = models.CharField(max_length=16, choices=Reason, blank=True, default="")
     code = models.CharField(max_length=16, blank=True, default="")
@@ -103,6 +108,20 @@ class LeadChange(models.Model):
             ("unassign_tag", "Can remove tags"),
             ("subscribe_list", "Can add leads to lists"),
             ("unsubscribe_list", "Can remove leads from lists"),
+            ("create_lead", "Can create leads in Kartra"),
+            ("update_lead", "Can change fields of leads in Kartra"),
+            ("give_points", "Can give points"),
+            ("remove_points", "Can remove points"),
+            ("subscribe_sequence", "Can add leads to sequences"),
+            ("unsubscribe_sequence", "Can remove leads from sequences"),
+            ("subscribe_calendar", "Can add leads to calendars"),
+            ("cancel_calendar", "Can remove leads from calendars"),
+            ("refund_transaction", "Can refund sales"),
+            ("cancel_subscription", "Can cancel subscriptions"),
+            ("pause_subscription", "Can pause subscriptions"),
+            ("unpause_subscription", "Can unpause subscriptions"),
+            ("edit_subscription", "Can change subscriptions"),
+            ("decide_change", "Can decide about changes whose outcome nobody knows"),
         ]
         constraints = [
             models.CheckConstraint(

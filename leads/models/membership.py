@@ -8,12 +8,16 @@ from leads.models.lead import Lead
 
 
 class Joined(models.Model):
-    """A lead's tie to a thing of its account: known since when, told by whom, and by which change of ours, if any."""
+    """A lead's tie to a thing of its account: known since when, told by whom, and by which change of ours, if any.
+
+    Of a tie that a read found, `after` is when the lead was read before, without it; null: it was there at first sight.
+    """
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="%(class)ss")
     since = models.DateTimeField(help_text="When it became known to us in this state.")
     source = models.CharField(max_length=12, choices=Source)
     change = models.ForeignKey("leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    after = models.DateTimeField(null=True, blank=True, help_text="When the lead was read before, without it.")
 
     class Meta:
         abstract = True

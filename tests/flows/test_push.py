@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from integrations import claim, push, switch, verify
 from integrations.models import ApiCall, Attempt, Outcome, Proof, StoppedBy
-from leads import changes, kinds
+from integrations.translate import compose
+from leads import changes, kinds, runs
 from leads.models import ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, Reason, RunState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -264,7 +265,7 @@ def test_late_recorder_may_not_overwrite(sandbox, connection):
 
     from integrations.settle import settle
 
-    settle(chain, push._send(push.calls.client_for(connection), chain)[0])
+    settle(chain, push._send(push.calls.client_for(connection), chain, compose(chain.lead, chain.changes))[0])
 
     change.refresh_from_db()
     attempt = Attempt.objects.get()
@@ -319,7 +320,7 @@ def test_cancelled_run_starts_no_new_call(sandbox, connection):
         sandbox.mirrored_lead(connection, f"lead{number}@example.com")
     run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
     chains = claim.claim(connection, 4)
-    changes.cancel(run)
+    runs.cancel(run)
 
     assert [claim.stamp(chain) for chain in chains] == [None] * 4
 
@@ -331,11 +332,11 @@ def test_cancelled_run_starts_no_new_call(sandbox, connection):
 def test_paused_run_waits_and_goes_on(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
-    changes.pause(run)
+    runs.pause(run)
     later = tag(lead, kind="unassign_tag")
 
     assert push.drain(connection).sent == 0
-    changes.resume(run)
+    runs.resume(run)
     push.drain(connection)
 
     run.refresh_from_db()

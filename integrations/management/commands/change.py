@@ -7,6 +7,7 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.text import capfirst
 
@@ -26,6 +27,18 @@ def name_and_value(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def together(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """The parameters by name; one that was given again is a list."""
+    found: dict[str, str | list[str]] = {}
+    for name, value in pairs:
+        if name in found:
+            before = found[name]
+            found[name] = [*before, value] if isinstance(before, list) else [before, value]
+        else:
+            found[name] = value
+    return found
+
+
 class Command(BaseCommand):
     help = "Record a change on leads as a bulk action; workers (or --wait) carry it to Kartra."
 
@@ -34,9 +47,9 @@ class Command(BaseCommand):
         add_connection(parser)
         parser.add_argument(
             "--set", action="append", default=[], type=name_and_value, metavar="name=value", dest="parameters",
-            help="a parameter of the kind, e.g. --set tag=VIP",
+            help="a parameter of the kind, e.g. --set tag=VIP; given again where it takes several",
         )  # fmt: skip
-        who = parser.add_mutually_exclusive_group(required=True)
+        who = parser.add_mutually_exclusive_group()
         who.add_argument("--lead", action="append", metavar="EMAIL_OR_ID", help="this lead; may be given again")
         who.add_argument("--tag", metavar="NAME", help="every lead that has this tag")
         who.add_argument("--list", metavar="NAME", help="every lead that is on this list")
@@ -49,23 +62,58 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
         kind = kinds.get(options["kind"])
-        leads = self._leads(connection, options)
+        given = together(options["parameters"])
+        named = (
+            any(options[name] for name in ("lead", "all")) or options["tag"] is not None or options["list"] is not None
+        )
+        if not named and kind.name != "create_lead" and not kind.money:
+            raise CommandError("Say which leads: --lead, --tag, --list or --all.", returncode=2)
+        if named and kind.name == "create_lead":
+            raise CommandError("A lead that is to be created is named by --set email=… alone.", returncode=2)
         try:
-            parameters = kind.clean(connection.account, dict(options["parameters"]))
-            preview = changes.preview(connection.account, leads, kind, parameters)
-            if options["dry_run"]:
-                self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
-                return
-            run = changes.record_run(
-                connection.account, leads, kind, parameters, why=options["why"], expected=preview.will_change
-            )
+            parameters = kind.clean(connection.account, given)
+            if kind.name == "create_lead":
+                run = self._create(connection, parameters, options)
+            else:
+                leads = self._leads(connection, options) if named else self._whose(connection, kind, parameters)
+                run = self._record(connection, kind, leads, parameters, options)
         except (kinds.BadParameters, changes.CannotRecord) as error:
             raise CommandError(str(error)) from None
+        if run is None:
+            return
         if options["wait"]:
             self._wait(run, connection)
         self._print_run(run, connection, options["json"])
         if options["wait"] and self._failed(run):
             raise CommandError(self._complaint(run, connection))
+
+    def _record(
+        self, connection: Connection, kind: kinds.Kind, leads: QuerySet[Lead], parameters: Any, options: dict[str, Any]
+    ) -> BulkRun | None:
+        """The run, or None where only a preview was asked for; then nothing stays recorded."""
+        preview = changes.preview(connection.account, leads, kind, parameters)
+        for warning in kinds.warnings(parameters):
+            self.stderr.write(warning)
+        if options["dry_run"]:
+            self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
+            return None
+        return changes.record_run(
+            connection.account, leads, kind, parameters, why=options["why"], expected=preview.will_change
+        )
+
+    def _create(self, connection: Connection, parameters: Any, options: dict[str, Any]) -> BulkRun | None:
+        """Together with the row of the new lead, or neither."""
+        with transaction.atomic():
+            lead = changes.lead_to_create(connection.account, parameters)
+            only = Lead.objects.filter(pk=lead.pk)
+            run = self._record(connection, kinds.get("create_lead"), only, parameters, options)
+            if run is None:
+                transaction.set_rollback(True)
+            return run
+
+    def _whose(self, connection: Connection, kind: kinds.Kind, parameters: Any) -> QuerySet[Lead]:
+        """The lead that a payment belongs to."""
+        return kind.applies(Lead.objects.filter(account=connection.account_id), parameters)
 
     def _leads(self, connection: Connection, options: dict[str, Any]) -> QuerySet[Lead]:
         leads = Lead.objects.filter(account=connection.account_id)

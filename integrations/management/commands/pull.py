@@ -5,11 +5,12 @@ import json
 import re
 import sys
 from argparse import ArgumentTypeError
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import calls, catalogue_reads, refresh
+from integrations import calls, catalogue_reads, money, refresh
 from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named
 from integrations.models import Cause, Connection
@@ -27,6 +28,16 @@ def duration(text: str) -> dt.timedelta:
     return dt.timedelta(**{unit: int(found[1])})
 
 
+def positive(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 10**9:
+        raise ArgumentTypeError(f"{text!r} is no number above zero")
+    return int(text)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount:.2f}"
+
+
 class Command(BaseCommand):
     help = "Read from Kartra into our copy. Nothing in Kartra is changed."
 
@@ -38,19 +49,29 @@ class Command(BaseCommand):
         parser.add_argument("--compare", action="store_true", help="only say how Kartra and our copy differ")
         parser.add_argument("--all", action="store_true", help="every lead we know")
         parser.add_argument(
+            "--transactions", action="store_true", help="with --lead: its transactions and subscriptions too"
+        )
+        parser.add_argument("--limit", type=positive, metavar="N", help="with --transactions: details of at most N")
+        parser.add_argument("--transaction", metavar="ID", help="one transaction; exit 1 if Kartra has none of this id")
+        parser.add_argument(
             "--older-than", type=duration, metavar="12h", help="with --all: only those read before that"
         )
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
-        if not (options["catalogue"] or options["lead"] or options["all"]):
-            raise CommandError("Say what to read: --catalogue, --lead EMAIL_OR_ID or --all.", returncode=2)
+        if not (options["catalogue"] or options["lead"] or options["all"] or options["transaction"]):
+            words = "Say what to read: --catalogue, --lead EMAIL_OR_ID, --transaction ID or --all."
+            raise CommandError(words, returncode=2)
+        if options["transactions"] and not options["lead"]:
+            raise CommandError("Say whose: --transactions goes with --lead.", returncode=2)
         facts: dict[str, Any] = {}
         try:
             if options["catalogue"]:
                 facts["catalogue"] = self._catalogue(connection, options["json"])
             facts["leads"] = [self._lead(connection, text, options) for text in options["lead"]]
+            if options["transaction"]:
+                facts["transaction"] = self._transaction(connection, options)
             if options["all"]:
                 facts["read"] = self._all(connection, options)
         except KartraError as error:
@@ -63,6 +84,8 @@ class Command(BaseCommand):
         missing = [each["lead"] for each in facts["leads"] if not each["found"]]
         if missing:
             raise CommandError(f"Kartra has no lead {', '.join(missing)}; check the address or id.")
+        if options["transaction"] and facts["transaction"] is None:
+            raise CommandError(f"Kartra has no transaction {options['transaction']}; check the id.")
 
     def _catalogue(self, connection: Connection, as_json: bool) -> dict[str, int]:
         found = catalogue_reads.read(connection)
@@ -103,13 +126,63 @@ class Command(BaseCommand):
                     self.stdout.write(f"  {each['field']}: {each['was']!r} → {each['is']!r}")
             else:
                 self.stdout.write(f"Kartra has no lead {text}{': it is deleted' if gone else ''}.")
+        money_read = None
+        if options["transactions"] and found and not options["check"] and not options["compare"]:
+            money_read = self._money(
+                connection, mirror.find(connection.account, kartra_id=profile.id if profile else ""), options
+            )
         return {
+            **({"money": money_read} if money_read else {}),
             "lead": text,
             "found": found,
             "gone": gone,
             "id": profile.id if profile else "",
             "differences": differences,
         }
+
+    def _money(self, connection: Connection, lead: Lead | None, options: dict[str, Any]) -> dict[str, Any] | None:
+        """Read the lead's transactions and subscriptions, and print what our copy has of them now."""
+        if lead is None:
+            return None
+        done = money.read(connection, lead, limit=options["limit"])
+        sales = list(lead.transactions.select_related("product").order_by("-at", "-kartra_id"))
+        plans = list(lead.recurring_subscriptions.select_related("product"))
+        if not options["json"]:
+            self.stdout.write(f"  {done.transactions:,} transactions, {done.subscriptions:,} subscriptions")
+            for sale in sales[: options["limit"]]:
+                when = f"{sale.at:%Y-%m-%d}" if sale.at else "no date told"
+                self.stdout.write(
+                    f"  {sale.kartra_id}  {sale.type}  {sale.full_amount or ''}  {sale.product or ''}  {when}"
+                )
+            for plan in plans:
+                self.stdout.write(f"  subscription {plan.kartra_id}  {plan.status}  {plan.product or ''}")
+        return {
+            "transactions": [
+                {
+                    "id": sale.kartra_id, "type": sale.type, "amount": _text(sale.full_amount),
+                    "product": str(sale.product or ""), "at": sale.at.isoformat() if sale.at else None,
+                    "refund_of": sale.parent_kartra_id,
+                }
+                for sale in sales[: options["limit"]]
+            ],
+            "subscriptions": [
+                {"id": plan.kartra_id, "status": plan.status, "product": str(plan.product or "")} for plan in plans
+            ],
+        }  # fmt: skip
+
+    def _transaction(self, connection: Connection, options: dict[str, Any]) -> dict[str, Any] | None:
+        """Whether Kartra has this transaction; into our copy, unless only asked whether."""
+        row = money.read_transaction(connection, options["transaction"], store=not options["check"])
+        if row is None:
+            return None
+        facts = {
+            "id": row.kartra_id, "type": row.type, "amount": _text(row.full_amount),
+            "lead": row.lead.kartra_id if row.lead else None,
+        }  # fmt: skip
+        if not options["json"]:
+            told = ", ".join(f"{name} {value}" for name, value in facts.items() if value and name != "id")
+            self.stdout.write(f"Kartra has transaction {row.kartra_id}: {told}.")
+        return facts
 
     def _all(self, connection: Connection, options: dict[str, Any]) -> int:
         age = options["older_than"] or dt.timedelta(0)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from leads import changes
+from leads import runs
 from leads.models import BulkRun
 from leads.words import RUN_WORDS, STATUS_WORDS
 
@@ -30,11 +30,11 @@ class Command(BaseCommand):
         run = BulkRun.objects.filter(pk=options["id"]).first()
         if run is None:
             raise CommandError(f"There is no bulk action {options['id']}. `runs list` shows those there are.")
-        if options["verb"] == "cancel" and not changes.cancel(run):
+        if options["verb"] == "cancel" and not runs.cancel(run):
             raise CommandError(f"Bulk action {run.pk} is already {RUN_WORDS[run.state]}.")
-        if options["verb"] == "pause" and not changes.pause(run, why="Paused on the command line."):
+        if options["verb"] == "pause" and not runs.pause(run, why="Paused on the command line."):
             raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, so it cannot be paused.")
-        if options["verb"] == "resume" and not changes.resume(run):
+        if options["verb"] == "resume" and not runs.resume(run):
             raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, not paused.")
         self._print(run, options["json"])
 

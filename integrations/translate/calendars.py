@@ -1,0 +1,38 @@
+"""Calendars: Kartra wants dates as "16 Jan 2026" with English months and hours as "15:00", in its own zone."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from integrations.kartra import commands
+from integrations.kartra.commands import Action
+from integrations.translate.base import Encoding, Look
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def kartra_date(iso: str) -> str:
+    """ "2026-01-16" → "16 Jan 2026", whatever the language of the machine."""
+    day = dt.date.fromisoformat(iso)
+    return f"{day.day:02d} {MONTHS[day.month - 1]} {day.year:04d}"
+
+
+def _book(parameters: Mapping[str, Any]) -> Action:
+    date = parameters.get("date", "")
+    return commands.calendar_subscribe(
+        calendar_name=parameters["calendar"], class_name=parameters["class"],
+        starting_date=kartra_date(date) if date else "", starting_hour=parameters.get("hour", ""),
+    )  # fmt: skip
+
+
+ENCODINGS = {
+    "subscribe_calendar": Encoding(action=_book, done=lambda parameters, seen, before: None, look=Look.MESSAGE),
+    "cancel_calendar": Encoding(
+        action=lambda parameters: commands.calendar_cancel(
+            calendar_name=parameters["calendar"], class_name=parameters["class"]
+        ),
+        done=lambda parameters, seen, before: None,
+        look=Look.GUARD,
+        guards=frozenset({"259"}),
+    ),
+}

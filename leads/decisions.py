@@ -1,0 +1,107 @@
+"""Changes that a person must decide about: conflicts found, and the answers."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from leads import runs
+from leads.kinds.profile import CUSTOM
+from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
+from leads.runs import Author, user_of
+from leads.signals import announce
+
+ANSWERS = {
+    "happened": "it happened",
+    "again": "it did not: send again",
+    "give-up": "give it up",
+}
+
+
+class CannotDecide(ValueError):
+    """There is nothing to decide, or not so. The text is a sentence for the person who asked."""
+
+
+def value_now(lead: Lead, name: str) -> Any:
+    """What our copy holds of a field, as a change would write it: option ids for custom choices."""
+    if not name.startswith(CUSTOM):
+        return getattr(lead, name)
+    value = lead.custom_values.get(name.removeprefix(CUSTOM), "")
+    return [str(option[0]) for option in value] if isinstance(value, list) else value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a field are the same: one chosen option stands as a list or alone."""
+    lists = [[str(v) for v in (value if isinstance(value, list) else [value]) if v] for value in (one, other)]
+    return lists[0] == lists[1]
+
+
+def conflicts_of(lead: Lead, change: LeadChange) -> list[str]:
+    """Fields that hold neither what the person saw nor what is wanted: somebody changed them in Kartra meanwhile."""
+    return [
+        name
+        for name, accepted in change.seen.items()
+        if name in change.parameters
+        and not same(value_now(lead, name), change.parameters[name])
+        and not any(same(value_now(lead, name), value) for value in accepted)
+    ]
+
+
+def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
+    """Leave a conflicting change to a person."""
+    told = ", ".join(f"{name.removeprefix(CUSTOM)} is now {_shown(value_now(lead, name))} in Kartra" for name in fields)
+    change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
+
+
+def hold_conflicts(lead: Lead) -> int:
+    """After our copy of a lead has changed: hold the queued edits that no longer fit. How many."""
+    held = 0
+    with transaction.atomic():
+        lead = Lead.objects.get(pk=lead.pk)
+        waiting = LeadChange.objects.filter(lead=lead, kind="update_lead", status=ChangeStatus.WAITING)
+        for change in waiting.exclude(seen={}).select_for_update():
+            if fields := conflicts_of(lead, change):
+                hold(lead, change, fields)
+                held += 1
+    return held
+
+
+def _shown(value: Any) -> str:
+    return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "empty"
+
+
+def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "") -> LeadChange:
+    """A person's answer about an undecided change: `happened`, `again` (for a conflict: send ours) or `give-up` (keep
+    theirs). It is written into the timeline. Raises CannotDecide."""
+    if answer not in ANSWERS:
+        raise CannotDecide(f"The answers are: {', '.join(ANSWERS)}.")
+    with transaction.atomic():
+        change = LeadChange.objects.select_for_update(of=("self",)).select_related("lead").get(pk=change.pk)
+        if change.status != ChangeStatus.UNDECIDED:
+            raise CannotDecide(f"Nothing is to be decided here: it is {change.get_status_display()}.")
+        if change.reason == Reason.CONFLICT and answer == "happened":
+            raise CannotDecide("It was never sent: keep theirs (give-up) or send ours (again).")
+        at = timezone.now()
+        if answer == "happened":
+            change.settle(ChangeStatus.ACCEPTED, at=at, code=change.code, message="A person said that it happened.")
+            _kind(change).effect(change, at)
+        elif answer == "again":
+            change.seen = {name: [value_now(change.lead, name)] for name in change.seen}
+            change.save(update_fields=["seen"])
+            change.settle(ChangeStatus.WAITING, at=at, message="A person asked to send it again.", not_done=0)
+            announce(change.account_id)
+        else:
+            change.settle(ChangeStatus.CANCELLED, at=at, code=change.code, message="A person gave it up.")
+        Activity.objects.create(
+            account_id=change.account_id, lead=change.lead, kind="decided", at=at, source=Source.STAFF, change=change,
+            details={"what": str(change), "answer": ANSWERS[answer], "why": why[:500], "by": str(user_of(by) or "")},
+        )  # fmt: skip
+    if change.run_id:
+        runs.finish_if_over(change.run_id)
+    return change
+
+
+def _kind(change: LeadChange) -> Any:
+    from leads import kinds
+
+    return kinds.get(change.kind)

@@ -1,0 +1,265 @@
+"""Money: give back a sale, cancel, pause, unpause or change a recurring subscription. One lead at a time, never folded."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from leads import mirror
+from leads.kinds.base import Kind, Parameters
+from leads.kinds.fields import PlainText, zone_words
+from leads.models import Account, Lead, LeadChange, RecurringSubscription, Transaction
+
+WHOLE = "whole"
+PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months", "quarterly", "yearly", "every 2 years")
+SHORT_PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months")
+LONG_PERIODS = ("yearly", "every 2 years")
+MOST_AT_ONCE = 50
+REFUNDABLE = ("sale", "rebill")
+
+
+class Amount(forms.Field):
+    """An amount of money, or the word "whole". Never empty: an amount that got lost must not refund everything."""
+
+    default_error_messages = {
+        "required": "Say how much is to be given back, or “whole”.",
+        "invalid": "Give an amount such as 20.00, or “whole”.",
+    }
+
+    def to_python(self, value: Any) -> str:
+        text = "" if value is None else str(value).strip()
+        if text.lower() == WHOLE or not text:
+            return text.lower()
+        number = forms.DecimalField(min_value=Decimal("0.01"), max_digits=12, decimal_places=2)
+        try:
+            return f"{number.clean(text):.2f}"
+        except ValidationError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+def _id_field(label: str) -> forms.Field:
+    return forms.RegexField(
+        r"^\d{1,18}$", label=label, strip=True, error_messages={"invalid": "Give its number in Kartra."}
+    )
+
+
+def _refunding(account: Account) -> dict[str, forms.Field]:
+    return {"transaction": _id_field("Transaction"), "amount": Amount(label="Amount")}
+
+
+def _check_refund(account: Account, clean: dict[str, Any]) -> None:
+    sale = Transaction.objects.filter(account=account, kartra_id=clean["transaction"]).first()
+    if sale is None:
+        raise ValidationError(
+            f"Our copy has no transaction {clean['transaction']}. Read it from Kartra first (Transactions, Find in Kartra)."
+        )
+    if sale.type and sale.type.lower() not in REFUNDABLE:
+        raise ValidationError(f"Transaction {sale.kartra_id} is a {sale.type}; only a sale or rebill can be refunded.")
+    if clean["amount"] == WHOLE or sale.full_amount is None:
+        return
+    if Decimal(clean["amount"]) > sale.full_amount:
+        raise ValidationError(f"{clean['amount']} is more than the {sale.full_amount} that was paid.")
+
+
+def _subscription(account: Account) -> dict[str, forms.Field]:
+    return {"subscription": _id_field("Subscription")}
+
+
+def _plan(account: Account, clean: dict[str, Any]) -> RecurringSubscription:
+    plan = RecurringSubscription.objects.filter(account=account, kartra_id=clean["subscription"]).first()
+    if plan is None:
+        raise ValidationError(
+            f"Our copy has no subscription {clean['subscription']}. Read the lead's transactions from Kartra first."
+        )
+    return plan
+
+
+def _check_cancel(account: Account, clean: dict[str, Any]) -> None:
+    """Which of Kartra's two commands cancels it, see docs/decisions/0006: it is settled when the wish is recorded."""
+    plan = _plan(account, clean)
+    clean["named_by"] = "subscription" if plan.read_at else "payment"
+
+
+def _check_plan(account: Account, clean: dict[str, Any]) -> None:
+    _plan(account, clean)
+
+
+def _cancelling(account: Account) -> dict[str, forms.Field]:
+    return {
+        **_subscription(account),
+        "named_by": forms.ChoiceField(
+            choices=[("", ""), ("subscription", ""), ("payment", "")], required=False, widget=forms.HiddenInput()
+        ),
+    }
+
+
+def _editing(account: Account) -> dict[str, forms.Field]:
+    def number(label: str, low: int, high: int, help_text: str = "") -> forms.Field:
+        return forms.IntegerField(label=label, min_value=low, max_value=high, required=False, help_text=help_text)
+
+    return {
+        **_subscription(account),
+        "amount": forms.DecimalField(
+            label="Amount", min_value=Decimal("1.00"), max_value=Decimal("9999.99"), decimal_places=2, required=False
+        ),
+        "quantity": number("Quantity", 1, 9999),
+        "next_payment": forms.DateTimeField(
+            label="Next payment", required=False, input_formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
+            help_text=f"In {zone_words(account)}, as 2027-01-31 15:00.",
+        ),
+        "period": forms.ChoiceField(
+            label="Every", required=False, choices=[("", "—"), *((name, name) for name in PERIODS)]
+        ),
+        "later_period": forms.ChoiceField(
+            label="Later every", required=False, choices=[("", "—"), *((name, name) for name in LONG_PERIODS)],
+            help_text="Recurring installments only; then “every” can be weekly to every 2 months.",
+        ),
+        "installments_left": PlainText(
+            label="Installments left", help_text="A number, or “until cancelled”.", max_length=20
+        ),
+        "tax_percent": forms.DecimalField(
+            label="Tax in percent", min_value=0, max_value=100, decimal_places=4, required=False
+        ),
+        "product_id": number("Product id", 1, 10**15, "Together with the price point."),
+        "price_point": number("Price point", 1, 10**6),
+    }  # fmt: skip
+
+
+def _check_edit(account: Account, clean: dict[str, Any]) -> None:
+    _plan(account, clean)
+    if len([value for name, value in clean.items() if name != "subscription" and value != ""]) == 0:
+        raise ValidationError("Say what is to change.")
+    if bool(clean.get("product_id")) != bool(clean.get("price_point")):
+        raise ValidationError("Give the product id and the price point, or neither of them.")
+    if clean.get("later_period") and clean.get("period") not in SHORT_PERIODS:
+        raise ValidationError(f"With a later period, “every” is one of: {', '.join(SHORT_PERIODS)}.")
+    left = clean.get("installments_left", "").strip().lower()
+    if left and left != "until cancelled" and not (left.isdecimal() and int(left) > 0):
+        raise ValidationError("Installments left is a number, or “until cancelled”.")
+    if clean.get("next_payment"):
+        naive = dt.datetime.fromisoformat(clean["next_payment"])
+        if naive.replace(tzinfo=account.zone) <= dt.datetime.now(dt.UTC):
+            raise ValidationError(f"{clean['next_payment']} is in the past in {zone_words(account)}.")
+
+
+def _buyer(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(transactions__kartra_id=parameters["transaction"])
+
+
+def _subscriber(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(recurring_subscriptions__kartra_id=parameters["subscription"])
+
+
+def _refunded(change: LeadChange, at: dt.datetime) -> None:
+    mirror.note_refund(change.lead, change.parameters["transaction"], change.parameters["amount"], at=at, change=change)
+
+
+def _status(status: str) -> Any:
+    def confirmed(change: LeadChange, at: dt.datetime) -> None:
+        mirror.set_plan_status(change.lead, change.parameters["subscription"], status, at=at, change=change)
+
+    return confirmed
+
+
+def _in_status(status: str) -> Any:
+    def already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+        return leads.filter(
+            recurring_subscriptions__kartra_id=parameters["subscription"], recurring_subscriptions__status=status
+        )
+
+    return already
+
+
+def _refund_words(parameters: Parameters) -> str:
+    amount = parameters.get("amount", "")
+    what = "the whole of" if amount == WHOLE else f"{amount} of"
+    return f"refund {what} transaction {parameters.get('transaction', '')}"
+
+
+def _edit_words(parameters: Parameters) -> str:
+    told = [f"{n.replace('_', ' ')} {v}" for n, v in parameters.items() if n != "subscription" and v != ""]
+    return f"change subscription {parameters.get('subscription', '')}: {', '.join(told)}"
+
+
+_OF_BUYER: dict[str, Any] = {
+    "applies": _buyer,
+    "applies_words": "This transaction is of another lead.",
+    "family": lambda parameters: f"sale:{parameters['transaction']}",
+}
+_OF_SUBSCRIBER: dict[str, Any] = {
+    "applies": _subscriber,
+    "applies_words": "This subscription is of another lead.",
+    "family": lambda parameters: f"subscription:{parameters['subscription']}",
+}
+_MONEY: dict[str, Any] = {
+    "money": True,
+    "exclusive": True,
+    "repeatable": False,
+    "most": lambda parameters: MOST_AT_ONCE,
+}
+
+REFUND = Kind(
+    name="refund_transaction",
+    label="Refund a sale",
+    permission="leads.refund_transaction",
+    fields=_refunding,
+    check=_check_refund,
+    sentence=_refund_words,
+    effect=_refunded,
+    **_OF_BUYER,
+    **_MONEY,
+)
+CANCEL = Kind(
+    name="cancel_subscription",
+    label="Cancel a subscription",
+    permission="leads.cancel_subscription",
+    fields=_cancelling,
+    check=_check_cancel,
+    sentence=lambda parameters: f"cancel subscription {parameters.get('subscription', '')}",
+    already_so=_in_status("Cancelled"),
+    effect=_status("Cancelled"),
+    **_OF_SUBSCRIBER,
+    **_MONEY,
+)
+PAUSE = Kind(
+    name="pause_subscription",
+    label="Pause a subscription",
+    permission="leads.pause_subscription",
+    fields=_subscription,
+    check=_check_plan,
+    sentence=lambda parameters: f"pause subscription {parameters.get('subscription', '')}",
+    already_so=_in_status("Paused"),
+    effect=_status("Paused"),
+    inverse="unpause_subscription",
+    **_OF_SUBSCRIBER,
+    **_MONEY,
+)
+UNPAUSE = Kind(
+    name="unpause_subscription",
+    label="Unpause a subscription",
+    permission="leads.unpause_subscription",
+    fields=_subscription,
+    check=_check_plan,
+    sentence=lambda parameters: f"unpause subscription {parameters.get('subscription', '')}",
+    already_so=_in_status("Active"),
+    effect=_status("Active"),
+    inverse="pause_subscription",
+    **_OF_SUBSCRIBER,
+    **_MONEY,
+)
+EDIT = Kind(
+    name="edit_subscription",
+    label="Change a subscription",
+    permission="leads.edit_subscription",
+    fields=_editing,
+    check=_check_edit,
+    sentence=_edit_words,
+    effect=lambda change, at: mirror.note_plan_edit(change.lead, change.parameters, at=at, change=change),
+    sparse=True,
+    **_OF_SUBSCRIBER,
+    **_MONEY,
+)
+KINDS = (REFUND, CANCEL, PAUSE, UNPAUSE, EDIT)

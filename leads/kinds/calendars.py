@@ -1,0 +1,133 @@
+"""Calendars: book a class, cancel a booking. Kartra lists neither calendars nor classes, so names can be typed."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from leads import mirror
+from leads.kinds.base import Kind, Parameters
+from leads.kinds.fields import PlainText, Suggested, zone_words
+from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
+
+DATE_FORMS = ["%Y-%m-%d", "%d %b %Y"]
+HOUR_FORMS = ["%H:%M", "%H:%M:%S"]
+
+
+def calendar_fields(account: Account, *, required: bool = True, prefix: str = "") -> dict[str, forms.Field]:
+    """Calendar and class: known names are offered, others are taken."""
+    names = list(Calendar.objects.filter(account=account).values_list("name", flat=True)[:500])
+    classes = CalendarClass.objects.filter(calendar__account=account).order_by("name")
+    offered = list(classes.values_list("name", flat=True).distinct()[:500])
+    before = "Leave: " if prefix else ""
+    return {
+        f"{prefix}calendar": PlainText(
+            label=f"{before}Kartra calendar", required=required, max_length=500, widget=Suggested(names),
+            help_text="Its name, letter for letter. Kartra has no list of calendars; its webinars cannot be reached from outside.",
+        ),
+        f"{prefix}class": PlainText(
+            label=f"{before}Class", required=required, max_length=500, widget=Suggested(offered),
+            help_text="The class of that calendar, letter for letter.",
+        ),
+    }  # fmt: skip
+
+
+def time_fields(account: Account) -> dict[str, forms.Field]:
+    zone = zone_words(account)
+    return {
+        "date": forms.DateField(
+            label="Date", required=False, input_formats=DATE_FORMS, widget=forms.DateInput(attrs={"type": "date"}),
+            help_text=f"In {zone}.",
+        ),
+        "hour": forms.TimeField(
+            label="Hour", required=False, input_formats=HOUR_FORMS, widget=forms.TimeInput(attrs={"type": "time"}),
+            help_text=f"In {zone}.",
+        ),
+    }  # fmt: skip
+
+
+def starts_at(account: Account, parameters: Parameters) -> dt.datetime | None:
+    """The booked moment in UTC; None when no date was given."""
+    if not parameters.get("date"):
+        return None
+    naive = dt.datetime.fromisoformat(f"{parameters['date']} {parameters.get('hour') or '00:00'}")
+    return naive.replace(tzinfo=account.zone).astimezone(dt.UTC)
+
+
+def check_time(account: Account, clean: dict[str, Any]) -> None:
+    """Date and hour together or not at all, and still to come (Kartra answers 260 and 261 otherwise)."""
+    if bool(clean.get("date")) != bool(clean.get("hour")):
+        raise ValidationError("Give the date and the hour, or neither of them.")
+    when = starts_at(account, clean)
+    if when is not None and when <= timezone.now():
+        raise ValidationError(f"{clean['date']} {clean['hour']} is in the past in {zone_words(account)}.")
+
+
+def _booking(account: Account) -> dict[str, forms.Field]:
+    return {**calendar_fields(account), **time_fields(account)}
+
+
+def when_words(parameters: Parameters) -> str:
+    return f" on {parameters['date']} at {parameters['hour']}" if parameters.get("date") else ""
+
+
+def _class_words(parameters: Parameters) -> str:
+    return f"{parameters.get('class', '')} of the calendar {parameters.get('calendar', '')}"
+
+
+def _booked(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    """Leads that Kartra has told us to have this very booking."""
+    if not parameters.get("date"):
+        return leads.none()
+    account = leads.values_list("account", flat=True)[:1]
+    owner = Account.objects.filter(pk__in=account).first()
+    if owner is None:
+        return leads.none()
+    return leads.filter(
+        Exists(
+            CalendarEnrollment.objects.filter(
+                lead=OuterRef("pk"), calendar_class__name=parameters["class"],
+                calendar_class__calendar__name=parameters["calendar"], starts_at=starts_at(owner, parameters),
+                status__iexact=mirror.BOOKED,
+            )
+        )
+    )  # fmt: skip
+
+
+def _confirmed(change: LeadChange, at: dt.datetime) -> None:
+    given = change.parameters
+    mirror.set_booking(
+        change.lead, given["calendar"], given["class"], starts_at(change.lead.account, given), at=at, change=change
+    )
+
+
+def _cancelled(change: LeadChange, at: dt.datetime) -> None:
+    mirror.end_booking(change.lead, change.parameters["calendar"], change.parameters["class"], at=at, change=change)
+
+
+SUBSCRIBE_CALENDAR = Kind(
+    name="subscribe_calendar",
+    label="Add to a calendar",
+    permission="leads.subscribe_calendar",
+    fields=_booking,
+    check=check_time,
+    family=lambda parameters: "calendar",
+    sentence=lambda parameters: f"book {_class_words(parameters)}{when_words(parameters)}",
+    already_so=_booked,
+    effect=_confirmed,
+    repeatable=False,
+    inverse="cancel_calendar",
+)
+CANCEL_CALENDAR = Kind(
+    name="cancel_calendar",
+    label="Remove from a calendar",
+    permission="leads.cancel_calendar",
+    fields=calendar_fields,
+    family=lambda parameters: "calendar",
+    sentence=lambda parameters: f"cancel the booking of {_class_words(parameters)}",
+    effect=_cancelled,
+)
+KINDS = (SUBSCRIBE_CALENDAR, CANCEL_CALENDAR)

@@ -1,0 +1,92 @@
+"""Form fields that several kinds share. They keep texts byte for byte: nothing is trimmed."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from leads.models import Account
+
+
+def sendable(text: str) -> None:
+    """A text that can be written as UTF-8 form data."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValidationError("It holds characters that are no text.") from None
+
+
+class PlainText(forms.CharField):
+    """A text as it was typed, up to `max_length` characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("required", False)
+        super().__init__(strip=False, validators=[sendable], **kwargs)
+
+
+def _present(things: QuerySet[Any]) -> list[str]:
+    return list(things.filter(missing_since=None).order_by("name").values_list("name", flat=True))
+
+
+NOT_KNOWN = (
+    "“%(value)s” is not in our copy of this account. If it is new in Kartra, update the catalogue from Kartra first."
+)
+
+
+class CatalogueChoice(forms.ChoiceField):
+    """A name out of the account's catalogue, as it stands there byte for byte. Names no longer in Kartra are refused."""
+
+    default_error_messages = {"required": "Please choose one.", "invalid_choice": NOT_KNOWN}
+
+    def __init__(self, things: QuerySet[Any], *, label: str, required: bool = True, help_text: str = "") -> None:
+        choices = [("", "Choose…"), *((name, name) for name in _present(things))]
+        super().__init__(label=label, choices=choices, required=required, help_text=help_text)
+
+    def to_python(self, value: Any) -> str:
+        return "" if value in (None, "") else str(value)
+
+
+class Several(forms.MultipleChoiceField):
+    """Several of the choices: a list, or one text with `;` between them unless one of them is written so."""
+
+    def __init__(self, names: list[tuple[str, str]], **kwargs: Any) -> None:
+        self.names = names
+        super().__init__(choices=names, required=False, **kwargs)
+
+    def to_python(self, value: Any) -> list[str]:
+        if isinstance(value, str) and value:
+            whole = ";" not in value or value in [name for name, _ in self.names]
+            value = [value] if whole else [part for part in value.split(";") if part]
+        return list(dict.fromkeys(super().to_python(value)))
+
+
+class CatalogueChoices(Several):
+    """Several names out of the catalogue."""
+
+    default_error_messages = {"invalid_choice": NOT_KNOWN}
+
+    def __init__(self, things: QuerySet[Any], *, label: str, help_text: str = "") -> None:
+        super().__init__([(name, name) for name in _present(things)], label=label, help_text=help_text)
+
+
+class Suggested(forms.TextInput):
+    """A text input that offers `names` while one types (a datalist), and takes others too."""
+
+    template_name = "leads/widgets/suggested.html"
+
+    def __init__(self, names: list[str], attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.names = names
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        listed = f"{(attrs or {}).get('id') or name}_names"
+        context["widget"]["attrs"]["list"] = listed
+        context["listed"], context["names"] = listed, self.names
+        return context
+
+
+def zone_words(account: Account) -> str:
+    """How the zone of Kartra's dates is named beside a field."""
+    return f"Kartra's time ({account.time_zone})"

@@ -1,0 +1,67 @@
+"""Points: give some, take some. They add up, so it is never "already so"."""
+
+import datetime as dt
+
+from django import forms
+
+from leads import mirror
+from leads.kinds.base import Kind, Parameters
+from leads.models import Account, LeadChange
+
+MOST_POINTS = 1_000_000
+LONGEST_DAYS = 36_500
+
+
+def points_field(*, required: bool = True) -> forms.IntegerField:
+    return forms.IntegerField(label="Points", min_value=1, max_value=MOST_POINTS, required=required)
+
+
+def expiry_field() -> forms.IntegerField:
+    """Days after which exactly these points are taken off again; 0 is never."""
+    return forms.IntegerField(
+        label="Expire after days", min_value=0, max_value=LONGEST_DAYS, required=False, initial=0,
+        help_text="After so many days exactly these points are taken off again; 0 means never.",
+    )  # fmt: skip
+
+
+def _giving(account: Account) -> dict[str, forms.Field]:
+    return {"points": points_field(), "expires_in_days": expiry_field()}
+
+
+def _removing(account: Account) -> dict[str, forms.Field]:
+    return {"points": points_field()}
+
+
+def _sentence(parameters: Parameters) -> str:
+    days = parameters.get("expires_in_days")
+    ends = f", which expire after {days} days" if days else ""
+    return f"give {parameters.get('points', '')} points{ends}"
+
+
+def _confirmed(change: LeadChange, at: dt.datetime, sign: int) -> None:
+    mirror.add_points(change.lead, sign * int(change.parameters["points"]), at=at, change=change)
+
+
+GIVE_POINTS = Kind(
+    name="give_points",
+    label="Give points",
+    permission="leads.give_points",
+    fields=_giving,
+    family=lambda parameters: "points",
+    sentence=_sentence,
+    effect=lambda change, at: _confirmed(change, at, 1),
+    repeatable=False,
+    inverse="remove_points",
+)
+REMOVE_POINTS = Kind(
+    name="remove_points",
+    label="Remove points",
+    permission="leads.remove_points",
+    fields=_removing,
+    family=lambda parameters: "points",
+    sentence=lambda parameters: f"remove {parameters.get('points', '')} points",
+    effect=lambda change, at: _confirmed(change, at, -1),
+    repeatable=False,
+    inverse="give_points",
+)
+KINDS = (GIVE_POINTS, REMOVE_POINTS)

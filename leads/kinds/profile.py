@@ -1,0 +1,285 @@
+"""The lead itself: create it, change its fields. Both may carry what else is wanted for the lead in the same breath.
+
+What is wanted besides becomes changes of its own (tags, points, lists, sequences, bookings); they travel together in as
+few calls as Kartra's rules allow.
+"""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db.models import Q, QuerySet
+
+from leads import mirror
+from leads.kinds.base import Kind, Parameters, Step
+from leads.kinds.calendars import calendar_fields, check_time, time_fields
+from leads.kinds.fields import CatalogueChoices, PlainText, Several
+from leads.kinds.points import expiry_field, points_field
+from leads.kinds.sequences import sequence_field, step_field
+from leads.models import Account, CustomField, CustomFieldType, Lead, LeadChange, MailingList, Tag, normal_email
+
+WRITABLE = (
+    "first_name", "middle_name", "last_name", "last_name2", "phone_country_code", "phone", "company", "address", "zip",
+    "city", "state", "country", "lead_picture", "website", "facebook", "twitter", "linkedin", "google_plus", "ip",
+    "lead_preferred_time_zone", "sales_tax_id", "business_type",
+)  # fmt: skip
+"""Fields of a lead that Kartra takes, by its own names; beside them the email and the custom fields."""
+
+CUSTOM = "custom."
+"""Custom fields are parameters of this prefix and their identifier."""
+
+HELP = {
+    "country": "As Kartra shows it: a name, such as Canada.",
+    "lead_picture": "Address of a small picture.",
+    "lead_preferred_time_zone": "Exactly as Kartra's own list has it; other names may be ignored or refused.",
+    "business_type": "A number; which one means what stands in Kartra.",
+    "google_plus": "Kartra's older fields only.",
+}
+CHOICES = {CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON}
+
+
+def _label(name: str) -> str:
+    field: Any = Lead._meta.get_field(name)
+    return str(field.verbose_name).capitalize() if name != "ip" else "IP address"
+
+
+def _text_field(name: str) -> forms.Field:
+    more: dict[str, Any] = {"max_length": 100} if name == "country" else {}
+    field = PlainText(label=_label(name), help_text=HELP.get(name, ""), **more)
+    if name == "business_type":
+        field.validators.append(RegexValidator(r"^\d{1,9}$", "Give a number."))
+    return field
+
+
+class _OneOption(forms.ChoiceField):
+    """One option of a custom field: its id, or its text where only one option has it. Stored as Kartra's option id."""
+
+    default_error_messages = {"invalid_choice": "“%(value)s” is not one of its options in our copy."}
+
+    def __init__(self, field: CustomField) -> None:
+        options = [(str(number), str(words)) for number, words in field.options]
+        super().__init__(label=field.identifier, choices=[("", "—"), *options], required=False)
+
+    def to_python(self, value: Any) -> str:
+        return "" if value in (None, "") else _option_id(str(value), self.choices)
+
+
+class _SomeOptions(Several):
+    """Any options of a custom field, stored as a list of Kartra's option ids."""
+
+    default_error_messages = {"invalid_choice": "“%(value)s” is not one of its options in our copy."}
+
+    def __init__(self, field: CustomField) -> None:
+        options = [(str(number), str(words)) for number, words in field.options]
+        super().__init__(options, label=field.identifier, widget=forms.CheckboxSelectMultiple())
+
+    def to_python(self, value: Any) -> list[str]:
+        return list(dict.fromkeys(_option_id(text.strip(), self.names) for text in super().to_python(value)))
+
+
+def _option_id(text: str, choices: Any) -> str:
+    if any(text == number for number, _ in choices):
+        return text
+    same = [number for number, words in choices if number and words == text]
+    return str(same[0]) if len(same) == 1 else text
+
+
+def custom_field(field: CustomField) -> forms.Field:
+    """The input of a custom field, by its type. A type nobody has documented is a text."""
+    if field.type in CHOICES:
+        return _OneOption(field)
+    if field.type == CustomFieldType.CHECKBOX:
+        return _SomeOptions(field)
+    widget = forms.Textarea(attrs={"rows": 3}) if field.type == CustomFieldType.TEXT_AREA else forms.TextInput()
+    return PlainText(label=field.identifier, widget=widget)
+
+
+def profile_fields(account: Account) -> dict[str, forms.Field]:
+    """Every field of a lead that can be written, its email apart."""
+    found = {name: _text_field(name) for name in WRITABLE}
+    for each in CustomField.objects.filter(account=account, missing_since=None):
+        found[f"{CUSTOM}{each.identifier}"] = custom_field(each)
+    return found
+
+
+def _besides(account: Account) -> dict[str, forms.Field]:
+    """What can be wanted for a lead in the same breath."""
+    return {
+        "tag": CatalogueChoices(Tag.objects.filter(account=account), label="Assign tags"),
+        "points": points_field(required=False),
+        "expires_in_days": expiry_field(),
+        "list": CatalogueChoices(MailingList.objects.filter(account=account), label="Add to lists"),
+        "sequence": sequence_field(account, required=False, label="Add to the sequence"),
+        "step": step_field(required=False),
+        **calendar_fields(account, required=False),
+        **time_fields(account),
+    }
+
+
+def _leaving(account: Account) -> dict[str, forms.Field]:
+    return {
+        "remove_tag": CatalogueChoices(Tag.objects.filter(account=account), label="Remove tags"),
+        "leave_list": CatalogueChoices(MailingList.objects.filter(account=account), label="Remove from lists"),
+        "leave_sequence": sequence_field(account, required=False, label="Remove from the sequence"),
+        **calendar_fields(account, required=False, prefix="leave_"),
+    }
+
+
+def _creating(account: Account) -> dict[str, forms.Field]:
+    email = forms.EmailField(
+        label="Email", max_length=320, error_messages={"required": "A lead needs an email address."}
+    )
+    return {"email": email, **profile_fields(account), **_besides(account)}
+
+
+def _updating(account: Account) -> dict[str, forms.Field]:
+    email = forms.EmailField(
+        label="New email", max_length=320, required=False, help_text="Changes the address of this lead."
+    )
+    writable = profile_fields(account)
+    names = [(name, str(field.label or name)) for name, field in writable.items()]
+    clear = Several(
+        names, label="Empty these fields",
+        help_text="Fields left empty above stay as they are; choose here those that are to become empty.",
+    )  # fmt: skip
+    return {"email": email, **writable, "clear": clear, **_besides(account), **_leaving(account)}
+
+
+def _check(account: Account, clean: dict[str, Any]) -> None:
+    for one, other in (("sequence", "step"), ("calendar", "class"), ("leave_calendar", "leave_class")):
+        if bool(clean.get(one)) != bool(clean.get(other)):
+            raise ValidationError(f"Give both: {one.replace('_', ' ')} and {other.replace('_', ' ')}.")
+    for needed, by in (("points", "expires_in_days"), ("calendar", "date")):
+        if clean.get(by) and not clean.get(needed):
+            raise ValidationError(f"{by.replace('_', ' ')} belongs to {needed}; give {needed} too.")
+    check_time(account, clean)
+    for name in clean.pop("clear", None) or []:
+        clean.setdefault(name, [] if _is_several(account, name) else "")
+
+
+def _is_several(account: Account, name: str) -> bool:
+    fields = CustomField.objects.filter(account=account, type=CustomFieldType.CHECKBOX)
+    return name.startswith(CUSTOM) and fields.filter(identifier=name.removeprefix(CUSTOM)).exists()
+
+
+def _check_update(account: Account, clean: dict[str, Any]) -> None:
+    if clean.get("email") == "":
+        raise ValidationError("An email address can be changed, but not emptied.")
+    _check(account, clean)
+    if not _steps("update_lead", clean):
+        raise ValidationError("Say what is to change.")
+
+
+def of_profile(parameters: Parameters) -> dict[str, Any]:
+    """The lead's own fields among the parameters."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name == "email" or name in WRITABLE or name.startswith(CUSTOM)
+    }
+
+
+def _steps(own: str, parameters: Parameters) -> list[Step]:
+    given = {name: value for name, value in parameters.items() if value not in ("", [], None)}
+    profile = of_profile(parameters)
+    steps: list[Step] = [(own, profile)] if profile else []
+    steps += [("assign_tag", {"tag": name}) for name in given.get("tag", [])]
+    steps += [("unassign_tag", {"tag": name}) for name in given.get("remove_tag", [])]
+    if "points" in given:
+        days = {"expires_in_days": given["expires_in_days"]} if "expires_in_days" in given else {}
+        steps.append(("give_points", {"points": given["points"], **days}))
+    steps += [("unsubscribe_list", {"list": name}) for name in given.get("leave_list", [])]
+    steps += [("subscribe_list", {"list": name}) for name in given.get("list", [])]
+    if "leave_sequence" in given:
+        steps.append(("unsubscribe_sequence", {"sequence": given["leave_sequence"]}))
+    if "leave_calendar" in given:
+        steps.append(("cancel_calendar", {"calendar": given["leave_calendar"], "class": given["leave_class"]}))
+    if "sequence" in given:
+        steps.append(("subscribe_sequence", {"sequence": given["sequence"], "step": given["step"]}))
+    if "calendar" in given:
+        booking: dict[str, Any] = {name: given[name] for name in ("calendar", "class", "date", "hour") if name in given}
+        steps.append(("subscribe_calendar", booking))
+    return steps
+
+
+def _already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    """Leads whose fields all are so already, as far as the mirror knows them. Of custom options only texts are compared."""
+    same = Q(read_at__isnull=False)
+    for name, value in parameters.items():
+        if name.startswith(CUSTOM):
+            identifier = name.removeprefix(CUSTOM)
+            if isinstance(value, list) or not _is_plain(identifier):
+                return leads.none()
+            same &= Q(**{f"custom_values__{identifier}": value})
+        elif name == "email":
+            same &= Q(email_key=normal_email(value))
+        else:
+            same &= Q(**{name: value})
+    return leads.filter(same)
+
+
+def _is_plain(identifier: str) -> bool:
+    """Whether the identifier can stand in a lookup without being taken for one."""
+    return identifier.replace("_", "").isalnum() and "__" not in identifier and not identifier.isdecimal()
+
+
+def _reachable(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.exclude(kartra_id=None) if parameters.get("email") else leads
+
+
+def _confirmed(change: LeadChange, at: dt.datetime) -> None:
+    mirror.set_profile(change.lead, change.parameters, at=at, change=change)
+
+
+def _words(parameters: Parameters) -> str:
+    profile = of_profile(parameters)
+    told = [
+        f"{name.removeprefix(CUSTOM).replace('_', ' ')} {'to ' + _shown(value) if value not in ('', []) else 'to nothing'}"
+        for name, value in profile.items()
+    ]
+    return f"set {', '.join(told)}" if told else ""
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _several_words(own: str, first: str, parameters: Parameters) -> str:
+    from leads import kinds
+
+    others = [kinds.get(name).sentence(given) for name, given in _steps(own, parameters) if name != own]
+    return ", ".join(part for part in (first, *others) if part)
+
+
+CREATE = Kind(
+    name="create_lead",
+    label="Create a lead",
+    permission="leads.create_lead",
+    fields=_creating,
+    check=_check,
+    sparse=True,
+    family=lambda parameters: "profile",
+    sentence=lambda p: _several_words("create_lead", f"create the lead {p.get('email', '')}".rstrip(), p),
+    effect=_confirmed,
+    steps=lambda parameters: _steps("create_lead", parameters),
+    most=lambda parameters: 1,
+)
+UPDATE = Kind(
+    name="update_lead",
+    label="Change fields",
+    permission="leads.update_lead",
+    fields=_updating,
+    check=_check_update,
+    sparse=True,
+    family=lambda parameters: "profile",
+    sentence=lambda p: _several_words("update_lead", _words(p), p) or "change fields",
+    already_so=_already,
+    applies=_reachable,
+    applies_words="An address can only be changed on a lead whose Kartra id is known. Update the lead from Kartra first.",
+    effect=_confirmed,
+    steps=lambda parameters: _steps("update_lead", parameters),
+    most=lambda parameters: 1 if parameters.get("email") else None,
+)
+KINDS = (CREATE, UPDATE)

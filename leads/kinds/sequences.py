@@ -1,0 +1,85 @@
+"""Sequences: put a lead in at a step, take it out. A step is the number on its box in Kartra's sequence."""
+
+import datetime as dt
+
+from django import forms
+from django.db.models import Exists, OuterRef, QuerySet
+
+from leads import mirror
+from leads.kinds.base import Kind, Parameters
+from leads.kinds.fields import CatalogueChoice
+from leads.models import Account, Lead, LeadChange, Sequence, SequenceEnrollment
+
+ACTIVE = "active"
+LEFT = "unsubscribed"
+
+
+def sequence_field(account: Account, *, required: bool = True, label: str = "Sequence") -> forms.Field:
+    return CatalogueChoice(Sequence.objects.filter(account=account), label=label, required=required)
+
+
+def step_field(*, required: bool = True) -> forms.Field:
+    return forms.IntegerField(
+        label="Step", min_value=1, max_value=9999, required=required,
+        help_text="The number on its box in Kartra's sequence. Kartra has no list of steps, so it is checked when it is sent.",
+    )  # fmt: skip
+
+
+def _entering(account: Account) -> dict[str, forms.Field]:
+    return {"sequence": sequence_field(account), "step": step_field()}
+
+
+def _leaving(account: Account) -> dict[str, forms.Field]:
+    return {"sequence": sequence_field(account)}
+
+
+def _family(parameters: Parameters) -> str:
+    return f"sequence:{parameters['sequence']}"
+
+
+def _in(parameters: Parameters) -> QuerySet[SequenceEnrollment]:
+    return SequenceEnrollment.objects.filter(
+        lead=OuterRef("pk"), sequence__name=parameters["sequence"], status__iexact=ACTIVE
+    )
+
+
+def _at_step(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(Exists(_in(parameters).filter(step=str(parameters["step"]))))
+
+
+def _outside(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    return leads.filter(~Exists(_in(parameters)), read_at__isnull=False)
+
+
+def _entered(change: LeadChange, at: dt.datetime) -> None:
+    given = change.parameters
+    mirror.set_sequence(change.lead, given["sequence"], str(given["step"]), ACTIVE, at=at, change=change)
+
+
+def _left(change: LeadChange, at: dt.datetime) -> None:
+    mirror.set_sequence(change.lead, change.parameters["sequence"], "", LEFT, at=at, change=change)
+
+
+SUBSCRIBE_SEQUENCE = Kind(
+    name="subscribe_sequence",
+    label="Add to a sequence",
+    permission="leads.subscribe_sequence",
+    fields=_entering,
+    family=_family,
+    sentence=lambda p: f"add to the sequence {p.get('sequence', '')} at step {p.get('step', '')}",
+    already_so=_at_step,
+    effect=_entered,
+    repeatable=False,
+    inverse="unsubscribe_sequence",
+)
+UNSUBSCRIBE_SEQUENCE = Kind(
+    name="unsubscribe_sequence",
+    label="Remove from a sequence",
+    permission="leads.unsubscribe_sequence",
+    fields=_leaving,
+    family=_family,
+    sentence=lambda parameters: f"remove from the sequence {parameters.get('sequence', '')}",
+    already_so=_outside,
+    effect=_left,
+)
+KINDS = (SUBSCRIBE_SEQUENCE, UNSUBSCRIBE_SEQUENCE)

@@ -1,0 +1,92 @@
+"""What Kartra confirmed of our own changes to a lead itself: that it exists, its fields, its points."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from leads.mirror.leads import fold, keep_address
+from leads.mirror.ties import log
+from leads.models import Account, CustomField, Lead, LeadChange, Source, normal_email
+
+CUSTOM = "custom."
+
+
+def expect(account: Account, email: str, at: dt.datetime) -> Lead:
+    """The row of an address that somebody means to create in Kartra. It says nothing but the address, and that no lead of
+    it is known there."""
+    lead, made = Lead.objects.get_or_create(
+        account=account, kartra_id=None, email_key=normal_email(email),
+        defaults={"email": email.strip(), "known_from": Source.STAFF, "absent_at": at},
+    )  # fmt: skip
+    if made:
+        keep_address(lead, at)
+    return lead
+
+
+def adopt(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:
+    """The lead of this row has this id in Kartra. If the id is known on another row the two are one person; the row that
+    stays is returned."""
+    with transaction.atomic():
+        known = Lead.objects.filter(account=lead.account_id, kartra_id=kartra_id).exclude(pk=lead.pk).first()
+        if known is not None and lead.kartra_id is None:
+            fold(lead, known)
+            return known
+        if known is not None:
+            return lead
+        Lead.objects.filter(pk=lead.pk).update(kartra_id=kartra_id, absent_at=None, dirty_at=at)
+        lead.refresh_from_db()
+    return lead
+
+
+def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra took these fields of ours ("city", "email", "custom.shirt_size" with option ids). What it ignores without a
+    word (custom fields it does not have) shows in the next read, so the lead is to be read where that can be."""
+    with transaction.atomic():
+        fresh = Lead.objects.select_for_update().get(pk=lead.pk)
+        differences = []
+        for name, value in told.items():
+            if name.startswith(CUSTOM):
+                identifier = name.removeprefix(CUSTOM)
+                is_now = _custom_value(fresh.account, identifier, value)
+                was = fresh.custom_values.get(identifier, "")
+                fresh.custom_values = {**fresh.custom_values, identifier: is_now}
+            else:
+                was, is_now = getattr(fresh, name), value
+                setattr(fresh, name, value)
+            if was != is_now and (was or is_now):
+                differences.append({"field": name, "was": was, "is": is_now})
+        if change.kind == "create_lead":
+            fresh.absent_at = None
+        if change.kind == "create_lead" or any(name.startswith(CUSTOM) for name in told):
+            fresh.dirty_at = fresh.dirty_at or at
+        fresh.save()
+        keep_address(fresh, at)
+        if change.kind == "create_lead":
+            log(fresh, "created", {}, Source.PUSH, at, change, "")
+        for details in differences if change.kind != "create_lead" else ():
+            log(fresh, "field_changed", details, Source.PUSH, at, change, "")
+
+
+def _custom_value(account: Account, identifier: str, value: Any) -> Any:
+    """A custom value in the mirror's own shape: text, or [[option id, option text], …]."""
+    field = CustomField.objects.filter(account=account, identifier=identifier).first()
+    options = {str(number): words for number, words in field.options} if field else {}
+    if isinstance(value, list):
+        return [[number, options.get(number, "")] for number in value]
+    if options:
+        return [[value, options.get(value, "")]] if value else []
+    return value
+
+
+def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra gave (or took, if negative) so many points."""
+    with transaction.atomic():
+        Lead.objects.filter(pk=lead.pk, score__isnull=False).update(score=F("score") + points)
+        kind = "points_given" if points > 0 else "points_removed"
+        details: dict[str, Any] = {"points": abs(points)}
+        if change.parameters.get("expires_in_days"):
+            details["expires_in_days"] = change.parameters["expires_in_days"]
+        log(lead, kind, details, Source.PUSH, at, change, "")

@@ -1,0 +1,144 @@
+"""Transactions and recurring subscriptions as Kartra tells them. Upserted by Kartra's ids; nothing is ever taken back."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from leads.mirror.catalogue import things
+from leads.mirror.facts import SubscriptionFact, TransactionFact
+from leads.mirror.ties import log
+from leads.models import Account, Activity, Lead, LeadChange, Product, RecurringSubscription, Source, Transaction
+
+CENT = Decimal("0.01")
+AMOUNTS = ("full_amount", "base_amount", "discount", "shipping", "tax")
+
+
+def set_transaction(
+    account: Account,
+    fact: TransactionFact,
+    *,
+    source: Source,
+    at: dt.datetime,
+    lead: Lead | None = None,
+    cause: str = "",
+) -> Transaction:
+    """Write what was told of one transaction. What was not told is left as it is; what a message nobody vouches for says
+    (`fact.authority` false) only fills what is empty. A sale known only by its refund is a stub until it is told."""
+    with transaction.atomic():
+        row = Transaction.objects.filter(account=account, kartra_id=fact.kartra_id).first()
+        new = row is None or not row.type
+        row = row or Transaction(account=account, kartra_id=fact.kartra_id)
+        told: dict[str, Any] = {
+            "type": fact.type[:32], "price_point": fact.price_point[:32], "quantity": fact.quantity, "at": fact.at,
+            "parent_kartra_id": fact.parent_kartra_id, "affiliate": fact.affiliate[:200],
+            **{name: _cents(getattr(fact, name)) for name in AMOUNTS},
+        }  # fmt: skip
+        if fact.product:
+            told["product"] = _product(account, fact.product, fact.product_id)
+        if fact.subscription_id:
+            told["subscription"] = _plan(account, fact.subscription_id, lead)
+        for name, value in told.items():
+            if value in ("", None):
+                continue
+            if fact.authority or getattr(row, name) in ("", None):
+                setattr(row, name, value)
+        if lead is not None and (row.lead_id is None or fact.authority):
+            row.lead = lead
+        if fact.raw:
+            row.raw = {**row.raw, **fact.raw}
+        row.reported = row.reported and not fact.authority
+        row.save()
+        if row.parent_kartra_id:
+            Transaction.objects.get_or_create(
+                account=account, kartra_id=row.parent_kartra_id, defaults={"lead": row.lead}
+            )
+        if new and row.type and row.lead is not None:
+            _tell(row, source, at, cause)
+    return row
+
+
+def set_subscription(
+    account: Account, fact: SubscriptionFact, *, at: dt.datetime, lead: Lead | None = None
+) -> RecurringSubscription:
+    """Write what Kartra's own list or details say of a payment plan."""
+    with transaction.atomic():
+        row = _plan(account, fact.kartra_id, lead)
+        if lead is not None:
+            row.lead = lead
+        if fact.product:
+            row.product = _product(account, fact.product, fact.product_id)
+        elif fact.product_id:
+            row.product = Product.objects.filter(account=account, kartra_id=fact.product_id).first() or row.product
+        for name in (
+            "status", "price_point", "started_at", "ended_at", "current_installment", "installments_left",
+            "recurring_period", "next_payment_at", "affiliate", "jv",
+        ):  # fmt: skip
+            value = getattr(fact, name)
+            if value not in ("", None):
+                setattr(row, name, value[:32] if isinstance(value, str) and name not in ("affiliate", "jv") else value)
+        if fact.next_payment_amount is not None:
+            row.next_payment_amount = _cents(fact.next_payment_amount)
+        if fact.raw:
+            row.raw = {**row.raw, **fact.raw}
+        row.read_at = at
+        row.save()
+    return row
+
+
+def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra confirmed the plan's new status."""
+    with transaction.atomic():
+        RecurringSubscription.objects.filter(account=lead.account_id, kartra_id=kartra_id).update(status=status)
+        log(lead, f"subscription_{status.lower()}", {"subscription": kartra_id}, Source.PUSH, at, change, "")
+
+
+def note_plan_edit(lead: Lead, told: Any, *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra confirmed a change of the plan; its new values come with the next read of it."""
+    details = {name: value for name, value in told.items() if value != ""}
+    log(lead, "subscription_changed", details, Source.PUSH, at, change, "")
+
+
+def note_refund(lead: Lead, kartra_id: str, amount: str, *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra confirmed a refund. The refund's own transaction comes by a read or a message."""
+    log(lead, "refund_confirmed", {"transaction": kartra_id, "amount": amount}, Source.PUSH, at, change, "")
+
+
+def _tell(row: Transaction, source: Source, at: dt.datetime, cause: str) -> None:
+    """One line in the timeline for a transaction, whoever tells of it first."""
+    assert row.lead is not None
+    kind = f"payment_{row.type.lower().replace(' ', '_')}"[:64]
+    told = Activity.objects.filter(lead=row.lead, kind=kind, details__transaction_id=row.kartra_id)
+    if told.exists():
+        return
+    details = {"transaction_id": row.kartra_id}
+    if row.full_amount is not None:
+        details["transaction_full_amount"] = f"{row.full_amount:.2f}"
+    if row.product is not None:
+        details["product_name"] = row.product.name
+    Activity.objects.create(
+        account_id=row.account_id,
+        lead=row.lead,
+        kind=kind,
+        at=row.at or at,
+        source=source,
+        details=details,
+        cause=cause,
+    )
+
+
+def _cents(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else amount.quantize(CENT)
+
+
+def _product(account: Account, name: str, kartra_id: str) -> Product:
+    product: Product = things(Product, account, [name[:500]])[name[:500]]
+    if kartra_id and product.kartra_id != kartra_id:
+        product.kartra_id = kartra_id
+        product.save(update_fields=["kartra_id"])
+    return product
+
+
+def _plan(account: Account, kartra_id: str, lead: Lead | None) -> RecurringSubscription:
+    return RecurringSubscription.objects.get_or_create(account=account, kartra_id=kartra_id, defaults={"lead": lead})[0]
