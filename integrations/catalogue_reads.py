@@ -54,7 +54,7 @@ def read(connection: Connection, *, priority: Priority = Priority.PERSON, made_b
         write(rows)
         found.counts[name] = len(rows)
     if found.counts:
-        Connection.objects.filter(pk=connection.pk).update(catalogue_read_at=timezone.now())
+        Connection.objects.filter(pk=connection.pk).update(catalogue_read_at=timezone.now(), catalogue_due=False)
     return found
 
 
@@ -72,10 +72,15 @@ def _fields(connection: Connection) -> Callable[[list[Any]], None]:
     return write
 
 
+def read_due(connection: Connection) -> None:
+    """Read the catalogue of one connection by itself; what fails is logged."""
+    try:
+        read(connection, priority=Priority.REFRESH)
+    except KartraError as error:
+        logger.warning("The catalogue of connection %s could not be read: %s", connection.pk, calls.in_words(error))
+
+
 def read_all() -> None:
     """Read the catalogue of every connection; one that fails is logged and does not stop the next."""
     for connection in Connection.objects.select_related("account"):
-        try:
-            read(connection, priority=Priority.REFRESH)
-        except KartraError as error:
-            logger.warning("The catalogue of connection %s could not be read: %s", connection.pk, calls.in_words(error))
+        read_due(connection)

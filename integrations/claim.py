@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
-from integrations.translate import compose, creates, fits
+from integrations.translate import ENCODINGS, compose, creates, fits
 from integrations.translate.composing import MAX_ACTIONS
 from leads import decisions, kinds, runs
 from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState, SequenceEnrollment
@@ -69,7 +69,9 @@ def claim(connection: Connection, limit: int) -> list[Chain]:
 
 def _due(connection: Connection) -> QuerySet[LeadChange]:
     in_flight = ApiCall.objects.in_flight().filter(lead=OuterRef("lead"))
-    return LeadChange.objects.filter(account=connection.account_id).due().filter(~Exists(in_flight))
+    due = LeadChange.objects.filter(account=connection.account_id).due().filter(~Exists(in_flight))
+    refused = set(connection.refused_commands)
+    return due.exclude(kind__in=[kind for kind, encoding in ENCODINGS.items() if encoding.commands & refused])
 
 
 def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:

@@ -19,6 +19,7 @@ def facts_of_connection(connection: Connection) -> dict[str, Any]:
         "name": connection.name,
         "sending": connection.sending,
         "why_not_sending": switch.why_not_sending(connection),
+        "why_commands_wait": switch.why_commands_wait(connection),
         "queue": LeadChange.objects.filter(account=connection.account_id).counts(),
         "pace": _pace(connection),
         "copy": freshness(connection),

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from integrations import calls
+from integrations import calls, switch
 from integrations.claim import Chain
 from integrations.clock import now
 from integrations.kartra.client import created_id
@@ -27,7 +27,7 @@ from integrations.kartra.errors import (
     next_step,
 )
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
-from integrations.models import ApiCall, Attempt, Outcome, Proof
+from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof
 from integrations.translate import ENCODINGS, Look, compose
 from leads import kinds, mirror, runs
 from leads.models import ChangeStatus, GoneReason, LeadChange, Reason, Source
@@ -86,7 +86,17 @@ def settle(
         for change, verdict, position in zip(chain.changes, judge(chain, reply), positions, strict=True):
             _follow(change)
             apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, position))
+            _heed(chain.call.connection_id, attempts[change.pk], verdict)
     _after(chain)
+
+
+def _heed(connection_id: int, attempt: Attempt, verdict: Verdict) -> None:
+    """What a refusal means beyond its change: the command is not allowed, or our catalogue is old."""
+    step = next_step(verdict.code) if verdict.code else None
+    if step == Next.STOP_COMMAND:
+        switch.refuse_command(Connection(pk=connection_id), attempt.command, verdict.message)
+    elif step == Next.REFRESH_CATALOGUE:
+        Connection.objects.filter(pk=connection_id).update(catalogue_due=True)
 
 
 def _follow(change: LeadChange) -> None:
@@ -174,7 +184,7 @@ def judge_refusal(change: LeadChange, code: str, message: str) -> Verdict:
         return _unclear(change, message, code=code)
     if step == Next.GONE:
         return Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
-    if step == Next.WAIT or step in (Next.STOP_CONNECTION, Next.STOP_APP):
+    if step in (Next.WAIT, Next.STOP_CONNECTION, Next.STOP_APP, Next.STOP_COMMAND):
         return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
     if step == Next.HOLD:
         return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)

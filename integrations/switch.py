@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db import transaction
 from django.utils import timezone
 
 from integrations.models import Connection, Sending, StoppedBy
@@ -10,11 +11,11 @@ from leads.signals import changes_recorded
 
 
 def on(connection: Connection, *, by: Any = None, why: str = "") -> None:
-    """Allow what is queued to be sent, and wake the pusher."""
+    """Allow what is queued to be sent, commands that Kartra refused among it, and wake the pusher."""
     Connection.objects.filter(pk=connection.pk).exclude(sending=Sending.ON).update(
         sending=Sending.ON, sending_since=timezone.now(), sending_by=by, sending_why=why, stopped_by="", failures=0
     )
-    Connection.objects.filter(pk=connection.pk).update(hold_until=None, failures=0)
+    Connection.objects.filter(pk=connection.pk).update(hold_until=None, failures=0, refused_commands={})
     connection.refresh_from_db()
     changes_recorded.send(sender=Connection, account_id=connection.account_id)
 
@@ -28,6 +29,28 @@ def stop(connection: Connection, stopped_by: StoppedBy, why: str) -> None:
     """The machine stops sending, saying why. Only a connection that sends can be stopped so."""
     if Connection.objects.filter(pk=connection.pk, sending=Sending.ON).exists():
         _stop(connection, stopped_by, why, None)
+
+
+def refuse_command(connection: Connection, command: str, words: str) -> None:
+    """Kartra does not let this app use the command (262): what needs it waits, all else goes on."""
+    with transaction.atomic():
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        if command not in row.refused_commands:
+            row.refused_commands = {
+                **row.refused_commands, command: {"since": timezone.now().isoformat(), "words": words},
+            }  # fmt: skip
+            row.save(update_fields=["refused_commands"])
+
+
+def why_commands_wait(connection: Connection) -> str:
+    """One sentence about commands that Kartra refuses to this app; empty when there are none."""
+    refused = sorted(connection.refused_commands)
+    if not refused:
+        return ""
+    return (
+        f"Kartra does not allow the app of {connection.name} to use {', '.join(refused)}. What needs it waits. "
+        "Ask Kartra to allow it for your app, then switch sending on again."
+    )
 
 
 def _stop(connection: Connection, stopped_by: StoppedBy, why: str, by: Any) -> None:

@@ -130,6 +130,15 @@ def read_catalogues() -> None:
 
 
 @shared_task(ignore_result=True)
+def read_catalogue(connection_id: int) -> None:
+    """Read one account's catalogue again: Kartra refused a name that we have in it."""
+    with _only_one("catalogues") as mine:
+        connection = Connection.objects.select_related("account").filter(pk=connection_id, catalogue_due=True).first()
+        if mine and connection is not None:
+            catalogue_reads.read_due(connection)
+
+
+@shared_task(ignore_result=True)
 def sweep() -> None:
     """Every 15 s: ring for whatever is due. What is lost with a broker or a worker comes back here."""
     at = now()
@@ -144,6 +153,8 @@ def sweep() -> None:
             ring(push_changes, connection.pk)
         if Attempt.objects.unclear().filter(call__connection=connection, verify_at__lte=at).exists():
             ring(push_verify, connection.pk)
+        if connection.catalogue_due:
+            ring(read_catalogue, connection.pk)
         if refresh.due(connection).exists():
             ring(refresh_leads, connection.pk)
     if Delivery.objects.waiting().exists():

@@ -61,6 +61,10 @@ class Connection(models.Model):
     checked_at = models.DateTimeField(null=True, blank=True)
     check_result = models.TextField(blank=True, default="")
     catalogue_read_at = models.DateTimeField(null=True, blank=True)
+    catalogue_due = models.BooleanField(default=False, help_text="Kartra refused a name that our catalogue has.")
+    refused_commands = models.JSONField(
+        default=dict, blank=True, help_text='Commands this app may not use: {"assign_tag": {"since": …, "words": …}}.'
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

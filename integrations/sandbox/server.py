@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from integrations.sandbox import api, control, demo, page
 from integrations.sandbox.account import Account
-from integrations.sandbox.errors import WORDS
+from integrations.sandbox.errors import WORDS, Refused
 from integrations.sandbox.faults import AFTER, BEFORE, Fault, Faults
 from integrations.sandbox.forms import parse
 from integrations.sandbox.store import Store
@@ -304,6 +304,8 @@ class _Handler(BaseHTTPRequestHandler):
             return "dropped; carried out late"
         if fault and name == "action k fails":
             body = self._with_failure(form, fault, late_s)
+        elif fault and name == "whole call refused":
+            body = Refused(fault.code).body()
         else:
             body = sandbox.answer(form, late_s)
         if fault and name in AFTER:

@@ -22,11 +22,13 @@ class Look(enum.Enum):
 class Encoding:
     """How a kind of change is said to Kartra, and what proves that it was done.
 
-    `action(parameters)` is the command. `lead_fields(parameters)`, of profile changes alone: what travels in `lead[…]`
-    of the leading command. `done(parameters, seen, before)`: whether what was seen afterwards shows it done, given what
-    was known before it was sent; None if that cannot tell. `guards`: codes that Kartra answers to what was done before.
+    `commands` are Kartra's names of what it may be said as; `action(parameters)` is the one for these parameters.
+    `lead_fields(parameters)`, of profile changes alone: what travels in `lead[…]` of the leading command.
+    `done(parameters, seen, before)`: whether what was seen afterwards shows it done, given what was known before it was
+    sent; None if that cannot tell. `guards`: codes that Kartra answers to what was done before.
     """
 
+    commands: frozenset[str]
     action: Callable[[Mapping[str, Any]], Action]
     done: Callable[[Mapping[str, Any], Any, Mapping[str, Any]], bool | None]
     look: Look = Look.LEAD

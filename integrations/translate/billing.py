@@ -88,11 +88,33 @@ def _edited(parameters: Mapping[str, Any], seen: Any, before: Mapping[str, Any])
 
 
 ENCODINGS = {
-    "refund_transaction": Encoding(action=_refund, done=_refunded, look=Look.TRANSACTIONS, guards=frozenset({"251"})),
-    "cancel_subscription": Encoding(
-        action=_cancel, done=_in("cancelled"), look=Look.SUBSCRIPTION, guards=frozenset({"252"})
+    "refund_transaction": Encoding(
+        commands=frozenset({"refund_transaction"}),
+        action=_refund,
+        done=_refunded,
+        look=Look.TRANSACTIONS,
+        guards=frozenset({"251"}),
     ),
-    "pause_subscription": Encoding(action=_status("pause"), done=_in("paused"), look=Look.SUBSCRIPTION),
-    "unpause_subscription": Encoding(action=_status("unpause"), done=_in("active"), look=Look.SUBSCRIPTION),
-    "edit_subscription": Encoding(action=_edit, done=_edited, look=Look.SUBSCRIPTION),
+    "cancel_subscription": Encoding(
+        commands=frozenset({"modify_subscription_status", "cancel_transaction"}),
+        action=_cancel,
+        done=_in("cancelled"),
+        look=Look.SUBSCRIPTION,
+        guards=frozenset({"252"}),
+    ),
+    "pause_subscription": Encoding(
+        commands=frozenset({"modify_subscription_status"}),
+        action=_status("pause"),
+        done=_in("paused"),
+        look=Look.SUBSCRIPTION,
+    ),
+    "unpause_subscription": Encoding(
+        commands=frozenset({"modify_subscription_status"}),
+        action=_status("unpause"),
+        done=_in("active"),
+        look=Look.SUBSCRIPTION,
+    ),
+    "edit_subscription": Encoding(
+        commands=frozenset({"edit_subscription"}), action=_edit, done=_edited, look=Look.SUBSCRIPTION
+    ),
 }

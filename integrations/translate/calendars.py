@@ -26,8 +26,14 @@ def _book(parameters: Mapping[str, Any]) -> Action:
 
 
 ENCODINGS = {
-    "subscribe_calendar": Encoding(action=_book, done=lambda parameters, seen, before: None, look=Look.MESSAGE),
+    "subscribe_calendar": Encoding(
+        commands=frozenset({"calendar_subscribe"}),
+        action=_book,
+        done=lambda parameters, seen, before: None,
+        look=Look.MESSAGE,
+    ),
     "cancel_calendar": Encoding(
+        commands=frozenset({"calendar_cancel"}),
         action=lambda parameters: commands.calendar_cancel(
             calendar_name=parameters["calendar"], class_name=parameters["class"]
         ),

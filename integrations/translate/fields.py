@@ -70,11 +70,13 @@ def _local_part(email: str) -> str:
 
 ENCODINGS = {
     "create_lead": Encoding(
+        commands=frozenset({"create_lead"}),
         action=lambda parameters: commands.create_lead(),
         done=_done,
         lead_fields=lead_fields,
     ),
     "update_lead": Encoding(
+        commands=frozenset({"edit_lead"}),
         action=lambda parameters: commands.edit_lead(),
         done=_done,
         lead_fields=lambda parameters: lead_fields(parameters, email_as="new_email"),

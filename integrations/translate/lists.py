@@ -18,10 +18,12 @@ def _off(parameters: Mapping[str, Any], facts: Any) -> bool | None:
 
 ENCODINGS = {
     "subscribe_list": Encoding(
+        commands=frozenset({"subscribe_lead_to_list"}),
         action=lambda parameters: commands.subscribe_lead_to_list(list_name=parameters["list"]),
         done=lambda parameters, facts, before: _on(parameters, facts),
     ),
     "unsubscribe_list": Encoding(
+        commands=frozenset({"unsubscribe_lead_from_list"}),
         action=lambda parameters: commands.unsubscribe_lead_from_list(list_name=parameters["list"]),
         done=lambda parameters, facts, before: _off(parameters, facts),
     ),

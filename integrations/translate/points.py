@@ -19,12 +19,14 @@ def _done(sign: int, parameters: Mapping[str, Any], facts: Any, before: Mapping[
 
 ENCODINGS = {
     "give_points": Encoding(
+        commands=frozenset({"give_points_to_lead"}),
         action=lambda p: commands.give_points_to_lead(
             points=int(p["points"]), expiration=int(p.get("expires_in_days") or 0)
         ),
         done=lambda parameters, facts, before: _done(1, parameters, facts, before),
     ),
     "remove_points": Encoding(
+        commands=frozenset({"remove_points_from_lead"}),
         action=lambda parameters: commands.remove_points_from_lead(points=int(parameters["points"])),
         done=lambda parameters, facts, before: _done(-1, parameters, facts, before),
     ),

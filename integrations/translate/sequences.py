@@ -31,12 +31,14 @@ def _left(parameters: Mapping[str, Any], facts: Any) -> bool | None:
 
 ENCODINGS = {
     "subscribe_sequence": Encoding(
+        commands=frozenset({"subscribe_lead_to_sequence_at_step"}),
         action=lambda parameters: commands.subscribe_lead_to_sequence_at_step(
             sequence_name=parameters["sequence"], step=str(parameters["step"])
         ),
         done=_entered,
     ),
     "unsubscribe_sequence": Encoding(
+        commands=frozenset({"unsubscribe_lead_from_sequence"}),
         action=lambda parameters: commands.unsubscribe_lead_from_sequence(sequence_name=parameters["sequence"]),
         done=lambda parameters, facts, before: _left(parameters, facts),
     ),

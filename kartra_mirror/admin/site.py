@@ -42,4 +42,6 @@ def bands() -> list[dict[str, str]]:
         if why := switch.why_not_sending(connection):
             level = "stopped" if connection.sending == Sending.STOPPED else "held"
             found.append({"level": level, "words": why})
+        if why := switch.why_commands_wait(connection):
+            found.append({"level": "held", "words": why})
     return found

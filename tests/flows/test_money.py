@@ -119,7 +119,9 @@ def test_refund_goes_once_alone_and_without_lead(sandbox, connection, buyer, amo
 )
 def test_bad_refunds_are_refused_in_words(sandbox, connection, buyer, given, words):
     with pytest.raises(CommandError, match=words):
-        change(connection, "refund_transaction", **{name: value.format(sale=buyer.sale) for name, value in given.items()})
+        change(
+            connection, "refund_transaction", **{name: value.format(sale=buyer.sale) for name, value in given.items()}
+        )
 
     assert sandbox.calls(writes=True) == []
 
@@ -133,7 +135,9 @@ def test_refund_of_another_leads_sale_is_refused(sandbox, connection, buyer):
 
 @pytest.mark.parametrize("amount", ["whole", "20.00"])
 @pytest.mark.parametrize("fault", ["carried out, then hung", "carried out, then dropped", "carried out, then HTML"])
-def test_refund_without_an_answer_is_proven_by_the_refund_that_is_new(sandbox, connection, buyer, fault, amount, settings):
+def test_refund_without_an_answer_is_proven_by_the_refund_that_is_new(
+    sandbox, connection, buyer, fault, amount, settings
+):
     settings.VERIFY_MONEY_SETTLE_S = [0.1, 0.2]
     sandbox.act("sale", lead=buyer.kartra_id, amount="20.00")
     sandbox.fault(fault, cmd="refund_transaction")
@@ -180,7 +184,11 @@ def test_266_is_looked_at_and_never_repeated(sandbox, connection, buyer, setting
 
 @pytest.mark.parametrize(
     ("marks", "words"),
-    [({"outside_refund_period": True}, "refund period is over"), ({"test": True}, "cannot be refunded"), ({"refunded": "97.00"}, "already refunded")],
+    [
+        ({"outside_refund_period": True}, "refund period is over"),
+        ({"test": True}, "cannot be refunded"),
+        ({"refunded": "97.00"}, "already refunded"),
+    ],
 )
 def test_refusals_of_a_refund_are_told(sandbox, connection, buyer, marks, words):
     sandbox.act("mark_payment", kind="transaction", id=buyer.sale, marks=marks)
@@ -262,7 +270,11 @@ def test_changing_a_plan(sandbox, connection, buyer):
         }
     ]  # fmt: skip
     plan = RecurringSubscription.objects.get()
-    assert (plan.next_payment_amount, plan.recurring_period, plan.installments_left) == (Decimal("31.50"), "weekly", "12")
+    assert (plan.next_payment_amount, plan.recurring_period, plan.installments_left) == (
+        Decimal("31.50"),
+        "weekly",
+        "12",
+    )
 
 
 @pytest.mark.parametrize(

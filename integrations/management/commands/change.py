@@ -15,8 +15,9 @@ from integrations import push, switch, verify
 from integrations.management.arguments import add_connection, connection_named, leads_named
 from integrations.models import Connection
 from integrations.settle import remedy
+from integrations.translate import ENCODINGS
 from leads import changes, kinds
-from leads.models import BulkRun, ChangeStatus, Lead, LeadTag, ListSubscription, MailingList, Reason, Tag
+from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
 from leads.words import STATUS_WORDS
 
 
@@ -163,7 +164,7 @@ class Command(BaseCommand):
         """Push and verify from here until the run is over, or until nothing more can be sent."""
         shown = 0.0
         while not run.has_ended:
-            push.drain(connection, until_s=2.0)
+            drained = push.drain(connection, until_s=2.0)
             verify.drain(connection, until_s=2.0)
             run.refresh_from_db()
             connection.refresh_from_db()
@@ -173,9 +174,23 @@ class Command(BaseCommand):
                 self.stderr.write(f"  {', '.join(f'{n:,} {STATUS_WORDS[s]}' for s, n in counts.items() if n)}")
             if run.has_ended or (not connection.sends and not run.changes.filter(status="sending").exists()):
                 break
+            if not drained.sent and not run.has_ended and self._stalled(run):
+                break
             if connection.failures >= 3 and switch.why_not_sending(connection):
                 break
             time.sleep(0.2)
+
+    def _stalled(self, run: BulkRun) -> bool:
+        """Whether nothing of the run can be sent and nothing that it waits for is on its way."""
+        waiting = run.changes.filter(status=ChangeStatus.WAITING)
+        on_their_way = LeadChange.objects.filter(
+            lead__in=waiting.values("lead"), status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
+        )
+        account = Connection.objects.get(account=run.account_id)
+        refused = [kind for kind, encoding in ENCODINGS.items() if encoding.commands & set(account.refused_commands)]
+        in_run = run.changes.filter(status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN])
+        sendable = run.changes.due().exclude(kind__in=refused)
+        return not (on_their_way.exists() or in_run.exists() or sendable.exists())
 
     def _print_run(self, run: BulkRun, connection: Connection, as_json: bool) -> None:
         counts = run.changes.counts()
@@ -203,4 +218,8 @@ class Command(BaseCommand):
             if rejected.reason == Reason.GONE:
                 return f"Lead {lead} is deleted in Kartra. Nothing more is sent for it; bring it back in Kartra first."
             return f"Lead {lead}: {STATUS_WORDS[rejected.status]}: {rejected.message.rstrip('.')}. {remedy(rejected.code)}".strip()
-        return switch.why_not_sending(connection) or "Not everything is done; see the bulk action."
+        return (
+            switch.why_not_sending(connection)
+            or switch.why_commands_wait(connection)
+            or "Not everything is done: an earlier change of these leads is not settled yet; see the bulk action."
+        )

@@ -36,6 +36,8 @@ class Command(BaseCommand):
         never = f", but {copy['never_read']:,} never read" if copy["never_read"] else ""
         self.stdout.write(facts["name"])
         self.stdout.write(f"  sending: {facts['why_not_sending'] or 'on'}")
+        if facts["why_commands_wait"]:
+            self.stdout.write(f"  {facts['why_commands_wait']}")
         self.stdout.write(f"  requested changes: {queue or 'none'}")
         self.stdout.write(
             f"  speed: {allowed}; {pace['calls_last_minute']:,} calls in the last minute, "

@@ -1,0 +1,71 @@
+"""Makes a custom field in Kartra. It is about no lead, so it is done at once, not queued; then the fields are read again."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from integrations import calls, switch
+from integrations.calls import Priority
+from integrations.kartra.errors import KartraError, OutcomeUnknown
+from integrations.models import Cause, Connection
+from leads import mirror
+from leads.models import CustomField, CustomFieldType
+
+CHOICES = (CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON, CustomFieldType.CHECKBOX)
+
+
+class CannotCreate(ValueError):
+    """It is not sent. The text is a sentence for the person who asked."""
+
+
+def create(
+    connection: Connection, identifier: str, type: str, options: Sequence[str] = (), *, made_by: Any = None
+) -> CustomField | None:
+    """Make the field and read all fields again; its row, or None when Kartra took it but does not show it yet.
+
+    Raises CannotCreate, KartraError. Without an answer the fields are read to see whether it is there.
+    """
+    _check(connection, identifier, type, options)
+    try:
+        calls.read(
+            connection, cause=Cause.CONSOLE, priority=Priority.PERSON, commands="create_custom_field", made_by=made_by,
+            ask=lambda client: client.create_custom_field(identifier=identifier, type=type, options=list(options)),
+        )  # fmt: skip
+    except OutcomeUnknown:
+        row = _read_again(connection, identifier, made_by)
+        if row is None:
+            raise
+        return row
+    try:
+        return _read_again(connection, identifier, made_by)
+    except KartraError:
+        return None  # it was made; the next read of the catalogue shows it
+
+
+def _check(connection: Connection, identifier: str, type: str, options: Sequence[str]) -> None:
+    if not connection.sends:
+        raise CannotCreate(switch.why_not_sending(connection) or "Sending is switched off.")
+    if not identifier:
+        raise CannotCreate("Give the field an identifier.")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", identifier):
+        raise CannotCreate("An identifier holds letters, digits, - and _ only (no accents, no spaces).")
+    if CustomField.objects.filter(account=connection.account_id, identifier=identifier, missing_since=None).exists():
+        raise CannotCreate(f"There is a custom field {identifier} already.")
+    if type not in CustomFieldType.values:
+        raise CannotCreate(f"Kartra has five types: {', '.join(CustomFieldType.values)}.")
+    if type in CHOICES and any(not option.strip() for option in options):
+        raise CannotCreate("An option is empty.")
+    if type in CHOICES and len(options) < 2:
+        raise CannotCreate("Give at least two options, one on each line.")
+
+
+def _read_again(connection: Connection, identifier: str, made_by: Any) -> CustomField | None:
+    found = calls.read(
+        connection, cause=Cause.CATALOGUE, priority=Priority.PERSON, commands="retrieve_custom_fields", made_by=made_by,
+        ask=lambda client: client.retrieve_custom_fields(),
+    )  # fmt: skip
+    facts = [mirror.CustomFieldFact(each.identifier[:500], each.type[:32], each.id, each.options) for each in found]
+    mirror.set_custom_fields(connection.account, facts, timezone.now())
+    return CustomField.objects.filter(account=connection.account_id, identifier=identifier, missing_since=None).first()
