@@ -8,8 +8,9 @@ from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
 from integrations import calls, switch
+from integrations.kartra.notices import EVENTS
 from integrations.kartra.pace import PaceUnavailable
-from integrations.models import ApiCall, Connection, Delivery, Heartbeat
+from integrations.models import ApiCall, Channel, Connection, Delivery, Heartbeat
 from leads.models import Lead, LeadChange
 
 
@@ -24,7 +25,11 @@ def facts_of_connection(connection: Connection) -> dict[str, Any]:
         "pace": _pace(connection),
         "copy": freshness(connection),
         "doors": [
-            {"name": door.name, "events": _events(door.pk)} for door in connection.doors.standing().order_by("pk")
+            {
+                "name": door.name,
+                "events": {name: last.isoformat() if last else None for name, last in events_of(door.pk).items()},
+            }
+            for door in connection.doors.standing().order_by("pk")
         ],
     }
 
@@ -62,11 +67,17 @@ def _pace(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _events(door_id: int) -> dict[str, str]:
-    rows = (
-        Delivery.objects.filter(door_id=door_id).exclude(action="").values_list("action").annotate(Max("received_at"))
-    )
-    return {action: last.isoformat() for action, last in rows.order_by("action")}
+def events_of(door_id: int) -> dict[str, dt.datetime | None]:
+    """When each documented event last came to an address, and the payment messages as `ipn`: None for never. What came
+    and is not documented stands behind them."""
+    rows = Delivery.objects.filter(door_id=door_id).order_by("action").values_list("channel", "action")
+    seen: dict[str, dt.datetime] = {}
+    for channel, action, last in rows.annotate(Max("received_at")):
+        name = "ipn" if channel == Channel.IPN else action
+        if name:
+            seen[name] = max(seen.get(name, last), last)
+    documented: dict[str, dt.datetime | None] = {name: seen.pop(name, None) for name in (*EVENTS, "ipn")}
+    return documented | dict(seen)
 
 
 def last_sweep() -> dt.datetime | None:

@@ -95,16 +95,7 @@ def read(
     how: dict[str, Any] = {"cause": cause, "priority": priority, "made_by": made_by}
     entries = [entry for entry in listed(connection, lead, **how) if entry.id]
     entries.sort(key=lambda entry: (len(entry.id), entry.id), reverse=True)
-    plans = calls.read(
-        connection, cause=cause, priority=priority, commands="retrieve_subscriptions_from_lead", lead=lead, made_by=made_by,
-        ask=lambda client: client.retrieve_subscriptions_from_lead(_ref(lead)),
-    )  # fmt: skip
     at = timezone.now()
-    for plan in plans:
-        if plan.id:
-            mirror.set_subscription(account, translate.of_subscription_entry(plan), at=at, lead=lead)
-            facts = plan_details(connection, plan.id, lead=lead, **how)
-            mirror.set_subscription(account, translate.of_subscription(facts, account), at=timezone.now(), lead=lead)
     wanted = entries if limit is None else entries[:limit]
     certain = Transaction.objects.filter(account=account, kartra_id__in=[e.id for e in wanted], reported=False)
     known = set(certain.exclude(type="").values_list("kartra_id", flat=True))
@@ -113,6 +104,15 @@ def read(
             _read_one(connection, lead, entry, how)
     for entry in entries[len(wanted) :]:
         mirror.set_transaction(account, translate.of_entry(entry), source=Source.REFRESH, at=at, lead=lead)
+    plans = calls.read(
+        connection, cause=cause, priority=priority, commands="retrieve_subscriptions_from_lead", lead=lead, made_by=made_by,
+        ask=lambda client: client.retrieve_subscriptions_from_lead(_ref(lead)),
+    )  # fmt: skip
+    for plan in plans:
+        if plan.id:
+            mirror.set_subscription(account, translate.of_subscription_entry(plan), at=at, lead=lead)
+            facts = plan_details(connection, plan.id, lead=lead, **how)
+            mirror.set_subscription(account, translate.of_subscription(facts, account), at=timezone.now(), lead=lead)
     return MoneyRead(len(entries), len(wanted), len([plan for plan in plans if plan.id]))
 
 

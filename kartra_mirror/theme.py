@@ -68,6 +68,10 @@ UNFOLD: dict[str, Any] = {
                     _link("Addresses for Kartra", "door_front", "integrations", "door"),
                     _link("Messages from Kartra", "inbox", "integrations", "delivery"),
                     _link("Calls to Kartra", "outbox", "integrations", "apicall"),
+                    {
+                        "title": "API console", "icon": "terminal", "link": reverse_lazy("admin:integrations_connection_console"),
+                        "permission": _may("integrations.use_console"),
+                    },
                 ],
             },
             {"title": "People", "items": [_link("Users", "person", "auth", "user"), _link("Groups", "groups", "auth", "group")]},

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from integrations import calls, catalogue_reads, switch
+from integrations.admin import console
 from integrations.checking import check, validate_api_url
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, Door
@@ -134,6 +135,7 @@ class ConnectionAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("console/", view(console.page), name="integrations_connection_console"),
             path("<int:pk>/do/<slug:what>/", view(self.do_view), name="integrations_connection_do"),
             *super().get_urls(),
         ]

@@ -55,6 +55,7 @@ def transaction_details(account: Account, lead: Any, entry: dict[str, Any], call
         "product_id": str(found["product_id"]), "product_price_point": "1", "transaction_full_amount": found["amount"],
         "transaction_quantity": "1", "transaction_affiliate": "N/A", "transaction_date": found["date"],
         "transaction_type": found["type"], "transaction_parent_id": str(found["parent"]),
+        "transaction_internal_subscription_id": str(found["subscription"] or "N/A"),
     }  # fmt: skip
     return {"transaction_details": details}
 

@@ -108,7 +108,7 @@ def page(request: HttpRequest, key: Any) -> HttpResponse:
         messages.warning(request, words)
         return HttpResponseRedirect(back)
     account = accounts[0]
-    if request.method == "POST" and request.POST.get("step") == "start" and draft.parameters:
+    if request.method == "POST" and request.POST.get("do") == "start" and draft.parameters:
         return _start(request, draft, kind, account, leads, back)
     form = DraftForm(kind, account, request.POST or None, initial=draft.parameters.get("form"))
     if request.method == "POST" and form.is_valid():

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib.admin.options import BaseModelAdmin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as _ModelAdmin
@@ -16,10 +17,17 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.sites import UnfoldAdminSite
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
+    UnfoldAdminSelect2MultipleWidget,
+    UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
+
+from leads.kinds.fields import Suggested
+
+SHORT_LIST = 25
+"""Choices up to so many are a plain drop-down."""
 
 
 class ModelAdmin(_ModelAdmin):
@@ -60,20 +68,36 @@ class ReadOnlyInline(_LookOnly, _TabularInline):
 
 
 def style(form: Any) -> Any:
-    """Give the theme's looks to the widgets of a plain form."""
-    from django import forms
-
+    """Give the theme's looks to the widgets of a plain form. Long lists of choices are searched while typing."""
     for field in form.fields.values():
-        widget = field.widget
-        if isinstance(widget, forms.Textarea):
-            field.widget = UnfoldAdminTextareaWidget(attrs=widget.attrs)
-        elif isinstance(widget, forms.Select):
-            field.widget = UnfoldAdminSelectWidget(attrs=widget.attrs, choices=widget.choices)
-        elif isinstance(widget, forms.PasswordInput):
-            field.widget = UnfoldAdminPasswordWidget(attrs=widget.attrs)
-        elif isinstance(widget, forms.TextInput | forms.NumberInput):
-            field.widget = UnfoldAdminTextInputWidget(attrs={**widget.attrs, "type": widget.input_type})
+        field.widget = _styled(field.widget)
     return form
+
+
+def _styled(widget: Any) -> Any:
+    attrs = dict(widget.attrs)
+    if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect | forms.CheckboxInput | forms.HiddenInput):
+        return widget
+    if isinstance(widget, forms.Textarea):
+        return UnfoldAdminTextareaWidget(attrs=attrs)
+    if isinstance(widget, forms.SelectMultiple):
+        return _same_type(UnfoldAdminSelect2MultipleWidget(attrs=attrs), widget)
+    if isinstance(widget, forms.Select):
+        long = len(list(widget.choices)) > SHORT_LIST
+        return _same_type((UnfoldAdminSelect2Widget if long else UnfoldAdminSelectWidget)(attrs=attrs), widget)
+    if isinstance(widget, forms.PasswordInput):
+        return UnfoldAdminPasswordWidget(attrs=attrs)
+    if isinstance(widget, Suggested | forms.DateInput | forms.TimeInput):
+        widget.attrs["class"] = UnfoldAdminTextInputWidget().attrs["class"]
+        return widget
+    if isinstance(widget, forms.widgets.Input):
+        return UnfoldAdminTextInputWidget(attrs={**attrs, "type": widget.input_type})
+    return widget
+
+
+def _same_type(styled: Any, widget: Any) -> Any:
+    styled.choices = widget.choices
+    return styled
 
 
 __all__ = [

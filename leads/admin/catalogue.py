@@ -12,7 +12,6 @@ from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, ReadOnlyInline, Re
 from leads.models import (
     Calendar,
     CalendarClass,
-    CustomField,
     LeadTag,
     ListSubscription,
     MailingList,
@@ -97,15 +96,3 @@ class LevelInline(ReadOnlyInline):
 @admin.register(Membership)
 class MembershipAdmin(ThingAdmin):
     inlines = [LevelInline]
-
-
-@admin.register(CustomField)
-class CustomFieldAdmin(ReadOnlyAdmin):
-    list_display = ["identifier", "type", "choices", "account", "missing_since"]
-    list_filter = [("account", RelatedDropdownFilter), "type"]
-    search_fields = ["identifier"]
-    list_select_related = ["account"]
-
-    @admin.display(description="options")
-    def choices(self, field: CustomField) -> str:
-        return ", ".join(str(option[1]) for option in field.options)

@@ -17,7 +17,7 @@ from leads.mirror.facts import (
     Taken,
     TransactionFact,
 )
-from leads.mirror.leads import compare, find, mark_absent, mark_dirty, mark_gone, take
+from leads.mirror.leads import compare, find, mark_absent, mark_all_dirty, mark_dirty, mark_gone, take
 from leads.mirror.money import note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
 from leads.mirror.ties import set_list, set_sequence, set_tag
 
@@ -40,6 +40,7 @@ __all__ = [
     "expect",
     "find",
     "mark_absent",
+    "mark_all_dirty",
     "mark_dirty",
     "mark_gone",
     "note_plan_edit",

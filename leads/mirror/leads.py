@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
 from leads.mirror.ties import set_ties
@@ -168,6 +169,12 @@ def _tell(
 def mark_dirty(lead: Lead, at: dt.datetime) -> None:
     """The lead is to be read again soon. The oldest dirt stands."""
     Lead.objects.filter(pk=lead.pk, dirty_at=None).update(dirty_at=at)
+
+
+def mark_all_dirty(leads: QuerySet[Lead], at: dt.datetime) -> int:
+    """These leads are to be read again soon, ahead of those that are only old. How many there are."""
+    leads.filter(dirty_at=None, gone_at=None).update(dirty_at=at, absent_at=None)
+    return leads.filter(gone_at=None).count()
 
 
 def mark_gone(lead: Lead, reason: GoneReason, at: dt.datetime, *, source: Source, cause: str = "") -> bool:

@@ -49,5 +49,8 @@ class Command(BaseCommand):
             f"a full round at this speed takes {in_words(copy['full_round_s'])}. Leads nobody told us of cannot be known."
         )
         for door in facts["doors"]:
-            events = ", ".join(f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items())
-            self.stdout.write(f"  messages at {door['name']}: {events or 'none yet'}")
+            seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items() if when]
+            unseen = [name for name, when in door["events"].items() if not when]
+            self.stdout.write(f"  messages at {door['name']}: {', '.join(seen) or 'none yet'}")
+            if unseen:
+                self.stdout.write(f"    never seen: {', '.join(unseen)}")

@@ -40,7 +40,7 @@ def choose(client, leads=(), *, everything=False, query="", kind="assign_tag"):
 
 
 def preview(client, url, **given):
-    client.post(url, {"step": "preview", "tag": "VIP", **given})
+    client.post(url, {"do": "preview", "tag": "VIP", **given})
     return client.get(url).context["preview"]
 
 
@@ -50,7 +50,7 @@ def test_chosen_leads_become_a_run(staff, account):
     url = choose(staff, chosen)
 
     shown = preview(staff, url, why="Spring offer")
-    answer = staff.post(url, {"step": "start", "mark": shown["mark"]})
+    answer = staff.post(url, {"do": "start", "mark": shown["mark"]})
 
     run = BulkRun.objects.get()
     assert answer.url == LEADS.rstrip("?")
@@ -64,7 +64,7 @@ def test_select_all_is_kept_as_the_lists_query_however_many(staff, account):
     url = choose(staff, leads[:50], everything=True, query="?country=Spain")
 
     shown = preview(staff, url)
-    staff.post(url, {"step": "start", "mark": shown["mark"]})
+    staff.post(url, {"do": "start", "mark": shown["mark"]})
 
     assert (shown["counted"].total, BulkRun.objects.get().changes.count()) == (1200, 1200)
     assert RunDraft.objects.get().selection == {"query": "country=Spain"}
@@ -88,7 +88,7 @@ def test_starting_twice_makes_one_run(staff, account):
     shown = preview(staff, url)
 
     for _ in range(2):
-        staff.post(url, {"step": "start", "mark": shown["mark"]})
+        staff.post(url, {"do": "start", "mark": shown["mark"]})
 
     assert BulkRun.objects.count() == 1
     assert staff.get(url).url == BulkRun.objects.get().get_absolute_url()
@@ -100,7 +100,7 @@ def test_changed_selection_is_said_and_asked_again(staff, account):
     shown = preview(staff, url)
     LeadFactory(account=account)
 
-    answer = staff.post(url, {"step": "start", "mark": shown["mark"]}, follow=True)
+    answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
 
     assert not BulkRun.objects.exists()
     assert "now 3 of 3 would change" in answer.content.decode()
@@ -149,7 +149,7 @@ def test_without_the_permission_there_is_no_action_and_the_page_is_403(client, a
 def test_a_tag_that_is_not_in_the_catalogue_is_refused_in_words(staff, account, tag):
     url = choose(staff, LeadFactory.create_batch(1, account=account))
 
-    answer = staff.post(url, {"step": "preview", "tag": tag})
+    answer = staff.post(url, {"do": "preview", "tag": tag})
 
     assert answer.status_code == 200
     assert answer.context["form"].errors["tag"]
@@ -161,7 +161,7 @@ def test_one_lead_goes_the_same_way(staff, account):
     url = staff.post(reverse("admin:leads_lead_prepare", args=[lead.pk, "assign_tag"])).url
     shown = preview(staff, url)
 
-    staff.post(url, {"step": "start", "mark": shown["mark"]})
+    staff.post(url, {"do": "start", "mark": shown["mark"]})
 
     assert LeadChange.objects.get().lead == lead
 

@@ -1,0 +1,80 @@
+"""Custom fields in the admin: what the account has, and making one in Kartra."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from integrations import calls, custom_fields
+from integrations.kartra.errors import KartraError
+from integrations.models import Connection
+from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
+from leads.models import CustomField, CustomFieldType
+
+
+class CustomFieldForm(forms.Form):
+    connection = forms.ModelChoiceField(Connection.objects.select_related("account"), label="Account", empty_label=None)
+    identifier = forms.CharField(
+        max_length=255, help_text="Letters, digits, - and _ only. Kartra cannot change it later."
+    )
+    type = forms.ChoiceField(choices=CustomFieldType.choices)
+    options = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="For drop-down, one of several and any of several: at least two, one on each line.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        style(self)
+
+
+@admin.register(CustomField)
+class CustomFieldAdmin(ReadOnlyAdmin):
+    list_display = ["identifier", "type", "choices", "account", "missing_since"]
+    list_filter = [("account", RelatedDropdownFilter), "type", ("missing_since", admin.EmptyFieldListFilter)]
+    search_fields = ["identifier"]
+    list_select_related = ["account"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("integrations.create_customfield"))
+
+    @admin.display(description="options")
+    def choices(self, field: CustomField) -> str:
+        return ", ".join(str(option[1]) for option in field.options)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Make a field in Kartra, at once."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = CustomFieldForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            options = [line.strip() for line in given["options"].splitlines() if line.strip()]
+            try:
+                row = custom_fields.create(
+                    given["connection"], given["identifier"], given["type"], options, made_by=request.user
+                )
+                words = (
+                    "Made in Kartra."
+                    if row
+                    else "Kartra took it, but does not show it yet; update the catalogue later."
+                )
+                self.message_user(request, words, messages.SUCCESS)
+                return HttpResponseRedirect(reverse("admin:leads_customfield_changelist"))
+            except custom_fields.CannotCreate as problem:
+                form.add_error(None, str(problem))
+            except KartraError as error:
+                form.add_error(None, calls.in_words(error))
+        context = {
+            **self.admin_site.each_context(request), "title": "Create a custom field in Kartra", "opts": self.opts,
+            "form": form, "button": "Create in Kartra",
+            "words": "It is made at once. Kartra has no command to change or delete a field or its options.",
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/form.html", context)

@@ -1,0 +1,117 @@
+"""Find in Kartra: whether Kartra has a lead or a transaction. Nothing is kept in our copy unless somebody says so."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from integrations import calls, money, refresh
+from integrations.calls import Priority
+from integrations.kartra.errors import KartraError
+from integrations.models import Cause, Connection
+from kartra_mirror.admin.unfold_adapter import style
+from leads import mirror
+from leads.models import BulkRun, Transaction
+
+
+class FindForm(forms.Form):
+    """What to look for, and in which account."""
+
+    connection = forms.ModelChoiceField(Connection.objects.select_related("account"), label="Account", empty_label=None)
+
+    def __init__(self, label: str, help_text: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["named"] = forms.CharField(label=label, max_length=320, help_text=help_text)
+        style(self)
+
+
+def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Ask about an email or id; the answer says yes or no and offers to keep the lead in our copy."""
+    form = FindForm("Email or Kartra id", "", _given(request))
+    shown: dict[str, Any] = {}
+    if request.method == "POST" and form.is_valid():
+        connection, named = form.cleaned_data["connection"], form.cleaned_data["named"]
+        by = {"email": named} if "@" in named else {"kartra_id": named}
+        try:
+            if request.POST.get("do") == "keep":
+                result = refresh.read_lead(connection, made_by=request.user, **by)
+                if result.lead is not None and result.found:
+                    messages.success(request, "The lead is in our copy now.")
+                    return HttpResponseRedirect(result.lead.get_absolute_url())
+            known = mirror.find(connection.account, **by)
+            asked = refresh.ask(
+                connection, kartra_id=by.get("kartra_id", ""), email=by.get("email", ""), cause=Cause.PULL,
+                priority=Priority.PERSON, made_by=request.user,
+            )  # fmt: skip
+        except KartraError as error:
+            messages.error(request, calls.in_words(error))
+        else:
+            shown = _lead_answer(asked, named, known)
+    return _answer(request, context, form, "Find a lead in Kartra", shown)
+
+
+def _lead_answer(asked: refresh.Asked, named: str, known: Any) -> dict[str, Any]:
+    profile = asked.profile
+    if profile is None:
+        gone = " It was deleted there." if asked.gone else ""
+        return {"found": False, "words": f"No: Kartra has no lead {named}.{gone}", "known": known}
+    fields = profile.fields
+    name = " ".join(part for part in (fields.get("first_name"), fields.get("last_name")) if part)
+    facts = [("Kartra id", profile.id), ("Email", profile.email), ("Name", name), ("Joined", fields.get("date_joined"))]
+    facts += [("Tags", ", ".join(profile.tags or ())), ("Country", fields.get("country"))]
+    return {
+        "found": True, "words": f"Yes: Kartra has lead {profile.id}.", "known": known,
+        "facts": [(label, value) for label, value in facts if value],
+    }  # fmt: skip
+
+
+def transaction_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Ask about a transaction's id."""
+    form = FindForm("Transaction id", "The number Kartra gave it.", _given(request))
+    shown: dict[str, Any] = {}
+    if request.method == "POST" and form.is_valid():
+        connection, named = form.cleaned_data["connection"], form.cleaned_data["named"].strip()
+        keep = request.POST.get("do") == "keep"
+        try:
+            row = money.read_transaction(connection, named, store=keep, made_by=request.user)
+        except KartraError as error:
+            messages.error(request, calls.in_words(error))
+        else:
+            if row is not None and keep:
+                messages.success(request, "The transaction is in our copy now.")
+                return HttpResponseRedirect(f"../{row.pk}/change/")
+            shown = _transaction_answer(row, named, connection)
+    return _answer(request, context, form, "Find a transaction in Kartra", shown)
+
+
+def _transaction_answer(row: Transaction | None, named: str, connection: Connection) -> dict[str, Any]:
+    if row is None:
+        return {"found": False, "words": f"No: Kartra has no transaction {named}."}
+    known = Transaction.objects.filter(account=connection.account_id, kartra_id=row.kartra_id).first()
+    facts = [
+        ("Type", row.type),
+        ("Amount", row.full_amount),
+        ("Product", row.raw.get("product_name")),
+        ("Lead", row.lead),
+    ]
+    return {
+        "found": True, "words": f"Yes: Kartra has transaction {row.kartra_id}.", "known": known,
+        "facts": [(label, value) for label, value in facts if value],
+    }  # fmt: skip
+
+
+def _given(request: HttpRequest) -> Any:
+    if request.method == "POST":
+        return request.POST
+    return None
+
+
+def _answer(
+    request: HttpRequest, context: dict[str, Any], form: FindForm, title: str, shown: dict[str, Any]
+) -> HttpResponse:
+    if not form.is_bound and request.GET.get("q"):
+        form.initial = {"named": request.GET["q"][:320]}
+    page = {**context, "title": title, "form": form, "answer": shown, "opts": BulkRun._meta}
+    return TemplateResponse(request, "admin/find.html", page)

@@ -1,0 +1,32 @@
+"""How the many fields of a lead are laid out on a page: in groups a person would look for."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from leads.kinds.profile import CUSTOM
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Person", ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),
+    ("Contact", ("phone_country_code", "phone", "address", "zip", "city", "state", "country", "lead_preferred_time_zone", "ip")),
+    ("Business", ("company", "sales_tax_id", "business_type")),
+    ("Web", ("website", "facebook", "twitter", "linkedin", "google_plus")),
+)  # fmt: skip
+BESIDES = ("tag", "points", "expires_in_days", "list", "sequence", "step", "calendar", "class", "date", "hour")
+LEAVING = ("remove_tag", "leave_list", "leave_sequence", "leave_calendar", "leave_class")
+PROFILE = "Profile"
+
+
+def groups(form: Any, titles: dict[str, str] | None = None) -> list[tuple[str, list[Any]]]:
+    """The form's visible fields as [(title, bound fields)], every one in exactly one group."""
+    left = {field.name: field for field in form.visible_fields()}
+
+    def taken(names: Iterable[str]) -> list[Any]:
+        return [left.pop(name) for name in names if name in left]
+
+    found = [(title, taken(names)) for title, names in GROUPS]
+    found.append(("Custom fields", taken([name for name in left if name.startswith(CUSTOM)])))
+    found.append(("Empty fields", taken(["clear"])))
+    found.append(("Put on or into", taken(BESIDES)))
+    found.append(("Take off or out of", taken(LEAVING)))
+    found.append(("", list(left.values())))
+    return [(title, fields) for title, fields in found if fields]

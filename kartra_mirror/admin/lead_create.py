@@ -1,0 +1,64 @@
+"""Leads > Add: create a lead in Kartra, with everything it is to have, in as few calls as the rules allow."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from integrations import switch
+from kartra_mirror.admin.grouping import groups
+from kartra_mirror.admin.prepare import DraftForm
+from kartra_mirror.admin.runs import connection_of
+from leads import changes, kinds
+from leads.models import Account, Lead
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Ask for the lead's fields; a POST records the changes and goes to the lead's page."""
+    accounts = list(Account.objects.filter(connection__isnull=False).order_by("name"))
+    chosen = request.GET.get("account", "")
+    account = next((each for each in accounts if str(each.pk) == chosen), accounts[0] if accounts else None)
+    if account is None:
+        messages.warning(request, "There is no connection to Kartra yet; make one first.")
+        return HttpResponseRedirect("../")
+    kind = kinds.get("create_lead")
+    form = DraftForm(kind, account, request.POST or None)
+    warned: list[str] = []
+    if request.method == "POST" and form.is_valid():
+        check_steps(request, kind, form.parameters)
+        warned = kinds.warnings(form.parameters)
+        if not warned or request.POST.get("confirmed") == "1":
+            try:
+                recorded = changes.create_lead(
+                    account, form.parameters, by=request.user, why=form.cleaned_data.get("why", "")
+                )
+                say_recorded(request, account, recorded)
+                return HttpResponseRedirect(recorded[0].lead.get_absolute_url())
+            except (changes.CannotRecord, kinds.BadParameters) as problem:
+                form.add_error(None, str(problem))
+    page_context = {
+        **context, "title": "Create a lead in Kartra", "opts": Lead._meta, "form": form, "groups": groups(form),
+        "account": account, "accounts": accounts, "warned": warned,
+    }  # fmt: skip
+    return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
+
+
+def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
+    """403 unless this person may do every single change that is asked for."""
+    user: Any = request.user
+    for name, _ in kind.single_steps(parameters):
+        if not user.has_perm(kinds.get(name).permission):
+            raise PermissionDenied
+
+
+def say_recorded(request: HttpRequest, account: Account, recorded: list[Any]) -> None:
+    """What was asked for, and whether it goes out now."""
+    connection = connection_of(account)
+    why_not = switch.why_not_sending(connection) if connection else "This account has no connection to Kartra yet."
+    number = len(recorded)
+    words = f"{number:,} change{'' if number == 1 else 's'} requested; {'it goes' if number == 1 else 'they go'} to Kartra now."
+    if why_not:
+        words = f"{number:,} change{'' if number == 1 else 's'} requested. {why_not}"
+    (messages.warning if why_not else messages.success)(request, words)
