@@ -73,25 +73,13 @@ class DoorAdmin(ModelAdmin):
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def get_fields(self, request: HttpRequest, obj: Door | None = None) -> list[str]:
-        shown = ["connection", "name", "secret"]
-        user: Any = request.user
-        if obj is not None and user.has_perm("integrations.see_webhook_addresses"):
-            shown += ["outbound_address", "ipn_address"]
-        return shown
+        return ["connection", "name", "secret"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Door | None = None) -> list[str]:
-        return ["outbound_address", "ipn_address", *(["connection"] if obj else [])]
+        return ["connection"] if obj else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    @admin.display(description="address of the outbound API")
-    def outbound_address(self, door: Door) -> str:
-        return door.outbound_url
-
-    @admin.display(description="address of the IPN")
-    def ipn_address(self, door: Door) -> str:
-        return door.ipn_url
 
     @admin.display(description="last message")
     def last_message(self, door: Door) -> Any:

@@ -7,15 +7,24 @@ from integrations.models import Connection
 from leads.models import Lead, normal_email
 
 
-def add_connection(parser: CommandParser, *, required: bool = True) -> None:
-    """`--connection NAME`."""
-    parser.add_argument("--connection", metavar="NAME", required=required, help="the connection, by its name")
+def add_connection(parser: CommandParser) -> None:
+    """`--connection NAME`; where there is only one connection it need not be named."""
+    parser.add_argument(
+        "--connection", metavar="NAME", help="the connection, by its name; the only one, if there is only one"
+    )
 
 
-def connection_named(name: str) -> Connection:
-    """The connection of this name, or a CommandError that lists the names there are."""
+def connection_named(name: str | None) -> Connection:
+    """The connection of this name, or the only one when none is named; else a CommandError that lists the names."""
+    connections = Connection.objects.select_related("account")
+    if name is None:
+        found = list(connections[:2])
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(connection.name for connection in connections) or "none yet; make one with `connect`"
+        raise CommandError(f"Say which connection: --connection NAME. There are: {names}.", returncode=2)
     try:
-        return Connection.objects.select_related("account").get(account__name=name)
+        return connections.get(account__name=name)
     except Connection.DoesNotExist:
         names = ", ".join(Connection.objects.values_list("account__name", flat=True)) or "none yet"
         raise CommandError(

@@ -40,9 +40,12 @@ HELP = {
 CHOICES = {CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON}
 
 
+LABELS = {"ip": "IP address", "linkedin": "LinkedIn", "google_plus": "Google Plus"}
+
+
 def _label(name: str) -> str:
     field: Any = Lead._meta.get_field(name)
-    return str(field.verbose_name).capitalize() if name != "ip" else "IP address"
+    return LABELS.get(name) or str(field.verbose_name).capitalize()
 
 
 def _text_field(name: str) -> forms.Field:

@@ -18,7 +18,7 @@ class Command(BaseCommand):
     help = "Send what is queued to Kartra, and look whether unclear changes were done. May run beside the workers."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_connection(parser, required=False)
+        add_connection(parser)
         parser.add_argument(
             "--until-idle", action="store_true", help="end when nothing is queued, in flight or being checked"
         )

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Read from Kartra the leads whose update is due, until our copy is as fresh as asked."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_connection(parser, required=False)
+        add_connection(parser)
         parser.add_argument("--until-fresh", type=duration, default=dt.timedelta(hours=24), metavar="8h")
 
     def handle(self, *args: Any, **options: Any) -> None:

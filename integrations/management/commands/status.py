@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Say how things stand: sending, queue by state, pace, how true our copy is, messages from Kartra."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_connection(parser, required=False)
+        add_connection(parser)
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:

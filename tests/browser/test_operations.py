@@ -1,0 +1,171 @@
+"""Creating, changing, finding and calling, in a real browser; Kartra has received exactly what was typed."""
+
+import pytest
+from django.urls import reverse
+
+from integrations.models import Connection
+from leads.models import Lead, LeadChange
+from tests.browser.test_main_job import sign_in
+from tests.flows.test_operations import BOOKING, PROFILE, said
+from tests.kartra_mirror.admin.test_operations import drain
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def choose(page, name, *words):
+    """Pick names in a searched list (Select2) as a person does: click, type, Enter."""
+    for word in words:
+        box = page.locator(f"select[name='{name}'] + .select2-container")
+        box.click()
+        page.keyboard.type(word)
+        page.wait_for_selector(f".select2-results__option--highlighted:has-text('{word}')")
+        page.keyboard.press("Enter")
+
+
+def booking(page):
+    page.fill("input[name=calendar]", "Coaching")
+    page.fill("input[name=class]", "Intro call")
+    page.fill("input[name=date]", BOOKING["date"])
+    page.fill("input[name=hour]", "15:00")
+
+
+def run_here(connection):
+    """The pusher, in this thread between two looks at the page."""
+    drain(Connection.objects.get(pk=connection.pk))
+
+
+def test_create_a_lead_with_everything(page, live_server, sandbox, connection):
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/leads/lead/")
+    page.click("a[href='/admin/leads/lead/add/']")
+    page.fill("input[name=email]", "ada@example.com")
+    for name, value in PROFILE.items():
+        page.fill(f"input[name={name}]", value)
+    page.select_option("select[name='custom.shirt_size']", label="Large")
+    page.check("text=Running")
+    choose(page, "tag", "VIP", "buyer")
+    page.fill("input[name=points]", "15")
+    choose(page, "list", "Buyers")
+    page.select_option("select[name=sequence]", "Welcome series")
+    page.fill("input[name=step]", "2")
+    booking(page)
+    page.click("text=Create in Kartra")
+    page.wait_for_selector("text=changes requested")
+    run_here(connection)
+
+    first, second = sandbox.calls()
+    assert first["cmds"] == [
+        "create_lead", "assign_tag", "assign_tag", "give_points_to_lead", "subscribe_lead_to_list",
+        "subscribe_lead_to_sequence_at_step",
+    ]  # fmt: skip
+    assert {name: first["form"]["lead"][name] for name in PROFILE} == PROFILE
+    assert said(second)[0]["starting_hour"] == "15:00"
+    page.reload()
+    page.wait_for_selector(f"text=Kartra id {sandbox.lead('ada@example.com')['id']}")
+    assert Lead.objects.get().city == PROFILE["city"]
+
+
+def test_change_a_lead_over_three_tabs_in_three_calls(page, live_server, sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Salem")
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}{lead.get_absolute_url()}")
+    page.fill("input[name=city]", "Bend")
+    page.click("label[for=tab-custom]")
+    page.fill("input[name='custom.crm_ref']", "A-7")
+    page.click("label[for=tab-ties]")
+    assert not page.is_visible("input[name=city]")
+    choose(page, "tag", "VIP")
+    page.fill("input[name=points]", "5")
+    page.select_option("select[name=sequence]", "Upsell")
+    page.fill("input[name=step]", "1")
+    booking(page)
+    page.click(".km-panel-ties button:has-text('Request these changes')")
+    page.wait_for_selector("text=changes requested")
+    run_here(connection)
+
+    first, second, third = sandbox.calls(writes=True)
+    assert first["cmds"] == ["edit_lead", "assign_tag", "give_points_to_lead"]
+    assert first["form"]["lead"]["city"] == "Bend"
+    assert first["form"]["lead"]["custom_fields"]["0"] == {"field_identifier": "crm_ref", "field_value": "A-7"}
+    assert (second["cmds"], third["cmds"]) == (["subscribe_lead_to_sequence_at_step"], ["calendar_subscribe"])
+
+
+def test_find_a_lead_in_kartra_and_keep_it(page, live_server, sandbox, connection):
+    number = sandbox.add_lead("bo@example.com", first_name="Bo")
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/leads/lead/")
+    page.click("text=Find in Kartra")
+    page.fill("input[name=named]", "bo@example.com")
+    page.click("text=Ask Kartra")
+    page.wait_for_selector(f"text=Yes: Kartra has lead {number}")
+    assert not Lead.objects.exists()
+    page.click("text=Keep it in our copy")
+    page.wait_for_selector("text=The lead is in our copy now.")
+
+    assert Lead.objects.get().first_name == "Bo"
+
+
+@pytest.mark.parametrize(
+    ("button", "fields", "expected"),
+    [
+        ("Give points…", {"points": "5"}, {"cmd": "give_points_to_lead", "points": "5"}),
+        (
+            "Add to a calendar…", {"calendar": "Coaching", "class": "Deep dive", "date": BOOKING["date"], "hour": "09:30"},
+            {
+                "cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Deep dive",
+                "starting_date": f"16 Jan {BOOKING['date'][:4]}", "starting_hour": "09:30",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_points_and_calendar_from_the_leads_page(page, live_server, sandbox, connection, button, fields, expected):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}{lead.get_absolute_url()}")
+    page.click(f"button:has-text('{button}')")
+    for name, value in fields.items():
+        page.fill(f"input[name={name}]", value)
+    page.click("button[value=preview]")
+    page.wait_for_selector("text=What will happen")
+    page.click("button[value=start]")
+    page.wait_for_selector("text=Watch it")
+    run_here(connection)
+
+    [call] = sandbox.calls(writes=True)
+    assert said(call) == [expected]
+    assert LeadChange.objects.get().status == "accepted"
+
+
+def test_console(page, live_server, sandbox, connection):
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/")
+    page.click("text=API console")
+    page.fill("textarea[name=pairs]", "actions[0][cmd]=retrieve_account_pages")
+    page.click("text=Make the call")
+    page.wait_for_selector("pre:has-text('Landing A')")
+
+    assert sandbox.key not in page.content()
+
+
+@pytest.mark.parametrize("tab", ["profile", "custom", "ties", "money", "timeline", "changes", "calls"])
+def test_lead_page_does_not_scroll_sideways_on_a_phone(page, live_server, sandbox, connection, tab):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", company="x" * 200)
+    sandbox.act("sale", lead=lead.kartra_id)
+    sign_in(page, live_server)
+    page.set_viewport_size({"width": 390, "height": 800})
+
+    page.goto(f"{live_server.url}{lead.get_absolute_url()}?tab={tab}")
+
+    wider_by = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider_by <= 0
+
+
+def test_address_page_fits_a_phone(page, live_server, sandbox, connection):
+    door = connection.doors.create(name="Shop")
+    sign_in(page, live_server)
+    page.set_viewport_size({"width": 390, "height": 800})
+
+    page.goto(f"{live_server.url}{reverse('admin:integrations_door_change', args=[door.pk])}")
+
+    wider_by = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider_by <= 0
