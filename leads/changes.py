@@ -32,7 +32,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from leads import kinds, mirror, runs
+from leads import forgetting, kinds, mirror, runs
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
@@ -175,6 +175,11 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
     """The row for a lead that is to be created. Raises BadParameters, or CannotRecord if Kartra is known to have it."""
     clean = kinds.get("create_lead").clean(account, parameters)
     known = mirror.find(account, email=clean["email"])
+    if known is None:
+        try:
+            forgetting.check(account, email=clean["email"])
+        except forgetting.LeftOut as problem:
+            raise CannotRecord(str(problem)) from None
     if known is not None and known.gone_at:
         raise CannotRecord(f"Kartra had a lead of this address and says it is deleted: {known.kartra_id}.")
     if known is not None and known.kartra_id:

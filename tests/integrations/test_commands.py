@@ -221,6 +221,7 @@ def test_runs_are_listed_and_steered(sandbox, connection):
 
 def test_refresh_and_status(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
+    Lead.objects.update(read_at=None)
     assert "1 leads read" in run("refresh")
     text = run("status")
     assert "sending: on" in text
