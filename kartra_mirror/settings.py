@@ -22,7 +22,7 @@ EMBEDDED = env.bool("EMBEDDED", default="SECRET_KEY" not in env.ENVIRON and "DAT
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.str('WEB_PORT', default='8000')}")
 _public = urlsplit(PUBLIC_URL)
 SECURE = _public.scheme == "https"  # production: reached over https
 
@@ -50,7 +50,7 @@ VERIFY_SETTLE_S = [float(seconds) for seconds in env.list("VERIFY_SETTLE_S", def
 VERIFY_MONEY_SETTLE_S = [float(s) for s in env.list("VERIFY_MONEY_SETTLE_S", default=["300", "3600", "86400"])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
-SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
+SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
 # --- Django
 

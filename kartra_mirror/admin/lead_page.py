@@ -9,8 +9,9 @@ from django.template.response import TemplateResponse
 
 from integrations.models import ApiCall, Cause
 from kartra_mirror.admin import provenance
-from kartra_mirror.admin.grouping import BESIDES, LEAVING, groups
-from kartra_mirror.admin.lead_create import check_steps, say_recorded
+from kartra_mirror.admin.grouping import BESIDES, LEAVING, groups, show_what_may_be_asked
+from kartra_mirror.admin.lead_create import say_recorded
+from kartra_mirror.admin.prepare import check_steps
 from kartra_mirror.admin.runs import connection_of
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, decisions, kinds
@@ -121,6 +122,8 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
                 form.add_error(None, str(problem))
     elif request.method == "POST" and form is not None:
         messages.error(request, "Nothing was requested; please look at the marked fields.")
+    if form is not None:
+        show_what_may_be_asked(form, user)
     opened = request.POST.get("tab") or request.GET.get("tab", "")
     shown = {
         **context,

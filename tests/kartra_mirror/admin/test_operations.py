@@ -7,7 +7,10 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall, Connection, Door
+from kartra_mirror.admin import grouping
+from kartra_mirror.admin.grouping import NEEDED
 from leads import kinds
+from leads.kinds.profile import profile_fields
 from leads.models import (
     Activity,
     CustomField,
@@ -588,6 +591,40 @@ def test_edit_without_permission_for_what_is_besides_is_403(client, sandbox, con
 
     assert client.post(lead.get_absolute_url(), {**data, "city": "Bend", "tag": ["VIP"]}).status_code == 403
     assert not LeadChange.objects.exists()
+
+
+@pytest.mark.parametrize("codename", ["update_lead", "create_lead"])
+def test_fields_of_other_kinds_are_not_offered_without_their_permission(client, sandbox, connection, lead, codename):
+    user = StaffFactory()
+    allowed = ["view_lead", codename, "give_points"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=allowed))
+    client.force_login(user)
+
+    fields = client.get(lead.get_absolute_url() if codename == "update_lead" else f"{LEADS}add/").context["form"].fields
+
+    assert {"email", "city", "custom.crm_ref", "points", "expires_in_days"} <= set(fields)
+    assert set(fields).isdisjoint({*NEEDED} - {"points", "expires_in_days"})
+
+
+def test_bulk_edit_needs_the_permission_of_all_it_asks_for(client, sandbox, connection, lead):
+    user = StaffFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "update_lead", "assign_tag"]))
+    client.force_login(user)
+    url = client.post(reverse("admin:leads_lead_prepare", args=[lead.pk, "update_lead"])).url
+
+    assert "points" not in client.get(url).context["form"].fields
+    assert client.post(url, {"do": "preview", "city": "Bend", "points": "5"}).status_code == 403
+    client.post(url, {"do": "preview", "city": "Bend", "tag": ["VIP"]})
+    mark = client.get(url).context["preview"]["mark"]
+    user.user_permissions.remove(Permission.objects.get(codename="assign_tag"))
+    assert client.post(url, {"do": "start", "mark": mark}).status_code == 403
+    assert not LeadChange.objects.exists()
+
+
+def test_every_parameter_of_a_lead_is_in_one_group_and_names_its_kind(lead):
+    besides = set(kinds.get("update_lead").fields(lead.account)) - set(profile_fields(lead.account)) - {"email", "clear"}
+
+    assert besides == set(NEEDED) == {*grouping.BESIDES, *grouping.LEAVING}
 
 
 @pytest.mark.parametrize("name", ["integrations_connection_console", "leads_customfield_add"])
