@@ -622,7 +622,9 @@ def test_bulk_edit_needs_the_permission_of_all_it_asks_for(client, sandbox, conn
 
 
 def test_every_parameter_of_a_lead_is_in_one_group_and_names_its_kind(lead):
-    besides = set(kinds.get("update_lead").fields(lead.account)) - set(profile_fields(lead.account)) - {"email", "clear"}
+    besides = (
+        set(kinds.get("update_lead").fields(lead.account)) - set(profile_fields(lead.account)) - {"email", "clear"}
+    )
 
     assert besides == set(NEEDED) == {*grouping.BESIDES, *grouping.LEAVING}
 
