@@ -240,6 +240,17 @@ def test_call_prints_the_answer_and_never_the_credentials(sandbox, connection):
         run("call", "--connection", connection.name, "actions[][cmd]=assign_tag")
 
 
+def test_call_that_kartra_refuses_prints_the_answer_and_fails(sandbox, connection, capsys):
+    with pytest.raises(CommandError, match=r"No lead found \(234\)") as caught:
+        call_command("call", "--connection", connection.name, "get_lead[email]=no@example.com")
+    assert '"type": "234"' in capsys.readouterr().out
+    assert caught.value.returncode == 1
+    with pytest.raises(CommandError, match="key=value") as caught:
+        run("call", "--connection", connection.name, "hello")
+    assert caught.value.returncode == 2
+    assert len(sandbox.calls()) == 1
+
+
 def test_import_leads(connection, tmp_path):
     path = tmp_path / "leads.csv"
     path.write_text("Mail Adresse;Vorname\nada@example.com;Ada\nbad;B\n")

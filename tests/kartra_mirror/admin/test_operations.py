@@ -9,7 +9,7 @@ from integrations import push
 from integrations.models import ApiCall, Connection, Door
 from kartra_mirror.admin import grouping
 from kartra_mirror.admin.grouping import NEEDED
-from leads import kinds
+from leads import changes, kinds, mirror
 from leads.kinds.profile import profile_fields
 from leads.models import (
     Activity,
@@ -337,6 +337,7 @@ def test_who_put_it_there_is_told(staff, sandbox, connection, lead):
         ("buyer", {"source": "refresh"}),
         ("cold", {"source": "refresh", "after": lead.read_at}),
         ("trial", {"source": "webhook"}),
+        ("podcast", {"source": "import"}),
     ):
         LeadTag.objects.create(lead=lead, tag=connection.account.tags.get(name=name), since=now, **more)
     Activity.objects.create(
@@ -351,6 +352,53 @@ def test_who_put_it_there_is_told(staff, sandbox, connection, lead):
     assert "already there when first read" in page
     assert "found by a read: came between" in page
     assert "put on by Kartra 40 s after the purchase of Trail Course" in page
+    assert "told by an import" in page
+
+
+def test_who_took_it_off_is_told(staff, connection, lead):
+    now = timezone.now()
+    change = LeadChangeFactory(lead=lead, requested_by=staff.user, why="Asked", status="accepted", settled_at=now)
+    mirror.set_list(lead, "Buyers", True, source="webhook", at=now)
+    mirror.set_list(lead, "Buyers", False, source="push", at=now, change=change)
+    mirror.set_sequence(lead, "Upsell", "1", "active", at=now, change=change)
+    mirror.set_sequence(lead, "Upsell", "", "unsubscribed", at=now, change=change)
+
+    page = staff.get(lead.get_absolute_url()).content.decode()
+
+    assert page.count("taken off by mara") == 2
+    assert "put on by mara" not in page
+
+
+def test_timeline_tells_in_words_with_kartras_zone(staff, sandbox, connection, lead):
+    for kind, given in (
+        ("give_points", {"points": 5, "expires_in_days": 1}),
+        ("subscribe_sequence", {"sequence": "Upsell", "step": 2}),
+        ("subscribe_calendar", FORM_BOOKING),
+        ("update_lead", {"custom.shirt_size": "Large", "city": "Bend"}),
+    ):
+        changes.record_all(lead, kinds.get(kind), given, by=staff.user, why="Fair")
+    drain(connection)
+
+    page = staff.get(lead.get_absolute_url()).content.decode()
+
+    year = BOOKING["date"][:4]
+    for words in (
+        "Points given: 5, to expire after 1 day<",
+        "Sequence entered: Upsell, at step 2<",
+        "City: Salem → Bend<",
+        "Shirt size: — → Large<",
+        f"Calendar booked: Coaching, Intro call, 16 Jan {year} 15:00, Kartra&#x27;s time (America/New_York)<",
+    ):
+        assert words.replace("<", " ") in page
+    assert page.count("sent by us, confirmed by Kartra, asked for by mara: Fair") == 5
+    assert f"16 Jan {year} 15:00, Kartra&#x27;s time (America/New_York), Active" in page
+
+
+def test_wish_for_an_option_is_shown_by_its_name(staff, sandbox, connection, lead):
+    edit(staff, lead, **{"custom.shirt_size": "611"})
+
+    assert "→ <strong>Large</strong>" in staff.get(lead.get_absolute_url()).content.decode()
+    assert LeadChange.objects.get().parameters == {"custom.shirt_size": "611"}
 
 
 # --- 15 to 17: money
@@ -551,6 +599,18 @@ def test_custom_field_is_made_in_kartra(staff, sandbox, connection):
     assert "lead" not in first["form"]
     assert [words for _, words in CustomField.objects.get(identifier="shoe_size").options] == ["40", "41"]
     assert "letters, digits" in staff.post(url, {**given, "identifier": "shoe size"}).content.decode()
+
+
+def test_options_of_a_custom_field_go_as_typed_and_odd_ones_are_asked_about_first(staff, sandbox, connection):
+    url = reverse("admin:leads_customfield_add")
+    given = {"connection": connection.pk, "identifier": "size", "type": "drop_down", "options": "<40>\r\n &=%🦊 \r\n"}
+
+    assert "firewall is reported to refuse" in staff.post(url, given).content.decode()
+    assert sandbox.calls() == []
+    staff.post(url, {**given, "confirmed": "1"})
+
+    names = [each["option_name"] for each in said(sandbox.calls()[0])[0]["custom_field_options"].values()]
+    assert names == ["<40>", " &=%🦊 "]
 
 
 # --- who may
