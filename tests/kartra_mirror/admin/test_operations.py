@@ -97,12 +97,40 @@ def test_add_a_lead_with_everything_is_two_calls(staff, sandbox, connection):
     drain(connection)
 
     first, second = sandbox.calls()
-    assert first["cmds"] == [
-        "create_lead", "assign_tag", "assign_tag", "give_points_to_lead", "subscribe_lead_to_list",
-        "subscribe_lead_to_sequence_at_step",
-    ]  # fmt: skip
-    assert second["cmds"] == ["calendar_subscribe"]
+    assert {n: v for n, v in first["form"]["lead"].items() if n != "custom_fields"} == {
+        "email": "ada@example.com",
+        **PROFILE,
+    }
+    assert said(first) == [
+        {"cmd": "create_lead"},
+        {"cmd": "assign_tag", "tag_name": "VIP"},
+        {"cmd": "assign_tag", "tag_name": "buyer"},
+        {"cmd": "give_points_to_lead", "points": "15", "expiration": "30"},
+        {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"},
+        {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Welcome series", "step": "2"},
+    ]
+    assert said(second) == [BOOKED]
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
+    check_copy(Lead.objects.get(), sandbox.lead("ada@example.com"))
+
+
+BOOKED = {
+    "cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Intro call",
+    "starting_date": f"16 Jan {BOOKING['date'][:4]}", "starting_hour": "15:00",
+}  # fmt: skip
+
+
+def check_copy(lead, kartra):
+    """Our copy has all that was asked for, as Kartra has it."""
+    assert {name: getattr(lead, name) for name in PROFILE} == PROFILE
+    assert (lead.kartra_id, lead.email) == (str(kartra["id"]), kartra["email"])
+    assert lead.custom_values == {
+        "shirt_size": [["611", "Large"]], "interests": [["620", "Running"], ["621", "Cooking"]], "crm_ref": "A-1009", "remarks": "a\nb",
+    }  # fmt: skip
+    assert {str(row) for row in lead.leadtags.all()} == set(kartra["tags"]) == {"VIP", "buyer"}
+    assert {str(row) for row in lead.listsubscriptions.filter(active=True)} == {"Buyers"}
+    assert lead.sequenceenrollments.get(sequence__name="Welcome series").step == "2"
+    assert [row.status for row in lead.calendarenrollments.filter(calendar_class__name="Intro call")] == ["Active"]
 
 
 @pytest.mark.parametrize(
@@ -258,9 +286,23 @@ def test_update_with_everything_is_three_calls(staff, sandbox, connection, lead)
         "edit_lead", "assign_tag", "assign_tag", "give_points_to_lead", "unsubscribe_lead_from_list", "subscribe_lead_to_list",
         "unsubscribe_lead_from_sequence", "calendar_cancel",
     ]  # fmt: skip
-    assert first["form"]["lead"]["new_email"] == "moss@example.com"
-    assert (second["cmds"], third["cmds"]) == (["subscribe_lead_to_sequence_at_step"], ["calendar_subscribe"])
+    assert {n: v for n, v in first["form"]["lead"].items() if n != "custom_fields"} == {
+        "id": lead.kartra_id, "new_email": "moss@example.com", **PROFILE,
+    }  # fmt: skip
+    assert said(first)[3:] == [
+        {"cmd": "give_points_to_lead", "points": "15", "expiration": "30"},
+        {"cmd": "unsubscribe_lead_from_list", "list_name": "Partners"},
+        {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"},
+        {"cmd": "unsubscribe_lead_from_sequence", "sequence_name": "Win back"},
+        {"cmd": "calendar_cancel", "calendar_name": "Support", "class_name": "Office hours"},
+    ]
+    assert said(second) == [
+        {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Welcome series", "step": "2"}
+    ]
+    assert said(third) == [BOOKED]
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
+    lead.refresh_from_db()
+    check_copy(lead, sandbox.lead("moss@example.com"))
 
 
 def test_nothing_changed_is_said(staff, lead):
