@@ -147,6 +147,7 @@ def test_change_dry_run_wait_and_the_mirror(sandbox, connection):
     assert LeadTag.objects.get().lead == ada
     assert "1 done, 1 nothing to do" in run(*args, "--all", "--wait")
     assert "0 of 2 leads will change" in run(*args, "--tag", "VIP", "--dry-run")
+    assert "0 of 1 lead will change" in run(*args, "--lead", "ada@example.com", "--dry-run")
 
 
 @pytest.mark.parametrize(
