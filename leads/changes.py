@@ -30,7 +30,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 from django.utils import timezone
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 
 from leads import forgetting, kinds, mirror, runs
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
@@ -244,7 +244,7 @@ def record_run(
         _check_members(members, kind, clean, size)
         run = BulkRun.objects.create(
             account=account,
-            name=name or capfirst(kind.sentence(clean))[:200],
+            name=name or Truncator(capfirst(kind.sentence(clean))).chars(120),
             kind=kind.name,
             parameters=clean,
             created_by=user_of(by),
