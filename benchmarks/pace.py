@@ -56,6 +56,7 @@ def main() -> int:
         "connect", "Pace", app_id=APP_ID, api_key=KEY, api_password=PASSWORD, api_url=sandbox.url, send=True,
         stdout=io.StringIO(),
     )  # fmt: skip
+    call_command("pull", connection="Pace", catalogue=True, stdout=io.StringIO())
     account, at = Account.objects.get(), timezone.now()
     number = int(SECONDS * 20) + 400
     ids = [sandbox.account().create(f"lead{n}@example.com", {}, {})["id"] for n in range(number)]
