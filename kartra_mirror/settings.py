@@ -49,6 +49,7 @@ REFRESH_READERS = env.int("REFRESH_READERS", default=8)
 VERIFY_SETTLE_S = [float(seconds) for seconds in env.list("VERIFY_SETTLE_S", default=["30", "120", "600"])]
 VERIFY_MONEY_SETTLE_S = [float(s) for s in env.list("VERIFY_MONEY_SETTLE_S", default=["300", "3600", "86400"])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
+ORDERS_WITHIN_H = env.float("ORDERS_WITHIN_H", default=720.0)
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
 
@@ -215,11 +216,6 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "read catalogues": {
-        "task": "integrations.tasks.read_catalogues",
-        "schedule": 86400.0,
-        "options": {"expires": 3600},
-    },
     "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 

@@ -1,5 +1,6 @@
 """Steers runs: starts, pauses, resumes, cancels, ends them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -90,7 +91,12 @@ def finish_if_over(run_id: int) -> bool:
 
 def skip_gone(lead: Lead) -> int:
     """Close the waiting changes of a lead that is deleted in Kartra. How many there were."""
-    waiting = LeadChange.objects.filter(lead=lead, status=ChangeStatus.WAITING)
+    return skip_all_gone([lead.pk])
+
+
+def skip_all_gone(lead_ids: Sequence[int]) -> int:
+    """The same for about a thousand leads at once."""
+    waiting = LeadChange.objects.filter(lead__in=lead_ids, status=ChangeStatus.WAITING)
     runs = set(waiting.exclude(run=None).values_list("run_id", flat=True))
     closed = waiting.update(status=ChangeStatus.SKIPPED, reason=Reason.GONE, settled_at=timezone.now())
     for run_id in runs:

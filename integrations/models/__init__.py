@@ -3,17 +3,20 @@
 from integrations.models.call import ApiCall, Attempt, Cause, Outcome, Proof
 from integrations.models.connection import Connection, Door, Sending, StoppedBy
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus
+from integrations.models.gone import Belief, GoneFinding
 from integrations.models.heartbeat import Heartbeat
 
 __all__ = [
     "ApiCall",
     "Attempt",
+    "Belief",
     "Cause",
     "Channel",
     "Connection",
     "Delivery",
     "DeliveryStatus",
     "Door",
+    "GoneFinding",
     "Heartbeat",
     "Outcome",
     "Proof",
