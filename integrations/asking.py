@@ -11,7 +11,7 @@ from integrations import calls
 from integrations.calls import Priority
 from integrations.clock import now
 from integrations.kartra.commands import LeadRef
-from integrations.kartra.errors import OutcomeUnknown, Rejected
+from integrations.kartra.errors import CommandRefused, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
 from integrations.models import Cause, Connection
 from leads import mirror
@@ -129,12 +129,14 @@ class _Question:
                 yield other.email
 
     def gone(self, kartra_id: str) -> GoneReason | None:
-        """Whether Kartra says of this id that it is deleted or that there is none."""
+        """Whether Kartra says of this id that it is deleted or that there is none. An app that may not ask cannot know."""
         try:
             exists = calls.read(
                 self.connection, commands="search_lead",
                 ask=lambda client: client.search_lead(LeadRef(id=kartra_id)), **self._how,
             )  # fmt: skip
+        except CommandRefused:
+            return None
         except Rejected as no:
             if no.code == DELETED:
                 return GoneReason.DELETED

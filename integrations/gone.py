@@ -59,9 +59,11 @@ def found(lead: Lead, connection: Connection, reason: GoneReason, at: dt.datetim
         mirror.put_off([lead.pk], at + dt.timedelta(days=1))
 
 
-def alive(lead: Lead) -> None:
-    """The lead was read after all."""
-    GoneFinding.objects.pending().filter(lead=lead).delete()
+def settled(lead: Lead) -> None:
+    """What Kartra says of the lead is known by now: no finding of it is open."""
+    pending = GoneFinding.objects.pending().filter(lead=lead)
+    if pending.exists():
+        pending.delete()
 
 
 def tally(connection: Connection) -> Tally:

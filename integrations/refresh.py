@@ -77,7 +77,7 @@ def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> Rea
     _take_others(connection, asked)
     if asked.gone is not None:
         if lead is not None:
-            gone.alive(lead)
+            gone.settled(lead)
             mirror.mark_gone(lead, asked.gone, at, source=Source.REFRESH)
             runs.skip_gone(lead)
         return ReadResult(lead, False, gone=True, applied=True)
@@ -87,8 +87,6 @@ def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> Rea
         elif lead is not None:
             mirror.mark_moved(lead, at, again_at=at + promised())
         return ReadResult(lead, False)
-    if lead is not None:
-        gone.alive(lead)
     taken = _take(connection, lead, asked.profile, asked.began_at)
     if taken is None:
         return ReadResult(lead, True, profile=asked.profile)
@@ -122,6 +120,7 @@ def _take(
             )
             if not may_apply(taken.lead, began_at):
                 raise _TooSoon
+            gone.settled(taken.lead)
             return taken
     except _TooSoon:
         touched = lead or mirror.find(connection.account, kartra_id=profile.id)
