@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Min, Q
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from integrations.due import promised
@@ -70,8 +70,9 @@ def tally(connection: Connection) -> Tally:
     """Of the time within which every lead is to be read once."""
     since = timezone.now() - promised()
     gone = GoneFinding.objects.unconfirmed().filter(connection=connection, found_at__gt=since).count()
-    read = Lead.objects.filter(account=connection.account_id, gone_at=None, read_at__gt=since).count()
-    return Tally(read + gone, gone)
+    doubtful = GoneFinding.objects.pending().filter(lead=OuterRef("pk"))
+    alive = Lead.objects.filter(~Exists(doubtful), account=connection.account_id, gone_at=None, read_at__gt=since)
+    return Tally(alive.count() + gone, gone)
 
 
 def judge(connection: Connection, *, all_read: bool) -> bool:
@@ -125,6 +126,14 @@ def question(connection: Connection) -> str:
     return connection.reads_stopped_why if connection.reads_stopped_at else ""
 
 
+def doubted(connection: Connection) -> QuerySet[GoneFinding]:
+    """What the question is about: findings that are not believed yet, and those believed shortly before it was asked."""
+    since = (connection.reads_stopped_at or timezone.now()) - promised()
+    return GoneFinding.objects.filter(
+        Q(belief=Belief.PENDING) | Q(belief=Belief.BELIEVED, found_at__gt=since), connection=connection
+    )
+
+
 def what_to_do(connection: Connection) -> str:
     """The question with the two answers, for the command line."""
     command = f'`refresh --connection "{connection.name}" --gone'
@@ -149,13 +158,9 @@ def read_again(connection: Connection, *, by: Any = None) -> int:
     read again. How many leads that is. Requested changes that were skipped meanwhile stay skipped."""
     again = 0
     at = timezone.now()
-    since = (connection.reads_stopped_at or at) - promised()
-    doubted = GoneFinding.objects.filter(
-        Q(belief=Belief.PENDING) | Q(belief=Belief.BELIEVED, found_at__gt=since), connection=connection
-    )
     while True:
         with transaction.atomic():
-            batch = list(doubted.select_for_update()[:BATCH])
+            batch = list(doubted(connection).select_for_update()[:BATCH])
             if not batch:
                 break
             ids = [each.lead_id for each in batch]

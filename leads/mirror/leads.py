@@ -1,13 +1,13 @@
 """Leads themselves: found, taken in, folded, compared."""
 
 import datetime as dt
-from collections.abc import Iterable
 
 from django.db import transaction
 
+from leads.mirror import drift
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
 from leads.mirror.ties import differing_ties, log, set_ties
-from leads.models import Account, Activity, Lead, LeadEmail, Source, normal_email
+from leads.models import Account, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 
 
@@ -72,7 +72,7 @@ def take(
         if back:
             log(lead, "back", {}, source, at, None, cause)
         if known_before:
-            _tell(lead, "changed_in_kartra", differences, source=source, at=at, since=since, cause=cause)
+            drift.tell([(lead, differences)], source=source, at=at, since=since, cause=cause)
         return Taken(lead, created, tuple(differences))
 
 
@@ -158,25 +158,6 @@ def keep_address(lead: Lead, at: dt.datetime) -> None:
         row.until = at
         row.save(update_fields=["until"])
     LeadEmail.objects.create(lead=lead, email=lead.email, email_key=key, since=at)
-
-
-def _tell(
-    lead: Lead,
-    kind: str,
-    differences: Iterable[Difference],
-    *,
-    source: Source,
-    at: dt.datetime,
-    since: dt.datetime | None,
-    cause: str,
-) -> None:
-    Activity.objects.bulk_create(
-        Activity(
-            account_id=lead.account_id, lead=lead, kind=kind, at=at, between_from=since, source=source,
-            details=difference.as_details(), cause=cause,
-        )
-        for difference in differences
-    )  # fmt: skip
 
 
 def compare(lead: Lead | None, facts: LeadFacts) -> list[Difference]:
