@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 FAILURES = 3
 """Calls in a row without an answer after which nothing more is asked for now."""
+FATAL = (calls.NoSlot, CredentialsRefused, CommandRefused)
+"""Errors after which the next lead would fare no better."""
 
 
 def ask_many(
@@ -41,31 +43,46 @@ def ask_many(
     not asked, as the time (`ends`, monotonic) was over. Refused keys or a few failures in a row end it."""
     client = calls.client_for(asking)
     skew = now() - timezone.now()
-    over = threading.Event()
-    failures = 0
-
-    def ended() -> bool:
-        return over.is_set() or stop() or time.monotonic() >= ends
+    over = _Over(stop, ends)
 
     with ThreadPoolExecutor(settings.REFRESH_READERS, thread_name_prefix="read") as readers:
         waiting: dict[Future[_Got], Lead] = {
-            readers.submit(_get, client, asking, lead, priority, ends, ended): lead for lead in leads
+            readers.submit(_get, client, asking, lead, priority, over): lead for lead in leads
         }
         try:
             for future in as_completed(waiting):
                 lead, got = waiting[future], future.result()
                 if got.began_at is None:
-                    if got.error is not None:
-                        over.set()  # no turn: the limiter does not answer, or others go first
                     yield lead, got.error
                     continue
-                answer = _answer(asking, lead, got, cause, priority, skew, ended)
-                failures = failures + 1 if isinstance(answer, KartraError) and not isinstance(answer, Rejected) else 0
-                if failures >= FAILURES or isinstance(answer, CredentialsRefused | CommandRefused):
+                answer = _answer(asking, lead, got, cause, priority, skew, over)
+                if isinstance(answer, FATAL):
                     over.set()
                 yield lead, answer
         finally:
             over.set()
+
+
+class _Over:
+    """Whether nothing more is to be asked; watched by the readers, so that an outage does not see a whole batch."""
+
+    def __init__(self, stop: Callable[[], bool], ends: float) -> None:
+        self._stop = stop
+        self.ends = ends
+        self._over = threading.Event()
+        self._failures = 0
+
+    def set(self) -> None:
+        self._over.set()
+
+    def __call__(self) -> bool:
+        return self._over.is_set() or self._stop() or time.monotonic() >= self.ends
+
+    def heed(self, error: KartraError | None) -> None:
+        """After each call: failures in a row, or one after which the next would fare no better, end it."""
+        self._failures = 0 if error is None or isinstance(error, Rejected) else self._failures + 1
+        if self._failures >= FAILURES or isinstance(error, FATAL):
+            self.set()
 
 
 @dataclass(frozen=True)
@@ -79,16 +96,18 @@ class _Got:
     by_id: bool = False
 
 
-def _get(
-    client: Client, asking: Connection, lead: Lead, priority: Priority, ends: float, ended: Callable[[], bool]
-) -> _Got:
+def _get(client: Client, asking: Connection, lead: Lead, priority: Priority, over: _Over) -> _Got:
     """One call in a reader's thread: no ORM."""
-    if ended():
+    if over():
         return _Got()
     try:
-        calls.wait_for_slot(asking, priority, wait_s=max(0.1, min(20.0, ends - time.monotonic())))
-    except KartraError as error:
-        return _Got() if ended() else _Got(error=error)
+        calls.wait_for_slot(asking, priority, wait_s=max(0.1, min(20.0, over.ends - time.monotonic())))
+    except KartraError as error:  # no turn: the limiter does not answer, or others go first
+        late = over()
+        over.heed(error)
+        return _Got() if late else _Got(error=error)
+    if over():
+        return _Got()
     began_at, began = timezone.now(), time.monotonic()
     by_id = bool(lead.kartra_id) and (asking.get_lead_by_id is not False or not lead.email)
     profile: LeadProfile | None = None
@@ -100,6 +119,7 @@ def _get(
     except Exception as error:  # never lose the others to a bug
         logger.exception("The call about lead %s failed in our own code.", lead.pk)
         failed = OutcomeUnknown("", f"Our own code failed while the call was made ({type(error).__name__}).")
+    over.heed(failed)
     return _Got(profile, failed, began_at, time.monotonic() - began, by_id)
 
 
@@ -110,7 +130,7 @@ def _answer(
     cause: Cause,
     priority: Priority,
     skew: dt.timedelta,
-    ended: Callable[[], bool],
+    over: _Over,
 ) -> Asked | KartraError | None:
     """The call's row and what it says of the lead. What one call cannot tell is asked at length."""
     assert got.began_at is not None
@@ -130,7 +150,7 @@ def _answer(
         return Asked(None, began_at, GoneReason.DELETED)
     if code in NOT_FOUND and not lead.kartra_id:
         return Asked(None, began_at)
-    if ended():
+    if over():
         return None
     try:
         return ask(asking, kartra_id=lead.kartra_id or "", email=lead.email, cause=cause, priority=priority, lead=lead)

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from integrations import calls, gone
 from integrations.asking import Asked, ask, same_address
-from integrations.asking_many import FAILURES, ask_many
+from integrations.asking_many import FAILURES, FATAL, ask_many
 from integrations.calls import Priority
 from integrations.due import AHEAD, claim, due, promised, recent_writes
-from integrations.kartra.errors import CommandRefused, CredentialsRefused, KartraError, OutcomeUnknown, Rejected
+from integrations.kartra.errors import KartraError, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
 from integrations.models import Cause, Connection
 from integrations.translate.profile import facts_of
@@ -269,10 +269,6 @@ def _read(
     if done.read and not isinstance(done.stopped, FATAL) and in_a_row < FAILURES:
         done.stopped = None
     return done
-
-
-FATAL = (calls.NoSlot, CredentialsRefused, CommandRefused)
-"""Errors after which the next lead would fare no better."""
 
 
 def _apply_one_of_many(connection: Connection, lead: Lead, asked: Asked) -> bool:
