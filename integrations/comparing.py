@@ -1,13 +1,12 @@
 """How Kartra and our copy differ, lead by lead. Reads Kartra, writes nothing into the mirror."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from integrations import refresh
 from integrations.asking import Asked
-from integrations.asking_many import ask_many
+from integrations.asking_many import FATAL, ask_many
 from integrations.calls import Priority
 from integrations.kartra.errors import KartraError, Rejected
 from integrations.models import Cause, Connection
@@ -44,9 +43,7 @@ class Comparison:
         }
 
 
-def compare_all(
-    connection: Connection, *, on_read: Callable[[int], None] | None = None, until_s: float = math.inf
-) -> Comparison:
+def compare_all(connection: Connection, *, on_read: Callable[[int], None] | None = None) -> Comparison:
     """Compare every lead that we know, those marked as deleted too. Ends early when Kartra cannot be asked."""
     total = Comparison()
     last = 0
@@ -60,19 +57,28 @@ def compare_all(
             on_read(total.compared)
 
 
-def _compare(connection: Connection, leads: Iterable[Lead], total: Comparison) -> None:
-    failed: KartraError | None = None
-    compared = total.compared
-    for lead, answer in ask_many(connection, list(leads), cause=Cause.PULL, priority=Priority.PERSON):
-        if not isinstance(answer, Asked):
-            total.unread += 1
-            failed = answer or failed
-            continue
-        total.compared += 1
-        if differences := differences_of(connection, lead, answer):
-            total.differing.append((lead.kartra_id or lead.email, differences))
-    if failed is not None and (total.compared == compared or not isinstance(failed, Rejected)):
-        total.problem = failed
+def _compare(connection: Connection, leads: Sequence[Lead], total: Comparison) -> None:
+    """Compare these; those that got no answer are asked about again, as long as others get one."""
+    left = list(leads)
+    while left:
+        unanswered: list[Lead] = []
+        failed: KartraError | None = None
+        for lead, answer in ask_many(connection, left, cause=Cause.PULL, priority=Priority.PERSON):
+            if isinstance(answer, Asked):
+                total.compared += 1
+                if differences := differences_of(connection, lead, answer):
+                    total.differing.append((lead.kartra_id or lead.email, differences))
+            elif isinstance(answer, Rejected) and not isinstance(answer, FATAL):
+                total.unread += 1
+            else:
+                unanswered.append(lead)
+                failed = answer or failed
+        if len(unanswered) == len(left):
+            total.unread += len(unanswered)
+            if len(left) == len(leads) or isinstance(failed, FATAL):
+                total.problem = failed
+            return
+        left = unanswered
 
 
 def differences_of(connection: Connection, lead: Lead | None, asked: Asked) -> list[Difference]:

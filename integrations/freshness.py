@@ -128,4 +128,6 @@ def in_words(seconds: float | None) -> str:
     minutes, hours = round(seconds / 60), int(seconds // 3600)
     if seconds < 90:
         return f"{round(seconds)} s"
-    return f"{minutes} min" if hours == 0 else f"{hours} h {minutes - hours * 60} min"
+    if hours == 0:
+        return f"{minutes} min"
+    return f"{hours} h {minutes - hours * 60} min" if minutes > hours * 60 else f"{hours} h"

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
-from leads.models import Account, Activity, Source
+from leads.models import Account, Activity, Lead, Source
 
 PERIODS = {"7": "7 days", "30": "30 days", "90": "90 days"}
 SOURCES = {
@@ -38,6 +38,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
     groups = list(rows.by_field_and_day(since)[: GROUPS + 1])
     kept = {name: asked[name] for name in ("days", "source", "account") if asked[name]}
     for group in groups:
+        group["words"] = _words(group["what"])
         group["url"] = "?" + urlencode({**kept, "what": group["what"], "day": group["day"]}) + "#single"
     shown = {
         **context,
@@ -54,6 +55,15 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
     return TemplateResponse(request, "admin/leads/activity/without_us.html", shown)
 
 
+def _words(what: str | None) -> str:
+    """A field's name for people: "preferred time zone", "custom field shirt_size"; a thing is named as it is."""
+    name = what or "?"
+    if name.startswith("custom."):
+        return f"custom field {name.removeprefix('custom.')}"
+    fields = {field.name: str(getattr(field, "verbose_name", field.name)) for field in Lead._meta.get_fields()}
+    return fields.get(name, name)
+
+
 def _single(rows: Any, what: str, day: str) -> dict[str, Any]:
     """The single changes of one field, of one day."""
     try:
@@ -65,4 +75,4 @@ def _single(rows: Any, what: str, day: str) -> dict[str, Any]:
     begins = timezone.make_aware(dt.datetime.combine(on, dt.time.min))
     of_day = rows.filter(what=what, at__gte=begins, at__lt=begins + dt.timedelta(days=1))
     single = list(of_day.select_related("lead").order_by("-at", "-pk")[: SHOWN + 1])
-    return {"single": single[:SHOWN], "single_more": len(single) > SHOWN, "on": on}
+    return {"single": single[:SHOWN], "single_more": len(single) > SHOWN, "on": on, "words": _words(what)}

@@ -28,7 +28,8 @@ def tell(
     since: dt.datetime | None = None,
     cause: str = "",
 ) -> None:
-    """One line for each difference. It happened after `since`, else after the lead was last read."""
+    """One line for each difference, save a first word on what no read tells. It happened after `since`, else after the lead
+    was last read."""
     Activity.objects.bulk_create(
         (
             Activity(
@@ -37,6 +38,7 @@ def tell(
             )
             for lead, differences in found
             for difference in differences
+            if difference.was or difference.field not in NEVER_READ
         ),
         batch_size=1000,
     )  # fmt: skip
@@ -52,12 +54,12 @@ def of_row(lead: Lead, row: "Row") -> list[Difference]:
         told["email"] = (lead.email, row.email)
     for identifier, value in row.custom_values.items():
         told[f"custom.{identifier}"] = (lead.custom_values.get(identifier, ""), value)
-    return [Difference(name, was, now) for name, (was, now) in told.items() if _differ(name, was, now)]
+    return [Difference(name, was, now) for name, (was, now) in told.items() if _differ(was, now)]
 
 
-def _differ(name: str, was: Any, now: Any) -> bool:
-    """Not so: none and none, a first word on what no read tells, and the chosen options in an export's own spelling."""
-    if was == now or not (was or now) or (name in NEVER_READ and not was):
+def _differ(was: Any, now: Any) -> bool:
+    """Not so: none and none, and the chosen options in an export's own spelling."""
+    if was == now or not (was or now):
         return False
     if isinstance(was, list):
         return {str(words) for _, words in was} != {part.strip() for part in re.split("[;,]", str(now)) if part.strip()}

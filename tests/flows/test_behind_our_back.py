@@ -126,6 +126,16 @@ def test_json_of_a_comparison_names_the_leads_and_fields(sandbox, connection, ac
     assert Lead.objects.filter(gone_at=None).count() == 3
 
 
+def test_comparison_asks_again_where_it_got_no_answer(sandbox, connection, account_of):
+    account_of(12)
+    sandbox.fault("429", cmd="get_lead", count=2)
+    sandbox.fault("502, nothing done", cmd="get_lead", count=1)
+    assert "12 leads compared: 0 differences in 0 leads." in run("pull", "--connection", connection.name, "--compare")
+    sandbox.switch(down=True)
+    with pytest.raises(CommandError):
+        run("pull", "--connection", connection.name, "--compare")
+
+
 def test_refresh_stops_and_asks_when_too_many_are_gone(sandbox, connection, account_of):
     leads = account_of(1000, read=False)
     change = changes.record(leads[3], kinds.get("assign_tag"), {"tag": "needs call"})

@@ -51,7 +51,8 @@ class Command(BaseCommand):
         if copy["out_of_reach"]:
             words = "could not be found at the address we know, or could not be read; they are tried again"
             self.stdout.write(f"    {copy['out_of_reach']:,} of them {words}")
-        kept = f"this needs {copy['needed_per_second']:g} reads a second, which the speed allows"
+        needed = f"{copy['needed_per_second']:g}" if copy["needed_per_second"] else "less than 0.01"
+        kept = f"this needs {needed} reads a second, which the speed allows"
         self.stdout.write(f"  promised: every lead within {in_words(copy['promised_s'])}; {copy['alert'] or kept}")
         if copy["stopped"]:
             self.stdout.write(f"  updates from Kartra are stopped: {copy['stopped']} See `refresh --gone`.")
