@@ -53,6 +53,7 @@ OUTAGE_PROBE_S = env.float("OUTAGE_PROBE_S", default=60.0)  # then one harmless 
 ALERT_URL = env.str("ALERT_URL", default="")  # gets {"text": …}, as Slack's incoming webhooks do
 vars().update(env.email_url("EMAIL_URL", default="consolemail://" if EMBEDDED else "smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="kartra-mirror@localhost")
+EMAIL_SUBJECT_PREFIX = ""
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 ORDERS_WITHIN_H = env.float("ORDERS_WITHIN_H", default=720.0)
