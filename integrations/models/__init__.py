@@ -2,7 +2,7 @@
 
 from integrations.models.call import ApiCall, Attempt, Cause, Outcome, Proof
 from integrations.models.connection import Connection, Door, Sending, StoppedBy
-from integrations.models.delivery import Channel, Delivery, DeliveryStatus
+from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
 from integrations.models.heartbeat import Heartbeat
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Heartbeat",
     "Outcome",
     "Proof",
+    "Secret",
     "Sending",
     "StoppedBy",
 ]

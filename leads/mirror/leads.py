@@ -38,9 +38,12 @@ def take(
     at: dt.datetime,
     lead: Lead | None = None,
     read_began_at: dt.datetime | None = None,
+    told_at: dt.datetime | None = None,
     cause: str = "",
 ) -> Taken:
     """Write facts about one lead, making the row if it is new to us.
+
+    `told_at` is given for a message: when it came. It lifts no mark (deleted, absent) that was made after it.
 
     `read_began_at` is given for a `get_lead`: the facts are then all there is, `read_at` is set and dirt older than the
     read is cleared; facts of a read begun before the last one applied are dropped. `lead` is the row that was asked
@@ -54,7 +57,8 @@ def take(
             return Taken(lead, False, ())
         since = lead.read_at
         differences = _set_fields(lead, facts)
-        if lead.gone_at or lead.absent_at:
+        marked_at = lead.gone_at or lead.absent_at
+        if marked_at and (told_at is None or told_at > marked_at):
             lead.gone_at, lead.gone_reason, lead.absent_at = None, "", None
         if read_began_at is not None:
             lead.read_at = read_began_at

@@ -135,6 +135,58 @@ def set_sequence(
     return True
 
 
+def hear_of_sequence(
+    lead: Lead, name: str, status: str, *, source: Source, at: dt.datetime, change: LeadChange | None, cause: str
+) -> bool:
+    """The lead entered the sequence (status "active") or left it; at which step is not told, a read shows it. True if that
+    was new to us."""
+    with transaction.atomic():
+        row = SequenceEnrollment.objects.filter(lead=lead, sequence__name=name).first()
+        entered = status != "unsubscribed"
+        if row is None and not entered:
+            return False  # it was never in it, and still is not
+        if row is not None and row.status.lower() == status:
+            return False
+        if row is None:
+            row = SequenceEnrollment(lead=lead, sequence=thing(KartraSequence, lead.account_id, name))
+        row.step, row.status, row.since, row.after = "" if entered else row.step, status, at, None
+        row.source, row.change = source, change
+        row.save()
+        log(lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause)
+    return True
+
+
+def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.datetime, cause: str = "") -> bool:
+    """The lead has (or has no longer) access to a level of a membership. True if that was new to us."""
+    membership_name, level_name = _names(fact)
+    with transaction.atomic():
+        grants = MembershipGrant.objects.filter(level__membership__name=membership_name, level__name=level_name)
+        row = grants.filter(lead=lead).first()
+        if (row is None and not fact.active) or (row is not None and row.active == fact.active):
+            return False
+        if row is None:
+            row = MembershipGrant(lead=lead, level=_level(lead, fact))
+        row.active, row.since, row.source, row.change, row.after = fact.active, at, source, None, None
+        row.save()
+        kind = "membership_granted" if fact.active else "membership_revoked"
+        log(lead, kind, {"membership": membership_name, "level": level_name}, source, at, None, cause)
+    return True
+
+
+def _names(fact: MembershipFact) -> tuple[str, str]:
+    """The names under which a membership and its level are kept."""
+    return fact.membership or fact.membership_id, fact.level or fact.level_id or "(no level)"
+
+
+def _level(lead: Lead, fact: MembershipFact) -> MembershipLevel:
+    membership_name, level_name = _names(fact)
+    membership = thing(Membership, lead.account_id, membership_name)
+    level, _ = MembershipLevel.objects.get_or_create(
+        membership=membership, name=level_name, defaults={"kartra_id": fact.level_id}
+    )
+    return level
+
+
 def set_ties(
     lead: Lead, facts: LeadFacts, *, source: Source, at: dt.datetime, after: dt.datetime | None = None
 ) -> list[Difference]:
@@ -230,20 +282,15 @@ def _set_memberships(
     differences: list[Difference] = []
     seen = set()
     for fact in told:
-        key = (fact.membership, fact.level)
+        key = _names(fact)
         seen.add(key)
         row = had.get(key)
-        label = f"membership {fact.membership}: {fact.level}"
+        label = f"membership {key[0]}: {key[1]}"
         if row is None:
-            membership = thing(Membership, lead.account_id, fact.membership or fact.membership_id)
-            level, _ = MembershipLevel.objects.get_or_create(
-                membership=membership,
-                name=fact.level or fact.level_id or "(no level)",
-                defaults={"kartra_id": fact.level_id},
-            )
             MembershipGrant.objects.get_or_create(
-                lead=lead, level=level, defaults={"active": fact.active, "since": at, "source": source, "after": after}
-            )
+                lead=lead, level=_level(lead, fact),
+                defaults={"active": fact.active, "since": at, "source": source, "after": after},
+            )  # fmt: skip
             differences.append(Difference(label, None, fact.active))
         elif row.active != fact.active:
             row.active, row.since, row.source, row.change, row.after = fact.active, at, source, None, after
