@@ -2,10 +2,12 @@
 
 import os
 import warnings
+from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
+from celery.worker.consumer import Consumer as _Consumer
 
 from kartra_mirror import filebell
 
@@ -17,6 +19,24 @@ if os.environ.get("EMBEDDED"):
 app = Celery("kartra_mirror")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+RECONNECT_EVERY_S = 3.0
+
+
+class Consumer(_Consumer):
+    """Celery's own, which looks for a lost broker every few seconds however long it has been away (stock: up to 30 s)."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        stock = conn.ensure_connection
+
+        def ensure_connection(*args: Any, **kwargs: Any) -> Any:
+            return stock(*args, **{"interval_max": RECONNECT_EVERY_S, **kwargs})
+
+        conn.ensure_connection = ensure_connection
+        return super().ensure_connected(conn)
+
+
+app.conf.worker_consumer = "kartra_mirror.celery:Consumer"
 
 
 @setup_logging.connect

@@ -170,6 +170,9 @@ class Door(models.Model):
         self.token_digest = digest("door", self.token)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
+    def get_absolute_url(self) -> str:
+        return reverse("admin:integrations_door_change", args=[self.pk])
+
     def rotate(self, at: dt.datetime) -> bool:
         """Make a new token; the one so far stays valid as the old one. False while another old one is still valid: it has
         to be retired first, or messages to it would be lost unseen."""

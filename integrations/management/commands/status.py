@@ -49,8 +49,15 @@ class Command(BaseCommand):
             f"a full round at this speed takes {in_words(copy['full_round_s'])}. Leads nobody told us of cannot be known."
         )
         for door in facts["doors"]:
-            seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items() if when]
-            unseen = [name for name, when in door["events"].items() if not when]
-            self.stdout.write(f"  messages at {door['name']}: {', '.join(seen) or 'none yet'}")
-            if unseen:
-                self.stdout.write(f"    never seen: {', '.join(unseen)}")
+            self._print_door(door)
+
+    def _print_door(self, door: dict[str, Any]) -> None:
+        seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items() if when]
+        self.stdout.write(f"  messages at {door['name']}: {', '.join(seen) or 'none yet'}")
+        for name, sentence in door["stopped"].items():
+            self.stdout.write(f"    {name} {sentence}")
+        if door["never"]:
+            self.stdout.write(f"    never seen: {', '.join(door['never'])}")
+        if door["old_address_since"]:
+            since = door["old_address_since"][:16].replace("T", " ")
+            self.stdout.write(f"    has a new address since {since}; the old one is still valid")
