@@ -46,18 +46,20 @@ def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
             raise Unreadable("The message names no lead.")
         return applied
     before = mirror.find(hearing.account, kartra_id=notice.lead.id, email=notice.lead.email)
+    was_gone = before is not None and before.gone_at is not None
     mine = Ours.of(before, hearing.received_at)
     facts = facts_of(notice.lead, hearing.account, authority=False)
     facts, odd = mine.without_ours(facts, before)
     if before is not None and _is_old(before, hearing):
         facts, odd = LeadFacts(kartra_id=facts.kartra_id, fields=_address_alone(facts)), False
     taken = mirror.take(
-        hearing.account, facts, source=Source.WEBHOOK, at=hearing.at, told_at=hearing.received_at, cause=hearing.cause
-    )
+        hearing.account, facts, source=Source.WEBHOOK, at=hearing.at, lead=before, told_at=hearing.received_at,
+        cause=hearing.cause,
+    )  # fmt: skip
     lead = applied.lead = taken.lead
     applied.changed += ["new to us"] if taken.created else [difference.field for difference in taken.differences]
-    back = before is not None and before.gone_at is not None and lead.gone_at is None
-    due = taken.created or odd or back or any(each.field in READABLE for each in taken.differences)
+    back = was_gone and lead.gone_at is None
+    due = taken.created or (odd and not hearing.late) or back or any(each.field in READABLE for each in taken.differences)
     handler = HANDLERS.get(notice.action, _line)
     told = handler(notice, lead, mine, hearing)
     applied.changed += told.changed

@@ -6,7 +6,7 @@ Bodies are read before the transaction begins; the transaction is short, and one
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -62,10 +62,8 @@ def replay(deliveries: QuerySet[Delivery], *, by: str = "") -> Iterator[tuple[De
             delivery.ask_again(asked_at, by)
         for account_id in dict.fromkeys(delivery.door.connection.account_id for delivery in batch):
             mine = [delivery for delivery in batch if delivery.door.connection.account_id == account_id]
-            while mine:
-                done = _batch(account_id, mine, again=True)
-                mine = [delivery for delivery in mine if delivery.pk not in done]
-                yield from ((delivery, done[delivery.pk]) for delivery in batch if delivery.pk in done)
+            done = _batch(account_id, mine, again=True)
+            yield from ((delivery, done[delivery.pk]) for delivery in mine if delivery.pk in done)
 
 
 def ask_again(deliveries: QuerySet[Delivery], *, by: str = "") -> int:
@@ -87,28 +85,32 @@ def _with_all(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 
 def _batch(account_id: int, deliveries: Sequence[Delivery], *, again: bool = False) -> dict[int, Applied]:
-    """Apply the first of these deliveries of one account, as many as the time allows. Empty if another worker is at this
+    """Apply these deliveries of one account, in as many short transactions as it takes. Empty if another worker is at this
     account (one that is asked for again waits its turn)."""
     read = [(delivery, _read(delivery)) for delivery in deliveries]
-    try:
-        return _together(account_id, read, again=again)
-    except OperationalError:
-        if database.vendor == "sqlite":  # busy for longer than the time-out: later, then
-            raise
-        logger.exception("A batch of deliveries failed; they are applied one by one.")
     done: dict[int, Applied] = {}
-    for each in read:
-        done |= _alone(account_id, each, again=again)
+    while read:
+        try:
+            some = _together(account_id, read, again=again)
+        except OperationalError:
+            if database.vendor == "sqlite":  # busy for longer than the time-out: later, then
+                raise
+            logger.exception("A batch of deliveries failed; the first is applied alone.")
+            some = _alone(account_id, read[0], again=again)
+        if not some:
+            break
+        done |= some
+        read = [each for each in read if each[0].pk not in done]
     return done
 
 
-def _together(account_id: int, read: Iterable[tuple[Delivery, Message]], *, again: bool) -> dict[int, Applied]:
+def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, again: bool) -> dict[int, Applied]:
+    """The first of these in one transaction, as many as BATCH_S allows."""
     done: dict[int, Applied] = {}
     with transaction.atomic():
         account = _lock(account_id, wait=again)
         if account is None:
             return {}
-        read = list(read)
         waiting = Delivery.objects.waiting().filter(pk__in=[delivery.pk for delivery, _ in read])
         still = None if again else set(waiting.values_list("pk", flat=True))
         ends = time.monotonic() + BATCH_S
@@ -125,10 +127,9 @@ def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> d
     for number in range(TRIES):
         try:
             return _together(account_id, [each], again=again)
-        except OperationalError as error:
-            problem = error
+        except OperationalError:
             time.sleep(0.1 * (number + 1))
-    applied = Applied(DeliveryStatus.QUARANTINED, f"It could not be applied ({type(problem).__name__}).")
+    applied = Applied(DeliveryStatus.QUARANTINED, "It could not be applied: the database gave up on it.")
     _note(each[0], applied, timezone.now())
     return {each[0].pk: applied}
 

@@ -55,7 +55,8 @@ def take(
         known_before = not created and lead.read_at is not None
         if read_began_at is not None and lead.read_at is not None and lead.read_at > read_began_at:
             return Taken(lead, False, ())
-        since = lead.read_at
+        since, address = lead.read_at, lead.email
+        before = dict(lead.__dict__)
         differences = _set_fields(lead, facts)
         marked_at = lead.gone_at or lead.absent_at
         if marked_at and (told_at is None or told_at > marked_at):
@@ -64,8 +65,10 @@ def take(
             lead.read_at = read_began_at
             if lead.dirty_at and lead.dirty_at <= read_began_at:
                 lead.dirty_at = None
-        lead.save()
-        keep_address(lead, at)
+        if created or lead.__dict__ != before:
+            lead.save()
+        if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
+            keep_address(lead, at)
         differences += set_ties(lead, facts, source=source, at=at, after=since)
         if known_before:
             _tell(lead, "changed_in_kartra", differences, source=source, at=at, since=since, cause=cause)
