@@ -59,7 +59,9 @@ def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
     lead = applied.lead = taken.lead
     applied.changed += ["new to us"] if taken.created else [difference.field for difference in taken.differences]
     back = was_gone and lead.gone_at is None
-    due = taken.created or (odd and not hearing.late) or back or any(each.field in READABLE for each in taken.differences)
+    due = (
+        taken.created or (odd and not hearing.late) or back or any(each.field in READABLE for each in taken.differences)
+    )
     handler = HANDLERS.get(notice.action, _line)
     told = handler(notice, lead, mine, hearing)
     applied.changed += told.changed

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations import apply, money, refresh
 from integrations.models import ApiCall, Delivery
-from leads.models import Lead, ListSubscription, RecurringSubscription, Tag, Transaction
+from leads.models import Lead, RecurringSubscription, Tag, Transaction
 from tests.factories import DeliveryFactory, DoorFactory
 
 pytestmark = pytest.mark.django_db

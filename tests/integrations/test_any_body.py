@@ -20,7 +20,9 @@ texts = st.text(max_size=40) | st.sampled_from(
 numbers = st.integers() | st.floats() | st.sampled_from([0, 1, -1, 2**31, 2**63, 10**400, 5150])
 scalars = st.none() | st.booleans() | numbers | texts
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4), max_leaves=12
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
 )
 ids = st.sampled_from([5, "5", " 5 ", 5.0, "6", 0, "", None, True, "abc", -5]) | scalars
 
@@ -58,7 +60,9 @@ bodies = (
     | values.map(lambda value: json.dumps(value).encode())
     | events.map(lambda event: json.dumps(event).encode())
     | events.map(lambda event: f"payload={quote_plus(json.dumps(event))}".encode())
-    | money.map(lambda fields: "&".join(f"{k}={quote_plus(str(v), errors='replace')}" for k, v in fields.items()).encode())
+    | money.map(
+        lambda fields: "&".join(f"{k}={quote_plus(str(v), errors='replace')}" for k, v in fields.items()).encode()
+    )
     | money.map(lambda fields: json.dumps(fields).encode())
 )
 
@@ -85,7 +89,9 @@ def test_any_body_at_both_doors_is_kept_answered_and_applied_or_set_aside(client
         assert "It could not be" not in delivery.reason, delivery.reason
 
     before = list(Delivery.objects.filter(door__in=doors).order_by("pk").values_list("pk", "status", "changed"))
-    changed = [words for _, applied in apply.replay(Delivery.objects.filter(door__in=doors)) for words in applied.changed]
+    changed = [
+        words for _, applied in apply.replay(Delivery.objects.filter(door__in=doors)) for words in applied.changed
+    ]
 
     assert changed == []
     assert list(Delivery.objects.filter(door__in=doors).order_by("pk").values_list("pk", "status", "changed")) == before

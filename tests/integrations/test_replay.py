@@ -47,7 +47,9 @@ def everything():
 
 
 def event(door, action, details=None, lead=None, *, received_at=None):
-    body = json.dumps({"action": action, "action_details": details or {}, "lead": LEAD if lead is None else lead}).encode()
+    body = json.dumps(
+        {"action": action, "action_details": details or {}, "lead": LEAD if lead is None else lead}
+    ).encode()
     more = {"received_at": received_at} if received_at else {}
     return DeliveryFactory(door=door, body=body, **more)
 
@@ -78,10 +80,28 @@ def test_every_kind_told_again_changes_nothing(door):
     event(door, "calendar_cancel", {"calendar": CALENDAR})
     event(door, "calendar_subscribe", {"calendar": {**CALENDAR, "calendar_subscription_id": ""}})
     event(door, "calendar_cancel", {"calendar": {**CALENDAR, "calendar_subscription_id": ""}})
-    event(door, "buy_product", {"transaction_details": {"transaction_id": 7, "transaction_full_amount": 97.0, "product_name": "A"}})
-    payment(door, transaction_id="8", transaction_type="refund", transaction_parent_id="7", transaction_full_amount="97.00")
-    payment(door, transaction_id="7", transaction_type="sale", transaction_full_amount="95.00", transaction_internal_subscription_id="81")
-    payment(door, transaction_id="7", transaction_type="sale", transaction_full_amount="97.00", transaction_internal_subscription_id="81")
+    event(
+        door,
+        "buy_product",
+        {"transaction_details": {"transaction_id": 7, "transaction_full_amount": 97.0, "product_name": "A"}},
+    )
+    payment(
+        door, transaction_id="8", transaction_type="refund", transaction_parent_id="7", transaction_full_amount="97.00"
+    )
+    payment(
+        door,
+        transaction_id="7",
+        transaction_type="sale",
+        transaction_full_amount="95.00",
+        transaction_internal_subscription_id="81",
+    )
+    payment(
+        door,
+        transaction_id="7",
+        transaction_type="sale",
+        transaction_full_amount="97.00",
+        transaction_internal_subscription_id="81",
+    )
     payment(door, transaction_id="9", transaction_type="cancellation", transaction_internal_subscription_id="81")
     payment(door, transaction_type="sale")
     payment(door, transaction_id="10", transaction_type="sale", secret_key="wrong")
@@ -123,7 +143,9 @@ def test_one_that_failed_before_is_made_good(door, monkeypatch):
 
 @pytest.mark.parametrize("newer", ["a read", "a later message", "our own change"])
 def test_newer_words_stand_against_an_old_message(door, newer):
-    lead = LeadFactory(account=door.connection.account, kartra_id="50417", email=LEAD["email"], first_name="Mara", read_at=None)
+    lead = LeadFactory(
+        account=door.connection.account, kartra_id="50417", email=LEAD["email"], first_name="Mara", read_at=None
+    )
     delivery = event(door, "assign_tag", {"tag": {"tag_name": "VIP"}}, {**LEAD, "city": "Bend"})
     apply.drain()
     now = timezone.now()
@@ -135,7 +157,9 @@ def test_newer_words_stand_against_an_old_message(door, newer):
         apply.drain()
     else:
         LeadChangeFactory(lead=lead, kind="unassign_tag", status="accepted", settled_at=now)
-        LeadChangeFactory(lead=lead, kind="update_lead", parameters={"city": "Salem"}, status="accepted", settled_at=now)
+        LeadChangeFactory(
+            lead=lead, kind="update_lead", parameters={"city": "Salem"}, status="accepted", settled_at=now
+        )
         mirror.set_tag(lead, "VIP", False, source=Source.PUSH, at=now)
         Lead.objects.update(city="Salem")
     Lead.objects.update(dirty_at=None)
@@ -193,8 +217,10 @@ def test_command_replays_by_id_since_and_by_kind_of_failure(door):
     LeadTag.objects.all().delete()
     Lead.objects.update(read_at=None)
 
-    assert "0 messages applied.\n" == run()
-    assert f"{bad.pk}: quarantined, nothing changed (The message names no tag.)" in run("--failed", "assign_tag", "--replay", str(bad.pk))
+    assert run() == "0 messages applied.\n"
+    assert f"{bad.pk}: quarantined, nothing changed (The message names no tag.)" in run(
+        "--failed", "assign_tag", "--replay", str(bad.pk)
+    )
     assert json.loads(run("--failed", "--json"))["applied_again"] == 2
     assert json.loads(run("--failed", "unreadable", "--json"))["messages"][0]["id"] == junk.pk
     assert json.loads(run("--since", "2d", "--json"))["changed_something"] == 0

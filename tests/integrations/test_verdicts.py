@@ -136,7 +136,13 @@ def test_booking_of_the_same_id_under_another_class_is_no_second_booking(post):
     [("buy_product", "sale"), ("refund_product", "refund"), ("partial_refund_product", "partial_refund"), ("cancel_subscription", "cancellation")],
 )  # fmt: skip
 def test_money_of_an_event_is_only_reported(post, action, kind):
-    details = {"transaction_details": {"transaction_id": 70211, "transaction_full_amount": 97.0, "product_name": "Trail Course"}}
+    details = {
+        "transaction_details": {
+            "transaction_id": 70211,
+            "transaction_full_amount": 97.0,
+            "product_name": "Trail Course",
+        }
+    }
 
     delivery = post(event(action, details))
 
@@ -146,7 +152,11 @@ def test_money_of_an_event_is_only_reported(post, action, kind):
 
 @pytest.mark.parametrize("lead", [None, {}, {"id": "0"}])
 def test_payment_event_without_a_lead_is_understood_by_its_buyer(post, lead):
-    body = {"action": "buy_product", "action_details": {"transaction_details": {"buyer_email": " Mara.Lind@example.com ", "price": "97"}}, "lead": lead}
+    body = {
+        "action": "buy_product",
+        "action_details": {"transaction_details": {"buyer_email": " Mara.Lind@example.com ", "price": "97"}},
+        "lead": lead,
+    }
 
     delivery = post(body)
 
@@ -165,7 +175,9 @@ def test_refund_before_its_sale_makes_a_stub_that_is_filled_later(post):
     assert (stub.type, str(stub.full_amount), stub.reported) == ("sale", "97.00", False)
 
 
-@pytest.mark.parametrize("order", [("sale", "refund"), ("refund", "sale"), ("refund", "sale", "sale"), ("chargeback", "sale")])
+@pytest.mark.parametrize(
+    "order", [("sale", "refund"), ("refund", "sale"), ("refund", "sale", "sale"), ("chargeback", "sale")]
+)
 def test_refunded_never_returns_to_paid(post, order):
     for kind in order:
         post(urlencode({**SALE, "transaction_type": kind}), ipn=True)
@@ -189,8 +201,17 @@ def test_every_type_of_transaction_is_kept_raw(post, kind):
 
 @pytest.mark.parametrize(("secret", "ended"), [("s3cret", True), (None, False)])
 def test_only_a_payment_message_with_the_right_secret_ends_a_plan(post, secret, ended):
-    post(urlencode({**SALE, "transaction_internal_subscription_id": "81", "transaction_subscription_id": "I-PAYPAL"}), ipn=True)
-    fields = {**SALE, "transaction_id": "70410", "transaction_type": "cancellation", "transaction_internal_subscription_id": "81", "secret_key": secret}
+    post(
+        urlencode({**SALE, "transaction_internal_subscription_id": "81", "transaction_subscription_id": "I-PAYPAL"}),
+        ipn=True,
+    )
+    fields = {
+        **SALE,
+        "transaction_id": "70410",
+        "transaction_type": "cancellation",
+        "transaction_internal_subscription_id": "81",
+        "secret_key": secret,
+    }
     post(urlencode({name: value for name, value in fields.items() if value}), ipn=True)
 
     plan = RecurringSubscription.objects.get()
@@ -230,7 +251,9 @@ SHAPES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""])
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""]
+)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_same_event_in_any_shape_and_under_any_header(post, door, shape, kind):
     LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com", city="Bend")

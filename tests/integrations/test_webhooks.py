@@ -11,6 +11,7 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.utils import timezone
+
 from integrations import tasks, webhooks
 from integrations.models import Delivery, DeliveryStatus, Door
 from tests.factories import DoorFactory
@@ -73,7 +74,10 @@ def test_new_address_and_old_one_are_both_valid_until_the_old_one_is_retired(cli
 
     for token in (first, door.token):
         assert client.post(f"/webhooks/{token}/", EVENT, content_type="application/json").status_code == 200
-    assert list(Delivery.objects.order_by("pk").values_list("door", "old_address")) == [(door.pk, True), (door.pk, False)]
+    assert list(Delivery.objects.order_by("pk").values_list("door", "old_address")) == [
+        (door.pk, True),
+        (door.pk, False),
+    ]
 
     assert not door.rotate(timezone.now()), "messages to the first address would be lost unseen"
     assert door.retire_old()
