@@ -55,8 +55,8 @@ class Kind:
             return "has never come"
         if not self.stopped:
             return ""
-        pause = "it came daily" if self.pause_days == 1 else f"its longest pause was {self.pause_days} days"
-        return f"has stopped: silent for {self.silent_days} days; before, it came on {self.days} of {PAST_DAYS} days and {pause}"
+        apart = "1 day" if self.pause_days == 1 else f"{self.pause_days} days"
+        return f"has stopped: silent for {self.silent_days} days; before, it came on {self.days} days, never more than {apart} apart"
 
 
 def kinds_of(door_id: int, now: dt.datetime | None = None) -> list[Kind]:

@@ -14,11 +14,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
+from django.utils.text import Truncator
 
 from integrations import apply, tasks
-from integrations.apply import Applied
 from integrations.kartra.bodies import as_text
-from integrations.models import Delivery
+from integrations.models import Delivery, DeliveryStatus
 from kartra_mirror.admin.unfold_adapter import (
     ChoicesDropdownFilter,
     RangeDateTimeFilter,
@@ -29,12 +29,14 @@ from kartra_mirror.admin.unfold_adapter import (
 AT_ONCE = 25
 """So many are applied again while the person waits; more by the worker."""
 
+FAILED = (DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED)
+
 _SECRET = re.compile(r'(secret_key"?\s*[=:]\s*"?|name="secret_key"\s+)[^&"\s]+')
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ["received_at", "action", "channel", "lead", "status", "what_changed", "same", "door"]
+    list_display = ["received_at", "action", "channel", "lead", "status", "in_short", "same", "door"]
     list_filter = [
         ("door", RelatedDropdownFilter), ("status", ChoicesDropdownFilter), ("channel", ChoicesDropdownFilter), "action",
         ("received_at", RangeDateTimeFilter),
@@ -95,20 +97,29 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def _apply(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         done = list(apply.replay(chosen, by=request.user.get_username()))
         changing = [(delivery, applied) for delivery, applied in done if applied.changed]
-        what = "1 message was" if len(done) == 1 else f"{len(done):,} messages were"
-        words = f"{what} applied again; "
-        if not changing:
-            words += "nothing changed: our copy had it all."
-        else:
+        failures = [(delivery, applied) for delivery, applied in done if applied.status in FAILED]
+        good = len(done) - len(failures)
+        if good:
+            words = f"{'1 message was' if good == 1 else f'{good:,} messages were'} applied again; "
             told = "; ".join(f"{delivery}: {', '.join(applied.changed)}" for delivery, applied in changing[:10])
-            words += f"{len(changing):,} changed something. {told}"
-        self.message_user(request, words, messages.SUCCESS)
-        for words in _failures(done):
-            self.message_user(request, words, messages.WARNING)
+            changed = f"{len(changing):,} changed something. {told}"
+            words += changed if changing else "nothing changed: our copy had it all."
+            self.message_user(request, words, messages.SUCCESS)
+        for delivery, applied in failures[:10]:
+            self.message_user(request, f"{delivery}: {applied.reason}", messages.WARNING)
+
+    def get_fields(self, request: HttpRequest, obj: Delivery | None = None) -> Any:
+        """What is out of the ordinary is shown only where it is so."""
+        ordinary = {name for name in ("old_address", "secret", "truncated") if not getattr(obj, name, True)}
+        return [name for name in self.fields if name not in ordinary]
 
     @admin.display(description="what it changed")
     def what_changed(self, delivery: Delivery) -> str:
-        return "; ".join(map(str, delivery.changed)) or "nothing"
+        return "; ".join(map(str, delivery.changed)) or (delivery.reason if delivery.status in FAILED else "nothing")
+
+    @admin.display(description="what it changed")
+    def in_short(self, delivery: Delivery) -> str:
+        return Truncator(self.what_changed(delivery)).chars(90)
 
     @admin.display(description="same as")
     def same(self, delivery: Any) -> str:
@@ -128,12 +139,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
         with contextlib.suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
         return format_html('<pre class="km-raw">{}</pre>', _SECRET.sub(r"\1(hidden)", text[:200_000]))
-
-
-def _failures(done: list[tuple[Delivery, Applied]]) -> list[str]:
-    return [
-        f"{delivery}: {applied.reason}" for delivery, applied in done if applied.status in ("quarantined", "refused")
-    ][:10]
 
 
 def _replay_words(entry: dict[str, Any]) -> str:

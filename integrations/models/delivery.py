@@ -59,11 +59,13 @@ class Delivery(models.Model):
     Newer columns have defaults in the database too: while an upgrade is under way the old code goes on storing messages.
     """
 
-    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="deliveries")
+    door = models.ForeignKey(
+        Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name="address for Kartra"
+    )
     channel = models.CharField(max_length=12, choices=Channel)
     received_at = models.DateTimeField()
     body = models.BinaryField()
-    truncated = models.BooleanField(default=False)
+    truncated = models.BooleanField("only its beginning is kept", default=False)
     size = models.PositiveIntegerField(help_text="Bytes, as announced or as read.")
     headers = models.JSONField(default=dict)
     old_address = models.BooleanField("came to the old address", default=False, db_default=False)

@@ -71,7 +71,7 @@ def test_kinds_are_told_apart_and_payment_messages_are_one(door):
 
     assert {name for name, kind in found.items() if kind.stopped} == {"assign_tag", "ipn"}
     assert found["assign_tag"].sentence == (
-        "has stopped: silent for 5 days; before, it came on 4 of 28 days and it came daily"
+        "has stopped: silent for 5 days; before, it came on 4 days, never more than 1 day apart"
     )
     assert not found["brand_new"].documented
 

@@ -135,6 +135,21 @@ def test_body_that_comes_in_chunks_without_a_length_is_kept(rf, door, size, stat
     assert bytes(Delivery.objects.get().body) == body[: 4096 if status == 413 else None]
 
 
+def test_what_came_of_a_body_that_breaks_off_is_kept(rf, door):
+    class Breaks(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() >= 5:
+                raise ValueError("a chunk of no size")
+            return super().read(5)
+
+    request = rf.post(f"/webhooks/{door.token}/", headers={"Transfer-Encoding": "chunked"})
+    request.META.update({"wsgi.input": Breaks(b"hello, and more"), "wsgi.input_terminated": True})
+    request.META.pop("CONTENT_LENGTH", None)
+
+    assert webhooks.receive_outbound(request, door.token).status_code == 200
+    assert bytes(Delivery.objects.get().body) == b"hello"
+
+
 class _Silent(WSGIRequestHandler):
     def log_message(self, *args):
         pass
