@@ -56,5 +56,5 @@ def connect(
         connection.account = account
         connection.checked_at, connection.check_result = timezone.now(), result.text
         connection.save()
-        Door.objects.get_or_create(connection=connection, name="Kartra")
+        Door.objects.get_or_create(connection=connection, name="Kartra", retired_at=None)
     return Connected(result, connection, created=known is None)

@@ -9,8 +9,11 @@ from django.utils import timezone
 
 from integrations import calls, silence, switch
 from integrations.kartra.pace import PaceUnavailable
-from integrations.models import ApiCall, Connection, Door, Heartbeat
+from integrations.models import ApiCall, Connection, Delivery, Door, Heartbeat
 from leads.models import Lead, LeadChange
+
+DELAYED_S = 60.0
+"""A message that waits for longer is late: the broker or the workers are not there."""
 
 
 def facts_of_connection(connection: Connection) -> dict[str, Any]:
@@ -23,6 +26,7 @@ def facts_of_connection(connection: Connection) -> dict[str, Any]:
         "queue": LeadChange.objects.filter(account=connection.account_id).counts(),
         "pace": _pace(connection),
         "copy": freshness(connection),
+        "messages_waiting": _waiting(connection),
         "doors": [_door(door) for door in connection.doors.standing().order_by("pk")],
     }
 
@@ -37,6 +41,14 @@ def _door(door: Door) -> dict[str, Any]:
         "stopped": {kind.name: kind.sentence for kind in kinds if kind.stopped},
         "old_address_since": door.rotated_at.isoformat() if door.old_token_digest and door.rotated_at else None,
     }
+
+
+def _waiting(connection: Connection) -> dict[str, Any]:
+    """Messages of Kartra that are stored and not applied yet, and since when the oldest waits."""
+    waiting = Delivery.objects.waiting().filter(door__connection=connection).order_by()
+    found = waiting.aggregate(number=Count("pk"), since=Min("received_at"))
+    late = found["since"] is not None and timezone.now() - found["since"] > dt.timedelta(seconds=DELAYED_S)
+    return {"number": found["number"], "since": found["since"].isoformat() if found["since"] else None, "delayed": late}
 
 
 def freshness(connection: Connection) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class ConnectionAdmin(ModelAdmin):
             account.save()
             obj.account = account
         super().save_model(request, obj, form, change)
-        Door.objects.get_or_create(connection=obj, name="Kartra")
+        Door.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
         self.message_user(request, obj.check_result, messages.SUCCESS)
 
     @admin.display(description="name")

@@ -155,7 +155,9 @@ class Door(models.Model):
         verbose_name_plural = "addresses for Kartra"
         permissions = [("rotate_door", "Can change and retire addresses for Kartra")]
         constraints = [
-            models.UniqueConstraint(fields=["connection", "name"], name="integrations_door_one_per_name"),
+            models.UniqueConstraint(
+                fields=["connection", "name"], condition=Q(retired_at=None), name="integrations_door_one_per_name"
+            ),
             models.CheckConstraint(
                 name="integrations_door_old_token_with_digest",
                 condition=Q(old_token__isnull=True, old_token_digest__isnull=True)

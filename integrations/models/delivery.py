@@ -38,8 +38,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(status=DeliveryStatus.WAITING).order_by("pk")
 
     def failed(self) -> Self:
-        """Messages that could not be read or applied."""
-        return self.filter(status=DeliveryStatus.QUARANTINED)
+        """Messages that could not be read or applied, or were refused, perhaps because the secret key here was mistyped."""
+        return self.filter(status__in=[DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED], truncated=False)
 
     def with_same_before(self) -> Self:
         """Each with `same_before`: the latest earlier message of its door that has the same body, or None."""
@@ -105,7 +105,7 @@ class Delivery(models.Model):
             models.Index(fields=["lead", "family", "id"], condition=~Q(family=""), name="integrations_delivery_family"),
             models.Index(
                 fields=["action", "id"],
-                condition=Q(status=DeliveryStatus.QUARANTINED),
+                condition=Q(status__in=[DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED]),
                 name="integrations_delivery_failed",
             ),
             models.Index(fields=["received_at"], name="integrations_delivery_recent"),

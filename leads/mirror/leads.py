@@ -11,6 +11,9 @@ from leads.mirror.ties import set_ties
 from leads.models import Account, Activity, GoneReason, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 
+MOST_EXTRA = 400
+"""Unknown keys kept on one lead; of more there is no end."""
+
 
 def find(account: Account, *, kartra_id: str = "", email: str = "") -> Lead | None:
     """The lead of this id; else the one of this email that is known without an id; else, when no id was given, the
@@ -136,7 +139,12 @@ def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
                 differences.append(Difference(f"custom.{identifier}", was, now))
         lead.custom_values = merged
     if facts.extra:
-        lead.extra = {**lead.extra, **facts.extra}
+        room = MOST_EXTRA - len(lead.extra)
+        new = [name for name in facts.extra if name not in lead.extra]
+        lead.extra = {
+            **lead.extra,
+            **{name: facts.extra[name] for name in facts.extra if name not in new[max(room, 0) :]},
+        }
     return differences
 
 

@@ -186,6 +186,19 @@ def test_old_message_does_not_bring_a_deleted_lead_back(door):
     assert (lead.gone_at, lead.dirty_at is None) == (None, False)
 
 
+def test_payments_refused_for_a_mistyped_secret_are_made_good(door):
+    door.ipn_secret = "rihgt"
+    door.save()
+    payment(door, transaction_id="7", transaction_type="sale")
+    apply.drain()
+    assert not Transaction.objects.exists()
+    door.ipn_secret = "right"
+    door.save()
+
+    assert run("--failed", "ipn sale").endswith("1 messages applied again (1 applied); 1 changed something.\n")
+    assert Transaction.objects.get().reported is False
+
+
 def test_many_are_put_back_for_the_worker_and_say_afterwards_what_they_changed(door):
     delivery = event(door, "assign_tag", {"tag": {"tag_name": "VIP"}})
     apply.drain()

@@ -97,3 +97,12 @@ def test_numbers_are_asked_in_two_queries(door, django_assert_num_queries):
         came(door, action, 1, 2, 3)
     with django_assert_num_queries(2):
         silence.kinds_of(door.pk)
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(5, False), (300, True)])
+def test_status_says_that_delivery_is_delayed(door, seconds, late):
+    DeliveryFactory(door=door, received_at=timezone.now() - dt.timedelta(seconds=seconds))
+    out = io.StringIO()
+    call_command("status", stdout=out)
+    assert "messages not applied yet: 1, the oldest came" in out.getvalue()
+    assert ("Delivery is delayed" in out.getvalue()) is late

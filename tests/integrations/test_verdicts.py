@@ -374,3 +374,14 @@ def test_strange_values_are_kept_as_far_as_they_can_be(post, door, kind):
 def test_unknown_event_without_a_lead_is_kept_too(post):
     delivery = post({"action": "account_closed", "action_details": {"x": 1}})
     assert (delivery.status, delivery.lead) == ("recorded", None)
+
+
+def test_unknown_keys_are_kept_on_the_lead_but_not_without_end(post):
+    for part in range(4):
+        keys = {f"key{part}_{n}": "v" for n in range(300)}
+        post(event("video_play", **keys, novel="x" * 20_000, owner_id=str(part)))
+
+    extra = Lead.objects.get().extra
+    assert len(extra) == 400
+    assert extra["key0_5"] == "v"
+    assert "novel" not in extra

@@ -35,7 +35,8 @@ class Command(BaseCommand):
         )  # fmt: skip
         parser.add_argument(
             "--failed", nargs="?", const=ANY, metavar="KIND",
-            help=f"apply again those that could not be read or applied: of a kind (assign_tag, \"ipn sale\", or {UNREADABLE} "
+            help="apply again those that could not be read or applied, or were refused: "
+            f"of a kind (assign_tag, \"ipn sale\", or {UNREADABLE} "
             "for those whose kind could not be told), or all",
         )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print facts as JSON")

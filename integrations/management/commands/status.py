@@ -48,6 +48,11 @@ class Command(BaseCommand):
             f"{never}; {copy['update_due']:,} update due; "
             f"a full round at this speed takes {in_words(copy['full_round_s'])}. Leads nobody told us of cannot be known."
         )
+        waiting = facts["messages_waiting"]
+        if waiting["number"]:
+            late = " Delivery is delayed: see whether the broker and the workers run." if waiting["delayed"] else ""
+            since = waiting["since"][:16].replace("T", " ")
+            self.stdout.write(f"  messages not applied yet: {waiting['number']:,}, the oldest came {since} UTC.{late}")
         for door in facts["doors"]:
             self._print_door(door)
 
