@@ -20,6 +20,7 @@ from integrations.kartra import notices
 from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryStatus
+from leads import forgetting
 from leads.models import Account
 
 logger = logging.getLogger(__name__)
@@ -168,14 +169,21 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
     hearing = Hearing(delivery, account, at, late=delivery.is_replay)
     try:
         with transaction.atomic():
-            if isinstance(message, Unreadable):
+            if not delivery.body and delivery.reason == forgetting.WORDS:
+                applied = Applied(DeliveryStatus.RECORDED, forgetting.WORDS, delivery.action)
+            elif isinstance(message, Unreadable):
                 raise message
-            if isinstance(message, IpnMessage):
+            elif isinstance(message, IpnMessage):
                 applied = payments.apply_ipn(message, hearing)
             else:
                 applied = events.apply_notice(message, hearing)
     except Unreadable as problem:
         applied = Applied(DeliveryStatus.QUARANTINED, str(problem), action)
+    except forgetting.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
+        applied = Applied(DeliveryStatus.RECORDED, str(problem), action)
+        problem.note()
+        delivery.body, delivery.family = b"", ""
+        delivery.save(update_fields=["body"])
     except OperationalError:
         raise
     except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next

@@ -3,6 +3,7 @@
 from leads.models.account import Account
 from leads.models.activity import Activity, Source
 from leads.models.catalogue import (
+    SAFETY_FIELD,
     Calendar,
     CalendarClass,
     CustomField,
@@ -17,6 +18,7 @@ from leads.models.catalogue import (
 )
 from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
+from leads.models.forgotten import Forgotten
 from leads.models.lead import GoneReason, Lead, LeadEmail, normal_email
 from leads.models.membership import (
     CalendarEnrollment,
@@ -30,6 +32,7 @@ from leads.models.run import BulkRun, RunDraft, RunState
 __all__ = [
     "BLOCKING",
     "OPEN",
+    "SAFETY_FIELD",
     "Account",
     "Activity",
     "BulkRun",
@@ -39,6 +42,7 @@ __all__ = [
     "ChangeStatus",
     "CustomField",
     "CustomFieldType",
+    "Forgotten",
     "GoneReason",
     "Lead",
     "LeadChange",
