@@ -7,6 +7,7 @@ from django.contrib.admin.options import BaseModelAdmin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as _ModelAdmin
 from unfold.admin import TabularInline as _TabularInline
+from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter
 from unfold.contrib.filters.admin.dropdown_filters import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -56,7 +57,7 @@ class _LookOnly(BaseModelAdmin):
 class ReadOnlyAdmin(_LookOnly, ModelAdmin):
     """A list and a page of facts."""
 
-    actions = None
+    actions: Any = None
 
 
 class ReadOnlyInline(_LookOnly, _TabularInline):
@@ -105,6 +106,7 @@ __all__ = [
     "ChoicesDropdownFilter",
     "DropdownFilter",
     "ModelAdmin",
+    "RangeDateTimeFilter",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
     "RelatedDropdownFilter",
