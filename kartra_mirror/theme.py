@@ -37,6 +37,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
                     _link("Leads", "group", "leads", "lead"),
+                    _link("Segments", "filter_alt", "leads", "segment"),
                     _link(
                         "Bulk actions", "playlist_add_check", "leads", "bulkrun",
                         badge="kartra_mirror.admin.runs.running_badge",

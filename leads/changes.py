@@ -5,10 +5,7 @@ commit that there is work.
 """
 
 import datetime as dt
-import functools
-import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,12 +13,8 @@ from django.db.models import (
     BooleanField,
     Case,
     CharField,
-    Count,
     DateTimeField,
-    Exists,
     JSONField,
-    Min,
-    OuterRef,
     Q,
     QuerySet,
     TextField,
@@ -32,101 +25,15 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from leads import kinds, mirror, runs
+from leads import judging, kinds, mirror, runs
+from leads.judging import NO_CHOICES, Choices, Preview, Step, judged, members_of, preview, steps_of
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
 
-Step = tuple[kinds.Kind, dict[str, Any]]
-
 
 class CannotRecord(ValueError):
     """The wish cannot be recorded. The text is a sentence for the person who asked."""
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most.
-
-    `total` = `will_change` + `already_so` + `gone`. `id_not_known` of those that will change are known by their address
-    alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never read.
-    `oldest_read_at` is the age of the oldest of our knowledge that this count rests on. `calls_per_lead`: one, and one
-    more for every further change that Kartra must not be told twice.
-    """
-
-    total: int
-    will_change: int
-    already_so: int
-    gone: int
-    id_not_known: int
-    opposite_waiting: int
-    never_read: int
-    oldest_read_at: dt.datetime | None
-    calls_per_lead: int = 1
-
-    @property
-    def calls(self) -> int:
-        return self.will_change * self.calls_per_lead
-
-
-def _steps(kind: kinds.Kind, clean: Mapping[str, Any]) -> list[Step]:
-    return [(kinds.get(name), parameters) for name, parameters in kind.single_steps(clean)]
-
-
-def _members(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
-    """The set as a plain query on leads, whatever joins and order the given one has."""
-    return Lead.objects.filter(account=account, pk__in=leads.order_by().values("pk"))
-
-
-def _judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
-    """The members, each with `opposite` (an open change of one of the families by another kind) and `so` (none of the
-    steps would change anything)."""
-    changing: list[Exists | Q] = []
-    opposite: list[Exists] = []
-    for kind, parameters in steps:
-        open_of_family = LeadChange.objects.filter(lead=OuterRef("pk"), family=kind.family(parameters), status__in=OPEN)
-        opposite.append(Exists(open_of_family.exclude(kind=kind.name)))
-        if kind.already_so is None:
-            changing.append(Q(pk__isnull=False))
-            continue
-        already = kind.already_so(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
-        changing.append(Exists(open_of_family) | ~Exists(already))
-    return _members(account, leads).annotate(
-        opposite=Case(
-            When(functools.reduce(operator.or_, (Q(each) for each in opposite)), then=Value(True)),
-            default=Value(False),
-            output_field=BooleanField(),
-        ),
-        so=Case(
-            When(gone_at__isnull=False, then=Value(False)),
-            When(functools.reduce(operator.or_, (Q(each) for each in changing)), then=Value(False)),
-            default=Value(True),
-            output_field=BooleanField(),
-        ),
-    )
-
-
-def preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameters: Mapping[str, Any]) -> Preview:
-    """Count what `record_run` would do with the same arguments. Reads only."""
-    steps = _steps(kind, parameters)
-    will = Q(gone_at=None, so=False)
-    counts = _judged(account, leads, steps).aggregate(
-        total=Count("pk"),
-        will_change=Count("pk", filter=will),
-        already_so=Count("pk", filter=Q(so=True)),
-        gone=Count("pk", filter=Q(gone_at__isnull=False)),
-        id_not_known=Count("pk", filter=will & Q(kartra_id=None)),
-        opposite_waiting=Count("pk", filter=will & Q(opposite=True)),
-        never_read=Count("pk", filter=Q(read_at=None, gone_at=None)),
-        oldest_read_at=Min("read_at", filter=Q(gone_at=None)),
-    )
-    return Preview(**counts, calls_per_lead=_calls_per_lead(steps))
-
-
-def _calls_per_lead(steps: Sequence[Step]) -> int:
-    if any(kind.name == "create_lead" for kind, _ in steps):
-        return 1 + sum(kind.name == "subscribe_calendar" for kind, _ in steps)
-    return max(1, sum(not kind.repeatable for kind, _ in steps))
 
 
 def record(
@@ -165,7 +72,7 @@ def record_all(
                 why=why,
                 requested_at=timezone.now(),
             )
-            for step, given in _steps(kind, clean)
+            for step, given in steps_of(kind, clean)
         ]
         announce(lead.account_id)
     return recorded
@@ -194,6 +101,11 @@ def create_lead(
 
 
 def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+    for part, parameters in kind.parts(clean):
+        _check_part(leads, part, parameters, size)
+
+
+def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
     most = kind.most(clean)
     if most is not None and size > most:
         raise CannotRecord(
@@ -219,9 +131,12 @@ def record_run(
     why: str = "",
     name: str = "",
     expected: int | None = None,
+    choices: Choices = NO_CHOICES,
+    approved_by: Author = None,
 ) -> BulkRun:
     """Freeze the set of leads as the members of a new run and start it. Returns the run, already running (or, where
-    nothing is to be sent, finished). A kind of several steps makes one change for each step and lead.
+    nothing is to be sent, finished). A kind of several steps makes one change for each step and lead. `approved_by`: who
+    started it for `by`.
 
     Over BATCH leads it is frozen in several transactions and is `preparing` meanwhile, which the pusher leaves alone.
     Raises BadParameters, or CannotRecord if the set is empty or leaves the account; then nothing is recorded.
@@ -229,11 +144,11 @@ def record_run(
     clean = kind.clean(account, parameters)
     if leads.exclude(account=account).exists():
         raise CannotRecord("These leads are of more than one account. Choose the leads of one account first.")
-    members = _members(account, leads)
+    members = members_of(account, leads)
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
-    steps = _steps(kind, clean)
+    steps = steps_of(kind, clean)
     now = timezone.now()
     with transaction.atomic():
         _check_members(members, kind, clean, size)
@@ -245,9 +160,10 @@ def record_run(
             created_by=user_of(by),
             why=why,
             expected=size if expected is None else expected,
+            approved_by=user_of(approved_by),
         )
         if size <= BATCH:
-            _freeze(run, members, steps, now)
+            _freeze(run, members, steps, now, choices)
             runs.start(run)
     if size > BATCH:
         # The ids first, so that the set is the one of this moment whatever happens between the batches.
@@ -255,21 +171,23 @@ def record_run(
         for first in range(0, len(ids), BATCH):
             low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
             with transaction.atomic():
-                _freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now)
+                _freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now, choices)
         runs.start(run)
     return run
 
 
-def _freeze(run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime) -> None:
+def _freeze(
+    run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
+) -> None:
     """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason."""
     for step in steps:
-        _freeze_step(run, members, step, now)
+        _freeze_step(run, members, step, now, choices)
 
 
-def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime) -> None:
+def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
     kind, parameters = step
-    judged = _judged(run.account, members, [step]).order_by("pk")
-    idle = Q(gone_at__isnull=False) | Q(so=True)
+    chosen = judged(run.account, members, [step]).order_by("pk")
+    idle = Q(gone_at__isnull=False) | judging.idle(0, choices)
 
     def text(value: str) -> Value:
         return Value(value, output_field=TextField())
@@ -290,14 +208,16 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
         ),
         "reason": Case(
             When(gone_at__isnull=False, then=text(Reason.GONE)),
-            When(so=True, then=text(Reason.ALREADY_SO)),
+            When(judging.left_out(0, choices), then=text(Reason.LEFT_OUT)),
+            When(judging.already_so(0, choices), then=text(Reason.ALREADY_SO)),
             default=text(""),
             output_field=CharField(),
         ),
         "code": text(""),
         "message": text(""),
-        "alone": Value(False, output_field=BooleanField()),
-        "not_done": Value(0),
+        "anyway": Case(
+            When(Q(had_0=True) & ~idle, then=Value(True)), default=Value(False), output_field=BooleanField()
+        ),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
         "why": text(run.why),
         "requested_at": Value(now, output_field=DateTimeField()),
@@ -307,10 +227,26 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
             output_field=DateTimeField(),
         ),
     }
+    for field in LeadChange._meta.concrete_fields:  # what has no say here has the default of its column
+        if field.column and field.column not in columns and not field.primary_key and not field.null:
+            columns[field.column] = Value(field.get_default(), output_field=type(field)())
     annotations = {f"new_{name}": expression for name, expression in columns.items() if expression is not None}
     selected = [f"new_{name}" if expression is not None else "pk" for name, expression in columns.items()]
-    sql, given = judged.annotate(**annotations).values_list(*selected).query.sql_with_params()
+    sql, given = chosen.annotate(**annotations).values_list(*selected).query.sql_with_params()
     table = connection.ops.quote_name(LeadChange._meta.db_table)
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({names}) {sql}", given)
+
+
+__all__ = [
+    "CannotRecord",
+    "Choices",
+    "Preview",
+    "create_lead",
+    "lead_to_create",
+    "preview",
+    "record",
+    "record_all",
+    "record_run",
+]

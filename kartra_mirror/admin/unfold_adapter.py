@@ -74,6 +74,11 @@ def style(form: Any) -> Any:
     return form
 
 
+def search_media() -> Any:
+    """What a page needs for lists of choices that are searched while typing."""
+    return UnfoldAdminSelect2MultipleWidget().media
+
+
 def _styled(widget: Any) -> Any:
     attrs = dict(widget.attrs)
     if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect | forms.CheckboxInput | forms.HiddenInput):
@@ -112,5 +117,6 @@ __all__ = [
     "UserChangeForm",
     "UserCreationForm",
     "display",
+    "search_media",
     "style",
 ]

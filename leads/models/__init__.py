@@ -26,6 +26,7 @@ from leads.models.membership import (
     SequenceEnrollment,
 )
 from leads.models.run import BulkRun, RunDraft, RunState
+from leads.models.segment import Segment
 
 __all__ = [
     "BLOCKING",
@@ -55,6 +56,7 @@ __all__ = [
     "RecurringSubscription",
     "RunDraft",
     "RunState",
+    "Segment",
     "Sequence",
     "SequenceEnrollment",
     "Source",

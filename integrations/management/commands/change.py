@@ -12,11 +12,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.text import capfirst
 
 from integrations import push, switch, verify
-from integrations.management.arguments import add_connection, connection_named, leads_named
+from integrations.management.arguments import add_connection, connection_named, leads_named, segment_named
 from integrations.models import Connection
 from integrations.settle import remedy
 from integrations.translate import ENCODINGS
-from leads import changes, kinds
+from leads import changes, filters, kinds
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
 from leads.words import STATUS_WORDS
 
@@ -54,6 +54,7 @@ class Command(BaseCommand):
         who.add_argument("--lead", action="append", metavar="EMAIL_OR_ID", help="this lead; may be given again")
         who.add_argument("--tag", metavar="NAME", help="every lead that has this tag")
         who.add_argument("--list", metavar="NAME", help="every lead that is on this list")
+        who.add_argument("--segment", metavar="NAME", help="every lead that is in this segment (a saved filter) now")
         who.add_argument("--all", action="store_true", help="every lead of the account")
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
         parser.add_argument("--wait", action="store_true", help="send it from here, and wait for the end")
@@ -64,11 +65,9 @@ class Command(BaseCommand):
         connection = connection_named(options["connection"])
         kind = kinds.get(options["kind"])
         given = together(options["parameters"])
-        named = (
-            any(options[name] for name in ("lead", "all")) or options["tag"] is not None or options["list"] is not None
-        )
+        named = options["lead"] or options["all"] or any(options[n] is not None for n in ("tag", "list", "segment"))
         if not named and kind.name != "create_lead" and not kind.money:
-            raise CommandError("Say which leads: --lead, --tag, --list or --all.", returncode=2)
+            raise CommandError("Say which leads: --lead, --tag, --list, --segment or --all.", returncode=2)
         if named and kind.name == "create_lead":
             raise CommandError("A lead that is to be created is named by --set email=… alone.", returncode=2)
         try:
@@ -120,6 +119,8 @@ class Command(BaseCommand):
         leads = Lead.objects.filter(account=connection.account_id)
         if options["lead"]:
             return leads_named(connection, options["lead"])
+        if options["segment"] is not None:
+            return filters.of_segment(segment_named(connection, options["segment"]))
         if options["tag"] is not None:
             self._must_be_known(Tag.objects.filter(account=connection.account_id), "tag", options["tag"])
             return leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=options["tag"])))
