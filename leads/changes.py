@@ -25,7 +25,8 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from leads import judging, kinds, mirror, runs
+from leads import aftermath, judging, kinds, mirror, runs, undoing
+from leads.aftermath import Next
 from leads.judging import NO_CHOICES, Choices, Preview, Step, judged, members_of, preview, steps_of
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 from leads.runs import BATCH, Author, user_of
@@ -176,6 +177,76 @@ def record_run(
     return run
 
 
+def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next] = ()) -> BulkRun:
+    """Record a new run that takes back what this one changed and that is still as it left it; `also`: what happened next
+    and is to be taken back with it. Returns the new run, already running.
+
+    Raises CannotRecord while the run, or an undo of it, is under way, and where nothing is left to take back.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        run = BulkRun.objects.select_for_update(of=("self",)).select_related("account").get(pk=run.pk)
+        if not run.has_ended:
+            raise CannotRecord("This bulk action is still under way. Cancel it first; then undo what was done of it.")
+        if run.undone_by.under_way().exists():
+            raise CannotRecord("This bulk action is being undone already.")
+        plan = [
+            (group.inverse, undoing.sorted_changes(run, group.kind, group.parameters).filter(fate=undoing.STANDS))
+            for group in undoing.groups(run)
+            if group.inverse and group.number[undoing.STANDS]
+        ]
+        back = [(each.back, aftermath.leads_of(run, each)) for each in also if each.back]
+        edited = [each for each in undoing.edits(run) if each[1] == undoing.STANDS]
+        if not plan and not back and not edited:
+            raise CannotRecord(
+                "Nothing of this bulk action is left to take back: it changed nothing, or all has changed since."
+            )
+        steps = [step for step, _ in (*plan, *back)]
+        undone = BulkRun.objects.create(
+            account=run.account,
+            name=f"Undo: {run.name}"[:200],
+            kind=kinds.SEVERAL.name,
+            parameters={"steps": [[kind.name, parameters] for kind, parameters in steps]},
+            undoes=run,
+            created_by=user_of(by),
+            why=why,
+            expected=undoing.leads_standing(run).count(),
+        )
+        _record_edits(undone, edited, now)
+    sets = [(step, Lead.objects.filter(pk__in=standing.values("lead"))) for step, standing in plan] + back
+    for step, leads in sets:
+        ids = list(leads.order_by("pk").values_list("pk", flat=True))
+        for first in range(0, len(ids), BATCH):
+            low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
+            with transaction.atomic():
+                _freeze_step(undone, leads.filter(pk__gte=low, pk__lte=high), step, now, NO_CHOICES)
+    runs.start(undone)
+    return undone
+
+
+def _record_edits(run: BulkRun, edited: Sequence[tuple[LeadChange, str, dict[str, Any]]], now: dt.datetime) -> None:
+    """Give fields back the values they had, unless somebody changes them in Kartra meanwhile."""
+    kind = kinds.get("update_lead")
+    LeadChange.objects.bulk_create(
+        (
+            LeadChange(
+                account_id=run.account_id,
+                lead=change.lead,
+                run=run,
+                kind=kind.name,
+                parameters=before,
+                family=kind.family(before),
+                seen={name: [change.parameters[name]] for name in before},
+                requested_by_id=run.created_by_id,
+                why=run.why,
+                requested_at=now,
+            )
+            for change, _, before in edited
+        ),
+        batch_size=1000,
+    )
+
+
 def _freeze(
     run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
 ) -> None:
@@ -249,4 +320,5 @@ __all__ = [
     "record",
     "record_all",
     "record_run",
+    "undo",
 ]

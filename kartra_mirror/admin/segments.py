@@ -117,9 +117,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         user: Any = request.user
         try:
             with transaction.atomic():
-                made = Segment.objects.create(
-                    account=account, name=name, conditions=conditions, created_by=request.user
-                )
+                made = Segment.objects.create(account=account, name=name, conditions=conditions, created_by=user)
         except IntegrityError:  # somebody took the name at the same moment
             return None
         self.message_user(request, f"Saved. The segment {name} is there for everybody now.", messages.SUCCESS)

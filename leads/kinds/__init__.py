@@ -17,10 +17,13 @@ IN_BULK: dict[str, Kind] = {name: kind for name, kind in ALL.items() if not kind
 """Kinds that can be asked for on a selection of leads."""
 
 
+SEVERAL = several.SEVERAL
+
+
 def get(name: str) -> Kind:
     """The kind of this name; UnknownKind (a ValueError that says which there are) if there is none."""
-    if name == several.SEVERAL.name:
-        return several.SEVERAL
+    if name == SEVERAL.name:
+        return SEVERAL
     try:
         return ALL[name]
     except KeyError:
@@ -37,7 +40,18 @@ def together(parts: list[tuple[Kind, Mapping[str, Any]]]) -> tuple[Kind, dict[st
     """One kind as it is, several as one."""
     if len(parts) == 1:
         return parts[0][0], dict(parts[0][1])
-    return several.SEVERAL, {"steps": [[kind.name, dict(given)] for kind, given in parts]}
+    return SEVERAL, {"steps": [[kind.name, dict(given)] for kind, given in parts]}
 
 
-__all__ = ["ALL", "IN_BULK", "BadParameters", "Kind", "UnknownKind", "get", "permissions", "together", "warnings"]
+__all__ = [
+    "ALL",
+    "IN_BULK",
+    "SEVERAL",
+    "BadParameters",
+    "Kind",
+    "UnknownKind",
+    "get",
+    "permissions",
+    "together",
+    "warnings",
+]
