@@ -32,7 +32,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from leads import kinds, mirror, runs
+from leads import kinds, mirror, runs, staff
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
@@ -151,6 +151,7 @@ def record_all(
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
         raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
+    _check_person(by, lead.account, kind, clean, 1)
     with transaction.atomic():
         _check_members(only, kind, clean, 1)
         recorded = [
@@ -193,6 +194,17 @@ def create_lead(
         return record_all(lead, kinds.get("create_lead"), parameters, by=by, why=why)
 
 
+def _check_person(by: Author, account: Account, kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+    """Whether this is within what the person may ask for alone."""
+    try:
+        staff.check_account(by, account)
+        staff.check_run(by, size)
+        if kind.name == "refund_transaction":
+            staff.check_refund(by, *kinds.refund_amounts(account, clean))
+    except staff.NotAllowed as problem:
+        raise CannotRecord(str(problem)) from None
+
+
 def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
     most = kind.most(clean)
     if most is not None and size > most:
@@ -233,6 +245,7 @@ def record_run(
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
+    _check_person(by, account, kind, clean, size)
     steps = _steps(kind, clean)
     now = timezone.now()
     with transaction.atomic():

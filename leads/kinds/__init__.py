@@ -2,6 +2,7 @@
 
 from leads.kinds import billing, calendars, lists, points, profile, sequences, tags
 from leads.kinds.base import BadParameters, Kind, UnknownKind, warnings
+from leads.kinds.billing import refund_amounts
 
 ALL: dict[str, Kind] = {
     kind.name: kind
@@ -22,4 +23,4 @@ def get(name: str) -> Kind:
         raise UnknownKind(f"There is no kind of change called {name}. There are: {', '.join(ALL)}.") from None
 
 
-__all__ = ["ALL", "IN_BULK", "BadParameters", "Kind", "UnknownKind", "get", "warnings"]
+__all__ = ["ALL", "IN_BULK", "BadParameters", "Kind", "UnknownKind", "get", "refund_amounts", "warnings"]

@@ -26,6 +26,7 @@ from leads.models.membership import (
     SequenceEnrollment,
 )
 from leads.models.run import BulkRun, RunDraft, RunState
+from leads.models.staff import GroupLimits, StaffLimits
 
 __all__ = [
     "BLOCKING",
@@ -40,6 +41,7 @@ __all__ = [
     "CustomField",
     "CustomFieldType",
     "GoneReason",
+    "GroupLimits",
     "Lead",
     "LeadChange",
     "LeadEmail",
@@ -58,6 +60,7 @@ __all__ = [
     "Sequence",
     "SequenceEnrollment",
     "Source",
+    "StaffLimits",
     "Tag",
     "Transaction",
     "normal_email",
