@@ -290,9 +290,9 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
     def json(value: Any) -> Cast:
         return Cast(Value(value, output_field=JSONField()), JSONField())
 
-    columns = {
+    columns: dict[str, Any] = {
         "account_id": Value(run.account_id),
-        "lead_id": None,
+        "lead_id": "pk",
         "run_id": Value(run.pk),
         "kind": text(kind.name),
         "parameters": json(parameters),
@@ -309,6 +309,7 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
         ),
         "code": text(""),
         "message": text(""),
+        "closed_why": text(""),
         "alone": Value(False, output_field=BooleanField()),
         "not_done": Value(0),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
@@ -320,10 +321,65 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
             output_field=DateTimeField(),
         ),
     }
-    annotations = {f"new_{name}": expression for name, expression in columns.items() if expression is not None}
-    selected = [f"new_{name}" if expression is not None else "pk" for name, expression in columns.items()]
-    sql, given = judged.annotate(**annotations).values_list(*selected).query.sql_with_params()
+    _insert_select(judged, columns)
+
+
+def _insert_select(rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
+    """One INSERT … SELECT of changes: `columns` are, by name, an expression or the name of what the rows have."""
+    annotations = {f"new_{name}": each for name, each in columns.items() if not isinstance(each, str)}
+    selected = [each if isinstance(each, str) else f"new_{name}" for name, each in columns.items()]
+    sql, given = rows.annotate(**annotations).values_list(*selected).query.sql_with_params()
     table = connection.ops.quote_name(LeadChange._meta.db_table)
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({names}) {sql}", given)
+
+
+def record_again(
+    account: Account, refused: QuerySet[LeadChange], *, by: Author = None, why: str = "", name: str
+) -> BulkRun:
+    """A new run with a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are left out
+    with that reason. One INSERT … SELECT. Raises CannotRecord if money is among them: that is asked for one by one."""
+    kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
+    if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
+        raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+    run = BulkRun.objects.create(
+        account=account, name=name, kind=kind, parameters=refused.order_by("pk").values_list("parameters", flat=True)[0],
+        created_by=user_of(by), why=why, expected=refused.count(),
+    )  # fmt: skip
+    now = timezone.now()
+    gone = Q(lead__gone_at__isnull=False)
+
+    def text(value: str) -> Value:
+        return Value(value, output_field=TextField())
+
+    columns: dict[str, Any] = {
+        "account_id": "account_id",
+        "lead_id": "lead_id",
+        "run_id": Value(run.pk),
+        "retry_of_id": "pk",
+        "kind": "kind",
+        "parameters": "parameters",
+        "family": "family",
+        "seen": Cast(Value({}, output_field=JSONField()), JSONField()),
+        "status": Case(
+            When(gone, then=text(ChangeStatus.SKIPPED)), default=text(ChangeStatus.WAITING), output_field=CharField()
+        ),
+        "reason": Case(When(gone, then=text(Reason.GONE)), default=text(""), output_field=CharField()),
+        "code": text(""),
+        "message": text(""),
+        "closed_why": text(""),
+        "alone": Value(False, output_field=BooleanField()),
+        "not_done": Value(0),
+        "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
+        "why": text(why),
+        "requested_at": Value(now, output_field=DateTimeField()),
+        "settled_at": Case(
+            When(gone, then=Value(now, output_field=DateTimeField())),
+            default=Value(None, output_field=DateTimeField()),
+            output_field=DateTimeField(),
+        ),
+    }  # fmt: skip
+    _insert_select(refused.order_by("pk"), columns)
+    runs.start(run)
+    return run

@@ -3,6 +3,7 @@
 from leads.models.account import Account
 from leads.models.activity import Activity, Source
 from leads.models.catalogue import (
+    SAFETY_FIELD,
     Calendar,
     CalendarClass,
     CustomField,
@@ -17,6 +18,7 @@ from leads.models.catalogue import (
 )
 from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
+from leads.models.forgotten import Forgotten
 from leads.models.lead import GoneReason, Lead, LeadEmail, normal_email
 from leads.models.membership import (
     CalendarEnrollment,
@@ -31,6 +33,7 @@ from leads.models.staff import GroupLimits, StaffLimits
 __all__ = [
     "BLOCKING",
     "OPEN",
+    "SAFETY_FIELD",
     "Account",
     "Activity",
     "BulkRun",
@@ -40,6 +43,7 @@ __all__ = [
     "ChangeStatus",
     "CustomField",
     "CustomFieldType",
+    "Forgotten",
     "GoneReason",
     "GroupLimits",
     "Lead",
