@@ -48,6 +48,12 @@ PUSH_SENDERS = env.int("PUSH_SENDERS", default=8)  # calls in flight in one proc
 REFRESH_READERS = env.int("REFRESH_READERS", default=8)
 VERIFY_SETTLE_S = [float(seconds) for seconds in env.list("VERIFY_SETTLE_S", default=["30", "120", "600"])]
 VERIFY_MONEY_SETTLE_S = [float(s) for s in env.list("VERIFY_MONEY_SETTLE_S", default=["300", "3600", "86400"])]
+OUTAGE_FAILURES = 5  # calls in a row without an answer that stop sending for the whole app
+OUTAGE_PROBE_S = env.float("OUTAGE_PROBE_S", default=60.0)  # then one harmless call so often
+ALERT_URL = env.str("ALERT_URL", default="")  # gets {"text": …}, as Slack's incoming webhooks do
+vars().update(env.email_url("EMAIL_URL", default="consolemail://" if EMBEDDED else "smtp://localhost:25"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="kartra-mirror@localhost")
+ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
@@ -136,6 +142,16 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_IPWARE_PROXY_COUNT = env.int("PROXY_COUNT", default=0)  # reverse proxies in front of us
 AXES_VERBOSE = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "admin/people/locked.html"
+
+# Mail to our own people (invitations, new passwords); never to leads. smtp://user:password@host:587, smtp+tls://… for STARTTLS.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+MAIL_IS_SET_UP = bool(EMAIL_URL)
+if MAIL_IS_SET_UP:
+    vars().update(env.email_url("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"kartra-mirror@{_public.hostname}")
+EMAIL_TIMEOUT = 10
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")

@@ -25,7 +25,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from leads import aftermath, judging, kinds, mirror, runs, undoing
+from leads import aftermath, judging, kinds, mirror, runs, staff, undoing
 from leads.aftermath import Next
 from leads.judging import NO_CHOICES, Choices, Preview, Step, judged, members_of, preview, steps_of
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
@@ -59,6 +59,7 @@ def record_all(
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
         raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
+    _check_person(by, lead.account, kind, clean, 1)
     with transaction.atomic():
         _check_members(only, kind, clean, 1)
         recorded = [
@@ -99,6 +100,17 @@ def create_lead(
     with transaction.atomic():
         lead = lead_to_create(account, parameters)
         return record_all(lead, kinds.get("create_lead"), parameters, by=by, why=why)
+
+
+def _check_person(by: Author, account: Account, kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+    """Whether this is within what the person may ask for alone."""
+    try:
+        staff.check_account(by, account)
+        staff.check_run(by, size)
+        if kind.name == "refund_transaction":
+            staff.check_refund(by, *kinds.refund_amounts(account, clean))
+    except staff.NotAllowed as problem:
+        raise CannotRecord(str(problem)) from None
 
 
 def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
@@ -149,6 +161,7 @@ def record_run(
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
+    _check_person(by, account, kind, clean, size)
     steps = steps_of(kind, clean)
     now = timezone.now()
     with transaction.atomic():
@@ -266,9 +279,9 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
     def json(value: Any) -> Cast:
         return Cast(Value(value, output_field=JSONField()), JSONField())
 
-    columns = {
+    columns: dict[str, Any] = {
         "account_id": Value(run.account_id),
-        "lead_id": None,
+        "lead_id": "pk",
         "run_id": Value(run.pk),
         "kind": text(kind.name),
         "parameters": json(parameters),
@@ -298,16 +311,67 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
             output_field=DateTimeField(),
         ),
     }
+    _insert_select(chosen, columns)
+
+
+def _insert_select(rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
+    """One INSERT … SELECT of changes: `columns` are, by name, an expression or the name of what the rows have."""
+    columns = dict(columns)
     for field in LeadChange._meta.concrete_fields:  # what has no say here has the default of its column
         if field.column and field.column not in columns and not field.primary_key and not field.null:
             columns[field.column] = Value(field.get_default(), output_field=type(field)())
-    annotations = {f"new_{name}": expression for name, expression in columns.items() if expression is not None}
-    selected = [f"new_{name}" if expression is not None else "pk" for name, expression in columns.items()]
-    sql, given = chosen.annotate(**annotations).values_list(*selected).query.sql_with_params()
+    annotations = {f"new_{name}": each for name, each in columns.items() if not isinstance(each, str)}
+    selected = [each if isinstance(each, str) else f"new_{name}" for name, each in columns.items()]
+    sql, given = rows.annotate(**annotations).values_list(*selected).query.sql_with_params()
     table = connection.ops.quote_name(LeadChange._meta.db_table)
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({names}) {sql}", given)
+
+
+def record_again(
+    account: Account, refused: QuerySet[LeadChange], *, by: Author = None, why: str = "", name: str
+) -> BulkRun:
+    """A new run with a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are left out
+    with that reason. One INSERT … SELECT. Raises CannotRecord if money is among them: that is asked for one by one."""
+    kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
+    if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
+        raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+    run = BulkRun.objects.create(
+        account=account, name=name, kind=kind, parameters=refused.order_by("pk").values_list("parameters", flat=True)[0],
+        created_by=user_of(by), why=why, expected=refused.count(),
+    )  # fmt: skip
+    now = timezone.now()
+    gone = Q(lead__gone_at__isnull=False)
+
+    def text(value: str) -> Value:
+        return Value(value, output_field=TextField())
+
+    columns: dict[str, Any] = {
+        "account_id": "account_id",
+        "lead_id": "lead_id",
+        "run_id": Value(run.pk),
+        "retry_of_id": "pk",
+        "kind": "kind",
+        "parameters": "parameters",
+        "family": "family",
+        "seen": Cast(Value({}, output_field=JSONField()), JSONField()),
+        "status": Case(
+            When(gone, then=text(ChangeStatus.SKIPPED)), default=text(ChangeStatus.WAITING), output_field=CharField()
+        ),
+        "reason": Case(When(gone, then=text(Reason.GONE)), default=text(""), output_field=CharField()),
+        "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
+        "why": text(why),
+        "requested_at": Value(now, output_field=DateTimeField()),
+        "settled_at": Case(
+            When(gone, then=Value(now, output_field=DateTimeField())),
+            default=Value(None, output_field=DateTimeField()),
+            output_field=DateTimeField(),
+        ),
+    }  # fmt: skip
+    _insert_select(refused.order_by("pk"), columns)
+    runs.start(run)
+    return run
 
 
 __all__ = [
@@ -318,6 +382,7 @@ __all__ = [
     "lead_to_create",
     "preview",
     "record",
+    "record_again",
     "record_all",
     "record_run",
     "undo",

@@ -1,10 +1,13 @@
-"""The admin site: the band that stands on every page, and home."""
+"""The admin site: the band on every page, home and the pages beside it, and the guard before pages of one row."""
 
+import functools
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin.options import ModelAdmin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, URLResolver, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
 
@@ -12,33 +15,79 @@ from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
 class MirrorAdminSite(UnfoldAdminSite):
     site_title = "Kartra Mirror"
     site_header = "Kartra Mirror"
-    index_title = "Home"
+    index_title = gettext_lazy("Home")
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
-        context["bands"] = bands() if request.user.is_authenticated else []
+        context["bands"] = bands(request.user) if request.user.is_authenticated else []
         return context
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        from kartra_mirror.admin import health, home, setup, trials
+
+        def with_context(view: Any) -> Any:
+            return lambda request: view(request, self.each_context(request))
+
+        def at(route: str, view: Any, name: str) -> URLPattern:
+            return path(route, self.admin_view(view), name=name)
+
+        return [
+            at("home/now/", home.now_view, "home_now"),
+            at("home/copies/", home.copies_view, "home_copies"),
+            at("try/<slug:name>/", trials.fault_view, "try"),
+            at("setup/", with_context(setup.page), "setup"),
+            at("setup/now/", setup.now_view, "setup_now"),
+            at("health/", with_context(health.page), "health"),
+            at("health/now/", health.now_view, "health_now"),
+            at("health/charts/", health.charts_view, "health_charts"),
+            *super().get_urls(),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from kartra_mirror.admin.home import facts
 
         return super().index(request, {**facts(request), **(extra_context or {})})
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return super().admin_view(_of_own_accounts(view), cacheable)
 
-def bands() -> list[dict[str, str]]:
+
+def _of_own_accounts(view: Any) -> Any:
+    """Before a page of one row: 404 unless the row is of an account in which the person works. Lists narrow themselves."""
+    owner = getattr(view, "__self__", None)
+    if not isinstance(owner, ModelAdmin):
+        return view
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        from leads import staff
+
+        named = kwargs.get("pk", kwargs.get("object_id"))
+        if named is not None and staff.accounts_of(request.user) is not None:
+            text = str(named)
+            rows = staff.only_mine(owner.model._default_manager.all(), request.user)
+            if not (text.isdecimal() and len(text) < 18 and rows.filter(pk=text).exists()):
+                raise Http404
+        answer: HttpResponseBase = view(request, *args, **kwargs)
+        return answer
+
+    return guarded
+
+
+def bands(user: Any) -> list[dict[str, str]]:
     """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped. One query."""
-    from integrations import switch
+    from integrations import pretend, switch
     from integrations.models import Connection, Sending
+    from leads import staff
 
     found: list[dict[str, str]] = []
-    sandbox = urlsplit(settings.SANDBOX_URL).netloc
-    for connection in Connection.objects.select_related("account", "sending_by"):
-        if urlsplit(connection.api_url).netloc == sandbox:
-            words = f"{connection.name}: this is a pretend Kartra. Nothing here reaches a real person."
-            found.append({"level": "pretend", "words": words})
+    for connection in staff.only_mine(Connection.objects.select_related("account", "sending_by"), user):
+        if pretend.is_pretend(connection):
+            words = _("%(name)s is on this machine: nothing here reaches a real person.")
+            found.append({"level": "pretend", "words": words % {"name": connection.name}})
         if connection.test_mode:
-            words = f"{connection.name}: the app is in Kartra's test mode. No mail goes to leads made through it."
-            found.append({"level": "pretend", "words": words})
+            words = _("%(name)s: the app is in Kartra's test mode. No mail goes to leads made through it.")
+            found.append({"level": "pretend", "words": words % {"name": connection.name}})
         if why := switch.why_not_sending(connection):
             level = "stopped" if connection.sending == Sending.STOPPED else "held"
             found.append({"level": level, "words": why})

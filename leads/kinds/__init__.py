@@ -5,6 +5,7 @@ from typing import Any
 
 from leads.kinds import billing, calendars, lists, points, profile, sequences, several, tags
 from leads.kinds.base import BadParameters, Kind, Parameters, UnknownKind, warnings
+from leads.kinds.billing import refund_amounts
 
 ALL: dict[str, Kind] = {
     kind.name: kind
@@ -52,6 +53,7 @@ __all__ = [
     "UnknownKind",
     "get",
     "permissions",
+    "refund_amounts",
     "together",
     "warnings",
 ]

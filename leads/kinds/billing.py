@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
 from leads.kinds.fields import PlainText, zone_words
-from leads.models import Account, Lead, LeadChange, RecurringSubscription, Transaction
+from leads.models import Account, ChangeStatus, Lead, LeadChange, RecurringSubscription, Transaction
 
 WHOLE = "whole"
 PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months", "quarterly", "yearly", "every 2 years")
@@ -62,6 +62,22 @@ def _check_refund(account: Account, clean: dict[str, Any]) -> None:
         return
     if Decimal(clean["amount"]) > sale.full_amount:
         raise ValidationError(f"{clean['amount']} is more than the {sale.full_amount} that was paid.")
+
+
+def refund_amounts(account: Account, clean: Parameters) -> tuple[Decimal | None, Decimal]:
+    """What a refund comes to (None: not known) and what was given back of its sale before, by anybody or by us."""
+    sale = Transaction.objects.get(account=account, kartra_id=clean["transaction"])
+    told = Transaction.objects.filter(
+        account=account, parent_kartra_id=sale.kartra_id, type__icontains="refund", full_amount__isnull=False
+    ).values_list("full_amount", flat=True)
+    ours = LeadChange.objects.filter(
+        account=account, family=REFUND.family(clean), kind=REFUND.name, status=ChangeStatus.ACCEPTED
+    ).values_list("parameters__amount", flat=True)
+    given = max(
+        sum((abs(amount) for amount in told if amount is not None), Decimal(0)),
+        sum((Decimal(amount) for amount in ours if amount != WHOLE), Decimal(0)),
+    )
+    return (sale.full_amount if clean["amount"] == WHOLE else Decimal(clean["amount"])), given
 
 
 def _subscription(account: Account) -> dict[str, forms.Field]:

@@ -3,6 +3,7 @@
 from leads.models.account import Account
 from leads.models.activity import Activity, Source
 from leads.models.catalogue import (
+    SAFETY_FIELD,
     Calendar,
     CalendarClass,
     CustomField,
@@ -17,6 +18,7 @@ from leads.models.catalogue import (
 )
 from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
+from leads.models.forgotten import Forgotten
 from leads.models.lead import GoneReason, Lead, LeadEmail, normal_email
 from leads.models.membership import (
     CalendarEnrollment,
@@ -27,10 +29,12 @@ from leads.models.membership import (
 )
 from leads.models.run import BulkRun, RunDraft, RunState
 from leads.models.segment import Segment
+from leads.models.staff import GroupLimits, StaffLimits
 
 __all__ = [
     "BLOCKING",
     "OPEN",
+    "SAFETY_FIELD",
     "Account",
     "Activity",
     "BulkRun",
@@ -40,7 +44,9 @@ __all__ = [
     "ChangeStatus",
     "CustomField",
     "CustomFieldType",
+    "Forgotten",
     "GoneReason",
+    "GroupLimits",
     "Lead",
     "LeadChange",
     "LeadEmail",
@@ -60,6 +66,7 @@ __all__ = [
     "Sequence",
     "SequenceEnrollment",
     "Source",
+    "StaffLimits",
     "Tag",
     "Transaction",
     "normal_email",

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.text import capfirst
 
-from integrations import push, switch, verify
+from integrations import calls, push, switch, verify
 from integrations.management.arguments import add_connection, connection_named, leads_named, segment_named
 from integrations.models import Connection
 from integrations.settle import remedy
@@ -137,7 +137,8 @@ class Command(BaseCommand):
             raise CommandError(f"Our copy has no {noun} called {name}. Update it with: manage.py pull --catalogue")
 
     def _print_preview(self, preview: changes.Preview, connection: Connection, what: str, as_json: bool) -> None:
-        seconds = 0 if math.isinf(connection.rate) else math.ceil(preview.calls / connection.rate)
+        rate = calls.rate_of(connection)
+        seconds = 0 if math.isinf(rate) else math.ceil(preview.calls / rate)
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
             "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,

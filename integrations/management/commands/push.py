@@ -1,5 +1,6 @@
 """The pusher in the foreground: sends, verifies, settles."""
 
+import datetime as dt
 import signal
 import threading
 import time
@@ -7,11 +8,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import push, switch, verify
+from integrations import alerts, outage, push, switch, verify
 from integrations.claim import end_leases
+from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
-from integrations.models import ApiCall, Attempt, Connection
+from integrations.models import ApiCall, Attempt, Connection, Outcome, StoppedBy
 from leads.models import LeadChange
+
+OUTAGE_PATIENCE_S = 600.0
+"""How long `--until-idle` sits out an outage."""
 
 
 class Command(BaseCommand):
@@ -28,18 +33,21 @@ class Command(BaseCommand):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stopping.set())
-        sent = 0
+        sent, began_at = 0, now()
         while not stopping.is_set():
             busy = False
             for connection in connections_named(options["connection"]):
                 end_leases(connection)
                 sent += push.drain(connection, until_s=2.0, stop=stopping.is_set).sent
                 if not stopping.is_set():
-                    verify.drain(connection, until_s=2.0)
+                    verify.drain(connection, until_s=2.0, stop=stopping.is_set)
                 connection.refresh_from_db()
+                if outage.due(connection) and not stopping.is_set():
+                    outage.probe(connection)
                 busy = busy or self._has_work(connection)
-                if options["until_idle"] and connection.sends and connection.failures >= 3:
-                    raise CommandError(switch.why_not_sending(connection))
+                if options["until_idle"] and connection.stopped_by == StoppedBy.OUTAGE:
+                    busy = busy or self._worth_waiting(connection, began_at)
+            alerts.drain()
             if options["until_idle"] and not busy:
                 break
             stopping.wait(0.2)
@@ -49,11 +57,21 @@ class Command(BaseCommand):
             self._say_what_waits(options["connection"])
 
     def _has_work(self, connection: Connection) -> bool:
+        """Whether something is to be waited for. What waits for a person (switch, keys, decisions) is not."""
+        if connection.stopped_by == StoppedBy.CREDENTIALS:
+            return ApiCall.objects.in_flight().filter(connection=connection).exists()
         return (
             ApiCall.objects.in_flight().filter(connection=connection).exists()
             or Attempt.objects.unclear().filter(call__connection=connection).exists()
             or (connection.sends and LeadChange.objects.filter(account=connection.account_id).due().exists())
         )
+
+    def _worth_waiting(self, connection: Connection, began_at: dt.datetime) -> bool:
+        """Whether to sit an outage out: Kartra answered since this command began, and something waits for it."""
+        if (now() - (connection.sending_since or now())).total_seconds() > OUTAGE_PATIENCE_S:
+            return False
+        answered = ApiCall.objects.filter(connection=connection, outcome=Outcome.ANSWERED, finished_at__gte=began_at)
+        return answered.exists() and LeadChange.objects.filter(account=connection.account_id).due().exists()
 
     def _say_what_waits(self, name: str | None) -> None:
         """Sending that is switched off is no failure of this command unless something waits for it."""

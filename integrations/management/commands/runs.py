@@ -1,4 +1,4 @@
-"""Bulk actions from the command line: list, show, cancel, pause, resume, undo."""
+"""Bulk actions from the command line: list, show, cancel, pause, resume, undo, retry."""
 
 import json
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import capfirst
 
-from leads import changes, runs, undoing
+from leads import changes, failures, runs, undoing
 from leads.models import BulkRun
 from leads.words import RUN_WORDS, STATUS_WORDS
 
-VERBS = ("list", "show", "cancel", "pause", "resume", "undo")
+VERBS = ("list", "show", "cancel", "pause", "resume", "undo", "retry")
 
 
 class Command(BaseCommand):
@@ -40,6 +40,11 @@ class Command(BaseCommand):
             raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, not paused.")
         if options["verb"] == "undo":
             run = self._undo(run, options)
+        if options["verb"] == "retry":
+            try:
+                run = failures.retry(run.account, run.changes.failed(), why="Tried again on the command line.")
+            except changes.CannotRecord as problem:
+                raise CommandError(str(problem)) from None
         self._print(run, options["json"])
 
     def _undo(self, run: BulkRun, options: dict[str, Any]) -> BulkRun:

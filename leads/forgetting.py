@@ -1,0 +1,128 @@
+"""People who asked to be forgotten: erased here, known again by a keyed hash alone, and left out at every entrance.
+
+Nothing of them is deleted in Kartra, which has no command for it. The hashes are kept in a file under VAR_DIR too, so that
+a restored backup forgets them again.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, ProtectedError, QuerySet
+from django.utils import timezone
+
+from leads.models import Account, ChangeStatus, Forgotten, Lead, LeadChange, normal_email
+
+
+class LeftOut(ValueError):
+    """This person asked to be forgotten. The text is a sentence that names nobody."""
+
+
+class CannotForget(ValueError):
+    """The person cannot be erased now. The text is a sentence for the person who asked."""
+
+
+WORDS = "This person asked to be forgotten and is left out."
+
+
+def _digest(account: Account | int, what: str) -> str:
+    number = account if isinstance(account, int) else account.pk
+    return hmac.new(settings.DIGEST_KEY.encode(), f"forgotten\0{number}\0{what}".encode(), hashlib.sha256).hexdigest()
+
+
+def digests_of(account: Account | int, *, kartra_id: str = "", email: str = "") -> list[str]:
+    """The keyed hashes of an id and an address."""
+    found = [_digest(account, f"id:{kartra_id.strip()}")] if kartra_id and kartra_id.strip() else []
+    key = normal_email(email)
+    return [*found, _digest(account, f"email:{key}")] if key else found
+
+
+def is_forgotten(account: Account | int, *, kartra_id: str = "", email: str = "") -> bool:
+    """Whether this id or address is of somebody who asked to be forgotten; each time it is counted."""
+    number = account if isinstance(account, int) else account.pk
+    met = Forgotten.objects.filter(account=number, digest__in=digests_of(number, kartra_id=kartra_id, email=email))
+    return bool(met.update(met=F("met") + 1))
+
+
+def check(account: Account | int, *, kartra_id: str = "", email: str = "") -> None:
+    """Raises LeftOut for somebody who asked to be forgotten."""
+    if is_forgotten(account, kartra_id=kartra_id, email=email):
+        raise LeftOut(WORDS)
+
+
+def forget(lead: Lead) -> None:
+    """Erase a lead and all that is known of it. Raises CannotForget while a change of it is on its way."""
+    account = lead.account
+    with transaction.atomic():
+        lead = Lead.objects.select_for_update().get(pk=lead.pk)
+        on_its_way = [ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
+        if LeadChange.objects.filter(lead=lead, status__in=on_its_way).exists():
+            raise CannotForget("A change of this lead is on its way to Kartra. Try again when it has ended.")
+        addresses = {lead.email, *lead.emails.values_list("email", flat=True)}
+        digests = {
+            digest for email in addresses for digest in digests_of(account, kartra_id=lead.kartra_id or "", email=email)
+        }
+        _erase(lead)
+        _remember(account, digests)
+    _keep_outside(account, digests)
+
+
+def apply_again(account: Account) -> int:
+    """After a restored backup: forget again whoever was forgotten since it was made. How many leads were erased."""
+    kept = _kept_outside(account)
+    _remember(account, kept)
+    digests = kept | set(Forgotten.objects.filter(account=account).values_list("digest", flat=True))
+    erased = 0
+    if not digests:
+        return 0
+    for lead in Lead.objects.filter(account=account).only("pk", "kartra_id", "email", "account_id").iterator():
+        if digests.intersection(digests_of(account, kartra_id=lead.kartra_id or "", email=lead.email)):
+            with transaction.atomic():
+                _erase(lead)
+            erased += 1
+    return erased
+
+
+def _erase(lead: Lead) -> None:
+    """Delete the lead and every row about it, of whichever app: changes, calls, messages, money, timeline."""
+    _delete(Lead.objects.filter(pk=lead.pk))
+
+
+def _delete(rows: QuerySet[Any]) -> None:
+    """Delete the rows, and first those that protect them."""
+    while True:
+        try:
+            rows.delete()
+            return
+        except ProtectedError as problem:
+            for row in problem.protected_objects:
+                _delete(type(row)._default_manager.filter(pk=row.pk))
+
+
+def _remember(account: Account, digests: Iterable[str]) -> None:
+    at = timezone.now()
+    Forgotten.objects.bulk_create(
+        [Forgotten(account=account, digest=digest, at=at) for digest in sorted(digests)], ignore_conflicts=True
+    )
+
+
+def _file(account: Account) -> Path:
+    return Path(settings.VAR_DIR) / "forgotten" / f"{account.pk}.txt"
+
+
+def _keep_outside(account: Account, digests: Iterable[str]) -> None:
+    path = _file(account)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        file.writelines(f"{digest}\n" for digest in sorted(digests))
+
+
+def _kept_outside(account: Account) -> set[str]:
+    try:
+        return {line for line in _file(account).read_text().split() if len(line) == 64}
+    except OSError:
+        return set()
