@@ -161,7 +161,7 @@ def record_run(
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
-    _check_person(by, account, kind, clean, size)
+    _check_person(approved_by or by, account, kind, clean, size)
     steps = steps_of(kind, clean)
     now = timezone.now()
     with transaction.atomic():

@@ -191,6 +191,13 @@ def first_to_change(
     return list(will.order_by("pk").values_list("pk", flat=True)[:most])
 
 
+def doubtful(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
+    """Members who have at least one of the steps already by a copy that is due for an update, or was never read."""
+    had = _any([Q(**{f"had_{number}": True}) for number in range(len(steps))])
+    found = judged(account, leads, steps).filter(had, Q(dirty_at__isnull=False) | Q(read_at=None), gone_at=None)
+    return Lead.objects.filter(pk__in=found.values("pk"))
+
+
 def _calls_per_lead(steps: Sequence[Step]) -> int:
     if any(kind.name == "create_lead" for kind, _ in steps):
         return 1 + sum(kind.name == "subscribe_calendar" for kind, _ in steps)

@@ -16,7 +16,7 @@ from integrations import calls, money, refresh, tasks
 from integrations.kartra.errors import KartraError
 from kartra_mirror.admin import finding, lead_create, lead_page, prepare, segments
 from kartra_mirror.admin.lead_filters import LeadFilter
-from kartra_mirror.admin.runs import connection_of
+from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, search_media
 from leads import decisions, filters, kinds, mirror
 from leads.filters import WISHES

@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from integrations import switch
+from kartra_mirror.admin.drafting import DraftForm
 from kartra_mirror.admin.grouping import groups
-from kartra_mirror.admin.prepare import DraftForm
-from kartra_mirror.admin.runs import connection_of
+from kartra_mirror.admin.speed import connection_of
 from leads import changes, kinds
 from leads.models import Account, Lead
 

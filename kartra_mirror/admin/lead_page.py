@@ -11,7 +11,7 @@ from integrations.models import ApiCall, Cause
 from kartra_mirror.admin import provenance
 from kartra_mirror.admin.grouping import BESIDES, LEAVING, groups
 from kartra_mirror.admin.lead_create import check_steps, say_recorded
-from kartra_mirror.admin.runs import connection_of
+from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, decisions, kinds
 from leads.kinds.profile import CUSTOM, of_profile

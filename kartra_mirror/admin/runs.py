@@ -16,28 +16,16 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from integrations import switch
-from integrations.calls import rate_of
-from integrations.models import Connection
 from integrations.settle import remedy
-from kartra_mirror.admin import prepare
+from kartra_mirror.admin import approvals, prepare
+from kartra_mirror.admin.speed import connection_of, seconds_for
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import kinds, runs
-from leads.models import OPEN, Account, BulkRun, ChangeStatus, Reason, RunState
+from leads.models import OPEN, BulkRun, ChangeStatus, Reason, RunState
 from leads.words import RUN_WORDS, STATUS_WORDS
 
 RESULTS_SHOWN = 20
-
-
-def connection_of(account: Account) -> Connection | None:
-    """The account's connection, if it has one."""
-    return Connection.objects.filter(account=account).select_related("account", "sending_by").first()
-
-
-def seconds_for(account: Account, calls: int) -> int:
-    """How long so many calls take at the account's speed."""
-    connection = connection_of(account)
-    rate = rate_of(connection) if connection else 19.5
-    return 0 if math.isinf(rate) else math.ceil(calls / rate)
+WAITING_SHOWN = 20
 
 
 def progress_of(run: BulkRun) -> dict[str, Any]:
@@ -96,13 +84,15 @@ class BulkRunAdmin(ReadOnlyAdmin):
     list_filter = [("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter)]
     search_fields = ["name", "why"]
     list_select_related = ["account", "created_by"]
+    change_list_template = "admin/leads/bulkrun/list.html"
     change_form_template = "admin/leads/bulkrun/page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("account__connection", "created_by", "cancelled_by")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        response = super().changelist_view(request, extra_context)
+        waiting = [*approvals.waiting(request.user)[:WAITING_SHOWN]]
+        response = super().changelist_view(request, {"asked_for": waiting, **(extra_context or {})})
         listed = getattr(response, "context_data", {}).get("cl")
         if listed is not None:
             self._count(list(listed.result_list))

@@ -156,3 +156,13 @@ class RunDraft(models.Model):
     def kinds(self) -> list[str]:
         """The names of all its kinds, in their order."""
         return [self.kind, *self.more]
+
+    @property
+    def words(self) -> str:
+        """What it is to do, in words; once it was previewed."""
+        from leads import kinds
+
+        if "clean" not in self.parameters:
+            return kinds.get(self.kind).label
+        words = (kinds.SEVERAL if self.more else kinds.get(self.kind)).sentence(self.parameters["clean"])
+        return words[:1].upper() + words[1:]
