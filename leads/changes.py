@@ -214,6 +214,8 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             raise CannotRecord(
                 "Nothing of this bulk action is left to take back: it changed nothing, or all has changed since."
             )
+        size = undoing.leads_standing(run).count()
+        _check_person(by, run.account, kinds.SEVERAL, {}, size)
         steps = [step for step, _ in (*plan, *back)]
         undone = BulkRun.objects.create(
             account=run.account,
@@ -223,7 +225,7 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             undoes=run,
             created_by=user_of(by),
             why=why,
-            expected=undoing.leads_standing(run).count(),
+            expected=size,
         )
         _record_edits(undone, edited, now)
     sets = [(step, Lead.objects.filter(pk__in=standing.values("lead"))) for step, standing in plan] + back

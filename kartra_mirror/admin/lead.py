@@ -16,6 +16,7 @@ from integrations import calls, money, refresh, tasks
 from integrations.kartra.errors import KartraError
 from kartra_mirror.admin import finding, lead_create, lead_page, prepare, segments
 from kartra_mirror.admin.lead_filters import LeadFilter
+from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, search_media
 from leads import decisions, filters, kinds, mirror
@@ -126,6 +127,7 @@ class LeadAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, with what it is filtered by in words and the segments at hand."""
         user: Any = request.user
+        tell_ended(request)
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
             "conditions": filters.in_words(conditions),

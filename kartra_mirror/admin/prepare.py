@@ -255,6 +255,7 @@ def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, lead
     if connection := connection_of(account):
         tasks.ring(tasks.refresh_leads, connection.pk)
     messages.info(
-        request, f"{number:,} leads are being updated from Kartra. Look again in a moment: the numbers follow."
+        request,
+        f"{number:,} lead{' is' if number == 1 else 's are'} being updated from Kartra. Look again in a moment: the numbers follow.",
     )
     return redirect(draft)
