@@ -41,7 +41,7 @@ def of(
         "mark": mark(counted),
         "can_be_undone": undoing.can_be_undone(kind, clean),
         "cannot_be_undone": _cannot(kind, clean),
-        "warnings": kinds.warnings(clean),
+        "warnings": [warning for _, given in kind.parts(clean) for warning in kinds.warnings(given)],
         "opposite": opposite_runs(account, leads, kind, clean) if counted.opposite_waiting else [],
         "mails": bool(names & {"subscribe_sequence", "subscribe_list"}),
         "unchecked": bool(names & UNCHECKED),

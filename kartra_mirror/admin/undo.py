@@ -65,10 +65,9 @@ def _start(request: HttpRequest, run: BulkRun, groups: list[undoing.Group], stan
     also = aftermath.chosen(run, request.POST.getlist("also"))
     _check(request.user, groups, also)
     if request.POST.get("mark") != str(standing) and standing:
-        messages.warning(
-            request,
-            f"Meanwhile this has changed: now {standing:,} change{'' if standing == 1 else 's'} can be taken back. Please look again, then start.",
-        )
+        number = f"{standing:,} change{'' if standing == 1 else 's'}"
+        words = f"Meanwhile this has changed: now {number} can be taken back. Please look again, then start."
+        messages.warning(request, words)
         return redirect("admin:leads_bulkrun_undo", run.pk)
     try:
         undone = changes.undo(run, by=request.user, why=request.POST.get("why", "")[:500], also=also)
