@@ -25,6 +25,8 @@ from leads import changes, judging, kinds, mirror
 from leads.models import Account, BulkRun, Lead, LeadChange, RunDraft
 
 MOST_KINDS = 8
+LISTS = {"subscribe_list", "update_lead"}
+"""Kinds that can put somebody on a list again."""
 
 
 def draft_action(kind: kinds.Kind) -> Any:
@@ -187,7 +189,7 @@ def _show(
         "addable": [each for each in kinds.IN_BULK.values() if user.has_perm(each.permission)],
         "may_add": len(draft.kinds) < MOST_KINDS,
         "choices": choices,
-        "may_include_left": user.has_perm("leads.resubscribe_list"),
+        "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
         "chosen": chosen,
         "back": back,
         "preview": shown,
