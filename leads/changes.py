@@ -203,9 +203,10 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             raise CannotRecord("This bulk action is still under way. Cancel it first; then undo what was done of it.")
         if run.undone_by.under_way().exists():
             raise CannotRecord("This bulk action is being undone already.")
+        groups = undoing.groups(run)
         plan = [
             (group.inverse, undoing.sorted_changes(run, group.kind, group.parameters).filter(fate=undoing.STANDS))
-            for group in undoing.groups(run)
+            for group in groups
             if group.inverse and group.number[undoing.STANDS]
         ]
         back = [(each.back, aftermath.leads_of(run, each)) for each in also if each.back]
@@ -214,7 +215,7 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             raise CannotRecord(
                 "Nothing of this bulk action is left to take back: it changed nothing, or all has changed since."
             )
-        size = undoing.leads_standing(run).count()
+        size = undoing.number_standing(run, groups)
         _check_person(by, run.account, kinds.SEVERAL, {}, size)
         steps = [step for step, _ in (*plan, *back)]
         undone = BulkRun.objects.create(
@@ -302,8 +303,10 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
         "code": text(""),
         "message": text(""),
         "anyway": Case(
-            When(Q(had_0=True) & ~idle, then=Value(True)), default=Value(False), output_field=BooleanField()
-        ),
+            When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
+        )
+        if choices.anyway
+        else Value(False, output_field=BooleanField()),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
         "why": text(run.why),
         "requested_at": Value(now, output_field=DateTimeField()),

@@ -7,11 +7,11 @@ import datetime as dt
 import functools
 import hashlib
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BooleanField, Case, Count, Exists, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, Value, When
 
 from leads import kinds
 from leads.models import OPEN, Account, Lead, LeadChange
@@ -32,6 +32,9 @@ class Choices:
 
 
 NO_CHOICES = Choices()
+
+PRIME = 1_000_003
+"""For the mark: sums over the members tell one set from another of the same size."""
 
 
 @dataclass(frozen=True)
@@ -142,39 +145,68 @@ def preview(
     parameters: Mapping[str, Any],
     choices: Choices = NO_CHOICES,
 ) -> Preview:
-    """Count what `record_run` would do with the same arguments. Reads only."""
+    """Count what `record_run` would do with the same arguments. Reads only: one query, whose answer has a row for each
+    way in which members differ."""
     steps = steps_of(kind, parameters)
     numbers = range(len(steps))
-    here = Q(gone_at=None)
-    will = will_change(steps, choices)
-    left = here & ~will & _any([left_out(number, choices) for number in numbers])
-    had = here & _any([Q(**{f"had_{number}": True}) for number in numbers])
-    set_ = judged(account, leads, steps)
-    counts = set_.aggregate(
-        total=Count("pk"),
-        gone=Count("pk", filter=~here),
-        left_out=Count("pk", filter=left),
-        left=Count("pk", filter=here & _any([Q(**{f"left_{number}": True}) for number in numbers])),
-        had=Count("pk", filter=had),
-        doubtful=Count("pk", filter=had & (Q(dirty_at__isnull=False) | Q(read_at=None))),
-        id_not_known=Count("pk", filter=will & Q(kartra_id=None)),
-        opposite_waiting=Count("pk", filter=will & Q(opposite=True)),
-        never_read=Count("pk", filter=here & Q(read_at=None)),
-        oldest_read_at=Min("read_at", filter=here),
-        **{f"will_{number}": Count("pk", filter=here & ~idle(number, choices)) for number in numbers},
-        **{f"so_{number}": Count("pk", filter=here & Q(**{f"had_{number}": True})) for number in numbers},
-        **{f"away_{number}": Count("pk", filter=here & Q(**{f"left_{number}": True})) for number in numbers},
-    )
-    ids = list(set_.filter(will).order_by("pk").values_list("pk", flat=True))
-    told = tuple(
-        StepCount(step.sentence(given), counts.pop(f"will_{n}"), counts.pop(f"so_{n}"), counts.pop(f"away_{n}"))
-        for n, (step, given) in enumerate(steps)
-    )
-    rest = counts["total"] - counts["gone"] - counts["left_out"] - len(ids)
-    return Preview(
-        **counts, will_change=len(ids), already_so=rest, calls_per_lead=_calls_per_lead(steps), steps=told,
-        mark=hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()[:32],
+    flags = [f"{flag}_{number}" for number in numbers for flag in ("had", "left")]
+    flags += ["opposite", "gone", "by_address", "unread", "due"]
+    rows = list(
+        judged(account, leads, steps)
+        .annotate(
+            gone=_flag([When(gone_at__isnull=False, then=Value(True))]),
+            by_address=_flag([When(kartra_id=None, then=Value(True))]),
+            unread=_flag([When(read_at=None, then=Value(True))]),
+            due=_flag([When(dirty_at__isnull=False, then=Value(True))]),
+        )
+        .order_by()
+        .values(*flags)
+        .annotate(
+            number=Count("pk"), oldest=Min("read_at"), ids=Sum("pk"), squares=Sum(F("pk") * F("pk") % Value(PRIME)),
+        )
+        .order_by(*flags)
     )  # fmt: skip
+    here = [row for row in rows if not row["gone"]]
+
+    def step_is(row: dict[str, Any], number: int) -> tuple[bool, bool]:
+        """Whether the step leaves this kind of member alone, and whether because they turned it down."""
+        out = row[f"left_{number}"] and not choices.include_left
+        return bool(out or (row[f"had_{number}"] and not choices.anyway)), bool(out)
+
+    def count(found: Iterable[dict[str, Any]]) -> int:
+        return sum(row["number"] for row in found)
+
+    will = [row for row in here if not all(step_is(row, n)[0] for n in numbers)]
+    rest = [row for row in here if all(step_is(row, n)[0] for n in numbers)]
+    left_out = [row for row in rest if any(step_is(row, n)[1] for n in numbers)]
+    had = [row for row in here if any(row[f"had_{n}"] for n in numbers)]
+    known = [row["oldest"] for row in here if row["oldest"] is not None]
+    told = "/".join(f"{row['ids']}.{row['squares']}" for row in will)
+    return Preview(
+        total=count(rows),
+        will_change=count(will),
+        already_so=count(rest) - count(left_out),
+        left_out=count(left_out),
+        left=count(row for row in here if any(row[f"left_{n}"] for n in numbers)),
+        gone=count(row for row in rows if row["gone"]),
+        had=count(had),
+        doubtful=count(row for row in had if row["due"] or row["unread"]),
+        id_not_known=count(row for row in will if row["by_address"]),
+        opposite_waiting=count(row for row in will if row["opposite"]),
+        never_read=count(row for row in here if row["unread"]),
+        oldest_read_at=min(known, default=None),
+        calls_per_lead=_calls_per_lead(steps),
+        steps=tuple(
+            StepCount(
+                step.sentence(given),
+                will_change=count(row for row in here if not step_is(row, n)[0]),
+                already_so=count(row for row in here if row[f"had_{n}"]),
+                left=count(row for row in here if row[f"left_{n}"]),
+            )
+            for n, (step, given) in enumerate(steps)
+        ),
+        mark=hashlib.sha256(told.encode()).hexdigest()[:32],
+    )
 
 
 def first_to_change(

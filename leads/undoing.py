@@ -4,7 +4,7 @@ Taken back is what the run changed and what is still as it left it. Who had it b
 since: their wish, or Kartra's, is younger than ours.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +103,7 @@ def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]
     """The run's changes of this part, each with `fate`: a key of WHY."""
     rows = run.changes.filter(kind=kind.name)
     if kind.name != "update_lead":
-        rows = rows.filter(parameters=parameters)
+        rows = rows.filter(family=kind.family(parameters), parameters=parameters)
     younger = LeadChange.objects.filter(
         lead=OuterRef("lead"), family=OuterRef("family"), pk__gt=OuterRef("pk"), status__in=OPEN
     )
@@ -180,10 +180,12 @@ def _batches(rows: QuerySet[Any], size: int) -> Iterator[list[Any]]:
         last = batch[-1].pk
 
 
-def leads_standing(run: BulkRun) -> QuerySet[Lead]:
-    """The leads that an undo of the run would change, as far as what it did is the same for all of them."""
-    standing = Q(pk__in=[])
-    for kind, parameters in parts_of(run):
-        rows = sorted_changes(run, kind, parameters).filter(fate=STANDS)
-        standing |= Q(pk__in=rows.values("lead"))
-    return Lead.objects.filter(standing, account=run.account_id)
+def number_standing(run: BulkRun, of: Sequence[Group]) -> int:
+    """How many leads an undo of the run would change, given its groups."""
+    standing = [group for group in of if group.number[STANDS]]
+    if len(standing) <= 1:
+        return sum(group.number[STANDS] for group in standing)
+    leads = Q(pk__in=[])
+    for group in standing:
+        leads |= Q(pk__in=sorted_changes(run, group.kind, group.parameters).filter(fate=STANDS).values("lead"))
+    return Lead.objects.filter(leads, account=run.account_id).count()

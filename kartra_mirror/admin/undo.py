@@ -32,7 +32,7 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
     standing = sum(group.number[undoing.STANDS] for group in groups)
     if request.method == "POST":
         return _start(request, run, groups, standing)
-    leads = undoing.leads_standing(run).count()
+    leads = undoing.number_standing(run, groups)
     connection = connection_of(run.account)
     shown = {
         **context,

@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='lead',
-            index=models.Index(condition=models.Q(('phone', ''), _negated=True), fields=['account', 'phone'], name='leads_lead_phone'),
+            index=models.Index(fields=['account', 'phone'], name='leads_lead_phone'),
         ),
         migrations.AddIndex(
             model_name='rundraft',
