@@ -19,7 +19,7 @@ from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, search_media
-from leads import decisions, filters, kinds, mirror
+from leads import decisions, filters, kinds, mirror, staff
 from leads.filters import WISHES
 from leads.models import Account, Lead, LeadChange, LeadTag, Reason, Segment
 
@@ -133,7 +133,7 @@ class LeadAdmin(ModelAdmin):
             "conditions": filters.in_words(conditions),
             "conditions_query": segments.query_of(conditions),
             "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
-            "segments": Segment.objects.order_by("name")[:SEGMENTS_SHOWN]
+            "segments": staff.only_mine(Segment.objects.order_by("name"), user)[:SEGMENTS_SHOWN]
             if user.has_perm("leads.view_segment")
             else [],
             **(extra_context or {}),

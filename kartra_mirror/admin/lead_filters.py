@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from kartra_mirror.admin.unfold_adapter import style
-from leads import filters
+from leads import filters, staff
 from leads.filters import NOT, Condition, Part
 from leads.models import Lead
 
@@ -28,6 +28,7 @@ class LeadFilter(admin.ListFilter):
         self.given: dict[str, list[str]] = {
             name: params.pop(name) for name in self.expected_parameters() if name in params
         }
+        self.accounts = staff.accounts_of(request.user)
         self.used_parameters = dict(self.given)
 
     def has_output(self) -> bool:
@@ -41,7 +42,7 @@ class LeadFilter(admin.ListFilter):
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
         """The conditions by group, each with its inputs; those in use are open."""
-        form = FilterForm(self.given)
+        form = FilterForm(self.given, self.accounts)
         groups: dict[str, list[dict[str, Any]]] = {}
         for condition in filters.ALL:
             shown = {
@@ -59,14 +60,14 @@ class LeadFilter(admin.ListFilter):
 class FilterForm(forms.Form):
     """The inputs of all conditions, filled with what was given. It is shown; `leads.filters` reads."""
 
-    def __init__(self, given: dict[str, list[str]]) -> None:
+    def __init__(self, given: dict[str, list[str]], accounts: frozenset[int] | None) -> None:
         initial = {name: values if len(values) > 1 else values[0] for name, values in given.items() if values}
         super().__init__(initial=initial, auto_id="filter_%s", label_suffix="")
         asked: dict[Any, list[tuple[str, str]]] = {}
         for condition in filters.ALL:
             for part in condition.parts:
                 if part.choices and part.choices not in asked:
-                    asked[part.choices] = part.choices()
+                    asked[part.choices] = part.choices(accounts)
                 choices = asked[part.choices] if part.choices else []
                 self.fields[part.name] = _field(condition, part, choices)
                 self.fields[f"{NOT}{part.name}"] = _field(condition, part, choices)

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 
 from kartra_mirror.admin import prepare
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
-from leads import filters, kinds
+from leads import filters, kinds, staff
 from leads.models import Account, Segment
 
 LEADS = "admin:leads_lead_changelist"
@@ -82,7 +82,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         if not conditions:
             messages.warning(request, "Nothing is filtered, so there is nothing to save. Filter the leads first.")
             return redirect(LEADS)
-        accounts = list(Account.objects.all())
+        accounts = list(staff.only_mine(Account.objects.all(), request.user))
         chosen = [each for each in accounts if conditions.get("account") == [str(each.pk)]]
         accounts = chosen or accounts
         form = SegmentForm(accounts, request.POST or None)

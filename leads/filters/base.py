@@ -10,6 +10,8 @@ from django.utils import timezone
 
 Given = Mapping[str, Any]
 Choices = list[tuple[str, str]]
+Accounts = frozenset[int] | None
+"""The accounts whose names may be shown; None: all."""
 LARGEST_ID = 10**17
 MOST_CHOICES = 1000
 
@@ -31,7 +33,7 @@ class Part:
     name: str
     label: str
     type: Literal["ids", "texts", "choice", "text", "number", "day"]
-    choices: Callable[[], Choices] | None = None
+    choices: Callable[[Accounts], Choices] | None = None
     help_text: str = ""
 
     def read(self, values: Sequence[str]) -> Any:
@@ -54,7 +56,7 @@ class Part:
 
     def shown(self, value: Any) -> str:
         """The value in words."""
-        labels = dict(self.choices()) if self.choices else {}
+        labels = dict(self.choices(None)) if self.choices else {}
         values = value if isinstance(value, list) else [value]
         return " or ".join(labels.get(str(each), str(each)) for each in values)
 
@@ -89,13 +91,18 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def named(rows: Callable[[], Any], *path: str) -> Callable[[], Choices]:
+def fixed(choices: Choices) -> Callable[[Accounts], Choices]:
+    return lambda accounts: choices
+
+
+def named(rows: Callable[[], Any], *path: str) -> Callable[[Accounts], Choices]:
     """Choices out of a catalogue: primary key, and the names on the way to it; the account's too where there are several."""
     path = path or ("name",)
-    owner = f"{path[0].removesuffix('name')}account__name"
+    owner = f"{path[0].removesuffix('name')}account"
 
-    def choices() -> Choices:
-        listed = list(rows().order_by(*path).values_list("pk", owner, *path)[:MOST_CHOICES])
+    def choices(accounts: Accounts) -> Choices:
+        shown = rows() if accounts is None else rows().filter(**{f"{owner}__in": accounts})
+        listed = list(shown.order_by(*path).values_list("pk", f"{owner}__name", *path)[:MOST_CHOICES])
         many = len({account for _, account, *_ in listed}) > 1
         return [
             (str(pk), f"{': '.join(names)} ({account})" if many else ": ".join(names)) for pk, account, *names in listed
@@ -104,11 +111,12 @@ def named(rows: Callable[[], Any], *path: str) -> Callable[[], Choices]:
     return choices
 
 
-def distinct(rows: Callable[[], Any], field: str) -> Callable[[], Choices]:
-    """Choices out of the values that occur."""
+def distinct(rows: Callable[[], Any], field: str, account: str) -> Callable[[Accounts], Choices]:
+    """Choices out of the values that occur; `account` leads from a row to its account."""
 
-    def choices() -> Choices:
-        found: Iterable[str] = rows().exclude(**{field: ""}).order_by(field).values_list(field, flat=True).distinct()
+    def choices(accounts: Accounts) -> Choices:
+        shown = rows() if accounts is None else rows().filter(**{f"{account}__in": accounts})
+        found: Iterable[str] = shown.exclude(**{field: ""}).order_by(field).values_list(field, flat=True).distinct()
         return [(value, value) for value in list(found[:300])]  # type: ignore[index]
 
     return choices

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
-from leads.filters.base import Condition, Given, Part, between, named, span
+from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, named, span
 from leads.models import Product, RecurringSubscription, Transaction
 
 GROUP = "Money"
@@ -13,8 +13,8 @@ REFUNDS = ("refund", "partial_refund", "chargeback")
 ANY = "any"
 
 
-def _products() -> list[tuple[str, str]]:
-    return [(ANY, "any product"), *named(Product.objects.all)()]
+def _products(accounts: Accounts) -> Choices:
+    return [(ANY, "any product"), *named(Product.objects.all)(accounts)]
 
 
 def _of_products(rows: Any, chosen: list[str]) -> Any:

@@ -10,15 +10,16 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, IContains
 
-from leads.filters.base import Condition, Given, Part, between, distinct, span
+from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, distinct, fixed, span
 from leads.models import Account, CustomField, Lead
 
 GROUP = "About the lead"
 HOW = [("is", "is"), ("contains", "contains"), ("filled", "is filled in"), ("empty", "is empty")]
 
 
-def _accounts() -> list[tuple[str, str]]:
-    return [(str(pk), name) for pk, name in Account.objects.values_list("pk", "name")]
+def _accounts(accounts: Accounts) -> Choices:
+    shown = Account.objects.all() if accounts is None else Account.objects.filter(pk__in=accounts)
+    return [(str(pk), name) for pk, name in shown.values_list("pk", "name")]
 
 
 def _range(field: str, low: str, high: str) -> Any:
@@ -39,8 +40,9 @@ def _score_words(given: Mapping[str, str]) -> str:
     return f"score {given['score_min']} or more" if "score_min" in given else f"score {given['score_max']} or less"
 
 
-def _custom_fields() -> list[tuple[str, str]]:
-    names = CustomField.objects.order_by("identifier").values_list("identifier", flat=True).distinct()
+def _custom_fields(accounts: Accounts) -> Choices:
+    shown = CustomField.objects.all() if accounts is None else CustomField.objects.filter(account__in=accounts)
+    names = shown.order_by("identifier").values_list("identifier", flat=True).distinct()
     return [(name, name) for name in names[:300]]
 
 
@@ -93,22 +95,22 @@ CONDITIONS = (
         lambda given: f"joined{span(given, 'joined_from', 'joined_to')}",
     ),
     Condition(
-        "country", "Country", GROUP, (Part("country", "Any of", "texts", distinct(Lead.objects.all, "country")),),
+        "country", "Country", GROUP, (Part("country", "Any of", "texts", distinct(Lead.objects.all, "country", "account")),),
         lambda given: Q(country__in=given["country"]), lambda given: f"from {given['country']}",
     ),
     Condition(
-        "source", "Source", GROUP, (Part("source", "Any of", "texts", distinct(Lead.objects.all, "source")),),
+        "source", "Source", GROUP, (Part("source", "Any of", "texts", distinct(Lead.objects.all, "source", "account")),),
         lambda given: Q(source__in=given["source"]), lambda given: f"came by {given['source']}",
     ),
     Condition(
         "gdpr", "GDPR status", GROUP,
-        (Part("gdpr", "Any of", "texts", distinct(Lead.objects.all, "gdpr_lead_status")),),
+        (Part("gdpr", "Any of", "texts", distinct(Lead.objects.all, "gdpr_lead_status", "account")),),
         lambda given: Q(gdpr_lead_status__in=given["gdpr"]), lambda given: f"GDPR status {given['gdpr']}",
     ),
     Condition(
         "custom", "Custom field", GROUP,
         (
-            Part("custom", "Field", "choice", _custom_fields), Part("custom_how", "How", "choice", lambda: HOW),
+            Part("custom", "Field", "choice", _custom_fields), Part("custom_how", "How", "choice", fixed(HOW)),
             Part("custom_value", "Value", "text"),
         ),
         _custom, _custom_words,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from leads.filters.base import Condition, Given, Part, named
+from leads.filters.base import Condition, Given, Part, fixed, named
 from leads.models import ChangeStatus, Lead, LeadChange, LeadEmail, Segment
 
 GROUP = "Requested changes, our copy"
@@ -76,12 +76,12 @@ CONDITIONS = (
     ),
     Condition(
         "wish", "Requested change", GROUP,
-        (Part("wish", "Any of", "texts", lambda: [(str(status.value), words) for status, words in WISHES]),),
+        (Part("wish", "Any of", "texts", fixed([(str(status.value), words) for status, words in WISHES])),),
         _wished, lambda given: f"with a change {given['wish']}",
     ),
     Condition(
         "copy", "State of our copy", GROUP,
-        (Part("copy", "Any of", "texts", lambda: [(key, words) for key, (words, _) in STATES.items()]),),
+        (Part("copy", "Any of", "texts", fixed([(key, words) for key, (words, _) in STATES.items()])),),
         _state, lambda given: given["copy"],
     ),
     Condition(

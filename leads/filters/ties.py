@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
-from leads.filters.base import Condition, Given, Part, between, distinct, named, span
+from leads.filters.base import Condition, Given, Part, between, distinct, fixed, named, span
 from leads.models import (
     CalendarClass,
     CalendarEnrollment,
@@ -100,14 +100,14 @@ CONDITIONS = (
     ),
     Condition(
         "list", "List", GROUP,
-        (Part("list", "On any of", "ids", lists), Part("list_state", "State", "texts", lambda: LIST_STATES)),
+        (Part("list", "On any of", "ids", lists), Part("list_state", "State", "texts", fixed(LIST_STATES))),
         _on_list, lambda given: _state_words(given, "list", "on the list"),
     ),
     Condition(
         "sequence", "Sequence", GROUP,
         (
             Part("sequence", "In any of", "ids", named(Sequence.objects.all)), Part("sequence_step", "At step", "number"),
-            Part("sequence_status", "State there", "texts", distinct(SequenceEnrollment.objects.all, "status")),
+            Part("sequence_status", "State there", "texts", distinct(SequenceEnrollment.objects.all, "status", "lead__account")),
         ),
         _in_sequence, _sequence_words,
     ),
@@ -115,7 +115,7 @@ CONDITIONS = (
         "membership", "Membership", GROUP,
         (
             Part("membership", "Level", "ids", named(MembershipLevel.objects.all, "membership__name", "name")),
-            Part("membership_state", "State", "texts", lambda: [("active", "active"), ("ended", "ended")]),
+            Part("membership_state", "State", "texts", fixed([("active", "active"), ("ended", "ended")])),
         ),
         _member, lambda given: _state_words(given, "membership", "in the membership"),
     ),
@@ -123,7 +123,7 @@ CONDITIONS = (
         "calendar", "Calendar", GROUP,
         (
             Part("calendar", "Class", "ids", named(CalendarClass.objects.all, "calendar__name", "name")),
-            Part("calendar_status", "State", "texts", distinct(CalendarEnrollment.objects.all, "status")),
+            Part("calendar_status", "State", "texts", distinct(CalendarEnrollment.objects.all, "status", "lead__account")),
             Part("calendar_from", "Begins from", "day"), Part("calendar_to", "to", "day"),
         ),
         _booked, _booking_words,

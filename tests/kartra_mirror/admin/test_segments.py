@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from leads.models import BulkRun, LeadTag, RunDraft, Segment
+from leads.models import BulkRun, LeadTag, RunDraft, Segment, StaffLimits
 from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, StaffFactory, TagFactory
 from tests.kartra_mirror.admin.test_bulk_actions import preview
 
@@ -150,3 +150,21 @@ def test_change_takes_a_segment_by_name(account, capsys):
     assert set(BulkRun.objects.get().changes.values_list("lead__country", flat=True)) == {"Spain"}
     with pytest.raises(CommandError, match=r"no segment called Peru. There are: Spain\."):
         call_command("change", "assign_tag", "--set", "tag=VIP", "--segment", "Peru")
+
+
+def test_one_who_works_in_one_account_sees_no_names_of_another(client, account):
+    other = ConnectionFactory().account
+    TagFactory(account=other, name="theirs alone")
+    LeadFactory(account=other, country="Peru")
+    Segment.objects.create(account=other, name="their segment", conditions={"country": ["Peru"]})
+    user = StaffFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "view_segment", "add_segment"]))
+    StaffLimits.objects.create(user=user, limited=True).accounts.add(account)
+    client.force_login(user)
+
+    text = client.get(f"{LEADS}?country=Spain").content.decode()
+
+    assert "VIP" in text
+    assert not any(secret in text for secret in ("theirs alone", "Peru", "their segment"))
+    assert save(client, "country=Spain").status_code == 302
+    assert Segment.objects.get(name="Spaniards").account == account
