@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Marketer": (*VIEWER, *ON_LEADS, "leads.start_bulkrun", "leads.steer_bulkrun"),
     "Manager": (
         *VIEWER, *ON_LEADS, *PLANS, *PEOPLE, "leads.refund_transaction", "leads.edit_subscription", "leads.start_bulkrun",
-        "leads.steer_bulkrun", "leads.decide_change", "leads.export_lead", "leads.change_account",
+        "leads.steer_bulkrun", "leads.decide_change", "leads.export_lead", "leads.forget_lead", "leads.change_account",
         "integrations.view_connection", "integrations.view_door", "integrations.create_customfield",
     ),
     "Engineer": (

@@ -145,12 +145,7 @@ AXES_VERBOSE = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "admin/people/locked.html"
 
-# Mail to our own people (invitations, new passwords); never to leads. smtp://user:password@host:587, smtp+tls://… for STARTTLS.
-EMAIL_URL = env.str("EMAIL_URL", default="")
-MAIL_IS_SET_UP = bool(EMAIL_URL)
-if MAIL_IS_SET_UP:
-    vars().update(env.email_url("EMAIL_URL"))
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"kartra-mirror@{_public.hostname}")
+MAIL_IS_SET_UP = bool(env.str("EMAIL_URL", default=""))  # else pages show the link that a mail would hold
 EMAIL_TIMEOUT = 10
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")

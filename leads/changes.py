@@ -151,7 +151,7 @@ def record_all(
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
         raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
-    _check_person(by, lead.account, kind, clean, 1)
+    _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
         _check_members(only, kind, clean, 1)
         recorded = [
@@ -194,12 +194,14 @@ def create_lead(
         return record_all(lead, kinds.get("create_lead"), parameters, by=by, why=why)
 
 
-def _check_person(by: Author, account: Account, kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+def _check_person(
+    by: Author, account: Account, size: int, kind: kinds.Kind | None = None, clean: Mapping[str, Any] | None = None
+) -> None:
     """Whether this is within what the person may ask for alone."""
     try:
         staff.check_account(by, account)
         staff.check_run(by, size)
-        if kind.name == "refund_transaction":
+        if kind is not None and clean is not None and kind.name == "refund_transaction":
             staff.check_refund(by, *kinds.refund_amounts(account, clean))
     except staff.NotAllowed as problem:
         raise CannotRecord(str(problem)) from None
@@ -245,7 +247,7 @@ def record_run(
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
-    _check_person(by, account, kind, clean, size)
+    _check_person(by, account, size, kind, clean)
     steps = _steps(kind, clean)
     now = timezone.now()
     with transaction.atomic():
@@ -340,6 +342,7 @@ def record_again(
 ) -> BulkRun:
     """A new run with a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are left out
     with that reason. One INSERT … SELECT. Raises CannotRecord if money is among them: that is asked for one by one."""
+    _check_person(by, account, refused.count())
     kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
     if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
         raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")

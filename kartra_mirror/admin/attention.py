@@ -13,9 +13,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations import switch
+from integrations import alerts, switch
 from integrations.freshness import last_sweep
-from integrations.models import Connection, Delivery, DeliveryStatus, Sending
+from integrations.models import Connection, Delivery, DeliveryStatus, Sending, Stop
 from integrations.settle import remedy
 from kartra_mirror.health import SWEEP_LATE_S
 from leads import kinds, staff
@@ -23,6 +23,7 @@ from leads.models import BulkRun, ChangeStatus, LeadChange, Reason, RunState
 
 RECENT = dt.timedelta(days=7)
 CAUSES_SHOWN = 5
+STOPS_SHOWN = 3
 
 DECISIONS = {
     Reason.CONFLICT: lambda n: ngettext(
@@ -51,10 +52,10 @@ def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime)
     if user.has_perm("leads.view_bulkrun"):
         found += _standing_runs(user)
     if user.has_perm("leads.view_leadchange"):
-        found += _refusals(user, now)
+        found += _refusals(user)
     if user.has_perm("integrations.view_delivery"):
         found += _messages(user, now)
-    return found
+    return [*found, *_ended_stops(connections, now)]
 
 
 def _line(level: str, words: str, *, number: int | None = None, why: str = "", url: str = "") -> dict[str, Any]:
@@ -126,17 +127,16 @@ def _standing_runs(user: Any) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _refusals(user: Any, now: dt.datetime) -> list[dict[str, Any]]:
-    """What Kartra refused in the last week, by cause, most frequent first."""
-    since = (now - RECENT).replace(minute=0, second=0, microsecond=0)
-    rows = staff.only_mine(LeadChange.objects.filter(status=ChangeStatus.REJECTED, settled_at__gte=since), user)
+def _refusals(user: Any) -> list[dict[str, Any]]:
+    """What Kartra refused and nobody has dealt with yet, by cause, most frequent first."""
+    rows = staff.only_mine(LeadChange.objects.failed(), user)
     causes = list(
         rows.order_by()
         .values("kind", "code")
         .annotate(number=Count("pk"), message=Max("message"))
         .order_by("-number", "kind", "code")[: CAUSES_SHOWN + 1]
     )
-    common = {"status__exact": ChangeStatus.REJECTED, "settled_at__gte": since.isoformat()}
+    common = {"status__exact": ChangeStatus.REJECTED, "closed_at__isnull": True}
     found = [
         _line(
             "bad",
@@ -149,9 +149,16 @@ def _refusals(user: Any, now: dt.datetime) -> list[dict[str, Any]]:
         for cause in causes[:CAUSES_SHOWN]
     ]
     if len(causes) > CAUSES_SHOWN:
-        words = _("changes refused by Kartra in the last seven days, for these and other causes")
+        words = _("changes refused by Kartra in all, for these and other causes")
         found.append(_line("bad", words, number=rows.count(), url=_list("leads_leadchange", **common)))
     return found
+
+
+def _ended_stops(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
+    """What stopped and went on again since yesterday, each as one line: nobody need do anything, but should know."""
+    stops = Stop.objects.filter(connection__in=connections, ended_at__gte=now - dt.timedelta(hours=24))
+    rows = stops.select_related("connection__account", "began_by", "ended_by").order_by("-ended_at")[:STOPS_SHOWN]
+    return [_line("", f"{stop.connection.name}: {alerts.end(stop)}") for stop in rows]
 
 
 def _sentences(*parts: str) -> str:

@@ -122,7 +122,7 @@ def _speeds(connections: list[Connection], now: dt.datetime) -> list[dict[str, A
         apps.setdefault(connection.app_id, []).append(connection)
     found = []
     for app_id, users in apps.items():
-        allowed = min(each.rate for each in users)
+        allowed = calls.rate_of(users[0])
         used = sum(made.get(each.pk, 0) for each in users) / 60
         limited = allowed != float("inf")
         found.append(
