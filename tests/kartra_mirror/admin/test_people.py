@@ -457,3 +457,9 @@ def test_signing_in_is_throttled(client, settings):
     assert tries[-1].status_code == 429
     assert "signing in is closed for a quarter of an hour" in tries[-1].content.decode()
     assert client.post("/admin/login/", {"username": "mara", "password": "a-long-enough-secret"}).status_code == 429
+
+
+def test_who_signs_in_at_the_bare_address_comes_to_home(client):
+    StaffFactory(username="mara", password="a-long-enough-secret")
+    answer = client.post("/admin/login/", {"username": "mara", "password": "a-long-enough-secret"})
+    assert (answer.status_code, answer.url) == (302, "/admin/")
