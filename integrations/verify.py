@@ -20,7 +20,7 @@ from integrations.settle import Verdict, apply_verdict, settle_times
 from integrations.translate import ENCODINGS, Look
 from integrations.translate.profile import facts_of
 from leads import kinds, mirror, runs
-from leads.models import OPEN, Activity, ChangeStatus, Lead, LeadChange, Reason, Source
+from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, LeadChange, Reason, Source
 
 MOST_NOT_DONE = 2
 """Tries in a row without an answer that were proven not done: something refuses this call each time."""
@@ -74,8 +74,8 @@ def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
                 lead,
                 at,
                 {Look.GUARD},
-                lambda attempt: _not_done(attempt, attempt.change),
-                "sent again: Kartra refuses what was done",
+                _sent_again,
+                "Kartra refuses a second try of what was done",
             )
         for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
             if look in looks:
@@ -162,6 +162,20 @@ def _due_attempts(lead: Lead, at: dt.datetime, looks: set[Look], *, lock: bool =
         .order_by("pk")
     )
     return list(rows.select_for_update(of=("self",)) if lock else rows)
+
+
+def _sent_again(attempt: Attempt) -> Verdict:
+    """A cancelled booking is asked for again: Kartra refuses what was done. Not where the person has several bookings of
+    that class: a second try could cancel another."""
+    change = attempt.change
+    standing = CalendarEnrollment.objects.filter(
+        lead=change.lead_id, status=mirror.BOOKED, calendar_class__name=change.parameters["class"],
+        calendar_class__calendar__name=change.parameters["calendar"],
+    )  # fmt: skip
+    if standing.count() > 1:
+        words = "This person has several bookings of the class; a second try could cancel another one."
+        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
+    return _not_done(attempt, change)
 
 
 def _judge_all(lead: Lead, at: dt.datetime, looks: set[Look], judge: Callable[[Attempt], Verdict], what: str) -> None:

@@ -22,7 +22,7 @@ EMBEDDED = env.bool("EMBEDDED", default="SECRET_KEY" not in env.ENVIRON and "DAT
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.str('WEB_PORT', default='8000')}")
 _public = urlsplit(PUBLIC_URL)
 SECURE = _public.scheme == "https"  # production: reached over https
 
@@ -56,7 +56,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="kartra-mirror@
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
-SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
+SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
 # --- Django
 

@@ -30,9 +30,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 from django.utils import timezone
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 
-from leads import kinds, mirror, runs, staff
+from leads import forgetting, kinds, mirror, runs, staff
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
@@ -176,6 +176,11 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
     """The row for a lead that is to be created. Raises BadParameters, or CannotRecord if Kartra is known to have it."""
     clean = kinds.get("create_lead").clean(account, parameters)
     known = mirror.find(account, email=clean["email"])
+    if known is None:
+        try:
+            forgetting.check(account, email=clean["email"])
+        except forgetting.LeftOut as problem:
+            raise CannotRecord(str(problem)) from None
     if known is not None and known.gone_at:
         raise CannotRecord(f"Kartra had a lead of this address and says it is deleted: {known.kartra_id}.")
     if known is not None and known.kartra_id:
@@ -254,7 +259,7 @@ def record_run(
         _check_members(members, kind, clean, size)
         run = BulkRun.objects.create(
             account=account,
-            name=name or capfirst(kind.sentence(clean))[:200],
+            name=name or Truncator(capfirst(kind.sentence(clean))).chars(120),
             kind=kind.name,
             parameters=clean,
             created_by=user_of(by),

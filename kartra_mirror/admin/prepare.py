@@ -21,6 +21,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from integrations import switch
+from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, kinds
 from leads.kinds.base import stored
@@ -73,6 +74,14 @@ class DraftForm(forms.Form):
         return cleaned
 
 
+def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
+    """403 unless this person may do every single change that is asked for."""
+    user: Any = request.user
+    for name, _ in kind.single_steps(parameters):
+        if not user.has_perm(kinds.get(name).permission):
+            raise PermissionDenied
+
+
 def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
     """The leads of the draft, as they are now: the list's own query is asked again."""
     if "ids" in draft.selection:
@@ -109,13 +118,16 @@ def page(request: HttpRequest, key: Any) -> HttpResponse:
         return HttpResponseRedirect(back)
     account = accounts[0]
     if request.method == "POST" and request.POST.get("do") == "start" and draft.parameters:
+        check_steps(request, kind, draft.parameters["clean"])
         return _start(request, draft, kind, account, leads, back)
     form = DraftForm(kind, account, request.POST or None, initial=draft.parameters.get("form"))
     if request.method == "POST" and form.is_valid():
+        check_steps(request, kind, form.parameters)
         shown_again = {name: stored(value) for name, value in form.cleaned_data.items()}
         draft.parameters = {"clean": form.parameters, "form": shown_again}
         draft.save(update_fields=["parameters"])
         return redirect(draft)
+    show_what_may_be_asked(form, user)
     shown = _preview(account, leads, kind, draft) if draft.parameters and request.method != "POST" else None
     context = {
         **admin.site.each_context(request),
