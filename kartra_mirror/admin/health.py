@@ -85,11 +85,13 @@ def _queue(request: HttpRequest) -> list[dict[str, Any]]:
     url = reverse("admin:leads_leadchange_changelist")
     return [
         {
-            "words": capfirst(STATUS_WORDS[status]), "number": found.get(status, (0, None))[0], "oldest": found.get(status, (0, None))[1],
+            "words": capfirst(str(STATUS_WORDS[status])),
+            "number": found.get(status, (0, None))[0],
+            "oldest": found.get(status, (0, None))[1],
             "url": f"{url}?status__exact={status}",
         }
         for status in OPEN
-    ]  # fmt: skip
+    ]
 
 
 def _outcomes(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:

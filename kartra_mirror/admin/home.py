@@ -113,7 +113,7 @@ def copy_facts(request: HttpRequest, connections: list[Connection]) -> dict[str,
                 "last_message": last.get(connection.pk),
                 "silent": [
                     {
-                        "name": setup.EVENT_WORDS.get(each.name, each.name),
+                        "name": setup.event_words(each.name),
                         "last": each.last,
                         "every": in_words(each.every.total_seconds()),
                     }

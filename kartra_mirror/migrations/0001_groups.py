@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("leads", "0004_people"),
-        ("integrations", "0003_fault_proof"),
+        ("integrations", "0004_words"),
     ]
 
     operations = [migrations.RunPython(make_groups, migrations.RunPython.noop)]

@@ -182,6 +182,18 @@ def test_viewer_sees_no_button_that_changes_anything(page, live_server, shop):
     assert "403" in page.content()
 
 
+def test_viewer_comes_to_no_such_button_by_keyboard_either(page, live_server, shop):
+    come_in(page, live_server, "Viewer")
+    page.goto(f"{live_server.url}{shop['lead'].get_absolute_url()}")
+    page.wait_for_load_state("networkidle")
+    met = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        met.append(focused(page))
+    assert "Leads" in " ".join(met)
+    assert [words for words in met if FORBIDDEN.search(words)] == []
+
+
 def test_supporter_works_on_one_lead_and_sees_nothing_for_many(page, live_server, sandbox, shop):
     come_in(page, live_server, "Support")
     page.goto(f"{live_server.url}/admin/leads/lead/")
@@ -227,7 +239,7 @@ def test_invited_colleague_chooses_a_password_and_is_in(page, live_server, brows
     page.goto(f"{live_server.url}/admin/auth/user/")
     page.click("a[href='/admin/auth/user/add/'] >> nth=0")
     page.fill("input[name=email]", "new@example.com")
-    page.check("text=Viewer")
+    page.check("text=Viewer: looks")
     page.click("button:has-text('Invite')")
     link = page.input_value("#link")
     context = browser.new_context()

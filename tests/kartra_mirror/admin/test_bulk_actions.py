@@ -133,7 +133,7 @@ def test_leads_of_two_accounts_are_refused_with_the_reason(staff, account):
 def test_without_the_permission_there_is_no_action_and_the_page_is_403(client, account):
     lead = LeadFactory(account=account)
     user = StaffFactory()
-    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "unassign_tag"]))
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "unassign_tag", "start_bulkrun"]))
     client.force_login(user)
 
     page = client.get(LEADS).content.decode()

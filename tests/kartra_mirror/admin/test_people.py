@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from kartra_mirror import groups
-from leads import changes, kinds, staff
+from leads import changes, failures, kinds, staff
 from leads.models import Account, GroupLimits, Lead, LeadChange, StaffLimits, Transaction
 from tests.factories import (
     BulkRunFactory,
@@ -188,6 +188,21 @@ def test_the_widest_bound_counts_and_one_who_was_given_it_alone_has_none():
     assert staff.largest_run(StaffFactory(is_superuser=True)) is None
     other.user_permissions.add(Permission.objects.get(codename="start_bulkrun"))
     assert staff.largest_run(other) is None
+
+
+def test_trying_again_obeys_the_same_bounds():
+    account = ConnectionFactory().account
+    refused = [
+        LeadChangeFactory(lead=LeadFactory(account=account), status="rejected", settled_at=timezone.now(), code="212")
+        for _ in range(2)
+    ]
+    rows = LeadChange.objects.filter(pk__in=[change.pk for change in refused])
+
+    with pytest.raises(changes.CannotRecord, match="one lead at a time"):
+        failures.retry(account, rows, by=member("Support"))
+    with pytest.raises(changes.CannotRecord, match="do not work in this account"):
+        failures.retry(account, rows, by=limited(member("Manager")))
+    assert failures.retry(account, rows, by=member("Manager")).changes.count() == 2
 
 
 # --- accounts

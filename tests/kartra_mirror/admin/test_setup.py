@@ -35,7 +35,8 @@ def ticked(client, connection=None):
 
 
 def test_every_documented_event_is_in_the_list_once():
-    assert sorted(setup.MOST_USEFUL_FIRST) == sorted(EVENTS) == sorted(setup.EVENT_WORDS)
+    assert sorted(setup.MOST_USEFUL_FIRST) == sorted(EVENTS)
+    assert not [name for name in EVENTS if setup.event_words(name) == name]
 
 
 def test_nothing_is_ticked_before_there_is_a_connection(staff):
