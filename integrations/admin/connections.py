@@ -166,6 +166,7 @@ class ConnectionAdmin(ModelAdmin):
         extra = {
             "why_not": switch.why_not_sending(connection) if connection else "",
             "may_switch": user.has_perm("integrations.switch_sending"),
+            "may_prepare": user.has_perm("integrations.create_customfield"),
             "doors": list(connection.doors.standing())
             if connection and user.has_perm("integrations.see_webhook_addresses")
             else [],

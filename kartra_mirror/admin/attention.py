@@ -102,7 +102,7 @@ def _decisions(user: Any) -> list[dict[str, Any]]:
             "warn",
             DECISIONS[Reason(reason)](number) if reason in DECISIONS else _("changes need your decision"),
             number=number,
-            url=_list("leads_leadchange", status__exact=ChangeStatus.UNDECIDED, reason__exact=reason),
+            url=f"{reverse('admin:decisions')}?{urlencode({'reason': reason})}",
         )
         for reason, number in numbers
     ]
@@ -136,7 +136,6 @@ def _refusals(user: Any) -> list[dict[str, Any]]:
         .annotate(number=Count("pk"), message=Max("message"))
         .order_by("-number", "kind", "code")[: CAUSES_SHOWN + 1]
     )
-    common = {"status__exact": ChangeStatus.REJECTED, "closed_at__isnull": True}
     found = [
         _line(
             "bad",
@@ -144,13 +143,13 @@ def _refusals(user: Any) -> list[dict[str, Any]]:
             % {"kind": capfirst(kinds.get(cause["kind"]).label)},
             number=cause["number"],
             why=_sentences(cause["message"], remedy(cause["code"])),
-            url=_list("leads_leadchange", **common, kind=cause["kind"], code__exact=cause["code"]),
+            url=f"{reverse('admin:failures')}?{urlencode({'kind': cause['kind'], 'code': cause['code']})}",
         )
         for cause in causes[:CAUSES_SHOWN]
     ]
     if len(causes) > CAUSES_SHOWN:
         words = _("changes refused by Kartra in all, for these and other causes")
-        found.append(_line("bad", words, number=rows.count(), url=_list("leads_leadchange", **common)))
+        found.append(_line("bad", words, number=rows.count(), url=reverse("admin:failures")))
     return found
 
 

@@ -21,6 +21,8 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from integrations import switch
+from integrations.models import Connection
+from integrations.translate import ENCODINGS
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, kinds
@@ -156,11 +158,22 @@ def _preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, draft: R
         "until": timezone.now() + dt.timedelta(seconds=seconds),
         "mark": _mark(counted),
         "can_be_undone": bool(kind.inverse),
-        "warnings": kinds.warnings(draft.parameters["clean"]),
+        "warnings": [*kinds.warnings(draft.parameters["clean"]), *_safety(connection, kind)],
         "why_not": switch.why_not_sending(connection)
         if connection
         else "This account has no connection to Kartra yet.",
     }
+
+
+def _safety(connection: Connection | None, kind: kinds.Kind) -> list[str]:
+    """That the safety field would help here, where there is none yet."""
+    names = {name for name, encoding in ENCODINGS.items() if encoding.bears_receipt}
+    if connection is None or connection.receipt_field or kind.name not in names:
+        return []
+    return [
+        "Should Kartra's answer get lost, we may have to ask you whether it was done. Add the safety field in Kartra (on the "
+        "connection's page) and we can tell by ourselves; for points it also saves a read of each lead."
+    ]
 
 
 def _mark(counted: changes.Preview) -> str:

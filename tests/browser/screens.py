@@ -93,9 +93,7 @@ def bulk(page: Any, demo: Demo, leads: str, kind: str, field: str, value: str) -
     """Choose all leads of a list's address and preview a change of them."""
     page.goto(f"{demo.url}{leads}")
     page.check("#action-toggle")
-    everyone = page.locator("text=/^Select all/")
-    if everyone.count() and everyone.first.is_visible():
-        everyone.first.click()
+    page.click("text=/Select all [0-9,]+ leads/")
     page.select_option("select[name=action]", kind)
     page.click("button[name=index]")
     page.select_option(f"select[name={field}]", value)
@@ -148,7 +146,7 @@ def filtered(page: Any) -> str:
 def undecided(page: Any, demo: Demo) -> None:
     """A change where nobody can know: points, given while the answer is lost and the score moves by other hands."""
     page.goto(f"{demo.url}/admin/leads/lead/")
-    lead = page.locator("#result_list th a").first.get_attribute("href")
+    lead = page.locator("#result_list a[href$='/change/']").first.get_attribute("href")
     page.goto(f"{demo.url}{lead}")
     picture(page, "lead")
     number = page.inner_text("#content").split("Kartra id ")[1].split(" ")[0]

@@ -54,6 +54,14 @@ def text(client, url="/admin/"):
     return client.get(url).content.decode()
 
 
+def rows_at(client, url):
+    """How many rows the page behind a link says it has."""
+    facts = client.get(url).context_data
+    if "cl" in facts:
+        return facts["cl"].result_count
+    return facts["shown"].paginator.count if "shown" in facts else facts["total"]
+
+
 def test_nothing_waits_and_nothing_runs(staff, connection):
     page = text(staff)
     assert "Nothing waits for you." in page
@@ -82,7 +90,7 @@ def test_every_number_leads_to_exactly_those_rows(staff, connection):
         (3, "changes"), (1, "change"), (4, "changes"), (2, "changes"), (2, "messages"), (1, "message"),
     ]  # fmt: skip
     for need in found:
-        assert staff.get(need["url"]).context_data["cl"].result_count == need["number"], need
+        assert rows_at(staff, need["url"]) == need["number"], need
     assert "Tag does not exist." in found[2]["why"]
 
 
@@ -93,7 +101,7 @@ def test_more_causes_than_fit_are_told_together(staff, connection):
     found = needs(staff)
 
     assert len(found) == 6
-    assert (found[-1]["number"], staff.get(found[-1]["url"]).context_data["cl"].result_count) == (8, 8)
+    assert (found[-1]["number"], rows_at(staff, found[-1]["url"])) == (8, 8)
 
 
 def test_what_stands_still_says_why(staff, connection):
@@ -115,7 +123,7 @@ def test_what_stands_still_says_why(staff, connection):
     for _ in range(8):
         BulkRunFactory(account=connection.account, state="paused", paused_at=timezone.now())
     many = needs(staff)[1]
-    assert (many["number"], staff.get(many["url"]).context_data["cl"].result_count) == (9, 9)
+    assert (many["number"], rows_at(staff, many["url"])) == (9, 9)
 
 
 def test_no_worker_is_said_first(staff, connection):

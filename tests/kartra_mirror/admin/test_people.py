@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.models import Connection
 from kartra_mirror import groups
 from leads import changes, failures, kinds, staff
 from leads.models import Account, GroupLimits, Lead, LeadChange, StaffLimits, Transaction
@@ -279,6 +280,40 @@ def test_limited_person_can_ask_for_nothing_in_another_account(two_accounts):
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
         changes.create_lead(theirs["lead"].account, {"email": "new@example.com"}, by=person)
     assert not Lead.objects.filter(email="new@example.com").exists()
+
+
+def test_decisions_and_failures_are_those_of_their_accounts(client, two_accounts):
+    ours, theirs = two_accounts
+    open_ones, refused = [], []
+    for rows in two_accounts:
+        lead = rows["lead"]
+        open_ones.append(LeadChangeFactory(lead=lead, status="undecided", reason="outcome", family="tag:a"))
+        refused.append(
+            LeadChangeFactory(lead=lead, status="rejected", settled_at=timezone.now(), code="212", family="tag:b")
+        )
+    client.force_login(limited(member("Manager", "Engineer"), ours["lead"].account))
+
+    assert client.get("/admin/decisions/").context_data["shown"].paginator.count == 1
+    assert client.get("/admin/failed/").context_data["total"] == 1
+    assert [client.get(f"/admin/decisions/{change.pk}/").status_code for change in open_ones] == [200, 404]
+    given = {"account": theirs["lead"].account_id, "kind": "assign_tag", "family": "tag:b", "code": "212", "why": "x"}
+    client.post("/admin/failed/", {**given, "do": "close"})
+    client.post("/admin/failed/", {**given, "do": "retry"})
+    refused[1].refresh_from_db()
+    assert refused[1].closed_at is None
+    assert theirs["lead"].email not in b"".join(client.get("/admin/failed/csv/", given).streaming_content).decode()
+    Connection.objects.update(sending="on")
+    client.post("/admin/stop/")
+    assert [Connection.objects.get(pk=rows["connection"].pk).sending for rows in two_accounts] == ["stopped", "on"]
+
+
+def test_a_file_of_failed_changes_needs_the_permission_for_files(client):
+    change = LeadChangeFactory(status="rejected", settled_at=timezone.now(), code="212")
+    given = {"account": change.account_id, "kind": "assign_tag", "family": change.family, "code": "212"}
+    for name, status in (("Viewer", 403), ("Support", 403), ("Marketer", 403), ("Manager", 200)):
+        client.force_login(member(name))
+        assert client.get("/admin/failed/csv/", given).status_code == status
+        assert (">CSV<" in client.get("/admin/failed/").content.decode()) is (status == 200)
 
 
 def test_limited_to_none_sees_nothing(two_accounts):
