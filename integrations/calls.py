@@ -118,12 +118,15 @@ def outcome_of(error: KartraError) -> Outcome:
     return Outcome.REFUSED
 
 
-def heed(connection: Connection, error: KartraError | None, *, text_may_be_refused: bool = False) -> None:
+def heed(
+    connection: Connection, error: KartraError | None, *, text_may_be_refused: bool = False, keys: str = ""
+) -> None:
     """Draw the consequences of an answer for the connection: slow down, hold, or stop. None: Kartra answered.
 
     Refused keys stop sending on this connection, unless they have been replaced meanwhile; a refused app, and five calls
     in a row without an answer, on every connection of that app. `text_may_be_refused`: the call held a text that Kartra's
-    firewall is known to refuse, so that it got no answer says nothing of Kartra.
+    firewall is known to refuse, so that it got no answer says nothing of Kartra. `keys`: the fingerprint of the credentials
+    it was made with, if not those that `connection` holds.
     """
     if connection.pk is None:
         return
@@ -131,7 +134,7 @@ def heed(connection: Connection, error: KartraError | None, *, text_may_be_refus
         with contextlib.suppress(PaceUnavailable):
             pace().throttled(connection.app_id)
     elif isinstance(error, CredentialsRefused):
-        if replaced(connection):
+        if replaced(connection, keys):
             return
         if error.scope == "app":
             switch.stop_app(connection, StoppedBy.CREDENTIALS, in_words(error))
@@ -148,10 +151,10 @@ def heed(connection: Connection, error: KartraError | None, *, text_may_be_refus
         connection.failures, connection.hold_until = 0, None
 
 
-def replaced(connection: Connection) -> bool:
-    """Whether the stored credentials are no longer those that this object holds."""
+def replaced(connection: Connection, keys: str = "") -> bool:
+    """Whether the stored credentials are no longer those that this object holds, or those of this fingerprint."""
     stored = Connection.objects.filter(pk=connection.pk).first()
-    return stored is not None and stored.credentials_fingerprint != connection.credentials_fingerprint
+    return stored is not None and stored.credentials_fingerprint != (keys or connection.credentials_fingerprint)
 
 
 def _count_failure(connection: Connection, error: KartraError) -> None:

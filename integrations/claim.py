@@ -25,7 +25,7 @@ from integrations.translate.composing import MAX_ACTIONS
 from leads import decisions, kinds, runs
 from leads.models import ChangeStatus, Lead, LeadChange, ListSubscription, Reason, RunState, SequenceEnrollment
 
-LEASE_S = 30.0
+LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
 
 NEEDS_RECEIPT = frozenset(kind for kind, encoding in ENCODINGS.items() if encoding.bears_receipt)
@@ -55,9 +55,9 @@ class Chain:
         return any(change.run_id is None for change in self.changes)
 
 
-def deadline_s() -> float:
-    """The longest a call may take from its first byte."""
-    return float(settings.KARTRA_DEADLINE_S)
+def sent_lease_s() -> float:
+    """How long a sent call may take to be recorded: longer than its own deadline by as much as a busy machine may need."""
+    return float(settings.KARTRA_DEADLINE_S) * 1.5 + 5
 
 
 def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> list[Chain]:
@@ -282,7 +282,7 @@ def stamp(chain: Chain) -> Chain | None:
         if not kept:
             calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
             return None
-        calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=deadline_s() + 15))
+        calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=sent_lease_s()))
         counter.count(connection)
     counter.keep_outside(connection)
     return dataclasses.replace(chain, changes=tuple(kept))

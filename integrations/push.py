@@ -17,7 +17,7 @@ from integrations import calls, claim, money, refresh
 from integrations.calls import Priority
 from integrations.claim import Chain
 from integrations.kartra.client import Client
-from integrations.kartra.errors import CredentialsRefused, KartraError, OutcomeUnknown, Throttled
+from integrations.kartra.errors import KartraError, OutcomeUnknown, Throttled
 from integrations.kartra.pace import LATE_S, PaceUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import Attempt, Cause, Connection
@@ -58,9 +58,10 @@ class _Drain:
         self.ends = time.monotonic() + until_s
         self.stop = stop
         self.client = calls.client_for(connection)
+        self.keys = connection.credentials_fingerprint
         self.rate = calls.rate_of(connection)
         self.claimed: deque[Chain] = deque()
-        self.in_flight: dict[Future[tuple[Answer, int]], Chain] = {}
+        self.in_flight: dict[Future[tuple[Answer, int]], tuple[Chain, str]] = {}
         self.drained = Drained()
         self.looked_for_singles = 0.0
 
@@ -88,6 +89,7 @@ class _Drain:
         just asked for, and put it in front."""
         if not self.claimed:
             self.claimed.extend(self._prepare(claim.claim(self.connection, self._appetite())))
+            self._take_up_new_keys()
             self.looked_for_singles = time.monotonic()
         elif not self.claimed[0].single and time.monotonic() - self.looked_for_singles > SINGLES_EVERY_S:
             singles = claim.claim(self.connection, self._appetite(), only_singles=True)
@@ -136,7 +138,7 @@ class _Drain:
         chain = claim.stamp(self.claimed.popleft())
         if chain is not None:
             sent = senders.submit(_send, self.client, chain, chain.said(), due_at, self._new_turn, self._on_time)
-            self.in_flight[sent] = chain
+            self.in_flight[sent] = chain, self.keys
             self.drained.sent += 1
         self._settle(timeout_s=0)
 
@@ -188,24 +190,23 @@ class _Drain:
             return
         done, _ = wait(self.in_flight, timeout=timeout_s, return_when=FIRST_COMPLETED)
         for future in done:
-            chain = self.in_flight.pop(future)
+            chain, keys = self.in_flight.pop(future)
             answer, elapsed_ms = future.result()
             settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
             odd = any(kinds.warnings(change.parameters) for change in chain.changes)
-            calls.heed(self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd)
+            calls.heed(
+                self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd, keys=keys
+            )  # fmt: skip
             if any(kinds.get(change.kind).money for change in chain.changes) and isinstance(answer, ChainReply):
                 money.read_after(self.connection, chain.lead)
-            if isinstance(answer, CredentialsRefused):
-                self._take_up_new_keys()
             if isinstance(answer, KartraError) and not isinstance(answer, calls.NoSlot | Throttled):
                 claim.release(self.claimed)
                 self.claimed.clear()
 
     def _take_up_new_keys(self) -> None:
-        """Keys that were swapped while this drain was going: go on with the new ones."""
-        if calls.replaced(self.connection):
-            self.connection = Connection.objects.select_related("account").get(pk=self.connection.pk)
-            self.client = calls.client_for(self.connection)
+        """Keys that were swapped while this drain was going: go on with the new ones. (A claim reads the connection.)"""
+        if self.connection.credentials_fingerprint != self.keys:
+            self.client, self.keys = calls.client_for(self.connection), self.connection.credentials_fingerprint
 
 
 def _send(

@@ -20,7 +20,7 @@ from integrations.settle import Verdict, apply_verdict, settle_times
 from integrations.translate import ENCODINGS, Look
 from integrations.translate.profile import facts_of
 from leads import kinds, mirror, runs
-from leads.models import OPEN, Activity, ChangeStatus, Lead, LeadChange, Reason, Source
+from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, LeadChange, Reason, Source
 
 MOST_NOT_DONE = 2
 """Tries in a row without an answer that were proven not done: something refuses this call each time."""
@@ -74,8 +74,8 @@ def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
                 lead,
                 at,
                 {Look.GUARD},
-                lambda attempt: _not_done(attempt, attempt.change),
-                "sent again: Kartra refuses what was done",
+                _sent_again,
+                "Kartra refuses a second try of what was done",
             )
         for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
             if look in looks:
@@ -164,6 +164,20 @@ def _due_attempts(lead: Lead, at: dt.datetime, looks: set[Look], *, lock: bool =
     return list(rows.select_for_update(of=("self",)) if lock else rows)
 
 
+def _sent_again(attempt: Attempt) -> Verdict:
+    """A cancelled booking is asked for again: Kartra refuses what was done. Not where the person has several bookings of
+    that class: a second try could cancel another."""
+    change = attempt.change
+    standing = CalendarEnrollment.objects.filter(
+        lead=change.lead_id, status=mirror.BOOKED, calendar_class__name=change.parameters["class"],
+        calendar_class__calendar__name=change.parameters["calendar"],
+    )  # fmt: skip
+    if standing.count() > 1:
+        words = "This person has several bookings of the class; a second try could cancel another one."
+        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
+    return _not_done(attempt, change)
+
+
 def _judge_all(lead: Lead, at: dt.datetime, looks: set[Look], judge: Callable[[Attempt], Verdict], what: str) -> None:
     with transaction.atomic():
         attempts = _due_attempts(lead, at, looks)
@@ -228,12 +242,12 @@ def _by_receipt(
     """The receipt proves that the call was begun, not that all of it was done: a second witness has to agree. Without the
     receipt nothing was begun, unless the second witness says otherwise."""
     if receipt and done:
-        message = "Its receipt stands in Kartra, and so does what it was to do."
+        message = "The safety field in Kartra shows this call, and so does what it was to do."
         return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), "seen done"
     if receipt:
-        return _cannot_tell(attempt, change), "the receipt is there, a second witness is missing"
+        return _cannot_tell(attempt, change), "the safety field shows this call, a second witness is missing"
     if done:
-        return _cannot_tell(attempt, change), "it looks done, but the receipt is not there"
+        return _cannot_tell(attempt, change), "it looks done, but the safety field does not show this call"
     return _not_done_yet(attempt, change, read_at), NOT_DONE
 
 

@@ -1,10 +1,9 @@
-"""The five groups a new installation has. Made once, by a migration; afterwards they belong to whoever edits them.
-
-Permissions are written as Django names them; `view of` stands for every list of ours that a colleague may look at.
-"""
+"""The five groups a new installation has. Made once, by a migration; afterwards they belong to whoever edits them."""
 
 from decimal import Decimal
 from typing import Any
+
+from django.utils.translation import gettext_lazy
 
 LOOK = {
     "leads": (
@@ -35,8 +34,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Marketer": (*VIEWER, *ON_LEADS, *SEGMENTS, "leads.start_bulkrun", "leads.steer_bulkrun"),
     "Manager": (
         *VIEWER, *ON_LEADS, *PLANS, *PEOPLE, *SEGMENTS, "leads.change_segment", "leads.delete_segment",
-        "leads.approve_bulkrun", "leads.resubscribe_list", "leads.refund_transaction", "leads.edit_subscription", "leads.start_bulkrun",
-        "leads.steer_bulkrun", "leads.decide_change", "leads.export_lead", "leads.change_account",
+        "leads.approve_bulkrun", "leads.resubscribe_list", "leads.refund_transaction", "leads.edit_subscription",
+        "leads.start_bulkrun", "leads.steer_bulkrun", "leads.decide_change", "leads.export_lead", "leads.forget_lead",
+        "leads.change_account",
         "integrations.view_connection", "integrations.view_door", "integrations.create_customfield",
     ),
     "Engineer": (
@@ -46,6 +46,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "integrations.create_customfield",
     ),
 }  # fmt: skip
+
+WORDS = {
+    "Viewer": gettext_lazy("looks at everything, changes nothing"),
+    "Support": gettext_lazy("changes one lead at a time, refunds up to a bound"),
+    "Marketer": gettext_lazy("bulk actions up to a size"),
+    "Manager": gettext_lazy("all bulk actions, decisions, money, files, colleagues"),
+    "Engineer": gettext_lazy("connections, addresses, the sending switch, colleagues"),
+}
+"""What each does, in a few words, where somebody is put into one."""
 
 LIMITS: dict[str, dict[str, Any]] = {
     "Support": {"refund_ceiling": Decimal("100.00")},

@@ -6,6 +6,7 @@ import smtplib
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +22,9 @@ def are_set_up() -> bool:
 def send(to: str, subject: str, template: str, context: dict[str, object]) -> None:
     """Send a plain text mail. Raises NotSent."""
     if not are_set_up():
-        raise NotSent("No mail server is set up here.")
+        raise NotSent(_("No mail server is set up here."))
     try:
         send_mail(subject, render_to_string(template, context), None, [to])
     except (smtplib.SMTPException, OSError) as error:
         logger.warning("A mail could not be sent: %s", type(error).__name__)
-        raise NotSent(f"The mail server did not take it ({type(error).__name__}).") from None
+        raise NotSent(_("The mail server did not take it (%(why)s).") % {"why": type(error).__name__}) from None

@@ -22,7 +22,7 @@ EMBEDDED = env.bool("EMBEDDED", default="SECRET_KEY" not in env.ENVIRON and "DAT
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.str('WEB_PORT', default='8000')}")
 _public = urlsplit(PUBLIC_URL)
 SECURE = _public.scheme == "https"  # production: reached over https
 
@@ -56,7 +56,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="kartra-mirror@
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
-SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:9100")
+SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
 # --- Django
 
@@ -137,6 +137,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -145,17 +146,13 @@ AXES_VERBOSE = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "admin/people/locked.html"
 
-# Mail to our own people (invitations, new passwords); never to leads. smtp://user:password@host:587, smtp+tls://… for STARTTLS.
-EMAIL_URL = env.str("EMAIL_URL", default="")
-MAIL_IS_SET_UP = bool(EMAIL_URL)
-if MAIL_IS_SET_UP:
-    vars().update(env.email_url("EMAIL_URL"))
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"kartra-mirror@{_public.hostname}")
+MAIL_IS_SET_UP = bool(env.str("EMAIL_URL", default=""))  # else pages show the link that a mail would hold
 EMAIL_TIMEOUT = 10
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "locale"]  # where catalogues of other languages go
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 

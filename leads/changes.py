@@ -23,9 +23,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 from django.utils import timezone
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 
-from leads import aftermath, judging, kinds, mirror, runs, staff, undoing
+from leads import aftermath, forgetting, judging, kinds, mirror, runs, staff, undoing
 from leads.aftermath import Next
 from leads.judging import NO_CHOICES, Choices, Preview, Step, judged, members_of, preview, steps_of
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
@@ -59,7 +59,7 @@ def record_all(
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
         raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
-    _check_person(by, lead.account, kind, clean, 1)
+    _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
         _check_members(only, kind, clean, 1)
         recorded = [
@@ -84,6 +84,11 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
     """The row for a lead that is to be created. Raises BadParameters, or CannotRecord if Kartra is known to have it."""
     clean = kinds.get("create_lead").clean(account, parameters)
     known = mirror.find(account, email=clean["email"])
+    if known is None:
+        try:
+            forgetting.check(account, email=clean["email"])
+        except forgetting.LeftOut as problem:
+            raise CannotRecord(str(problem)) from None
     if known is not None and known.gone_at:
         raise CannotRecord(f"Kartra had a lead of this address and says it is deleted: {known.kartra_id}.")
     if known is not None and known.kartra_id:
@@ -102,12 +107,14 @@ def create_lead(
         return record_all(lead, kinds.get("create_lead"), parameters, by=by, why=why)
 
 
-def _check_person(by: Author, account: Account, kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+def _check_person(
+    by: Author, account: Account, size: int, kind: kinds.Kind | None = None, clean: Mapping[str, Any] | None = None
+) -> None:
     """Whether this is within what the person may ask for alone."""
     try:
         staff.check_account(by, account)
         staff.check_run(by, size)
-        if kind.name == "refund_transaction":
+        if kind is not None and clean is not None and kind.name == "refund_transaction":
             staff.check_refund(by, *kinds.refund_amounts(account, clean))
     except staff.NotAllowed as problem:
         raise CannotRecord(str(problem)) from None
@@ -161,14 +168,14 @@ def record_run(
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
-    _check_person(approved_by or by, account, kind, clean, size)
+    _check_person(approved_by or by, account, size, kind, clean)
     steps = steps_of(kind, clean)
     now = timezone.now()
     with transaction.atomic():
         _check_members(members, kind, clean, size)
         run = BulkRun.objects.create(
             account=account,
-            name=name or capfirst(kind.sentence(clean))[:200],
+            name=name or Truncator(capfirst(kind.sentence(clean))).chars(120),
             kind=kind.name,
             parameters=clean,
             created_by=user_of(by),
@@ -216,7 +223,7 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
                 "Nothing of this bulk action is left to take back: it changed nothing, or all has changed since."
             )
         size = undoing.number_standing(run, groups)
-        _check_person(by, run.account, kinds.SEVERAL, {}, size)
+        _check_person(by, run.account, size)
         steps = [step for step, _ in (*plan, *back)]
         undone = BulkRun.objects.create(
             account=run.account,
@@ -339,6 +346,7 @@ def record_again(
 ) -> BulkRun:
     """A new run with a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are left out
     with that reason. One INSERT … SELECT. Raises CannotRecord if money is among them: that is asked for one by one."""
+    _check_person(by, account, refused.count())
     kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
     if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
         raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")

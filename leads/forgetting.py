@@ -6,7 +6,7 @@ a restored backup forgets them again.
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,24 @@ from django.utils import timezone
 
 from leads.models import Account, ChangeStatus, Forgotten, Lead, LeadChange, normal_email
 
+WORDS = "This person asked to be forgotten and is left out."
+
 
 class LeftOut(ValueError):
-    """This person asked to be forgotten. The text is a sentence that names nobody."""
+    """This person asked to be forgotten. The text is a sentence that names nobody. Whoever catches it may `note` it: the
+    transaction in which it was met is rolled back."""
+
+    def __init__(self, account_id: int, digests: list[str]) -> None:
+        super().__init__(WORDS)
+        self._met = Forgotten.objects.filter(account=account_id, digest__in=digests)
+
+    def note(self) -> None:
+        """Count that this person was met again."""
+        self._met.update(met=F("met") + 1)
 
 
 class CannotForget(ValueError):
     """The person cannot be erased now. The text is a sentence for the person who asked."""
-
-
-WORDS = "This person asked to be forgotten and is left out."
 
 
 def _digest(account: Account | int, what: str) -> str:
@@ -41,17 +49,26 @@ def digests_of(account: Account | int, *, kartra_id: str = "", email: str = "") 
     return [*found, _digest(account, f"email:{key}")] if key else found
 
 
-def is_forgotten(account: Account | int, *, kartra_id: str = "", email: str = "") -> bool:
-    """Whether this id or address is of somebody who asked to be forgotten; each time it is counted."""
-    number = account if isinstance(account, int) else account.pk
-    met = Forgotten.objects.filter(account=number, digest__in=digests_of(number, kartra_id=kartra_id, email=email))
-    return bool(met.update(met=F("met") + 1))
-
-
 def check(account: Account | int, *, kartra_id: str = "", email: str = "") -> None:
-    """Raises LeftOut for somebody who asked to be forgotten."""
-    if is_forgotten(account, kartra_id=kartra_id, email=email):
-        raise LeftOut(WORDS)
+    """Raises LeftOut for the id or address of somebody who asked to be forgotten."""
+    number = account if isinstance(account, int) else account.pk
+    digests = digests_of(number, kartra_id=kartra_id, email=email)
+    if Forgotten.objects.filter(account=number, digest__in=digests).exists():
+        raise LeftOut(number, digests)
+
+
+def forgotten_among(account: Account, people: Mapping[int, tuple[str, str]]) -> set[int]:
+    """Which of many, {key: (Kartra id, email)}, asked to be forgotten. One query, and one more to count them."""
+    by_digest: dict[str, set[int]] = {}
+    for key, (kartra_id, email) in people.items():
+        for digest in digests_of(account, kartra_id=kartra_id, email=email):
+            by_digest.setdefault(digest, set()).add(key)
+    known = Forgotten.objects.filter(account=account)
+    if not known.exists():
+        return set()
+    met = list(known.filter(digest__in=by_digest).values_list("digest", flat=True))
+    known.filter(digest__in=met).update(met=F("met") + 1)
+    return set().union(*(by_digest[digest] for digest in met)) if met else set()
 
 
 def forget(lead: Lead) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
 
 from leads.models import Account, StaffLimits
 
@@ -89,7 +90,7 @@ def check_account(user: Any, account: Account) -> None:
     """NotAllowed unless the person may work in the account."""
     mine = accounts_of(user)
     if mine is not None and account.pk not in mine:
-        raise NotAllowed("You do not work in this account. Ask a manager to give you access to it.")
+        raise NotAllowed(_("You do not work in this account. Ask a manager to give you access to it."))
 
 
 def check_run(user: Any, size: int) -> None:
@@ -98,10 +99,11 @@ def check_run(user: Any, size: int) -> None:
     if most is None or size <= most:
         return
     if most == 1:
-        raise NotAllowed("You change one lead at a time. Ask a manager to start this bulk action.")
-    raise NotAllowed(
-        f"You may change up to {most:,} leads at once, and these are {size:,}. Ask a manager to start this bulk action."
+        raise NotAllowed(_("You change one lead at a time. Ask a manager to start this bulk action."))
+    words = _(
+        "You may change up to %(most)s leads at once, and these are %(size)s. Ask a manager to start this bulk action."
     )
+    raise NotAllowed(words % {"most": f"{most:,}", "size": f"{size:,}"})
 
 
 def check_refund(user: Any, amount: Decimal | None, given_back: Decimal) -> None:
@@ -110,9 +112,14 @@ def check_refund(user: Any, amount: Decimal | None, given_back: Decimal) -> None
     if most is None:
         return
     if amount is None:
-        raise NotAllowed("The amount is not known, so a manager has to give this refund.")
-    if amount + given_back > most:
-        before = f" With the {given_back:,.2f} given back before, this" if given_back else " This"
-        raise NotAllowed(
-            f"You may give back up to {most:,.2f} of one sale.{before} comes to {amount + given_back:,.2f}. Ask a manager to do it."
+        raise NotAllowed(_("The amount is not known, so a manager has to give this refund."))
+    if amount + given_back <= most:
+        return
+    words = _("You may give back up to %(most)s of one sale. This comes to %(total)s. Ask a manager to do it.")
+    if given_back:
+        words = _(
+            "You may give back up to %(most)s of one sale. With the %(before)s given back before, this comes to %(total)s. "
+            "Ask a manager to do it."
         )
+    told = {"most": f"{most:,.2f}", "before": f"{given_back:,.2f}", "total": f"{amount + given_back:,.2f}"}
+    raise NotAllowed(words % told)

@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from integrations import calls, catalogue_reads, custom_fields, receipts, switch
@@ -134,6 +134,10 @@ class ConnectionAdmin(ModelAdmin):
         Door.objects.get_or_create(connection=obj, name="Kartra")
         self.message_user(request, obj.check_result, messages.SUCCESS)
 
+    def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:
+        """From a new connection on to what comes next: the checklist."""
+        return HttpResponseRedirect(f"{reverse('admin:setup')}?connection={obj.pk}")
+
     @admin.display(description="name")
     def name(self, connection: Connection) -> str:
         return connection.name
@@ -162,6 +166,7 @@ class ConnectionAdmin(ModelAdmin):
         extra = {
             "why_not": switch.why_not_sending(connection) if connection else "",
             "may_switch": user.has_perm("integrations.switch_sending"),
+            "may_prepare": user.has_perm("integrations.create_customfield"),
             "doors": list(connection.doors.standing())
             if connection and user.has_perm("integrations.see_webhook_addresses")
             else [],

@@ -34,4 +34,4 @@ class DeliveryAdmin(ReadOnlyAdmin):
         text = as_text(bytes(delivery.body))
         with contextlib.suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        return format_html('<pre class="km-raw">{}</pre>', text[:200_000])
+        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', text[:200_000])

@@ -34,7 +34,7 @@ class Delivery(models.Model):
     `body` is the bytes as they came; of one over 1 MB the first 4 KB (`truncated`). `headers` holds those of interest.
     """
 
-    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="deliveries")
+    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name="address")
     channel = models.CharField(max_length=12, choices=Channel)
     received_at = models.DateTimeField()
     body = models.BinaryField()

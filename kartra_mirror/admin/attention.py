@@ -13,16 +13,18 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations import switch
+from integrations import alerts, switch
 from integrations.freshness import last_sweep
-from integrations.models import Connection, Delivery, DeliveryStatus, Sending
+from integrations.models import Connection, Delivery, DeliveryStatus, Sending, Stop
 from integrations.settle import remedy
+from kartra_mirror.admin import approvals
 from kartra_mirror.health import SWEEP_LATE_S
 from leads import kinds, staff
 from leads.models import BulkRun, ChangeStatus, LeadChange, Reason, RunState
 
 RECENT = dt.timedelta(days=7)
 CAUSES_SHOWN = 5
+STOPS_SHOWN = 3
 
 DECISIONS = {
     Reason.CONFLICT: lambda n: ngettext(
@@ -49,12 +51,12 @@ def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime)
     if user.has_perm("leads.view_leadchange"):
         found += _decisions(user)
     if user.has_perm("leads.view_bulkrun"):
-        found += _standing_runs(user)
+        found += [*_asked_for(user), *_standing_runs(user)]
     if user.has_perm("leads.view_leadchange"):
-        found += _refusals(user, now)
+        found += _refusals(user)
     if user.has_perm("integrations.view_delivery"):
         found += _messages(user, now)
-    return found
+    return [*found, *_ended_stops(connections, now)]
 
 
 def _line(level: str, words: str, *, number: int | None = None, why: str = "", url: str = "") -> dict[str, Any]:
@@ -101,10 +103,17 @@ def _decisions(user: Any) -> list[dict[str, Any]]:
             "warn",
             DECISIONS[Reason(reason)](number) if reason in DECISIONS else _("changes need your decision"),
             number=number,
-            url=_list("leads_leadchange", status__exact=ChangeStatus.UNDECIDED, reason__exact=reason),
+            url=f"{reverse('admin:decisions')}?{urlencode({'reason': reason})}",
         )
         for reason, number in numbers
     ]
+
+
+def _asked_for(user: Any) -> list[dict[str, Any]]:
+    """Bulk actions that are larger than a colleague may start."""
+    number = approvals.waiting(user).count() if approvals.may_approve(user) else 0
+    words = ngettext("bulk action waits for your yes or no", "bulk actions wait for your yes or no", number)
+    return [_line("warn", words, number=number, url=_list("leads_bulkrun"))] if number else []
 
 
 def _standing_runs(user: Any) -> list[dict[str, Any]]:
@@ -126,17 +135,15 @@ def _standing_runs(user: Any) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _refusals(user: Any, now: dt.datetime) -> list[dict[str, Any]]:
-    """What Kartra refused in the last week, by cause, most frequent first."""
-    since = (now - RECENT).replace(minute=0, second=0, microsecond=0)
-    rows = staff.only_mine(LeadChange.objects.filter(status=ChangeStatus.REJECTED, settled_at__gte=since), user)
+def _refusals(user: Any) -> list[dict[str, Any]]:
+    """What Kartra refused and nobody has dealt with yet, by cause, most frequent first."""
+    rows = staff.only_mine(LeadChange.objects.failed(), user)
     causes = list(
         rows.order_by()
         .values("kind", "code")
         .annotate(number=Count("pk"), message=Max("message"))
         .order_by("-number", "kind", "code")[: CAUSES_SHOWN + 1]
     )
-    common = {"status__exact": ChangeStatus.REJECTED, "settled_at__gte": since.isoformat()}
     found = [
         _line(
             "bad",
@@ -144,14 +151,21 @@ def _refusals(user: Any, now: dt.datetime) -> list[dict[str, Any]]:
             % {"kind": capfirst(kinds.get(cause["kind"]).label)},
             number=cause["number"],
             why=_sentences(cause["message"], remedy(cause["code"])),
-            url=_list("leads_leadchange", **common, kind=cause["kind"], code__exact=cause["code"]),
+            url=f"{reverse('admin:failures')}?{urlencode({'kind': cause['kind'], 'code': cause['code']})}",
         )
         for cause in causes[:CAUSES_SHOWN]
     ]
     if len(causes) > CAUSES_SHOWN:
-        words = _("changes refused by Kartra in the last seven days, for these and other causes")
-        found.append(_line("bad", words, number=rows.count(), url=_list("leads_leadchange", **common)))
+        words = _("changes refused by Kartra in all, for these and other causes")
+        found.append(_line("bad", words, number=rows.count(), url=reverse("admin:failures")))
     return found
+
+
+def _ended_stops(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
+    """What stopped and went on again since yesterday, each as one line: nobody need do anything, but should know."""
+    stops = Stop.objects.filter(connection__in=connections, ended_at__gte=now - dt.timedelta(hours=24))
+    rows = stops.select_related("connection__account", "began_by", "ended_by").order_by("-ended_at")[:STOPS_SHOWN]
+    return [_line("", f"{stop.connection.name}: {alerts.end(stop)}") for stop in rows]
 
 
 def _sentences(*parts: str) -> str:

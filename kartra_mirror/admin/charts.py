@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 HEIGHT, LEFT, BOTTOM, TOP = 160, 44, 22, 8
 STEP = 12
@@ -51,7 +52,8 @@ def per_hour(title: str, hours: Sequence[dt.datetime], series: Sequence[Series])
         '<svg class="km-chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
         width,
         HEIGHT,
-        f"{title}. {sum(totals):,} in {len(hours)} hours, at most {max(totals, default=0):,} in one.",
+        _("%(title)s. %(all)s in %(hours)s hours, at most %(most)s in one.")
+        % {"title": title, "all": f"{sum(totals):,}", "hours": len(hours), "most": f"{max(totals, default=0):,}"},
         format_html_join(
             "",
             '<line class="km-grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'

@@ -85,11 +85,13 @@ def _queue(request: HttpRequest) -> list[dict[str, Any]]:
     url = reverse("admin:leads_leadchange_changelist")
     return [
         {
-            "words": capfirst(STATUS_WORDS[status]), "number": found.get(status, (0, None))[0], "oldest": found.get(status, (0, None))[1],
+            "words": capfirst(str(STATUS_WORDS[status])),
+            "number": found.get(status, (0, None))[0],
+            "oldest": found.get(status, (0, None))[1],
             "url": f"{url}?status__exact={status}",
         }
         for status in OPEN
-    ]  # fmt: skip
+    ]
 
 
 def _outcomes(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
@@ -122,7 +124,7 @@ def _speeds(connections: list[Connection], now: dt.datetime) -> list[dict[str, A
         apps.setdefault(connection.app_id, []).append(connection)
     found = []
     for app_id, users in apps.items():
-        allowed = min(each.rate for each in users)
+        allowed = calls.rate_of(users[0])
         used = sum(made.get(each.pk, 0) for each in users) / 60
         limited = allowed != float("inf")
         found.append(

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from integrations.calls import rate_of
 from integrations.freshness import freshness, in_words
 from integrations.models import Connection, Delivery, Door
 from integrations.silence import heard
@@ -78,7 +79,7 @@ def _running(user: Any, connections: list[Connection]) -> dict[str, Any]:
 def _progress(run: BulkRun, counts: dict[str, int], connection: Connection | None) -> dict[str, Any]:
     members = sum(counts.values())
     still = sum(counts.get(status, 0) for status in STILL)
-    rate = connection.rate if connection is not None else math.inf
+    rate = rate_of(connection) if connection is not None else math.inf
     left_s = 0 if math.isinf(rate) or run.state != RunState.RUNNING else math.ceil(still / rate)
     return {
         "run": run,
@@ -111,7 +112,11 @@ def copy_facts(request: HttpRequest, connections: list[Connection]) -> dict[str,
                 "full_round": in_words(numbers["full_round_s"]),
                 "last_message": last.get(connection.pk),
                 "silent": [
-                    {"name": each.name, "last": each.last, "every": in_words(each.every.total_seconds())}
+                    {
+                        "name": setup.event_words(each.name),
+                        "last": each.last,
+                        "every": in_words(each.every.total_seconds()),
+                    }
                     for each in rhythms.get(connection.pk, [])
                     if each.is_silent(now)
                 ],

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from kartra_mirror import mails
 from kartra_mirror.admin.unfold_adapter import style
+from kartra_mirror.groups import WORDS
 from leads import staff
 from leads.models import Account, StaffLimits
 
@@ -74,12 +75,16 @@ def save_limits(user: Any, limited: bool, accounts: Any) -> None:
     row.accounts.set(accounts if limited else [])
 
 
+class _Groups(forms.ModelMultipleChoiceField):
+    """Groups with what each does."""
+
+    def label_from_instance(self, group: Any) -> str:
+        return f"{group.name}: {WORDS[group.name]}" if group.name in WORDS else str(group.name)
+
+
 class InviteForm(LimitedForm):
     email = forms.EmailField(label=gettext_lazy("Mail address"), max_length=150)
-    groups = forms.ModelMultipleChoiceField(
-        Group.objects.none(), label=gettext_lazy("Groups"), widget=forms.CheckboxSelectMultiple(),
-        help_text=gettext_lazy("What the person may do."),
-    )  # fmt: skip
+    groups = _Groups(Group.objects.none(), label=gettext_lazy("Groups"), widget=forms.CheckboxSelectMultiple())
     field_order = ["email", "groups", "limited", "accounts"]
 
     def __init__(self, by: Any, *args: Any, **kwargs: Any) -> None:

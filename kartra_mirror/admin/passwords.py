@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.urls import reverse_lazy
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from kartra_mirror import mails
@@ -27,7 +28,8 @@ class AskForm(PasswordResetForm):
     def send(self) -> None:
         """Mail a link to whoever has the address. Says nothing about whether somebody has."""
         email = self.cleaned_data["email"].strip().lower()
-        if not cache.add(f"new password {email}", 1, AGAIN_AFTER_S):
+        key = salted_hmac("new password", email).hexdigest()
+        if not cache.add(f"new-password-{key}", 1, AGAIN_AFTER_S):
             return
         for user in User.objects.filter(email__iexact=email, is_active=True, is_staff=True):
             mails.send(

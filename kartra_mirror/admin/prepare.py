@@ -20,6 +20,7 @@ from django.utils.html import format_html
 from integrations import tasks
 from kartra_mirror.admin import approvals, preview
 from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, Drafting, choices_of, kind_of
+from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
 from leads import changes, judging, kinds, mirror
 from leads.models import Account, BulkRun, Lead, LeadChange, RunDraft
@@ -49,6 +50,13 @@ def new_draft(request: HttpRequest, kind: kinds.Kind, selection: dict[str, Any])
     if not user.has_perm(kind.permission):
         raise PermissionDenied
     return RunDraft.objects.create(created_by=user, kind=kind.name, selection=selection)
+
+
+def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
+    """403 unless this person may do every single change that is asked for."""
+    user: Any = request.user
+    if not all(user.has_perm(each) for each in kinds.permissions(kind, parameters)):
+        raise PermissionDenied
 
 
 def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
@@ -113,6 +121,8 @@ def _decided(
     request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str, do: str
 ) -> HttpResponse | None:
     """The answer to a button below the preview; None if it was none of them."""
+    if do in ("start", "try"):
+        check_steps(request, kind_of(draft), draft.parameters["clean"])
     if do == "start":
         return _start(request, draft, account, leads, back)
     if do == "try":
@@ -159,8 +169,7 @@ def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
     user: Any = request.user
     kind, clean = drafting.together()
     clean = kind.clean(drafting.account, clean)
-    if not all(user.has_perm(each) for each in kinds.permissions(kind, clean)):
-        raise PermissionDenied
+    check_steps(request, kind, clean)
     chosen = {ANYWAY: bool(request.POST.get(ANYWAY))}
     chosen[INCLUDE_LEFT] = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
     draft.parameters = {"clean": clean, "form": drafting.typed(), "choices": chosen}
@@ -173,6 +182,8 @@ def _show(
     request: HttpRequest, draft: RunDraft, drafting: Drafting, account: Account, leads: QuerySet[Lead], back: str
 ) -> HttpResponse:
     user: Any = request.user
+    for form in drafting.all:
+        show_what_may_be_asked(form, user)
     kind, choices = kind_of(draft), choices_of(draft)
     previewed = "clean" in draft.parameters and request.method != "POST"
     shown = preview.of(account, leads, kind, draft.parameters["clean"], choices) if previewed else None

@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from integrations import switch
+from integrations.models import Connection
+from integrations.translate import ENCODINGS
 from kartra_mirror.admin.speed import connection_of, seconds_for
 from leads import changes, kinds, undoing
 from leads.judging import Choices, Preview
@@ -41,7 +43,10 @@ def of(
         "mark": mark(counted),
         "can_be_undone": undoing.can_be_undone(kind, clean),
         "cannot_be_undone": _cannot(kind, clean),
-        "warnings": [warning for _, given in kind.parts(clean) for warning in kinds.warnings(given)],
+        "warnings": [
+            *(warning for _, given in kind.parts(clean) for warning in kinds.warnings(given)),
+            *_safety(connection, names),
+        ],
         "opposite": opposite_runs(account, leads, kind, clean) if counted.opposite_waiting else [],
         "mails": bool(names & {"subscribe_sequence", "subscribe_list"}),
         "unchecked": bool(names & UNCHECKED),
@@ -50,6 +55,17 @@ def of(
         if connection
         else "This account has no connection to Kartra yet.",
     }
+
+
+def _safety(connection: Connection | None, names: set[str]) -> list[str]:
+    """That the safety field would help here, where there is none yet."""
+    bearing = {name for name, encoding in ENCODINGS.items() if encoding.bears_receipt}
+    if connection is None or connection.receipt_field or not names & bearing:
+        return []
+    return [
+        "Should Kartra's answer get lost, we may have to ask you whether it was done. Add the safety field in Kartra (on the "
+        "connection's page) and we can tell by ourselves; for points it also saves a read of each lead."
+    ]
 
 
 def mark(counted: Preview) -> str:

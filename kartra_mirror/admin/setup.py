@@ -8,10 +8,12 @@ from django.db.models import Count, Min, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from integrations import pretend
+from integrations.admin.doors import WHEN
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Connection, Delivery, Door, Sending
 from leads import staff
@@ -26,33 +28,10 @@ MOST_USEFUL_FIRST = (
 )  # fmt: skip
 """The documented events: first those that keep leads, tags, lists and sales true, last those that come most often."""
 
-EVENT_WORDS = {
-    "list_subscription": gettext_lazy("A lead joins a list"),
-    "assign_tag": gettext_lazy("A lead is given a tag"),
-    "buy_product": gettext_lazy("Somebody buys"),
-    "list_unsubscription": gettext_lazy("A lead leaves a list"),
-    "unassign_tag": gettext_lazy("A tag is taken off"),
-    "refund_product": gettext_lazy("A sale is refunded"),
-    "sequence_subscription": gettext_lazy("A lead enters a sequence"),
-    "sequence_completion": gettext_lazy("A lead completes a sequence"),
-    "sequence_unsubscription": gettext_lazy("A lead is taken out of a sequence"),
-    "cancel_subscription": gettext_lazy("A recurring payment is cancelled"),
-    "partial_refund_product": gettext_lazy("A part of a sale is refunded"),
-    "membership_granted": gettext_lazy("Access to a membership is given"),
-    "membership_revoked": gettext_lazy("Access to a membership is taken away"),
-    "calendar_subscribe": gettext_lazy("A booking is made in a Kartra calendar"),
-    "calendar_cancel": gettext_lazy("A booking is cancelled"),
-    "filled_form": gettext_lazy("A form is filled in"),
-    "calendar_complete": gettext_lazy("A booking is over"),
-    "reaches_score": gettext_lazy("A score is reached"),
-    "survey_complete": gettext_lazy("A survey is completed"),
-    "affiliate_signup": gettext_lazy("An affiliate signs up"),
-    "jv_signup": gettext_lazy("A JV partner signs up"),
-    "video_play": gettext_lazy("A video is started"),
-    "video_complete": gettext_lazy("A video is watched to its end"),
-    "click_page_split_test_link": gettext_lazy("A split-test link is clicked"),
-    "kartra_page_visit": gettext_lazy("A Kartra page is visited"),
-}
+
+def event_words(name: str) -> str:
+    """When Kartra sends the event, for people; the name itself of one that nobody documented."""
+    return capfirst(_(WHEN[name])) if name in WHEN else name
 
 
 @dataclass
@@ -301,7 +280,7 @@ def _events(connection: Connection) -> list[dict[str, Any]]:
     """Each documented event, most useful first, and when it first came."""
     rows = Delivery.objects.filter(door__connection=connection, channel=Channel.OUTBOUND).order_by()
     first = dict(rows.values_list("action").annotate(first=Min("received_at")))
-    return [{"name": name, "words": EVENT_WORDS[name], "first": first.get(name)} for name in MOST_USEFUL_FIRST]
+    return [{"name": name, "words": event_words(name), "first": first.get(name)} for name in MOST_USEFUL_FIRST]
 
 
 def _doors(connection: Connection, user: Any) -> list[Door]:

@@ -3,9 +3,11 @@
 import functools
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.options import ModelAdmin
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import URLPattern, URLResolver, path
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,13 +22,14 @@ class MirrorAdminSite(UnfoldAdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
         context["bands"] = bands(request.user) if request.user.is_authenticated else []
+        context["may_stop"] = request.user.has_perm("integrations.switch_sending") and something_sends(request.user)
         return context
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from kartra_mirror.admin import health, home, setup, trials
+        from kartra_mirror.admin import decisions, failures, health, home, setup, trials
 
         def with_context(view: Any) -> Any:
-            return lambda request: view(request, self.each_context(request))
+            return lambda request, **named: view(request, *named.values(), self.each_context(request))
 
         def at(route: str, view: Any, name: str) -> URLPattern:
             return path(route, self.admin_view(view), name=name)
@@ -40,8 +43,29 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("health/", with_context(health.page), "health"),
             at("health/now/", health.now_view, "health_now"),
             at("health/charts/", health.charts_view, "health_charts"),
+            at("stop/", self.stop_view, "stop_all"),
+            at("failed/", with_context(failures.page), "failures"),
+            at("failed/csv/", failures.as_csv, "failures_csv"),
+            at("decisions/", with_context(decisions.page), "decisions"),
+            at("decisions/<int:pk>/", with_context(decisions.one), "decision"),
             *super().get_urls(),
         ]
+
+    def stop_view(self, request: HttpRequest) -> HttpResponse:
+        """Stop all sending, at once."""
+        from integrations import switch
+        from integrations.models import Connection
+        from leads import staff
+
+        user: Any = request.user
+        if not user.has_perm("integrations.switch_sending"):
+            raise PermissionDenied
+        if request.method == "POST":
+            mine = staff.only_mine(Connection.objects.all(), user)
+            number = switch.off_everywhere(by=user, why="Stopped with “Stop all sending”.", among=mine)
+            words = "All sending is stopped. What is queued waits." if number else "Nothing was being sent."
+            messages.success(request, words)
+        return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from kartra_mirror.admin.home import facts
@@ -94,3 +118,11 @@ def bands(user: Any) -> list[dict[str, str]]:
         if why := switch.why_commands_wait(connection):
             found.append({"level": "held", "words": why})
     return found
+
+
+def something_sends(user: Any) -> bool:
+    """Whether there is anything that “Stop all sending” would stop."""
+    from integrations.models import Connection, Sending
+    from leads import staff
+
+    return staff.only_mine(Connection.objects.filter(sending=Sending.ON), user).exists()

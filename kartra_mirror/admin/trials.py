@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations import pretend
-from integrations.models import Attempt, Connection, Delivery
+from integrations.models import Attempt, Connection, Delivery, Proof
 from leads import kinds, staff
 from leads.models import BulkRun, Lead, MailingList, RunState
 
@@ -109,7 +109,7 @@ def _fail(connection: Connection) -> Trial:
     return Trial(
         _("Let Kartra fail and see what we tell you"),
         _("Choose what goes wrong with the next tag, then assign one."),
-        attempts.filter(Q(looks__gt=0) | ~Q(code="", message="")).exists(),
+        attempts.filter(Q(looks__gt=0) | Q(proof=Proof.REFUSED)).exists(),
         [],
         [(name, str(label)) for name, (label, _fault, _words) in FAULTS.items()],
     )

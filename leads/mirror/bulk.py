@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
+from leads import forgetting
 from leads.mirror.catalogue import things
 from leads.models import (
     Account,
@@ -55,10 +56,13 @@ def write_rows(
     written = Written()
     with transaction.atomic():
         by_id, by_email = _known(account, rows)
+        left_out = forgetting.forgotten_among(account, {row.number: (row.kartra_id, row.email) for row in rows})
         new: list[tuple[Lead, Row]] = []
         touched: list[tuple[Lead, Row, bool]] = []
         for row in rows:
             lead, problem = _match(row, by_id, by_email)
+            if row.number in left_out:
+                problem = forgetting.WORDS
             if problem:
                 written.refused.append((row, problem))
                 continue

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
 
 from integrations import calls, push, switch, verify
@@ -148,14 +149,14 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(facts))
             return
         self.stdout.write(
-            f"{capfirst(what)}: {preview.will_change:,} of {preview.total:,} leads will change, "
+            f"{capfirst(what)}: {preview.will_change:,} of {preview.total:,} lead{pluralize(preview.total)} will change, "
             f"{preview.already_so:,} already so, {preview.gone:,} deleted in Kartra; "
-            f"{preview.calls:,} calls, about {seconds:,} seconds."
+            f"{preview.calls:,} call{pluralize(preview.calls)}, about {seconds:,} second{pluralize(seconds)}."
         )
         for number, words in (
-            (preview.id_not_known, "known by their address alone"),
-            (preview.opposite_waiting, "have another change of the same thing queued"),
-            (preview.never_read, "were never read from Kartra"),
+            (preview.id_not_known, "known by address alone"),
+            (preview.opposite_waiting, "with another change of the same thing queued"),
+            (preview.never_read, "never read from Kartra"),
         ):
             if number:
                 self.stdout.write(f"  {number:,} {words}")

@@ -385,6 +385,7 @@ def test_over_their_size_a_manager_is_asked_and_starts_it(client, account, marke
     url = asked(client, account, marketer)
     client.force_login(manager)
     assert "mia" in client.get(reverse("admin:leads_bulkrun_changelist")).content.decode()
+    assert "bulk action waits for your yes or no" in client.get(reverse("admin:index")).content.decode()
     page = client.get(url)
 
     assert "mia asks you to start this bulk action: Spring" in " ".join(page.content.decode().split())

@@ -12,8 +12,9 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.models import Connection
 from kartra_mirror import groups
-from leads import changes, kinds, staff
+from leads import changes, failures, kinds, staff
 from leads.models import Account, GroupLimits, Lead, LeadChange, StaffLimits, Transaction
 from tests.factories import (
     BulkRunFactory,
@@ -190,6 +191,21 @@ def test_the_widest_bound_counts_and_one_who_was_given_it_alone_has_none():
     assert staff.largest_run(other) is None
 
 
+def test_trying_again_obeys_the_same_bounds():
+    account = ConnectionFactory().account
+    refused = [
+        LeadChangeFactory(lead=LeadFactory(account=account), status="rejected", settled_at=timezone.now(), code="212")
+        for _ in range(2)
+    ]
+    rows = LeadChange.objects.filter(pk__in=[change.pk for change in refused])
+
+    with pytest.raises(changes.CannotRecord, match="one lead at a time"):
+        failures.retry(account, rows, by=member("Support"))
+    with pytest.raises(changes.CannotRecord, match="do not work in this account"):
+        failures.retry(account, rows, by=limited(member("Manager")))
+    assert failures.retry(account, rows, by=member("Manager")).changes.count() == 2
+
+
 # --- accounts
 
 
@@ -264,6 +280,40 @@ def test_limited_person_can_ask_for_nothing_in_another_account(two_accounts):
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
         changes.create_lead(theirs["lead"].account, {"email": "new@example.com"}, by=person)
     assert not Lead.objects.filter(email="new@example.com").exists()
+
+
+def test_decisions_and_failures_are_those_of_their_accounts(client, two_accounts):
+    ours, theirs = two_accounts
+    open_ones, refused = [], []
+    for rows in two_accounts:
+        lead = rows["lead"]
+        open_ones.append(LeadChangeFactory(lead=lead, status="undecided", reason="outcome", family="tag:a"))
+        refused.append(
+            LeadChangeFactory(lead=lead, status="rejected", settled_at=timezone.now(), code="212", family="tag:b")
+        )
+    client.force_login(limited(member("Manager", "Engineer"), ours["lead"].account))
+
+    assert client.get("/admin/decisions/").context_data["shown"].paginator.count == 1
+    assert client.get("/admin/failed/").context_data["total"] == 1
+    assert [client.get(f"/admin/decisions/{change.pk}/").status_code for change in open_ones] == [200, 404]
+    given = {"account": theirs["lead"].account_id, "kind": "assign_tag", "family": "tag:b", "code": "212", "why": "x"}
+    client.post("/admin/failed/", {**given, "do": "close"})
+    client.post("/admin/failed/", {**given, "do": "retry"})
+    refused[1].refresh_from_db()
+    assert refused[1].closed_at is None
+    assert theirs["lead"].email not in b"".join(client.get("/admin/failed/csv/", given).streaming_content).decode()
+    Connection.objects.update(sending="on")
+    client.post("/admin/stop/")
+    assert [Connection.objects.get(pk=rows["connection"].pk).sending for rows in two_accounts] == ["stopped", "on"]
+
+
+def test_a_file_of_failed_changes_needs_the_permission_for_files(client):
+    change = LeadChangeFactory(status="rejected", settled_at=timezone.now(), code="212")
+    given = {"account": change.account_id, "kind": "assign_tag", "family": change.family, "code": "212"}
+    for name, status in (("Viewer", 403), ("Support", 403), ("Marketer", 403), ("Manager", 200)):
+        client.force_login(member(name))
+        assert client.get("/admin/failed/csv/", given).status_code == status
+        assert (">CSV<" in client.get("/admin/failed/").content.decode()) is (status == 200)
 
 
 def test_limited_to_none_sees_nothing(two_accounts):
@@ -457,3 +507,9 @@ def test_signing_in_is_throttled(client, settings):
     assert tries[-1].status_code == 429
     assert "signing in is closed for a quarter of an hour" in tries[-1].content.decode()
     assert client.post("/admin/login/", {"username": "mara", "password": "a-long-enough-secret"}).status_code == 429
+
+
+def test_who_signs_in_at_the_bare_address_comes_to_home(client):
+    StaffFactory(username="mara", password="a-long-enough-secret")
+    answer = client.post("/admin/login/", {"username": "mara", "password": "a-long-enough-secret"})
+    assert (answer.status_code, answer.url) == (302, "/admin/")

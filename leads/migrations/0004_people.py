@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('leads', '0002_every_kind'),
+        ('leads', '0003_fault_proof'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

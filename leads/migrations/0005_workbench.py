@@ -9,8 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0003_fault_proof'),
-        ('leads', '0003_people'),
+        ('leads', '0004_people'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
