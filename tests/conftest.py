@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from django.core.cache import cache
 
 from integrations import calls, tasks, webhooks
 from integrations.models import Connection
@@ -38,6 +39,7 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]
 def _fresh_caches() -> None:
     webhooks._doors.clear()
     calls._transport.cache_clear()
+    cache.clear()
 
 
 @pytest.fixture
