@@ -6,6 +6,7 @@ The selection is kept as the leads list's query, or as the ids of one page; neve
 import copy
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
@@ -172,7 +173,8 @@ def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
     check_steps(request, kind, clean)
     chosen = {ANYWAY: bool(request.POST.get(ANYWAY))}
     chosen[INCLUDE_LEFT] = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
-    draft.parameters = {"clean": clean, "form": drafting.typed(), "choices": chosen}
+    mail = bool(request.POST.get("mail") and user.email and settings.MAIL_IS_SET_UP)
+    draft.parameters = {"clean": clean, "form": drafting.typed(), "choices": chosen, "mail": mail}
     draft.asked_at = draft.refused_at = draft.refused_by = None
     draft.refused_why = ""
     draft.save(update_fields=["parameters", "asked_at", "refused_at", "refused_by", "refused_why"])
@@ -201,6 +203,8 @@ def _show(
         "may_add": len(draft.kinds) < MOST_KINDS,
         "choices": choices,
         "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
+        "may_be_mailed": bool(user.email and settings.MAIL_IS_SET_UP),
+        "mail": draft.parameters.get("mail"),
         "chosen": chosen,
         "back": back,
         "preview": shown,
@@ -231,6 +235,8 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
         messages.error(request, str(error))
         return redirect(draft)
     RunDraft.objects.filter(pk=draft.pk).update(run=run)
+    if draft.parameters.get("mail"):
+        BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
     words = 'Started: {} for {} leads. <a href="{}">Watch it</a>'
     messages.success(request, format_html(words, run.name, f"{counted.will_change:,}", run.get_absolute_url()))
     return HttpResponseRedirect(back if approved_by is None else run.get_absolute_url())

@@ -111,4 +111,18 @@ class Migration(migrations.Migration):
             model_name='segment',
             constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='leads_segment_named'),
         ),
+        migrations.AddField(
+            model_name='bulkrun',
+            name='mail_wanted',
+            field=models.BooleanField(default=False, help_text='Its author wants a mail when it has ended.'),
+        ),
+        migrations.AddField(
+            model_name='bulkrun',
+            name='mailed_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddIndex(
+            model_name='bulkrun',
+            index=models.Index(condition=models.Q(('mail_wanted', True), ('mailed_at', None)), fields=['ended_at'], name='leads_bulkrun_to_be_mailed'),
+        ),
     ]

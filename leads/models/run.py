@@ -30,6 +30,10 @@ class BulkRunQuerySet(models.QuerySet["BulkRun"]):
     def under_way(self) -> Self:
         return self.exclude(state__in=ENDED)
 
+    def to_be_mailed(self) -> Self:
+        """Those that have ended and of which their author wanted a mail."""
+        return self.filter(mail_wanted=True, mailed_at=None, ended_at__isnull=False)
+
 
 class BulkRun(models.Model):
     """One bulk action: a frozen set of changes of one account, with a name, an author and a reason.
@@ -67,6 +71,8 @@ class BulkRun(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     ended_at = models.DateTimeField(null=True, blank=True)
+    mail_wanted = models.BooleanField(default=False, help_text="Its author wants a mail when it has ended.")
+    mailed_at = models.DateTimeField(null=True, blank=True)
     told_at = models.DateTimeField(null=True, blank=True, help_text="When its author was told that it has ended.")
 
     objects = BulkRunQuerySet.as_manager()
@@ -90,7 +96,10 @@ class BulkRun(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["account", "state"], condition=~Q(state__in=ENDED), name="leads_bulkrun_under_way")
+            models.Index(fields=["account", "state"], condition=~Q(state__in=ENDED), name="leads_bulkrun_under_way"),
+            models.Index(
+                fields=["ended_at"], condition=Q(mail_wanted=True, mailed_at=None), name="leads_bulkrun_to_be_mailed"
+            ),
         ]
 
     def __str__(self) -> str:
