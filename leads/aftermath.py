@@ -12,7 +12,7 @@ from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, Ou
 
 from leads import kinds
 from leads.kinds.base import ECHO_S
-from leads.models import Activity, BulkRun, ChangeStatus, Lead, LeadChange, Source
+from leads.models import Activity, BulkRun, ChangeStatus, Lead, Source
 from leads.undoing import parts_of
 
 
@@ -103,13 +103,11 @@ def _name_of(kind: kinds.Kind) -> str:
 
 
 def _afterwards(run: BulkRun) -> QuerySet[Activity]:
-    """Activity of the run's changed leads since it began, by no change of this run and of none that undoes it."""
+    """Activity of the run's changed leads since it changed them, by no change of ours and no person of ours."""
     later = ExpressionWrapper(OuterRef("at") + dt.timedelta(seconds=ECHO_S), output_field=DateTimeField())
     changed = run.changes.filter(status=ChangeStatus.ACCEPTED, lead=OuterRef("lead"), settled_at__lte=later)
-    ours = LeadChange.objects.filter(Q(run=run) | Q(run__undoes=run), pk=OuterRef("change"))
-    return Activity.objects.filter(
-        Exists(changed), ~Exists(ours), account=run.account_id, at__gte=run.created_at
-    ).exclude(source=Source.STAFF)
+    told = Activity.objects.filter(account=run.account_id, at__gte=run.created_at, change=None)
+    return told.filter(Exists(changed)).exclude(source__in=[Source.STAFF, Source.PUSH, Source.IMPORT])
 
 
 def _plainly(kind: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -51,6 +51,7 @@ class LeadAdmin(ModelAdmin):
     ordering = ["-pk"]
     actions = [*(prepare.draft_action(kind) for kind in kinds.IN_BULK.values()), read_again]
     actions_selection_counter = True
+    show_facets = admin.ShowFacets.NEVER
     change_list_template = "admin/leads/lead/list.html"
 
     @property

@@ -20,7 +20,7 @@ from kartra_mirror.admin import approvals, prepare, run_files, undo
 from kartra_mirror.admin.progress import failures_of, progress_of, results_of
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import aftermath, kinds, runs, staff
-from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason
+from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason, RunDraft
 from leads.words import RUN_WORDS
 
 WAITING_SHOWN = 20
@@ -137,6 +137,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "results": results_of(run),
             "may_steer": user.has_perm("leads.steer_bulkrun"),
             "may_export": user.has_perm(staff.EXPORT),
+            "others": RunDraft.objects.filter(tried=run, started_at=None, created_by=user.pk).first(),
             "undone": list(run.undone_by.all()[:3]),
             "next": aftermath.happened_next(run)[:15] if run.has_ended else [],
             "changes_url": f"{reverse('admin:leads_leadchange_changelist')}?run__id__exact={run.pk}",

@@ -57,6 +57,12 @@ class Command(BaseCommand):
         who.add_argument("--list", metavar="NAME", help="every lead that is on this list")
         who.add_argument("--segment", metavar="NAME", help="every lead that is in this segment (a saved filter) now")
         who.add_argument("--all", action="store_true", help="every lead of the account")
+        parser.add_argument("--anyway", action="store_true", help="send it also where it is so already")
+        parser.add_argument(
+            "--include-left",
+            action="store_true",
+            help="add to a list also those who left it themselves; else they are left out",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
         parser.add_argument("--wait", action="store_true", help="send it from here, and wait for the end")
         parser.add_argument("--why", default="", help="the reason, kept with the bulk action")
@@ -92,14 +98,21 @@ class Command(BaseCommand):
         self, connection: Connection, kind: kinds.Kind, leads: QuerySet[Lead], parameters: Any, options: dict[str, Any]
     ) -> BulkRun | None:
         """The run, or None where only a preview was asked for; then nothing stays recorded."""
-        preview = changes.preview(connection.account, leads, kind, parameters)
+        choices = changes.Choices(anyway=options["anyway"], include_left=options["include_left"])
+        preview = changes.preview(connection.account, leads, kind, parameters, choices)
         for warning in kinds.warnings(parameters):
             self.stderr.write(warning)
         if options["dry_run"]:
             self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
             return None
         return changes.record_run(
-            connection.account, leads, kind, parameters, why=options["why"], expected=preview.will_change
+            connection.account,
+            leads,
+            kind,
+            parameters,
+            why=options["why"],
+            expected=preview.will_change,
+            choices=choices,
         )
 
     def _create(self, connection: Connection, parameters: Any, options: dict[str, Any]) -> BulkRun | None:
@@ -143,7 +156,7 @@ class Command(BaseCommand):
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
             "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
-            "never_read": preview.never_read, "calls": preview.calls, "seconds": seconds,
+            "never_read": preview.never_read, "left_out": preview.left_out, "calls": preview.calls, "seconds": seconds,
         }  # fmt: skip
         if as_json:
             self.stdout.write(json.dumps(facts))
@@ -157,6 +170,7 @@ class Command(BaseCommand):
             (preview.id_not_known, "known by address alone"),
             (preview.opposite_waiting, "with another change of the same thing queued"),
             (preview.never_read, "never read from Kartra"),
+            (preview.left_out, "who left the list themselves, left out (--include-left adds them again)"),
         ):
             if number:
                 self.stdout.write(f"  {number:,} {words}")

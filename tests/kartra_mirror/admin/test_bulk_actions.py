@@ -296,6 +296,7 @@ def test_first_ten_are_tried_and_the_others_started_once(staff, account):
     tried = BulkRun.objects.get()
     assert answers[0].url == tried.get_absolute_url()
     assert tried.changes.count() == 10
+    assert url in staff.get(tried.get_absolute_url()).content.decode()
     page = staff.get(url)
     assert "It was tried on 10 leads" in page.content.decode()
     staff.post(url, {"do": "start", "mark": page.context["preview"]["mark"]})

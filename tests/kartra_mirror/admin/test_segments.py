@@ -1,13 +1,15 @@
 """The leads list with its filters, and filters saved as segments."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from leads.models import BulkRun, LeadTag, RunDraft, Segment, StaffLimits
-from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, StaffFactory, TagFactory
+from leads.models import BulkRun, LeadTag, ListSubscription, RunDraft, Segment, StaffLimits
+from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, MailingListFactory, StaffFactory, TagFactory
 from tests.kartra_mirror.admin.test_bulk_actions import preview
 
 pytestmark = pytest.mark.django_db
@@ -168,3 +170,15 @@ def test_one_who_works_in_one_account_sees_no_names_of_another(client, account):
     assert not any(secret in text for secret in ("theirs alone", "Peru", "their segment"))
     assert save(client, "country=Spain").status_code == 302
     assert Segment.objects.get(name="Spaniards").account == account
+
+
+def test_change_leaves_out_who_left_the_list_unless_it_is_said(account, capsys):
+    lead = account.leads.first()
+    news = MailingListFactory(account=account, name="News")
+    ListSubscription.objects.create(lead=lead, mailing_list=news, active=False, since=timezone.now(), source="webhook")
+    given = ["change", "subscribe_list", "--set", "list=News", "--all", "--dry-run"]
+
+    call_command(*given)
+    assert "1 who left the list themselves, left out (--include-left adds them again)" in capsys.readouterr().out
+    call_command(*given, "--include-left", "--json")
+    assert json.loads(capsys.readouterr().out)["will_change"] == 5
