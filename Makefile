@@ -5,7 +5,7 @@ export VAR_DIR ?= var
 export PYTHONUNBUFFERED = 1
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint chaos bench bench-smoke lock clean
+.PHONY: run test lint chaos bench bench-smoke screens lock clean
 
 .venv: .venv/.runtime
 
@@ -40,6 +40,10 @@ lint: .venv/.dev
 
 bench: .venv/.dev
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+# Pictures for docs/screens/, from a demo of their own.
+screens: .venv/.dev
+	@EMBEDDED=1 $(BIN)/python -m tests.browser.screens
 
 # Random wishes, faults and kills against the pretend Kartra: prints its seed; about 15 minutes. SEED=… repeats one.
 chaos: .venv/.dev

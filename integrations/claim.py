@@ -188,7 +188,7 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
         last = last_of_family.get(change.family)
         adds_up = kinds.get(change.kind).already_so is None
         same = last is not None and (last.kind, last.parameters) == (change.kind, change.parameters)
-        if not adds_up and (so[change.pk] if last is None else same):
+        if not adds_up and not change.anyway and (so[change.pk] if last is None else same):
             idle.append(change)
             continue
         if not fits(lead, chain, change):

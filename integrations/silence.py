@@ -61,19 +61,28 @@ class Kind:
 
 def kinds_of(door_id: int, now: dt.datetime | None = None) -> list[Kind]:
     """Every documented kind of message in Kartra's order, then what came besides; what was refused counts for nothing."""
+    return kinds_of_many([door_id], now)[door_id]
+
+
+def kinds_of_many(door_ids: Iterable[int], now: dt.datetime | None = None) -> dict[int, list[Kind]]:
+    """The same for several doors, by door. Two queries whatever their number."""
     now = now or timezone.now()
-    came = Delivery.objects.filter(door_id=door_id).exclude(action="").exclude(status=DeliveryStatus.REFUSED).order_by()
-    last: dict[str, dt.datetime] = {}
-    for channel, action, at in came.values_list("channel", "action").annotate(Max("received_at")):
+    doors = list(door_ids)
+    came = Delivery.objects.filter(door__in=doors).exclude(action="").exclude(status=DeliveryStatus.REFUSED).order_by()
+    last: dict[int, dict[str, dt.datetime]] = {door: {} for door in doors}
+    for door, channel, action, at in came.values_list("door", "channel", "action").annotate(Max("received_at")):
         name = IPN if channel == Channel.IPN else action
-        last[name] = max(last.get(name, at), at)
-    days: dict[str, set[dt.date]] = {}
+        last[door][name] = max(last[door].get(name, at), at)
+    days: dict[tuple[int, str], set[dt.date]] = {}
     since = now - dt.timedelta(days=2 * PAST_DAYS)
     recent = came.filter(received_at__gt=since).annotate(day=TruncDate("received_at", tzinfo=dt.UTC))
-    for channel, action, day in recent.values_list("channel", "action", "day").distinct():
-        days.setdefault(IPN if channel == Channel.IPN else action, set()).add(day)
-    names = [*EVENTS, IPN, *(name for name in last if name not in EVENTS and name != IPN)]
-    return [_kind(name, last.get(name), days.get(name, ()), now) for name in names]
+    for door, channel, action, day in recent.values_list("door", "channel", "action", "day").distinct():
+        days.setdefault((door, IPN if channel == Channel.IPN else action), set()).add(day)
+    found = {}
+    for door, lasts in last.items():
+        names = [*EVENTS, IPN, *(name for name in lasts if name not in EVENTS and name != IPN)]
+        found[door] = [_kind(name, lasts.get(name), days.get((door, name), ()), now) for name in names]
+    return found
 
 
 def _kind(name: str, last_at: dt.datetime | None, days: Iterable[dt.date], now: dt.datetime) -> Kind:

@@ -45,9 +45,10 @@ def off(connection: Connection, *, by: Any = None, why: str = "") -> None:
     _stop(connection, StoppedBy.PERSON, why or "Switched off.", by)
 
 
-def off_everywhere(*, by: Any = None, why: str = "") -> int:
-    """A person stops all sending at once. On how many connections there was something to stop."""
-    sending = list(Connection.objects.filter(sending=Sending.ON).select_related("account"))
+def off_everywhere(*, by: Any = None, why: str = "", among: QuerySet[Connection] | None = None) -> int:
+    """A person stops all sending at once (`among`: on these connections). On how many there was something to stop."""
+    rows = Connection.objects.all() if among is None else among
+    sending = list(rows.filter(sending=Sending.ON).select_related("account"))
     for connection in sending:
         off(connection, by=by, why=why)
     return len(sending)

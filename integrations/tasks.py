@@ -16,7 +16,7 @@ from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from integrations import alerts, apply, catalogue_reads, claim, orders, outage, push, refresh, verify
+from integrations import alerts, apply, catalogue_reads, claim, orders, outage, push, refresh, run_mails, verify
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
 from leads import runs
@@ -115,6 +115,12 @@ def send_alerts() -> None:
 
 
 @shared_task(ignore_result=True)
+def mail_ended_runs() -> None:
+    """Tell those who wanted a mail that their bulk action has ended."""
+    run_mails.drain()
+
+
+@shared_task(ignore_result=True)
 def apply_deliveries() -> None:
     """Apply what Kartra sent and nobody has applied yet."""
     with _only_one("apply") as mine:
@@ -175,6 +181,8 @@ def sweep() -> None:
         ring(apply_deliveries)
     if Stop.objects.untold().exists():
         ring(send_alerts)
+    if BulkRun.objects.to_be_mailed().exists():
+        ring(mail_ended_runs)
 
 
 @shared_task(ignore_result=True)

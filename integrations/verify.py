@@ -242,12 +242,12 @@ def _by_receipt(
     """The receipt proves that the call was begun, not that all of it was done: a second witness has to agree. Without the
     receipt nothing was begun, unless the second witness says otherwise."""
     if receipt and done:
-        message = "Its receipt stands in Kartra, and so does what it was to do."
+        message = "The safety field in Kartra shows this call, and so does what it was to do."
         return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), "seen done"
     if receipt:
-        return _cannot_tell(attempt, change), "the receipt is there, a second witness is missing"
+        return _cannot_tell(attempt, change), "the safety field shows this call, a second witness is missing"
     if done:
-        return _cannot_tell(attempt, change), "it looks done, but the receipt is not there"
+        return _cannot_tell(attempt, change), "it looks done, but the safety field does not show this call"
     return _not_done_yet(attempt, change, read_at), NOT_DONE
 
 

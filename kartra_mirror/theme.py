@@ -25,6 +25,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Kartra Mirror",
     "SITE_HEADER": "Kartra Mirror",
     "SITE_SYMBOL": "flip",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: "/static/kartra_mirror/icon.svg"}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: "/static/kartra_mirror/mirror.css"],
@@ -37,6 +38,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
                     _link("Leads", "group", "leads", "lead"),
+                    _link("Segments", "filter_alt", "leads", "segment"),
                     _link(
                         "Bulk actions", "playlist_add_check", "leads", "bulkrun",
                         badge="kartra_mirror.admin.runs.running_badge",
@@ -80,6 +82,10 @@ UNFOLD: dict[str, Any] = {
                     _link("Addresses for Kartra", "door_front", "integrations", "door"),
                     _link("Messages from Kartra", "inbox", "integrations", "delivery"),
                     _link("Calls to Kartra", "outbox", "integrations", "apicall"),
+                    {
+                        "title": "Health", "icon": "monitor_heart", "link": reverse_lazy("admin:health"),
+                        "permission": _may("integrations.view_apicall"),
+                    },
                     {
                         "title": "API console", "icon": "terminal", "link": reverse_lazy("admin:integrations_connection_console"),
                         "permission": _may("integrations.use_console"),

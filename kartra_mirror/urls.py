@@ -5,9 +5,12 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from kartra_mirror import health
+from kartra_mirror.admin import passwords
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/password_reset/", passwords.AskView.as_view(), name="admin_password_reset"),
+    path("admin/reset/<uidb64>/<token>/", passwords.ChooseView.as_view(), name="password_reset_confirm"),
     path("admin/", admin.site.urls),
     path("webhooks/", include("integrations.urls")),
     path("healthz", health.alive),

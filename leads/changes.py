@@ -5,10 +5,7 @@ commit that there is work.
 """
 
 import datetime as dt
-import functools
-import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,12 +13,8 @@ from django.db.models import (
     BooleanField,
     Case,
     CharField,
-    Count,
     DateTimeField,
-    Exists,
     JSONField,
-    Min,
-    OuterRef,
     Q,
     QuerySet,
     TextField,
@@ -32,101 +25,16 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import Truncator, capfirst
 
-from leads import forgetting, kinds, mirror, runs
+from leads import aftermath, forgetting, judging, kinds, mirror, runs, staff, undoing
+from leads.aftermath import Next
+from leads.judging import NO_CHOICES, Choices, Preview, Step, judged, members_of, preview, steps_of
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
 
-Step = tuple[kinds.Kind, dict[str, Any]]
-
 
 class CannotRecord(ValueError):
     """The wish cannot be recorded. The text is a sentence for the person who asked."""
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most.
-
-    `total` = `will_change` + `already_so` + `gone`. `id_not_known` of those that will change are known by their address
-    alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never read.
-    `oldest_read_at` is the age of the oldest of our knowledge that this count rests on. `calls_per_lead`: one, and one
-    more for every further change that Kartra must not be told twice.
-    """
-
-    total: int
-    will_change: int
-    already_so: int
-    gone: int
-    id_not_known: int
-    opposite_waiting: int
-    never_read: int
-    oldest_read_at: dt.datetime | None
-    calls_per_lead: int = 1
-
-    @property
-    def calls(self) -> int:
-        return self.will_change * self.calls_per_lead
-
-
-def _steps(kind: kinds.Kind, clean: Mapping[str, Any]) -> list[Step]:
-    return [(kinds.get(name), parameters) for name, parameters in kind.single_steps(clean)]
-
-
-def _members(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
-    """The set as a plain query on leads, whatever joins and order the given one has."""
-    return Lead.objects.filter(account=account, pk__in=leads.order_by().values("pk"))
-
-
-def _judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
-    """The members, each with `opposite` (an open change of one of the families by another kind) and `so` (none of the
-    steps would change anything)."""
-    changing: list[Exists | Q] = []
-    opposite: list[Exists] = []
-    for kind, parameters in steps:
-        open_of_family = LeadChange.objects.filter(lead=OuterRef("pk"), family=kind.family(parameters), status__in=OPEN)
-        opposite.append(Exists(open_of_family.exclude(kind=kind.name)))
-        if kind.already_so is None:
-            changing.append(Q(pk__isnull=False))
-            continue
-        already = kind.already_so(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
-        changing.append(Exists(open_of_family) | ~Exists(already))
-    return _members(account, leads).annotate(
-        opposite=Case(
-            When(functools.reduce(operator.or_, (Q(each) for each in opposite)), then=Value(True)),
-            default=Value(False),
-            output_field=BooleanField(),
-        ),
-        so=Case(
-            When(gone_at__isnull=False, then=Value(False)),
-            When(functools.reduce(operator.or_, (Q(each) for each in changing)), then=Value(False)),
-            default=Value(True),
-            output_field=BooleanField(),
-        ),
-    )
-
-
-def preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, parameters: Mapping[str, Any]) -> Preview:
-    """Count what `record_run` would do with the same arguments. Reads only."""
-    steps = _steps(kind, parameters)
-    will = Q(gone_at=None, so=False)
-    counts = _judged(account, leads, steps).aggregate(
-        total=Count("pk"),
-        will_change=Count("pk", filter=will),
-        already_so=Count("pk", filter=Q(so=True)),
-        gone=Count("pk", filter=Q(gone_at__isnull=False)),
-        id_not_known=Count("pk", filter=will & Q(kartra_id=None)),
-        opposite_waiting=Count("pk", filter=will & Q(opposite=True)),
-        never_read=Count("pk", filter=Q(read_at=None, gone_at=None)),
-        oldest_read_at=Min("read_at", filter=Q(gone_at=None)),
-    )
-    return Preview(**counts, calls_per_lead=_calls_per_lead(steps))
-
-
-def _calls_per_lead(steps: Sequence[Step]) -> int:
-    if any(kind.name == "create_lead" for kind, _ in steps):
-        return 1 + sum(kind.name == "subscribe_calendar" for kind, _ in steps)
-    return max(1, sum(not kind.repeatable for kind, _ in steps))
 
 
 def record(
@@ -151,6 +59,7 @@ def record_all(
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
         raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
+    _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
         _check_members(only, kind, clean, 1)
         recorded = [
@@ -165,7 +74,7 @@ def record_all(
                 why=why,
                 requested_at=timezone.now(),
             )
-            for step, given in _steps(kind, clean)
+            for step, given in steps_of(kind, clean)
         ]
         announce(lead.account_id)
     return recorded
@@ -198,7 +107,25 @@ def create_lead(
         return record_all(lead, kinds.get("create_lead"), parameters, by=by, why=why)
 
 
+def _check_person(
+    by: Author, account: Account, size: int, kind: kinds.Kind | None = None, clean: Mapping[str, Any] | None = None
+) -> None:
+    """Whether this is within what the person may ask for alone."""
+    try:
+        staff.check_account(by, account)
+        staff.check_run(by, size)
+        if kind is not None and clean is not None and kind.name == "refund_transaction":
+            staff.check_refund(by, *kinds.refund_amounts(account, clean))
+    except staff.NotAllowed as problem:
+        raise CannotRecord(str(problem)) from None
+
+
 def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+    for part, parameters in kind.parts(clean):
+        _check_part(leads, part, parameters, size)
+
+
+def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
     most = kind.most(clean)
     if most is not None and size > most:
         raise CannotRecord(
@@ -224,9 +151,12 @@ def record_run(
     why: str = "",
     name: str = "",
     expected: int | None = None,
+    choices: Choices = NO_CHOICES,
+    approved_by: Author = None,
 ) -> BulkRun:
     """Freeze the set of leads as the members of a new run and start it. Returns the run, already running (or, where
-    nothing is to be sent, finished). A kind of several steps makes one change for each step and lead.
+    nothing is to be sent, finished). A kind of several steps makes one change for each step and lead. `approved_by`: who
+    started it for `by`.
 
     Over BATCH leads it is frozen in several transactions and is `preparing` meanwhile, which the pusher leaves alone.
     Raises BadParameters, or CannotRecord if the set is empty or leaves the account; then nothing is recorded.
@@ -234,11 +164,12 @@ def record_run(
     clean = kind.clean(account, parameters)
     if leads.exclude(account=account).exists():
         raise CannotRecord("These leads are of more than one account. Choose the leads of one account first.")
-    members = _members(account, leads)
+    members = members_of(account, leads)
     size = members.count()
     if not size:
         raise CannotRecord("No leads are chosen, so there is nothing to do.")
-    steps = _steps(kind, clean)
+    _check_person(approved_by or by, account, size, kind, clean)
+    steps = steps_of(kind, clean)
     now = timezone.now()
     with transaction.atomic():
         _check_members(members, kind, clean, size)
@@ -250,9 +181,10 @@ def record_run(
             created_by=user_of(by),
             why=why,
             expected=size if expected is None else expected,
+            approved_by=user_of(approved_by),
         )
         if size <= BATCH:
-            _freeze(run, members, steps, now)
+            _freeze(run, members, steps, now, choices)
             runs.start(run)
     if size > BATCH:
         # The ids first, so that the set is the one of this moment whatever happens between the batches.
@@ -260,21 +192,96 @@ def record_run(
         for first in range(0, len(ids), BATCH):
             low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
             with transaction.atomic():
-                _freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now)
+                _freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now, choices)
         runs.start(run)
     return run
 
 
-def _freeze(run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime) -> None:
+def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next] = ()) -> BulkRun:
+    """Record a new run that takes back what this one changed and that is still as it left it; `also`: what happened next
+    and is to be taken back with it. Returns the new run, already running.
+
+    Raises CannotRecord while the run, or an undo of it, is under way, and where nothing is left to take back.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        run = BulkRun.objects.select_for_update(of=("self",)).select_related("account").get(pk=run.pk)
+        if not run.has_ended:
+            raise CannotRecord("This bulk action is still under way. Cancel it first; then undo what was done of it.")
+        if run.undone_by.under_way().exists():
+            raise CannotRecord("This bulk action is being undone already.")
+        groups = undoing.groups(run)
+        plan = [
+            (group.inverse, undoing.sorted_changes(run, group.kind, group.parameters).filter(fate=undoing.STANDS))
+            for group in groups
+            if group.inverse and group.number[undoing.STANDS]
+        ]
+        back = [(each.back, aftermath.leads_of(run, each)) for each in also if each.back]
+        edited = [each for each in undoing.edits(run) if each[1] == undoing.STANDS]
+        if not plan and not back and not edited:
+            raise CannotRecord(
+                "Nothing of this bulk action is left to take back: it changed nothing, or all has changed since."
+            )
+        size = undoing.number_standing(run, groups)
+        _check_person(by, run.account, size)
+        steps = [step for step, _ in (*plan, *back)]
+        undone = BulkRun.objects.create(
+            account=run.account,
+            name=f"Undo: {run.name}"[:200],
+            kind=kinds.SEVERAL.name,
+            parameters={"steps": [[kind.name, parameters] for kind, parameters in steps]},
+            undoes=run,
+            created_by=user_of(by),
+            why=why,
+            expected=size,
+        )
+        _record_edits(undone, edited, now)
+    sets = [(step, Lead.objects.filter(pk__in=standing.values("lead"))) for step, standing in plan] + back
+    for step, leads in sets:
+        ids = list(leads.order_by("pk").values_list("pk", flat=True))
+        for first in range(0, len(ids), BATCH):
+            low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
+            with transaction.atomic():
+                _freeze_step(undone, leads.filter(pk__gte=low, pk__lte=high), step, now, NO_CHOICES)
+    runs.start(undone)
+    return undone
+
+
+def _record_edits(run: BulkRun, edited: Sequence[tuple[LeadChange, str, dict[str, Any]]], now: dt.datetime) -> None:
+    """Give fields back the values they had, unless somebody changes them in Kartra meanwhile."""
+    kind = kinds.get("update_lead")
+    LeadChange.objects.bulk_create(
+        (
+            LeadChange(
+                account_id=run.account_id,
+                lead=change.lead,
+                run=run,
+                kind=kind.name,
+                parameters=before,
+                family=kind.family(before),
+                seen={name: [change.parameters[name]] for name in before},
+                requested_by_id=run.created_by_id,
+                why=run.why,
+                requested_at=now,
+            )
+            for change, _, before in edited
+        ),
+        batch_size=1000,
+    )
+
+
+def _freeze(
+    run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
+) -> None:
     """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason."""
     for step in steps:
-        _freeze_step(run, members, step, now)
+        _freeze_step(run, members, step, now, choices)
 
 
-def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime) -> None:
+def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
     kind, parameters = step
-    judged = _judged(run.account, members, [step]).order_by("pk")
-    idle = Q(gone_at__isnull=False) | Q(so=True)
+    chosen = judged(run.account, members, [step]).order_by("pk")
+    idle = Q(gone_at__isnull=False) | judging.idle(0, choices)
 
     def text(value: str) -> Value:
         return Value(value, output_field=TextField())
@@ -295,15 +302,18 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
         ),
         "reason": Case(
             When(gone_at__isnull=False, then=text(Reason.GONE)),
-            When(so=True, then=text(Reason.ALREADY_SO)),
+            When(judging.left_out(0, choices), then=text(Reason.LEFT_OUT)),
+            When(judging.already_so(0, choices), then=text(Reason.ALREADY_SO)),
             default=text(""),
             output_field=CharField(),
         ),
         "code": text(""),
         "message": text(""),
-        "closed_why": text(""),
-        "alone": Value(False, output_field=BooleanField()),
-        "not_done": Value(0),
+        "anyway": Case(
+            When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
+        )
+        if choices.anyway
+        else Value(False, output_field=BooleanField()),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
         "why": text(run.why),
         "requested_at": Value(now, output_field=DateTimeField()),
@@ -313,11 +323,15 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
             output_field=DateTimeField(),
         ),
     }
-    _insert_select(judged, columns)
+    _insert_select(chosen, columns)
 
 
 def _insert_select(rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
     """One INSERT … SELECT of changes: `columns` are, by name, an expression or the name of what the rows have."""
+    columns = dict(columns)
+    for field in LeadChange._meta.concrete_fields:  # what has no say here has the default of its column
+        if field.column and field.column not in columns and not field.primary_key and not field.null:
+            columns[field.column] = Value(field.get_default(), output_field=type(field)())
     annotations = {f"new_{name}": each for name, each in columns.items() if not isinstance(each, str)}
     selected = [each if isinstance(each, str) else f"new_{name}" for name, each in columns.items()]
     sql, given = rows.annotate(**annotations).values_list(*selected).query.sql_with_params()
@@ -332,6 +346,7 @@ def record_again(
 ) -> BulkRun:
     """A new run with a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are left out
     with that reason. One INSERT … SELECT. Raises CannotRecord if money is among them: that is asked for one by one."""
+    _check_person(by, account, refused.count())
     kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
     if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
         raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
@@ -358,11 +373,6 @@ def record_again(
             When(gone, then=text(ChangeStatus.SKIPPED)), default=text(ChangeStatus.WAITING), output_field=CharField()
         ),
         "reason": Case(When(gone, then=text(Reason.GONE)), default=text(""), output_field=CharField()),
-        "code": text(""),
-        "message": text(""),
-        "closed_why": text(""),
-        "alone": Value(False, output_field=BooleanField()),
-        "not_done": Value(0),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
         "why": text(why),
         "requested_at": Value(now, output_field=DateTimeField()),
@@ -375,3 +385,18 @@ def record_again(
     _insert_select(refused.order_by("pk"), columns)
     runs.start(run)
     return run
+
+
+__all__ = [
+    "CannotRecord",
+    "Choices",
+    "Preview",
+    "create_lead",
+    "lead_to_create",
+    "preview",
+    "record",
+    "record_again",
+    "record_all",
+    "record_run",
+    "undo",
+]

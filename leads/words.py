@@ -1,23 +1,27 @@
 """The words people see for the states of the code. Pages, messages and commands take them from here."""
 
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
 from leads.models import ChangeStatus, RunState
 
-STATUS_WORDS: dict[str, str] = {
-    ChangeStatus.WAITING: "queued",
-    ChangeStatus.SENDING: "sending",
-    ChangeStatus.UNKNOWN: "checking with Kartra",
-    ChangeStatus.UNDECIDED: "needs your decision",
-    ChangeStatus.ACCEPTED: "done",
-    ChangeStatus.REJECTED: "refused by Kartra",
-    ChangeStatus.SKIPPED: "nothing to do",
-    ChangeStatus.CANCELLED: "cancelled",
+STATUS_WORDS: dict[str, Any] = {
+    ChangeStatus.WAITING: _("queued"),
+    ChangeStatus.SENDING: _("sending"),
+    ChangeStatus.UNKNOWN: _("checking with Kartra"),
+    ChangeStatus.UNDECIDED: _("needs your decision"),
+    ChangeStatus.ACCEPTED: _("done"),
+    ChangeStatus.REJECTED: _("refused by Kartra"),
+    ChangeStatus.SKIPPED: _("nothing to do"),
+    ChangeStatus.CANCELLED: _("cancelled"),
 }
 
-RUN_WORDS: dict[str, str] = {
-    RunState.PREPARING: "preparing",
-    RunState.RUNNING: "running",
-    RunState.PAUSED: "paused",
-    RunState.CANCELLING: "cancelling",
-    RunState.FINISHED: "finished",
-    RunState.CANCELLED: "cancelled",
+RUN_WORDS: dict[str, Any] = {
+    RunState.PREPARING: _("preparing"),
+    RunState.RUNNING: _("running"),
+    RunState.PAUSED: _("paused"),
+    RunState.CANCELLING: _("cancelling"),
+    RunState.FINISHED: _("finished"),
+    RunState.CANCELLED: _("cancelled"),
 }

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 
 from integrations import calls, tasks, webhooks
@@ -45,6 +46,7 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]
 def _fresh_caches() -> None:
     webhooks._doors.clear()
     calls._transport.cache_clear()
+    cache.clear()
 
 
 @pytest.fixture

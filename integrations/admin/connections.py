@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from integrations import calls, catalogue_reads, custom_fields, receipts, switch
@@ -133,6 +133,10 @@ class ConnectionAdmin(ModelAdmin):
             self.message_user(request, "Sending goes on with the new keys.", messages.SUCCESS)
         Door.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
         self.message_user(request, obj.check_result, messages.SUCCESS)
+
+    def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:
+        """From a new connection on to what comes next: the checklist."""
+        return HttpResponseRedirect(f"{reverse('admin:setup')}?connection={obj.pk}")
 
     @admin.display(description="name")
     def name(self, connection: Connection) -> str:

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from integrations import console
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, Connection
-from kartra_mirror.admin.unfold_adapter import style
+from kartra_mirror.admin.unfold_adapter import only_mine, style
 
 LONGEST = 100_000
 
@@ -44,7 +44,7 @@ def page(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if not user.has_perm("integrations.use_console"):
         raise PermissionDenied
-    form = ConsoleForm(request.POST or None)
+    form = only_mine(ConsoleForm(request.POST or None), user)
     answer: str | None = None
     if request.method == "POST" and form.is_valid():
         try:

@@ -138,7 +138,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         text = as_text(bytes(delivery.body))
         with contextlib.suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        return format_html('<pre class="km-raw">{}</pre>', _SECRET.sub(r"\1(hidden)", text[:200_000]))
+        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', _SECRET.sub(r"\1(hidden)", text[:200_000]))
 
 
 def _replay_words(entry: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import Q, QuerySet
 
 from integrations.models import Connection
-from leads.models import Lead, normal_email
+from leads.models import Lead, Segment, normal_email
 
 
 def add_connection(parser: CommandParser) -> None:
@@ -54,4 +54,16 @@ def leads_named(connection: Connection, given: list[str]) -> QuerySet[Lead]:
             f"Our copy has no lead {', '.join(missing)}. Read it from Kartra first: "
             f'manage.py pull --connection "{connection.name}" --lead {missing[0]}'
         )
+    return found
+
+
+def segment_named(connection: Connection, name: str) -> Segment:
+    """The segment of this name; else a CommandError that lists the names."""
+    segments = Segment.objects.filter(account=connection.account_id)
+    found = segments.filter(name__iexact=name.strip()).first()
+    if found is None:
+        names = (
+            ", ".join(segments.values_list("name", flat=True)) or "none yet; save one from a filter of the leads list"
+        )
+        raise CommandError(f"There is no segment called {name}. There are: {names}.")
     return found

@@ -12,7 +12,7 @@ from django.urls import reverse
 from integrations import calls, custom_fields
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection
-from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
+from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, only_mine, style
 from leads import kinds
 from leads.models import CustomField, CustomFieldType
 
@@ -58,7 +58,7 @@ class CustomFieldAdmin(ReadOnlyAdmin):
         """Make a field in Kartra, at once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = CustomFieldForm(request.POST or None)
+        form = only_mine(CustomFieldForm(request.POST or None), request.user)
         warned: list[str] = []
         if request.method == "POST" and form.is_valid():
             warned = kinds.warnings({"options": form.cleaned_data["options"]})

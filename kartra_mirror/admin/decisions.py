@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from integrations.settle import remedy
-from leads import decisions, kinds
+from leads import decisions, kinds, staff
 from leads.models import ChangeStatus, LeadChange, Reason
 
 PER_PAGE = 50
@@ -25,21 +25,26 @@ WHAT_TO_DO = {
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """All that waits for a decision, oldest first."""
+    """All that waits for a decision, oldest first; of one `reason`, if asked for."""
     user: Any = request.user
     if not user.has_perm("leads.view_leadchange"):
         raise PermissionDenied
-    rows = LeadChange.objects.filter(status=ChangeStatus.UNDECIDED).select_related("lead", "run", "requested_by")
+    rows = staff.only_mine(LeadChange.objects.filter(status=ChangeStatus.UNDECIDED), user)
+    rows = rows.select_related("lead", "run", "requested_by")
+    reason = request.GET.get("reason", "")
+    if reason:
+        rows = rows.filter(reason=reason)
     shown = Paginator(rows.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
     return TemplateResponse(
-        request, "admin/decisions.html", {**context, "title": "Needs your decision", "shown": shown}
+        request, "admin/decisions.html", {**context, "title": "Needs your decision", "shown": shown, "reason": reason}
     )
 
 
 def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
     """One change with its evidence. A POST decides."""
     user: Any = request.user
-    change = LeadChange.objects.select_related("lead__account", "run", "requested_by").filter(pk=pk).first()
+    rows = staff.only_mine(LeadChange.objects.filter(pk=pk), user)
+    change = rows.select_related("lead__account", "run", "requested_by").first()
     if not user.has_perm("leads.view_leadchange"):
         raise PermissionDenied
     if change is None:

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from integrations.settle import remedy
-from leads import changes, failures, kinds
+from leads import changes, failures, kinds, staff
 from leads.models import Account, LeadChange
 
 
@@ -22,7 +22,9 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST":
         return _do(request)
-    found = failures.groups(LeadChange.objects.failed())
+    failed = _failed(user)
+    only = {name: request.GET[name] for name in ("kind", "code") if name in request.GET}
+    found = failures.groups(failed.filter(**only))
     accounts = Account.objects.in_bulk({group.account_id for group in found})
     shown = [
         {
@@ -30,23 +32,26 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             "account": accounts[group.account_id],
             "remedy": remedy(group.code),
             "query": _query(group),
-            "may_retry": not kinds.get(group.kind).money and user.has_perm(kinds.get(group.kind).permission),
+            "may_retry": not kinds.get(group.kind).money
+            and user.has_perm(kinds.get(group.kind).permission)
+            and (group.number == 1 or user.has_perm(staff.BULK)),
         }
         for group in found
     ]
     total = sum(group.number for group in found)
     return TemplateResponse(
         request, "admin/failures.html",
-        {**context, "title": "Failed changes", "groups": shown, "total": total, "may_close": user.has_perm("leads.decide_change")},
+        {**context, "title": "Failed changes", "groups": shown, "total": total, "may_close": user.has_perm("leads.decide_change"),
+         "may_export": user.has_perm(staff.EXPORT), "only": only},
     )  # fmt: skip
 
 
 def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """The members of one group as a file."""
     user: Any = request.user
-    if not user.has_perm("leads.view_leadchange"):
+    if not (user.has_perm("leads.view_leadchange") and user.has_perm(staff.EXPORT)):
         raise PermissionDenied
-    members = _members(request.GET).select_related("lead").order_by("pk")
+    members = _members(user, request.GET).select_related("lead").order_by("pk")
     response = StreamingHttpResponse(_lines(members), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="failed-changes.csv"'
     return response
@@ -74,17 +79,22 @@ def _query(group: failures.Group) -> dict[str, Any]:
     return {"account": group.account_id, "kind": group.kind, "family": group.family, "code": group.code}
 
 
-def _members(given: Any) -> Any:
+def _failed(user: Any) -> Any:
+    """What failed in the person's accounts."""
+    return staff.only_mine(LeadChange.objects.failed(), user)
+
+
+def _members(user: Any, given: Any) -> Any:
     if not str(given.get("account", "")).isdecimal() or given.get("kind") not in kinds.ALL:
         raise Http404
-    return LeadChange.objects.failed().filter(
+    return _failed(user).filter(
         account=int(given["account"]), kind=given["kind"], family=given.get("family", ""), code=given.get("code", "")
     )
 
 
 def _do(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
-    members = _members(request.POST)
+    members = _members(user, request.POST)
     back = HttpResponseRedirect(reverse("admin:failures"))
     why = request.POST.get("why", "").strip()[:500]
     if request.POST.get("do") == "close":

@@ -11,7 +11,7 @@ from integrations import calls, money, refresh
 from integrations.calls import Priority
 from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection
-from kartra_mirror.admin.unfold_adapter import style
+from kartra_mirror.admin.unfold_adapter import only_mine, style
 from leads import forgetting, mirror
 from leads.models import BulkRun, Transaction
 
@@ -29,7 +29,7 @@ class FindForm(forms.Form):
 
 def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask about an email or id; the answer says yes or no and offers to keep the lead in our copy."""
-    form = FindForm("Email or Kartra id", "", _given(request))
+    form = only_mine(FindForm("Email or Kartra id", "", _given(request)), request.user)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         connection, named = form.cleaned_data["connection"], form.cleaned_data["named"]
@@ -74,7 +74,7 @@ def _lead_answer(asked: refresh.Asked, named: str, known: Any) -> dict[str, Any]
 
 def transaction_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask about a transaction's id."""
-    form = FindForm("Transaction id", "The number Kartra gave it.", _given(request))
+    form = only_mine(FindForm("Transaction id", "The number Kartra gave it.", _given(request)), request.user)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         connection, named = form.cleaned_data["connection"], form.cleaned_data["named"].strip()

@@ -4,29 +4,27 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template.defaultfilters import date
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from integrations import calls, money, refresh, tasks
 from integrations.kartra.errors import KartraError
-from kartra_mirror.admin import finding, lead_create, lead_page, prepare
-from kartra_mirror.admin.lead_filters import (
-    WISHES,
-    CountryFilter,
-    ListFilter,
-    SequenceFilter,
-    StateFilter,
-    TagFilter,
-    WishFilter,
-)
-from kartra_mirror.admin.runs import connection_of
-from kartra_mirror.admin.unfold_adapter import ModelAdmin, RelatedDropdownFilter
-from leads import decisions, kinds, mirror
-from leads.models import Account, Lead, LeadChange, Reason
+from kartra_mirror.admin import finding, lead_create, lead_page, prepare, segments
+from kartra_mirror.admin.lead_filters import LeadFilter
+from kartra_mirror.admin.runs import tell_ended
+from kartra_mirror.admin.speed import connection_of
+from kartra_mirror.admin.unfold_adapter import ModelAdmin, search_media
+from leads import decisions, filters, kinds, mirror, staff
+from leads.filters import WISHES
+from leads.models import Account, Lead, LeadChange, LeadTag, Reason, Segment
+
+TAGS_SHOWN = 3
+SEGMENTS_SHOWN = 30
 
 
 @admin.action(description="Update from Kartra")
@@ -45,17 +43,20 @@ def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) 
 
 @admin.register(Lead)
 class LeadAdmin(ModelAdmin):
-    list_display = ["who", "email", "kartra_id", "country", "score", "wishes", "as_of"]
+    list_display = ["who", "email", "kartra_id", "tags", "country", "score", "joined", "wishes", "as_of"]
     list_display_links = ["who"]
-    list_filter = [
-        ("account", RelatedDropdownFilter), TagFilter, ListFilter, SequenceFilter, CountryFilter, WishFilter, StateFilter,
-    ]  # fmt: skip
-    search_fields = ["email", "first_name", "last_name", "phone", "company", "=kartra_id"]
+    list_filter = [LeadFilter]
+    search_fields = [*filters.SEARCHED, "=kartra_id"]
     search_help_text = "Email, name, phone, company or Kartra id"
     ordering = ["-pk"]
     actions = [*(prepare.draft_action(kind) for kind in kinds.IN_BULK.values()), read_again]
     actions_selection_counter = True
+    show_facets = admin.ShowFacets.NEVER
     change_list_template = "admin/leads/lead/list.html"
+
+    @property
+    def media(self) -> Any:
+        return super().media + search_media()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
@@ -81,6 +82,7 @@ class LeadAdmin(ModelAdmin):
             super()
             .get_queryset(request)
             .defer("extra", "custom_values", "notes")
+            .prefetch_related(Prefetch("leadtags", LeadTag.objects.select_related("tag").order_by("tag__name")))
             .annotate(
                 **{
                     f"has_{status.value}": Exists(LeadChange.objects.filter(lead=OuterRef("pk"), status=status))
@@ -96,6 +98,17 @@ class LeadAdmin(ModelAdmin):
             return format_html("{} {}", name, _badge("deleted in Kartra", "bad"))
         return format_html("{} {}", name, _badge("not in Kartra yet", "waiting")) if lead.absent_at else name
 
+    @admin.display(description="tags")
+    def tags(self, lead: Lead) -> str:
+        names = [row.tag.name for row in lead.leadtags.all()]
+        shown = format_html_join(" ", '<span class="km-chip">{}</span>', ((name,) for name in names[:TAGS_SHOWN]))
+        more = len(names) - TAGS_SHOWN
+        return format_html("{} +{}", shown, more) if more > 0 else shown or "—"
+
+    @admin.display(description="joined", ordering="date_joined")
+    def joined(self, lead: Lead) -> Any:
+        return date(timezone.localtime(lead.date_joined), "j M Y") if lead.date_joined else "—"
+
     @admin.display(description="requested")
     def wishes(self, lead: Lead) -> str:
         badges = [_badge(words, status.value) for status, words in WISHES if getattr(lead, f"has_{status.value}")]
@@ -106,6 +119,27 @@ class LeadAdmin(ModelAdmin):
         if lead.dirty_at:
             return _badge("update due", "waiting")
         return lead.read_at or _badge("never read", "waiting")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str
+    ) -> tuple[QuerySet[Lead], bool]:
+        return filters.search(queryset, search_term), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with what it is filtered by in words and the segments at hand."""
+        user: Any = request.user
+        tell_ended(request)
+        conditions = segments.conditions_of(request.GET.urlencode())
+        context = {
+            "conditions": filters.in_words(conditions),
+            "conditions_query": segments.query_of(conditions),
+            "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
+            "segments": staff.only_mine(Segment.objects.order_by("name"), user)[:SEGMENTS_SHOWN]
+            if user.has_perm("leads.view_segment")
+            else [],
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

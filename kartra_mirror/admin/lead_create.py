@@ -7,9 +7,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from integrations import switch
+from kartra_mirror.admin.drafting import DraftForm
 from kartra_mirror.admin.grouping import groups, show_what_may_be_asked
-from kartra_mirror.admin.prepare import DraftForm, check_steps
-from kartra_mirror.admin.runs import connection_of
+from kartra_mirror.admin.prepare import check_steps
+from kartra_mirror.admin.speed import connection_of
 from leads import changes, kinds
 from leads.models import Account, Lead
 

@@ -1,104 +1,92 @@
-"""Filters of the leads list."""
+"""The filter of the leads list: every condition of `leads.filters` as inputs, each also as "leave out"."""
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from kartra_mirror.admin.unfold_adapter import DropdownFilter
-from leads.models import (
-    Account,
-    ChangeStatus,
-    Lead,
-    LeadChange,
-    LeadTag,
-    ListSubscription,
-    MailingList,
-    Sequence,
-    SequenceEnrollment,
-    Tag,
-)
+from kartra_mirror.admin.unfold_adapter import style
+from leads import filters, staff
+from leads.filters import NOT, Condition, Part
+from leads.models import Lead
 
-WISHES = (
-    (ChangeStatus.WAITING, "queued"),
-    (ChangeStatus.SENDING, "sending"),
-    (ChangeStatus.UNKNOWN, "checking"),
-    (ChangeStatus.UNDECIDED, "needs your decision"),
-)
+SHORT = 12
+"""Choices up to so many are boxes to tick; more are searched while typing."""
 
 
-class _ThingFilter(DropdownFilter):
-    """Leads that have a thing of the catalogue, chosen by name. `ties` joins leads to it by its column `key`."""
+class LeadFilter(admin.ListFilter):
+    """All conditions in one; its parameters are those of `leads.filters`."""
 
-    model: type[Any]
-    ties: type[Any]
-    key: str
-    only: ClassVar[dict[str, Any]] = {}
+    title = "leads"
+    template = "admin/leads/lead/filter.html"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, str]]:
-        many = Account.objects.count() > 1
-        rows = self.model.objects.order_by("name").values_list("pk", "name", "account__name")[:1000]
-        return [(str(pk), f"{name} ({account})" if many else name) for pk, name, account in rows]
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Any], model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.given: dict[str, list[str]] = {
+            name: params.pop(name) for name in self.expected_parameters() if name in params
+        }
+        self.accounts = staff.accounts_of(request.user)
+        self.used_parameters = dict(self.given)
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return list(filters.PARAMETERS)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
-        value = self.value()
-        if not value or not value.isdecimal() or len(value) > 18:
-            return queryset
-        return queryset.filter(
-            Exists(self.ties.objects.filter(**{self.key: int(value)}, **self.only, lead=OuterRef("pk")))
-        )
+        return filters.matching(queryset, self.given)
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        """The conditions by group, each with its inputs; those in use are open."""
+        form = FilterForm(self.given, self.accounts)
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for condition in filters.ALL:
+            shown = {
+                "label": condition.label,
+                "fields": [form[part.name] for part in condition.parts],
+                "left_out": [form[f"{NOT}{part.name}"] for part in condition.parts],
+                "used": any(part.name in self.given for part in condition.parts),
+                "leaves_out": any(f"{NOT}{part.name}" in self.given for part in condition.parts),
+            }
+            groups.setdefault(condition.group, []).append(shown)
+        for title, conditions in groups.items():
+            yield {"title": title, "conditions": conditions}
 
 
-class TagFilter(_ThingFilter):
-    title, parameter_name, model, ties, key = "tag", "tag", Tag, LeadTag, "tag"
+class FilterForm(forms.Form):
+    """The inputs of all conditions, filled with what was given. It is shown; `leads.filters` reads."""
+
+    def __init__(self, given: dict[str, list[str]], accounts: frozenset[int] | None) -> None:
+        initial = {name: values if len(values) > 1 else values[0] for name, values in given.items() if values}
+        super().__init__(initial=initial, auto_id="filter_%s", label_suffix="")
+        asked: dict[Any, list[tuple[str, str]]] = {}
+        for condition in filters.ALL:
+            for part in condition.parts:
+                if part.choices and part.choices not in asked:
+                    asked[part.choices] = part.choices(accounts)
+                choices = asked[part.choices] if part.choices else []
+                self.fields[part.name] = _field(condition, part, choices)
+                self.fields[f"{NOT}{part.name}"] = _field(condition, part, choices)
+                for name in (part.name, f"{NOT}{part.name}"):
+                    if name in given and part.type in ("ids", "texts"):
+                        self.initial[name] = given[name]
+        style(self)
 
 
-class ListFilter(_ThingFilter):
-    title, parameter_name, model, ties, key = "list", "list", MailingList, ListSubscription, "mailing_list"
-    only: ClassVar[dict[str, Any]] = {"active": True}
-
-
-class SequenceFilter(_ThingFilter):
-    title, parameter_name, model, ties, key = "sequence", "sequence", Sequence, SequenceEnrollment, "sequence"
-
-
-class WishFilter(DropdownFilter):
-    title, parameter_name = "requested change", "wish"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, str]]:
-        return [(str(status.value), words) for status, words in WISHES]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
-        if self.value() not in [status.value for status, _ in WISHES]:
-            return queryset
-        return queryset.filter(Exists(LeadChange.objects.filter(lead=OuterRef("pk"), status=self.value())))
-
-
-class StateFilter(DropdownFilter):
-    title, parameter_name = "state of our copy", "copy"
-    CHOICES: ClassVar[dict[str, tuple[str, dict[str, Any]]]] = {
-        "here": ("in Kartra", {"gone_at": None}),
-        "gone": ("deleted in Kartra", {"gone_at__isnull": False}),
-        "due": ("update due", {"dirty_at__isnull": False}),
-        "unread": ("never read", {"read_at": None}),
-        "no_id": ("Kartra id not known", {"kartra_id": None}),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, str]]:
-        return [(key, words) for key, (words, _) in self.CHOICES.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
-        choice = self.CHOICES.get(self.value() or "")
-        return queryset.filter(**choice[1]) if choice else queryset
-
-
-class CountryFilter(DropdownFilter):
-    title, parameter_name = "country", "country"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, str]]:
-        names = Lead.objects.exclude(country="").order_by("country").values_list("country", flat=True).distinct()[:300]
-        return [(name, name) for name in names]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
-        return queryset.filter(country=self.value()) if self.value() else queryset
+def _field(condition: Condition, part: Part, choices: list[tuple[str, str]]) -> forms.Field:
+    told: dict[str, Any] = {"label": part.label, "required": False, "help_text": part.help_text}
+    if part.type in ("ids", "texts"):
+        boxes = len(choices) <= SHORT
+        widget = forms.CheckboxSelectMultiple() if boxes else forms.SelectMultiple(attrs={"style": "width: 100%"})
+        return forms.MultipleChoiceField(choices=choices, widget=widget, **told)
+    if part.type == "choice":
+        return forms.ChoiceField(choices=[("", "—"), *choices], **told)
+    if part.type == "number":
+        return forms.IntegerField(**told)
+    if part.type == "day":
+        return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **told)
+    return forms.CharField(**told)

@@ -12,7 +12,7 @@ from kartra_mirror.admin import provenance
 from kartra_mirror.admin.grouping import BESIDES, LEAVING, groups, show_what_may_be_asked
 from kartra_mirror.admin.lead_create import say_recorded
 from kartra_mirror.admin.prepare import check_steps
-from kartra_mirror.admin.runs import connection_of
+from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, decisions, kinds
 from leads.kinds.profile import CUSTOM, of_profile

@@ -17,7 +17,7 @@ from django.urls import URLPattern, path
 from integrations import switch
 from kartra_mirror.admin import finding
 from kartra_mirror.admin.lead_create import say_recorded
-from kartra_mirror.admin.runs import connection_of
+from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import changes, kinds
 from leads.kinds.billing import REFUNDABLE, WHOLE, given_back

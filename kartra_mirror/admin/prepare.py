@@ -4,30 +4,31 @@ The selection is kept as the leads list's query, or as the ids of one page; neve
 """
 
 import copy
-import datetime as dt
 from typing import Any
 
-from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.text import capfirst
 
-from integrations import switch
-from integrations.models import Connection
-from integrations.translate import ENCODINGS
+from integrations import tasks
+from kartra_mirror.admin import approvals, preview
+from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
-from kartra_mirror.admin.unfold_adapter import style
-from leads import changes, kinds
-from leads.kinds.base import stored
-from leads.models import Account, BulkRun, Lead, RunDraft
+from kartra_mirror.admin.speed import connection_of
+from leads import changes, judging, kinds, mirror
+from leads.models import Account, BulkRun, Lead, LeadChange, RunDraft
+
+MOST_KINDS = 8
+LISTS = {"subscribe_list", "update_lead"}
+"""Kinds that can put somebody on a list again."""
 
 
 def draft_action(kind: kinds.Kind) -> Any:
@@ -52,59 +53,35 @@ def new_draft(request: HttpRequest, kind: kinds.Kind, selection: dict[str, Any])
     return RunDraft.objects.create(created_by=user, kind=kind.name, selection=selection)
 
 
-class DraftForm(forms.Form):
-    """The kind's own fields, and the reason."""
-
-    def __init__(self, kind: kinds.Kind, account: Account, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.kind, self.account = kind, account
-        self.parameters: dict[str, Any] = {}
-        self.fields.update(kind.fields(account))
-        self.fields["why"] = forms.CharField(
-            label="Why (for your colleagues)", required=False, max_length=500, widget=forms.TextInput()
-        )
-        style(self)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if not self.errors:
-            given = {name: value for name, value in cleaned.items() if name != "why"}
-            try:
-                self.parameters = self.kind.clean(self.account, self.kind.given_in_form(given))
-            except kinds.BadParameters as problem:
-                raise forms.ValidationError(str(problem)) from None
-        return cleaned
-
-
 def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
     """403 unless this person may do every single change that is asked for."""
     user: Any = request.user
-    for name, _ in kind.single_steps(parameters):
-        if not user.has_perm(kinds.get(name).permission):
-            raise PermissionDenied
+    if not all(user.has_perm(each) for each in kinds.permissions(kind, parameters)):
+        raise PermissionDenied
 
 
 def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
-    """The leads of the draft, as they are now: the list's own query is asked again."""
+    """The leads of the draft, as they are now: the list's own query is asked again. Those on whom it was tried are done."""
     if "ids" in draft.selection:
-        return Lead.objects.filter(pk__in=draft.selection["ids"])
-    listing = copy.copy(request)
-    listing.method = "GET"
-    listing.GET = QueryDict(draft.selection["query"])
-    lead_admin = admin.site.get_model_admin(Lead)
-    found: QuerySet[Lead] = lead_admin.get_changelist_instance(listing).get_queryset(listing)
-    return Lead.objects.filter(pk__in=found.order_by().values("pk"))
+        leads = Lead.objects.filter(pk__in=draft.selection["ids"])
+    else:
+        listing = copy.copy(request)
+        listing.method = "GET"
+        listing.GET = QueryDict(draft.selection["query"])
+        lead_admin = admin.site.get_model_admin(Lead)
+        found: QuerySet[Lead] = lead_admin.get_changelist_instance(listing).get_queryset(listing)
+        leads = Lead.objects.filter(pk__in=found.order_by().values("pk"))
+    if draft.tried_id:
+        leads = leads.filter(~Exists(LeadChange.objects.filter(run=draft.tried_id, lead=OuterRef("pk"))))
+    return leads
 
 
 def page(request: HttpRequest, key: Any) -> HttpResponse:
     """Ask, preview, start. GET changes nothing; starting twice makes one run."""
-    draft = RunDraft.objects.select_related("run").filter(key=key, created_by=request.user.pk).first()
+    draft = approvals.find(request, key)
     if draft is None:
         raise Http404
-    kind = kinds.get(draft.kind)
-    user: Any = request.user
-    if not user.has_perm(kind.permission):
-        raise PermissionDenied
+    _check_kinds(request, draft.kinds)
     if draft.run is not None:
         return redirect(draft.run)
     leads = selected(request, draft)
@@ -119,99 +96,185 @@ def page(request: HttpRequest, key: Any) -> HttpResponse:
         messages.warning(request, words)
         return HttpResponseRedirect(back)
     account = accounts[0]
-    if request.method == "POST" and request.POST.get("do") == "start" and draft.parameters:
-        check_steps(request, kind, draft.parameters["clean"])
-        return _start(request, draft, kind, account, leads, back)
-    form = DraftForm(kind, account, request.POST or None, initial=draft.parameters.get("form"))
-    if request.method == "POST" and form.is_valid():
-        check_steps(request, kind, form.parameters)
-        shown_again = {name: stored(value) for name, value in form.cleaned_data.items()}
-        draft.parameters = {"clean": form.parameters, "form": shown_again}
-        draft.save(update_fields=["parameters"])
+    own = draft.created_by_id == request.user.pk
+    do = request.POST.get("do", "") if request.method == "POST" else ""
+    if "clean" in draft.parameters and (answer := _decided(request, draft, account, leads, back, do)):
+        return answer
+    if request.method == "POST" and not own:
+        raise PermissionDenied
+    drafting = Drafting(draft, account, request.POST or None)
+    if do == "add" or do.startswith("remove-"):
+        _change_kinds(request, draft, drafting, do)
         return redirect(draft)
-    show_what_may_be_asked(form, user)
-    shown = _preview(account, leads, kind, draft) if draft.parameters and request.method != "POST" else None
+    if request.method == "POST" and drafting.is_valid():
+        _keep(request, draft, drafting)
+        return redirect(draft)
+    return _show(request, draft, drafting, account, leads, back)
+
+
+def _check_kinds(request: HttpRequest, names: list[str]) -> None:
+    user: Any = request.user
+    if not all(user.has_perm(kinds.get(name).permission) for name in names):
+        raise PermissionDenied
+
+
+def _decided(
+    request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str, do: str
+) -> HttpResponse | None:
+    """The answer to a button below the preview; None if it was none of them."""
+    if do in ("start", "try"):
+        check_steps(request, kind_of(draft), draft.parameters["clean"])
+    if do == "start":
+        return _start(request, draft, account, leads, back)
+    if do == "try":
+        return _try(request, draft, account, leads)
+    if do == "ask":
+        return approvals.ask(request, draft, back)
+    if do == "refuse":
+        return approvals.refuse(request, draft)
+    if do == "read":
+        return _read_doubtful(request, draft, account, leads)
+    return None
+
+
+def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do: str) -> None:
+    """Add a kind to the draft or take a further one away; what was typed stays."""
+    typed = drafting.typed()
+    name = request.POST.get("kind", "")
+    if do == "add" and name in kinds.IN_BULK and len(draft.kinds) < MOST_KINDS:
+        _check_kinds(request, [name])
+        draft.more = [*draft.more, name]
+    number = do.removeprefix("remove-")
+    if number.isdecimal() and 2 <= int(number) <= len(draft.kinds):
+        gone = int(number)
+        draft.more = [each for place, each in enumerate(draft.more, start=2) if place != gone]
+        typed = _closed_up(typed, gone)
+    draft.parameters = {"form": typed}
+    draft.save(update_fields=["more", "parameters"])
+
+
+def _closed_up(typed: dict[str, Any], gone: int) -> dict[str, Any]:
+    """What was typed, with the places behind the one taken away moved up by one."""
+    found = {}
+    for name, value in typed.items():
+        number, dash, rest = name.partition("-")
+        if not (dash and number.isdecimal()):
+            found[name] = value
+        elif int(number) != gone:
+            found[f"{int(number) - (int(number) > gone)}-{rest}"] = value
+    return found
+
+
+def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
+    """Remember what was asked for, to preview it. 403 where a single change of it is not permitted."""
+    user: Any = request.user
+    kind, clean = drafting.together()
+    clean = kind.clean(drafting.account, clean)
+    check_steps(request, kind, clean)
+    chosen = {ANYWAY: bool(request.POST.get(ANYWAY))}
+    chosen[INCLUDE_LEFT] = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
+    mail = bool(request.POST.get("mail") and user.email and settings.MAIL_IS_SET_UP)
+    draft.parameters = {"clean": clean, "form": drafting.typed(), "choices": chosen, "mail": mail}
+    draft.asked_at = draft.refused_at = draft.refused_by = None
+    draft.refused_why = ""
+    draft.save(update_fields=["parameters", "asked_at", "refused_at", "refused_by", "refused_why"])
+
+
+def _show(
+    request: HttpRequest, draft: RunDraft, drafting: Drafting, account: Account, leads: QuerySet[Lead], back: str
+) -> HttpResponse:
+    user: Any = request.user
+    for form in drafting.all:
+        show_what_may_be_asked(form, user)
+    kind, choices = kind_of(draft), choices_of(draft)
+    previewed = "clean" in draft.parameters and request.method != "POST"
+    shown = preview.of(account, leads, kind, draft.parameters["clean"], choices) if previewed else None
+    chosen = shown["counted"].total if shown else leads.count()
     context = {
         **admin.site.each_context(request),
-        "title": kind.label,
+        "title": kind.label if not draft.more else "Several actions in one",
         "opts": BulkRun._meta,
         "draft": draft,
+        "own": draft.created_by_id == user.pk,
         "account": account,
-        "form": form,
-        "chosen": leads.count(),
+        "form": drafting.first,
+        "parts": drafting.shown(),
+        "addable": [each for each in kinds.IN_BULK.values() if user.has_perm(each.permission)],
+        "may_add": len(draft.kinds) < MOST_KINDS,
+        "choices": choices,
+        "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
+        "may_be_mailed": bool(user.email and settings.MAIL_IS_SET_UP),
+        "mail": draft.parameters.get("mail"),
+        "chosen": chosen,
         "back": back,
         "preview": shown,
+        "try_number": preview.TRY,
+        "too_many": approvals.why_not_alone(user, account, chosen),
+        "may_approve": approvals.may_approve(user),
     }
     return TemplateResponse(request, "admin/leads/bulkrun/prepare.html", context)
 
 
-def _preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, draft: RunDraft) -> dict[str, Any]:
-    from kartra_mirror.admin.runs import connection_of, seconds_for
-
-    counted = changes.preview(account, leads, kind, draft.parameters["clean"])
-    connection = connection_of(account)
-    seconds = seconds_for(account, counted.calls)
-    return {
-        "counted": counted,
-        "sentence": capfirst(kind.sentence(draft.parameters["clean"])),
-        "seconds": seconds,
-        "until": timezone.now() + dt.timedelta(seconds=seconds),
-        "mark": _mark(counted),
-        "can_be_undone": bool(kind.inverse),
-        "warnings": [*kinds.warnings(draft.parameters["clean"]), *_safety(connection, kind)],
-        "why_not": switch.why_not_sending(connection)
-        if connection
-        else "This account has no connection to Kartra yet.",
-    }
-
-
-def _safety(connection: Connection | None, kind: kinds.Kind) -> list[str]:
-    """That the safety field would help here, where there is none yet."""
-    names = {name for name, encoding in ENCODINGS.items() if encoding.bears_receipt}
-    if connection is None or connection.receipt_field or kind.name not in names:
-        return []
-    return [
-        "Should Kartra's answer get lost, we may have to ask you whether it was done. Add the safety field in Kartra (on the "
-        "connection's page) and we can tell by ourselves; for points it also saves a read of each lead."
-    ]
-
-
-def _mark(counted: changes.Preview) -> str:
-    """What was previewed, so that what starts is that."""
-    return f"{counted.total}/{counted.will_change}/{counted.already_so}/{counted.gone}"
-
-
-def _start(
-    request: HttpRequest, draft: RunDraft, kind: kinds.Kind, account: Account, leads: QuerySet[Lead], back: str
-) -> HttpResponse:
-    counted = changes.preview(account, leads, kind, draft.parameters["clean"])
-    if _mark(counted) != request.POST.get("mark"):
-        messages.warning(
-            request,
-            f"Meanwhile the leads have changed: now {counted.will_change:,} of {counted.total:,} would change. "
-            "Please look again, then start.",
-        )
+def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str) -> HttpResponse:
+    kind, clean, choices = kind_of(draft), draft.parameters["clean"], choices_of(draft)
+    counted = changes.preview(account, leads, kind, clean, choices)
+    if words := preview.what_changed(request.POST.get("mark", ""), counted):
+        messages.warning(request, words)
         return redirect(draft)
     if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=timezone.now()):
         draft.refresh_from_db()
         return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
+    approved_by = request.user if draft.created_by_id != request.user.pk else None
     try:
         run = changes.record_run(
-            account, leads, kind, draft.parameters["clean"], by=request.user,
-            why=draft.parameters["form"].get("why", ""), expected=counted.will_change,
+            account, leads, kind, clean, by=draft.created_by, why=draft.parameters["form"].get("why", ""),
+            expected=counted.will_change, choices=choices, approved_by=approved_by,
         )  # fmt: skip
     except (kinds.BadParameters, changes.CannotRecord) as error:
         RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
         messages.error(request, str(error))
         return redirect(draft)
     RunDraft.objects.filter(pk=draft.pk).update(run=run)
-    messages.success(
+    if draft.parameters.get("mail"):
+        BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
+    words = 'Started: {} for {} leads. <a href="{}">Watch it</a>'
+    messages.success(request, format_html(words, run.name, f"{counted.will_change:,}", run.get_absolute_url()))
+    return HttpResponseRedirect(back if approved_by is None else run.get_absolute_url())
+
+
+def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
+    """A run over the first few; the draft stays, for the others."""
+    kind, clean, choices = kind_of(draft), draft.parameters["clean"], choices_of(draft)
+    counted = changes.preview(account, leads, kind, clean, choices)
+    if words := preview.what_changed(request.POST.get("mark", ""), counted):
+        messages.warning(request, words)
+        return redirect(draft)
+    if draft.created_by_id != request.user.pk:
+        raise PermissionDenied
+    first = judging.first_to_change(account, leads, kind, clean, choices, preview.TRY)
+    if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=timezone.now()):
+        return redirect(draft)
+    try:
+        run = changes.record_run(
+            account, Lead.objects.filter(pk__in=first), kind, clean, by=request.user, choices=choices,
+            why=draft.parameters["form"].get("why", ""), expected=len(first),
+        )  # fmt: skip
+    except (kinds.BadParameters, changes.CannotRecord) as error:
+        messages.error(request, str(error))
+        RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
+        return redirect(draft)
+    RunDraft.objects.filter(pk=draft.pk).update(started_at=None, tried=run)
+    return redirect(run)
+
+
+def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
+    """Have those read whose "already so" rests on a copy that is due for an update."""
+    doubtful = judging.doubtful(account, leads, judging.steps_of(kind_of(draft), draft.parameters["clean"]))
+    number = mirror.mark_all_dirty(doubtful, timezone.now())
+    if connection := connection_of(account):
+        tasks.ring(tasks.refresh_leads, connection.pk)
+    messages.info(
         request,
-        format_html(
-            'Started: {} for {} leads. <a href="{}">Watch it</a>',
-            run.name,
-            f"{counted.will_change:,}",
-            run.get_absolute_url(),
-        ),
+        f"{number:,} lead{' is' if number == 1 else 's are'} being updated from Kartra. Look again in a moment: the numbers follow.",
     )
-    return HttpResponseRedirect(back)
+    return redirect(draft)

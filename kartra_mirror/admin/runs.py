@@ -3,85 +3,27 @@
 They stand here and not in `leads.admin` because they show Kartra's speed and what stops sending.
 """
 
-import math
+import datetime as dt
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.text import capfirst
 
-from integrations import switch
-from integrations.calls import rate_of
-from integrations.models import Connection
-from integrations.settle import remedy
-from kartra_mirror.admin import prepare
+from kartra_mirror.admin import approvals, prepare, run_files, undo
+from kartra_mirror.admin.progress import failures_of, progress_of, results_of
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
-from leads import kinds, runs
-from leads.models import OPEN, Account, BulkRun, ChangeStatus, Reason, RunState
-from leads.words import RUN_WORDS, STATUS_WORDS
+from leads import aftermath, kinds, runs, staff
+from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason, RunDraft
+from leads.words import RUN_WORDS
 
-RESULTS_SHOWN = 20
-
-
-def connection_of(account: Account) -> Connection | None:
-    """The account's connection, if it has one."""
-    return Connection.objects.filter(account=account).select_related("account", "sending_by").first()
-
-
-def seconds_for(account: Account, calls: int) -> int:
-    """How long so many calls take at the account's speed."""
-    connection = connection_of(account)
-    rate = rate_of(connection) if connection else 19.5
-    return 0 if math.isinf(rate) else math.ceil(calls / rate)
-
-
-def progress_of(run: BulkRun) -> dict[str, Any]:
-    """How far a run is: counts by status (they add up to its members), ended, percent, time left, why nothing moves."""
-    counts = run.changes.counts()
-    members = sum(counts.values())
-    still = sum(counts[status] for status in (ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN))
-    connection = connection_of(run.account)
-    ends = run.ended_at or timezone.now()
-    passed_s = max((ends - run.created_at).total_seconds(), 0.001)
-    sent = counts[ChangeStatus.ACCEPTED] + counts[ChangeStatus.REJECTED]
-    left_s = seconds_for(run.account, still) if run.state == RunState.RUNNING and still else 0
-    return {
-        "state": run.state,
-        "state_words": RUN_WORDS[run.state],
-        "has_ended": run.has_ended,
-        "members": members,
-        "finished": members - still,
-        "percent": 100 if not members else math.floor((members - still) * 100 / members),
-        "counts": [{"status": s, "words": STATUS_WORDS[s], "number": n} for s, n in counts.items()],
-        "per_second": round(sent / passed_s, 1),
-        "left_s": left_s,
-        "why_not": switch.why_not_sending(connection) if connection and not run.has_ended else "",
-    }
-
-
-def failures_of(run: BulkRun) -> list[dict[str, Any]]:
-    """What was refused or needs a decision, by cause, most frequent first, with what to do."""
-    rows = (
-        run.changes.filter(Q(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]) | Q(reason=Reason.GONE))
-        .order_by()
-        .values("kind", "status", "reason", "code", "message")
-        .annotate(number=Count("pk"))
-        .order_by("-number")[:20]
-    )
-    return [
-        {
-            **row,
-            "remedy": remedy(row["code"]) or ("Nothing more is sent for it." if row["reason"] == Reason.GONE else ""),
-            "words": "deleted in Kartra" if row["reason"] == Reason.GONE else STATUS_WORDS[row["status"]],
-            "label": kinds.get(row["kind"]).label,
-        }
-        for row in rows
-    ]
+WAITING_SHOWN = 20
 
 
 def running_badge(request: HttpRequest) -> str:
@@ -90,19 +32,47 @@ def running_badge(request: HttpRequest) -> str:
     return str(number) if number else ""
 
 
+def tell_ended(request: HttpRequest) -> None:
+    """Say once to its author that a bulk action has ended, and how."""
+    user: Any = request.user
+    since = timezone.now() - dt.timedelta(days=2)
+    ended = BulkRun.objects.ended().filter(created_by=user.pk, told_at=None, ended_at__gt=since)[:5]
+    for run in ended:
+        if BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=timezone.now()):
+            counts = run.changes.counts()
+            bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]
+            level = messages.WARNING if bad else messages.SUCCESS
+            told = f"{counts[ChangeStatus.ACCEPTED]:,} done" + (f", {bad:,} not: see why" if bad else "")
+            words = format_html(
+                '“{}” is {}: {}. <a href="{}">Look at it</a>',
+                run.name,
+                RUN_WORDS[run.state],
+                told,
+                run.get_absolute_url(),
+            )
+            messages.add_message(request, level, words)
+
+
 @admin.register(BulkRun)
 class BulkRunAdmin(ReadOnlyAdmin):
     list_display = ["name", "account", "state", "members", "done", "created_by", "created_at"]
     list_filter = [("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter)]
     search_fields = ["name", "why"]
     list_select_related = ["account", "created_by"]
+    change_list_template = "admin/leads/bulkrun/list.html"
     change_form_template = "admin/leads/bulkrun/page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("account__connection", "created_by", "cancelled_by")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("account__connection", "created_by", "cancelled_by", "approved_by", "undoes")
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        response = super().changelist_view(request, extra_context)
+        tell_ended(request)
+        waiting = [*approvals.waiting(request.user)[:WAITING_SHOWN]]
+        response = super().changelist_view(request, {"asked_for": waiting, **(extra_context or {})})
         listed = getattr(response, "context_data", {}).get("cl")
         if listed is not None:
             self._count(list(listed.result_list))
@@ -132,6 +102,8 @@ class BulkRunAdmin(ReadOnlyAdmin):
         return [
             path("prepare/<uuid:key>/", view(prepare.page), name="leads_bulkrun_prepare"),
             path("<int:pk>/progress/", view(self.progress_view), name="leads_bulkrun_progress"),
+            path("<int:pk>/undo/", view(self.undo_view), name="leads_bulkrun_undo"),
+            path("<int:pk>/csv/", view(self.csv_view), name="leads_bulkrun_csv"),
             path("<int:pk>/steer/", view(self.steer_view), name="leads_bulkrun_steer"),
             *super().get_urls(),
         ]
@@ -151,26 +123,57 @@ class BulkRunAdmin(ReadOnlyAdmin):
         run = self._run(request, int(object_id)) if object_id.isdecimal() and len(object_id) < 18 else None
         if run is None:
             raise Http404
-        kind = kinds.get(run.kind)
+        if run.has_ended and run.created_by_id == request.user.pk:
+            BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=timezone.now())
+        user: Any = request.user
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": run.name,
             "run": run,
-            "sentence": capfirst(kind.sentence(run.parameters)),
+            "sentence": run.name if run.undoes_id else capfirst(kinds.get(run.kind).sentence(run.parameters)),
             "progress": progress_of(run),
             "failures": failures_of(run),
-            "results": run.changes.filter(settled_at__isnull=False)
-            .select_related("lead")
-            .order_by("-settled_at")[:RESULTS_SHOWN],
-            "may_steer": request.user.has_perm("leads.steer_bulkrun"),
+            "results": results_of(run),
+            "may_steer": user.has_perm("leads.steer_bulkrun"),
+            "may_export": user.has_perm(staff.EXPORT),
+            "others": RunDraft.objects.filter(tried=run, started_at=None, created_by=user.pk).first(),
+            "undone": list(run.undone_by.all()[:3]),
+            "next": aftermath.happened_next(run)[:15] if run.has_ended else [],
             "changes_url": f"{reverse('admin:leads_leadchange_changelist')}?run__id__exact={run.pk}",
         }
         return TemplateResponse(request, self.change_form_template, context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """What the page polls."""
-        return JsonResponse(progress_of(self._run(request, pk)))
+        run = self._run(request, pk)
+        return JsonResponse({**progress_of(run), "results": results_of(run)})
+
+    def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What an undo would do, and its start."""
+        context = {**self.admin_site.each_context(request), "opts": self.opts}
+        return undo.page(request, self._run(request, pk), context)
+
+    def csv_view(self, request: HttpRequest, pk: int) -> Any:
+        """A group of the run's leads as a file: all, or those of a status, reason, code."""
+        run = self._run(request, pk)
+        user: Any = request.user
+        if not user.has_perm(staff.EXPORT):
+            raise PermissionDenied
+        wanted = {
+            name: request.GET[name]
+            for name, known in (
+                ("status", ChangeStatus.values),
+                ("reason", Reason.values),
+                ("code", None),
+                ("kind", kinds.ALL),
+            )
+            if request.GET.get(name) and (known is None or request.GET[name] in known)
+        }
+        group = LeadChange.objects.filter(run=run, **wanted)
+        name = "-".join(wanted.values()) or "all"
+        self.log_change(request, run, f"Took out as CSV: {name}")
+        return run_files.response(run, group, "".join(each for each in name if each.isalnum() or each in "-_"))
 
     def steer_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Cancel, pause or resume."""

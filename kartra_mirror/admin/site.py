@@ -1,14 +1,15 @@
-"""The admin site: the band that stands on every page, and home."""
+"""The admin site: the band on every page, home and the pages beside it, and the guard before pages of one row."""
 
+import functools
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib import messages
+from django.contrib.admin.options import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
 
@@ -16,78 +17,101 @@ from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
 class MirrorAdminSite(UnfoldAdminSite):
     site_title = "Kartra Mirror"
     site_header = "Kartra Mirror"
-    index_title = "Home"
+    index_title = gettext_lazy("Home")
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
-        context["bands"] = bands() if request.user.is_authenticated else []
-        context["may_stop"] = request.user.has_perm("integrations.switch_sending") and something_sends()
+        context["bands"] = bands(request.user) if request.user.is_authenticated else []
+        context["may_stop"] = request.user.has_perm("integrations.switch_sending") and something_sends(request.user)
         return context
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        view = self.admin_view
+        from kartra_mirror.admin import decisions, failures, health, home, setup, trials
+
+        def with_context(view: Any) -> Any:
+            return lambda request, **named: view(request, *named.values(), self.each_context(request))
+
+        def at(route: str, view: Any, name: str) -> URLPattern:
+            return path(route, self.admin_view(view), name=name)
+
         return [
-            path("stop/", view(self.stop_view), name="stop_all"),
-            path("failed/", view(self.failures_view), name="failures"),
-            path("failed/csv/", view(self.failures_csv_view), name="failures_csv"),
-            path("decisions/", view(self.decisions_view), name="decisions"),
-            path("decisions/<int:pk>/", view(self.decision_view), name="decision"),
+            at("home/now/", home.now_view, "home_now"),
+            at("home/copies/", home.copies_view, "home_copies"),
+            at("try/<slug:name>/", trials.fault_view, "try"),
+            at("setup/", with_context(setup.page), "setup"),
+            at("setup/now/", setup.now_view, "setup_now"),
+            at("health/", with_context(health.page), "health"),
+            at("health/now/", health.now_view, "health_now"),
+            at("health/charts/", health.charts_view, "health_charts"),
+            at("stop/", self.stop_view, "stop_all"),
+            at("failed/", with_context(failures.page), "failures"),
+            at("failed/csv/", failures.as_csv, "failures_csv"),
+            at("decisions/", with_context(decisions.page), "decisions"),
+            at("decisions/<int:pk>/", with_context(decisions.one), "decision"),
             *super().get_urls(),
         ]
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
         """Stop all sending, at once."""
         from integrations import switch
+        from integrations.models import Connection
+        from leads import staff
 
         user: Any = request.user
         if not user.has_perm("integrations.switch_sending"):
             raise PermissionDenied
         if request.method == "POST":
-            number = switch.off_everywhere(by=user, why="Stopped with “Stop all sending”.")
+            mine = staff.only_mine(Connection.objects.all(), user)
+            number = switch.off_everywhere(by=user, why="Stopped with “Stop all sending”.", among=mine)
             words = "All sending is stopped. What is queued waits." if number else "Nothing was being sent."
             messages.success(request, words)
         return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
-
-    def failures_view(self, request: HttpRequest) -> HttpResponse:
-        from kartra_mirror.admin import failures
-
-        return failures.page(request, self.each_context(request))
-
-    def failures_csv_view(self, request: HttpRequest) -> HttpResponseBase:
-        from kartra_mirror.admin import failures
-
-        return failures.as_csv(request)
-
-    def decisions_view(self, request: HttpRequest) -> HttpResponse:
-        from kartra_mirror.admin import decisions
-
-        return decisions.page(request, self.each_context(request))
-
-    def decision_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        from kartra_mirror.admin import decisions
-
-        return decisions.one(request, pk, self.each_context(request))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from kartra_mirror.admin.home import facts
 
         return super().index(request, {**facts(request), **(extra_context or {})})
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return super().admin_view(_of_own_accounts(view), cacheable)
 
-def bands() -> list[dict[str, str]]:
-    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
-    from integrations import gone, switch
+
+def _of_own_accounts(view: Any) -> Any:
+    """Before a page of one row: 404 unless the row is of an account in which the person works. Lists narrow themselves."""
+    owner = getattr(view, "__self__", None)
+    if not isinstance(owner, ModelAdmin):
+        return view
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        from leads import staff
+
+        named = kwargs.get("pk", kwargs.get("object_id"))
+        if named is not None and staff.accounts_of(request.user) is not None:
+            text = str(named)
+            rows = staff.only_mine(owner.model._default_manager.all(), request.user)
+            if not (text.isdecimal() and len(text) < 18 and rows.filter(pk=text).exists()):
+                raise Http404
+        answer: HttpResponseBase = view(request, *args, **kwargs)
+        return answer
+
+    return guarded
+
+
+def bands(user: Any) -> list[dict[str, str]]:
+    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question."""
+    from integrations import gone, pretend, switch
     from integrations.models import Connection, Sending
+    from leads import staff
 
     found: list[dict[str, str]] = []
-    sandbox = urlsplit(settings.SANDBOX_URL).netloc
-    for connection in Connection.objects.select_related("account", "sending_by"):
-        if urlsplit(connection.api_url).netloc == sandbox:
-            words = f"{connection.name}: this is a pretend Kartra. Nothing here reaches a real person."
-            found.append({"level": "pretend", "words": words})
+    for connection in staff.only_mine(Connection.objects.select_related("account", "sending_by"), user):
+        if pretend.is_pretend(connection):
+            words = _("%(name)s is on this machine: nothing here reaches a real person.")
+            found.append({"level": "pretend", "words": words % {"name": connection.name}})
         if connection.test_mode:
-            words = f"{connection.name}: the app is in Kartra's test mode. No mail goes to leads made through it."
-            found.append({"level": "pretend", "words": words})
+            words = _("%(name)s: the app is in Kartra's test mode. No mail goes to leads made through it.")
+            found.append({"level": "pretend", "words": words % {"name": connection.name}})
         if why := switch.why_not_sending(connection):
             level = "stopped" if connection.sending == Sending.STOPPED else "held"
             found.append({"level": level, "words": why})
@@ -99,8 +123,9 @@ def bands() -> list[dict[str, str]]:
     return found
 
 
-def something_sends() -> bool:
+def something_sends(user: Any) -> bool:
     """Whether there is anything that “Stop all sending” would stop."""
     from integrations.models import Connection, Sending
+    from leads import staff
 
-    return Connection.objects.filter(sending=Sending.ON).exists()
+    return staff.only_mine(Connection.objects.filter(sending=Sending.ON), user).exists()

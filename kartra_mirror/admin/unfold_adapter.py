@@ -1,9 +1,11 @@
-"""The one place that imports the theme. Admin classes, widgets and filters come from here."""
+"""The one place that imports the theme. Admin classes, widgets and filters come from here, and with them what every list
+has in common: only rows of the person's accounts, no bulk action for those who change one lead at a time."""
 
 from typing import Any
 
 from django import forms
 from django.contrib.admin.options import BaseModelAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as _ModelAdmin
 from unfold.admin import TabularInline as _TabularInline
@@ -11,7 +13,9 @@ from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter
 from unfold.contrib.filters.admin.dropdown_filters import (
     ChoicesDropdownFilter,
     DropdownFilter,
-    RelatedDropdownFilter,
+)
+from unfold.contrib.filters.admin.dropdown_filters import (
+    RelatedDropdownFilter as _RelatedDropdownFilter,
 )
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -25,6 +29,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from leads import staff
 from leads.kinds.fields import Suggested
 
 SHORT_LIST = 25
@@ -39,6 +44,17 @@ class ModelAdmin(_ModelAdmin):
     list_filter_submit = True
     list_filter_sheet = True
     compressed_fields = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return staff.only_mine(super().get_queryset(request), request.user)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """An action that names no permission of its own acts on many leads: it is for those who may start bulk actions."""
+        found: dict[str, Any] = super().get_actions(request)
+        user: Any = request.user
+        if not user.has_perm(staff.BULK):
+            found = {name: each for name, each in found.items() if hasattr(each[0], "allowed_permissions")}
+        return found
 
 
 class _LookOnly(BaseModelAdmin):
@@ -68,11 +84,40 @@ class ReadOnlyInline(_LookOnly, _TabularInline):
     can_delete = False
 
 
+class RelatedDropdownFilter(_RelatedDropdownFilter):
+    """Choices of the person's accounts alone."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        mine, route = staff.accounts_of(request.user), staff.route_to_account(field.remote_field.model)
+        if mine is None or not route:
+            found: list[tuple[str, str]] = super().field_choices(field, request, model_admin)
+            return found
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        only = {f"{route}__in": mine}
+        narrowed: list[tuple[str, str]] = field.get_choices(
+            include_blank=False, ordering=ordering, limit_choices_to=only
+        )
+        return narrowed
+
+
+def only_mine(form: Any, user: Any) -> Any:
+    """Leave in a form's choices of rows those of the person's accounts."""
+    for field in form.fields.values():
+        if isinstance(field, forms.ModelChoiceField) and field.queryset is not None:
+            field.queryset = staff.only_mine(field.queryset, user)
+    return form
+
+
 def style(form: Any) -> Any:
     """Give the theme's looks to the widgets of a plain form. Long lists of choices are searched while typing."""
     for field in form.fields.values():
         field.widget = _styled(field.widget)
     return form
+
+
+def search_media() -> Any:
+    """What a page needs for lists of choices that are searched while typing."""
+    return UnfoldAdminSelect2MultipleWidget().media
 
 
 def _styled(widget: Any) -> Any:
@@ -114,5 +159,7 @@ __all__ = [
     "UserChangeForm",
     "UserCreationForm",
     "display",
+    "only_mine",
+    "search_media",
     "style",
 ]

@@ -62,7 +62,7 @@ class LeadChangeAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what was seen")
     def evidence(self, change: LeadChange) -> str:
-        return format_html('<pre class="km-raw">{}</pre>', "\n".join(_lines(change)) or "Nothing yet.")
+        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or "Nothing yet.")
 
 
 def _lines(change: LeadChange) -> list[str]:

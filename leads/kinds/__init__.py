@@ -1,7 +1,11 @@
 """The kinds of change: the one registry. How a kind is said to Kartra is in `integrations.translate`."""
 
-from leads.kinds import billing, calendars, lists, points, profile, sequences, tags
-from leads.kinds.base import BadParameters, Kind, UnknownKind, warnings
+from collections.abc import Mapping
+from typing import Any
+
+from leads.kinds import billing, calendars, lists, points, profile, sequences, several, tags
+from leads.kinds.base import BadParameters, Kind, Parameters, UnknownKind, warnings
+from leads.kinds.billing import refund_amounts
 
 ALL: dict[str, Kind] = {
     kind.name: kind
@@ -14,12 +18,42 @@ IN_BULK: dict[str, Kind] = {name: kind for name, kind in ALL.items() if not kind
 """Kinds that can be asked for on a selection of leads."""
 
 
+SEVERAL = several.SEVERAL
+
+
 def get(name: str) -> Kind:
     """The kind of this name; UnknownKind (a ValueError that says which there are) if there is none."""
+    if name == SEVERAL.name:
+        return SEVERAL
     try:
         return ALL[name]
     except KeyError:
         raise UnknownKind(f"There is no kind of change called {name}. There are: {', '.join(ALL)}.") from None
 
 
-__all__ = ["ALL", "IN_BULK", "BadParameters", "Kind", "UnknownKind", "get", "warnings"]
+def permissions(kind: Kind, parameters: Parameters) -> set[str]:
+    """The permissions it takes: of the kinds chosen, and of every single change they consist of."""
+    chosen = {part.permission for part, _ in kind.parts(parameters)}
+    return chosen | {get(name).permission for name, _ in kind.single_steps(parameters)}
+
+
+def together(parts: list[tuple[Kind, Mapping[str, Any]]]) -> tuple[Kind, dict[str, Any]]:
+    """One kind as it is, several as one."""
+    if len(parts) == 1:
+        return parts[0][0], dict(parts[0][1])
+    return SEVERAL, {"steps": [[kind.name, dict(given)] for kind, given in parts]}
+
+
+__all__ = [
+    "ALL",
+    "IN_BULK",
+    "SEVERAL",
+    "BadParameters",
+    "Kind",
+    "UnknownKind",
+    "get",
+    "permissions",
+    "refund_amounts",
+    "together",
+    "warnings",
+]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
 from leads.models import Account, Lead, LeadChange
 
@@ -30,6 +30,18 @@ def _everyone(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     return leads
 
 
+ECHO_S = 5
+"""Kartra's message of what we did may come before its answer; clocks differ a little too."""
+
+
+def by_this_change(when: str) -> Q:
+    """For `stands`: rows of the mirror that came of the change, or of Kartra's own message of it, which may be faster than
+    its answer. `when` is their time."""
+    settled = ExpressionWrapper(OuterRef("settled_at") + dt.timedelta(seconds=ECHO_S), output_field=DateTimeField())
+    meanwhile = Q(**{f"{when}__gte": OuterRef("requested_at"), f"{when}__lte": settled})
+    return Q(change=OuterRef("pk")) | (Q(change=None) & meanwhile)
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of change.
@@ -41,7 +53,10 @@ class Kind:
     `inverse` is the kind that takes it back, if any.
 
     `already_so(leads, parameters)` narrows a query of leads to those on which it would change nothing; None where it
-    never is, because it adds up. `applies(leads, parameters)` narrows to leads it can be meant for, else `applies_words`.
+    never is, because it adds up. `left(leads, parameters)` narrows to leads who turned it down themselves.
+    `stands(parameters)` is a test on a done change of this kind: whether what it did was new then and is so still, so that
+    `inverse` takes it back; None: it cannot be taken back.
+    `applies(leads, parameters)` narrows to leads it can be meant for, else `applies_words`.
     `steps(parameters)` are the single changes it consists of, [(kind, parameters), …]; None: itself alone.
     `sparse`: only parameters that were given count, the others are left as they are. `most(parameters)`: the most leads
     it may be asked for at once. `repeatable`: doing it twice ends the same as doing it once; a call holds at most one
@@ -57,6 +72,8 @@ class Kind:
     sentence: Callable[[Parameters], str]
     effect: Callable[[LeadChange, dt.datetime], None]
     already_so: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
+    left: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
+    stands: Callable[[Parameters], Q | Exists] | None = None
     inverse: str = ""
     check: Callable[[Account, dict[str, Any]], None] = lambda account, clean: None
     applies: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
@@ -67,6 +84,10 @@ class Kind:
     repeatable: bool = True
     exclusive: bool = False
     money: bool = False
+
+    def parts(self, parameters: Parameters) -> "list[tuple[Kind, dict[str, Any]]]":
+        """The kinds a person chose together, each with its parameters; most often itself alone."""
+        return [(self, dict(parameters))]
 
     def single_steps(self, parameters: Parameters) -> list[Step]:
         """The single changes of it, in the order in which they are to be done."""

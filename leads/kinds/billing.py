@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
 from leads.kinds.fields import PlainText, zone_words
-from leads.models import Account, Lead, LeadChange, RecurringSubscription, Transaction
+from leads.models import Account, ChangeStatus, Lead, LeadChange, RecurringSubscription, Transaction
 
 WHOLE = "whole"
 PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months", "quarterly", "yearly", "every 2 years")
@@ -72,6 +72,17 @@ def given_back(sale: Transaction) -> Decimal:
         account=sale.account_id, parent_kartra_id=sale.kartra_id, type__icontains="refund"
     ).values_list("full_amount", flat=True)
     return sum((abs(amount) for amount in refunds if amount is not None), Decimal(0))
+
+
+def refund_amounts(account: Account, clean: Parameters) -> tuple[Decimal | None, Decimal]:
+    """What a refund comes to (None: not known) and what was given back of its sale before, by anybody or by us."""
+    sale = Transaction.objects.get(account=account, kartra_id=clean["transaction"])
+    ours = LeadChange.objects.filter(
+        account=account, family=REFUND.family(clean), kind=REFUND.name, status=ChangeStatus.ACCEPTED
+    ).values_list("parameters__amount", flat=True)
+    confirmed = sum((Decimal(amount) for amount in ours if amount != WHOLE), Decimal(0))
+    given = max(given_back(sale), confirmed)
+    return (sale.full_amount if clean["amount"] == WHOLE else Decimal(clean["amount"])), given
 
 
 def _subscription(account: Account) -> dict[str, forms.Field]:

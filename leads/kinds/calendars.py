@@ -5,11 +5,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from leads import mirror
-from leads.kinds.base import Kind, Parameters
+from leads.kinds.base import Kind, Parameters, by_this_change
 from leads.kinds.fields import PlainText, Suggested, zone_words
 from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
 
@@ -97,6 +97,14 @@ def _booked(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     )  # fmt: skip
 
 
+def _booked_by_it(parameters: Parameters) -> Exists:
+    rows = CalendarEnrollment.objects.filter(
+        by_this_change("since"), lead=OuterRef("lead"), calendar_class__name=parameters["class"],
+        calendar_class__calendar__name=parameters["calendar"], status__iexact=mirror.BOOKED,
+    )  # fmt: skip
+    return Exists(rows.filter(Q(starts_at=None) | Q(starts_at__gt=timezone.now())))
+
+
 def _confirmed(change: LeadChange, at: dt.datetime) -> None:
     given = change.parameters
     mirror.set_booking(
@@ -120,6 +128,7 @@ SUBSCRIBE_CALENDAR = Kind(
     effect=_confirmed,
     repeatable=False,
     inverse="cancel_calendar",
+    stands=_booked_by_it,
 )
 CANCEL_CALENDAR = Kind(
     name="cancel_calendar",

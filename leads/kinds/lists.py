@@ -1,12 +1,13 @@
 """Lists: put a lead on one, take it off."""
 
 import datetime as dt
+from collections.abc import Callable
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
 
 from leads import mirror
-from leads.kinds.base import Kind, Parameters
+from leads.kinds.base import Kind, Parameters, by_this_change
 from leads.kinds.fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, ListSubscription, MailingList, Source
 
@@ -33,6 +34,22 @@ def _off_list(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     return leads.filter(~_is_on_list(parameters), read_at__isnull=False)
 
 
+def _left_themselves(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+    """Leads who were on the list and are not any more, by no change of ours."""
+    left = ListSubscription.objects.filter(
+        lead=OuterRef("pk"), mailing_list__name=parameters["list"], active=False, change=None
+    )
+    return leads.filter(Exists(left))
+
+
+def _by_it(active: bool) -> Callable[[Parameters], Exists]:
+    def stands(parameters: Parameters) -> Exists:
+        rows = ListSubscription.objects.filter(lead=OuterRef("lead"), mailing_list__name=parameters["list"])
+        return Exists(rows.filter(by_this_change("since"), active=active))
+
+    return stands
+
+
 def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
     mirror.set_list(change.lead, change.parameters["list"], on, source=Source.PUSH, at=at, change=change)
 
@@ -47,6 +64,8 @@ SUBSCRIBE_LIST = Kind(
     already_so=_on_list,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unsubscribe_list",
+    left=_left_themselves,
+    stands=_by_it(True),
 )
 UNSUBSCRIBE_LIST = Kind(
     name="unsubscribe_list",
@@ -58,5 +77,6 @@ UNSUBSCRIBE_LIST = Kind(
     already_so=_off_list,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="subscribe_list",
+    stands=_by_it(False),
 )
 KINDS = (SUBSCRIBE_LIST, UNSUBSCRIBE_LIST)

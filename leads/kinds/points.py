@@ -3,6 +3,8 @@
 import datetime as dt
 
 from django import forms
+from django.db.models import Q
+from django.utils import timezone
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
@@ -38,6 +40,11 @@ def _sentence(parameters: Parameters) -> str:
     return f"give {parameters.get('points', '')} points{ends}"
 
 
+def _not_expired(parameters: Parameters) -> Q:
+    days = int(parameters.get("expires_in_days") or 0)
+    return Q(settled_at__gt=timezone.now() - dt.timedelta(days=days)) if days else Q(settled_at__isnull=False)
+
+
 def _confirmed(change: LeadChange, at: dt.datetime, sign: int) -> None:
     mirror.add_points(change.lead, sign * int(change.parameters["points"]), at=at, change=change)
 
@@ -52,6 +59,7 @@ GIVE_POINTS = Kind(
     effect=lambda change, at: _confirmed(change, at, 1),
     repeatable=False,
     inverse="remove_points",
+    stands=_not_expired,
 )
 REMOVE_POINTS = Kind(
     name="remove_points",
@@ -63,5 +71,6 @@ REMOVE_POINTS = Kind(
     effect=lambda change, at: _confirmed(change, at, -1),
     repeatable=False,
     inverse="give_points",
+    stands=_not_expired,
 )
 KINDS = (GIVE_POINTS, REMOVE_POINTS)

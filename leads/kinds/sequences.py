@@ -51,6 +51,12 @@ def _outside(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     return leads.filter(~Exists(_in(parameters)), read_at__isnull=False)
 
 
+def _in_since(parameters: Parameters) -> Exists:
+    """In the sequence, and every state of it that we know of is younger than the change: steps go on by themselves."""
+    rows = SequenceEnrollment.objects.filter(lead=OuterRef("lead"), sequence__name=parameters["sequence"])
+    return Exists(rows.filter(status__iexact=ACTIVE, since__gte=OuterRef("requested_at")))
+
+
 def _entered(change: LeadChange, at: dt.datetime) -> None:
     given = change.parameters
     mirror.set_sequence(change.lead, given["sequence"], str(given["step"]), ACTIVE, at=at, change=change)
@@ -71,6 +77,7 @@ SUBSCRIBE_SEQUENCE = Kind(
     effect=_entered,
     repeatable=False,
     inverse="unsubscribe_sequence",
+    stands=_in_since,
 )
 UNSUBSCRIBE_SEQUENCE = Kind(
     name="unsubscribe_sequence",

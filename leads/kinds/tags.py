@@ -3,12 +3,12 @@
 import datetime as dt
 
 from django import forms
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leads import mirror
-from leads.kinds.base import Kind, Parameters
+from leads.kinds.base import Kind, Parameters, by_this_change
 from leads.kinds.fields import CatalogueChoice
-from leads.models import Account, Lead, LeadChange, LeadTag, Source, Tag
+from leads.models import Account, Activity, Lead, LeadChange, LeadTag, Source, Tag
 
 
 def _fields(account: Account) -> dict[str, forms.Field]:
@@ -31,6 +31,18 @@ def _not_tagged(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]
     return leads.filter(~_has_tag(parameters), read_at__isnull=False)
 
 
+def _on_by_it(parameters: Parameters) -> Exists:
+    return Exists(LeadTag.objects.filter(by_this_change("since"), lead=OuterRef("lead"), tag__name=parameters["tag"]))
+
+
+def _off_by_it(parameters: Parameters) -> Q:
+    removed = Activity.objects.filter(
+        by_this_change("at"), lead=OuterRef("lead"), kind="tag_removed", details__tag=parameters["tag"]
+    )
+    there = LeadTag.objects.filter(lead=OuterRef("lead"), tag__name=parameters["tag"])
+    return Q(Exists(removed)) & ~Q(Exists(there))
+
+
 def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
     mirror.set_tag(change.lead, change.parameters["tag"], on, source=Source.PUSH, at=at, change=change)
 
@@ -45,6 +57,7 @@ ASSIGN_TAG = Kind(
     already_so=_tagged,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unassign_tag",
+    stands=_on_by_it,
 )
 UNASSIGN_TAG = Kind(
     name="unassign_tag",
@@ -56,5 +69,6 @@ UNASSIGN_TAG = Kind(
     already_so=_not_tagged,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="assign_tag",
+    stands=_off_by_it,
 )
 KINDS = (ASSIGN_TAG, UNASSIGN_TAG)

@@ -28,6 +28,8 @@ from leads.models.membership import (
     SequenceEnrollment,
 )
 from leads.models.run import BulkRun, RunDraft, RunState
+from leads.models.segment import Segment
+from leads.models.staff import GroupLimits, StaffLimits
 
 __all__ = [
     "BLOCKING",
@@ -44,6 +46,7 @@ __all__ = [
     "CustomFieldType",
     "Forgotten",
     "GoneReason",
+    "GroupLimits",
     "Lead",
     "LeadChange",
     "LeadEmail",
@@ -59,9 +62,11 @@ __all__ = [
     "RecurringSubscription",
     "RunDraft",
     "RunState",
+    "Segment",
     "Sequence",
     "SequenceEnrollment",
     "Source",
+    "StaffLimits",
     "Tag",
     "Transaction",
     "normal_email",

@@ -94,6 +94,9 @@ class LeadChange(models.Model):
     code = models.CharField(max_length=16, blank=True, default="")
     message = models.TextField(blank=True, default="")
     alone = models.BooleanField(default=False, help_text="Sent in a call of its own: an earlier chain was refused.")
+    anyway = models.BooleanField(
+        default=False, help_text="Sent although it was so already: Kartra's automations fire again."
+    )
     retry_of = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -127,6 +130,7 @@ class LeadChange(models.Model):
             ("unassign_tag", "Can remove tags"),
             ("subscribe_list", "Can add leads to lists"),
             ("unsubscribe_list", "Can remove leads from lists"),
+            ("resubscribe_list", "Can add leads again to lists that they left themselves"),
             ("create_lead", "Can create leads in Kartra"),
             ("update_lead", "Can change fields of leads in Kartra"),
             ("give_points", "Can give points"),

@@ -132,6 +132,7 @@ class Lead(models.Model):
             models.Index(fields=["account", "-date_joined"], name="leads_lead_joined"),
             models.Index(fields=["account", "score"], name="leads_lead_score"),
             models.Index(fields=["account", "country"], name="leads_lead_country"),
+            models.Index(fields=["account", "phone"], name="leads_lead_phone"),
             models.Index(fields=["account", "read_at"], name="leads_lead_read"),
             models.Index(fields=["account", "orders_read_at"], name="leads_lead_orders_read"),
             models.Index(fields=["account", "dirty_at"], condition=Q(dirty_at__isnull=False), name="leads_lead_dirty"),

@@ -30,6 +30,10 @@ class BulkRunQuerySet(models.QuerySet["BulkRun"]):
     def under_way(self) -> Self:
         return self.exclude(state__in=ENDED)
 
+    def to_be_mailed(self) -> Self:
+        """Those that have ended and of which their author wanted a mail."""
+        return self.filter(mail_wanted=True, mailed_at=None, ended_at__isnull=False)
+
 
 class BulkRun(models.Model):
     """One bulk action: a frozen set of changes of one account, with a name, an author and a reason.
@@ -55,14 +59,31 @@ class BulkRun(models.Model):
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    undoes = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="undone_by",
+        help_text="What this takes back.",
+    )
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
+    mail_wanted = models.BooleanField(default=False, help_text="Its author wants a mail when it has ended.")
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When its author was told that it has ended.")
 
     objects = BulkRunQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
         verbose_name = "bulk action"
-        permissions = [("steer_bulkrun", "Can cancel, pause and resume bulk actions")]
+        permissions = [
+            ("steer_bulkrun", "Can cancel, pause and resume bulk actions"),
+            ("approve_bulkrun", "Can start bulk actions that others ask for"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="leads_bulkrun_ended_at_iff_ended",
@@ -75,7 +96,10 @@ class BulkRun(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["account", "state"], condition=~Q(state__in=ENDED), name="leads_bulkrun_under_way")
+            models.Index(fields=["account", "state"], condition=~Q(state__in=ENDED), name="leads_bulkrun_under_way"),
+            models.Index(
+                fields=["ended_at"], condition=Q(mail_wanted=True, mailed_at=None), name="leads_bulkrun_to_be_mailed"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -89,27 +113,65 @@ class BulkRun(models.Model):
         return self.state in ENDED
 
 
+class RunDraftQuerySet(models.QuerySet["RunDraft"]):
+    def asked_for(self) -> Self:
+        """Those that wait for a colleague's yes or no."""
+        return self.filter(asked_at__isnull=False, refused_at=None, started_at=None)
+
+
 class RunDraft(models.Model):
-    """A selection somebody means to change: the leads (as a changelist query or as ids) and the kind, until confirmed.
+    """A selection somebody means to change: the leads (as a changelist query or as ids) and the kinds, until confirmed.
 
     `selection` is {"query": "<query string of the leads list>"}, and {"ids": […]} with it when only these leads of the
-    list are meant. `started_at` is set once, by the click that starts the run.
+    list are meant. `more` are the kinds besides the first. `parameters` is empty until a preview was asked for, then
+    {"clean": …, "form": …, "counted": …}. `tried` is the run over the first few. `started_at` is set once, by the click
+    that starts the run. `asked_at`: too large for its author, so a colleague is asked to start it.
     """
 
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     kind = models.CharField(max_length=32)
+    more = models.JSONField(default=list, blank=True)
     selection = models.JSONField()
     parameters = models.JSONField(default=dict, blank=True)
+    tried = models.ForeignKey(BulkRun, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    asked_at = models.DateTimeField(null=True, blank=True)
+    refused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    refused_at = models.DateTimeField(null=True, blank=True)
+    refused_why = models.TextField(blank=True, default="")
     started_at = models.DateTimeField(null=True, blank=True)
     run = models.ForeignKey(BulkRun, on_delete=models.CASCADE, null=True, blank=True, related_name="drafts")
 
+    objects = RunDraftQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                fields=["asked_at"], condition=Q(asked_at__isnull=False, started_at=None), name="leads_rundraft_asked"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"draft of {self.kind}"
 
     def get_absolute_url(self) -> str:
         return reverse("admin:leads_bulkrun_prepare", args=[self.key])
+
+    @property
+    def kinds(self) -> list[str]:
+        """The names of all its kinds, in their order."""
+        return [self.kind, *self.more]
+
+    @property
+    def words(self) -> str:
+        """What it is to do, in words; once it was previewed."""
+        from leads import kinds
+
+        if "clean" not in self.parameters:
+            return kinds.get(self.kind).label
+        words = (kinds.SEVERAL if self.more else kinds.get(self.kind)).sentence(self.parameters["clean"])
+        return words[:1].upper() + words[1:]

@@ -38,7 +38,9 @@ def test_preview_and_run_agree(account):
     leads = mixed(account)
 
     counted = changes.preview(account, leads, ASSIGN, VIP)
-    run = changes.record_run(account, leads, ASSIGN, VIP, by=StaffFactory(), why="x", expected=counted.will_change)
+    run = changes.record_run(
+        account, leads, ASSIGN, VIP, by=StaffFactory(is_superuser=True), why="x", expected=counted.will_change
+    )
 
     assert (counted.total, counted.will_change, counted.already_so, counted.gone) == (5, 3, 1, 1)
     assert (counted.id_not_known, counted.opposite_waiting, counted.calls) == (1, 1, 3)

@@ -13,11 +13,11 @@ from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
 
 from integrations import calls, push, switch, verify
-from integrations.management.arguments import add_connection, connection_named, leads_named
+from integrations.management.arguments import add_connection, connection_named, leads_named, segment_named
 from integrations.models import Connection
 from integrations.settle import remedy
 from integrations.translate import ENCODINGS
-from leads import changes, kinds
+from leads import changes, filters, kinds
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
 from leads.words import STATUS_WORDS
 
@@ -55,7 +55,14 @@ class Command(BaseCommand):
         who.add_argument("--lead", action="append", metavar="EMAIL_OR_ID", help="this lead; may be given again")
         who.add_argument("--tag", metavar="NAME", help="every lead that has this tag")
         who.add_argument("--list", metavar="NAME", help="every lead that is on this list")
+        who.add_argument("--segment", metavar="NAME", help="every lead that is in this segment (a saved filter) now")
         who.add_argument("--all", action="store_true", help="every lead of the account")
+        parser.add_argument("--anyway", action="store_true", help="send it also where it is so already")
+        parser.add_argument(
+            "--include-left",
+            action="store_true",
+            help="add to a list also those who left it themselves; else they are left out",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
         parser.add_argument("--wait", action="store_true", help="send it from here, and wait for the end")
         parser.add_argument("--why", default="", help="the reason, kept with the bulk action")
@@ -65,11 +72,9 @@ class Command(BaseCommand):
         connection = connection_named(options["connection"])
         kind = kinds.get(options["kind"])
         given = together(options["parameters"])
-        named = (
-            any(options[name] for name in ("lead", "all")) or options["tag"] is not None or options["list"] is not None
-        )
+        named = options["lead"] or options["all"] or any(options[n] is not None for n in ("tag", "list", "segment"))
         if not named and kind.name != "create_lead" and not kind.money:
-            raise CommandError("Say which leads: --lead, --tag, --list or --all.", returncode=2)
+            raise CommandError("Say which leads: --lead, --tag, --list, --segment or --all.", returncode=2)
         if named and kind.name == "create_lead":
             raise CommandError("A lead that is to be created is named by --set email=… alone.", returncode=2)
         try:
@@ -93,14 +98,21 @@ class Command(BaseCommand):
         self, connection: Connection, kind: kinds.Kind, leads: QuerySet[Lead], parameters: Any, options: dict[str, Any]
     ) -> BulkRun | None:
         """The run, or None where only a preview was asked for; then nothing stays recorded."""
-        preview = changes.preview(connection.account, leads, kind, parameters)
+        choices = changes.Choices(anyway=options["anyway"], include_left=options["include_left"])
+        preview = changes.preview(connection.account, leads, kind, parameters, choices)
         for warning in kinds.warnings(parameters):
             self.stderr.write(warning)
         if options["dry_run"]:
             self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
             return None
         return changes.record_run(
-            connection.account, leads, kind, parameters, why=options["why"], expected=preview.will_change
+            connection.account,
+            leads,
+            kind,
+            parameters,
+            why=options["why"],
+            expected=preview.will_change,
+            choices=choices,
         )
 
     def _create(self, connection: Connection, parameters: Any, options: dict[str, Any]) -> BulkRun | None:
@@ -121,6 +133,8 @@ class Command(BaseCommand):
         leads = Lead.objects.filter(account=connection.account_id)
         if options["lead"]:
             return leads_named(connection, options["lead"])
+        if options["segment"] is not None:
+            return filters.of_segment(segment_named(connection, options["segment"]))
         if options["tag"] is not None:
             self._must_be_known(Tag.objects.filter(account=connection.account_id), "tag", options["tag"])
             return leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=options["tag"])))
@@ -142,7 +156,7 @@ class Command(BaseCommand):
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
             "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
-            "never_read": preview.never_read, "calls": preview.calls, "seconds": seconds,
+            "never_read": preview.never_read, "left_out": preview.left_out, "calls": preview.calls, "seconds": seconds,
         }  # fmt: skip
         if as_json:
             self.stdout.write(json.dumps(facts))
@@ -156,6 +170,7 @@ class Command(BaseCommand):
             (preview.id_not_known, "known by address alone"),
             (preview.opposite_waiting, "with another change of the same thing queued"),
             (preview.never_read, "never read from Kartra"),
+            (preview.left_out, "who left the list themselves, left out (--include-left adds them again)"),
         ):
             if number:
                 self.stdout.write(f"  {number:,} {words}")

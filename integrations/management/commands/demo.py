@@ -1,14 +1,12 @@
 """The first fill of `make run`: a login, a connection to the pretend Kartra, and all its leads by the ordinary ways."""
 
 import csv
-import json
 import os
 import secrets
 import signal
 import tempfile
 import threading
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations import catalogue_reads, refresh, switch
+from integrations import catalogue_reads, pretend, refresh, switch
 from integrations.connecting import connect
 from integrations.models import Connection
 from integrations.sandbox.server import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
@@ -52,20 +50,12 @@ class Command(BaseCommand):
         ends = time.monotonic() + 60
         while not self.stopping.is_set():
             try:
-                self._ask("state")
+                pretend.ask("state")
                 return
             except OSError:
                 if time.monotonic() > ends:
                     raise CommandError(f"The pretend Kartra at {settings.SANDBOX_URL} does not answer.") from None
                 time.sleep(0.2)
-
-    def _ask(self, name: str, given: dict[str, Any] | None = None) -> Any:
-        """The sandbox's control address."""
-        data = json.dumps(given).encode() if given is not None else None
-        request = urllib.request.Request(f"{settings.SANDBOX_URL}/__sandbox__/{name}", data)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as answer:
-            return json.load(answer)
 
     def _login(self) -> str:
         path = Path(settings.VAR_DIR) / "login.txt"
@@ -93,11 +83,11 @@ class Command(BaseCommand):
         door = found.doors.standing().order_by("pk").first()
         if door is not None:
             for kind, url in (("outbound", door.outbound_url), ("ipn", door.ipn_url)):
-                self._ask("receivers", {"url": url, "kind": kind})
+                pretend.ask("receivers", {"url": url, "kind": kind})
         return found
 
     def _import(self, connection: Connection) -> None:
-        leads = self._ask("leads")
+        leads = pretend.ask("leads")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "export.csv"
             with path.open("w", encoding="utf-8", newline="") as file:

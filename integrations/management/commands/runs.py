@@ -1,15 +1,16 @@
-"""Bulk actions from the command line: list, show, cancel, pause, resume, retry."""
+"""Bulk actions from the command line: list, show, cancel, pause, resume, undo, retry."""
 
 import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.text import capfirst
 
-from leads import changes, failures, runs
+from leads import changes, failures, runs, undoing
 from leads.models import BulkRun
 from leads.words import RUN_WORDS, STATUS_WORDS
 
-VERBS = ("list", "show", "cancel", "pause", "resume", "retry")
+VERBS = ("list", "show", "cancel", "pause", "resume", "undo", "retry")
 
 
 class Command(BaseCommand):
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("verb", nargs="?", choices=VERBS, default="list")
         parser.add_argument("id", nargs="?", type=int, help="the bulk action's number")
+        parser.add_argument("--why", default="", help="the reason for an undo, kept with it")
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,12 +38,26 @@ class Command(BaseCommand):
             raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, so it cannot be paused.")
         if options["verb"] == "resume" and not runs.resume(run):
             raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, not paused.")
+        if options["verb"] == "undo":
+            run = self._undo(run, options)
         if options["verb"] == "retry":
             try:
                 run = failures.retry(run.account, run.changes.failed(), why="Tried again on the command line.")
             except changes.CannotRecord as problem:
                 raise CommandError(str(problem)) from None
         self._print(run, options["json"])
+
+    def _undo(self, run: BulkRun, options: dict[str, Any]) -> BulkRun:
+        """The new bulk action that takes it back; what is not taken back is said, and why."""
+        if not options["json"]:
+            for group in undoing.groups(run):
+                parts = [f"{number:,} {why}" for _, number, why in group.rest]
+                taken = f"{group.number[undoing.STANDS]:,} will be taken back"
+                self.stderr.write(f"{capfirst(group.did)}: {', '.join([taken, *parts])}. {group.why_never}".rstrip())
+        try:
+            return changes.undo(run, why=options["why"])
+        except changes.CannotRecord as problem:
+            raise CommandError(str(problem)) from None
 
     def _print(self, run: BulkRun, as_json: bool) -> None:
         counts = run.changes.counts()

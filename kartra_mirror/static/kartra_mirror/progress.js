@@ -12,6 +12,24 @@
     if (name === "why_not") place.hidden = !value;
   }
 
+  function showResults(results) {
+    const list = document.getElementById("run-results");
+    if (!list || !results.length) return;
+    list.replaceChildren(
+      ...results.map(function (each) {
+        const line = document.createElement("li");
+        const link = document.createElement("a");
+        const badge = document.createElement("span");
+        link.href = each.url;
+        link.textContent = each.lead;
+        badge.className = "km-badge km-" + each.status;
+        badge.textContent = each.words;
+        line.append(link, " ", badge);
+        return line;
+      })
+    );
+  }
+
   async function ask() {
     let again = document.hidden ? 15000 : 1000;
     try {
@@ -24,6 +42,13 @@
         const place = page.querySelector('[data-count="' + each.status + '"]');
         if (place) place.textContent = number.format(each.number);
       }
+      for (const part of progress.bar) {
+        const place = page.querySelector('[data-bar="' + part.status + '"]');
+        if (!place) continue;
+        place.setAttribute("x", part.at);
+        place.setAttribute("width", part.width);
+      }
+      showResults(progress.results);
       if (progress.has_ended) {
         window.location.reload();
         return;

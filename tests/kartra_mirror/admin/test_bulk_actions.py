@@ -1,11 +1,21 @@
 """From a selection to a run: the draft, the preview, the start, and who may."""
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
+from django.utils import timezone
 
-from leads.models import BulkRun, LeadChange, LeadTag, RunDraft
-from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, StaffFactory, TagFactory
+from leads.models import BulkRun, LeadChange, LeadTag, ListSubscription, RunDraft, Sequence
+from tests.factories import (
+    AccountFactory,
+    BulkRunFactory,
+    ConnectionFactory,
+    LeadChangeFactory,
+    LeadFactory,
+    MailingListFactory,
+    StaffFactory,
+    TagFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +143,7 @@ def test_leads_of_two_accounts_are_refused_with_the_reason(staff, account):
 def test_without_the_permission_there_is_no_action_and_the_page_is_403(client, account):
     lead = LeadFactory(account=account)
     user = StaffFactory()
-    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "unassign_tag"]))
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "unassign_tag", "start_bulkrun"]))
     client.force_login(user)
 
     page = client.get(LEADS).content.decode()
@@ -173,3 +183,238 @@ def test_page_says_why_nothing_is_sent(staff, account):
     shown = preview(staff, choose(staff, LeadFactory.create_batch(1, account=account)))
 
     assert "look-only" in shown["why_not"]
+
+
+def test_several_kinds_are_one_run_and_travel_as_previewed(staff, account):
+    MailingListFactory(account=account, name="News")
+    leads = LeadFactory.create_batch(2, account=account)
+    LeadTag.objects.create(lead=leads[0], tag=account.tags.get(), since=timezone.now(), source="refresh")
+    url = choose(staff, leads)
+
+    staff.post(url, {"do": "add", "kind": "subscribe_list", "tag": "VIP", "why": "Spring"})
+    staff.post(url, {"do": "add", "kind": "give_points", "tag": "VIP", "why": "Spring"})
+    shown = preview(staff, url, **{"2-list": "News", "3-points": "5", "why": "Spring"})
+
+    assert shown["sentence"] == "Assign the tag VIP, add to the list News, give 5 points"
+    assert [(s.will_change, s.already_so) for s in shown["counted"].steps] == [(1, 1), (2, 0), (2, 0)]
+    assert (shown["counted"].will_change, shown["counted"].already_so, shown["counted"].calls) == (2, 0, 2)
+    staff.post(url, {"do": "start", "mark": shown["mark"]})
+    run = BulkRun.objects.get()
+    assert (run.kind, run.why) == ("several", "Spring")
+    assert sorted(run.changes.values_list("kind", "status")) == [
+        ("assign_tag", "skipped"), ("assign_tag", "waiting"), ("give_points", "waiting"), ("give_points", "waiting"),
+        ("subscribe_list", "waiting"), ("subscribe_list", "waiting"),
+    ]  # fmt: skip
+    assert staff.get(run.get_absolute_url()).status_code == 200
+
+
+def test_taking_a_kind_away_keeps_what_was_typed_for_the_others(staff, account):
+    url = choose(staff, LeadFactory.create_batch(1, account=account))
+    for kind in ("give_points", "remove_points", "give_points"):
+        staff.post(url, {"do": "add", "kind": kind, "tag": "VIP", "2-points": "5", "3-points": "6", "4-points": "7"})
+
+    staff.post(url, {"do": "remove-2", "tag": "VIP", "2-points": "5", "3-points": "6", "4-points": "7"})
+
+    draft = RunDraft.objects.get()
+    assert draft.kinds == ["assign_tag", "remove_points", "give_points"]
+    assert (draft.parameters["form"]["2-points"], draft.parameters["form"]["3-points"]) == (6, 7)
+
+
+def test_two_kinds_about_the_same_thing_are_refused_in_words(staff, account):
+    url = choose(staff, LeadFactory.create_batch(1, account=account))
+    staff.post(url, {"do": "add", "kind": "unassign_tag"})
+
+    answer = staff.post(url, {"do": "preview", "tag": "VIP", "2-tag": "VIP"})
+
+    assert "another change of the same thing" in answer.content.decode()
+
+
+def test_kind_without_permission_cannot_be_added(client, account):
+    user = StaffFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "assign_tag", "start_bulkrun"]))
+    client.force_login(user)
+    url = choose(client, LeadFactory.create_batch(1, account=account))
+
+    assert client.post(url, {"do": "add", "kind": "give_points"}).status_code == 403
+
+
+def test_already_so_is_sent_anyway_when_asked(staff, account):
+    lead = LeadFactory(account=account)
+    LeadTag.objects.create(lead=lead, tag=account.tags.get(), since=timezone.now(), source="refresh")
+    url = choose(staff, [lead])
+
+    assert preview(staff, url)["counted"].will_change == 0
+    shown = preview(staff, url, anyway="on")
+    assert (shown["counted"].will_change, shown["rest"]) == (1, ["1 has it already and gets it again"])
+    staff.post(url, {"do": "start", "mark": shown["mark"]})
+
+    assert list(LeadChange.objects.values_list("status", "anyway")) == [("waiting", True)]
+
+
+def test_who_left_a_list_is_left_out_and_ticked_only_by_one_who_may(client, staff, account):
+    news = MailingListFactory(account=account, name="News")
+    lead = LeadFactory(account=account)
+    ListSubscription.objects.create(lead=lead, mailing_list=news, active=False, since=timezone.now(), source="webhook")
+    given = {"do": "preview", "list": "News", "include_left": "on"}
+    url = choose(staff, [lead], kind="subscribe_list")
+    staff.post(url, given)
+    assert staff.get(url).context["preview"]["counted"].will_change == 1
+
+    other = StaffFactory()
+    other.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "subscribe_list", "start_bulkrun"]))
+    client.force_login(other)
+    url = choose(client, [lead], kind="subscribe_list")
+    client.post(url, given)
+    shown = client.get(url).context["preview"]
+    client.post(url, {"do": "start", "mark": shown["mark"]})
+
+    assert shown["rest"] == ["1 left the list and is left out"]
+    assert list(LeadChange.objects.values_list("status", "reason")) == [("skipped", "left_out")]
+
+
+def test_another_set_of_the_same_size_is_asked_again(staff, account):
+    leads = LeadFactory.create_batch(2, account=account)
+    url = choose(staff, leads, everything=True)
+    shown = preview(staff, url)
+    leads[0].gone_at, leads[0].gone_reason = timezone.now(), "deleted"
+    leads[0].save()
+    LeadFactory(account=account)
+
+    answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
+
+    assert not BulkRun.objects.exists()
+    assert "they are not the same any more" in answer.content.decode()
+
+
+def test_first_ten_are_tried_and_the_others_started_once(staff, account):
+    leads = LeadFactory.create_batch(13, account=account)
+    url = choose(staff, leads[:1], everything=True, kind="give_points")
+    staff.post(url, {"do": "preview", "points": "5"})
+    shown = staff.get(url).context["preview"]
+
+    answers = [staff.post(url, {"do": "try", "mark": shown["mark"]}) for _ in range(2)]
+    tried = BulkRun.objects.get()
+    assert answers[0].url == tried.get_absolute_url()
+    assert tried.changes.count() == 10
+    assert url in staff.get(tried.get_absolute_url()).content.decode()
+    page = staff.get(url)
+    assert "It was tried on 10 leads" in page.content.decode()
+    staff.post(url, {"do": "start", "mark": page.context["preview"]["mark"]})
+
+    others = BulkRun.objects.exclude(pk=tried.pk).get()
+    assert others.changes.count() == 3
+    assert LeadChange.objects.values("lead").distinct().count() == 13
+
+
+def test_steps_that_cannot_be_checked_offer_the_trial_first(staff, account):
+    Sequence.objects.create(account=account, name="Welcome")
+    url = choose(staff, LeadFactory.create_batch(11, account=account), kind="subscribe_sequence")
+    staff.post(url, {"do": "preview", "sequence": "Welcome", "step": "9"})
+
+    text = staff.get(url).content.decode()
+
+    assert "Start all at once" in text
+    assert "Mail that is sent cannot be taken back" in text
+
+
+def test_preview_says_where_opposite_changes_come_from(staff, account):
+    lead = LeadFactory(account=account)
+    run = BulkRunFactory(account=account, name="Take VIP off")
+    LeadChangeFactory(lead=lead, run=run, kind="unassign_tag")
+
+    url = choose(staff, [lead])
+    shown = preview(staff, url)
+
+    assert shown["opposite"] == [{"run": run.pk, "name": "Take VIP off", "number": 1}]
+    assert "Take VIP off" in staff.get(url).content.decode()
+
+
+def test_doubtful_ones_are_read_first_when_asked(staff, account, rings):
+    lead = LeadFactory(account=account, dirty_at=timezone.now())
+    LeadTag.objects.create(lead=lead, tag=account.tags.get(), since=timezone.now(), source="refresh")
+    url = choose(staff, [lead, LeadFactory(account=account)])
+    assert preview(staff, url)["counted"].doubtful == 1
+
+    answer = staff.post(url, {"do": "read"}, follow=True)
+
+    assert "1 lead is being updated" in answer.content.decode()
+    assert ("refresh_leads", (account.connection.pk,)) in rings
+    assert not BulkRun.objects.exists()
+
+
+def test_preview_costs_the_same_queries_for_any_number(staff, account, django_assert_max_num_queries):
+    leads = LeadFactory.create_batch(3, account=account)
+    url = choose(staff, leads[:1], everything=True)
+    preview(staff, url)
+    with django_assert_max_num_queries(60) as few:
+        staff.get(url)
+    LeadFactory.create_batch(200, account=account)
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        staff.get(url)
+
+
+@pytest.fixture
+def marketer(db):
+    user = StaffFactory(username="mia")
+    group = Group.objects.get(name="Marketer")
+    group.limits.largest_run = 2
+    group.limits.save()
+    user.groups.add(group)
+    return user
+
+
+@pytest.fixture
+def manager(db):
+    user = StaffFactory(username="max")
+    user.groups.add(Group.objects.get(name="Manager"))
+    return user
+
+
+def asked(client, account, marketer):
+    leads = LeadFactory.create_batch(3, account=account)
+    client.force_login(marketer)
+    url = choose(client, leads[:1], everything=True)
+    shown = preview(client, url, why="Spring")
+    assert "Ask a manager to start it" in client.get(url).content.decode()
+    client.post(url, {"do": "start", "mark": shown["mark"]})
+    assert not BulkRun.objects.exists()
+    client.post(url, {"do": "ask"})
+    return url
+
+
+def test_over_their_size_a_manager_is_asked_and_starts_it(client, account, marketer, manager):
+    url = asked(client, account, marketer)
+    client.force_login(manager)
+    assert "mia" in client.get(reverse("admin:leads_bulkrun_changelist")).content.decode()
+    assert "bulk action waits for your yes or no" in client.get(reverse("admin:index")).content.decode()
+    page = client.get(url)
+
+    assert "mia asks you to start this bulk action: Spring" in " ".join(page.content.decode().split())
+    assert client.post(url, {"do": "preview", "tag": "VIP"}).status_code == 403
+    client.post(url, {"do": "start", "mark": page.context["preview"]["mark"]})
+
+    run = BulkRun.objects.get()
+    assert (run.created_by, run.approved_by, run.changes.count()) == (marketer, manager, 3)
+    assert url not in client.get(reverse("admin:leads_bulkrun_changelist")).content.decode()
+
+
+def test_a_manager_refuses_with_a_reason_and_it_can_be_asked_again(client, account, marketer, manager):
+    url = asked(client, account, marketer)
+    client.force_login(manager)
+    client.post(url, {"do": "refuse", "refused_why": "Too many mails this week"})
+
+    client.force_login(marketer)
+    assert "Too many mails this week" in client.get(url).content.decode()
+    preview(client, url)
+    client.post(url, {"do": "ask"})
+    assert RunDraft.objects.asked_for().count() == 1
+
+
+def test_nobody_without_the_permission_sees_or_starts_anothers(client, account, marketer):
+    url = asked(client, account, marketer)
+    other = StaffFactory()
+    other.groups.add(Group.objects.get(name="Marketer"))
+    client.force_login(other)
+
+    assert client.get(url).status_code == 404
+    assert client.post(url, {"do": "start"}).status_code == 404

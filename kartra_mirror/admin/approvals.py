@@ -1,0 +1,68 @@
+"""Bulk actions that are larger than their author may start: a colleague is asked, who starts or refuses them."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from leads import staff
+from leads.models import Account, RunDraft
+
+APPROVE = "leads.approve_bulkrun"
+
+
+def may_approve(user: Any) -> bool:
+    return bool(user.has_perm(APPROVE))
+
+
+def find(request: HttpRequest, key: Any) -> RunDraft | None:
+    """The person's own draft, or one that waits for somebody like them; another's is not found."""
+    user: Any = request.user
+    draft = RunDraft.objects.select_related("run", "tried", "created_by").filter(key=key).first()
+    if draft is None or draft.created_by_id == user.pk:
+        return draft
+    return draft if may_approve(user) and (draft.asked_at or draft.run) else None
+
+
+def waiting(user: Any) -> QuerySet[RunDraft]:
+    """Drafts of others that wait for this person's yes or no."""
+    if not may_approve(user):
+        return RunDraft.objects.none()
+    return RunDraft.objects.asked_for().exclude(created_by=user.pk).select_related("created_by").order_by("asked_at")
+
+
+def why_not_alone(user: Any, account: Account, size: int) -> str:
+    """Why this person may not start it alone; empty if they may."""
+    try:
+        staff.check_account(user, account)
+        staff.check_run(user, size)
+    except staff.NotAllowed as problem:
+        return str(problem)
+    return ""
+
+
+def ask(request: HttpRequest, draft: RunDraft, back: str) -> HttpResponse:
+    """Ask a colleague to start it. Asking twice is asking once."""
+    if draft.created_by_id != request.user.pk:
+        raise PermissionDenied
+    RunDraft.objects.filter(pk=draft.pk, asked_at=None, started_at=None).update(
+        asked_at=timezone.now(), refused_at=None, refused_by=None, refused_why=""
+    )
+    messages.success(request, "Your managers see it on the page of bulk actions and can start it.")
+    return HttpResponseRedirect(back)
+
+
+def refuse(request: HttpRequest, draft: RunDraft) -> HttpResponse:
+    """A no, with the reason; its author sees both."""
+    user: Any = request.user
+    if not may_approve(user) or draft.created_by_id == user.pk:
+        raise PermissionDenied
+    RunDraft.objects.filter(pk=draft.pk, asked_at__isnull=False, refused_at=None, started_at=None).update(
+        refused_at=timezone.now(), refused_by=user, refused_why=request.POST.get("refused_why", "")[:1000]
+    )
+    messages.info(request, f"Refused. {draft.created_by} sees it, with your reason.")
+    return redirect("admin:leads_bulkrun_changelist")

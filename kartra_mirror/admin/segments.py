@@ -1,0 +1,183 @@
+"""Segments in the admin: a filter of the leads list under a name, shared; from there to its leads or to a bulk action."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from kartra_mirror.admin import prepare
+from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
+from leads import filters, kinds, staff
+from leads.models import Account, Segment
+
+LEADS = "admin:leads_lead_changelist"
+
+
+def conditions_of(query: str) -> dict[str, list[str]]:
+    """The filter's part of the leads list's query, without what only pages, sorts or is empty."""
+    given = QueryDict(query)
+    found = {
+        name: [v for v in given.getlist(name) if v] for name in given if name in filters.PARAMETERS | {filters.SEARCH}
+    }
+    return {name: values for name, values in sorted(found.items()) if values}
+
+
+def query_of(conditions: dict[str, list[str]]) -> str:
+    query = QueryDict(mutable=True)
+    for name, values in conditions.items():
+        query.setlist(name, values)
+    return query.urlencode()
+
+
+class SegmentForm(forms.Form):
+    """A name, and the account where there are several."""
+
+    name = forms.CharField(max_length=200, label="Name of the segment")
+
+    def __init__(self, accounts: list[Account], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(accounts) > 1:
+            self.fields["account"] = forms.ChoiceField(
+                choices=[(each.pk, each.name) for each in accounts], label="Account"
+            )
+        style(self)
+
+
+@admin.register(Segment)
+class SegmentAdmin(ReadOnlyAdmin):
+    list_display = ["name", "what", "account", "created_by", "updated_at"]
+    list_filter = [("account", RelatedDropdownFilter)]
+    search_fields = ["name"]
+    list_select_related = ["account", "created_by"]
+    change_form_template = "admin/leads/segment/page.html"
+
+    @admin.display(description="who is in it")
+    def what(self, segment: Segment) -> str:
+        return "; ".join(filters.in_words(segment.conditions)) or "every lead of the account"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("save/", view(self.save_view), name="leads_segment_save"),
+            path("<int:pk>/do/<slug:what>/", view(self.do_view), name="leads_segment_do"),
+            *super().get_urls(),
+        ]
+
+    def _may(self, request: HttpRequest, verb: str) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm(f"leads.{verb}_segment"))
+
+    def save_view(self, request: HttpRequest) -> HttpResponse:
+        """Save the filter of the leads list (`?query=`) under a name; under a name that is taken, in its place."""
+        if not self._may(request, "add"):
+            raise PermissionDenied
+        query = request.POST.get("query", request.GET.get("query", ""))
+        conditions = conditions_of(query)
+        if not conditions:
+            messages.warning(request, "Nothing is filtered, so there is nothing to save. Filter the leads first.")
+            return redirect(LEADS)
+        accounts = list(staff.only_mine(Account.objects.all(), request.user))
+        chosen = [each for each in accounts if conditions.get("account") == [str(each.pk)]]
+        accounts = chosen or accounts
+        form = SegmentForm(accounts, request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            account = Account.objects.get(pk=form.cleaned_data.get("account", accounts[0].pk))
+            found = self._save(request, account, form.cleaned_data["name"].strip(), conditions)
+            if found is not None:
+                return HttpResponseRedirect(f"{reverse(LEADS)}?segment={found.pk}")
+            form.add_error(
+                "name", "There is a segment of this name. Choose another, or tick below to replace that one."
+            )
+            form.fields["replace"] = forms.BooleanField(required=False, label="Replace what it holds")
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "title": "Save as a segment", "form": form,
+            "query": query, "words": filters.in_words(conditions), "back": f"{reverse(LEADS)}?{query}",
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/leads/segment/save.html", context)
+
+    def _save(
+        self, request: HttpRequest, account: Account, name: str, conditions: dict[str, list[str]]
+    ) -> Segment | None:
+        """The segment as it is stored now; None where the name is taken and is not to be replaced."""
+        taken = Segment.objects.filter(account=account, name__iexact=name).first()
+        if taken is not None:
+            owns = taken.created_by_id == request.user.pk or self._may(request, "change")
+            if not (request.POST.get("replace") and owns):
+                return None
+            taken.conditions = conditions
+            taken.save()
+            self.message_user(request, f"The segment {taken.name} holds what you see now.", messages.SUCCESS)
+            return taken
+        user: Any = request.user
+        try:
+            with transaction.atomic():
+                made = Segment.objects.create(account=account, name=name, conditions=conditions, created_by=user)
+        except IntegrityError:  # somebody took the name at the same moment
+            return None
+        self.message_user(request, f"Saved. The segment {name} is there for everybody now.", messages.SUCCESS)
+        return made
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page of a segment: who is in it, how many now, what to do with them."""
+        segment = self._segment(request, object_id)
+        user: Any = request.user
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "title": segment.name, "segment": segment,
+            "words": filters.in_words(segment.conditions), "number": filters.of_segment(segment).count(),
+            "kinds": [kind for kind in kinds.IN_BULK.values() if user.has_perm(kind.permission)],
+            "as_filter": f"{reverse(LEADS)}?{query_of(segment.conditions)}",
+            "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,
+            "may_change": self._may(request, "change") or segment.created_by_id == user.pk,
+        }  # fmt: skip
+        return TemplateResponse(request, self.change_form_template, context)
+
+    def _segment(self, request: HttpRequest, pk: int | str) -> Segment:
+        text = str(pk)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = self.get_queryset(request).select_related("account", "created_by")
+        segment: Segment | None = rows.filter(pk=text).first() if text.isdecimal() and len(text) < 18 else None
+        if segment is None:
+            raise Http404
+        return segment
+
+    def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
+        """Begin a bulk action on its leads, rename it, delete it."""
+        segment = self._segment(request, pk)
+        if request.method != "POST":
+            return HttpResponseRedirect(segment.get_absolute_url())
+        if what == "start" and request.POST.get("kind") in kinds.IN_BULK:
+            selection = {"query": f"segment={segment.pk}"}
+            return redirect(prepare.new_draft(request, kinds.get(request.POST["kind"]), selection))
+        owns = segment.created_by_id == request.user.pk
+        if what == "delete":
+            if not (owns or self._may(request, "delete")):
+                raise PermissionDenied
+            name = segment.name
+            segment.delete()
+            self.message_user(request, f"The segment {name} is deleted. No lead was touched.", messages.SUCCESS)
+            return redirect("admin:leads_segment_changelist")
+        if what == "rename":
+            if not (owns or self._may(request, "change")):
+                raise PermissionDenied
+            return self._rename(request, segment)
+        raise Http404
+
+    def _rename(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        name = request.POST.get("name", "").strip()[:200]
+        try:
+            with transaction.atomic():
+                if name:
+                    segment.name = name
+                    segment.save()
+        except IntegrityError:
+            self.message_user(request, f"There is another segment called {name}.", messages.ERROR)
+        return HttpResponseRedirect(segment.get_absolute_url())

@@ -1,0 +1,88 @@
+"""The page that takes a bulk action back: what will change, who is left alone and why, what happened next."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+
+from integrations import switch
+from kartra_mirror.admin.speed import connection_of, seconds_for
+from leads import aftermath, changes, undoing
+from leads.aftermath import Next
+from leads.models import BulkRun
+
+NAMES_SHOWN = 10
+
+
+def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpResponse:
+    """GET shows; POST records, if the numbers are still those that were shown. Two clicks make one undo."""
+    user: Any = request.user
+    if not user.has_perm("leads.steer_bulkrun"):
+        raise PermissionDenied
+    if not run.has_ended:
+        messages.warning(
+            request, "This bulk action is still under way. Cancel it first; then undo what was done of it."
+        )
+        return redirect(run)
+    groups = undoing.groups(run)
+    standing = sum(group.number[undoing.STANDS] for group in groups)
+    if request.method == "POST":
+        return _start(request, run, groups, standing)
+    leads = undoing.number_standing(run, groups)
+    connection = connection_of(run.account)
+    shown = {
+        **context,
+        "title": f"Undo: {run.name}",
+        "run": run,
+        "parts": [{"group": group, "rest": _named(run, group)} for group in groups],
+        "standing": standing,
+        "leads": leads,
+        "seconds": seconds_for(run.account, leads),
+        "mark": str(standing),
+        "next": aftermath.happened_next(run),
+        "undone": run.undone_by.first(),
+        "why_not": switch.why_not_sending(connection)
+        if connection
+        else "This account has no connection to Kartra yet.",
+    }
+    return TemplateResponse(request, "admin/leads/bulkrun/undo.html", shown)
+
+
+def _named(run: BulkRun, group: undoing.Group) -> list[dict[str, Any]]:
+    """Who is left alone and why, with the first few by name."""
+    rows = undoing.sorted_changes(run, group.kind, group.parameters).select_related("lead")
+    return [
+        {"number": number, "why": why, "leads": [c.lead for c in rows.filter(fate=key).order_by("pk")[:NAMES_SHOWN]]}
+        for key, number, why in group.rest
+    ]
+
+
+def _start(request: HttpRequest, run: BulkRun, groups: list[undoing.Group], standing: int) -> HttpResponse:
+    also = aftermath.chosen(run, request.POST.getlist("also"))
+    _check(request.user, groups, also)
+    if request.POST.get("mark") != str(standing) and standing:
+        number = f"{standing:,} change{'' if standing == 1 else 's'}"
+        words = f"Meanwhile this has changed: now {number} can be taken back. Please look again, then start."
+        messages.warning(request, words)
+        return redirect("admin:leads_bulkrun_undo", run.pk)
+    try:
+        undone = changes.undo(run, by=request.user, why=request.POST.get("why", "")[:500], also=also)
+    except changes.CannotRecord as problem:
+        messages.warning(request, str(problem))
+        return redirect(run)
+    words = 'Started: {}. <a href="{}">Watch it</a>'
+    messages.success(request, format_html(words, undone.name, undone.get_absolute_url()))
+    return redirect(undone)
+
+
+def _check(user: Any, groups: list[undoing.Group], also: list[Next]) -> None:
+    """403 unless this person may do each of the changes that the undo consists of."""
+    needed = {group.inverse[0].permission for group in groups if group.inverse and group.number[undoing.STANDS]}
+    needed |= {each.back[0].permission for each in also if each.back}
+    needed |= {group.kind.permission for group in groups if group.kind.name == "update_lead"}
+    if not all(user.has_perm(permission) for permission in needed):
+        raise PermissionDenied

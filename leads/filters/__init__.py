@@ -1,0 +1,105 @@
+"""Filters of leads: the one registry, used by the leads list, by segments and by commands.
+
+What is filtered by is a mapping {parameter: [texts]}, as an address's query says it; a parameter with `not_` before it
+leaves out who fits. All that is given must hold.
+"""
+
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+
+from django.db.models import Q, QuerySet
+
+from leads.filters import money, own, state, ties
+from leads.filters.base import NOT, Condition, Part, Unreadable
+from leads.filters.state import WISHES
+from leads.models import Lead, Segment
+
+Wanted = Mapping[str, Sequence[str]]
+
+ALL: tuple[Condition, ...] = (
+    *state.CONDITIONS[:1],
+    *ties.CONDITIONS,
+    *money.CONDITIONS,
+    *own.CONDITIONS,
+    *state.CONDITIONS[1:],
+)
+SEARCH = "q"
+SEARCHED = ("email", "first_name", "last_name", "phone", "company")
+
+PARAMETERS: frozenset[str] = frozenset(
+    f"{prefix}{part.name}" for condition in ALL for part in condition.parts for prefix in ("", NOT)
+)
+
+
+def matching(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
+    """The leads that fit. What cannot be read, and a parameter nobody knows, fits nobody."""
+    if set(wanted) - PARAMETERS - {SEARCH}:
+        return leads.none()
+    for text in wanted.get(SEARCH, ()):
+        leads = search(leads, text)
+    for condition in ALL:
+        for prefix in ("", NOT):
+            try:
+                given = condition.read(wanted, prefix)
+            except Unreadable:
+                return leads.none()
+            if given:
+                test = Q(condition.test(given))
+                leads = leads.filter(~test if prefix else test)
+    return leads
+
+
+def search(leads: QuerySet[Lead], text: str) -> QuerySet[Lead]:
+    """Leads in whose address, name, phone or company every word occurs, or whose Kartra id it is."""
+    for word in text.replace("\x00", " ").split():
+        tests = [Q(**{f"{field}__icontains": word}) for field in SEARCHED]
+        leads = leads.filter(functools.reduce(operator.or_, tests, Q(kartra_id=word)))
+    return leads
+
+
+_asking: ContextVar[tuple[int, ...]] = ContextVar("segments being asked", default=())
+
+
+def of_segment(segment: Segment) -> QuerySet[Lead]:
+    """The leads of a segment, as they are now."""
+    leads = Lead.objects.filter(account=segment.account_id)
+    if segment.pk in _asking.get():
+        return leads.none()
+    token = _asking.set((*_asking.get(), segment.pk))
+    try:
+        return matching(leads, segment.conditions)
+    finally:
+        _asking.reset(token)
+
+
+def in_words(wanted: Wanted) -> list[str]:
+    """Each condition as a phrase: "has the tag VIP", "not on the list Buyers"."""
+    said = [f"“{text}” in the name, address, phone or company" for text in wanted.get(SEARCH, ()) if text]
+    for condition in ALL:
+        for prefix in ("", NOT):
+            try:
+                given = condition.read(wanted, prefix)
+            except Unreadable:
+                said.append(f"{condition.label}: a value that cannot be read, which fits nobody")
+                continue
+            if given:
+                words = condition.said(given)
+                said.append(f"not: {words}" if prefix else words)
+    return said
+
+
+__all__ = [
+    "ALL",
+    "NOT",
+    "PARAMETERS",
+    "SEARCH",
+    "WISHES",
+    "Condition",
+    "Part",
+    "in_words",
+    "matching",
+    "of_segment",
+    "search",
+]

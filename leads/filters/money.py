@@ -1,0 +1,66 @@
+"""Filters by what a lead bought: sales, refunds, payment plans, by product and date."""
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, named, span
+from leads.models import Product, RecurringSubscription, Transaction
+
+GROUP = "Money"
+SALES = ("sale", "rebill")
+REFUNDS = ("refund", "partial_refund", "chargeback")
+ANY = "any"
+
+
+def _products(accounts: Accounts) -> Choices:
+    return [(ANY, "any product"), *named(Product.objects.all)(accounts)]
+
+
+def _of_products(rows: Any, chosen: list[str]) -> Any:
+    """Narrowed to the chosen products; ANY among them is all of them."""
+    if ANY in chosen:
+        return rows
+    return rows.filter(product__in=[int(each) for each in chosen if each.isdecimal() and len(each) < 18])
+
+
+def _transactions(name: str, types: tuple[str, ...]) -> Any:
+    def test(given: Given) -> Exists:
+        wanted = Q()
+        for each in types:
+            wanted |= Q(type__iexact=each)
+        rows = Transaction.objects.filter(wanted, lead=OuterRef("pk"))
+        rows = _of_products(rows, given.get(name, [ANY]))
+        if f"{name}_from" in given or f"{name}_to" in given:
+            rows = rows.filter(between("at", given, f"{name}_from", f"{name}_to"))
+        return Exists(rows)
+
+    return test
+
+
+def _plan(given: Given) -> Exists:
+    rows = RecurringSubscription.objects.filter(lead=OuterRef("pk"), status__iexact="active")
+    rows = _of_products(rows, given.get("plan", [ANY]))
+    if "plan_from" in given or "plan_to" in given:
+        rows = rows.filter(between("started_at", given, "plan_from", "plan_to"))
+    return Exists(rows)
+
+
+def _parts(name: str, first: str) -> tuple[Part, ...]:
+    return (
+        Part(name, "Product", "texts", _products), Part(f"{name}_from", first, "day"), Part(f"{name}_to", "to", "day"),
+    )  # fmt: skip
+
+
+def _words(name: str, verb: str) -> Any:
+    return lambda given: f"{verb} {given.get(name, 'any product')}{span(given, f'{name}_from', f'{name}_to')}"
+
+
+CONDITIONS = (
+    Condition("bought", "Bought", GROUP, _parts("bought", "From"), _transactions("bought", SALES), _words("bought", "bought")),
+    Condition(
+        "refunded", "Refunded", GROUP, _parts("refunded", "From"), _transactions("refunded", REFUNDS),
+        _words("refunded", "got money back for"),
+    ),
+    Condition("plan", "Payment plan active", GROUP, _parts("plan", "Begun from"), _plan, _words("plan", "pays in a plan for")),
+)  # fmt: skip

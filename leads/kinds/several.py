@@ -1,0 +1,57 @@
+"""Several kinds in one bulk action: {"steps": [[kind, parameters], …]}. Each becomes changes of its own, with its own
+permission and outcome; they travel together in as few calls as Kartra's rules allow."""
+
+from typing import Any
+
+from leads.kinds.base import BadParameters, Kind, Parameters, Step
+from leads.models import Account
+
+
+class Several(Kind):
+    """What a person chose together. It is asked for on pages and by undoing, never sent as such."""
+
+    def parts(self, parameters: Parameters) -> list[tuple[Kind, dict[str, Any]]]:
+        from leads import kinds
+
+        return [(kinds.get(name), dict(given)) for name, given in parameters.get("steps", [])]
+
+    def clean(self, account: Account, given: Parameters) -> dict[str, Any]:
+        parts = [(kind, kind.clean(account, parameters)) for kind, parameters in self.parts(given)]
+        if not parts:
+            raise BadParameters("Say what is to be done.")
+        seen: set[str] = set()
+        for name, parameters in self.single_steps({"steps": [[kind.name, clean] for kind, clean in parts]}):
+            from leads import kinds
+
+            kind = kinds.get(name)
+            family = kind.family(parameters)
+            if family in seen:
+                raise BadParameters(
+                    f"“{kind.sentence(parameters)}” is asked for beside another change of the same thing. Choose one of them."
+                )
+            seen.add(family)
+        return {"steps": [[kind.name, clean] for kind, clean in parts]}
+
+
+def _steps(parameters: Parameters) -> list[Step]:
+    return [step for kind, given in SEVERAL.parts(parameters) for step in kind.single_steps(given)]
+
+
+def _sentence(parameters: Parameters) -> str:
+    return ", ".join(kind.sentence(given) for kind, given in SEVERAL.parts(parameters)) or "several actions"
+
+
+def _no_effect(*_: Any) -> None:
+    raise TypeError("Several kinds are never one change.")
+
+
+SEVERAL = Several(
+    name="several",
+    label="Several actions",
+    permission="leads.view_lead",
+    fields=lambda account: {},
+    family=lambda parameters: "",
+    sentence=_sentence,
+    effect=_no_effect,
+    steps=_steps,
+)

@@ -1,0 +1,37 @@
+"""A filter of the leads list, saved under a name. Everybody who sees leads sees it; bulk actions can be aimed at it."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+from django.urls import reverse
+
+from leads.models.account import Account
+
+
+class Segment(models.Model):
+    """A set of leads of one account, described and not stored: it holds whoever fits at the moment it is asked.
+
+    `conditions` are the filter's parameters, {name: [values as text]}; what they mean is in `leads.filters`.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="segments")
+    name = models.CharField(max_length=200)
+    conditions = models.JSONField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint("account", Lower("name"), name="leads_segment_one_per_name"),
+            models.CheckConstraint(condition=~models.Q(name=""), name="leads_segment_named"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:leads_segment_change", args=[self.pk])

@@ -1,0 +1,65 @@
+"""Two ways to use a page: with the mouse, and with the keyboard alone. A test that takes `hand` is run with both."""
+
+from typing import Any
+
+MOST_TABS = 400
+
+
+class Mouse:
+    """Clicks."""
+
+    name = "mouse"
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def press(self, selector: str) -> None:
+        self.page.locator(selector).first.click()
+
+    def tick(self, selector: str) -> None:
+        self.page.locator(selector).first.check()
+
+    def fill(self, selector: str, text: str) -> None:
+        self.page.fill(selector, text)
+
+    def choose(self, selector: str, label: str) -> None:
+        """The option whose words begin so."""
+        labels = self.page.locator(f"{selector} option").all_inner_texts()
+        whole = next(each for each in labels if each.strip().startswith(label))
+        self.page.select_option(selector, label=whole.strip())
+
+
+class Keyboard:
+    """Goes from field to field with Tab, and never touches the mouse."""
+
+    name = "keyboard"
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def _go_to(self, selector: str) -> None:
+        """Press Tab until the element has the focus; a page on which it cannot be reached fails."""
+        wanted = self.page.locator(selector).first
+        wanted.wait_for(state="attached")
+        for _ in range(MOST_TABS):
+            if wanted.evaluate("element => element === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{selector} cannot be reached with the keyboard.")
+
+    def press(self, selector: str) -> None:
+        self._go_to(selector)
+        self.page.keyboard.press("Enter")
+
+    def tick(self, selector: str) -> None:
+        self._go_to(selector)
+        self.page.keyboard.press("Space")
+
+    def fill(self, selector: str, text: str) -> None:
+        self._go_to(selector)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+    def choose(self, selector: str, label: str) -> None:
+        self._go_to(selector)
+        self.page.keyboard.type(label)

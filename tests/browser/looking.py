@@ -1,0 +1,41 @@
+"""Looking at a page as somebody who sees badly, has a small screen or no mouse."""
+
+from pathlib import Path
+
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+_RUN = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.filter((each) => ["serious", "critical"].includes(each.impact)).map((each) =>
+    each.id + ": " + each.nodes.map((node) => node.html.slice(0, 200)).join(" and "));
+}"""
+
+
+def findings(page):
+    """What axe-core calls serious or critical, as ["rule: elements", …]. Evaluated past the page's own policy."""
+    page.evaluate(AXE)
+    return page.evaluate(_RUN)
+
+
+def wider_by(page):
+    """How many pixels the page is wider than the screen."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def focused(page):
+    """The text, name or address of what has the focus."""
+    return page.evaluate(
+        "(() => { const e = document.activeElement; return (e.innerText || e.name || e.getAttribute('href') || '').trim(); })()"
+    )
+
+
+def tab_to(page, words, most=150):
+    """Press Tab until something with these words has the focus, as one without a mouse does."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if words in focused(page):
+            outlined = page.evaluate(
+                "(() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; })()"
+            )
+            assert outlined, f"{words} has the focus, but does not show it"
+            return
+    raise AssertionError(f"Tab does not come to {words}")

@@ -1,0 +1,254 @@
+"""The first five minutes and the everyday of each group, in a real browser; also without a mouse."""
+
+import re
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, User
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.models import Connection
+from kartra_mirror import groups
+from tests.browser.looking import focused, tab_to
+from tests.browser.test_main_job import sign_in
+from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, StaffFactory
+from tests.kartra_mirror.admin.test_operations import drain
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECRET = "a-long-enough-secret"
+
+
+@pytest.fixture(autouse=True)
+def _groups(transactional_db):
+    groups.make(apps)
+
+
+def come_in(page, live_server, group):
+    """Sign in as somebody of the group."""
+    user = StaffFactory(username=group.lower(), password=SECRET)
+    user.groups.set([Group.objects.get(name=group)])
+    page.goto(f"{live_server.url}/admin/")
+    page.fill("input[name=username]", group.lower())
+    page.fill("input[name=password]", SECRET)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=What needs me")
+    return user
+
+
+def ticked(page):
+    return [title.strip() for title in page.locator(".km-done h3").all_inner_texts()]
+
+
+def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox, db):
+    sign_in(page, live_server)
+    page.click("text=Start")
+    page.click("#content a:has-text('Connect')")
+    for name, value in (
+        ("name", "Shop"),
+        ("app_id", sandbox.app_id),
+        ("key", sandbox.key),
+        ("password", sandbox.password),
+        ("api_url", sandbox.url),
+    ):
+        page.fill(f"input[name={name}]", value)
+    page.click("button[name=_save]")
+    page.wait_for_selector("text=Shop: 4 of 11 steps are done")
+    assert "It is look-only now." in page.inner_text("#content")
+    connection = Connection.objects.get()
+
+    lead = sandbox.mirrored_lead(connection, "me@example.com")
+    page.wait_for_selector("text=Shop: 5 of 11 steps are done", timeout=15000)
+    assert page.locator("#events").get_attribute("open") is not None
+    DeliveryFactory(door=connection.doors.get(), action="assign_tag", status="applied", applied_at=timezone.now())
+    page.wait_for_selector("text=1 of 25 events have come.", timeout=15000)
+
+    sandbox.make_known(connection)
+    page.click("text=Find a lead")
+    page.click("text=me@example.com >> nth=0")
+    page.click("button:has-text('Assign a tag…')")
+    page.select_option("select[name=tag]", "VIP")
+    page.click("button[value=preview]")
+    page.click("button[value=start]")
+    page.goto(f"{live_server.url}/admin/setup/")
+    page.click("text=Allow changes…")
+    page.click("button:has-text('Switch sending on')")
+    drain(Connection.objects.get())
+    page.goto(f"{live_server.url}/admin/setup/")
+    page.wait_for_selector("text=1 change confirmed.")
+
+    assert sandbox.tagged("VIP") == {lead.kartra_id}
+    assert "Kartra confirmed it" in " ".join(ticked(page))
+
+
+def test_sign_in_and_connect_by_keyboard_alone(page, live_server, sandbox, db):
+    User.objects.create_superuser("mara", "mara@example.com", SECRET)
+    page.goto(f"{live_server.url}/admin/")
+    page.wait_for_load_state("networkidle")
+    if focused(page) != "username":
+        tab_to(page, "username")
+    page.keyboard.type("mara")
+    tab_to(page, "password")
+    page.keyboard.type(SECRET)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=What needs me")
+
+    tab_to(page, "Start")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=0 of 11 steps are done")
+    tab_to(page, "Connect")
+    while focused(page) != "Connect":
+        tab_to(page, "Connect")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("input[name=app_id]")
+    for name, value in (
+        ("name", "Shop"),
+        ("app_id", sandbox.app_id),
+        ("key", sandbox.key),
+        ("password", sandbox.password),
+        ("api_url", sandbox.url),
+    ):
+        tab_to(page, name)
+        page.keyboard.press("Control+a")
+        page.keyboard.type(value)
+    page.keyboard.press("Enter")
+
+    page.wait_for_selector("text=Shop: 4 of 11 steps are done")
+    assert Connection.objects.get().sending == "look_only"
+
+
+def test_a_poll_does_not_take_the_focus_away(page, live_server, connection):
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/setup/")
+    tab_to(page, "Find a lead")
+
+    for index in range(2):
+        DeliveryFactory(door=connection.doors.create(name=f"Door {index}"), action=["assign_tag", "buy_product"][index])
+        page.wait_for_selector(f"text={index + 1} of 25 events have come.", timeout=15000)
+        assert focused(page) == "Find a lead"
+
+
+def buttons(page):
+    """The words of everything on the page that can be pressed and is no way to another page of the side bar."""
+    return page.eval_on_selector_all(
+        "#content button, #content a.km-button, #content select[name=action] option, #content input[type=submit]",
+        "all => all.map(each => (each.innerText || each.value || '').trim())",
+    )
+
+
+@pytest.fixture
+def shop(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.mirrored_lead(connection, "bo@example.com")
+    sale = lead.transactions.create(
+        account=connection.account, kartra_id="70001", type="sale", full_amount="80.00", at=timezone.now()
+    )
+    run = BulkRunFactory(account=connection.account)
+    LeadChangeFactory(lead=lead, run=run)
+    LeadChangeFactory(lead=lead, status="undecided", reason="outcome", family="tag:other")
+    return {"lead": lead, "run": run, "sale": sale, "connection": connection}
+
+
+def pages(shop):
+    return [
+        "/admin/", "/admin/leads/lead/", f"{shop['lead'].get_absolute_url()}", f"{shop['lead'].get_absolute_url()}?tab=money",
+        shop["run"].get_absolute_url(), "/admin/leads/leadchange/", "/admin/integrations/delivery/", "/admin/leads/transaction/",
+        "/admin/leads/tag/", "/admin/leads/customfield/",
+    ]  # fmt: skip
+
+
+FORBIDDEN = re.compile(
+    r"(tag|list|points|sequence|calendar|refund|subscription|create|edit|change)\b.*…$|^(cancel|pause|resume|it happened|give it up|start|request these changes|refund…)",
+    re.IGNORECASE,
+)
+
+
+def test_viewer_sees_no_button_that_changes_anything(page, live_server, shop):
+    come_in(page, live_server, "Viewer")
+    seen = []
+    for path in pages(shop):
+        page.goto(f"{live_server.url}{path}")
+        seen += [(path, words) for words in buttons(page) if FORBIDDEN.search(words)]
+    assert seen == []
+    side_bar = (
+        page.inner_text("#nav-sidebar-apps, #nav-sidebar, aside >> nth=0")
+        if page.query_selector("#nav-sidebar")
+        else page.content()
+    )
+    for words in ("API console", "Users", "Groups", "Connections"):
+        assert f">{words}<" not in side_bar.replace(" ", "").replace("\n", "")
+    page.goto(f"{live_server.url}/admin/auth/user/add/")
+    assert "403" in page.content()
+
+
+def test_viewer_comes_to_no_such_button_by_keyboard_either(page, live_server, shop):
+    come_in(page, live_server, "Viewer")
+    page.goto(f"{live_server.url}{shop['lead'].get_absolute_url()}")
+    page.wait_for_load_state("networkidle")
+    met = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        met.append(focused(page))
+    assert "Leads" in " ".join(met)
+    assert [words for words in met if FORBIDDEN.search(words)] == []
+
+
+def test_supporter_works_on_one_lead_and_sees_nothing_for_many(page, live_server, sandbox, shop):
+    come_in(page, live_server, "Support")
+    page.goto(f"{live_server.url}/admin/leads/lead/")
+    assert not [words for words in buttons(page) if words.endswith("…")]
+    page.goto(f"{live_server.url}{shop['run'].get_absolute_url()}")
+    assert not {"Cancel", "Pause"} & set(buttons(page))
+    page.goto(f"{live_server.url}/admin/leads/customfield/")
+    assert page.query_selector("a[href$='/customfield/add/']") is None
+
+    page.goto(f"{live_server.url}{shop['lead'].get_absolute_url()}")
+    page.click("button:has-text('Give points…')")
+    page.fill("input[name=points]", "5")
+    page.click("button[value=preview]")
+    page.click("button[value=start]")
+    page.wait_for_selector("text=Watch it")
+    drain(shop["connection"])
+    assert sandbox.lead("ada@example.com")["score"] == 5
+
+    page.goto(f"{live_server.url}{reverse('admin:leads_transaction_refund', args=[shop['sale'].pk])}")
+    assert "Refund a sale" in buttons(page)
+
+
+def test_supporter_changes_a_lead_by_keyboard_alone(page, live_server, sandbox, shop):
+    come_in(page, live_server, "Support")
+    page.goto(f"{live_server.url}{shop['lead'].get_absolute_url()}")
+    tab_to(page, "Give points…")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("input[name=points]")
+    tab_to(page, "points")
+    page.keyboard.type("5")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=What will happen")
+    tab_to(page, "Start")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Watch it")
+    drain(shop["connection"])
+
+    assert sandbox.lead("ada@example.com")["score"] == 5
+
+
+def test_invited_colleague_chooses_a_password_and_is_in(page, live_server, browser, connection):
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/auth/user/")
+    page.click("a[href='/admin/auth/user/add/'] >> nth=0")
+    page.fill("input[name=email]", "new@example.com")
+    page.check("text=Viewer: looks")
+    page.click("button:has-text('Invite')")
+    link = page.input_value("#link")
+    context = browser.new_context()
+    theirs = context.new_page()
+
+    theirs.goto(link.replace("http://testserver", live_server.url))
+    theirs.fill("input[name=new_password1]", "an-uncommon-secret-9")
+    theirs.fill("input[name=new_password2]", "an-uncommon-secret-9")
+    theirs.keyboard.press("Enter")
+    theirs.wait_for_selector("text=you are signed in")
+    theirs.wait_for_selector("text=What needs me")
+    context.close()

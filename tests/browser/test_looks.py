@@ -1,0 +1,125 @@
+"""Pages light and dark, wide and on a phone: nothing serious for axe-core, nothing that scrolls sideways."""
+
+import datetime as dt
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.models import ApiCall, Heartbeat, Stop
+from kartra_mirror import groups
+from tests.browser.looking import findings, wider_by
+from tests.browser.test_main_job import sign_in
+from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOSTILE = '<img x-data x-init="alert(1)" src=x onerror=alert(2)>'
+
+
+@pytest.fixture
+def busy(sandbox, connection, settings):
+    """An installation in which everything there is to show is there, under hostile names."""
+    settings.SANDBOX_URL = sandbox.base
+    groups.make(apps)
+    now = timezone.now()
+    Heartbeat.objects.create(name="sweep", at=now - dt.timedelta(hours=1))
+    door = connection.doors.create(name="Kartra")
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", first_name=HOSTILE, company="x" * 200)
+    run = BulkRunFactory(account=connection.account, name=f"Assign {HOSTILE}")
+    for status, reason in (("waiting", ""), ("accepted", ""), ("rejected", ""), ("undecided", "outcome")):
+        ended = now if status in ("accepted", "rejected") else None
+        LeadChangeFactory(
+            lead=lead, run=run, status=status, reason=reason, settled_at=ended, message=HOSTILE, code="212"
+        )
+    LeadChangeFactory(lead=lead, family="tag:other")
+    BulkRunFactory(account=connection.account, state="paused", paused_at=now, paused_why=HOSTILE)
+    for hours in range(60, 50, -1):
+        DeliveryFactory(door=door, action="assign_tag", received_at=now - dt.timedelta(hours=hours), lead=lead)
+    delivery = DeliveryFactory(
+        door=door,
+        action=HOSTILE,
+        status="quarantined",
+        applied_at=now,
+        body=HOSTILE.encode() * 20,
+        reason=HOSTILE,
+        lead=lead,
+    )
+    call = ApiCall.objects.create(
+        connection=connection, cause="push", commands="assign_tag", claimed_at=now, sent_at=now, finished_at=now, outcome="unknown",
+        message=HOSTILE, elapsed_ms=20,
+    )  # fmt: skip
+    Stop.objects.create(connection=connection, stopped_by="person", why=HOSTILE, began_at=now, ended_at=now)
+    return {
+        "home": "/admin/", "health": "/admin/health/", "setup": "/admin/setup/",
+        "connections": "/admin/integrations/connection/", "connection": connection.get_absolute_url(),
+        "new connection": reverse("admin:integrations_connection_add"),
+        "addresses": "/admin/integrations/door/", "deliveries": "/admin/integrations/delivery/", "delivery": delivery.get_absolute_url(),
+        "calls": "/admin/integrations/apicall/", "call": call.get_absolute_url(),
+        "users": "/admin/auth/user/", "invite": reverse("admin:auth_user_add"), "group": reverse("admin:auth_group_changelist"),
+        "leads": "/admin/leads/lead/", "lead": lead.get_absolute_url(), "run": run.get_absolute_url(),
+        "changes": "/admin/leads/leadchange/",
+    }  # fmt: skip
+
+
+def problems(page, live_server, busy):
+    """Everything wrong with these pages, named by page."""
+    dialogs, found = [], []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    for name, path in busy.items():
+        page.goto(f"{live_server.url}{path}")
+        page.wait_for_load_state("networkidle")
+        found += [f"{name}: {finding}" for finding in findings(page)]
+        if (pixels := wider_by(page)) > 0:
+            found.append(f"{name}: {pixels} px wider than the screen")
+        if page.query_selector("img[x-data]") or dialogs:
+            found.append(f"{name}: a name came alive")
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_on_a_wide_screen(page, live_server, busy, scheme):
+    page.emulate_media(color_scheme=scheme)
+    sign_in(page, live_server)
+    assert problems(page, live_server, busy) == []
+
+
+def test_pages_on_a_phone(page, live_server, busy):
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, live_server)
+    assert problems(page, live_server, busy) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_before_the_sign_in(page, live_server, scheme):
+    page.emulate_media(color_scheme=scheme)
+    before = {
+        "sign-in": "/admin/login/",
+        "new password": "/admin/password_reset/",
+        "dead link": "/admin/reset/MQ/set-password/",
+    }
+    assert problems(page, live_server, before) == []
+
+
+def test_home_stays_true_by_itself_and_rests_when_nobody_looks(page, live_server, busy, connection):
+    sign_in(page, live_server)
+    page.wait_for_selector("text=change of a single lead")
+    lead = connection.account.leads.get()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/home/" in request.url else None)
+
+    LeadChangeFactory(lead=lead, family="tag:third", parameters={"tag": "third"})
+    page.wait_for_selector("text=changes of single leads", timeout=15000)
+    assert asked
+
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.wait_for_timeout(4500)
+    asked.clear()
+    page.wait_for_timeout(9000)
+    assert asked == []
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: false, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.wait_for_timeout(1500)
+    assert len(asked) == 2

@@ -1,0 +1,178 @@
+"""What staff do all day, in a real browser, each with the mouse and with the keyboard alone."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from integrations import push
+from leads import changes, kinds, mirror
+from leads.models import BulkRun, Lead, RunDraft, Segment, Source, Tag
+from tests.browser.hands import Keyboard, Mouse
+from tests.browser.test_main_job import pusher, sign_in  # noqa: F401  (a fixture)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=[Mouse, Keyboard], ids=lambda hand: hand.name)
+def hand(request, page):
+    return request.param(page)
+
+
+def six_leads(sandbox, connection):
+    return [
+        sandbox.mirrored_lead(connection, f"{name}@example.com", first_name=name.title(), country=country)
+        for name, country in zip(["adam", "bea", "carl", "dora", "emil", "fay"], ["Spain", "Spain", "Spain", "Spain", "Japan", "Japan"], strict=True)
+    ]  # fmt: skip
+
+
+def tagged_run(connection, leads, by=None):
+    """A finished run that put VIP on these leads in Kartra."""
+    chosen = Lead.objects.filter(pk__in=[lead.pk for lead in leads])
+    run = changes.record_run(connection.account, chosen, kinds.get("assign_tag"), {"tag": "VIP"}, by=by)
+    push.drain(connection, until_s=5)
+    run.refresh_from_db()
+    assert run.state == "finished"
+    return run
+
+
+def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection):
+    leads = six_leads(sandbox, connection)
+    vip = Tag.objects.get(name="VIP")
+    mirror.set_tag(leads[0], "VIP", True, source=Source.REFRESH, at=timezone.now())
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/leads/lead/")
+
+    hand.press("button:has-text('Filters')")
+    page.wait_for_selector("#changelist-filter", state="visible")
+    hand.press("summary:has-text('Has any of these tags')")
+    hand.press("details[open] > details > summary:has-text('Leave out')")
+    hand.tick(f"input[name=not_tag][value='{vip.pk}']")
+    hand.press("summary:has-text('Country')")
+    hand.tick("input[name=country][value=Spain]")
+    hand.press("button:has-text('Apply Filters')")
+    page.wait_for_selector("text=not: has the tag VIP")
+    hand.press("a:has-text('Save as a segment')")
+    page.wait_for_selector("text=It will hold whoever fits")
+    hand.fill("input[name=name]", "Spain without VIP")
+    hand.press("button:has-text('Save segment')")
+    page.wait_for_selector("text=is there for everybody now")
+
+    assert "in the segment Spain without VIP" in page.inner_text(".km-filtered")
+    assert "3 leads" in page.inner_text("body")
+    assert Segment.objects.get().conditions == {"country": ["Spain"], "not_tag": [str(vip.pk)]}
+
+
+def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, sandbox, connection, pusher):  # noqa: F811
+    leads = six_leads(sandbox, connection)
+    Lead.objects.update(score=0)
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/leads/lead/?country=Spain")
+
+    hand.tick("#action-toggle")
+    hand.choose("select[name=action]", "Assign a tag")
+    hand.press("button[name=index]")
+    page.wait_for_selector("text=4 leads of")
+    hand.choose("select[name=tag]", "VIP")
+    hand.choose("#add-kind", "Give points")
+    hand.press("button[value=add]")
+    page.wait_for_selector("text=2. Give points")
+    hand.fill("input[name='2-points']", "5")
+    hand.press("button[value=preview]")
+    page.wait_for_selector("text=What will happen")
+    assert "4 leads will change" in page.inner_text(".km-lead")
+    hand.press("button[value=start]")
+    page.wait_for_selector("text=Watch it")
+    assert "country=Spain" in page.url
+    hand.press("a:has-text('Watch it')")
+    page.wait_for_selector("#run-bar", state="attached")
+    pusher.start()
+    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=30000)
+
+    assert page.inner_text("[data-count=accepted]") == "8"
+    assert len(sandbox.calls(writes=True)) == 4
+    assert sandbox.tagged("VIP") == {lead.kartra_id for lead in leads[:4]}
+    assert [sandbox.lead(lead.kartra_id)["score"] for lead in leads] == [5, 5, 5, 5, 0, 0]
+
+
+def test_cancel(page, hand, live_server, sandbox, connection):
+    leads = six_leads(sandbox, connection)
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    first = run.changes.first()
+    first.settle("accepted", at=timezone.now())
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}{run.get_absolute_url()}")
+
+    hand.press("button[value=cancel]")
+    page.wait_for_selector("text=The bulk action is cancelled.")
+    push.drain(connection, until_s=2)
+
+    assert (page.inner_text("[data-count=cancelled]"), page.inner_text("[data-count=accepted]")) == ("5", "1")
+    assert sandbox.calls(writes=True) == []
+    assert run.changes.count() == len(leads)
+
+
+def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connection, pusher):  # noqa: F811
+    leads = six_leads(sandbox, connection)
+    run = tagged_run(connection, leads[:3])
+    for lead in leads[:2]:
+        sandbox.act("start_sequence", lead=lead.kartra_id, sequence="Welcome series")
+        mirror.set_sequence(lead, "Welcome series", "1", "active", at=timezone.now(), source=Source.WEBHOOK)
+    sandbox.act("unassign_tag", lead=leads[2].kartra_id, tag="VIP")
+    mirror.set_tag(leads[2], "VIP", False, source=Source.WEBHOOK, at=timezone.now())
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}{run.get_absolute_url()}")
+    assert "entered the sequence Welcome series" in page.inner_text("#run")
+
+    hand.press("a:has-text('Undo…')")
+    page.wait_for_selector("text=2 leads will change back")
+    assert "1 changed since" in page.inner_text("main, #main, body")
+    hand.tick("input[name=also][value='sequence_entered:Welcome series']")
+    hand.fill("input[name=why]", "Wrong list")
+    hand.press("button:has-text('Start the undo')")
+    page.wait_for_selector("text=It takes back")
+    pusher.start()
+    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=30000)
+
+    undone = BulkRun.objects.get(undoes=run)
+    assert (undone.why, page.inner_text("[data-count=accepted]")) == ("Wrong list", "4")
+    assert sandbox.tagged("VIP") == set()
+    assert {sandbox.lead(lead.kartra_id)["sequences"]["Welcome series"]["status"] for lead in leads[:2]} != {"active"}
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_pages_of_the_workbench_do_not_scroll_sideways(page, live_server, sandbox, connection, width):
+    leads = six_leads(sandbox, connection)
+    Lead.objects.filter(pk=leads[0].pk).update(company="x" * 200, first_name="y" * 120)
+    segment = Segment.objects.create(account=connection.account, name="z" * 150, conditions={"country": ["Spain"]})
+    run = tagged_run(connection, leads)
+    sign_in(page, live_server)
+    draft = RunDraft.objects.create(
+        created_by=get_user_model().objects.get(username="mara"), kind="assign_tag", more=["give_points"],
+        selection={"query": ""},
+        parameters={"clean": {"steps": [["assign_tag", {"tag": "VIP"}], ["give_points", {"points": 5}]]}, "form": {}},
+    )  # fmt: skip
+    page.set_viewport_size({"width": width, "height": 800})
+
+    for path in (
+        f"/admin/leads/lead/?segment={segment.pk}", "/admin/leads/segment/", segment.get_absolute_url(),
+        "/admin/leads/segment/save/?query=country%3DSpain", draft.get_absolute_url(), run.get_absolute_url(),
+        f"/admin/leads/bulkrun/{run.pk}/undo/",
+    ):  # fmt: skip
+        page.goto(f"{live_server.url}{path}")
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert (path, wider <= 0) == (path, True)
+
+
+def test_phones_filters_open_and_apply(page, live_server, sandbox, connection):
+    six_leads(sandbox, connection)
+    sign_in(page, live_server)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{live_server.url}/admin/leads/lead/")
+
+    page.click("button:has-text('Filters')")
+    page.click("summary:has-text('Country')")
+    page.check("input[name=country][value=Japan]")
+    page.click("button:has-text('Apply Filters')")
+    page.wait_for_selector("text=from Japan")
+
+    assert "2 leads" in page.inner_text("body")
