@@ -99,8 +99,8 @@ def _of_own_accounts(view: Any) -> Any:
 
 
 def bands(user: Any) -> list[dict[str, str]]:
-    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped. One query."""
-    from integrations import pretend, switch
+    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
+    from integrations import gone, pretend, switch
     from integrations.models import Connection, Sending
     from leads import staff
 
@@ -115,6 +115,11 @@ def bands(user: Any) -> list[dict[str, str]]:
         if why := switch.why_not_sending(connection):
             level = "stopped" if connection.sending == Sending.STOPPED else "held"
             found.append({"level": level, "words": why})
+        if why := gone.question(connection):
+            url = reverse("admin:integrations_connection_gone", args=[connection.pk])
+            found.append(
+                {"level": "held", "words": f"{connection.name}: {why}", "url": url, "link": _("Look and decide")}
+            )
         if why := switch.why_commands_wait(connection):
             found.append({"level": "held", "words": why})
     return found

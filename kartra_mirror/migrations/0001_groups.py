@@ -23,8 +23,8 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("leads", "0004_people"),
-        ("integrations", "0004_words"),
+        ("leads", "0005_people"),
+        ("integrations", "0005_words"),
     ]
 
     operations = [migrations.RunPython(make_groups, migrations.RunPython.noop)]

@@ -12,7 +12,9 @@ from typing import Any
 from django.db import transaction
 
 from leads import forgetting
+from leads.mirror import drift
 from leads.mirror.catalogue import things
+from leads.mirror.facts import Difference
 from leads.models import (
     Account,
     Lead,
@@ -59,6 +61,7 @@ def write_rows(
         left_out = forgetting.forgotten_among(account, {row.number: (row.kartra_id, row.email) for row in rows})
         new: list[tuple[Lead, Row]] = []
         touched: list[tuple[Lead, Row, bool]] = []
+        drifted: list[tuple[Lead, list[Difference]]] = []
         for row in rows:
             lead, problem = _match(row, by_id, by_email)
             if row.number in left_out:
@@ -75,11 +78,14 @@ def write_rows(
                     by_id[row.kartra_id] = lead
                 by_email[normal_email(row.email)].append(lead)
             else:
+                drifted.append((lead, drift.of_row(lead, row)))
                 touched.append((lead, row, _set(lead, row)))
         written.created = len(new)
         written.updated = sum(changed for _, _, changed in touched)
         written.unchanged = len(touched) - written.updated
         if not dry_run:
+            drifted += drift.of_ties([(lead, row) for lead, row, _ in touched])
+            drift.tell(drifted, source=source, at=at)
             _write(account, new, touched, at, source, written)
     return written
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0003_fault_proof'),
+        ('integrations', '0004_gone_findings'),
     ]
 
     operations = [

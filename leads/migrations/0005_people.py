@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('leads', '0003_fault_proof'),
+        ('leads', '0004_reads'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
