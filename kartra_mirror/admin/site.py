@@ -98,7 +98,7 @@ def _of_own_accounts(view: Any) -> Any:
     return guarded
 
 
-def bands(user: Any) -> list[dict[str, str]]:
+def bands(user: Any = None) -> list[dict[str, str]]:
     """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
     from integrations import gone, pretend, switch
     from integrations.models import Connection, Sending
