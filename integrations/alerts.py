@@ -58,7 +58,7 @@ def end(stop: Stop) -> str:
     ).distinct()  # fmt: skip
     open_ones = unclear.filter(attempts__proof__in=[Proof.UNCLEAR, Proof.UNDECIDED]).count()
     number, runs = unclear.count(), waited.count()
-    proven = "all proven" if number and not open_ones else f"{open_ones:,} still unclear"
+    proven = "all proven" if not open_ones else f"{open_ones:,} of them still being looked at"
     told = f"No answer {stop.began_at:%H:%M}–{stop.ended_at:%H:%M} UTC."
     if runs:
         told += f" {runs:,} bulk action{'' if runs == 1 else 's'} waited and went on."

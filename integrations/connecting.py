@@ -66,7 +66,7 @@ def connect(
         connection.account = account
         connection.checked_at, connection.check_result = timezone.now(), result.text
         save_keys(connection)
-        Door.objects.get_or_create(connection=connection, name="Kartra")
+        Door.objects.get_or_create(connection=connection, name="Kartra", retired_at=None)
     go_on_with_new_keys(connection, by=by)
     return Connected(result, connection, created=known is None)
 

@@ -41,9 +41,10 @@ def due(
         before = at - (older_than if older_than is not None else promised() * AHEAD)
     old = Q(dirty_at__isnull=False) | Q(read_at=None, absent_at=None) | Q(read_at__lt=before)
     rests = Q(read_not_before=None) | Q(read_not_before__lte=at)
-    again = rests
+    again = Q(read_not_before__lte=at)
     if gone_too:
-        again |= Q(read_not_before__gt=at + LEASE, read_not_before__lt=before + mirror.GONE_AGAIN)
+        not_seen_since = Q(read_not_before__gt=at + LEASE, read_not_before__lt=before + mirror.GONE_AGAIN)
+        again |= Q(read_not_before=None) | not_seen_since
     touched = recent_writes(at).filter(lead=OuterRef("pk"))
     return (
         Lead.objects.filter(account=connection.account_id)

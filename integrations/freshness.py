@@ -7,12 +7,14 @@ from typing import Any
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from integrations import alerts, calls, gone, switch
+from integrations import alerts, calls, gone, silence, switch
 from integrations.due import promised
-from integrations.kartra.notices import EVENTS
 from integrations.kartra.pace import PaceUnavailable
-from integrations.models import ApiCall, Channel, Connection, Delivery, Heartbeat
+from integrations.models import ApiCall, Connection, Delivery, Door, Heartbeat
 from leads.models import Lead, LeadChange
+
+DELAYED_S = 60.0
+"""A message that waits for longer is late: the broker or the workers are not there."""
 
 
 def facts_of_connection(connection: Connection) -> dict[str, Any]:
@@ -27,14 +29,29 @@ def facts_of_connection(connection: Connection) -> dict[str, Any]:
         "queue": LeadChange.objects.filter(account=connection.account_id).counts(),
         "pace": _pace(connection),
         "copy": freshness(connection),
-        "doors": [
-            {
-                "name": door.name,
-                "events": {name: last.isoformat() if last else None for name, last in events_of(door.pk).items()},
-            }
-            for door in connection.doors.standing().order_by("pk")
-        ],
+        "messages_waiting": _waiting(connection),
+        "doors": [_door(door) for door in connection.doors.standing().order_by("pk")],
     }
+
+
+def _door(door: Door) -> dict[str, Any]:
+    """What came to an address, kind by kind: when last, what never came, what has stopped (with the sentence why)."""
+    kinds = silence.kinds_of(door.pk)
+    return {
+        "name": door.name,
+        "events": {kind.name: kind.last_at.isoformat() if kind.last_at else None for kind in kinds},
+        "never": [kind.name for kind in kinds if kind.never],
+        "stopped": {kind.name: kind.sentence for kind in kinds if kind.stopped},
+        "old_address_since": door.rotated_at.isoformat() if door.old_token_digest and door.rotated_at else None,
+    }
+
+
+def _waiting(connection: Connection) -> dict[str, Any]:
+    """Messages of Kartra that are stored and not applied yet, and since when the oldest waits."""
+    waiting = Delivery.objects.waiting().filter(door__connection=connection).order_by()
+    found = waiting.aggregate(number=Count("pk"), since=Min("received_at"))
+    late = found["since"] is not None and timezone.now() - found["since"] > dt.timedelta(seconds=DELAYED_S)
+    return {"number": found["number"], "since": found["since"].isoformat() if found["since"] else None, "delayed": late}
 
 
 def _last_stop(connection: Connection) -> str | None:
@@ -111,19 +128,6 @@ def _pace(connection: Connection) -> dict[str, Any]:
         "calls_last_minute": last.count(),
         "turned_away_last_minute": last.filter(outcome="throttled").count(),
     }
-
-
-def events_of(door_id: int) -> dict[str, dt.datetime | None]:
-    """When each documented event last came to an address, and the payment messages as `ipn`: None for never. What came
-    and is not documented stands behind them."""
-    rows = Delivery.objects.filter(door_id=door_id).order_by("action").values_list("channel", "action")
-    seen: dict[str, dt.datetime] = {}
-    for channel, action, last in rows.annotate(Max("received_at")):
-        name = "ipn" if channel == Channel.IPN else action
-        if name:
-            seen[name] = max(seen.get(name, last), last)
-    documented: dict[str, dt.datetime | None] = {name: seen.pop(name, None) for name in (*EVENTS, "ipn")}
-    return documented | dict(seen)
 
 
 def last_sweep() -> dt.datetime | None:

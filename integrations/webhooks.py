@@ -18,22 +18,22 @@ KEPT_OF_LARGER = 4096
 HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "User-Agent", "X-Request-Id")
 CACHE_S = 5.0
 
-_doors: dict[str, tuple[float, int | None]] = {}
+_doors: dict[str, tuple[float, int, bool]] = {}
 
 
-def _door_id(token: str) -> int | None:
-    """The id of the door this token opens; remembered for a few seconds, wrong tokens not."""
+def _door_of(token: str) -> tuple[int, bool] | None:
+    """The id of the door this token opens, and whether it is the old token; remembered for a few seconds, wrong ones not."""
     key = digest("door", token)
     known = _doors.get(key)
     if known and known[0] > time.monotonic():
-        return known[1]
-    found = Door.objects.standing().filter(token_digest=key).values_list("pk", flat=True).first()
+        return known[1:]
+    found = Door.objects.open_with(key)
     if found is None:
         _doors.pop(key, None)
         return None
     if len(_doors) > 1000:
         _doors.clear()
-    _doors[key] = (time.monotonic() + CACHE_S, found)
+    _doors[key] = (time.monotonic() + CACHE_S, *found)
     return found
 
 
@@ -51,15 +51,16 @@ def receive_ipn(request: HttpRequest, token: str) -> HttpResponse:
 
 def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse:
     """404 for a wrong token, 405 for another method, 413 over 1 MB (its first 4 KB are kept), else 200: it is stored."""
-    door_id = _door_id(token)
-    if door_id is None:
+    door = _door_of(token)
+    if door is None:
         raise Http404
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     body, too_large = _read(request)
     at = timezone.now()
     kept: dict[str, Any] = {
-        "door_id": door_id,
+        "door_id": door[0],
+        "old_address": door[1],
         "channel": channel,
         "received_at": at,
         "headers": {name: request.headers[name][:500] for name in HEADERS if name in request.headers},
@@ -90,7 +91,7 @@ def _read(request: HttpRequest) -> tuple[bytes, bool]:
     if _announced(request) > MAX_BYTES:
         try:
             return request.read(KEPT_OF_LARGER), True
-        except OSError:
+        except Exception:  # as below
             return b"", True
     chunks: list[bytes] = []
     size = 0
@@ -101,7 +102,7 @@ def _read(request: HttpRequest) -> tuple[bytes, bool]:
         while size <= MAX_BYTES and (chunk := source.read(65536)):
             chunks.append(chunk)
             size += len(chunk)
-    except OSError:
-        pass  # the sender broke off: keep what came
+    except Exception:  # the sender broke off, or counted wrongly (each server has errors of its own for that)
+        pass  # keep what came
     body = b"".join(chunks)
     return body, len(body) > MAX_BYTES

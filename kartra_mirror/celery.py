@@ -1,22 +1,52 @@
 """The Celery app. Queues: push (to Kartra), apply (from Kartra), read (everything else)."""
 
+import logging
 import os
 import warnings
+from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
+from celery.worker.consumer import Consumer as _Consumer
 
 from kartra_mirror import filebell
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kartra_mirror.settings")
 filebell.register()
+logger = logging.getLogger(__name__)
 if os.environ.get("EMBEDDED"):
     warnings.simplefilter("ignore", SecurityWarning)  # a demo on loopback may run as root
 
 app = Celery("kartra_mirror")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+RECONNECT_EVERY_S = 3.0
+
+
+class Consumer(_Consumer):
+    """Celery's own, which looks for a lost broker every few seconds however long it has been away (stock: up to 30 s), and
+    has the sweep run as soon as it is connected: what came meanwhile rang no bell."""
+
+    def on_ready(self) -> None:
+        super().on_ready()
+        try:
+            app.send_task("integrations.tasks.sweep", retry=False, expires=15)
+        except Exception as error:  # whatever the broker's library raises: beat sweeps every 15 s
+            logger.warning("The sweep could not be rung (%s).", type(error).__name__)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        stock = conn.ensure_connection
+
+        def ensure_connection(*args: Any, **kwargs: Any) -> Any:
+            return stock(*args, **{"interval_max": RECONNECT_EVERY_S, **kwargs})
+
+        conn.ensure_connection = ensure_connection
+        return super().ensure_connected(conn)
+
+
+app.conf.worker_consumer = "kartra_mirror.celery:Consumer"
 
 
 @setup_logging.connect

@@ -1,6 +1,36 @@
-"""gunicorn's settings. No access log of its own: addresses of doors must not be written down."""
+"""gunicorn's settings. It keeps no access log unless it is asked for one, and whatever it writes is masked: the address of
+a door must not be written down."""
 
+import logging
 import os
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from kartra_mirror.logs import mask
+
+
+class MaskedFormatter(logging.Formatter):
+    """Formats as another does, then takes out door tokens and email addresses; tracebacks too."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(self._inner.format(record))
+
+
+class MaskedLogger(Logger):
+    """gunicorn's logger with every handler masked: errors, and an access log where one is switched on."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            for handler in log.handlers:
+                if not isinstance(handler.formatter, MaskedFormatter):
+                    handler.setFormatter(MaskedFormatter(handler.formatter or logging.Formatter()))
+
 
 bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('WEB_PORT', '8000')}"
 worker_class = "gthread"
@@ -12,4 +42,5 @@ keepalive = 5
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+logger_class = MaskedLogger
 control_socket_disable = True

@@ -53,6 +53,7 @@ OUTAGE_PROBE_S = env.float("OUTAGE_PROBE_S", default=60.0)  # then one harmless 
 ALERT_URL = env.str("ALERT_URL", default="")  # gets {"text": …}, as Slack's incoming webhooks do
 vars().update(env.email_url("EMAIL_URL", default="consolemail://" if EMBEDDED else "smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="kartra-mirror@localhost")
+EMAIL_SUBJECT_PREFIX = ""
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 ORDERS_WITHIN_H = env.float("ORDERS_WITHIN_H", default=720.0)
@@ -212,6 +213,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives the longest outage of its broker
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "read"

@@ -4,11 +4,18 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from integrations import calls, tasks, webhooks
 from integrations.models import Connection
 from tests.factories import ConnectionFactory
 from tests.sandbox_fixture import SandboxForTests
+
+# `pytest --hypothesis-profile=thorough` tries 2,000 examples of each
+_how = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=120, **_how)
+settings.register_profile("thorough", max_examples=2000, **_how)
+settings.load_profile("quick")
 
 _connect = socket.socket.connect
 

@@ -16,6 +16,7 @@ class SandboxForTests:
     """`url` is the API's address. `act`, `fault` and `switch` are those of the control address."""
 
     app_id, key, password = UNLIMITED_APP_ID, KEY, PASSWORD
+    read_ago = dt.timedelta(minutes=1)
 
     def __init__(self) -> None:
         self.server = Sandbox()
@@ -81,10 +82,10 @@ class SandboxForTests:
             )  # fmt: skip
 
     def mirrored_lead(self, connection: Connection, email: str, **fields: str) -> Lead:
-        """A lead that both sides know, read a minute ago."""
+        """A lead that both sides know, read `read_ago`."""
         id = self.add_lead(email, **fields)
         joined = utc_of("2026-01-05 10:00:00", connection.account)
         return Lead.objects.create(
             account=connection.account, kartra_id=id, email=email, date_joined=joined, score=0,
-            read_at=timezone.now() - dt.timedelta(minutes=1), **fields,
+            read_at=timezone.now() - self.read_ago, **fields,
         )  # fmt: skip

@@ -131,7 +131,7 @@ class ConnectionAdmin(ModelAdmin):
         save_keys(obj)
         if change and go_on_with_new_keys(obj, by=request.user):
             self.message_user(request, "Sending goes on with the new keys.", messages.SUCCESS)
-        Door.objects.get_or_create(connection=obj, name="Kartra")
+        Door.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
         self.message_user(request, obj.check_result, messages.SUCCESS)
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:

@@ -1,14 +1,17 @@
-"""Addresses for Kartra to post to: shown to those who may, retired when no longer wanted."""
+"""Addresses for Kartra to post to: shown to those who may, exchanged for new ones, retired when no longer wanted."""
 
+import datetime as dt
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils import timezone
 
-from integrations.freshness import events_of
-from integrations.models import Door
+from integrations import silence
+from integrations.models import Delivery, Door
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, style
 
 WHEN = {
@@ -62,15 +65,51 @@ class DoorAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """The address with the three steps to set it up in Kartra, and when each event last came."""
+        """The address with the three steps to set it up in Kartra, when each event last came, and what has stopped."""
         door = self.get_object(request, object_id)
         user: Any = request.user
-        extra: dict[str, Any] = {"may_see": user.has_perm("integrations.see_webhook_addresses")}
+        extra: dict[str, Any] = {
+            "may_see": user.has_perm("integrations.see_webhook_addresses"),
+            "may_rotate": self.has_rotate_permission(request),
+        }
         if door is not None:
-            extra["events"] = [
-                (name, WHEN.get(name, "not documented by Kartra"), last) for name, last in events_of(door.pk).items()
-            ]
+            kinds = silence.kinds_of(door.pk)
+            extra["events"] = [(kind, WHEN.get(kind.name, "not documented by Kartra")) for kind in kinds]
+            extra["stopped"] = [kind for kind in kinds if kind.stopped]
+            extra["old"] = _use_of_old_address(door) if door.old_token_digest else None
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.do_view)
+        return [path("<int:pk>/do/<slug:what>/", view, name="integrations_door_do"), *super().get_urls()]
+
+    def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
+        """Make a new address, or retire the old one. Only a POST does anything."""
+        door = Door.objects.standing().filter(pk=pk).first()
+        if door is None or what not in ("rotate", "retire-old"):
+            raise Http404
+        if not self.has_rotate_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            self._do(request, door, what)
+        return HttpResponseRedirect(door.get_absolute_url())
+
+    def _do(self, request: HttpRequest, door: Door, what: str) -> None:
+        if what == "retire-old":
+            if door.retire_old():
+                self.log_change(request, door, "Retired the old address.")
+                self.message_user(request, "The old address is retired: what comes to it is turned away.")
+        elif door.rotate(timezone.now()):
+            self.log_change(request, door, "Made a new address.")
+            words = "There is a new address. Put it into Kartra; until you retire the old one both are valid."
+            self.message_user(request, words, messages.SUCCESS)
+        else:
+            words = "Nothing was changed: retire the old address first, or what Kartra sends to it would be lost."
+            self.message_user(request, words, messages.ERROR)
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("integrations.rotate_door"))
 
     def get_fields(self, request: HttpRequest, obj: Door | None = None) -> list[str]:
         return ["connection", "name", "secret"]
@@ -86,7 +125,17 @@ class DoorAdmin(ModelAdmin):
         last = door.deliveries.order_by("-pk").values_list("received_at", flat=True).first()
         return last or "none yet"
 
-    @admin.action(description="Retire: messages to these addresses are turned away", permissions=["change"])
+    @admin.action(description="Retire: messages to these addresses are turned away", permissions=["rotate"])
     def retire(self, request: HttpRequest, queryset: Any) -> None:
         number = queryset.filter(retired_at=None).update(retired_at=timezone.now())
         self.message_user(request, f"{number} retired.")
+
+
+def _use_of_old_address(door: Door) -> dict[str, Any]:
+    """What still comes to the address before the last change: how often in a day, and when last."""
+    came = Delivery.objects.filter(door=door, old_address=True, received_at__gt=door.rotated_at).order_by("-pk")
+    day_ago = timezone.now() - dt.timedelta(days=1)
+    return {
+        "last_at": came.values_list("received_at", flat=True).first(),
+        "in_a_day": came.filter(received_at__gt=day_ago).count(),
+    }

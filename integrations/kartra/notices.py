@@ -1,19 +1,15 @@
 """What Kartra sends by itself: outbound events (JSON) and payment messages (IPN, form fields), read leniently.
 
-Nothing here trusts a content type, and nothing but `Unreadable` is ever raised for a body, whatever it holds.
+Nothing but `Unreadable` is ever raised for a body, whatever it holds.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl
 
+from integrations.kartra.bodies import Unreadable, fields_of, object_of, shallow
 from integrations.kartra.profile import LeadProfile, MembershipState, membership_of, profile_of
-from integrations.kartra.values import NotJson, decoded, ident, json_of, rows, text
-
-MAX_FIELDS = 2000
-DEEPEST = 200
+from integrations.kartra.values import decoded, ident, number_id, rows, text, whole
 
 EVENTS = (
     "buy_product", "refund_product", "partial_refund_product", "cancel_subscription", "list_subscription",
@@ -24,9 +20,11 @@ EVENTS = (
 )  # fmt: skip
 """The 25 actions that are documented."""
 
-
-class Unreadable(ValueError):
-    """The body cannot be understood; the text says why, for a person."""
+PAYMENTS = {
+    "buy_product": "sale", "refund_product": "refund", "partial_refund_product": "partial_refund",
+    "cancel_subscription": "cancellation",
+}  # fmt: skip
+"""Events of money, and the type of their transaction where the message does not name it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,11 @@ class IpnMessage:
     fields: Mapping[str, str] = field(repr=False)
 
     @property
+    def action(self) -> str:
+        """What the message is called among others: "ipn sale"."""
+        return f"ipn {self.transaction_type}".strip()[:100]
+
+    @property
     def transaction_type(self) -> str:
         return self.fields.get("transaction_type", "").strip().lower()
 
@@ -53,13 +56,18 @@ class IpnMessage:
         return ident(self.fields.get("transaction_id"))
 
     @property
+    def of_plan(self) -> bool:
+        """Whether it is about a recurring payment."""
+        return bool(ident(self.fields.get("transaction_internal_subscription_id")))
+
+    @property
     def secret_key(self) -> str | None:
         """What the message says the secret is; None when it carries none."""
         return self.fields.get("secret_key")
 
     @property
     def lead_id(self) -> str:
-        return ident(buyer(self.fields, "id"))
+        return number_id(buyer(self.fields, "id"))
 
     @property
     def lead_email(self) -> str:
@@ -71,85 +79,50 @@ def buyer(fields: Mapping[str, Any], name: str) -> Any:
     return fields.get(f"lead_{name}", fields.get(f"buyer_{name}"))
 
 
-def as_text(body: bytes) -> str:
-    """The body as text: UTF-8, with or without mark; UTF-16 with a mark; else Latin-1."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return body.decode("utf-16", "replace")
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return body.decode("latin-1")
-
-
 def read_notice(body: bytes) -> Notice:
-    """An outbound event from its body: JSON, whatever the header said; or a form with the JSON in `payload`."""
-    raw = _object(body)
-    action = text(raw.get("action")).strip()[:100]
+    """An outbound event from its body: JSON, whatever the header said; or a form that holds or spells it."""
+    raw = object_of(body)
+    if not isinstance(raw.get("action"), str | int) or isinstance(raw["action"], bool):
+        if "transaction_id" in raw and "transaction_type" in raw:
+            raise Unreadable("This is a payment message: in Kartra its address has to be the one that ends in /ipn/.")
+        raise Unreadable("The message names no action.")
+    action = text(raw["action"]).strip()[:100]
     if not action:
         raise Unreadable("The message names no action.")
-    details = decoded(raw.get("action_details"))
-    lead = decoded(raw.get("lead"))
-    profile = profile_of(lead) if isinstance(lead, dict) else None
-    if profile is not None and not profile.id and "@" not in profile.email:
-        profile = None
-    return Notice(action, details if isinstance(details, dict) else {}, profile)
+    details = shallow(decoded(raw.get("action_details")))
+    notice = Notice(action, details if isinstance(details, dict) else {}, _lead(raw.get("lead")))
+    if notice.lead is None and action in PAYMENTS:
+        return replace(notice, lead=_buyer(transaction(notice)))
+    return notice
+
+
+def _lead(raw: Any) -> LeadProfile | None:
+    """The profile in a message; None where it names nobody, by id or address."""
+    plain = shallow(decoded(raw))
+    if isinstance(plain, list) and len(plain) == 1:
+        plain = plain[0]
+    if not isinstance(plain, dict):
+        return None
+    profile = profile_of(plain)
+    profile = replace(profile, id=number_id(plain.get("id")))
+    return profile if profile.id or "@" in profile.email else None
+
+
+def _buyer(payment: Mapping[str, Any]) -> LeadProfile | None:
+    """Who bought, from the payment alone. Its other fields are those of the bill, not of the lead."""
+    told = {"id": buyer(payment, "id"), "email": buyer(payment, "email")}
+    return _lead({key: value for key, value in told.items() if value is not None})
 
 
 def read_ipn(body: bytes) -> IpnMessage:
     """A payment message from its body: form fields; JSON of the same keys is taken too."""
-    plain = as_text(body).strip("\ufeff \t\r\n\0")
-    if plain[:1] == "{":
-        source: Mapping[str, Any] = _object(body)
-    else:
-        source = dict(_form(plain))
+    source = fields_of(body)
     fields = {str(key)[:200]: text(value) for key, value in source.items() if not isinstance(value, dict | list)}
     if not any(key.startswith(("transaction_", "lead_", "buyer_")) for key in fields):
+        if "action" in fields:
+            raise Unreadable("This is an event: in Kartra its address has to be the one without ipn/ at its end.")
         raise Unreadable("The message has none of the fields of a payment.")
     return IpnMessage(fields)
-
-
-def _form(plain: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(plain, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace")
-    except ValueError:
-        raise Unreadable("The form has too many fields to be one of Kartra's.") from None
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    plain = as_text(body).strip("\ufeff \t\r\n\0")
-    if not plain:
-        raise Unreadable("The message is empty.")
-    if plain[:1] not in ("{", "[") and re.match(r"[\w\[\]%.+-]+=", plain):
-        form = dict(_form(plain))
-        inner = next((form[key] for key in ("payload", "data", "json", "body") if form.get(key, "").strip()), None)
-        if inner is None:
-            raise Unreadable("The message is a form without the event in it.")
-        plain = inner
-    try:
-        found = json_of(plain)
-    except NotJson as problem:
-        raise Unreadable(f"The message cannot be read. {problem}") from None
-    if isinstance(found, list) and len(found) == 1:
-        found = found[0]
-    if not isinstance(found, dict):
-        raise Unreadable("The message is JSON, but not an object.")
-    if _deeper_than(found, DEEPEST):
-        raise Unreadable("The message is nested too deeply to be one of Kartra's.")
-    return found
-
-
-def _deeper_than(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 # --- what an event is about
@@ -186,6 +159,7 @@ class Booking:
     class_name: str
     starts: tuple[str, ...]
     zone: str
+    minutes: int | None = None
 
 
 def booking(notice: Notice) -> Booking:
@@ -198,12 +172,15 @@ def booking(notice: Notice) -> Booking:
         class_name=text(inner.get("class_name")),
         starts=tuple(date for entry in events if (date := text(entry.get("event_date")).strip())),
         zone=text(inner.get("vendor_timezone")).strip()[:64],
+        minutes=next((m for entry in events if (m := whole(entry.get("event_duration"))) is not None and m >= 0), None),
     )
 
 
 def transaction(notice: Notice) -> Mapping[str, Any]:
-    """The payment of an event, wrapped or flat; an older event's `price` is the amount."""
+    """The payment of an event, wrapped or flat; an older event's `price` is the amount. Its type may be left to the event."""
     inner = dict(_wrapped(notice, "transaction_details"))
     if "transaction_full_amount" not in inner and "price" in inner:
         inner["transaction_full_amount"] = inner["price"]
+    if not text(inner.get("transaction_type")).strip() and notice.action in PAYMENTS:
+        inner["transaction_type"] = PAYMENTS[notice.action]
     return inner

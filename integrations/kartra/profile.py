@@ -156,7 +156,9 @@ def _custom_fields(raw: Any) -> dict[str, CustomValue]:
     for entry in rows(raw):
         if not isinstance(entry, Mapping) or not (identifier := text(entry.get("field_identifier"))):
             continue
-        kind, value = text(entry.get("field_type")), decoded(entry.get("field_value"))
+        kind, value = text(entry.get("field_type")), entry.get("field_value")
+        if kind not in ("input_field", "text_area"):
+            value = decoded(value)
         if isinstance(value, list | dict):
             found[identifier] = CustomValue(kind, options=options_of(value))
         elif kind in ("drop_down", "radio_button", "checkbox"):

@@ -1,6 +1,7 @@
 """Kartra's loose values made firm: ids, numbers, amounts, nothing-texts, JSON that is nearly JSON."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -8,13 +9,17 @@ from typing import Any
 
 NOTHING = frozenset({"", "n/a", "0000-00-00 00:00:00", "0000-00-00"})
 MAX_TEXT = 100_000
+MOST = Decimal("9999999999.99")
+LONGEST_NUMBER = 300
+_WHOLE = re.compile(r"0*([1-9][0-9]{0,19})(?:\.0+)?", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
 
 
 def text(value: Any) -> str:
     """A scalar as trimmed-of-NUL text; what Kartra writes for "none" as "". Lone surrogates and NUL cannot be stored."""
     if value is None or isinstance(value, bool):
         return "" if value is None else str(int(value))
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and not math.isfinite(value):
         return ""
     if isinstance(value, Mapping | list | tuple):
         return ""
@@ -25,8 +30,14 @@ def text(value: Any) -> str:
 
 def ident(value: Any) -> str:
     """An id as text: 1, "1", " 1 " and 1.0 are the same; "" for none and for 0."""
-    plain = text(value).strip()
+    plain = "" if isinstance(value, bool) else text(value).strip()
     return "" if plain == "0" or len(plain) > 32 else plain
+
+
+def number_id(value: Any) -> str:
+    """The id of a lead, which is a whole number above 0 in all that Kartra sends; "" for anything else."""
+    found = _WHOLE.fullmatch(ident(value))
+    return found[1] if found else ""
 
 
 def whole(value: Any) -> int | None:
@@ -40,13 +51,15 @@ def whole(value: Any) -> int | None:
 
 
 def amount(value: Any) -> Decimal | None:
-    """An amount of money, or None for what is none. A comma between thousands is let pass."""
-    plain = text(value).strip().replace(",", "")
+    """An amount of money, or None for what is none. A comma between thousands is let pass; any other is not guessed at."""
+    plain = text(value).strip()
+    if _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
     try:
         number = Decimal(plain)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < 10**10 else None
+    return number if number.is_finite() and abs(number) <= MOST and "_" not in plain else None
 
 
 def flag(value: Any) -> bool | None:
@@ -71,7 +84,7 @@ def json_of(raw: str) -> Any:
     body = raw.lstrip("\ufeff \t\r\n\0")
     if body.startswith("<") and not re.search(r"</?b>|<br", body[:200], re.IGNORECASE):
         raise NotJson("This is a web page, not JSON.")
-    decoder = json.JSONDecoder(parse_constant=lambda _: None, strict=False)
+    decoder = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_int, strict=False)
     tries = 0
     for match in _OBJECT.finditer(body):
         tries += 1
@@ -84,6 +97,11 @@ def json_of(raw: str) -> Any:
         if isinstance(found, dict) or match.start() == 0:
             return found
     raise NotJson("There is no JSON in it.")
+
+
+def _int(digits: str) -> Any:
+    """A number too long to be one stays text: reading it would cost more than it can be worth."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else digits
 
 
 def decoded(value: Any) -> Any:

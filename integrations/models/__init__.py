@@ -2,7 +2,7 @@
 
 from integrations.models.call import ApiCall, Attempt, Cause, Outcome, Proof
 from integrations.models.connection import Connection, Door, Sending, StoppedBy
-from integrations.models.delivery import Channel, Delivery, DeliveryStatus
+from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
 from integrations.models.gone import Belief, GoneFinding
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.stop import Stop
@@ -21,6 +21,7 @@ __all__ = [
     "Heartbeat",
     "Outcome",
     "Proof",
+    "Secret",
     "Sending",
     "Stop",
     "StoppedBy",

@@ -1,5 +1,6 @@
 """How an account's Kartra is reached (Connection), and the addresses Kartra posts to (Door)."""
 
+import datetime as dt
 import hashlib
 import math
 import secrets
@@ -130,12 +131,14 @@ class Connection(models.Model):
 
 
 class DoorQuerySet(models.QuerySet["Door"]):
-    def open_with(self, token: str) -> "Door | None":
-        """The door that this token opens, or None."""
-        return self.filter(token_digest=digest("door", token), retired_at=None).first()
-
     def standing(self) -> Self:
         return self.filter(retired_at=None)
+
+    def open_with(self, token_digest: str) -> tuple[int, bool] | None:
+        """The standing door that a token of this digest opens, and whether the token is its old one; None for no door."""
+        found = self.standing().filter(Q(token_digest=token_digest) | Q(old_token_digest=token_digest))
+        row = found.values_list("pk", "token_digest").first()
+        return None if row is None else (row[0], row[1] != token_digest)
 
 
 def new_token() -> str:
@@ -144,13 +147,19 @@ def new_token() -> str:
 
 
 class Door(models.Model):
-    """An address for Kartra to post to. The token in it is the only proof of origin the outbound API has."""
+    """An address for Kartra to post to. The token in it is the only proof of origin the outbound API has.
+
+    A door that got a new token is open to the old one too, until that is retired.
+    """
 
     key = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="doors")
     name = models.CharField(max_length=100, default="Kartra")
     token = EncryptedTextField(default=new_token, editable=False)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    old_token = EncryptedTextField(null=True, blank=True, editable=False)
+    old_token_digest = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
+    rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
     ipn_secret = EncryptedTextField("secret key of the IPN", blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
@@ -161,7 +170,17 @@ class Door(models.Model):
         ordering = ["connection", "name"]
         verbose_name = "address for Kartra"
         verbose_name_plural = "addresses for Kartra"
-        constraints = [models.UniqueConstraint(fields=["connection", "name"], name="integrations_door_one_per_name")]
+        permissions = [("rotate_door", "Can change and retire addresses for Kartra")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "name"], condition=Q(retired_at=None), name="integrations_door_one_per_name"
+            ),
+            models.CheckConstraint(
+                name="integrations_door_old_token_with_digest",
+                condition=Q(old_token__isnull=True, old_token_digest__isnull=True)
+                | Q(old_token__isnull=False, old_token_digest__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -169,6 +188,26 @@ class Door(models.Model):
     def save(self, *args: object, **kwargs: object) -> None:
         self.token_digest = digest("door", self.token)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:integrations_door_change", args=[self.pk])
+
+    def rotate(self, at: dt.datetime) -> bool:
+        """Make a new token; the one so far stays valid as the old one. False while another old one is still valid: it has
+        to be retired first, or messages to it would be lost unseen."""
+        if self.old_token_digest is not None or self.retired_at is not None:
+            return False
+        self.old_token, self.old_token_digest = self.token, digest("door", self.token)
+        self.token, self.rotated_at = new_token(), at
+        self.save()
+        return True
+
+    def retire_old(self) -> bool:
+        """Turn away what comes with the old token from now on. True if there was one."""
+        had = self.old_token_digest is not None
+        self.old_token = self.old_token_digest = None
+        self.save()
+        return had
 
     @property
     def outbound_url(self) -> str:
@@ -179,3 +218,8 @@ class Door(models.Model):
     def ipn_url(self) -> str:
         """Where Kartra's IPN is to post."""
         return f"{self.outbound_url}ipn/"
+
+    @property
+    def old_outbound_url(self) -> str:
+        """The address before the last change; empty once it is retired."""
+        return f"{settings.PUBLIC_URL.rstrip('/')}/webhooks/{self.old_token}/" if self.old_token else ""

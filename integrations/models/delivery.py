@@ -1,9 +1,10 @@
 """One request Kartra made to one of our doors, kept as the bytes it was."""
 
-from typing import Self
+import datetime as dt
+from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 
 from integrations.models.connection import Door
@@ -23,31 +24,63 @@ class DeliveryStatus(models.TextChoices):
     REFUSED = "refused", "refused: wrong secret, or too large"
 
 
+class Secret(models.TextChoices):
+    """What a payment message's secret key was, at a door that has one."""
+
+    NONE = "", "not asked for"
+    RIGHT = "right", "right"
+    WRONG = "wrong", "wrong"
+    MISSING = "missing", "not in the message"
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def waiting(self) -> Self:
         return self.filter(status=DeliveryStatus.WAITING).order_by("pk")
+
+    def failed(self) -> Self:
+        """Messages that could not be read or applied, or were refused, perhaps because the secret key here was mistyped."""
+        return self.filter(status__in=[DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED], truncated=False)
+
+    def with_same_before(self) -> Self:
+        """Each with `same_before`: the latest earlier message of its door that has the same body, or None."""
+        earlier = Delivery.objects.filter(
+            digest=OuterRef("digest"), door=OuterRef("door"), channel=OuterRef("channel"), pk__lt=OuterRef("pk")
+        )
+        return self.annotate(same_before=Subquery(earlier.order_by("-pk").values("pk")[:1]))
 
 
 class Delivery(models.Model):
     """What came: first stored, then applied. `changed` says in words what it changed, empty if nothing.
 
     `body` is the bytes as they came; of one over 1 MB the first 4 KB (`truncated`). `headers` holds those of interest.
+    `family` is what it tells of, e.g. "tag:VIP" (of a payment message its kind): a later message of the same knows better.
+    `replays` has an entry for each time somebody asked to apply it again:
+    {"asked_at": ISO time, "by": name, "at": ISO time, "status": …, "reason": …, "changed": […]}, the last four once done.
+    Newer columns have defaults in the database too: while an upgrade is under way the old code goes on storing messages.
     """
 
-    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name="address")
+    door = models.ForeignKey(
+        Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name="address for Kartra"
+    )
     channel = models.CharField(max_length=12, choices=Channel)
     received_at = models.DateTimeField()
     body = models.BinaryField()
-    truncated = models.BooleanField(default=False)
+    truncated = models.BooleanField("only its beginning is kept", default=False)
     size = models.PositiveIntegerField(help_text="Bytes, as announced or as read.")
     headers = models.JSONField(default=dict)
+    old_address = models.BooleanField("came to the old address", default=False, db_default=False)
     digest = models.CharField(max_length=64, help_text="SHA-256 of the body: equal bodies are marked, never dropped.")
     status = models.CharField(max_length=12, choices=DeliveryStatus, default=DeliveryStatus.WAITING)
     reason = models.TextField(blank=True, default="")
     action = models.CharField(max_length=100, blank=True, default="")
+    family = models.CharField(max_length=520, blank=True, default="", db_default="", editable=False)
+    secret = models.CharField("secret key", max_length=8, choices=Secret, blank=True, default="", db_default="")
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, null=True, blank=True, related_name="deliveries")
     changed = models.JSONField(default=list, blank=True)
     applied_at = models.DateTimeField(null=True, blank=True)
+    replays = models.JSONField(
+        "applied again", default=list, db_default=models.Value([], models.JSONField()), blank=True
+    )
 
     objects = DeliveryQuerySet.as_manager()
 
@@ -55,6 +88,7 @@ class Delivery(models.Model):
         ordering = ["-pk"]
         verbose_name = "message from Kartra"
         verbose_name_plural = "messages from Kartra"
+        permissions = [("replay_delivery", "Can apply messages from Kartra again")]
         constraints = [
             models.CheckConstraint(
                 name="integrations_delivery_applied_at",
@@ -68,6 +102,13 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["door", "action", "-received_at"], name="integrations_delivery_action"),
             models.Index(fields=["lead", "-id"], name="integrations_delivery_lead"),
+            models.Index(fields=["lead", "family", "id"], condition=~Q(family=""), name="integrations_delivery_family"),
+            models.Index(
+                fields=["action", "id"],
+                condition=Q(status__in=[DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED]),
+                name="integrations_delivery_failed",
+            ),
+            models.Index(fields=["received_at"], name="integrations_delivery_recent"),
             models.Index(fields=["digest"], name="integrations_delivery_digest"),
         ]
 
@@ -76,3 +117,17 @@ class Delivery(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:integrations_delivery_change", args=[self.pk])
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether somebody asked to apply it again and that is still to be done, or is being done."""
+        return bool(self.replays) and "status" not in self.replays[-1]
+
+    def ask_again(self, at: dt.datetime, by: str) -> None:
+        """Note that it is to be applied again. Saves nothing."""
+        if not self.is_replay:
+            self.replays = [*self.replays, {"asked_at": at.isoformat(), "by": by}]
+
+    def note_replay(self, **became: Any) -> None:
+        """Note what became of the replay that was asked for. Saves nothing."""
+        self.replays = [*self.replays[:-1], {**self.replays[-1], **became}]

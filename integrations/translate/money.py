@@ -37,9 +37,10 @@ def of_fields(raw: Mapping[str, Any], account: Account, *, authority: bool, kart
         at=utc_of(text(raw.get("transaction_date")), account),
         parent_kartra_id=ident(raw.get("transaction_parent_id")),
         subscription_id=ident(raw.get("transaction_internal_subscription_id")),
+        processor_id=text(raw.get("transaction_subscription_id")).strip(),
         affiliate=text(raw.get("transaction_affiliate")).strip(),
         authority=authority,
-        raw=plain(dict(raw)),
+        raw=plain({key: value for key, value in raw.items() if key != "secret_key"}),
     )
 
 

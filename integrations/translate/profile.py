@@ -2,6 +2,7 @@
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra.profile import LeadProfile
@@ -11,6 +12,10 @@ from leads.models import SAFETY_FIELD, Account
 
 SHORT = {"source": 64, "country": 100, "gdpr_lead_status": 16, "gdpr_lead_communications": 16}
 """Columns of limited length; what Kartra sends beyond it cannot be one of its values."""
+
+MOST_EXTRA = 200
+LONGEST_EXTRA = 10_000
+"""Of what a lead has beside the known keys: so many keys, and texts of so many characters."""
 
 
 def utc_of(text: str, account: Account) -> dt.datetime | None:
@@ -58,7 +63,7 @@ def facts_of(profile: LeadProfile, account: Account, *, authority: bool) -> Lead
         kartra_id=profile.id,
         fields=fields,
         custom_values=custom,
-        extra=plain(dict(profile.extra)) or None,
+        extra=_small(profile.extra) or None,
         tags=frozenset(name[:500] for name in profile.tags) if authority and profile.tags is not None else None,
         lists={each.name[:500]: each.active for each in profile.lists}
         if authority and profile.lists is not None
@@ -73,6 +78,12 @@ def facts_of(profile: LeadProfile, account: Account, *, authority: bool) -> Lead
         if authority and profile.memberships is not None
         else None,
     )
+
+
+def _small(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys that nobody knows, as far as they are of a size that a lead's can be. The message itself keeps all."""
+    first = dict(list(extra.items())[:MOST_EXTRA])
+    return {key: plain(value) for key, value in first.items() if len(str(value)) <= LONGEST_EXTRA}
 
 
 def plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations.calls import rate_of
 from integrations.freshness import freshness, in_words
 from integrations.models import Connection, Delivery, Door
-from integrations.silence import heard
+from integrations.silence import kinds_of
 from kartra_mirror.admin import setup, trials
 from kartra_mirror.admin.attention import needs
 from leads import staff
@@ -97,10 +97,9 @@ def copy_facts(request: HttpRequest, connections: list[Connection]) -> dict[str,
     user: Any = request.user
     if not user.has_perm("leads.view_lead"):
         return {"copies": [], "may_see_copies": False}
-    now = timezone.now()
     shown = connections[:COPIES_SHOWN]
     last = _last_messages(shown)
-    rhythms = heard(shown, now)
+    silent = _silent(shown)
     return {
         "may_see_copies": True,
         "more_copies": len(connections) - len(shown),
@@ -111,15 +110,7 @@ def copy_facts(request: HttpRequest, connections: list[Connection]) -> dict[str,
                 "read_within": in_words(numbers["read_within_s"]),
                 "full_round": in_words(numbers["full_round_s"]),
                 "last_message": last.get(connection.pk),
-                "silent": [
-                    {
-                        "name": setup.event_words(each.name),
-                        "last": each.last,
-                        "every": in_words(each.every.total_seconds()),
-                    }
-                    for each in rhythms.get(connection.pk, [])
-                    if each.is_silent(now)
-                ],
+                "silent": silent.get(connection.pk, []),
             }
             for connection in shown
         ],
@@ -134,4 +125,13 @@ def _last_messages(connections: list[Connection]) -> dict[int, Any]:
     for connection, at in rows:
         if at is not None:
             found[connection] = max(found.get(connection, at), at)
+    return found
+
+
+def _silent(connections: list[Connection]) -> dict[int, list[tuple[str, str]]]:
+    """The events that came regularly to a connection and have stopped, with what their past says."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    for door in Door.objects.standing().filter(connection__in=connections):
+        stopped = [(setup.event_words(kind.name), kind.sentence) for kind in kinds_of(door.pk) if kind.stopped]
+        found.setdefault(door.connection_id, []).extend(stopped)
     return found

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as _ModelAdmin
 from unfold.admin import TabularInline as _TabularInline
+from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter
 from unfold.contrib.filters.admin.dropdown_filters import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -72,7 +73,7 @@ class _LookOnly(BaseModelAdmin):
 class ReadOnlyAdmin(_LookOnly, ModelAdmin):
     """A list and a page of facts."""
 
-    actions = None
+    actions: Any = None
 
 
 class ReadOnlyInline(_LookOnly, _TabularInline):
@@ -145,6 +146,7 @@ __all__ = [
     "ChoicesDropdownFilter",
     "DropdownFilter",
     "ModelAdmin",
+    "RangeDateTimeFilter",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
     "RelatedDropdownFilter",

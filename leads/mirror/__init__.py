@@ -3,7 +3,7 @@
 Every function is safe to repeat: what is already so is left alone and leaves no trace in the timeline.
 """
 
-from leads.mirror.bookings import BOOKED, end_booking, set_booking
+from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set_booking
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import set_catalogue, set_custom_fields, things
 from leads.mirror.confirmed import add_points, adopt, expect, set_profile
@@ -30,11 +30,13 @@ from leads.mirror.marks import (
     mark_orders_read,
     put_off,
 )
-from leads.mirror.money import note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
-from leads.mirror.ties import set_list, set_sequence, set_tag
+from leads.mirror.money import end_plan, note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
+from leads.mirror.ties import hear_of_sequence, set_list, set_membership, set_sequence, set_tag
 
 __all__ = [
     "BOOKED",
+    "CANCELLED",
+    "COMPLETED",
     "FIELDS",
     "GONE_AGAIN",
     "CustomFieldFact",
@@ -50,8 +52,10 @@ __all__ = [
     "adopt",
     "compare",
     "end_booking",
+    "end_plan",
     "expect",
     "find",
+    "hear_of_sequence",
     "lift_gone",
     "mark_absent",
     "mark_all_dirty",
@@ -67,6 +71,7 @@ __all__ = [
     "set_catalogue",
     "set_custom_fields",
     "set_list",
+    "set_membership",
     "set_plan_status",
     "set_profile",
     "set_sequence",

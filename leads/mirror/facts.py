@@ -108,6 +108,7 @@ class TransactionFact:
     at: dt.datetime | None = None
     parent_kartra_id: str = ""
     subscription_id: str = ""
+    processor_id: str = ""
     affiliate: str = ""
     authority: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)

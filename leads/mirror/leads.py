@@ -11,6 +11,9 @@ from leads.mirror.ties import differing_ties, log, set_ties
 from leads.models import Account, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 
+MOST_EXTRA = 400
+"""Unknown keys kept on one lead; of more there is no end."""
+
 
 def find(account: Account, *, kartra_id: str = "", email: str = "") -> Lead | None:
     """The lead of this id; else the one of this email that is known without an id; else, when no id was given, the
@@ -38,9 +41,12 @@ def take(
     at: dt.datetime,
     lead: Lead | None = None,
     read_began_at: dt.datetime | None = None,
+    told_at: dt.datetime | None = None,
     cause: str = "",
 ) -> Taken:
     """Write facts about one lead, making the row if it is new to us.
+
+    `told_at` is given for a message: when it came. It lifts no mark (deleted, absent) that was made after it.
 
     `read_began_at` is given for a `get_lead`: the facts are then all there is, `read_at` is set and dirt older than the
     read is cleared; facts of a read begun before the last one applied, or before the lead was found deleted, are dropped.
@@ -55,10 +61,12 @@ def take(
             return Taken(lead, False, ())
         if read_began_at is not None and lead.gone_at is not None and lead.gone_at > read_began_at:
             return Taken(lead, False, ())  # it was found deleted after this read began
-        since = lead.read_at
+        since, address = lead.read_at, lead.email
+        before = dict(lead.__dict__)
         differences = _set_fields(lead, facts)
-        back = lead.gone_at is not None
-        if lead.gone_at or lead.absent_at:
+        marked_at, back = lead.gone_at or lead.absent_at, False
+        if marked_at and (told_at is None or told_at > marked_at):
+            back = lead.gone_at is not None
             lead.gone_at, lead.gone_reason, lead.absent_at, lead.read_not_before = None, "", None, None
         if any(difference.field == "email" for difference in differences):
             lead.read_not_before = None
@@ -68,8 +76,10 @@ def take(
             lead.read_at, lead.read_not_before = read_began_at, None
             if lead.dirty_at and lead.dirty_at <= read_began_at:
                 lead.dirty_at = None
-        lead.save()
-        keep_address(lead, at)
+        if created or lead.__dict__ != before:
+            lead.save()
+        if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
+            keep_address(lead, at)
         differences += set_ties(lead, facts, source=source, at=at, after=since)
         if back:
             log(lead, "back", {}, source, at, None, cause)
@@ -145,7 +155,12 @@ def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
                 differences.append(Difference(f"custom.{identifier}", was, now))
         lead.custom_values = merged
     if facts.extra:
-        lead.extra = {**lead.extra, **facts.extra}
+        room = MOST_EXTRA - len(lead.extra)
+        new = [name for name in facts.extra if name not in lead.extra]
+        lead.extra = {
+            **lead.extra,
+            **{name: facts.extra[name] for name in facts.extra if name not in new[max(room, 0) :]},
+        }
     return differences
 
 

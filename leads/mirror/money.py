@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from leads.mirror.catalogue import things
 from leads.mirror.facts import SubscriptionFact, TransactionFact
@@ -23,31 +24,34 @@ def set_transaction(
     at: dt.datetime,
     lead: Lead | None = None,
     cause: str = "",
+    late: bool = False,
 ) -> Transaction:
     """Write what was told of one transaction. What was not told is left as it is; what a message nobody vouches for says
-    (`fact.authority` false) only fills what is empty. A sale known only by its refund is a stub until it is told."""
+    (`fact.authority` false) only fills what is empty, and so does an old message told again (`late`) once the transaction
+    is confirmed. A sale known only by its refund is a stub until it is told."""
     with transaction.atomic():
         row = Transaction.objects.filter(account=account, kartra_id=fact.kartra_id).first()
         new = row is None or not row.type
         row = row or Transaction(account=account, kartra_id=fact.kartra_id)
+        parent = "" if fact.parent_kartra_id == fact.kartra_id else fact.parent_kartra_id
         told: dict[str, Any] = {
-            "type": fact.type[:32], "price_point": fact.price_point[:32], "quantity": fact.quantity, "at": fact.at,
-            "parent_kartra_id": fact.parent_kartra_id, "affiliate": fact.affiliate[:200],
+            "price_point": fact.price_point[:32], "quantity": fact.quantity, "at": fact.at,
+            "parent_kartra_id": parent, "affiliate": fact.affiliate[:200],
             **{name: _cents(getattr(fact, name)) for name in AMOUNTS},
         }  # fmt: skip
         if fact.product:
             told["product"] = _product(account, fact.product, fact.product_id)
         if fact.subscription_id:
-            told["subscription"] = _plan(account, fact.subscription_id, lead)
+            told["subscription"] = _plan(account, fact.subscription_id, lead, fact.processor_id)
+        wins = fact.authority and (row.reported or not late)
+        row.type = _type(row, fact.type[:32], wins)
         for name, value in told.items():
-            if value in ("", None):
-                continue
-            if fact.authority or getattr(row, name) in ("", None):
+            if value not in ("", None) and (wins or getattr(row, name) in ("", None)):
                 setattr(row, name, value)
-        if lead is not None and (row.lead_id is None or fact.authority):
+        if lead is not None and (row.lead_id is None or wins):
             row.lead = lead
         if fact.raw:
-            row.raw = {**row.raw, **fact.raw}
+            row.raw = {**row.raw, **fact.raw} if wins else {**fact.raw, **row.raw}
         row.reported = row.reported and not fact.authority
         row.save()
         if row.parent_kartra_id:
@@ -57,6 +61,23 @@ def set_transaction(
         if new and row.type and row.lead is not None:
             _tell(row, source, at, cause)
     return row
+
+
+def _type(row: Transaction, told: str, wins: bool) -> str:
+    """The type of a transaction after it was told again. What was refunded never returns to paid, save where the refund
+    was only reported and Kartra itself knows of none; of two reports the refund stands, whichever came first."""
+    was = row.type
+    if not told or not was:
+        return told or was
+    if _undone(was) and not _undone(told) and not (row.reported and wins):
+        return was
+    if wins or (row.reported and _undone(told) and not _undone(was)):
+        return told
+    return was
+
+
+def _undone(kind: str) -> bool:
+    return "refund" in kind.casefold() or "chargeback" in kind.casefold()
 
 
 def set_subscription(
@@ -85,6 +106,12 @@ def set_subscription(
         row.read_at = at
         row.save()
     return row
+
+
+def end_plan(account: Account, kartra_id: str, told_at: dt.datetime) -> bool:
+    """Kartra's own payment message says that the plan is cancelled. A read since then knows better. True if new to us."""
+    standing = RecurringSubscription.objects.filter(account=account, kartra_id=kartra_id).exclude(status="Cancelled")
+    return bool(standing.filter(Q(read_at=None) | Q(read_at__lt=told_at)).update(status="Cancelled"))
 
 
 def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime, change: LeadChange) -> None:
@@ -140,5 +167,9 @@ def _product(account: Account, name: str, kartra_id: str) -> Product:
     return product
 
 
-def _plan(account: Account, kartra_id: str, lead: Lead | None) -> RecurringSubscription:
-    return RecurringSubscription.objects.get_or_create(account=account, kartra_id=kartra_id, defaults={"lead": lead})[0]
+def _plan(account: Account, kartra_id: str, lead: Lead | None, processor_id: str = "") -> RecurringSubscription:
+    row, _ = RecurringSubscription.objects.get_or_create(account=account, kartra_id=kartra_id, defaults={"lead": lead})
+    if processor_id and processor_id != kartra_id and not row.processor_id:
+        row.processor_id = processor_id[:64]
+        row.save(update_fields=["processor_id"])
+    return row

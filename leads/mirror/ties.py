@@ -136,6 +136,49 @@ def set_sequence(
     return True
 
 
+def hear_of_sequence(
+    lead: Lead, name: str, status: str, *, source: Source, at: dt.datetime, change: LeadChange | None, cause: str
+) -> bool:
+    """The lead entered the sequence (status "active") or left it; at which step is not told, a read shows it. True if that
+    was new to us."""
+    with transaction.atomic():
+        row = SequenceEnrollment.objects.filter(lead=lead, sequence__name=name).first()
+        entered = status != "unsubscribed"
+        if row is None and not entered:
+            return False  # it was never in it, and still is not
+        if row is not None and row.status.lower() == status:
+            return False
+        if row is None:
+            row = SequenceEnrollment(lead=lead, sequence=thing(KartraSequence, lead.account_id, name))
+        row.step, row.status, row.since, row.after = "" if entered else row.step, status, at, None
+        row.source, row.change = source, change
+        row.save()
+        log(lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause)
+    return True
+
+
+def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.datetime, cause: str = "") -> bool:
+    """The lead has (or has no longer) access to a level of a membership. True if that was new to us."""
+    membership_name, level_name = _names(fact)
+    with transaction.atomic():
+        grants = MembershipGrant.objects.filter(level__membership__name=membership_name, level__name=level_name)
+        row = grants.filter(lead=lead).first()
+        if (row is None and not fact.active) or (row is not None and row.active == fact.active):
+            return False
+        if row is None:
+            row = MembershipGrant(lead=lead, level=_level(lead, (membership_name, level_name), fact.level_id))
+        row.active, row.since, row.source, row.change, row.after = fact.active, at, source, None, None
+        row.save()
+        kind = "membership_granted" if fact.active else "membership_revoked"
+        log(lead, kind, {"membership": membership_name, "level": level_name}, source, at, None, cause)
+    return True
+
+
+def _names(fact: MembershipFact) -> tuple[str, str]:
+    """The names under which a membership and its level are kept."""
+    return fact.membership or fact.membership_id, fact.level or fact.level_id or NO_LEVEL
+
+
 @dataclass(frozen=True)
 class Telling:
     """Who told a lead's ties and when; `after`: when the lead was read before. `write` false: only say what differs."""
@@ -242,7 +285,7 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Tellin
     }
     facts: dict[tuple[str, str], MembershipFact] = {}
     for fact in told:  # a level told twice is open if either says so
-        key = (fact.membership or fact.membership_id, fact.level or fact.level_id or NO_LEVEL)
+        key = _names(fact)
         if key not in facts or fact.active:
             facts[key] = fact
     differences: list[Difference] = []

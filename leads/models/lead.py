@@ -10,8 +10,8 @@ from leads.models.account import Account
 
 
 def normal_email(email: str | None) -> str:
-    """The form in which addresses are compared: trimmed and without case."""
-    return (email or "").strip().casefold()
+    """The form in which addresses are compared: trimmed and without case; of one too long to be real, its beginning."""
+    return (email or "").strip().casefold()[:320]
 
 
 class GoneReason(models.TextChoices):

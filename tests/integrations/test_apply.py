@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from integrations import apply
 from integrations.models import ApiCall, Attempt, Delivery, DeliveryStatus, Proof
-from leads.models import Activity, Lead, LeadTag, ListSubscription, Tag
+from leads.models import Activity, Lead, LeadTag, ListSubscription, Tag, Transaction
 from tests.factories import DeliveryFactory, DoorFactory, LeadChangeFactory, LeadFactory
 
 pytestmark = pytest.mark.django_db
@@ -201,24 +202,56 @@ def test_one_that_fails_does_not_stop_the_next(door, monkeypatch):
     assert "RuntimeError" in bad.reason
 
 
-def test_our_own_write_coming_back_proves_an_unclear_change(door):
-    account = door.connection.account
-    lead = LeadFactory(account=account, kartra_id="50417", email="mara.lind@example.com")
-    change = LeadChangeFactory(lead=lead, status="unknown")
+def unclear(door, lead, *, sent_at=None, **change):
+    """A change of ours that got no clear answer."""
+    wish = LeadChangeFactory(lead=lead, status="unknown", **change)
+    at = timezone.now()
     call = ApiCall.objects.create(
-        connection=door.connection, lead=lead, cause="push", writes=True, commands="assign_tag", claimed_at=timezone.now(),
-        lease_until=timezone.now(), finished_at=timezone.now(), outcome="unknown",
+        connection=door.connection, lead=lead, cause="push", writes=True, commands=wish.kind, claimed_at=at,
+        lease_until=at, finished_at=at, outcome="unknown", sent_at=sent_at or at - dt.timedelta(seconds=5),
     )  # fmt: skip
-    later = timezone.now() + dt.timedelta(minutes=5)
-    attempt = Attempt.objects.create(
-        change=change, call=call, position=0, command="assign_tag", proof=Proof.UNCLEAR, verify_at=later
-    )
+    return wish, Attempt.objects.create(
+        change=wish, call=call, position=0, command=wish.kind, proof=Proof.UNCLEAR,
+        verify_at=at + dt.timedelta(minutes=5),
+    )  # fmt: skip
+
+
+def test_our_own_write_coming_back_proves_an_unclear_change(door):
+    lead = LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com", score=15)
+    wish, attempt = unclear(door, lead)
 
     delivery = event(door)
 
     attempt.refresh_from_db()
+    wish.refresh_from_db()
+    lead.refresh_from_db()
+    assert (wish.status, attempt.proof, attempt.evidence[-1]["delivery"]) == ("accepted", "done", delivery.pk)
+    assert LeadTag.objects.get().change == wish
+    assert lead.dirty_at is None
+
+
+def test_message_that_came_before_the_call_proves_nothing_of_it(door):
+    lead = LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com", score=15)
+    wish, attempt = unclear(door, lead, sent_at=timezone.now() + dt.timedelta(seconds=30))
+
+    event(door)
+
+    attempt.refresh_from_db()
+    wish.refresh_from_db()
+    assert (wish.status, attempt.proof) == ("unknown", "unclear")
+
+
+def test_entering_a_sequence_is_reason_to_look_but_tells_no_step(door):
+    lead = LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com", score=15)
+    wish, attempt = unclear(door, lead, kind="subscribe_sequence", parameters={"sequence": "Welcome", "step": 2})
+
+    event(door, "sequence_subscription", {"sequence": {"sequence_name": "Welcome"}})
+
+    attempt.refresh_from_db()
+    wish.refresh_from_db()
+    assert wish.status == "unknown"
     assert attempt.verify_at <= timezone.now()
-    assert attempt.evidence[-1]["delivery"] == delivery.pk
+    assert lead.sequenceenrollments.get().change == wish
 
 
 @pytest.mark.parametrize("status", ["sending", "unknown"])
@@ -233,26 +266,61 @@ def test_echo_that_is_faster_than_the_answer_asks_for_no_read(door, status):
     assert LeadTag.objects.get().lead == lead
 
 
-@pytest.mark.parametrize(("given", "status"), [("right", "applied"), ("wrong", "refused"), (None, "refused")])
-def test_payment_message_needs_the_secret_of_its_address(door, given, status):
-    door.ipn_secret = "right"
-    door.save()
-    fields = {
-        "transaction_id": "1",
-        "transaction_type": "sale",
-        "transaction_full_amount": "97.00",
-        "lead_id": "50417",
-        "lead_email": "mara.lind@example.com",
-    }
-    if given is not None:
-        fields["secret_key"] = given
-    delivery = DeliveryFactory(door=door, channel="ipn", body=urlencode(fields).encode())
+SALE = {
+    "transaction_id": "1", "transaction_type": "sale", "transaction_full_amount": "97.00", "lead_id": "50417",
+    "lead_email": "mara.lind@example.com",
+}  # fmt: skip
 
+
+def payment(door, **fields):
+    """One payment message, stored and applied. A field that is None is left out."""
+    given = {name: value for name, value in {**SALE, **fields}.items() if value is not None}
+    delivery = DeliveryFactory(door=door, channel="ipn", body=urlencode(given).encode())
     apply.drain()
-
     delivery.refresh_from_db()
-    assert delivery.status == status
-    assert Lead.objects.exists() is (status == "applied")
+    return delivery
+
+
+@pytest.fixture
+def locked_door():
+    return DoorFactory(ipn_secret="right")
+
+
+def test_payment_with_the_right_secret_is_kartras_own_word(locked_door):
+    delivery = payment(locked_door, secret_key="right")
+
+    row = Transaction.objects.get()
+    assert (delivery.status, delivery.secret, delivery.changed) == ("applied", "right", ["new to us", "sale 1"])
+    assert (row.reported, row.full_amount, row.lead) == (False, Decimal("97.00"), Lead.objects.get())
+    assert "secret_key" not in row.raw
+
+
+@pytest.mark.parametrize("given", ["wrong", "RIGHT", "", "N/A", "rightright", "r"])
+def test_payment_with_another_secret_is_kept_and_applied_to_nothing(locked_door, given):
+    delivery = payment(locked_door, secret_key=given)
+
+    assert (delivery.status, delivery.secret) == ("refused", "wrong")
+    assert not Lead.objects.exists()
+    assert not Transaction.objects.exists()
+
+
+def test_payment_without_a_secret_is_reported_until_one_of_its_kind_was_seen_to_carry_it(locked_door):
+    first = payment(locked_door, transaction_id="1")
+    of_another_kind = payment(locked_door, transaction_id="2", transaction_type="rebill", secret_key="right")
+    still = payment(locked_door, transaction_id="3")
+    carrying = payment(locked_door, transaction_id="4", secret_key="right")
+    then = payment(locked_door, transaction_id="5")
+
+    statuses = [each.status for each in (first, of_another_kind, still, carrying, then)]
+    assert statuses == ["applied", "applied", "applied", "applied", "refused"]
+    assert dict(Transaction.objects.values_list("kartra_id", "reported")) == {
+        "1": True, "2": False, "3": True, "4": False,
+    }  # fmt: skip
+
+
+def test_payment_at_an_address_without_a_secret_is_reported_only(door):
+    assert payment(door, secret_key="whatever").status == "applied"
+    assert Transaction.objects.get().reported is True
 
 
 def test_older_payment_message_with_buyer_keys_is_understood(door):

@@ -18,6 +18,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = "2026-01-01T00:00:00Z"
 
 
+@pytest.fixture(autouse=True)
+def _read_long_ago(sandbox):
+    """Leads here were read long ago, so that they are due."""
+    sandbox.read_ago = dt.timedelta(days=30)
+
+
 def our_call(connection, lead, *, sent=None, finished=None):
     """A call of ours that writes; times are seconds from now."""
     at = timezone.now()

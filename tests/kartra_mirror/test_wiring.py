@@ -189,3 +189,40 @@ def test_locks_name_no_address():
         text = (ROOT / name).read_text()
         assert "://" not in text
         assert "--hash=sha256:" in text
+
+
+def test_gunicorn_writes_no_token_even_with_an_access_log(tmp_path):
+    """The real server on a socket: asked for an access log, and a request that makes it complain."""
+    import http.client
+    import socket
+    import subprocess
+    import sys
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = tmp_path / "broken.py"
+    app.write_text("def app(environ, start_response):\n    raise RuntimeError(environ['PATH_INFO'])\n")
+    log = tmp_path / "all.log"
+    command = [sys.executable, "-m", "gunicorn", "broken:app", "--config", str(ROOT / "kartra_mirror/gunicorn.py"),
+               "--access-logfile", "-", "--pythonpath", f"{tmp_path},{ROOT}", "--workers", "1"]  # fmt: skip
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "WEB_PORT": str(port)}, cwd=ROOT)
+    try:
+        ends = time.monotonic() + 20
+        while True:
+            try:
+                client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+                client.request("POST", "/webhooks/the-token-itself/ipn/", b"{}")
+                assert client.getresponse().status == 500
+                break
+            except ConnectionRefusedError:
+                assert time.monotonic() < ends
+                time.sleep(0.1)
+    finally:
+        server.terminate()
+        server.wait(15)
+    written = log.read_text()
+    assert '"POST /webhooks/(token)/ipn/ HTTP/1.1" 500' in written
+    assert "RuntimeError: /webhooks/(token)/" in written
+    assert "the-token-itself" not in written

@@ -59,9 +59,21 @@ class Command(BaseCommand):
         self.stdout.write(f"  promised: every lead within {in_words(copy['promised_s'])}; {copy['alert'] or kept}")
         if copy["stopped"]:
             self.stdout.write(f"  updates from Kartra are stopped: {copy['stopped']} See `refresh --gone`.")
+        waiting = facts["messages_waiting"]
+        if waiting["number"]:
+            late = " Delivery is delayed: see whether the broker and the workers run." if waiting["delayed"] else ""
+            since = waiting["since"][:16].replace("T", " ")
+            self.stdout.write(f"  messages not applied yet: {waiting['number']:,}, the oldest came {since} UTC.{late}")
         for door in facts["doors"]:
-            seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items() if when]
-            unseen = [name for name, when in door["events"].items() if not when]
-            self.stdout.write(f"  messages at {door['name']}: {', '.join(seen) or 'none yet'}")
-            if unseen:
-                self.stdout.write(f"    never seen: {', '.join(unseen)}")
+            self._print_door(door)
+
+    def _print_door(self, door: dict[str, Any]) -> None:
+        seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items() if when]
+        self.stdout.write(f"  messages at {door['name']}: {', '.join(seen) or 'none yet'}")
+        for name, sentence in door["stopped"].items():
+            self.stdout.write(f"    {name} {sentence}")
+        if door["never"]:
+            self.stdout.write(f"    never seen: {', '.join(door['never'])}")
+        if door["old_address_since"]:
+            since = door["old_address_since"][:16].replace("T", " ")
+            self.stdout.write(f"    has a new address since {since}; the old one is still valid")

@@ -112,7 +112,7 @@ def test_page_needs_the_permission(client):
         ({"field": "tag VIP", "was": False, "is": True}, "tag VIP: no → yes"),
         (
             {"field": "custom.size", "was": "", "is": [["611", "Large"], ["612", "Small"]]},
-            "custom.size: — → Large, Small",
+            "size: — → Large, Small",
         ),
         ({"field": "score", "was": 0, "is": 5}, "score: 0 → 5"),
     ],

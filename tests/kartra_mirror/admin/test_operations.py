@@ -578,7 +578,7 @@ def test_door_page_has_the_three_steps_and_every_event(staff, connection):
     assert door.outbound_url in page
     events = answer.context["events"]
     assert len(events) == 26
-    assert {name for name, _, last in events if last} == {"assign_tag", "ipn"}
+    assert {kind.name for kind, _ in events if kind.last_at} == {"assign_tag", "ipn"}
     assert page.count("never seen") == 24
 
 

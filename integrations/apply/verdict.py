@@ -1,0 +1,36 @@
+"""What became of a delivery, and what one message is applied with."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from integrations.models import Delivery, DeliveryStatus
+from leads.models import Account, Lead
+
+
+@dataclass
+class Applied:
+    """What became of a delivery. `changed`: what it changed, in words, empty if nothing."""
+
+    status: DeliveryStatus
+    reason: str = ""
+    action: str = ""
+    lead: Lead | None = None
+    changed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """One delivery being applied at `at` for its account. `late`: it is applied again, so newer words may be known."""
+
+    delivery: Delivery
+    account: Account
+    at: dt.datetime
+    late: bool = False
+
+    @property
+    def cause(self) -> str:
+        return f"delivery {self.delivery.pk}"
+
+    @property
+    def received_at(self) -> dt.datetime:
+        return self.delivery.received_at
