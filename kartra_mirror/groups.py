@@ -42,7 +42,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Engineer": (
         *VIEWER, *PEOPLE, "leads.change_account", "integrations.view_connection", "integrations.add_connection",
         "integrations.change_connection", "integrations.view_door", "integrations.add_door", "integrations.change_door",
-        "integrations.see_webhook_addresses", "integrations.switch_sending", "integrations.use_console",
+        "integrations.rotate_door", "integrations.replay_delivery", "integrations.see_webhook_addresses",
+        "integrations.switch_sending", "integrations.use_console",
         "integrations.create_customfield",
     ),
 }  # fmt: skip

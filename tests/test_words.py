@@ -46,7 +46,7 @@ SAY_INSTEAD = {
 }
 REPLACED = re.compile(rf"\b(?:{'|'.join(SAY_INSTEAD)})\b", re.IGNORECASE)
 
-NAMES = re.compile(r"Kartra Mirror|manage\.py \w+|/webhooks/|\w+\.rejected\.csv")
+NAMES = re.compile(r"Kartra Mirror|manage\.py \w+|`\w+ --|[A-Z]+(?:_[A-Z]+)+|/webhooks/|\w+\.rejected\.csv")
 
 ALLOWED = {
     "The custom field in Kartra that calls write their receipt into; empty: none.": "help of a field that no form shows",

@@ -59,7 +59,9 @@ class Delivery(models.Model):
     Newer columns have defaults in the database too: while an upgrade is under way the old code goes on storing messages.
     """
 
-    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name="address")
+    door = models.ForeignKey(
+        Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name="address for Kartra"
+    )
     channel = models.CharField(max_length=12, choices=Channel)
     received_at = models.DateTimeField()
     body = models.BinaryField()

@@ -98,8 +98,8 @@ def _of_own_accounts(view: Any) -> Any:
     return guarded
 
 
-def bands(user: Any) -> list[dict[str, str]]:
-    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question."""
+def bands(user: Any = None) -> list[dict[str, str]]:
+    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
     from integrations import gone, pretend, switch
     from integrations.models import Connection, Sending
     from leads import staff
@@ -117,7 +117,9 @@ def bands(user: Any) -> list[dict[str, str]]:
             found.append({"level": level, "words": why})
         if why := gone.question(connection):
             url = reverse("admin:integrations_connection_gone", args=[connection.pk])
-            found.append({"level": "held", "words": f"{connection.name}: {why}", "url": url, "link": "Look and decide"})
+            found.append(
+                {"level": "held", "words": f"{connection.name}: {why}", "url": url, "link": _("Look and decide")}
+            )
         if why := switch.why_commands_wait(connection):
             found.append({"level": "held", "words": why})
     return found

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("leads", "0006_workbench"),
-        ("integrations", "0006_words"),
+        ("integrations", "0005_doors_and_replay"),
     ]
 
     operations = [migrations.RunPython(make_groups, migrations.RunPython.noop)]

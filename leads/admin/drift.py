@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
+from leads import staff
 from leads.models import Account, Activity, Lead, Source
 
 PERIODS = {"7": "7 days", "30": "30 days", "90": "90 days"}
@@ -25,12 +26,12 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
     user: Any = request.user
     if not user.has_perm("leads.view_activity"):
         raise PermissionDenied
-    accounts = list(Account.objects.all())
+    accounts = list(staff.only_mine(Account.objects.all(), user))
     asked = {name: request.GET.get(name, "") for name in ("days", "source", "account", "what", "day")}
     asked["days"] = asked["days"] if asked["days"] in PERIODS else "7"
     since = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     since -= dt.timedelta(days=int(asked["days"]) - 1)
-    rows = Activity.objects.without_us()
+    rows: Any = staff.only_mine(Activity.objects.without_us(), user)
     if asked["source"] in SOURCES:
         rows = rows.filter(source=asked["source"])
     if asked["account"].isdecimal():

@@ -81,7 +81,8 @@ def picture(page: Any, name: str, at: str | None = None) -> None:
     """The page as it stands, light and dark; `at` is what to have in sight."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        page.wait_for_timeout(300)
+        page.reload()
+        page.wait_for_timeout(500)
         if at:
             page.locator(at).first.scroll_into_view_if_needed()
         page.screenshot(path=SCREENS / f"{name}-{scheme}.png")
@@ -158,9 +159,12 @@ def undecided(page: Any, demo: Demo) -> None:
     page.wait_for_timeout(2500)
     demo.tell("act", f'{{"do": "give_points", "lead": "{number}", "points": 3}}')
     for _ in range(40):
-        page.goto(f"{demo.url}{lead}")
-        if page.locator("text=Needs your decision").count():
-            picture(page, "decision", "text=Needs your decision")
+        page.goto(f"{demo.url}/admin/decisions/")
+        found = page.locator("#content a[href*='/admin/decisions/']")
+        if found.count():
+            found.first.click()
+            page.wait_for_selector("text=Give it up")
+            picture(page, "decision")
             return
         page.wait_for_timeout(3000)
     print("No decision came of it, so there is no picture of one.", flush=True)

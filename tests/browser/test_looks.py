@@ -59,7 +59,8 @@ def busy(sandbox, connection, settings):
         "calls": "/admin/integrations/apicall/", "call": call.get_absolute_url(),
         "users": "/admin/auth/user/", "invite": reverse("admin:auth_user_add"), "group": reverse("admin:auth_group_changelist"),
         "leads": "/admin/leads/lead/", "lead": lead.get_absolute_url(), "run": run.get_absolute_url(),
-        "changes": "/admin/leads/leadchange/",
+        "changes": "/admin/leads/leadchange/", "decisions": "/admin/decisions/", "failed": "/admin/failed/",
+        "decision": reverse("admin:decision", args=[run.changes.get(status="undecided").pk]),
     }  # fmt: skip
 
 
