@@ -43,6 +43,7 @@ UNFOLD: dict[str, Any] = {
                     ),
                     _link("Requested changes", "pending_actions", "leads", "leadchange"),
                     _link("Timeline", "history", "leads", "activity"),
+                    _link("Imports", "upload_file", "leads", "import"),
                 ],
             },
             {

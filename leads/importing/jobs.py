@@ -3,6 +3,7 @@
 Each batch writes its leads, its bad rows, its counts and the new position in one transaction. Nothing is sent to Kartra.
 """
 
+import datetime as dt
 import hashlib
 import io
 import time
@@ -45,19 +46,20 @@ def create(
     Raises CannotImport; then nothing is stored."""
     digest, size = digest_of(file)
     layout = layout_of(file)
-    with transaction.atomic():
-        job = Import.objects.create(
-            account=account, kind=kind, file_name=name[-255:], size=size, digest=digest, kept=keep,
-            encoding=layout.encoding, delimiter=layout.delimiter, headers=list(layout.headers),
-            data_start=layout.start, data_line=layout.line, position=layout.start, line=layout.line,
-            mapping=columns.suggest(account, kind, layout.headers), created_by=user_of(by),
-        )  # fmt: skip
-        if keep:
-            file.seek(0)
-            number = 0
-            while block := file.read(BLOCK):
-                ImportChunk.objects.create(file=job, number=number, content=zlib.compress(block, 1))
-                number += 1
+    job = Import.objects.create(
+        account=account, kind=kind, file_name=name[-255:], size=size, digest=digest,
+        encoding=layout.encoding, delimiter=layout.delimiter, headers=list(layout.headers),
+        data_start=layout.start, data_line=layout.line, position=layout.start, line=layout.line,
+        mapping=columns.suggest(account, kind, layout.headers), created_by=user_of(by),
+    )  # fmt: skip
+    if keep:
+        file.seek(0)
+        number = 0
+        while block := file.read(BLOCK):  # each in a transaction of its own: a large file must not hold the database
+            ImportChunk.objects.create(file=job, number=number, content=zlib.compress(block, 1))
+            number += 1
+        job.kept = True
+        job.save(update_fields=["kept"])
     return job
 
 
@@ -318,6 +320,14 @@ def _shown(cell: str) -> str:
 
 def _storable(text: str) -> str:
     return values.UNSTORABLE.sub("\ufffd", text)
+
+
+def forget_old(at: dt.datetime) -> None:
+    """Drop files that nobody started within a week, and bad rows of imports that ended 90 days ago."""
+    begun = Import.objects.filter(state__in=[ImportState.NEW, ImportState.CHECKED])
+    begun.filter(created_at__lt=at - dt.timedelta(days=7)).delete()
+    ended = Import.objects.filter(ended_at__lt=at - dt.timedelta(days=90))
+    ImportReject.objects.filter(file__in=ended).delete()
 
 
 def reject_lines(job: Import) -> Iterator[list[str]]:

@@ -11,7 +11,7 @@ SINGULARS = {name: plural.removesuffix("s") for name, plural in PLURALS.items()}
 
 def outcome(job: Import) -> str:
     """The result of an import, or what the check says it will be."""
-    return f"{_came_of(job)} {_rejected(job)}".strip()
+    return _came_of(job)
 
 
 def _came_of(job: Import) -> str:
@@ -20,14 +20,14 @@ def _came_of(job: Import) -> str:
     if job.kind == ImportKind.LEADS:
         return (
             f"{_many(job.rows, 'row')}: {counts['created']:,} {'would be ' if would else ''}new, "
-            f"{counts['updated']:,} {'would be ' if would else ''}changed, {counts['unchanged']:,} as they were."
+            f"{counts['updated']:,} {'would be ' if would else ''}changed, {counts['unchanged']:,} as they were, {job.rejected:,} rejected."
         )
     added = "would be added" if would else "added"
     missing = f"{missing_in_words(job)} missing, {added}" if counts["created"] else "nothing was missing"
     leads = f" {_many(counts['new_leads'], 'lead')} nobody knew {added}." if counts["new_leads"] else ""
     return (
         f"{_many(job.rows, 'row')}: {missing}; {counts['updated']:,} {'would be ' if would else ''}corrected, "
-        f"{counts['unchanged']:,} known already.{leads}"
+        f"{counts['unchanged']:,} known already, {job.rejected:,} rejected.{leads}"
     )
 
 
@@ -41,12 +41,6 @@ def missing_in_words(job: Import) -> str:
         else:
             parts.append(f"{number:,} of type “{type}”")
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else "none"
-
-
-def _rejected(job: Import) -> str:
-    if not job.rejected:
-        return "No bad rows."
-    return f"{_many(job.rejected, 'bad row')} left out."
 
 
 def _many(number: int, what: str) -> str:
