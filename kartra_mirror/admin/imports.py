@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from integrations import tasks
+from kartra_mirror.admin import known
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import importing
 from leads.importing import words
@@ -121,8 +122,17 @@ class ImportAdmin(ReadOnlyAdmin):
             path("<int:pk>/do/<slug:what>/", view(self.do_view), name="leads_import_do"),
             path("<int:pk>/progress/", view(self.progress_view), name="leads_import_progress"),
             path("<int:pk>/rejected.csv", view(self.rejects_view), name="leads_import_rejects"),
+            path("total/<int:pk>/", view(self.total_view), name="leads_import_total"),
             *super().get_urls(),
         ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        totals = [(account, known.in_words(account)) for account in known.totals()]
+        return super().changelist_view(request, {"totals": totals, **(extra_context or {})})
+
+    def total_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Kartra's own total of an account."""
+        return known.page(request, pk, self.admin_site.each_context(request))
 
     def _job(self, request: HttpRequest, pk: int | str, *, may_load: bool = False) -> Import:
         if not (self.has_add_permission(request) if may_load else self.has_view_permission(request)):

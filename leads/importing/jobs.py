@@ -23,6 +23,7 @@ from leads.importing.values import Bad
 from leads.inserting import insert_new
 from leads.models import Account, Import, ImportChunk, ImportKind, ImportReject, ImportSeen, ImportState
 from leads.runs import Author, user_of
+from leads.shielding import shield
 
 BATCH = 1000
 SHOWN_CELL = 10_000
@@ -331,7 +332,7 @@ def forget_old(at: dt.datetime) -> None:
 
 
 def reject_lines(job: Import) -> Iterator[list[str]]:
-    """The reject file: the header, then every bad row with its line, the reason and its cells."""
-    yield ["line", "reason", *job.headers]
+    """The reject file: the header, then every bad row with its line, the reason and its cells (shielded from spreadsheets)."""
+    yield ["line", "reason", *(shield(header) for header in job.headers)]
     for row in ImportReject.objects.filter(file=job).order_by("line").iterator(chunk_size=1000):
-        yield [str(row.line), row.reason, *row.cells]
+        yield [str(row.line), row.reason, *(shield(cell) for cell in row.cells)]

@@ -11,6 +11,7 @@ from leads.importing.files import Record
 from leads.importing.values import Bad
 from leads.mirror import Row, Written, write_rows
 from leads.models import Account, CustomField, CustomFieldType, ImportKind, normal_email
+from leads.shielding import unshield
 
 MAX_CELL = 100_000
 MAX_EMAIL = 320
@@ -39,6 +40,8 @@ class LeadRows:
             for field in CustomField.objects.filter(account=account, identifier__in=wanted)
             if field.type not in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA)
         }
+        checkboxes = {f"{CUSTOM}{name}" for name, (type, _) in self.options.items() if type == CustomFieldType.CHECKBOX}
+        self.several = checkboxes | {"tags", "lists", "left_lists"}  # cells of several names are taken apart by `names`
 
     def read(self, record: Record) -> Row:
         """What the row tells. Raises Bad."""
@@ -56,7 +59,7 @@ class LeadRows:
                         else "holds characters that are no text"
                     )
                     raise Bad(f"the cell {label(ImportKind.LEADS, target)} {what}")
-                told[target] = values.unshielded(cell.strip())
+                told[target] = cell if target in self.several else unshield(cell.strip())
         id, email = self._who(told)
         fields: dict[str, Any] = {}
         custom: dict[str, Any] = {}
@@ -95,10 +98,7 @@ class LeadRows:
             return cell
         type, options = self.options[identifier]
         chosen = values.names(cell) if type == CustomFieldType.CHECKBOX else tuple(filter(None, [cell]))
-        unknown = [text for text in chosen if text not in options]
-        if unknown:
-            raise Bad(f"the custom field {identifier} has no option “{unknown[0][:80]}”")
-        return [options[text] for text in chosen]
+        return [options.get(text, ["", text]) for text in chosen]  # an option we do not know: the read tells its id
 
     def key(self, row: Row) -> str:
         """By this a second row of the same lead is known."""

@@ -12,6 +12,7 @@ from leads.importing.lead_rows import MAX_EMAIL
 from leads.importing.values import Bad
 from leads.mirror import TransactionFact, TransactionRow, Written, write_transactions
 from leads.models import Account, ImportKind
+from leads.shielding import unshield
 
 MAX_CELL = 2_000
 DOCUMENTED = ("sale", "rebill", "refund", "partial_refund", "chargeback", "failed", "cancellation")
@@ -42,7 +43,7 @@ class TransactionRows:
                     "is longer than 2,000 characters" if len(cell) > MAX_CELL else "holds characters that are no text"
                 )
                 raise Bad(f"the cell {label(ImportKind.TRANSACTIONS, target)} {what}")
-            cell = values.unshielded(cell.strip())
+            cell = unshield(cell.strip())
             told[target] = "" if cell.lower() in ("n/a", "null") else cell
         id = _ident(told.get("id", ""), "transaction's id")
         if not id:

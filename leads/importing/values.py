@@ -5,7 +5,9 @@ import re
 import zoneinfo
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-MAX_NAMES = 500
+from leads.shielding import split
+
+MAX_NAME = 500
 NOTHING = frozenset({"", "n/a", "null", "none", "-"})
 CENT = Decimal("0.01")
 MOST = Decimal("9999999999.99")  # what the column of an amount holds
@@ -13,7 +15,6 @@ MOST = Decimal("9999999999.99")  # what the column of an amount holds
 UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Control characters, and the marks of bytes that are no text in the file's encoding."""
 
-_SHIELDED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 _TIME = r"(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*([AaPp]\.?[Mm]\.?)?)?"
 _NUMERIC = re.compile(rf"(\d{{1,2}})([/.\-])(\d{{1,2}})\2(\d{{4}}|\d{{2}}){_TIME}", re.ASCII)
 _YEAR_FIRST = re.compile(rf"(\d{{4}})[/.](\d{{1,2}})[/.](\d{{1,2}}){_TIME}", re.ASCII)
@@ -35,19 +36,9 @@ class Bad(ValueError):
     """The cell does not hold what its column should. The text says what stands there."""
 
 
-def unshielded(cell: str) -> str:
-    """The cell without the apostrophe that our own export puts before what a spreadsheet would take for a formula."""
-    return cell[1:] if cell[:1] == "'" and _SHIELDED.match(cell) else cell
-
-
 def names(cell: str) -> tuple[str, ...]:
-    """Names between semicolons, each once. `\\;` is a semicolon inside a name, as our own export writes it."""
-    if "\\" in cell:
-        parts = [re.sub(r"\\([\\;])", r"\1", part) for part in re.findall(r"(?:\\[\\;]|[^;])+", cell)]
-    else:
-        parts = cell.split(";")
-    found = dict.fromkeys(name for part in parts if (name := unshielded(part.strip())[:MAX_NAMES]))
-    return tuple(found)
+    """Names between semicolons, each once."""
+    return tuple(name[:MAX_NAME] for name in split(cell))
 
 
 def whole(cell: str) -> int | None:

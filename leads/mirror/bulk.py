@@ -155,11 +155,16 @@ def _set(lead: Lead, row: Row) -> list[Difference]:
             setattr(lead, name, value)
     for identifier, value in row.custom_values.items():
         was = lead.custom_values.get(identifier)
-        if was != value and not (isinstance(was, str) and was.strip() == value):
+        if was != value and not (isinstance(was, str) and was.strip() == value) and _texts(was) != _texts(value):
             if was or value:
                 differences.append(Difference(f"custom.{identifier}", was, value))
             lead.custom_values = {**lead.custom_values, identifier: value}
     return differences
+
+
+def _texts(value: Any) -> Any:
+    """The texts of chosen options; an export does not tell their ids."""
+    return [option[1] for option in value] if isinstance(value, list) else value
 
 
 def _ties(known: list[_Known]) -> dict[tuple[int, str, str], bool]:
