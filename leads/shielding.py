@@ -12,6 +12,8 @@ _SHIELDED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 
 
 def shield(cell: str) -> str:
+    if cell[:1].isalnum() or not cell:
+        return cell  # nearly all of them
     return f"'{cell}" if _DANGEROUS.match(cell) else cell
 
 

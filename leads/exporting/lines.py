@@ -60,7 +60,10 @@ def mirror_lines(account: Account, pks: Sequence[int]) -> Iterator[list[str]]:
     zone = account.zone
     for lead in told(pks):
         line = [lead.values["kartra_id"] or ""]
-        line += [shield(_text(lead.values[name], zone)) for name in FIELDS]
+        line += [
+            shield(value) if isinstance(value, str) else _text(value, zone)
+            for value in map(lead.values.__getitem__, FIELDS)
+        ]
         line += [joined(lead.tags), joined(lead.lists), joined(lead.left_lists)]
         held = lead.values["custom_values"]
         line += [custom_text(held.get(field.identifier), several=field.identifier in several) for field in custom]
@@ -84,7 +87,7 @@ def _text(value: Any, zone: zoneinfo.ZoneInfo) -> str:
         local = value.astimezone(zone)
         twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()  # the hour the clocks go back
         return (local if twice else local.replace(tzinfo=None)).isoformat(sep=" ")
-    return str(value)
+    return shield(str(value))
 
 
 def to_disk(lines: Iterable[list[str]], path: Path, *, on_line: Callable[[], None] | None = None) -> None:

@@ -35,7 +35,7 @@ def missing_in_words(job: Import) -> str:
     """The transactions that our copy lacked: "14 sales and 2 refunds"."""
     types: dict[str, int] = job.counts.get("types", {})
     parts = []
-    for type, number in sorted(types.items(), key=lambda each: -each[1]):
+    for type, number in sorted(types.items(), key=lambda each: (-each[1], each[0] not in PLURALS, each[0])):
         if type in PLURALS:
             parts.append(f"{number:,} {(SINGULARS if number == 1 else PLURALS)[type]}")
         else:

@@ -47,7 +47,9 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(facts))
             return
-        self.stdout.write(f"{facts['leads']:,} leads written to {', '.join(facts['files']) or 'no file'}.")
+        self.stdout.write(
+            f"{facts['leads']:,} lead{'' if facts['leads'] == 1 else 's'} written to {', '.join(facts['files']) or 'no file'}."
+        )
         for remark in facts["remarks"]:
             self.stdout.write(f"  {remark}")
 

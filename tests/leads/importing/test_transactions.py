@@ -34,7 +34,7 @@ def test_missing_ones_are_added_and_counted_by_type(load_money, account):
 
     assert result.numbers == (5, 5, 0, 0, 0)
     assert words.outcome(result.job) == (
-        "5 rows: 2 sales, 1 rebill, 1 partial refund and 1 of type “Request Can.” missing, added; "
+        "5 rows: 2 sales, 1 partial refund, 1 rebill and 1 of type “Request Can.” missing, added; "
         "0 corrected, 0 known already, 0 rejected."
     )
     rows = {row.kartra_id: row for row in Transaction.objects.select_related("product", "subscription")}
