@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from leads.inserting import insert_new
@@ -103,10 +103,14 @@ def write_rows(
 def _find(account: Account, rows: Sequence[Row]) -> tuple[dict[str, Lead], dict[str, list[Lead]]]:
     ids = {row.kartra_id for row in rows if row.kartra_id}
     keys = {normal_email(row.email) for row in rows if row.email}
-    leads = Lead.objects.filter(account=account).order_by("pk").select_for_update()
+    leads = Lead.objects.filter(account=account).order_by()  # SQLite would scan the account to have an order
+    if connection.features.has_select_for_update:
+        leads = leads.order_by("pk").select_for_update()
     by_id = {str(lead.kartra_id): lead for lead in leads.filter(kartra_id__in=ids)}
     by_email: dict[str, list[Lead]] = defaultdict(list)
-    others = leads.filter(Q(kartra_id=None) | ~Q(kartra_id__in=ids), email_key__in=keys)  # one OR of both scans them all
+    others = leads.filter(
+        Q(kartra_id=None) | ~Q(kartra_id__in=ids), email_key__in=keys
+    )  # one OR of both scans them all
     for lead in sorted([*by_id.values(), *others], key=lambda lead: lead.pk):
         if lead.email_key in keys:
             by_email[lead.email_key].append(lead)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from leads.mirror.bulk import Row, Written, write_rows
@@ -46,10 +46,10 @@ def write_transactions(
     with transaction.atomic():
         leads = _leads(account, rows, at, dry_run, written)
         ids = [row.fact.kartra_id for row in rows]
-        known = {
-            row.kartra_id: row
-            for row in Transaction.objects.filter(account=account, kartra_id__in=ids).order_by("pk").select_for_update()
-        }
+        standing = Transaction.objects.filter(account=account, kartra_id__in=ids).order_by()
+        if connection.features.has_select_for_update:
+            standing = standing.order_by("pk").select_for_update()
+        known = {row.kartra_id: row for row in standing}
         products, plans = ({}, {}) if dry_run else _things(account, rows, leads)
         new, changed, told = [], [], []
         for row in rows:
