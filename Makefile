@@ -5,7 +5,7 @@ export VAR_DIR ?= var
 export PYTHONUNBUFFERED = 1
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test lint chaos bench bench-smoke lock clean
 
 .venv: .venv/.runtime
 
@@ -40,6 +40,14 @@ lint: .venv/.dev
 
 bench: .venv/.dev
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+# Random wishes, faults and kills against the pretend Kartra: prints its seed; about 15 minutes. SEED=… repeats one.
+chaos: .venv/.dev
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# The speed limit under four pushers for a minute, seen by the pretend Kartra.
+bench-smoke: .venv/.dev
+	@$(BIN)/python benchmarks/pace.py
 
 # Locks carry hashes and no addresses. Run after a change of the dependencies in pyproject.toml.
 lock: .venv/.dev

@@ -22,7 +22,7 @@ from integrations.models import Attempt, Channel, Delivery, DeliveryStatus, Proo
 from integrations.settle import Verdict, apply_verdict
 from integrations.translate import money
 from integrations.translate.profile import facts_of, plain, utc_in
-from leads import mirror, runs
+from leads import forgetting, mirror, runs
 from leads.kinds import calendars
 from leads.models import (
     Account,
@@ -99,6 +99,11 @@ def apply_one(delivery: Delivery, account: Account) -> Applied:
             applied = _apply(delivery, account, at)
     except Unreadable as problem:
         applied = Applied(DeliveryStatus.QUARANTINED, str(problem))
+    except forgetting.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
+        applied = Applied(DeliveryStatus.RECORDED, str(problem))
+        problem.note()
+        delivery.body = b""
+        delivery.save(update_fields=["body"])
     except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
         logger.exception("Delivery %s could not be applied.", delivery.pk)
         applied = Applied(DeliveryStatus.QUARANTINED, f"It could not be applied ({type(error).__name__}).")

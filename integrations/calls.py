@@ -3,6 +3,7 @@
 Reads go through `read`; the pusher uses the pieces, because its row is written before the call.
 """
 
+import contextlib
 import datetime as dt
 import enum
 import functools
@@ -31,6 +32,9 @@ from integrations.models import ApiCall, Cause, Connection, Outcome, StoppedBy
 from leads.models import Lead
 
 T = TypeVar("T")
+
+RATE_KEPT_S = 5.0
+_rates: dict[str, tuple[float, float]] = {}
 
 
 class Priority(enum.IntEnum):
@@ -73,10 +77,23 @@ def client_for(connection: Connection) -> Client:
     return Client(credentials, _transport(connection.api_url))
 
 
-def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float) -> None:
+def rate_of(connection: Connection) -> float:
+    """Calls a second that this connection may make; infinite where there is no limit. The lowest of its app's counts,
+    because Kartra counts by app. Asked again every few seconds."""
+    known = _rates.get(connection.app_id)
+    if known is None or known[0] < time.monotonic():
+        rates = [each.rate for each in Connection.objects.filter(app_id=connection.app_id).only("calls_per_second")]
+        known = (time.monotonic() + RATE_KEPT_S, min([connection.rate, *rates]))
+        if connection.pk is not None:
+            _rates[connection.app_id] = known
+    return known[1]
+
+
+def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float, rate: float | None = None) -> None:
     """Wait until this app may call again. Raises NoSlot when `wait_s` is over, or when the limiter cannot be asked."""
     try:
-        granted = pace().take(connection.app_id, connection.rate, priority, timeout_s=wait_s, stop=lambda: False)
+        rate = rate_of(connection) if rate is None else rate
+        granted = pace().take(connection.app_id, rate, priority, timeout_s=wait_s, stop=lambda: False)
     except PaceUnavailable:
         raise NoSlot(
             "", "The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does."
@@ -101,30 +118,58 @@ def outcome_of(error: KartraError) -> Outcome:
     return Outcome.REFUSED
 
 
-def heed(connection: Connection, error: KartraError | None) -> None:
+def heed(
+    connection: Connection, error: KartraError | None, *, text_may_be_refused: bool = False, keys: str = ""
+) -> None:
     """Draw the consequences of an answer for the connection: slow down, hold, or stop. None: Kartra answered.
 
-    Refused keys stop sending on this connection; a refused app on every connection of that app.
+    Refused keys stop sending on this connection, unless they have been replaced meanwhile; a refused app, and five calls
+    in a row without an answer, on every connection of that app. `text_may_be_refused`: the call held a text that Kartra's
+    firewall is known to refuse, so that it got no answer says nothing of Kartra. `keys`: the fingerprint of the credentials
+    it was made with, if not those that `connection` holds.
     """
     if connection.pk is None:
         return
     if isinstance(error, Throttled):
-        pace().throttled(connection.app_id)
+        with contextlib.suppress(PaceUnavailable):
+            pace().throttled(connection.app_id)
     elif isinstance(error, CredentialsRefused):
-        same_app = Connection.objects.filter(app_id=connection.app_id)
-        for each in same_app if error.scope == "app" else same_app.filter(pk=connection.pk):
-            switch.stop(each, StoppedBy.CREDENTIALS, in_words(error))
+        if replaced(connection, keys):
+            return
+        if error.scope == "app":
+            switch.stop_app(connection, StoppedBy.CREDENTIALS, in_words(error))
+        else:
+            switch.stop(connection, StoppedBy.CREDENTIALS, in_words(error))
     elif isinstance(error, NoSlot):
         return
     elif isinstance(error, NotSent | OutcomeUnknown):
-        failures = min(connection.failures + 1, 6)
-        hold_until = now() + dt.timedelta(seconds=min(2**failures, 60) / 2)
-        Connection.objects.filter(pk=connection.pk).update(failures=F("failures") + 1, hold_until=hold_until)
-        connection.failures += 1
-        connection.hold_until = hold_until
+        if text_may_be_refused and isinstance(error, OutcomeUnknown):
+            return
+        _count_failure(connection, error)
     elif connection.failures or connection.hold_until:
-        Connection.objects.filter(pk=connection.pk).update(failures=0, hold_until=None)
+        Connection.objects.filter(app_id=connection.app_id).update(failures=0, hold_until=None)
         connection.failures, connection.hold_until = 0, None
+
+
+def replaced(connection: Connection, keys: str = "") -> bool:
+    """Whether the stored credentials are no longer those that this object holds, or those of this fingerprint."""
+    stored = Connection.objects.filter(pk=connection.pk).first()
+    return stored is not None and stored.credentials_fingerprint != (keys or connection.credentials_fingerprint)
+
+
+def _count_failure(connection: Connection, error: KartraError) -> None:
+    same_app = Connection.objects.filter(app_id=connection.app_id)
+    same_app.update(failures=F("failures") + 1)
+    connection.failures = Connection.objects.values_list("failures", flat=True).get(pk=connection.pk)
+    connection.hold_until = now() + dt.timedelta(seconds=min(2 ** min(connection.failures, 6), 60) / 2)
+    same_app.update(hold_until=connection.hold_until)
+    if connection.failures >= settings.OUTAGE_FAILURES:
+        words = str(error).rstrip(".")
+        switch.stop_app(
+            connection, StoppedBy.OUTAGE,
+            f"{connection.failures} calls in a row got no answer ({words}). We try again every "
+            f"{settings.OUTAGE_PROBE_S:.0f} seconds and go on by ourselves.",
+        )  # fmt: skip
 
 
 def in_words(error: KartraError) -> str:

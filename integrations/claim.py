@@ -3,8 +3,10 @@
 The unfinished call row is the lead's lock, lease and fence; who has it is written before anything is sent.
 """
 
+import dataclasses
 import datetime as dt
 import json
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,17 +15,25 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from integrations import counter, restored, switch
 from integrations.clock import now
-from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
-from integrations.translate import ENCODINGS, compose, creates, fits
+from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof, Sending, StoppedBy
+from integrations.translate import ENCODINGS, Composed, Receipt, compose, creates, fits
 from integrations.translate.composing import MAX_ACTIONS
 from leads import decisions, kinds, runs
-from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState, SequenceEnrollment
+from leads.models import ChangeStatus, Lead, LeadChange, ListSubscription, Reason, RunState, SequenceEnrollment
 
-LEASE_S = 60.0
+LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
+
+NEEDS_RECEIPT = frozenset(kind for kind, encoding in ENCODINGS.items() if encoding.bears_receipt)
+"""Kinds that a receipt in Kartra can prove: those that must not be told twice and are about the lead itself."""
+
+
+SCORE_FRESH = dt.timedelta(minutes=15)
+"""A score that was read longer ago proves nothing: somebody may have changed it in Kartra since."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,11 @@ class Chain:
     call: ApiCall
     lead: Lead
     changes: tuple[LeadChange, ...]
+    receipt: Receipt | None = None
+
+    def said(self) -> Composed:
+        """The call as it is said to Kartra."""
+        return compose(self.lead, self.changes, self.receipt)
 
     @property
     def single(self) -> bool:
@@ -40,24 +55,29 @@ class Chain:
         return any(change.run_id is None for change in self.changes)
 
 
-def deadline_s() -> float:
-    """The longest a call may take from its first byte."""
-    return float(settings.KARTRA_DEADLINE_S)
+def sent_lease_s() -> float:
+    """How long a sent call may take to be recorded: longer than its own deadline by as much as a busy machine may need."""
+    return float(settings.KARTRA_DEADLINE_S) * 1.5 + 5
 
 
-def claim(connection: Connection, limit: int) -> list[Chain]:
+def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> list[Chain]:
     """Take up to `limit` leads with due changes, singles before runs, oldest wish first; at most one call a lead.
 
-    What is already so by now, folding each lead's changes over the mirror in order, is skipped on the way.
+    What is already so by now, folding each lead's changes over the mirror in order, is skipped on the way. Nothing is
+    taken from a database that was restored or copied: sending is stopped then.
     """
+    connection.refresh_from_db()
+    if not connection.sends or (connection.hold_until and connection.hold_until > now()):
+        return []
+    told = counter.compare(connection)
+    if told is not counter.Told.SAME:
+        switch.stop(connection, StoppedBy.RESTORED, restored.WHY[told])
+        return []
     try:
         with transaction.atomic():
-            connection.refresh_from_db()
-            if not connection.sends or (connection.hold_until and connection.hold_until > now()):
-                return []
             due = _due(connection)
             lead_ids = _first_leads(due.filter(run=None), limit)
-            if len(lead_ids) < limit:
+            if len(lead_ids) < limit and not only_singles:
                 more = _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
                 lead_ids += more
             if not lead_ids:
@@ -70,6 +90,8 @@ def claim(connection: Connection, limit: int) -> list[Chain]:
 def _due(connection: Connection) -> QuerySet[LeadChange]:
     in_flight = ApiCall.objects.in_flight().filter(lead=OuterRef("lead"))
     due = LeadChange.objects.filter(account=connection.account_id).due().filter(~Exists(in_flight))
+    unproven = Attempt.objects.unclear().exclude(call__receipt="").filter(change__lead=OuterRef("lead"))
+    due = due.exclude(Q(kind__in=NEEDS_RECEIPT) & Exists(unproven.filter(change__kind__in=NEEDS_RECEIPT)))
     refused = set(connection.refused_commands)
     return due.exclude(kind__in=[kind for kind, encoding in ENCODINGS.items() if encoding.commands & refused])
 
@@ -100,14 +122,15 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
         if chain:
             planned.append((leads[lead_id], chain))
     _skip(skipped, at)
-    composed = [compose(lead, chain) for lead, chain in planned]
+    receipts = [_receipt(connection, chain) for _, chain in planned]
+    composed = [compose(lead, chain, receipt) for (lead, chain), receipt in zip(planned, receipts, strict=True)]
     calls = ApiCall.objects.bulk_create(
         ApiCall(
             connection=connection, lead=lead, cause=Cause.PUSH, writes=True, claimed_at=at,
             commands=", ".join(action.cmd for action in said.actions)[:500],
-            lease_until=at + dt.timedelta(seconds=LEASE_S),
+            lease_until=at + dt.timedelta(seconds=LEASE_S), receipt=receipt.value if receipt else "",
         )
-        for (lead, _), said in zip(planned, composed, strict=True)
+        for (lead, _), said, receipt in zip(planned, composed, receipts, strict=True)
     )  # fmt: skip
     LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain]).update(
         status=ChangeStatus.SENDING
@@ -121,7 +144,17 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
         for call, (_, chain), said in zip(calls, planned, composed, strict=True)
         for position, change in zip(said.positions, chain, strict=True)
     )  # fmt: skip
-    return [Chain(call, lead, tuple(chain)) for call, (lead, chain) in zip(calls, planned, strict=True)]
+    return [
+        Chain(call, lead, tuple(chain), receipt)
+        for call, (lead, chain), receipt in zip(calls, planned, receipts, strict=True)
+    ]
+
+
+def _receipt(connection: Connection, chain: Iterable[LeadChange]) -> Receipt | None:
+    """What the call writes into the safety field, where there is one and something in the call needs it."""
+    if not connection.receipt_field or not any(change.kind in NEEDS_RECEIPT for change in chain):
+        return None
+    return Receipt(connection.receipt_field, f"r-{secrets.token_hex(12)}")
 
 
 def _already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> dict[int, bool]:
@@ -168,7 +201,7 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
 
 
 def _before(planned: Sequence[tuple[Lead, list[LeadChange]]]) -> dict[int, dict[str, Any]]:
-    """What is known before sending of what adds up or must not be told twice: {change id: {"score": 10}}."""
+    """What is known before sending of what the proof afterwards depends on: {change id: {"score": 10}}."""
     found: dict[int, dict[str, Any]] = {}
     entering = [change for _, chain in planned for change in chain if change.kind == "subscribe_sequence"]
     rows = SequenceEnrollment.objects.filter(lead__in=[change.lead_id for change in entering])
@@ -177,15 +210,37 @@ def _before(planned: Sequence[tuple[Lead, list[LeadChange]]]) -> dict[int, dict[
         for lead, name, step, status in rows.values_list("lead", "sequence__name", "step", "status")
         if entering
     }
+    joining = [change for _, chain in planned for change in chain if change.kind == "subscribe_list"]
+    listed = set(
+        ListSubscription.objects.filter(lead__in=[change.lead_id for change in joining]).values_list(
+            "lead", "mailing_list__name"
+        )
+        if joining
+        else ()
+    )
     for lead, chain in planned:
         new = creates(lead, chain)
         for change in chain:
             if change.family == "points":
-                score = 0 if new else lead.score
-                found[change.pk] = {} if score is None else {"score": score}
+                if new or knows_score(lead):
+                    found[change.pk] = {"score": 0 if new else lead.score}
             elif change.kind == "subscribe_sequence" and (new or lead.read_at):
                 found[change.pk] = {"sequence": known.get((lead.pk, change.parameters["sequence"]), {})}
+            elif change.kind == "subscribe_list" and (new or lead.read_at):
+                found[change.pk] = {"ever_on_list": (lead.pk, change.parameters["list"]) in listed}
     return found
+
+
+def knows_score(lead: Lead) -> bool:
+    """Whether our copy of the score is fresh enough to tell by it afterwards whether points were given."""
+    return lead.score is not None and lead.read_at is not None and now() - lead.read_at < SCORE_FRESH
+
+
+def note_score(chain: Chain) -> None:
+    """Keep the score that was just read with the attempts that need it."""
+    if knows_score(chain.lead):
+        points = [change for change in chain.changes if change.family == "points"]
+        Attempt.objects.filter(call=chain.call, change__in=points).update(before={"score": chain.lead.score})
 
 
 def _skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
@@ -199,24 +254,27 @@ def _skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
 
 
 def stamp(chain: Chain) -> Chain | None:
-    """The last look before the POST, committed: switch, runs and fence; then `sent_at` and a lease for the call itself.
+    """The last look before the POST, committed: switch, runs and fence; then `sent_at`, the count of calls, and a lease
+    for the call itself.
 
     Returns the chain as it may be sent: without the changes of runs that stand still meanwhile (they wait again, or are
     cancelled). None if nothing is left of it or the lead is no longer ours.
     """
+    connection = Connection(pk=chain.call.connection_id)
     with transaction.atomic():
         at = now()
         calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
         if not calls.select_for_update().exists():
             return None
-        may_send = Connection.objects.filter(pk=chain.call.connection_id, sending="on").exists()
+        switched = Connection.objects.filter(pk=connection.pk).values_list("sending", "counter_key")
+        sending, connection.counter_key = switched.get()
         states = dict(
             LeadChange.objects.filter(pk__in=[change.pk for change in chain.changes]).values_list("pk", "run__state")
         )
         kept: list[LeadChange] = []
         dropped: list[LeadChange] = []
         for change in chain.changes:
-            going = may_send and states.get(change.pk) in (None, RunState.RUNNING)
+            going = sending == Sending.ON and states.get(change.pk) in (None, RunState.RUNNING)
             behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
             (kept if going and not behind else dropped).append(change)
         if dropped:
@@ -224,8 +282,10 @@ def stamp(chain: Chain) -> Chain | None:
         if not kept:
             calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
             return None
-        calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=deadline_s() + 15))
-        return Chain(chain.call, chain.lead, tuple(kept))
+        calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=sent_lease_s()))
+        counter.count(connection)
+    counter.keep_outside(connection)
+    return dataclasses.replace(chain, changes=tuple(kept))
 
 
 def _put_back(call: ApiCall, dropped: Sequence[LeadChange], states: dict[int, str], at: dt.datetime) -> None:

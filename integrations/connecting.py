@@ -6,9 +6,19 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from integrations import calls, refresh, switch
+from integrations.calls import Priority
 from integrations.checking import Check, check
-from integrations.models import Connection, Door
-from leads.models import Account
+from integrations.kartra.errors import KartraError
+from integrations.models import Cause, Connection, Door, StoppedBy
+from leads.models import Account, Lead, MailingList, normal_email
+
+OWN_FIELDS = (
+    "app_id", "api_key", "api_password", "api_url", "calls_per_second", "test_mode", "checked_at", "check_result",
+)  # fmt: skip
+"""What belongs to the person who edits a connection; the rest is written by workers and the switch."""
+
+LEADS_TRIED = 3
 
 
 @dataclass(frozen=True)
@@ -48,13 +58,77 @@ def connect(
         connection.test_mode = test_mode
     account.full_clean()
     connection.full_clean(exclude=["account"])
-    result = check(connection, made_by=by)
+    result = check_new_keys(connection, made_by=by)
     if not result.ok:
         return Connected(result, None)
     with transaction.atomic():
         account.save()
         connection.account = account
         connection.checked_at, connection.check_result = timezone.now(), result.text
-        connection.save()
+        save_keys(connection)
         Door.objects.get_or_create(connection=connection, name="Kartra")
+    go_on_with_new_keys(connection, by=by)
     return Connected(result, connection, created=known is None)
+
+
+def save_keys(connection: Connection) -> None:
+    """Save what a person may change of a connection, and nothing that workers write meanwhile (switch, counts)."""
+    if connection.pk is None:
+        connection.save()
+    else:
+        connection.save(update_fields=["account", *OWN_FIELDS])
+
+
+def go_on_with_new_keys(connection: Connection, *, by: Any = None) -> bool:
+    """If sending had stopped because Kartra refused the keys, go on: these were just checked. True if so."""
+    connection.refresh_from_db(fields=["sending", "stopped_by"])
+    if connection.stopped_by != StoppedBy.CREDENTIALS:
+        return False
+    switch.on(connection, by=by, why="New keys, checked.")
+    return True
+
+
+def check_new_keys(connection: Connection, *, made_by: Any = None) -> Check:
+    """Do these keys work, and are they of the account that our copy is of? Changes nothing."""
+    result = check(connection, made_by=made_by)
+    if not result.ok or connection.pk is None or not calls.replaced(connection):
+        return result
+    try:
+        same = _same_account(connection, result.lists, made_by)
+    except KartraError as error:
+        return Check(False, calls.in_words(error))
+    if same:
+        return result
+    return Check(
+        False,
+        f"These keys are of another Kartra account: it has none of the leads and lists that our copy of {connection.name} has. "
+        "Make a connection of its own for that account.",
+    )
+
+
+def _same_account(connection: Connection, lists: list[str], made_by: Any) -> bool:
+    """Whether a lead that we read lately is there under its id and address; where we know no lead, whether any of our
+    lists is. An empty copy fits every account."""
+    known = Lead.objects.filter(
+        account=connection.account_id, gone_at=None, kartra_id__isnull=False, read_at__isnull=False
+    )
+    leads = list(known.order_by("-read_at")[:LEADS_TRIED])
+    for lead in leads:
+        asked = refresh.ask(
+            connection, kartra_id=lead.kartra_id or "", email=lead.email, cause=Cause.CHECK, priority=Priority.PERSON,
+            made_by=made_by,
+        )  # fmt: skip
+        if asked.profile is not None and _agree(lead, asked.profile.email):
+            return True
+    ours = set(
+        MailingList.objects.filter(account=connection.account_id, missing_since=None).values_list("name", flat=True)
+    )
+    if leads:
+        return False
+    return not ours or bool(ours & set(lists))
+
+
+def _agree(lead: Lead, email: str) -> bool:
+    """The same address, or the same part before the @: in test mode Kartra replaces the domain."""
+    ours, theirs = normal_email(lead.email), normal_email(email)
+    return ours == theirs or ours.partition("@")[0] == theirs.partition("@")[0]

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from integrations import calls, switch
+from integrations import alerts, calls, switch
 from integrations.kartra.notices import EVENTS
 from integrations.kartra.pace import PaceUnavailable
 from integrations.models import ApiCall, Channel, Connection, Delivery, Heartbeat
@@ -21,6 +21,8 @@ def facts_of_connection(connection: Connection) -> dict[str, Any]:
         "sending": connection.sending,
         "why_not_sending": switch.why_not_sending(connection),
         "why_commands_wait": switch.why_commands_wait(connection),
+        "safety_field": connection.receipt_field or None,
+        "last_stop": _last_stop(connection),
         "queue": LeadChange.objects.filter(account=connection.account_id).counts(),
         "pace": _pace(connection),
         "copy": freshness(connection),
@@ -34,6 +36,13 @@ def facts_of_connection(connection: Connection) -> dict[str, Any]:
     }
 
 
+def _last_stop(connection: Connection) -> str | None:
+    """The last stop that has ended, as a line; of the last three days."""
+    since = timezone.now() - dt.timedelta(days=3)
+    stop = connection.stops.filter(ended_at__gte=since).select_related("connection__account", "ended_by").first()
+    return alerts.end(stop) if stop else None
+
+
 def freshness(connection: Connection) -> dict[str, Any]:
     """How true our copy is: how many leads, read by when, update due; how long a full round takes at this pace."""
     leads = Lead.objects.filter(account=connection.account_id, gone_at=None).aggregate(
@@ -44,7 +53,7 @@ def freshness(connection: Connection) -> dict[str, Any]:
         newest_read_at=Max("read_at"),
     )
     leads["in_kartra"] = connection.account.contacts_in_kartra  # as a person entered it; the API does not tell
-    rate = connection.rate
+    rate = calls.rate_of(connection)
     leads["full_round_s"] = 0 if math.isinf(rate) else round(leads["known"] / rate)
     oldest = leads["oldest_read_at"]
     leads["read_within_s"] = round((timezone.now() - oldest).total_seconds()) if oldest else None
@@ -54,6 +63,7 @@ def freshness(connection: Connection) -> dict[str, Any]:
 
 
 def _pace(connection: Connection) -> dict[str, Any]:
+    rate = calls.rate_of(connection)
     minute_ago = timezone.now() - dt.timedelta(seconds=60)
     last = ApiCall.objects.filter(connection__app_id=connection.app_id, sent_at__gt=minute_ago)
     try:
@@ -61,7 +71,8 @@ def _pace(connection: Connection) -> dict[str, Any]:
     except PaceUnavailable:
         factor = None
     return {
-        "allowed_per_second": connection.calls_per_second or None,
+        "allowed_per_second": None if math.isinf(rate) else rate,
+        "lowest_of_app": rate < connection.rate,
         "slowed_to": factor,
         "calls_last_minute": last.count(),
         "turned_away_last_minute": last.filter(outcome="throttled").count(),

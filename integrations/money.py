@@ -2,6 +2,7 @@
 details are read one by one, each in its turn at the speed limit.
 """
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from integrations.kartra.commands import LeadRef
 from integrations.kartra.errors import KartraError, Rejected
 from integrations.models import Cause, Connection
 from integrations.translate import money as translate
-from leads import mirror
+from leads import forgetting, mirror
 from leads.models import Lead, Source, Transaction
 
 logger = logging.getLogger(__name__)
@@ -149,8 +150,9 @@ def read_transaction(
     if lead is None and details.lead_id:
         email = str(details.raw.get("lead_email") or details.raw.get("buyer_email") or "")[:320]
         facts = mirror.LeadFacts(kartra_id=details.lead_id, fields={"email": email})
-        lead = mirror.take(account, facts, source=Source.REFRESH, at=timezone.now()).lead
-        mirror.mark_dirty(lead, timezone.now())
+        with contextlib.suppress(forgetting.LeftOut):  # the sale is kept, the buyer's name is not
+            lead = mirror.take(account, facts, source=Source.REFRESH, at=timezone.now()).lead
+            mirror.mark_dirty(lead, timezone.now())
     return mirror.set_transaction(account, fact, source=Source.REFRESH, at=timezone.now(), lead=lead)
 
 

@@ -13,19 +13,25 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from integrations import calls, claim, money
+from integrations import calls, claim, money, refresh
 from integrations.calls import Priority
 from integrations.claim import Chain
 from integrations.kartra.client import Client
-from integrations.kartra.errors import KartraError, OutcomeUnknown
+from integrations.kartra.errors import KartraError, OutcomeUnknown, Throttled
 from integrations.kartra.pace import LATE_S, PaceUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import Attempt, Cause, Connection
 from integrations.settle import settle
-from integrations.translate import ENCODINGS, Composed, Look, compose
+from integrations.translate import ENCODINGS, Composed, Look
 from leads import kinds
 
 logger = logging.getLogger(__name__)
+
+SINGLES_EVERY_S = 0.2
+"""How often a drain looks for what a person has asked for while calls of a bulk action wait for their turns."""
+
+NEW_TURN_S = 0.5
+"""How long a call that missed its turn waits for another."""
 
 Answer = ChainReply | WholeCallRefused | KartraError
 
@@ -52,9 +58,12 @@ class _Drain:
         self.ends = time.monotonic() + until_s
         self.stop = stop
         self.client = calls.client_for(connection)
+        self.keys = connection.credentials_fingerprint
+        self.rate = calls.rate_of(connection)
         self.claimed: deque[Chain] = deque()
-        self.in_flight: dict[Future[tuple[Answer, int]], Chain] = {}
+        self.in_flight: dict[Future[tuple[Answer, int]], tuple[Chain, str]] = {}
         self.drained = Drained()
+        self.looked_for_singles = 0.0
 
     def over(self) -> bool:
         return self.stop() or time.monotonic() >= self.ends
@@ -64,8 +73,7 @@ class _Drain:
         with ThreadPoolExecutor(settings.PUSH_SENDERS, thread_name_prefix="send") as senders:
             try:
                 while not self.over():
-                    if not self.claimed:
-                        self.claimed.extend(claim.claim(self.connection, self._appetite()))
+                    self._claim()
                     if not self.claimed and not self.in_flight:
                         break
                     self._step(senders)
@@ -76,13 +84,49 @@ class _Drain:
                     self._settle(timeout_s=None)
         return self.drained
 
+    def _claim(self) -> None:
+        """Claim more when nothing is claimed; while the claimed wait for their turns, look often for what a person has
+        just asked for, and put it in front."""
+        if not self.claimed:
+            self.claimed.extend(self._prepare(claim.claim(self.connection, self._appetite())))
+            self._take_up_new_keys()
+            self.looked_for_singles = time.monotonic()
+        elif not self.claimed[0].single and time.monotonic() - self.looked_for_singles > SINGLES_EVERY_S:
+            singles = claim.claim(self.connection, self._appetite(), only_singles=True)
+            self.claimed.extendleft(reversed(self._prepare(singles)))
+            self.looked_for_singles = time.monotonic()
+
     def _appetite(self) -> int:
-        """Leads claimed at a time: about a second's worth, so that a claimed call never waits long."""
-        return max(1, min(2 * settings.PUSH_SENDERS, int(min(self.connection.rate, 1000)) or 1))
+        """Leads claimed at a time: about a fifth of a second's worth, so that a claimed call never waits long and a person
+        who asks meanwhile goes before the rest of a bulk action, however many processes push."""
+        if math.isinf(self.rate):
+            return 2 * settings.PUSH_SENDERS
+        return max(1, math.ceil(self.rate / 5))
+
+    def _prepare(self, chains: list[Chain]) -> list[Chain]:
+        """Of points, where no safety field will tell: read the scores that our copy does not know for certain, so that the
+        score afterwards can prove what was done. A lead that cannot be read is sent without: then a person may be asked."""
+        unsure = [
+            chain
+            for chain in chains
+            if chain.receipt is None
+            and chain.lead.kartra_id
+            and any(change.family == "points" for change in chain.changes)
+            and not claim.knows_score(chain.lead)
+        ]
+        if unsure:
+            best = Priority.SINGLE if any(chain.single for chain in unsure) else Priority.RUN
+            refresh.read_many(
+                self.connection, [chain.lead for chain in unsure], cause=Cause.PUSH, priority=best
+            )  # fmt: skip
+            for chain in unsure:
+                chain.lead.refresh_from_db()
+                claim.note_score(chain)
+        return chains
 
     def _step(self, senders: ThreadPoolExecutor) -> None:
         if not self.claimed or len(self.in_flight) >= settings.PUSH_SENDERS:
-            self._settle(timeout_s=0.5)
+            self._settle(timeout_s=0.5 if self.claimed else 0.1)
             return
         if not self._prepared(self.claimed[0]):
             return
@@ -93,9 +137,8 @@ class _Drain:
         due_at = time.monotonic() + turn.wait_s
         chain = claim.stamp(self.claimed.popleft())
         if chain is not None:
-            said = compose(chain.lead, chain.changes)
-            sent = senders.submit(_send, self.client, chain, said, due_at, self._new_turn, self._on_time)
-            self.in_flight[sent] = chain
+            sent = senders.submit(_send, self.client, chain, chain.said(), due_at, self._new_turn, self._on_time)
+            self.in_flight[sent] = chain, self.keys
             self.drained.sent += 1
         self._settle(timeout_s=0)
 
@@ -121,21 +164,22 @@ class _Drain:
         """Ask for this call's turn. A limiter that does not answer ends the drain: nothing is sent unlimited."""
         priority = Priority.SINGLE if self.claimed[0].single else Priority.RUN
         try:
-            return calls.pace().reserve(self.connection.app_id, self.connection.rate, priority)
+            return calls.pace().reserve(self.connection.app_id, self.rate, priority)
         except PaceUnavailable:
             logger.warning("The limiter does not answer; nothing is sent on connection %s.", self.connection.pk)
             self.ends = 0.0
             return Turn(False, 0.1)
 
     def _new_turn(self) -> bool:
-        """Wait for another turn, from a sender's thread. False if there is none for a long time."""
+        """Take another turn, from a sender's thread. False if none comes up at once: the call goes back, because what
+        was looked at before it (pause, cancel, switch) must not be long ago."""
         return calls.pace().take(
-            self.connection.app_id, self.connection.rate, Priority.SINGLE, timeout_s=10, stop=lambda: False
+            self.connection.app_id, self.rate, Priority.SINGLE, timeout_s=NEW_TURN_S, stop=lambda: False
         )
 
     def _on_time(self) -> None:
         """Just before a call leaves in its turn, from a sender's thread."""
-        if not math.isinf(self.connection.rate):
+        if not math.isinf(self.rate):
             calls.pace().depart(self.connection.app_id)
 
     def _settle(self, timeout_s: float | None) -> None:
@@ -146,15 +190,23 @@ class _Drain:
             return
         done, _ = wait(self.in_flight, timeout=timeout_s, return_when=FIRST_COMPLETED)
         for future in done:
-            chain = self.in_flight.pop(future)
+            chain, keys = self.in_flight.pop(future)
             answer, elapsed_ms = future.result()
             settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
-            calls.heed(self.connection, answer if isinstance(answer, KartraError) else None)
+            odd = any(kinds.warnings(change.parameters) for change in chain.changes)
+            calls.heed(
+                self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd, keys=keys
+            )  # fmt: skip
             if any(kinds.get(change.kind).money for change in chain.changes) and isinstance(answer, ChainReply):
                 money.read_after(self.connection, chain.lead)
-            if self.connection.hold_until is not None and isinstance(answer, KartraError):
+            if isinstance(answer, KartraError) and not isinstance(answer, calls.NoSlot | Throttled):
                 claim.release(self.claimed)
                 self.claimed.clear()
+
+    def _take_up_new_keys(self) -> None:
+        """Keys that were swapped while this drain was going: go on with the new ones. (A claim reads the connection.)"""
+        if self.connection.credentials_fingerprint != self.keys:
+            self.client, self.keys = calls.client_for(self.connection), self.connection.credentials_fingerprint
 
 
 def _send(

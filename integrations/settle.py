@@ -28,7 +28,7 @@ from integrations.kartra.errors import (
 )
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof
-from integrations.translate import ENCODINGS, Look, compose
+from integrations.translate import ENCODINGS, Look
 from leads import kinds, mirror, runs
 from leads.models import ChangeStatus, GoneReason, LeadChange, Reason, Source
 
@@ -82,11 +82,13 @@ def settle(
             elapsed_ms=elapsed_ms,
             answer=answer[:ANSWER_CHARACTERS],
         )
-        positions = compose(chain.lead, chain.changes).positions
+        positions = chain.said().positions
         for change, verdict, position in zip(chain.changes, judge(chain, reply), positions, strict=True):
             _follow(change)
             apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, position))
             _heed(chain.call.connection_id, attempts[change.pk], verdict)
+            if change.run_id:
+                runs.note_outcome(change.run_id, verdict.status, verdict.code, verdict.message)
     _after(chain)
 
 
@@ -146,7 +148,7 @@ def _after(chain: Chain) -> None:
 
 def judge(chain: Chain, reply: ChainReply | WholeCallRefused | KartraError) -> list[Verdict]:
     """One verdict for each change of the chain, in its order."""
-    positions = compose(chain.lead, chain.changes).positions
+    positions = chain.said().positions
     if isinstance(reply, ChainReply):
         return [
             _judge_action(change, reply.outcomes[position])

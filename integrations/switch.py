@@ -1,28 +1,56 @@
-"""The sending switch of a connection: on, off by a person, stopped by the machine. Safe to repeat."""
+"""The sending switch of a connection: on, off by a person, stopped by the machine. Safe to repeat.
 
+Every stop has a row (`Stop`), so that one notice goes out when it begins and one when it ends. Stopping for an app
+(its keys, an outage) stops every connection of it.
+"""
+
+import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from integrations.models import Connection, Sending, StoppedBy
+from integrations import counter, restored
+from integrations.models import Connection, Sending, Stop, StoppedBy
 from leads.signals import changes_recorded
 
 
-def on(connection: Connection, *, by: Any = None, why: str = "") -> None:
-    """Allow what is queued to be sent, commands that Kartra refused among it, and wake the pusher."""
-    Connection.objects.filter(pk=connection.pk).exclude(sending=Sending.ON).update(
-        sending=Sending.ON, sending_since=timezone.now(), sending_by=by, sending_why=why, stopped_by="", failures=0
-    )
-    Connection.objects.filter(pk=connection.pk).update(hold_until=None, failures=0, refused_commands={})
+def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
+    """Allow what is queued to be sent, commands that Kartra refused among it, and wake the pusher. The caller has tried
+    the connection before. What was done besides, in words: after a restored database it is looked at before it is sent.
+    """
+    at = timezone.now()
+    done = ""
+    if counter.compare(connection) is not counter.Told.SAME:
+        done = restored.doubt_open_changes(connection)
+        counter.agree(connection)
+    with transaction.atomic():
+        Connection.objects.filter(pk=connection.pk).exclude(sending=Sending.ON).update(
+            sending=Sending.ON, sending_since=at, sending_by=by, sending_why=why, stopped_by=""
+        )
+        Connection.objects.filter(pk=connection.pk).update(
+            hold_until=None, probe_at=None, failures=0, refused_commands={}
+        )
+        _end(Stop.objects.filter(connection=connection), at, by)
     connection.refresh_from_db()
     changes_recorded.send(sender=Connection, account_id=connection.account_id)
+    return done
 
 
 def off(connection: Connection, *, by: Any = None, why: str = "") -> None:
     """A person stops sending. What is queued waits; what is in flight ends and is recorded."""
     _stop(connection, StoppedBy.PERSON, why or "Switched off.", by)
+
+
+def off_everywhere(*, by: Any = None, why: str = "") -> int:
+    """A person stops all sending at once. On how many connections there was something to stop."""
+    sending = list(Connection.objects.filter(sending=Sending.ON).select_related("account"))
+    for connection in sending:
+        off(connection, by=by, why=why)
+    return len(sending)
 
 
 def stop(connection: Connection, stopped_by: StoppedBy, why: str) -> None:
@@ -31,15 +59,41 @@ def stop(connection: Connection, stopped_by: StoppedBy, why: str) -> None:
         _stop(connection, stopped_by, why, None)
 
 
+def stop_app(connection: Connection, stopped_by: StoppedBy, why: str) -> None:
+    """The machine stops sending on every connection of this app."""
+    for each in of_app(connection).filter(sending=Sending.ON):
+        _stop(each, stopped_by, why, None)
+
+
+def of_app(connection: Connection) -> QuerySet[Connection]:
+    """All connections that share this one's app id: they share its speed and its troubles."""
+    return Connection.objects.filter(app_id=connection.app_id).select_related("account")
+
+
+def go_on_after_outage(connection: Connection) -> None:
+    """Kartra answers again: whatever the outage stopped on this app goes on."""
+    at = timezone.now()
+    for each in of_app(connection).filter(stopped_by=StoppedBy.OUTAGE):
+        with transaction.atomic():
+            went_on = Connection.objects.filter(pk=each.pk, stopped_by=StoppedBy.OUTAGE).update(
+                sending=Sending.ON, stopped_by="", sending_since=at, sending_by=None, sending_why="Kartra answers again.",
+                hold_until=None, probe_at=None, failures=0,
+            )  # fmt: skip
+            if went_on:
+                _end(Stop.objects.filter(connection=each, stopped_by=StoppedBy.OUTAGE), at, None)
+        changes_recorded.send(sender=Connection, account_id=each.account_id)
+    connection.refresh_from_db()
+
+
 def refuse_command(connection: Connection, command: str, words: str) -> None:
     """Kartra does not let this app use the command (262): what needs it waits, all else goes on."""
+    at = timezone.now()
     with transaction.atomic():
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         if command not in row.refused_commands:
-            row.refused_commands = {
-                **row.refused_commands, command: {"since": timezone.now().isoformat(), "words": words},
-            }  # fmt: skip
+            row.refused_commands = {**row.refused_commands, command: {"since": at.isoformat(), "words": words}}
             row.save(update_fields=["refused_commands"])
+            _begin(row, StoppedBy.COMMAND, words, None, at, command=command)
 
 
 def why_commands_wait(connection: Connection) -> str:
@@ -54,10 +108,37 @@ def why_commands_wait(connection: Connection) -> str:
 
 
 def _stop(connection: Connection, stopped_by: StoppedBy, why: str, by: Any) -> None:
-    Connection.objects.filter(pk=connection.pk).exclude(sending=Sending.STOPPED, stopped_by=stopped_by).update(
-        sending=Sending.STOPPED, stopped_by=stopped_by, sending_since=timezone.now(), sending_by=by, sending_why=why
-    )
+    at = timezone.now()
+    probe_at = at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S) if stopped_by == StoppedBy.OUTAGE else None
+    with transaction.atomic():
+        stopped = (
+            Connection.objects.filter(pk=connection.pk)
+            .exclude(sending=Sending.STOPPED, stopped_by=stopped_by)
+            .update(
+                sending=Sending.STOPPED, stopped_by=stopped_by, sending_since=at, sending_by=by, sending_why=why,
+                probe_at=probe_at,
+            )
+        )  # fmt: skip
+        if stopped:
+            _end(Stop.objects.filter(connection=connection, command=""), at, by)
+            _begin(connection, stopped_by, why, by, at)
     connection.refresh_from_db()
+
+
+def _begin(
+    connection: Connection, stopped_by: StoppedBy, why: str, by: Any, at: dt.datetime, *, command: str = ""
+) -> None:
+    try:
+        with transaction.atomic():
+            Stop.objects.create(
+                connection=connection, stopped_by=stopped_by, command=command, why=why, began_at=at, began_by=by
+            )
+    except IntegrityError:
+        pass  # another process was first: one stop, one notice
+
+
+def _end(stops: QuerySet[Stop], at: dt.datetime, by: Any) -> None:
+    stops.filter(ended_at=None).update(ended_at=at, ended_by=by)
 
 
 def why_not_sending(connection: Connection) -> str:

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
-from integrations import apply, catalogue_reads, claim, push, refresh, verify
+from integrations import alerts, apply, catalogue_reads, claim, outage, push, refresh, verify
 from integrations.clock import now
-from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat
+from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
 from leads import importing, runs
 from leads.models import BulkRun, ChangeStatus, Import, LeadChange, RunDraft, RunState
 
@@ -102,6 +102,20 @@ def push_verify(connection_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def push_probe(connection_id: int) -> None:
+    """Try whether Kartra answers again."""
+    connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
+    if connection is not None and outage.due(connection) and outage.probe(connection):
+        ring(push_changes, connection_id)
+
+
+@shared_task(ignore_result=True)
+def send_alerts() -> None:
+    """Tell those who are to be told that sending stopped or went on."""
+    alerts.drain()
+
+
+@shared_task(ignore_result=True)
 def apply_deliveries() -> None:
     """Apply what Kartra sent and nobody has applied yet."""
     with _only_one("apply") as mine:
@@ -176,12 +190,16 @@ def sweep() -> None:
             ring(push_changes, connection.pk)
         if Attempt.objects.unclear().filter(call__connection=connection, verify_at__lte=at).exists():
             ring(push_verify, connection.pk)
+        if outage.due(connection):
+            ring(push_probe, connection.pk)
         if connection.catalogue_due:
             ring(read_catalogue, connection.pk)
         if refresh.due(connection).exists():
             ring(refresh_leads, connection.pk)
     if Delivery.objects.waiting().exists():
         ring(apply_deliveries)
+    if Stop.objects.untold().exists():
+        ring(send_alerts)
     for import_id in Import.objects.going().values_list("pk", flat=True):
         ring(load_file, import_id)
 

@@ -11,16 +11,16 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import money, refresh
+from integrations import money, receipts, refresh
 from integrations.calls import Priority
 from integrations.kartra.errors import CredentialsRefused, KartraError
-from integrations.models import Attempt, Cause, Connection, Outcome, Proof
+from integrations.models import Attempt, Cause, Connection, Outcome, Proof, StoppedBy
 from integrations.refresh import Asked
 from integrations.settle import Verdict, apply_verdict, settle_times
 from integrations.translate import ENCODINGS, Look
 from integrations.translate.profile import facts_of
 from leads import kinds, mirror, runs
-from leads.models import OPEN, ChangeStatus, Lead, LeadChange, Reason
+from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, LeadChange, Reason, Source
 
 MOST_NOT_DONE = 2
 """Tries in a row without an answer that were proven not done: something refuses this call each time."""
@@ -30,11 +30,22 @@ EXISTS = "244"
 NOT_DONE = "seen not done"
 
 
-def drain(connection: Connection, *, until_s: float = 8.0, now: dt.datetime | None = None) -> int:
-    """Look at every lead with an unclear change that is due by `now`. How many leads were looked at."""
+def drain(
+    connection: Connection,
+    *,
+    until_s: float = 8.0,
+    now: dt.datetime | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> int:
+    """Look at every lead with an unclear change that is due by `now`. How many leads were looked at.
+
+    While Kartra does not answer, or refuses our keys, nothing is looked at: a read that fails is no evidence.
+    """
+    if connection.stopped_by in (StoppedBy.OUTAGE, StoppedBy.CREDENTIALS):
+        return 0
     ends = time.monotonic() + until_s
     looked = 0
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and not stop():
         at = now or timezone.now()
         attempts = (
             Attempt.objects.unclear()
@@ -46,7 +57,7 @@ def drain(connection: Connection, *, until_s: float = 8.0, now: dt.datetime | No
         if not leads:
             break
         for lead in leads:
-            if time.monotonic() >= ends or not _look(connection, lead, at):
+            if time.monotonic() >= ends or stop() or not _look(connection, lead, at):
                 return looked
             looked += 1
     return looked
@@ -63,8 +74,8 @@ def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
                 lead,
                 at,
                 {Look.GUARD},
-                lambda attempt: _not_done(attempt, attempt.change),
-                "sent again: Kartra refuses what was done",
+                _sent_again,
+                "Kartra refuses a second try of what was done",
             )
         for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
             if look in looks:
@@ -91,7 +102,13 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
             attempt.change.lead = lead
             attempt.looks += 1
             verdict, what = _verdict(attempt, attempt.change, lead, asked)
-            _write(attempt, verdict, at, what, asked.began_at)
+            seen = _seen(attempt, asked)
+            apply_verdict(
+                attempt.change, attempt, verdict, at,
+                said={"what": what, "read_at": asked.began_at.isoformat(), **seen},
+            )  # fmt: skip
+            if seen.get("receipt") == "the field is missing":
+                receipts.distrust(connection)
     refresh.apply_answer(connection, lead, asked)
     _end_runs(attempts)
 
@@ -147,6 +164,20 @@ def _due_attempts(lead: Lead, at: dt.datetime, looks: set[Look], *, lock: bool =
     return list(rows.select_for_update(of=("self",)) if lock else rows)
 
 
+def _sent_again(attempt: Attempt) -> Verdict:
+    """A cancelled booking is asked for again: Kartra refuses what was done. Not where the person has several bookings of
+    that class: a second try could cancel another."""
+    change = attempt.change
+    standing = CalendarEnrollment.objects.filter(
+        lead=change.lead_id, status=mirror.BOOKED, calendar_class__name=change.parameters["class"],
+        calendar_class__calendar__name=change.parameters["calendar"],
+    )  # fmt: skip
+    if standing.count() > 1:
+        words = "This person has several bookings of the class; a second try could cancel another one."
+        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
+    return _not_done(attempt, change)
+
+
 def _judge_all(lead: Lead, at: dt.datetime, looks: set[Look], judge: Callable[[Attempt], Verdict], what: str) -> None:
     with transaction.atomic():
         attempts = _due_attempts(lead, at, looks)
@@ -185,29 +216,86 @@ def _verdict(attempt: Attempt, change: LeadChange, lead: Lead, asked: Asked) -> 
         return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, "", attempt.code or "243", message), "no such lead"
     facts = facts_of(asked.profile, lead.account, authority=True)
     done = ENCODINGS[change.kind].done(change.parameters, facts, attempt.before)
+    receipt = receipts.says(attempt, asked.profile) if ENCODINGS[change.kind].bears_receipt else None
+    if attempt.code == EXISTS and not done:
+        again = Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="Kartra had this lead already; the rest goes on.")
+        return again, "the lead was there already, and the call was refused as a whole"
+    if receipt is not None:
+        return _by_receipt(attempt, change, asked.began_at, receipt=receipt, done=done)
     if done:
         message = "Seen done in Kartra afterwards."
         if attempt.code == EXISTS and change.kind == "create_lead":
             message = "Kartra had this lead already; it is the one in our copy now."
         return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), "seen done"
-    if attempt.code == EXISTS:
-        again = Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="Kartra had this lead already; the rest goes on.")
-        return again, "the lead was there already, and the call was refused as a whole"
     if done is None:
         return _cannot_tell(attempt, change), "the read does not show it"
-    if not kinds.get(change.kind).repeatable and not _seen_not_done_before(attempt):
+    if change.kind == "subscribe_list" and _left_meanwhile(attempt, change):
+        words = "This person left the list after our call. It is not sent again by itself."
+        held = Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
+        return held, "not on the list; a message says that the person left it meanwhile"
+    return _not_done_yet(attempt, change, asked.began_at), NOT_DONE
+
+
+def _by_receipt(
+    attempt: Attempt, change: LeadChange, read_at: dt.datetime, *, receipt: bool, done: bool | None
+) -> tuple[Verdict, str]:
+    """The receipt proves that the call was begun, not that all of it was done: a second witness has to agree. Without the
+    receipt nothing was begun, unless the second witness says otherwise."""
+    if receipt and done:
+        message = "Its receipt stands in Kartra, and so does what it was to do."
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), "seen done"
+    if receipt:
+        return _cannot_tell(attempt, change), "the receipt is there, a second witness is missing"
+    if done:
+        return _cannot_tell(attempt, change), "it looks done, but the receipt is not there"
+    return _not_done_yet(attempt, change, read_at), NOT_DONE
+
+
+def _not_done_yet(attempt: Attempt, change: LeadChange, read_at: dt.datetime) -> Verdict:
+    """Seen not done: sent again at once where that does no harm, else only after a second look, a settle time apart."""
+    if not kinds.get(change.kind).repeatable and not _seen_not_done_before(attempt, read_at):
         times = settle_times(change)
         later = times[min(attempt.looks, len(times) - 1)]
-        return Verdict(
-            ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=attempt.code, message=change.message, look_in_s=later
-        ), NOT_DONE
-    return _not_done(attempt, change), NOT_DONE
+        return Verdict(ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=attempt.code, message=change.message, look_in_s=later)
+    return _not_done(attempt, change)
 
 
-def _seen_not_done_before(attempt: Attempt) -> bool:
-    """Whether the look before this one saw it not done too: what adds up is only sent again after two such looks."""
-    looks = [entry["what"] for entry in attempt.evidence if "read_at" in entry]
-    return bool(looks) and looks[-1] == NOT_DONE
+def _left_meanwhile(attempt: Attempt, change: LeadChange) -> bool:
+    """Whether Kartra told us, since the call, that the person left this list."""
+    left = Activity.objects.filter(
+        lead=change.lead_id, kind="list_left", source=Source.WEBHOOK, details__list=change.parameters["list"]
+    )
+    return attempt.call.sent_at is not None and left.filter(at__gte=attempt.call.sent_at).exists()
+
+
+def _seen(attempt: Attempt, asked: Asked) -> dict[str, Any]:
+    """What the read showed of what the proof rests on, as evidence for people."""
+    if asked.profile is None:
+        return {}
+    seen: dict[str, Any] = {}
+    change = attempt.change
+    if change.family == "points":
+        seen["score"] = asked.profile.fields.get("score", "not told")
+    elif change.kind in ("subscribe_sequence", "unsubscribe_sequence"):
+        states = {each.name: f"step {each.step}, {each.status}" for each in asked.profile.sequences or ()}
+        seen["sequence"] = states.get(change.parameters["sequence"], "not in it")
+    if attempt.call.receipt and ENCODINGS[change.kind].bears_receipt:
+        stands = receipts.says(attempt, asked.profile)
+        seen["receipt"] = {True: "there", False: "not there", None: "the field is missing"}[stands]
+    meanwhile = Activity.objects.filter(lead=change.lead_id, at__gte=attempt.call.sent_at).exclude(change=change)
+    others = [str(row.label) for row in meanwhile.order_by("at")[:5]] if attempt.call.sent_at else []
+    if others:
+        seen["meanwhile"] = "; ".join(others)
+    return seen
+
+
+def _seen_not_done_before(attempt: Attempt, read_at: dt.datetime) -> bool:
+    """Whether the look before this one, a settle time ago at least, saw it not done too."""
+    looks = [entry for entry in attempt.evidence if "read_at" in entry]
+    if not looks or looks[-1]["what"] != NOT_DONE:
+        return False
+    apart_s = (read_at - dt.datetime.fromisoformat(looks[-1]["read_at"])).total_seconds()
+    return apart_s >= 0.9 * settle_times()[0]
 
 
 def _not_done(attempt: Attempt, change: LeadChange) -> Verdict:

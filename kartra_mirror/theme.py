@@ -41,6 +41,14 @@ UNFOLD: dict[str, Any] = {
                         "Bulk actions", "playlist_add_check", "leads", "bulkrun",
                         badge="kartra_mirror.admin.runs.running_badge",
                     ),
+                    {
+                        "title": "Needs your decision", "icon": "balance", "link": reverse_lazy("admin:decisions"),
+                        "permission": _may("leads.view_leadchange"),
+                    },
+                    {
+                        "title": "Failed changes", "icon": "error", "link": reverse_lazy("admin:failures"),
+                        "permission": _may("leads.view_leadchange"),
+                    },
                     _link("Requested changes", "pending_actions", "leads", "leadchange"),
                     _link("Timeline", "history", "leads", "activity"),
                     _link("Imports", "upload_file", "leads", "import"),

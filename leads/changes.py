@@ -30,9 +30,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 from django.utils import timezone
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 
-from leads import kinds, mirror, runs
+from leads import forgetting, kinds, mirror, runs
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
@@ -175,6 +175,11 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
     """The row for a lead that is to be created. Raises BadParameters, or CannotRecord if Kartra is known to have it."""
     clean = kinds.get("create_lead").clean(account, parameters)
     known = mirror.find(account, email=clean["email"])
+    if known is None:
+        try:
+            forgetting.check(account, email=clean["email"])
+        except forgetting.LeftOut as problem:
+            raise CannotRecord(str(problem)) from None
     if known is not None and known.gone_at:
         raise CannotRecord(f"Kartra had a lead of this address and says it is deleted: {known.kartra_id}.")
     if known is not None and known.kartra_id:
@@ -239,7 +244,7 @@ def record_run(
         _check_members(members, kind, clean, size)
         run = BulkRun.objects.create(
             account=account,
-            name=name or capfirst(kind.sentence(clean))[:200],
+            name=name or Truncator(capfirst(kind.sentence(clean))).chars(120),
             kind=kind.name,
             parameters=clean,
             created_by=user_of(by),
@@ -277,9 +282,9 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
     def json(value: Any) -> Cast:
         return Cast(Value(value, output_field=JSONField()), JSONField())
 
-    columns = {
+    columns: dict[str, Any] = {
         "account_id": Value(run.account_id),
-        "lead_id": None,
+        "lead_id": "pk",
         "run_id": Value(run.pk),
         "kind": text(kind.name),
         "parameters": json(parameters),
@@ -296,6 +301,7 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
         ),
         "code": text(""),
         "message": text(""),
+        "closed_why": text(""),
         "alone": Value(False, output_field=BooleanField()),
         "not_done": Value(0),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
@@ -307,10 +313,65 @@ def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.date
             output_field=DateTimeField(),
         ),
     }
-    annotations = {f"new_{name}": expression for name, expression in columns.items() if expression is not None}
-    selected = [f"new_{name}" if expression is not None else "pk" for name, expression in columns.items()]
-    sql, given = judged.annotate(**annotations).values_list(*selected).query.sql_with_params()
+    _insert_select(judged, columns)
+
+
+def _insert_select(rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
+    """One INSERT … SELECT of changes: `columns` are, by name, an expression or the name of what the rows have."""
+    annotations = {f"new_{name}": each for name, each in columns.items() if not isinstance(each, str)}
+    selected = [each if isinstance(each, str) else f"new_{name}" for name, each in columns.items()]
+    sql, given = rows.annotate(**annotations).values_list(*selected).query.sql_with_params()
     table = connection.ops.quote_name(LeadChange._meta.db_table)
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({names}) {sql}", given)
+
+
+def record_again(
+    account: Account, refused: QuerySet[LeadChange], *, by: Author = None, why: str = "", name: str
+) -> BulkRun:
+    """A new run with a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are left out
+    with that reason. One INSERT … SELECT. Raises CannotRecord if money is among them: that is asked for one by one."""
+    kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
+    if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
+        raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+    run = BulkRun.objects.create(
+        account=account, name=name, kind=kind, parameters=refused.order_by("pk").values_list("parameters", flat=True)[0],
+        created_by=user_of(by), why=why, expected=refused.count(),
+    )  # fmt: skip
+    now = timezone.now()
+    gone = Q(lead__gone_at__isnull=False)
+
+    def text(value: str) -> Value:
+        return Value(value, output_field=TextField())
+
+    columns: dict[str, Any] = {
+        "account_id": "account_id",
+        "lead_id": "lead_id",
+        "run_id": Value(run.pk),
+        "retry_of_id": "pk",
+        "kind": "kind",
+        "parameters": "parameters",
+        "family": "family",
+        "seen": Cast(Value({}, output_field=JSONField()), JSONField()),
+        "status": Case(
+            When(gone, then=text(ChangeStatus.SKIPPED)), default=text(ChangeStatus.WAITING), output_field=CharField()
+        ),
+        "reason": Case(When(gone, then=text(Reason.GONE)), default=text(""), output_field=CharField()),
+        "code": text(""),
+        "message": text(""),
+        "closed_why": text(""),
+        "alone": Value(False, output_field=BooleanField()),
+        "not_done": Value(0),
+        "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
+        "why": text(why),
+        "requested_at": Value(now, output_field=DateTimeField()),
+        "settled_at": Case(
+            When(gone, then=Value(now, output_field=DateTimeField())),
+            default=Value(None, output_field=DateTimeField()),
+            output_field=DateTimeField(),
+        ),
+    }  # fmt: skip
+    _insert_select(refused.order_by("pk"), columns)
+    runs.start(run)
+    return run

@@ -49,7 +49,7 @@ def conflicts_of(lead: Lead, change: LeadChange) -> list[str]:
 
 def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
     """Leave a conflicting change to a person."""
-    told = ", ".join(f"{name.removeprefix(CUSTOM)} is now {_shown(value_now(lead, name))} in Kartra" for name in fields)
+    told = ", ".join(f"{name.removeprefix(CUSTOM)} is now {_shown(lead, name)} in Kartra" for name in fields)
     change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
 
 
@@ -66,8 +66,11 @@ def hold_conflicts(lead: Lead) -> int:
     return held
 
 
-def _shown(value: Any) -> str:
-    return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "empty"
+def _shown(lead: Lead, name: str) -> str:
+    """What our copy holds of a field, chosen options by their words."""
+    own = name.removeprefix(CUSTOM)
+    value = lead.custom_values.get(own, "") if name.startswith(CUSTOM) else getattr(lead, name)
+    return (", ".join(str(option[-1]) for option in value) if isinstance(value, list) else str(value)) or "empty"
 
 
 def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "") -> LeadChange:

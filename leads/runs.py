@@ -1,17 +1,22 @@
 """Steers runs: starts, pauses, resumes, cancels, ends them."""
 
+import logging
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
 from leads.signals import announce
 
+logger = logging.getLogger(__name__)
+
 BATCH = 25_000
 """Members frozen or cancelled in one transaction: under half a second on SQLite."""
+
+REFUSALS_THAT_PAUSE = 10
 
 Author = AbstractBaseUser | AnonymousUser | None
 
@@ -86,6 +91,27 @@ def finish_if_over(run_id: int) -> bool:
     now = timezone.now()
     finished = over.filter(state=RunState.RUNNING).update(state=RunState.FINISHED, ended_at=now)
     return bool(finished or over.filter(state=RunState.CANCELLING).update(state=RunState.CANCELLED, ended_at=now))
+
+
+def note_outcome(run_id: int, status: str, code: str, message: str) -> None:
+    """Count equal refusals in a row; the tenth pauses the run with its cause, before thousands more are refused."""
+    run = BulkRun.objects.filter(pk=run_id)
+    if status == ChangeStatus.ACCEPTED:
+        run.filter(refusals__gt=0).update(refusals=0, refused_code="")
+        return
+    if status != ChangeStatus.REJECTED:
+        return
+    if not run.filter(refused_code=code).update(refusals=F("refusals") + 1):
+        run.update(refusals=1, refused_code=code)
+    why = (
+        f"Kartra refused {REFUSALS_THAT_PAUSE} leads in a row for the same reason: {message} ({code}). Put that right, then "
+        "resume; or cancel."
+    )
+    paused = run.filter(state=RunState.RUNNING, refusals__gte=REFUSALS_THAT_PAUSE).update(
+        state=RunState.PAUSED, paused_at=timezone.now(), paused_why=why, refusals=0, refused_code=""
+    )
+    if paused:
+        logger.warning("Bulk action %s was paused: %s equal refusals in a row (%s).", run_id, REFUSALS_THAT_PAUSE, code)
 
 
 def skip_gone(lead: Lead) -> int:

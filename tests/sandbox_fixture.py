@@ -1,6 +1,9 @@
 """The sandbox as tests use it: started on a free port in this process, asked and told without HTTP."""
 
+import datetime as dt
 from typing import Any
+
+from django.utils import timezone
 
 from integrations.models import Connection
 from integrations.sandbox import control, demo
@@ -78,9 +81,10 @@ class SandboxForTests:
             )  # fmt: skip
 
     def mirrored_lead(self, connection: Connection, email: str, **fields: str) -> Lead:
-        """A lead that both sides know, read a while ago."""
+        """A lead that both sides know, read a minute ago."""
         id = self.add_lead(email, **fields)
         joined = utc_of("2026-01-05 10:00:00", connection.account)
         return Lead.objects.create(
-            account=connection.account, kartra_id=id, email=email, date_joined=joined, read_at=joined, **fields
-        )
+            account=connection.account, kartra_id=id, email=email, date_joined=joined, score=0,
+            read_at=timezone.now() - dt.timedelta(minutes=1), **fields,
+        )  # fmt: skip

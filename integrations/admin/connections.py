@@ -10,14 +10,24 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from integrations import calls, catalogue_reads, switch
+from integrations import calls, catalogue_reads, custom_fields, receipts, switch
 from integrations.admin import console
 from integrations.checking import check, validate_api_url
+from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, Door
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, style
 from leads.models import Account
 from leads.models.account import validate_time_zone
+
+PERMISSIONS = {
+    "on": "integrations.switch_sending",
+    "off": "integrations.switch_sending",
+    "check": "integrations.change_connection",
+    "catalogue": "integrations.change_connection",
+    "safety": "integrations.create_customfield",
+}
+"""What may be done with a connection, and the permission for it."""
 
 
 class ConnectionForm(forms.ModelForm):
@@ -73,13 +83,15 @@ class ConnectionForm(forms.ModelForm):
         if self.errors:
             return cleaned
         trial = Connection(
+            pk=self.instance.pk,
+            account=self.instance.account if self.instance.pk else None,
             app_id=cleaned["app_id"],
             api_key=cleaned["key"] or self.instance.api_key,
             api_password=cleaned["password"] or self.instance.api_password,
             api_url=cleaned["api_url"],
             calls_per_second=cleaned["calls_per_second"],
         )
-        result = check(trial)
+        result = check_new_keys(trial)
         if not result.ok:
             raise ValidationError(f"{result.text} Nothing was saved.")
         self.instance.api_key, self.instance.api_password = trial.api_key, trial.api_password
@@ -116,7 +128,9 @@ class ConnectionAdmin(ModelAdmin):
             account.time_zone = zone
             account.save()
             obj.account = account
-        super().save_model(request, obj, form, change)
+        save_keys(obj)
+        if change and go_on_with_new_keys(obj, by=request.user):
+            self.message_user(request, "Sending goes on with the new keys.", messages.SUCCESS)
         Door.objects.get_or_create(connection=obj, name="Kartra")
         self.message_user(request, obj.check_result, messages.SUCCESS)
 
@@ -148,6 +162,7 @@ class ConnectionAdmin(ModelAdmin):
         extra = {
             "why_not": switch.why_not_sending(connection) if connection else "",
             "may_switch": user.has_perm("integrations.switch_sending"),
+            "may_prepare": user.has_perm("integrations.create_customfield"),
             "doors": list(connection.doors.standing())
             if connection and user.has_perm("integrations.see_webhook_addresses")
             else [],
@@ -158,9 +173,9 @@ class ConnectionAdmin(ModelAdmin):
         """Check, read the catalogue, or switch sending (which asks why first). Only a POST does anything."""
         user: Any = request.user
         connection = Connection.objects.select_related("account").filter(pk=pk).first()
-        if connection is None or what not in ("check", "catalogue", "on", "off"):
+        if connection is None or what not in PERMISSIONS:
             raise Http404
-        permission = "integrations.switch_sending" if what in ("on", "off") else "integrations.change_connection"
+        permission = PERMISSIONS[what]
         if not user.has_perm(permission):
             raise PermissionDenied
         if request.method != "POST":
@@ -180,6 +195,14 @@ class ConnectionAdmin(ModelAdmin):
         if what == "off":
             switch.off(connection, by=request.user, why=why)
             return "Sending is stopped. What is queued waits.", True
+        if what == "safety":
+            try:
+                receipts.prepare(connection, made_by=request.user)
+            except (receipts.NotPrepared, custom_fields.CannotCreate) as problem:
+                return str(problem), False
+            except KartraError as error:
+                return calls.in_words(error), False
+            return "The safety field is in Kartra; points, sequences and bookings use it from now on.", True
         if what == "catalogue":
             try:
                 found = catalogue_reads.read(connection, made_by=request.user)
@@ -193,6 +216,6 @@ class ConnectionAdmin(ModelAdmin):
         if what == "on":
             if not result.ok:
                 return f"{result.text} Sending stays as it was.", False
-            switch.on(connection, by=request.user, why=why)
-            return "Sending is on. What is queued goes out now.", True
+            done = switch.on(connection, by=request.user, why=why)
+            return f"Sending is on. {done or 'What is queued goes out now.'}", True
         return result.text, result.ok

@@ -47,6 +47,8 @@ CREEP = 0.01
 CREEP_EVERY_S = 5.0
 LOWEST = 0.2
 BACK_OFF_S = 1.0
+EASE = 0.7
+"""How fast it begins again after an outage."""
 
 
 class PaceUnavailable(Exception):
@@ -103,6 +105,12 @@ def slow_down(state: State, at: float) -> None:
     state.due_at = max(state.due_at, at) + BACK_OFF_S
 
 
+def ease_in(state: State, at: float) -> None:
+    """After an outage: begin below full speed and creep back."""
+    state.factor = min(crept(state, at), EASE)
+    state.factor_at = at
+
+
 class Pace(Protocol):
     """What both grounds can do. `app` is the app id; only a digest of it is ever written."""
 
@@ -117,6 +125,9 @@ class Pace(Protocol):
 
     def throttled(self, app: str) -> None:
         """Kartra answered 429."""
+
+    def ease(self, app: str) -> None:
+        """Kartra answers again after an outage: begin gently."""
 
     def factor(self, app: str) -> float:
         """How far the speed is stepped down just now: 1.0 is full speed."""
@@ -208,6 +219,9 @@ class FilePace(_Waiting):
     def throttled(self, app: str) -> None:
         self._with_state(app, slow_down)
 
+    def ease(self, app: str) -> None:
+        self._with_state(app, ease_in)
+
     def factor(self, app: str) -> float:
         return float(self._with_state(app, crept))
 
@@ -260,6 +274,13 @@ save()
 return 1
 """
 
+_LUA_EASE = """
+s.factor = math.min(crept(), EASE)
+s.factor_at = at
+save()
+return 1
+"""
+
 _LUA_FACTOR = "return tostring(crept())"
 
 
@@ -267,7 +288,7 @@ def _script(body: str) -> str:
     text = _LUA_STATE + body
     numbers = {
         "CREEP_EVERY_S": CREEP_EVERY_S, "CREEP": CREEP, "YIELD_S": YIELD_S, "AHEAD_S": AHEAD_S, "LOWEST": LOWEST,
-        "STEP_DOWN": STEP_DOWN, "BACK_OFF_S": BACK_OFF_S,
+        "STEP_DOWN": STEP_DOWN, "BACK_OFF_S": BACK_OFF_S, "EASE": EASE,
     }  # fmt: skip
     for name, number in numbers.items():
         text = text.replace(name, str(number))
@@ -283,6 +304,7 @@ class RedisPace(_Waiting):
         self._prefix = prefix
         self._reserve = self._redis.register_script(_script(_LUA_RESERVE))
         self._slow_down = self._redis.register_script(_script(_LUA_SLOW_DOWN))
+        self._ease = self._redis.register_script(_script(_LUA_EASE))
         self._factor = self._redis.register_script(_script(_LUA_FACTOR))
 
     def _run(self, script: Any, app: str, *args: Any) -> Any:
@@ -299,6 +321,9 @@ class RedisPace(_Waiting):
 
     def throttled(self, app: str) -> None:
         self._run(self._slow_down, app)
+
+    def ease(self, app: str) -> None:
+        self._run(self._ease, app)
 
     def factor(self, app: str) -> float:
         return float(self._run(self._factor, app))

@@ -4,6 +4,7 @@ from integrations.models.call import ApiCall, Attempt, Cause, Outcome, Proof
 from integrations.models.connection import Connection, Door, Sending, StoppedBy
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus
 from integrations.models.heartbeat import Heartbeat
+from integrations.models.stop import Stop
 
 __all__ = [
     "ApiCall",
@@ -18,5 +19,6 @@ __all__ = [
     "Outcome",
     "Proof",
     "Sending",
+    "Stop",
     "StoppedBy",
 ]

@@ -67,6 +67,12 @@ class ApiCall(models.Model):
     answer = models.TextField(
         blank=True, default="", help_text="Of a call that writes: Kartra's answer, first 4,000 characters."
     )
+    receipt = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        help_text="What this call writes into the safety field: proof that it began.",
+    )
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

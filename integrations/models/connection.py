@@ -30,6 +30,7 @@ class StoppedBy(models.TextChoices):
     CREDENTIALS = "credentials", "Kartra refused our keys"
     OUTAGE = "outage", "Kartra did not answer"
     RESTORED = "restored", "this database was restored or copied"
+    COMMAND = "command", "Kartra does not allow the command"
 
 
 class Connection(models.Model):
@@ -47,6 +48,17 @@ class Connection(models.Model):
     )
     test_mode = models.BooleanField(default=False, help_text="The app is in Kartra's test mode.")
     get_lead_by_id = models.BooleanField(null=True, blank=True, help_text="Whether get_lead takes an id; learnt.")
+    receipt_field = models.CharField(
+        "safety field",
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="The custom field in Kartra that calls write their receipt into; empty: none.",
+    )
+    counter_key = models.UUIDField(default=uuid.uuid4, editable=False)
+    calls_made = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Calls that wrote; kept outside the database too, to tell a restored one."
+    )
 
     sending = models.CharField(max_length=12, choices=Sending, default=Sending.LOOK_ONLY)
     sending_since = models.DateTimeField(null=True, blank=True)
@@ -58,6 +70,7 @@ class Connection(models.Model):
 
     hold_until = models.DateTimeField(null=True, blank=True, help_text="Back-off: nothing is sent before.")
     failures = models.PositiveIntegerField(default=0, help_text="Calls in a row that got no answer.")
+    probe_at = models.DateTimeField(null=True, blank=True, help_text="When an outage is next tried.")
     checked_at = models.DateTimeField(null=True, blank=True)
     check_result = models.TextField(blank=True, default="")
     catalogue_read_at = models.DateTimeField(null=True, blank=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from integrations.translate import billing, calendars, composing, fields, lists, points, sequences, tags
-from integrations.translate.base import Encoding, Look
+from integrations.translate.base import Encoding, Look, Receipt
 from integrations.translate.composing import Composed, creates, fits
 from leads.models import Lead, LeadChange
 
@@ -19,9 +19,9 @@ ENCODINGS: dict[str, Encoding] = {
 """By the name of the kind; a test says that none is missing."""
 
 
-def compose(lead: Lead, changes: Sequence[LeadChange]) -> Composed:
+def compose(lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None = None) -> Composed:
     """The one call that says these changes of a lead to Kartra."""
-    return composing.compose(ENCODINGS, lead, changes)
+    return composing.compose(ENCODINGS, lead, changes, receipt)
 
 
-__all__ = ["ENCODINGS", "Composed", "Encoding", "Look", "compose", "creates", "fits"]
+__all__ = ["ENCODINGS", "Composed", "Encoding", "Look", "Receipt", "compose", "creates", "fits"]

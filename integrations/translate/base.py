@@ -25,7 +25,8 @@ class Encoding:
     `commands` are Kartra's names of what it may be said as; `action(parameters)` is the one for these parameters.
     `lead_fields(parameters)`, of profile changes alone: what travels in `lead[…]` of the leading command.
     `done(parameters, seen, before)`: whether what was seen afterwards shows it done, given what was known before it was
-    sent; None if that cannot tell. `guards`: codes that Kartra answers to what was done before.
+    sent; None if that cannot tell. `guards`: codes that Kartra answers to what was done before. `bears_receipt`: a receipt
+    written by the same call helps to prove it.
     """
 
     commands: frozenset[str]
@@ -34,3 +35,12 @@ class Encoding:
     look: Look = Look.LEAD
     lead_fields: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     guards: frozenset[str] = frozenset()
+    bears_receipt: bool = False
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a call writes into the safety field of its lead: the field's identifier, and a text of its own."""
+
+    field: str
+    value: str

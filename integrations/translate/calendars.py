@@ -31,6 +31,7 @@ ENCODINGS = {
         action=_book,
         done=lambda parameters, seen, before: None,
         look=Look.MESSAGE,
+        bears_receipt=True,
     ),
     "cancel_calendar": Encoding(
         commands=frozenset({"calendar_cancel"}),

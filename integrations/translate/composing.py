@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.kartra.commands import WITHOUT_LEAD, Action, LeadRef
-from integrations.translate.base import Encoding
+from integrations.translate.base import Encoding, Receipt
 from leads import kinds
 from leads.models import Lead, LeadChange
 
@@ -47,15 +47,18 @@ def fits(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
     return kind.repeatable or all(kinds.get(c.kind).repeatable for c in chain)
 
 
-def compose(encodings: Mapping[str, Encoding], lead: Lead, changes: Sequence[LeadChange]) -> Composed:
-    """The call for these changes of a lead, in their order, profile changes merged into its head (the later wins)."""
+def compose(
+    encodings: Mapping[str, Encoding], lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None = None
+) -> Composed:
+    """The call for these changes of a lead, in their order, profile changes merged into its head (the later wins). A
+    receipt travels in the head too; where there is none, an `edit_lead` is put in front for it."""
     new = creates(lead, changes)
     fields: dict[str, Any] = {}
     custom: dict[str, Any] = {}
     actions: list[Action] = []
     positions: list[int] = []
     merged = [change for change in changes if encodings[change.kind].lead_fields is not None]
-    if merged:
+    if merged or receipt:
         head = "create_lead" if new else "edit_lead"
         actions.append(Action(head))
     for change in changes:
@@ -71,6 +74,8 @@ def compose(encodings: Mapping[str, Encoding], lead: Lead, changes: Sequence[Lea
         if change.kind == "create_lead":
             said.pop("email", None)  # the lead is named by it
         fields.update(said)
+    if receipt:
+        custom[receipt.field] = {"field_identifier": receipt.field, "field_value": receipt.value}
     if custom:
         fields["custom_fields"] = list(custom.values())
     named = None

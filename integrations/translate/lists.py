@@ -11,6 +11,14 @@ def _on(parameters: Mapping[str, Any], facts: Any) -> bool | None:
     return None if facts.lists is None else facts.lists.get(parameters["list"], False)
 
 
+def _put_on(parameters: Mapping[str, Any], facts: Any, before: Mapping[str, Any]) -> bool | None:
+    """On the list: done. An entry that was not there before and is inactive now: it was done, and the person left."""
+    on = _on(parameters, facts)
+    if on is False and before.get("ever_on_list") is False and parameters["list"] in facts.lists:
+        return True
+    return on
+
+
 def _off(parameters: Mapping[str, Any], facts: Any) -> bool | None:
     on = _on(parameters, facts)
     return None if on is None else not on
@@ -20,7 +28,7 @@ ENCODINGS = {
     "subscribe_list": Encoding(
         commands=frozenset({"subscribe_lead_to_list"}),
         action=lambda parameters: commands.subscribe_lead_to_list(list_name=parameters["list"]),
-        done=lambda parameters, facts, before: _on(parameters, facts),
+        done=_put_on,
     ),
     "unsubscribe_list": Encoding(
         commands=frozenset({"unsubscribe_lead_from_list"}),

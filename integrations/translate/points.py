@@ -24,10 +24,12 @@ ENCODINGS = {
             points=int(p["points"]), expiration=int(p.get("expires_in_days") or 0)
         ),
         done=lambda parameters, facts, before: _done(1, parameters, facts, before),
+        bears_receipt=True,
     ),
     "remove_points": Encoding(
         commands=frozenset({"remove_points_from_lead"}),
         action=lambda parameters: commands.remove_points_from_lead(points=int(parameters["points"])),
         done=lambda parameters, facts, before: _done(-1, parameters, facts, before),
+        bears_receipt=True,
     ),
 }

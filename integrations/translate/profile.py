@@ -7,7 +7,7 @@ from typing import Any
 from integrations.kartra.profile import LeadProfile
 from integrations.kartra.values import flag, whole
 from leads.mirror import LeadFacts, MembershipFact
-from leads.models import Account
+from leads.models import SAFETY_FIELD, Account
 
 SHORT = {"source": 64, "country": 100, "gdpr_lead_status": 16, "gdpr_lead_communications": 16}
 """Columns of limited length; what Kartra sends beyond it cannot be one of its values."""
@@ -52,6 +52,7 @@ def facts_of(profile: LeadProfile, account: Account, *, authority: bool) -> Lead
         custom = {
             identifier: value.text if value.options is None else [list(option) for option in value.options]
             for identifier, value in profile.custom_fields.items()
+            if identifier != SAFETY_FIELD
         }
     return LeadFacts(
         kartra_id=profile.id,

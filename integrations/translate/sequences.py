@@ -36,6 +36,7 @@ ENCODINGS = {
             sequence_name=parameters["sequence"], step=str(parameters["step"])
         ),
         done=_entered,
+        bears_receipt=True,
     ),
     "unsubscribe_sequence": Encoding(
         commands=frozenset({"unsubscribe_lead_from_sequence"}),

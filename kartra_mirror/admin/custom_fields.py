@@ -13,6 +13,7 @@ from integrations import calls, custom_fields
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
+from leads import kinds
 from leads.models import CustomField, CustomFieldType
 
 
@@ -23,13 +24,17 @@ class CustomFieldForm(forms.Form):
     )
     type = forms.ChoiceField(choices=CustomFieldType.choices)
     options = forms.CharField(
-        required=False, widget=forms.Textarea(attrs={"rows": 4}),
+        required=False, strip=False, widget=forms.Textarea(attrs={"rows": 4}),
         help_text="For drop-down, one of several and any of several: at least two, one on each line.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         style(self)
+
+    def clean_options(self) -> list[str]:
+        """One option on each line, as it was typed."""
+        return [line for line in self.cleaned_data["options"].replace("\r\n", "\n").split("\n") if line.strip()]
 
 
 @admin.register(CustomField)
@@ -54,12 +59,14 @@ class CustomFieldAdmin(ReadOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = CustomFieldForm(request.POST or None)
+        warned: list[str] = []
         if request.method == "POST" and form.is_valid():
+            warned = kinds.warnings({"options": form.cleaned_data["options"]})
+        if request.method == "POST" and form.is_valid() and (not warned or request.POST.get("confirmed") == "1"):
             given = form.cleaned_data
-            options = [line.strip() for line in given["options"].splitlines() if line.strip()]
             try:
                 row = custom_fields.create(
-                    given["connection"], given["identifier"], given["type"], options, made_by=request.user
+                    given["connection"], given["identifier"], given["type"], given["options"], made_by=request.user
                 )
                 words = (
                     "Made in Kartra."
@@ -74,7 +81,7 @@ class CustomFieldAdmin(ReadOnlyAdmin):
                 form.add_error(None, calls.in_words(error))
         context = {
             **self.admin_site.each_context(request), "title": "Create a custom field in Kartra", "opts": self.opts,
-            "form": form, "button": "Create in Kartra",
+            "form": form, "button": "Create in Kartra", "warned": warned,
             "words": "It is made at once. Kartra has no command to change or delete a field or its options.",
         }  # fmt: skip
         return TemplateResponse(request, "admin/form.html", context)

@@ -12,7 +12,7 @@ from integrations.calls import Priority
 from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection
 from kartra_mirror.admin.unfold_adapter import style
-from leads import mirror
+from leads import forgetting, mirror
 from leads.models import BulkRun, Transaction
 
 
@@ -36,7 +36,12 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         by = {"email": named} if "@" in named else {"kartra_id": named}
         try:
             if request.POST.get("do") == "keep":
-                result = refresh.read_lead(connection, made_by=request.user, **by)
+                try:
+                    result = refresh.read_lead(connection, made_by=request.user, **by)
+                except forgetting.LeftOut as problem:
+                    problem.note()
+                    messages.warning(request, str(problem))
+                    return HttpResponseRedirect(request.path)
                 if result.lead is not None and result.found:
                     messages.success(request, "The lead is in our copy now.")
                     return HttpResponseRedirect(result.lead.get_absolute_url())

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from leads import kinds
 from leads.kinds.profile import CUSTOM
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -13,7 +14,24 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 BESIDES = ("tag", "points", "expires_in_days", "list", "sequence", "step", "calendar", "class", "date", "hour")
 LEAVING = ("remove_tag", "leave_list", "leave_sequence", "leave_calendar", "leave_class")
-PROFILE = "Profile"
+NEEDED = {
+    "tag": "assign_tag", "points": "give_points", "expires_in_days": "give_points", "list": "subscribe_list",
+    "sequence": "subscribe_sequence", "step": "subscribe_sequence", "calendar": "subscribe_calendar",
+    "class": "subscribe_calendar", "date": "subscribe_calendar", "hour": "subscribe_calendar", "remove_tag": "unassign_tag",
+    "leave_list": "unsubscribe_list", "leave_sequence": "unsubscribe_sequence", "leave_calendar": "cancel_calendar",
+    "leave_class": "cancel_calendar",
+}  # fmt: skip
+"""Which kind of change a field besides the lead's own asks for."""
+
+
+def show_what_may_be_asked(form: Any, user: Any) -> None:
+    """Leave out the fields that ask for kinds of change this person may not do. Call it after the form was cleaned, so
+    that what is sent all the same is refused, not overlooked."""
+    if form.kind.steps is None:
+        return
+    for name in [name for name in form.fields if name in NEEDED]:
+        if not user.has_perm(kinds.get(NEEDED[name]).permission):
+            del form.fields[name]
 
 
 def groups(form: Any, titles: dict[str, str] | None = None) -> list[tuple[str, list[Any]]]:

@@ -24,17 +24,17 @@ def facts(request: HttpRequest) -> dict[str, Any]:
 
 def _needs() -> list[dict[str, Any]]:
     """Lists of things that wait for a person: how many, what, and where."""
-    changes = reverse("admin:leads_leadchange_changelist")
+    failed = LeadChange.objects.failed().count()
     counts = dict(
-        LeadChange.objects.filter(status__in=[ChangeStatus.UNDECIDED, ChangeStatus.REJECTED])
+        LeadChange.objects.filter(status=ChangeStatus.UNDECIDED)
         .order_by()
         .values_list("status")
         .annotate(n=Count("pk"))
     )
     unread = Delivery.objects.filter(status=DeliveryStatus.QUARANTINED).count()
     found = [
-        (counts.get(ChangeStatus.UNDECIDED, 0), "changes need your decision", f"{changes}?status__exact=undecided"),
-        (counts.get(ChangeStatus.REJECTED, 0), "changes were refused by Kartra", f"{changes}?status__exact=rejected"),
+        (counts.get(ChangeStatus.UNDECIDED, 0), "changes need your decision", reverse("admin:decisions")),
+        (failed, "changes were refused by Kartra", reverse("admin:failures")),
         (
             unread,
             "messages from Kartra could not be read",

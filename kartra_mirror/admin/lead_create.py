@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from integrations import switch
-from kartra_mirror.admin.grouping import groups
-from kartra_mirror.admin.prepare import DraftForm
+from kartra_mirror.admin.grouping import groups, show_what_may_be_asked
+from kartra_mirror.admin.prepare import DraftForm, check_steps
 from kartra_mirror.admin.runs import connection_of
 from leads import changes, kinds
 from leads.models import Account, Lead
@@ -38,19 +37,12 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                 return HttpResponseRedirect(recorded[0].lead.get_absolute_url())
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
+    show_what_may_be_asked(form, request.user)
     page_context = {
         **context, "title": "Create a lead in Kartra", "opts": Lead._meta, "form": form, "groups": groups(form),
         "account": account, "accounts": accounts, "warned": warned,
     }  # fmt: skip
     return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
-
-
-def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
-    """403 unless this person may do every single change that is asked for."""
-    user: Any = request.user
-    for name, _ in kind.single_steps(parameters):
-        if not user.has_perm(kinds.get(name).permission):
-            raise PermissionDenied
 
 
 def say_recorded(request: HttpRequest, account: Account, recorded: list[Any]) -> None:

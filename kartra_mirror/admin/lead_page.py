@@ -9,13 +9,14 @@ from django.template.response import TemplateResponse
 
 from integrations.models import ApiCall, Cause
 from kartra_mirror.admin import provenance
-from kartra_mirror.admin.grouping import BESIDES, LEAVING, groups
-from kartra_mirror.admin.lead_create import check_steps, say_recorded
+from kartra_mirror.admin.grouping import BESIDES, LEAVING, groups, show_what_may_be_asked
+from kartra_mirror.admin.lead_create import say_recorded
+from kartra_mirror.admin.prepare import check_steps
 from kartra_mirror.admin.runs import connection_of
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, decisions, kinds
 from leads.kinds.profile import CUSTOM, of_profile
-from leads.models import OPEN, Account, ChangeStatus, Lead, LeadChange, Reason
+from leads.models import OPEN, Account, ChangeStatus, CustomField, Lead, LeadChange, Reason
 from leads.words import STATUS_WORDS
 
 SHOWN = 50
@@ -121,6 +122,8 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
                 form.add_error(None, str(problem))
     elif request.method == "POST" and form is not None:
         messages.error(request, "Nothing was requested; please look at the marked fields.")
+    if form is not None:
+        show_what_may_be_asked(form, user)
     opened = request.POST.get("tab") or request.GET.get("tab", "")
     shown = {
         **context,
@@ -175,10 +178,13 @@ def _wishes(lead: Lead) -> dict[str, Any]:
     rows = list(lead.changes.select_related("requested_by", "run").order_by("-pk")[:SHOWN])
     still_open = list(lead.changes.filter(status__in=OPEN).select_related("requested_by", "run").order_by("pk")[:SHOWN])
     by_field: dict[str, list[LeadChange]] = {}
+    options = {
+        f"{CUSTOM}{each.identifier}": each.options for each in CustomField.objects.filter(account=lead.account_id)
+    }
     for change in still_open:
         if change.family == "profile":
             for name, value in change.parameters.items():
-                change_for_field = _at_field(change, lead, name, value)
+                change_for_field = _at_field(change, lead, name, value, options)
                 by_field.setdefault(name, []).append(change_for_field)
     return {
         "wishes": [(change, STATUS_WORDS[change.status]) for change in rows],
@@ -188,11 +194,12 @@ def _wishes(lead: Lead) -> dict[str, Any]:
     }
 
 
-def _at_field(change: LeadChange, lead: Lead, name: str, value: Any) -> Any:
+def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: dict[str, list[Any]]) -> Any:
     """What is shown beside a field about a wish: its value, its state, and whether Kartra holds something else by now."""
+    names = {str(number): str(words) for number, words in options.get(name, [])}
     return {
         "change": change,
-        "value": ", ".join(map(str, value)) if isinstance(value, list) else value,
+        "value": ", ".join(names.get(str(each), str(each)) for each in (value if isinstance(value, list) else [value])),
         "words": STATUS_WORDS[change.status],
         "conflict": change.reason == Reason.CONFLICT and name in decisions.conflicts_of(lead, change),
     }
@@ -210,7 +217,7 @@ def _facts(lead: Lead) -> dict[str, Any]:
         ],
         "extra": sorted(lead.extra.items()),
         "addresses": lead.emails.all()[:10],
-        "timeline": lead.activities.select_related("change__run", "change__requested_by")[:SHOWN],
+        "timeline": lead.activities.select_related("account", "change__run", "change__requested_by")[:SHOWN],
         "calls": ApiCall.objects.filter(lead=lead).exclude(writes=False, cause=Cause.REFRESH).select_related("made_by")[:SHOWN],
     }  # fmt: skip
 
@@ -236,7 +243,12 @@ def _ties(lead: Lead) -> dict[str, Any]:
         "tags": told(lead.leadtags.select_related("tag").order_by("tag__name")),
         "lists": told(lead.listsubscriptions.select_related("mailing_list").order_by("-active", "mailing_list__name")),
         "sequences": told(lead.sequenceenrollments.select_related("sequence").order_by("sequence__name")),
-        "bookings": told(lead.calendarenrollments.select_related("calendar_class__calendar").order_by("-starts_at")),
+        "bookings": [
+            (row, words, lead.account.time_of_kartra(row.starts_at) if row.starts_at else "time not told")
+            for row, words in told(
+                lead.calendarenrollments.select_related("calendar_class__calendar").order_by("-starts_at")
+            )
+        ],
         "memberships": told(lead.membershipgrants.select_related("level__membership")),
     }
 

@@ -20,18 +20,10 @@ from kartra_mirror.admin.lead_create import say_recorded
 from kartra_mirror.admin.runs import connection_of
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import changes, kinds
-from leads.kinds.billing import REFUNDABLE, WHOLE
+from leads.kinds.billing import REFUNDABLE, WHOLE, given_back
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
 
 ACCESS = "Access to memberships is not taken away by it; take it away in Kartra if that is wanted."
-
-
-def _refunded(sale: Transaction) -> Decimal:
-    """What was given back of a sale already, as far as we know."""
-    rows = Transaction.objects.filter(
-        account=sale.account_id, parent_kartra_id=sale.kartra_id, type__icontains="refund"
-    )
-    return sum((abs(row.full_amount) for row in rows if row.full_amount is not None), Decimal(0))
 
 
 class RefundForm(forms.Form):
@@ -191,7 +183,7 @@ class TransactionAdmin(_MoneyAdmin):
             else:
                 say_recorded(request, sale.account, recorded)
                 return HttpResponseRedirect(f"{sale.lead.get_absolute_url()}?tab=money")
-        return self._ask(request, sale, kind, form, refunded=_refunded(sale))
+        return self._ask(request, sale, kind, form, refunded=given_back(sale))
 
 
 @admin.register(RecurringSubscription)

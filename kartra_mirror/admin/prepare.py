@@ -21,6 +21,9 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from integrations import switch
+from integrations.models import Connection
+from integrations.translate import ENCODINGS
+from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, kinds
 from leads.kinds.base import stored
@@ -73,6 +76,14 @@ class DraftForm(forms.Form):
         return cleaned
 
 
+def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
+    """403 unless this person may do every single change that is asked for."""
+    user: Any = request.user
+    for name, _ in kind.single_steps(parameters):
+        if not user.has_perm(kinds.get(name).permission):
+            raise PermissionDenied
+
+
 def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
     """The leads of the draft, as they are now: the list's own query is asked again."""
     if "ids" in draft.selection:
@@ -109,13 +120,16 @@ def page(request: HttpRequest, key: Any) -> HttpResponse:
         return HttpResponseRedirect(back)
     account = accounts[0]
     if request.method == "POST" and request.POST.get("do") == "start" and draft.parameters:
+        check_steps(request, kind, draft.parameters["clean"])
         return _start(request, draft, kind, account, leads, back)
     form = DraftForm(kind, account, request.POST or None, initial=draft.parameters.get("form"))
     if request.method == "POST" and form.is_valid():
+        check_steps(request, kind, form.parameters)
         shown_again = {name: stored(value) for name, value in form.cleaned_data.items()}
         draft.parameters = {"clean": form.parameters, "form": shown_again}
         draft.save(update_fields=["parameters"])
         return redirect(draft)
+    show_what_may_be_asked(form, user)
     shown = _preview(account, leads, kind, draft) if draft.parameters and request.method != "POST" else None
     context = {
         **admin.site.each_context(request),
@@ -144,11 +158,22 @@ def _preview(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, draft: R
         "until": timezone.now() + dt.timedelta(seconds=seconds),
         "mark": _mark(counted),
         "can_be_undone": bool(kind.inverse),
-        "warnings": kinds.warnings(draft.parameters["clean"]),
+        "warnings": [*kinds.warnings(draft.parameters["clean"]), *_safety(connection, kind)],
         "why_not": switch.why_not_sending(connection)
         if connection
         else "This account has no connection to Kartra yet.",
     }
+
+
+def _safety(connection: Connection | None, kind: kinds.Kind) -> list[str]:
+    """That the safety field would help here, where there is none yet."""
+    names = {name for name, encoding in ENCODINGS.items() if encoding.bears_receipt}
+    if connection is None or connection.receipt_field or kind.name not in names:
+        return []
+    return [
+        "Should Kartra's answer get lost, we may have to ask you whether it was done. Add the safety field in Kartra (on the "
+        "connection's page) and we can tell by ourselves; for points it also saves a read of each lead."
+    ]
 
 
 def _mark(counted: changes.Preview) -> str:

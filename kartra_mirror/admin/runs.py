@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from integrations import switch
+from integrations.calls import rate_of
 from integrations.models import Connection
 from integrations.settle import remedy
 from kartra_mirror.admin import prepare
@@ -35,7 +36,7 @@ def connection_of(account: Account) -> Connection | None:
 def seconds_for(account: Account, calls: int) -> int:
     """How long so many calls take at the account's speed."""
     connection = connection_of(account)
-    rate = connection.rate if connection else 19.5
+    rate = rate_of(connection) if connection else 19.5
     return 0 if math.isinf(rate) else math.ceil(calls / rate)
 
 

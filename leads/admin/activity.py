@@ -8,7 +8,7 @@ from leads.models import Activity
 
 @admin.register(Activity)
 class ActivityAdmin(ReadOnlyAdmin):
-    list_display = ["at", "lead", "what", "source", "details"]
+    list_display = ["at", "lead", "what", "source"]
     list_filter = [("account", RelatedDropdownFilter), ("source", ChoicesDropdownFilter)]
     search_fields = ["=lead__kartra_id", "kind"]
     list_select_related = ["lead", "account"]
@@ -16,4 +16,4 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what", ordering="kind")
     def what(self, activity: Activity) -> str:
-        return activity.kind.replace("_", " ")
+        return activity.label

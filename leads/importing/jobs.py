@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from django.db import reset_queries, transaction
 from django.utils import timezone
 
+from leads import forgetting
 from leads.importing import columns, values
 from leads.importing.files import BLOCK, CannotImport, Record, layout_of, records
 from leads.importing.lead_rows import LeadRows
@@ -233,9 +234,7 @@ def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
         bad += written.refused
         ImportReject.objects.bulk_create(
             [
-                ImportReject(
-                    file=job, line=line, reason=_sentence(reason), cells=[_shown(cell) for cell in cells[line]]
-                )
+                ImportReject(file=job, line=line, reason=_sentence(reason), cells=_shown(cells[line], reason))
                 for line, reason in sorted(bad)
             ],
             batch_size=500,
@@ -315,8 +314,11 @@ def _sentence(reason: str) -> str:
     return _storable(text if text.endswith((".", "…")) else f"{text}.")
 
 
-def _shown(cell: str) -> str:
-    return _storable(cell if len(cell) <= SHOWN_CELL else f"{cell[:SHOWN_CELL]}…")
+def _shown(cells: list[str], reason: str) -> list[str]:
+    """The cells as the reject file keeps them: nothing of a person who asked to be forgotten."""
+    if reason == forgetting.WORDS:
+        return []
+    return [_storable(cell if len(cell) <= SHOWN_CELL else f"{cell[:SHOWN_CELL]}…") for cell in cells]
 
 
 def _storable(text: str) -> str:

@@ -60,8 +60,18 @@ def _check_refund(account: Account, clean: dict[str, Any]) -> None:
         raise ValidationError(f"Transaction {sale.kartra_id} is a {sale.type}; only a sale or rebill can be refunded.")
     if clean["amount"] == WHOLE or sale.full_amount is None:
         return
-    if Decimal(clean["amount"]) > sale.full_amount:
-        raise ValidationError(f"{clean['amount']} is more than the {sale.full_amount} that was paid.")
+    before = given_back(sale)
+    if Decimal(clean["amount"]) > sale.full_amount - before:
+        less = f" less the {before:.2f} given back already" if before else ""
+        raise ValidationError(f"{clean['amount']} is more than the {sale.full_amount:.2f} that was paid{less}.")
+
+
+def given_back(sale: Transaction) -> Decimal:
+    """What was given back of a sale already, as far as we know."""
+    refunds = Transaction.objects.filter(
+        account=sale.account_id, parent_kartra_id=sale.kartra_id, type__icontains="refund"
+    ).values_list("full_amount", flat=True)
+    return sum((abs(amount) for amount in refunds if amount is not None), Decimal(0))
 
 
 def _subscription(account: Account) -> dict[str, forms.Field]:

@@ -10,7 +10,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.lookups import Exact
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, Step
@@ -215,7 +217,7 @@ def _already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
             identifier = name.removeprefix(CUSTOM)
             if isinstance(value, list) or not _is_plain(identifier):
                 return leads.none()
-            same &= Q(**{f"custom_values__{identifier}": value})
+            same &= Q(Exact(KeyTextTransform(identifier, "custom_values"), Value(value)))
         elif name == "email":
             same &= Q(email_key=normal_email(value))
         else:
@@ -224,8 +226,12 @@ def _already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
 
 
 def _is_plain(identifier: str) -> bool:
-    """Whether the identifier can stand in a lookup without being taken for one."""
-    return identifier.replace("_", "").isalnum() and "__" not in identifier and not identifier.isdecimal()
+    """Whether the identifier names a key of the stored values and not a place in a list."""
+    try:
+        int(identifier)
+    except ValueError:
+        return True
+    return False
 
 
 def _reachable(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:

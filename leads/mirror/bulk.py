@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
+from leads import forgetting
 from leads.inserting import insert_new
 from leads.mirror.catalogue import things
 from leads.mirror.facts import Difference
@@ -72,10 +73,13 @@ def write_rows(
     written = Written()
     with transaction.atomic():
         by_id, by_email = _find(account, rows)
+        left_out = forgetting.forgotten_among(account, {row.number: (row.kartra_id, row.email) for row in rows})
         new: list[tuple[Lead, Row]] = []
         known: list[_Known] = []
         for row in rows:
             lead, problem = _match(row, by_id, by_email)
+            if row.number in left_out:
+                problem = forgetting.WORDS
             if problem:
                 written.refused.append((row.number, problem))
                 continue

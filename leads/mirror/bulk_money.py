@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
+from leads import forgetting
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import things
 from leads.mirror.facts import TransactionFact
@@ -44,6 +45,10 @@ def write_transactions(
     """Upsert a batch (about 1,000 rows) by Kartra's id in a handful of queries. What a row does not tell is left as it is."""
     written = Written()
     with transaction.atomic():
+        whose = {row.number: (row.lead_id, row.lead_email) for row in rows}
+        left_out = forgetting.forgotten_among(account, whose)
+        written.refused += [(number, forgetting.WORDS) for number in sorted(left_out)]
+        rows = [row for row in rows if row.number not in left_out]
         leads = _leads(account, rows, at, dry_run, written)
         ids = [row.fact.kartra_id for row in rows]
         standing = Transaction.objects.filter(account=account, kartra_id__in=ids).order_by()

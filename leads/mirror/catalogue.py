@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from leads.mirror.facts import CustomFieldFact
-from leads.models import Account, CustomField, MailingList, Page, Sequence, Tag
+from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
 
 
@@ -34,7 +34,7 @@ def set_custom_fields(account: Account, fields: Iterable[CustomFieldFact], at: d
     """The account has exactly these custom fields now."""
     told = set()
     for fact in fields:
-        if not fact.identifier:
+        if not fact.identifier or fact.identifier == SAFETY_FIELD:
             continue
         told.add(fact.identifier)
         CustomField.objects.update_or_create(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import QuerySet
 
+from leads import forgetting
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
 from leads.mirror.ties import set_ties
 from leads.models import Account, Activity, GoneReason, Lead, LeadEmail, Source, normal_email
@@ -44,7 +45,7 @@ def take(
 
     `read_began_at` is given for a `get_lead`: the facts are then all there is, `read_at` is set and dirt older than the
     read is cleared; facts of a read begun before the last one applied are dropped. `lead` is the row that was asked
-    about. Raises ValueError if the facts name nobody.
+    about. Raises ValueError if the facts name nobody, and LeftOut for a person who asked to be forgotten.
     """
     with transaction.atomic():
         lead = _row_for(account, facts, lead, source)
@@ -83,6 +84,7 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
     elif lead is None:
         lead = find(account, kartra_id=facts.kartra_id, email=facts.email)
     if lead is None:
+        forgetting.check(account, kartra_id=facts.kartra_id, email=facts.email)
         lead = Lead(account=account, known_from=source)
     elif facts.kartra_id and lead.kartra_id:
         twin = Lead.objects.filter(account=account, kartra_id=None, email_key=normal_email(facts.email)).first()

@@ -3,6 +3,7 @@
 from leads.models.account import Account
 from leads.models.activity import Activity, Source
 from leads.models.catalogue import (
+    SAFETY_FIELD,
     Calendar,
     CalendarClass,
     CustomField,
@@ -17,6 +18,7 @@ from leads.models.catalogue import (
 )
 from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
+from leads.models.forgotten import Forgotten
 from leads.models.importing import (
     ColumnMapping,
     Import,
@@ -39,6 +41,7 @@ from leads.models.run import BulkRun, RunDraft, RunState
 __all__ = [
     "BLOCKING",
     "OPEN",
+    "SAFETY_FIELD",
     "Account",
     "Activity",
     "BulkRun",
@@ -49,6 +52,7 @@ __all__ = [
     "ColumnMapping",
     "CustomField",
     "CustomFieldType",
+    "Forgotten",
     "GoneReason",
     "Import",
     "ImportChunk",

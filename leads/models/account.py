@@ -1,5 +1,6 @@
 """A Kartra account that is mirrored. Every other row of the mirror belongs to one."""
 
+import datetime as dt
 import zoneinfo
 
 from django.core.exceptions import ValidationError
@@ -41,3 +42,7 @@ class Account(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The zone in which Kartra's naive dates are read."""
         return zoneinfo.ZoneInfo(self.time_zone)
+
+    def time_of_kartra(self, at: dt.datetime) -> str:
+        """A moment as Kartra's people see it, with the zone's name: "16 Jan 2027 15:00, Kartra's time (America/New_York)"."""
+        return f"{at.astimezone(self.zone):%-d %b %Y %H:%M}, Kartra's time ({self.time_zone})"

@@ -1,5 +1,9 @@
 """What happened to a lead: the timeline."""
 
+import contextlib
+import datetime as dt
+from typing import Any
+
 from django.db import models
 
 from leads.models.account import Account
@@ -52,7 +56,28 @@ class Activity(models.Model):
         """What happened, as a phrase: "tag assigned: VIP", "city: Bend → Salem"."""
         details = self.details if isinstance(self.details, dict) else {}
         if "field" in details:
-            return f"{details['field']}: {details.get('was') or '—'} → {details.get('is') or '—'}"
-        told = ", ".join(str(value) for value in details.values() if isinstance(value, str | int | float))
+            name = str(details["field"]).removeprefix("custom.").replace("_", " ")
+            return f"{name}: {_plain(details.get('was'))} → {_plain(details.get('is'))}"
+        told = ", ".join(filter(None, (self._detail(name, value) for name, value in details.items())))
         kind = self.kind.replace("_", " ")
         return f"{kind}: {told}" if told else kind
+
+    def _detail(self, name: str, value: Any) -> str:
+        """One detail in words; nothing for what is empty or no plain value."""
+        if value == "" or not isinstance(value, str | int | float):
+            return ""
+        if name == "expires_in_days":
+            return f"to expire after {value} day{'' if value == 1 else 's'}"
+        if name == "step":
+            return f"at step {value}"
+        if name == "starts_at":
+            with contextlib.suppress(ValueError, OverflowError):
+                return self.account.time_of_kartra(dt.datetime.fromisoformat(str(value)))
+        return str(value)
+
+
+def _plain(value: Any) -> str:
+    """A field's value in words; chosen options ([[id, words], …]) by their words."""
+    if isinstance(value, list):
+        value = ", ".join(str(each[-1]) if isinstance(each, list) and each else str(each) for each in value)
+    return "—" if value in ("", None) else str(value)

@@ -8,6 +8,9 @@ from django.db import models
 
 from leads.models.account import Account
 
+SAFETY_FIELD = "mirror_receipt"
+"""The custom field that calls of ours write their receipts into. It is ours, not the lead's: no page or form shows it."""
+
 
 class Thing(models.Model):
     """What every entry of the catalogue has. Names are kept byte for byte: Kartra's own matching is not documented."""

@@ -48,6 +48,10 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
     def settled(self) -> Self:
         return self.exclude(status__in=OPEN)
 
+    def failed(self) -> Self:
+        """Refused by Kartra, and nobody has dealt with it yet."""
+        return self.filter(status=ChangeStatus.REJECTED, closed_at=None)
+
     def in_going_runs(self) -> Self:
         """Changes on their own, or in a run that is running (not preparing, paused or cancelling)."""
         return self.filter(Q(run=None) | Q(run__state=RunState.RUNNING))
@@ -90,6 +94,21 @@ class LeadChange(models.Model):
     code = models.CharField(max_length=16, blank=True, default="")
     message = models.TextField(blank=True, default="")
     alone = models.BooleanField(default=False, help_text="Sent in a call of its own: an earlier chain was refused.")
+    retry_of = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="retries",
+        help_text="The refused first try.",
+    )
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a refusal was dealt with: tried again, or closed with a reason."
+    )
+    closed_why = models.TextField(blank=True, default="")
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     not_done = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row that were proven not done.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -125,6 +144,10 @@ class LeadChange(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
+                name="leads_change_closed_if_refused",
+                condition=Q(closed_at=None) | Q(status=ChangeStatus.REJECTED),
+            ),
+            models.CheckConstraint(
                 name="leads_change_settled_at_iff_not_open",
                 condition=Q(status__in=OPEN, settled_at=None) | (~Q(status__in=OPEN) & Q(settled_at__isnull=False)),
             ),
@@ -149,6 +172,11 @@ class LeadChange(models.Model):
             models.Index(fields=["run", "status"], name="leads_change_run_status"),
             models.Index(fields=["lead", "-id"], name="leads_change_lead"),
             models.Index(fields=["account", "status", "-settled_at"], name="leads_change_status"),
+            models.Index(
+                fields=["account", "kind", "code", "family"],
+                condition=Q(status=ChangeStatus.REJECTED, closed_at=None),
+                name="leads_change_failed",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -50,6 +50,8 @@ class BulkRun(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_why = models.TextField(blank=True, default="")
+    refusals = models.PositiveSmallIntegerField(default=0, help_text="Equal refusals in a row.")
+    refused_code = models.CharField(max_length=16, blank=True, default="", help_text="Kartra's code of these.")
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

@@ -2,8 +2,10 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations.models import Connection
+from leads import mirror
 from leads.models import Lead, LeadChange
 from tests.browser.test_main_job import sign_in
 from tests.flows.test_operations import BOOKING, PROFILE, said
@@ -32,6 +34,26 @@ def booking(page):
 def run_here(connection):
     """The pusher, in this thread between two looks at the page."""
     drain(Connection.objects.get(pk=connection.pk))
+
+
+def test_create_a_lead(page, live_server, sandbox, connection):
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/leads/lead/add/")
+    page.fill("input[name=email]", "ada@example.com")
+    page.fill("input[name=first_name]", "Ada 🦊 & Co")
+    page.click("text=Create in Kartra")
+    page.wait_for_selector("text=1 change requested")
+    page.wait_for_selector("text=not in Kartra yet")
+    run_here(connection)
+
+    [call] = sandbox.calls()
+    assert (call["cmds"], call["form"]["lead"]) == (
+        ["create_lead"],
+        {"email": "ada@example.com", "first_name": "Ada 🦊 & Co"},
+    )
+    page.reload()
+    page.wait_for_selector(f"text=Kartra id {sandbox.lead('ada@example.com')['id']}")
+    assert Lead.objects.get().first_name == "Ada 🦊 & Co"
 
 
 def test_create_a_lead_with_everything(page, live_server, sandbox, connection):
@@ -67,6 +89,8 @@ def test_create_a_lead_with_everything(page, live_server, sandbox, connection):
 
 def test_change_a_lead_over_three_tabs_in_three_calls(page, live_server, sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Salem")
+    mirror.set_list(lead, "Partners", True, source="webhook", at=timezone.now())
+    mirror.set_sequence(lead, "Win back", "1", "active", at=timezone.now())
     sign_in(page, live_server)
     page.goto(f"{live_server.url}{lead.get_absolute_url()}")
     page.fill("input[name=city]", "Bend")
@@ -75,6 +99,8 @@ def test_change_a_lead_over_three_tabs_in_three_calls(page, live_server, sandbox
     page.click("label[for=tab-ties]")
     assert not page.is_visible("input[name=city]")
     choose(page, "tag", "VIP")
+    choose(page, "leave_list", "Partners")
+    page.select_option("select[name=leave_sequence]", "Win back")
     page.fill("input[name=points]", "5")
     page.select_option("select[name=sequence]", "Upsell")
     page.fill("input[name=step]", "1")
@@ -84,10 +110,15 @@ def test_change_a_lead_over_three_tabs_in_three_calls(page, live_server, sandbox
     run_here(connection)
 
     first, second, third = sandbox.calls(writes=True)
-    assert first["cmds"] == ["edit_lead", "assign_tag", "give_points_to_lead"]
+    assert first["cmds"] == [
+        "edit_lead", "assign_tag", "give_points_to_lead", "unsubscribe_lead_from_list", "unsubscribe_lead_from_sequence",
+    ]  # fmt: skip
     assert first["form"]["lead"]["city"] == "Bend"
     assert first["form"]["lead"]["custom_fields"]["0"] == {"field_identifier": "crm_ref", "field_value": "A-7"}
     assert (second["cmds"], third["cmds"]) == (["subscribe_lead_to_sequence_at_step"], ["calendar_subscribe"])
+    page.goto(f"{live_server.url}{lead.get_absolute_url()}?tab=ties")
+    for words in ("VIP", "put on by mara", "Upsell", "step 1, active", "15:00, Kartra's time (America/New_York)"):
+        assert words in page.inner_text(".km-tabs")
 
 
 def test_find_a_lead_in_kartra_and_keep_it(page, live_server, sandbox, connection):
@@ -103,6 +134,19 @@ def test_find_a_lead_in_kartra_and_keep_it(page, live_server, sandbox, connectio
     page.wait_for_selector("text=The lead is in our copy now.")
 
     assert Lead.objects.get().first_name == "Bo"
+    assert {call["form"]["get_lead"]["email"] for call in sandbox.calls()} == {"bo@example.com"}
+
+
+def test_update_a_lead_from_kartra(page, live_server, sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Salem")
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Bend"})
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}{lead.get_absolute_url()}")
+    page.click("text=Update from Kartra")
+    page.wait_for_selector("text=had changed in Kartra")
+
+    assert page.input_value("input[name=city]") == "Bend"
+    assert [call["form"]["get_lead"] for call in sandbox.calls()] == [{"id": lead.kartra_id}]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +189,11 @@ def test_console(page, live_server, sandbox, connection):
     page.wait_for_selector("pre:has-text('Landing A')")
 
     assert sandbox.key not in page.content()
+    [call] = sandbox.calls()
+    assert (call["cmds"], call["form"]) == (
+        ["retrieve_account_pages"],
+        {"actions": {"0": {"cmd": "retrieve_account_pages"}}},
+    )
 
 
 @pytest.mark.parametrize("tab", ["profile", "custom", "ties", "money", "timeline", "changes", "calls"])

@@ -111,7 +111,10 @@ def test_the_table_names_every_code():
 @pytest.mark.parametrize("shape", ["whole call refused", "action k fails"])
 @pytest.mark.parametrize(("code", "kind"), [*pairs(REFUSED), *pairs(CATALOGUE)])
 def test_refusal_is_final_and_told_with_what_to_do(sandbox, connection, lead, code, kind, shape):
-    cmd = {"create_lead": "create_lead", "refund_transaction": "refund_transaction"}.get(kind)
+    cmd = {
+        "create_lead": "create_lead", "refund_transaction": "refund_transaction", "give_points": "give_points_to_lead",
+        "remove_points": "remove_points_from_lead",
+    }.get(kind)  # fmt: skip
     sandbox.fault(shape, code=code, **({"cmd": cmd} if cmd else {}))
 
     change = after(connection, wish(lead, kind))

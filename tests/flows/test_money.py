@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from integrations import verify
 from integrations.models import Attempt
 from leads.models import Activity, Lead, LeadChange, RecurringSubscription, Transaction
+from tests.factories import LeadFactory
 from tests.flows.test_operations import change, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,6 +125,37 @@ def test_bad_refunds_are_refused_in_words(sandbox, connection, buyer, given, wor
         )
 
     assert sandbox.calls(writes=True) == []
+
+
+def test_second_part_refund_is_no_more_than_what_is_left(sandbox, connection, buyer):
+    change(connection, "refund_transaction", transaction=buyer.sale, amount="20.00")
+
+    with pytest.raises(CommandError, match=r"more than the 97.00 that was paid less the 20.00 given back already"):
+        change(connection, "refund_transaction", transaction=buyer.sale, amount="77.01")
+    change(connection, "refund_transaction", transaction=buyer.sale, amount="77.00")
+
+    assert [said(call)[0]["refund_amount"] for call in sandbox.calls(writes=True)] == ["20.00", "77.00"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("refund_transaction", {"transaction": "{sale}", "amount": "whole"}),
+        ("cancel_subscription", {"subscription": "{plan}"}),
+        ("pause_subscription", {"subscription": "{plan}"}),
+        ("unpause_subscription", {"subscription": "{plan}"}),
+        ("edit_subscription", {"subscription": "{plan}", "amount": "31.00"}),
+    ],
+)
+def test_money_is_never_asked_for_over_50_leads_at_once(sandbox, connection, buyer, kind, given):
+    LeadFactory.create_batch(50, account=connection.account)
+    named = {name: text.format(sale=buyer.sale, plan=buyer.plan) for name, text in given.items()}
+
+    with pytest.raises(CommandError, match="51 leads at once is too many; at most 50 are allowed"):
+        change(connection, kind, "--all", **named)
+
+    assert sandbox.calls(writes=True) == []
+    assert not LeadChange.objects.exists()
 
 
 def test_refund_of_another_leads_sale_is_refused(sandbox, connection, buyer):

@@ -147,6 +147,7 @@ def test_change_dry_run_wait_and_the_mirror(sandbox, connection):
     assert LeadTag.objects.get().lead == ada
     assert "1 done, 1 nothing to do" in run(*args, "--all", "--wait")
     assert "0 of 2 leads will change" in run(*args, "--tag", "VIP", "--dry-run")
+    assert "0 of 1 lead will change" in run(*args, "--lead", "ada@example.com", "--dry-run")
 
 
 @pytest.mark.parametrize(
@@ -221,6 +222,7 @@ def test_runs_are_listed_and_steered(sandbox, connection):
 
 def test_refresh_and_status(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
+    Lead.objects.update(read_at=None)
     assert "1 leads read" in run("refresh")
     text = run("status")
     assert "sending: on" in text
@@ -238,6 +240,17 @@ def test_call_prints_the_answer_and_never_the_credentials(sandbox, connection):
     Connection.objects.update(sending="look_only")
     with pytest.raises(CommandError, match="look-only"):
         run("call", "--connection", connection.name, "actions[][cmd]=assign_tag")
+
+
+def test_call_that_kartra_refuses_prints_the_answer_and_fails(sandbox, connection, capsys):
+    with pytest.raises(CommandError, match=r"No lead found \(234\)") as caught:
+        call_command("call", "--connection", connection.name, "get_lead[email]=no@example.com")
+    assert '"type": "234"' in capsys.readouterr().out
+    assert caught.value.returncode == 1
+    with pytest.raises(CommandError, match="key=value") as caught:
+        run("call", "--connection", connection.name, "hello")
+    assert caught.value.returncode == 2
+    assert len(sandbox.calls()) == 1
 
 
 def test_import_leads(connection, tmp_path):

@@ -103,8 +103,8 @@ def test_read_close_to_our_own_write_does_not_count(sandbox, connection, setting
 
 
 def test_dirty_leads_come_before_old_ones_and_fresh_ones_not_at_all(sandbox, connection):
-    old, fresh, dirty = (sandbox.mirrored_lead(connection, f"{name}@example.com") for name in ("old", "fresh", "dirty"))
-    Lead.objects.filter(pk=fresh.pk).update(read_at=timezone.now())
+    old, _, dirty = (sandbox.mirrored_lead(connection, f"{name}@example.com") for name in ("old", "fresh", "dirty"))
+    Lead.objects.filter(pk=old.pk).update(read_at=timezone.now() - dt.timedelta(days=2))
     Lead.objects.filter(pk=dirty.pk).update(read_at=timezone.now(), dirty_at=timezone.now())
 
     assert list(refresh.due(connection)) == [dirty, old]

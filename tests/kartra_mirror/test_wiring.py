@@ -115,11 +115,13 @@ def test_health(client, settings):
 @pytest.mark.django_db(transaction=True)
 def test_sweep_rings_for_whatever_is_due(sandbox, connection, rings):
     from leads import changes, kinds
+    from leads.models import Lead
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
     assert rings == [("push_changes", (connection.pk,))]
     rings.clear()
+    Lead.objects.update(read_at=None)
 
     tasks.sweep()
 

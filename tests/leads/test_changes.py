@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from leads import changes, kinds, runs
-from leads.models import BulkRun, Lead, LeadChange, LeadTag
+from leads.models import BulkRun, CustomField, Lead, LeadChange, LeadTag
 from leads.signals import changes_recorded
 from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory, StaffFactory, TagFactory
 
@@ -163,3 +163,16 @@ def test_every_kind_is_whole(account):
         assert kind.label
         assert kind.sentence({}).strip()
         assert set(kind.fields(account))
+
+
+@pytest.mark.parametrize("identifier", ["crm_ref", "contains", "isnull", "a__exact", "with-dash", "7"])
+def test_custom_field_that_is_so_already_whatever_its_name(account, identifier):
+    CustomField.objects.create(account=account, identifier=identifier, type="input_field")
+    LeadFactory(account=account, custom_values={identifier: "A-7"})
+    LeadFactory(account=account, custom_values={identifier: "A-8"})
+    leads = Lead.objects.filter(account=account)
+    leads.update(read_at=timezone.now())
+
+    counted = changes.preview(account, leads, kinds.get("update_lead"), {f"custom.{identifier}": "A-7"})
+
+    assert (counted.total, counted.already_so) == (2, 0 if identifier == "7" else 1)

@@ -1,5 +1,6 @@
 """Any call to Kartra's API by hand."""
 
+import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -18,10 +19,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
+        if wrong := [pair for pair in options["pairs"] if "=" not in pair]:
+            raise CommandError(f"{wrong[0]!r} is not of the form key=value.", returncode=2)
         pairs = [tuple(pair.partition("=")[::2]) for pair in options["pairs"]]
         try:
-            self.stdout.write(console.call(connection, pairs))
+            answer = console.call(connection, pairs)
         except console.CannotCall as error:
             raise CommandError(str(error)) from None
         except KartraError as error:
             raise CommandError(console.words_of(error)) from None
+        self.stdout.write(answer)
+        if refusal := _refusal(answer):
+            raise CommandError(f"Kartra refused: {refusal}")
+
+
+def _refusal(answer: str) -> str:
+    """Kartra's words where it refused the whole call, so that a script does not take it for done."""
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        return ""
+    if not isinstance(told, dict) or str(told.get("status", "")).lower() != "error":
+        return ""
+    return f"{told.get('message', 'no reason told')} ({told.get('type', 'no code')})"

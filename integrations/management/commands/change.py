@@ -9,9 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
 
-from integrations import push, switch, verify
+from integrations import calls, push, switch, verify
 from integrations.management.arguments import add_connection, connection_named, leads_named
 from integrations.models import Connection
 from integrations.settle import remedy
@@ -136,7 +137,8 @@ class Command(BaseCommand):
             raise CommandError(f"Our copy has no {noun} called {name}. Update it with: manage.py pull --catalogue")
 
     def _print_preview(self, preview: changes.Preview, connection: Connection, what: str, as_json: bool) -> None:
-        seconds = 0 if math.isinf(connection.rate) else math.ceil(preview.calls / connection.rate)
+        rate = calls.rate_of(connection)
+        seconds = 0 if math.isinf(rate) else math.ceil(preview.calls / rate)
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
             "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
@@ -146,14 +148,14 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(facts))
             return
         self.stdout.write(
-            f"{capfirst(what)}: {preview.will_change:,} of {preview.total:,} leads will change, "
+            f"{capfirst(what)}: {preview.will_change:,} of {preview.total:,} lead{pluralize(preview.total)} will change, "
             f"{preview.already_so:,} already so, {preview.gone:,} deleted in Kartra; "
-            f"{preview.calls:,} calls, about {seconds:,} seconds."
+            f"{preview.calls:,} call{pluralize(preview.calls)}, about {seconds:,} second{pluralize(seconds)}."
         )
         for number, words in (
-            (preview.id_not_known, "known by their address alone"),
-            (preview.opposite_waiting, "have another change of the same thing queued"),
-            (preview.never_read, "were never read from Kartra"),
+            (preview.id_not_known, "known by address alone"),
+            (preview.opposite_waiting, "with another change of the same thing queued"),
+            (preview.never_read, "never read from Kartra"),
         ):
             if number:
                 self.stdout.write(f"  {number:,} {words}")

@@ -8,8 +8,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import switch
+from integrations import calls, custom_fields, receipts, switch
 from integrations.connecting import connect
+from integrations.kartra.errors import KartraError
 from integrations.models import Connection
 
 
@@ -29,6 +30,10 @@ class Command(BaseCommand):
         parser.add_argument("--test-mode", action="store_true", default=None, help="the app is in Kartra's test mode")
         parser.add_argument("--time-zone", default="", help="of Kartra's dates; default America/New_York")
         parser.add_argument("--send", action="store_true", help="switch sending on (else new ones are look-only)")
+        parser.add_argument(
+            "--safety-field", action="store_true",
+            help="make the custom field in Kartra by which lost answers about points, sequences and bookings can be told",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,6 +57,8 @@ class Command(BaseCommand):
         connection = connected.connection
         if options["send"]:
             switch.on(connection, why="Switched on with `connect --send`.")
+        if options["safety_field"]:
+            self._prepare(connection)
         door = connection.doors.standing().order_by("pk").first()
         urls = {"outbound": door.outbound_url, "ipn": door.ipn_url} if door else {}
         if options["json"]:
@@ -63,3 +70,11 @@ class Command(BaseCommand):
         self.stdout.write(f"  outbound API (Integrations > My API > Outbound API): {urls.get('outbound', '')}")
         self.stdout.write(f"  IPN (payment notifications):                        {urls.get('ipn', '')}")
         self.stdout.write(switch.why_not_sending(connection) or "Sending is on.")
+
+    def _prepare(self, connection: Connection) -> None:
+        try:
+            receipts.prepare(connection)
+        except (receipts.NotPrepared, custom_fields.CannotCreate) as problem:
+            raise CommandError(str(problem)) from None
+        except KartraError as error:
+            raise CommandError(calls.in_words(error)) from None

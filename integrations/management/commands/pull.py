@@ -15,7 +15,7 @@ from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named
 from integrations.models import Cause, Connection
 from integrations.translate.profile import facts_of
-from leads import mirror
+from leads import forgetting, mirror
 from leads.models import Lead
 
 
@@ -99,7 +99,11 @@ class Command(BaseCommand):
         text = text.strip()
         named: dict[str, Any] = {"email": text} if "@" in text else {"kartra_id": text}
         if not options["check"] and not options["compare"]:
-            result = refresh.read_lead(connection, cause=Cause.PULL, **named)
+            try:
+                result = refresh.read_lead(connection, cause=Cause.PULL, **named)
+            except forgetting.LeftOut as problem:
+                problem.note()
+                raise CommandError(str(problem)) from None
             found, gone, profile = result.found, result.gone, result.profile
             differences = [d.as_details() for d in result.taken.differences] if result.taken else []
             note = (

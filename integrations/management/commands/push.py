@@ -1,17 +1,25 @@
 """The pusher in the foreground: sends, verifies, settles."""
 
+import datetime as dt
+import logging
 import signal
 import threading
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError, connections
 
-from integrations import push, switch, verify
+from integrations import alerts, outage, push, switch, verify
 from integrations.claim import end_leases
+from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
-from integrations.models import ApiCall, Attempt, Connection
+from integrations.models import ApiCall, Attempt, Connection, Outcome, StoppedBy
 from leads.models import LeadChange
+
+logger = logging.getLogger(__name__)
+
+OUTAGE_PATIENCE_S = 600.0
+"""How long `--until-idle` sits out an outage."""
 
 
 class Command(BaseCommand):
@@ -28,32 +36,68 @@ class Command(BaseCommand):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stopping.set())
-        sent = 0
+        sent, began_at = 0, now()
         while not stopping.is_set():
-            busy = False
-            for connection in connections_named(options["connection"]):
-                end_leases(connection)
-                sent += push.drain(connection, until_s=2.0, stop=stopping.is_set).sent
-                if not stopping.is_set():
-                    verify.drain(connection, until_s=2.0)
-                connection.refresh_from_db()
-                busy = busy or self._has_work(connection)
-                if options["until_idle"] and connection.sends and connection.failures >= 3:
-                    raise CommandError(switch.why_not_sending(connection))
-            if options["until_idle"] and not busy:
-                break
+            try:
+                more, busy = self._round(options["connection"], stopping, began_at)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database does not answer (%s); trying again.", type(error).__name__)
+                connections.close_all()
+                stopping.wait(1)
+                continue
+            sent += more
+            if options["until_idle"]:
+                self._end_if_unreachable(options["connection"], began_at)
+                if not busy:
+                    break
             stopping.wait(0.2)
-            time.sleep(0)
         self.stdout.write(f"{sent:,} calls sent.")
         if options["until_idle"]:
             self._say_what_waits(options["connection"])
 
+    def _round(self, name: str | None, stopping: threading.Event, began_at: dt.datetime) -> tuple[int, bool]:
+        """Send, verify, try after an outage, on each connection once: (calls sent, whether there is more to wait for)."""
+        sent, busy = 0, False
+        for connection in connections_named(name):
+            end_leases(connection)
+            sent += push.drain(connection, until_s=2.0, stop=stopping.is_set).sent
+            if not stopping.is_set():
+                verify.drain(connection, until_s=2.0, stop=stopping.is_set)
+            connection.refresh_from_db()
+            if outage.due(connection) and not stopping.is_set():
+                outage.probe(connection)
+            waits = connection.stopped_by == StoppedBy.OUTAGE and self._worth_waiting(connection, began_at)
+            busy = busy or waits or self._has_work(connection)
+        alerts.drain()
+        return sent, busy
+
     def _has_work(self, connection: Connection) -> bool:
+        """Whether something is to be waited for. What waits for a person (switch, keys, decisions) is not."""
+        if connection.stopped_by == StoppedBy.CREDENTIALS:
+            return ApiCall.objects.in_flight().filter(connection=connection).exists()
         return (
             ApiCall.objects.in_flight().filter(connection=connection).exists()
             or Attempt.objects.unclear().filter(call__connection=connection).exists()
             or (connection.sends and LeadChange.objects.filter(account=connection.account_id).due().exists())
         )
+
+    def _end_if_unreachable(self, name: str | None, began_at: dt.datetime) -> None:
+        """An address at which nothing answers: say so soon, do not sit it out."""
+        for connection in connections_named(name):
+            why = switch.why_not_sending(connection)
+            if connection.failures >= 3 and why and not self._answered(connection, began_at):
+                raise CommandError(why)
+
+    def _answered(self, connection: Connection, began_at: dt.datetime) -> bool:
+        calls = ApiCall.objects.filter(connection=connection, outcome=Outcome.ANSWERED, finished_at__gte=began_at)
+        return calls.exists()
+
+    def _worth_waiting(self, connection: Connection, began_at: dt.datetime) -> bool:
+        """Whether to sit an outage out: Kartra answered since this command began, and something waits for it."""
+        if (now() - (connection.sending_since or now())).total_seconds() > OUTAGE_PATIENCE_S:
+            return False
+        waits = LeadChange.objects.filter(account=connection.account_id).due().exists()
+        return waits and self._answered(connection, began_at)
 
     def _say_what_waits(self, name: str | None) -> None:
         """Sending that is switched off is no failure of this command unless something waits for it."""

@@ -1,15 +1,15 @@
-"""Bulk actions from the command line: list, show, cancel, pause, resume."""
+"""Bulk actions from the command line: list, show, cancel, pause, resume, retry."""
 
 import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from leads import runs
+from leads import changes, failures, runs
 from leads.models import BulkRun
 from leads.words import RUN_WORDS, STATUS_WORDS
 
-VERBS = ("list", "show", "cancel", "pause", "resume")
+VERBS = ("list", "show", "cancel", "pause", "resume", "retry")
 
 
 class Command(BaseCommand):
@@ -36,6 +36,11 @@ class Command(BaseCommand):
             raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, so it cannot be paused.")
         if options["verb"] == "resume" and not runs.resume(run):
             raise CommandError(f"Bulk action {run.pk} is {RUN_WORDS[run.state]}, not paused.")
+        if options["verb"] == "retry":
+            try:
+                run = failures.retry(run.account, run.changes.failed(), why="Tried again on the command line.")
+            except changes.CannotRecord as problem:
+                raise CommandError(str(problem)) from None
         self._print(run, options["json"])
 
     def _print(self, run: BulkRun, as_json: bool) -> None:

@@ -41,9 +41,12 @@ class Command(BaseCommand):
         self.stdout.write(f"  sending: {facts['why_not_sending'] or 'on'}")
         if facts["why_commands_wait"]:
             self.stdout.write(f"  {facts['why_commands_wait']}")
+        if facts["last_stop"]:
+            self.stdout.write(f"  last stop: {facts['last_stop']}")
         self.stdout.write(f"  requested changes: {queue or 'none'}")
+        lowest = " (the lowest of its app counts)" if pace["lowest_of_app"] else ""
         self.stdout.write(
-            f"  speed: {allowed}; {pace['calls_last_minute']:,} calls in the last minute, "
+            f"  speed: {allowed}{lowest}; {pace['calls_last_minute']:,} calls in the last minute, "
             f"{pace['turned_away_last_minute']:,} turned away"
         )
         self.stdout.write(

@@ -7,7 +7,10 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall, Connection, Door
-from leads import kinds
+from kartra_mirror.admin import grouping
+from kartra_mirror.admin.grouping import NEEDED
+from leads import changes, kinds, mirror
+from leads.kinds.profile import profile_fields
 from leads.models import (
     Activity,
     CustomField,
@@ -94,12 +97,40 @@ def test_add_a_lead_with_everything_is_two_calls(staff, sandbox, connection):
     drain(connection)
 
     first, second = sandbox.calls()
-    assert first["cmds"] == [
-        "create_lead", "assign_tag", "assign_tag", "give_points_to_lead", "subscribe_lead_to_list",
-        "subscribe_lead_to_sequence_at_step",
-    ]  # fmt: skip
-    assert second["cmds"] == ["calendar_subscribe"]
+    assert {n: v for n, v in first["form"]["lead"].items() if n != "custom_fields"} == {
+        "email": "ada@example.com",
+        **PROFILE,
+    }
+    assert said(first) == [
+        {"cmd": "create_lead"},
+        {"cmd": "assign_tag", "tag_name": "VIP"},
+        {"cmd": "assign_tag", "tag_name": "buyer"},
+        {"cmd": "give_points_to_lead", "points": "15", "expiration": "30"},
+        {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"},
+        {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Welcome series", "step": "2"},
+    ]
+    assert said(second) == [BOOKED]
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
+    check_copy(Lead.objects.get(), sandbox.lead("ada@example.com"))
+
+
+BOOKED = {
+    "cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Intro call",
+    "starting_date": f"16 Jan {BOOKING['date'][:4]}", "starting_hour": "15:00",
+}  # fmt: skip
+
+
+def check_copy(lead, kartra):
+    """Our copy has all that was asked for, as Kartra has it."""
+    assert {name: getattr(lead, name) for name in PROFILE} == PROFILE
+    assert (lead.kartra_id, lead.email) == (str(kartra["id"]), kartra["email"])
+    assert lead.custom_values == {
+        "shirt_size": [["611", "Large"]], "interests": [["620", "Running"], ["621", "Cooking"]], "crm_ref": "A-1009", "remarks": "a\nb",
+    }  # fmt: skip
+    assert {str(row) for row in lead.leadtags.all()} == set(kartra["tags"]) == {"VIP", "buyer"}
+    assert {str(row) for row in lead.listsubscriptions.filter(active=True)} == {"Buyers"}
+    assert lead.sequenceenrollments.get(sequence__name="Welcome series").step == "2"
+    assert [row.status for row in lead.calendarenrollments.filter(calendar_class__name="Intro call")] == ["Active"]
 
 
 @pytest.mark.parametrize(
@@ -202,13 +233,13 @@ def test_bulk_action_and_one_lead(staff, sandbox, connection, lead, kind, form, 
 
     drain(connection)
 
-    calls = [call for call in sandbox.calls() if call["form"]["lead"]["id"] == lead.kartra_id]
+    calls = [call for call in sandbox.calls(writes=True) if call["form"]["lead"]["id"] == lead.kartra_id]
     if expected is None:
         assert calls[0]["form"]["lead"] == {"id": lead.kartra_id, "city": "Bend"}
         assert calls[0]["cmds"] == ["edit_lead"]
     else:
         assert said(calls[0])[0] == expected
-    assert {call["form"]["lead"]["id"] for call in sandbox.calls()} == {lead.kartra_id, other.kartra_id}
+    assert {call["form"]["lead"]["id"] for call in sandbox.calls(writes=True)} == {lead.kartra_id, other.kartra_id}
 
 
 def test_preview_warns_of_texts_that_the_firewall_may_refuse(staff, lead):
@@ -250,14 +281,28 @@ def test_update_with_everything_is_three_calls(staff, sandbox, connection, lead)
     edit(staff, lead, **everything)
     drain(connection)
 
-    first, second, third = sandbox.calls()
+    first, second, third = sandbox.calls(writes=True)
     assert first["cmds"] == [
         "edit_lead", "assign_tag", "assign_tag", "give_points_to_lead", "unsubscribe_lead_from_list", "subscribe_lead_to_list",
         "unsubscribe_lead_from_sequence", "calendar_cancel",
     ]  # fmt: skip
-    assert first["form"]["lead"]["new_email"] == "moss@example.com"
-    assert (second["cmds"], third["cmds"]) == (["subscribe_lead_to_sequence_at_step"], ["calendar_subscribe"])
+    assert {n: v for n, v in first["form"]["lead"].items() if n != "custom_fields"} == {
+        "id": lead.kartra_id, "new_email": "moss@example.com", **PROFILE,
+    }  # fmt: skip
+    assert said(first)[3:] == [
+        {"cmd": "give_points_to_lead", "points": "15", "expiration": "30"},
+        {"cmd": "unsubscribe_lead_from_list", "list_name": "Partners"},
+        {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"},
+        {"cmd": "unsubscribe_lead_from_sequence", "sequence_name": "Win back"},
+        {"cmd": "calendar_cancel", "calendar_name": "Support", "class_name": "Office hours"},
+    ]
+    assert said(second) == [
+        {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Welcome series", "step": "2"}
+    ]
+    assert said(third) == [BOOKED]
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
+    lead.refresh_from_db()
+    check_copy(lead, sandbox.lead("moss@example.com"))
 
 
 def test_nothing_changed_is_said(staff, lead):
@@ -334,6 +379,7 @@ def test_who_put_it_there_is_told(staff, sandbox, connection, lead):
         ("buyer", {"source": "refresh"}),
         ("cold", {"source": "refresh", "after": lead.read_at}),
         ("trial", {"source": "webhook"}),
+        ("podcast", {"source": "import"}),
     ):
         LeadTag.objects.create(lead=lead, tag=connection.account.tags.get(name=name), since=now, **more)
     Activity.objects.create(
@@ -348,6 +394,53 @@ def test_who_put_it_there_is_told(staff, sandbox, connection, lead):
     assert "already there when first read" in page
     assert "found by a read: came between" in page
     assert "put on by Kartra 40 s after the purchase of Trail Course" in page
+    assert "told by an import" in page
+
+
+def test_who_took_it_off_is_told(staff, connection, lead):
+    now = timezone.now()
+    change = LeadChangeFactory(lead=lead, requested_by=staff.user, why="Asked", status="accepted", settled_at=now)
+    mirror.set_list(lead, "Buyers", True, source="webhook", at=now)
+    mirror.set_list(lead, "Buyers", False, source="push", at=now, change=change)
+    mirror.set_sequence(lead, "Upsell", "1", "active", at=now, change=change)
+    mirror.set_sequence(lead, "Upsell", "", "unsubscribed", at=now, change=change)
+
+    page = staff.get(lead.get_absolute_url()).content.decode()
+
+    assert page.count("taken off by mara") == 2
+    assert "put on by mara" not in page
+
+
+def test_timeline_tells_in_words_with_kartras_zone(staff, sandbox, connection, lead):
+    for kind, given in (
+        ("give_points", {"points": 5, "expires_in_days": 1}),
+        ("subscribe_sequence", {"sequence": "Upsell", "step": 2}),
+        ("subscribe_calendar", FORM_BOOKING),
+        ("update_lead", {"custom.shirt_size": "Large", "city": "Bend"}),
+    ):
+        changes.record_all(lead, kinds.get(kind), given, by=staff.user, why="Fair")
+    drain(connection)
+
+    page = staff.get(lead.get_absolute_url()).content.decode()
+
+    year = BOOKING["date"][:4]
+    for words in (
+        "Points given: 5, to expire after 1 day<",
+        "Sequence entered: Upsell, at step 2<",
+        "City: Salem → Bend<",
+        "Shirt size: — → Large<",
+        f"Calendar booked: Coaching, Intro call, 16 Jan {year} 15:00, Kartra&#x27;s time (America/New_York)<",
+    ):
+        assert words.replace("<", " ") in page
+    assert page.count("sent by us, confirmed by Kartra, asked for by mara: Fair") == 5
+    assert f"16 Jan {year} 15:00, Kartra&#x27;s time (America/New_York), Active" in page
+
+
+def test_wish_for_an_option_is_shown_by_its_name(staff, sandbox, connection, lead):
+    edit(staff, lead, **{"custom.shirt_size": "611"})
+
+    assert "→ <strong>Large</strong>" in staff.get(lead.get_absolute_url()).content.decode()
+    assert LeadChange.objects.get().parameters == {"custom.shirt_size": "611"}
 
 
 # --- 15 to 17: money
@@ -550,6 +643,18 @@ def test_custom_field_is_made_in_kartra(staff, sandbox, connection):
     assert "letters, digits" in staff.post(url, {**given, "identifier": "shoe size"}).content.decode()
 
 
+def test_options_of_a_custom_field_go_as_typed_and_odd_ones_are_asked_about_first(staff, sandbox, connection):
+    url = reverse("admin:leads_customfield_add")
+    given = {"connection": connection.pk, "identifier": "size", "type": "drop_down", "options": "<40>\r\n &=%🦊 \r\n"}
+
+    assert "firewall is reported to refuse" in staff.post(url, given).content.decode()
+    assert sandbox.calls() == []
+    staff.post(url, {**given, "confirmed": "1"})
+
+    names = [each["option_name"] for each in said(sandbox.calls()[0])[0]["custom_field_options"].values()]
+    assert names == ["<40>", " &=%🦊 "]
+
+
 # --- who may
 
 
@@ -588,6 +693,42 @@ def test_edit_without_permission_for_what_is_besides_is_403(client, sandbox, con
 
     assert client.post(lead.get_absolute_url(), {**data, "city": "Bend", "tag": ["VIP"]}).status_code == 403
     assert not LeadChange.objects.exists()
+
+
+@pytest.mark.parametrize("codename", ["update_lead", "create_lead"])
+def test_fields_of_other_kinds_are_not_offered_without_their_permission(client, sandbox, connection, lead, codename):
+    user = StaffFactory()
+    allowed = ["view_lead", codename, "give_points"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=allowed))
+    client.force_login(user)
+
+    fields = client.get(lead.get_absolute_url() if codename == "update_lead" else f"{LEADS}add/").context["form"].fields
+
+    assert {"email", "city", "custom.crm_ref", "points", "expires_in_days"} <= set(fields)
+    assert set(fields).isdisjoint({*NEEDED} - {"points", "expires_in_days"})
+
+
+def test_bulk_edit_needs_the_permission_of_all_it_asks_for(client, sandbox, connection, lead):
+    user = StaffFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "update_lead", "assign_tag"]))
+    client.force_login(user)
+    url = client.post(reverse("admin:leads_lead_prepare", args=[lead.pk, "update_lead"])).url
+
+    assert "points" not in client.get(url).context["form"].fields
+    assert client.post(url, {"do": "preview", "city": "Bend", "points": "5"}).status_code == 403
+    client.post(url, {"do": "preview", "city": "Bend", "tag": ["VIP"]})
+    mark = client.get(url).context["preview"]["mark"]
+    user.user_permissions.remove(Permission.objects.get(codename="assign_tag"))
+    assert client.post(url, {"do": "start", "mark": mark}).status_code == 403
+    assert not LeadChange.objects.exists()
+
+
+def test_every_parameter_of_a_lead_is_in_one_group_and_names_its_kind(lead):
+    besides = (
+        set(kinds.get("update_lead").fields(lead.account)) - set(profile_fields(lead.account)) - {"email", "clear"}
+    )
+
+    assert besides == set(NEEDED) == {*grouping.BESIDES, *grouping.LEAVING}
 
 
 @pytest.mark.parametrize("name", ["integrations_connection_console", "leads_customfield_add"])

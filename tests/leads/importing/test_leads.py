@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from leads import importing
+from leads import forgetting, importing
 from leads.importing import CannotImport
 from leads.importing.columns import suggest
 from leads.models import (
@@ -238,3 +238,17 @@ def test_reject_file_holds_line_reason_and_cells(load):
     ]  # fmt: skip
     assert not ImportSeen.objects.exists()
     assert ImportReject.objects.count() == 1
+
+
+def test_people_who_asked_to_be_forgotten_are_left_out_and_not_kept_as_bad_rows(load, account):
+    result = load("id,email,score\n5,ada@example.com,1\n6,bo@example.com,many\n,ADA@example.com,much\n")
+    assert result.numbers == (3, 1, 0, 0, 2)
+
+    forgetting.forget(Lead.objects.get())
+
+    assert list(ImportReject.objects.order_by("line").values_list("line", "cells", "reason")) == [
+        (3, ["6", "bo@example.com", "many"], "“many” is no number."), (4, [], forgetting.WORDS),
+    ]  # fmt: skip
+    again = load("id,email,score\n5,ada@example.com,1\n,cy@example.com,2\n")
+    assert (again.numbers, again.rejects, again.cells) == ((2, 1, 0, 0, 1), [(2, forgetting.WORDS)], [[]])
+    assert not Lead.objects.filter(email="ada@example.com").exists()

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from leads import mirror
+from leads import forgetting, mirror
 from leads.importing import CannotImport, words
 from leads.models import Activity, ImportKind, Lead, Source, Transaction
 from tests.factories import LeadFactory
@@ -144,3 +144,10 @@ def test_batches_cost_the_same_queries_for_more_rows(load_money, django_assert_m
         load_money(rows)
     with django_assert_max_num_queries(40):
         assert load_money(rows).unchanged == 1000
+
+
+def test_nothing_of_people_who_asked_to_be_forgotten_comes_in(load_money, account):
+    forgetting.forget(LeadFactory(account=account, kartra_id="5", email="ada@example.com"))
+    result = load_money("1,Sale,,5,Course,,ADA@example.com,,\n2,Sale,,5,Course,5,,,\n3,Sale,,5,Course,6,,,\n")
+    assert result.rejects == [(2, forgetting.WORDS), (3, forgetting.WORDS)]
+    assert list(Transaction.objects.values_list("kartra_id", flat=True)) == ["3"]

@@ -1,0 +1,93 @@
+"""Notices about stops: one when sending stops, one when it goes on, by mail to ADMINS and to ALERT_URL.
+
+A notice that cannot be delivered is logged and not repeated: it must never hold up sending.
+"""
+
+import datetime as dt
+import logging
+from collections import defaultdict
+
+import requests
+from django.conf import settings
+from django.core.mail import mail_admins
+from django.db.models import Q
+
+from integrations.clock import now
+from integrations.models import ApiCall, Outcome, Proof, Stop, StoppedBy
+from leads.models import BulkRun
+
+logger = logging.getLogger(__name__)
+
+
+def drain() -> int:
+    """Send the notices that are due; how many. Each goes out once, whoever runs this at the same time."""
+    stops = list(
+        Stop.objects.untold().select_related("connection__account", "began_by", "ended_by").order_by("pk")[:100]
+    )
+    began = [stop for stop in stops if stop.told_at is None]
+    ended = [stop for stop in stops if stop.ended_at is not None]
+    mine_began = [stop for stop in began if Stop.objects.filter(pk=stop.pk, told_at=None).update(told_at=now())]
+    mine_ended = [stop for stop in ended if Stop.objects.filter(pk=stop.pk, end_told_at=None).update(end_told_at=now())]
+    sent = 0
+    for words in [*_together(mine_began, beginning), *_together(mine_ended, end)]:
+        _send(*words)
+        sent += 1
+    return sent
+
+
+def beginning(stop: Stop) -> str:
+    """What stopped and why, as one sentence for people."""
+    what = f"{stop.command} is not sent" if stop.command else "Nothing is sent to Kartra"
+    who = f"by {stop.began_by}" if stop.began_by else f"({stop.get_stopped_by_display()})"
+    return f"{what} since {stop.began_at:%Y-%m-%d %H:%M} UTC {who}: {stop.why}"
+
+
+def end(stop: Stop) -> str:
+    """How long a stop lasted and what became of what it held up, as one line."""
+    if stop.ended_at is None:
+        return beginning(stop)
+    who = f" by {stop.ended_by}" if stop.ended_by else ""
+    if stop.stopped_by != StoppedBy.OUTAGE:
+        return f"Sending went on {stop.ended_at:%Y-%m-%d %H:%M} UTC{who}. It had stopped since {stop.began_at:%H:%M}: {stop.why}"
+    waited = BulkRun.objects.filter(account=stop.connection.account_id, created_at__lte=stop.ended_at).filter(
+        Q(ended_at=None) | Q(ended_at__gte=stop.began_at)
+    )
+    unclear = ApiCall.objects.filter(
+        connection=stop.connection, writes=True, outcome__in=[Outcome.UNKNOWN, Outcome.LOST],
+        finished_at__lte=stop.ended_at, finished_at__gte=stop.began_at - dt.timedelta(minutes=5),
+    ).distinct()  # fmt: skip
+    open_ones = unclear.filter(attempts__proof__in=[Proof.UNCLEAR, Proof.UNDECIDED]).count()
+    number, runs = unclear.count(), waited.count()
+    proven = "all proven" if number and not open_ones else f"{open_ones:,} still unclear"
+    told = f"No answer {stop.began_at:%H:%M}–{stop.ended_at:%H:%M} UTC."
+    if runs:
+        told += f" {runs:,} bulk action{'' if runs == 1 else 's'} waited and went on."
+    if number:
+        told += f" {number:,} unclear, {proven}."
+    return f"{told} Sales made meanwhile are in no lead's profile; read transactions, or load Kartra's export."
+
+
+def _together(stops: list[Stop], words: object) -> list[tuple[str, str]]:
+    """One notice for connections that share a cause: (subject, text)."""
+    groups: dict[tuple[str, str, str, str], list[Stop]] = defaultdict(list)
+    for stop in stops:
+        groups[stop.connection.app_id, stop.stopped_by, stop.command, stop.why].append(stop)
+    found = []
+    for group in groups.values():
+        names = ", ".join(sorted({stop.connection.name for stop in group}))
+        verb = "went on" if words is end else "stopped"
+        found.append((f"Kartra Mirror: sending {verb} ({names})", f"{names}: {words(group[0])}"))  # type: ignore[operator]
+    return found
+
+
+def _send(subject: str, text: str) -> None:
+    logger.warning("%s", text)
+    try:
+        mail_admins(subject, text)
+    except Exception as error:  # a mail server that is down is no reason to stop anything
+        logger.warning("The notice could not be mailed (%s).", type(error).__name__)
+    if settings.ALERT_URL:
+        try:
+            requests.post(settings.ALERT_URL, json={"text": f"{subject}\n{text}"}, timeout=5, allow_redirects=False)
+        except requests.RequestException as error:
+            logger.warning("The notice could not be posted to ALERT_URL (%s).", type(error).__name__)

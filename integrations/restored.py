@@ -1,0 +1,82 @@
+"""A database that was restored from a backup, or copied to another machine: what it thinks is queued may have been sent.
+
+Found by the count of calls (`integrations.counter`). Sending stops; when a person switches it on again, every change that
+was open then is looked at in Kartra before anything is sent.
+"""
+
+from collections import defaultdict
+
+from django.db import transaction
+from django.utils import timezone
+
+from integrations.counter import Told
+from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
+from leads import forgetting
+from leads.models import ChangeStatus, LeadChange
+
+BATCH = 2_000
+
+WHY = {
+    Told.RESTORED: (
+        "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is queued may "
+        "have been sent already. When you switch sending on, we look at every open change in Kartra before anything is sent."
+    ),
+    Told.COPIED: (
+        "This database has sent changes to Kartra, but not from this machine, so it is probably a copy. If the original still "
+        "runs, leave this one off. When you switch sending on, we look at every open change in Kartra before anything is sent."
+    ),
+}
+
+
+def doubt_open_changes(connection: Connection) -> str:
+    """Make every change that was open when this was found out unclear, to be looked at first. What was done, in words."""
+    found_at = connection.sending_since if connection.stopped_by == "restored" else None
+    at = timezone.now()
+    forgetting.apply_again(connection.account)
+    open_changes = LeadChange.objects.filter(
+        account=connection.account_id,
+        status__in=[ChangeStatus.WAITING, ChangeStatus.SENDING],
+        requested_at__lte=found_at or at,
+    )
+    doubted = 0
+    while True:
+        with transaction.atomic():
+            batch = list(open_changes.order_by("pk")[:BATCH])
+            if not batch:
+                break
+            _close_calls(batch)
+            by_lead = defaultdict(list)
+            for change in batch:
+                by_lead[change.lead_id].append(change)
+            calls = ApiCall.objects.bulk_create(
+                ApiCall(
+                    connection=connection, lead_id=lead_id, cause=Cause.PUSH, writes=True, claimed_at=at, lease_until=at,
+                    sent_at=at, finished_at=at, outcome=Outcome.LOST, commands="(before this database was restored)",
+                    message="It may have been sent after this database was saved.",
+                )
+                for lead_id in by_lead
+            )  # fmt: skip
+            Attempt.objects.bulk_create(
+                Attempt(
+                    change=change, call=call, position=position, command="", proof=Proof.UNCLEAR, verify_at=at,
+                    evidence=[{"at": at.isoformat(), "what": "This database was restored or copied."}],
+                )
+                for call, changes in zip(calls, by_lead.values(), strict=True)
+                for position, change in enumerate(changes)
+            )  # fmt: skip
+            doubted += LeadChange.objects.filter(pk__in=[change.pk for change in batch]).update(
+                status=ChangeStatus.UNKNOWN, message="It may have been sent before this database was restored."
+            )
+    return f"{doubted:,} open changes are looked at in Kartra before anything is sent." if doubted else ""
+
+
+def _close_calls(batch: list[LeadChange]) -> None:
+    """Calls that were under way when the database was saved: their changes are looked at like all others."""
+    sending = [change.pk for change in batch if change.status == ChangeStatus.SENDING]
+    if not sending:
+        return
+    calls = ApiCall.objects.in_flight().filter(attempts__change__in=sending)
+    Attempt.objects.filter(call__in=calls.values("pk"), proof=Proof.OPEN).update(proof=Proof.NOT_DONE)
+    ApiCall.objects.filter(pk__in=list(calls.values_list("pk", flat=True))).update(
+        finished_at=timezone.now(), outcome=Outcome.LOST
+    )

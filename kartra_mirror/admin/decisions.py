@@ -1,0 +1,113 @@
+"""What nobody can know: each such change with its evidence, and the answers a person may give."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from integrations.settle import remedy
+from leads import decisions, kinds
+from leads.models import ChangeStatus, LeadChange, Reason
+
+PER_PAGE = 50
+
+WHAT_TO_DO = {
+    Reason.OUTCOME: "Look at the lead in Kartra. If it is done there, say so; if not, have it sent again.",
+    Reason.FIREWALL: "Kartra answered twice with a web page and did nothing. Change the text and ask again, or give it up.",
+    Reason.UNLISTED_CODE: "Kartra gave a reason that it does not document. Look at the lead in Kartra, then decide.",
+    Reason.CONFLICT: "Somebody changed the same field in Kartra after you looked. Keep their value, or send ours.",
+}
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """All that waits for a decision, oldest first."""
+    user: Any = request.user
+    if not user.has_perm("leads.view_leadchange"):
+        raise PermissionDenied
+    rows = LeadChange.objects.filter(status=ChangeStatus.UNDECIDED).select_related("lead", "run", "requested_by")
+    shown = Paginator(rows.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
+    return TemplateResponse(
+        request, "admin/decisions.html", {**context, "title": "Needs your decision", "shown": shown}
+    )
+
+
+def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
+    """One change with its evidence. A POST decides."""
+    user: Any = request.user
+    change = LeadChange.objects.select_related("lead__account", "run", "requested_by").filter(pk=pk).first()
+    if not user.has_perm("leads.view_leadchange"):
+        raise PermissionDenied
+    if change is None:
+        raise Http404
+    may = user.has_perm(kinds.get(change.kind).permission) and (
+        change.reason == Reason.CONFLICT or user.has_perm("leads.decide_change")
+    )
+    if request.method == "POST":
+        if not may:
+            raise PermissionDenied
+        return _decide(request, change)
+    conflict = change.reason == Reason.CONFLICT
+    answers = {"give-up": "Keep theirs", "again": "Send ours"} if conflict else {
+        "happened": "It happened", "again": "It did not: send it again", "give-up": "Give it up",
+    }  # fmt: skip
+    return TemplateResponse(
+        request, "admin/decision.html",
+        {
+            **context, "title": str(change), "change": change, "may": may, "answers": answers.items(),
+            "advice": WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else "",
+            "remedy": remedy(change.code), "attempts": _attempts(change), "held": _held(change),
+            "undecided": change.status == ChangeStatus.UNDECIDED,
+        },
+    )  # fmt: skip
+
+
+def _decide(request: HttpRequest, change: LeadChange) -> HttpResponse:
+    here = HttpResponseRedirect(reverse("admin:decision", args=[change.pk]))
+    why = request.POST.get("why", "").strip()[:500]
+    if not why:
+        messages.error(request, "Nothing was decided. Say why: it is written into the lead's timeline.")
+        return here
+    try:
+        decided = decisions.decide(change, request.POST.get("answer", ""), by=request.user, why=why)
+    except decisions.CannotDecide as problem:
+        messages.error(request, str(problem))
+        return here
+    messages.success(request, f"{decided}: {decided.get_status_display()}.")
+    return HttpResponseRedirect(reverse("admin:decisions"))
+
+
+def _held(change: LeadChange) -> int:
+    """How many later changes wait for this one."""
+    later = LeadChange.objects.filter(lead=change.lead_id, family=change.family, pk__gt=change.pk)
+    return later.filter(status=ChangeStatus.WAITING).count()
+
+
+def _attempts(change: LeadChange) -> list[dict[str, Any]]:
+    """Each try: when it was sent, what was known before, what Kartra answered, and what was seen afterwards."""
+    found = []
+    for attempt in change.attempts.select_related("call").order_by("pk"):
+        found.append(
+            {
+                "attempt": attempt,
+                "call": attempt.call,
+                "before": ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in attempt.before.items()),
+                "seen": [
+                    {
+                        "at": dt.datetime.fromisoformat(entry["at"]) if entry.get("at") else None,
+                        "what": entry.get("what", ""),
+                        "rest": ", ".join(
+                            f"{key}: {value}"
+                            for key, value in entry.items()
+                            if value and key not in ("at", "what", "read_at")
+                        ),
+                    }
+                    for entry in attempt.evidence
+                ],
+            }
+        )
+    return found

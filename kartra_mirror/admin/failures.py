@@ -1,0 +1,106 @@
+"""Failed changes: what Kartra refused, by cause, with the remedy; tried again, taken as CSV, or closed with a reason."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from integrations.settle import remedy
+from leads import changes, failures, kinds
+from leads.models import Account, LeadChange
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """The groups. A POST tries one of them again, or closes it."""
+    user: Any = request.user
+    if not user.has_perm("leads.view_leadchange"):
+        raise PermissionDenied
+    if request.method == "POST":
+        return _do(request)
+    found = failures.groups(LeadChange.objects.failed())
+    accounts = Account.objects.in_bulk({group.account_id for group in found})
+    shown = [
+        {
+            "group": group,
+            "account": accounts[group.account_id],
+            "remedy": remedy(group.code),
+            "query": _query(group),
+            "may_retry": not kinds.get(group.kind).money and user.has_perm(kinds.get(group.kind).permission),
+        }
+        for group in found
+    ]
+    total = sum(group.number for group in found)
+    return TemplateResponse(
+        request, "admin/failures.html",
+        {**context, "title": "Failed changes", "groups": shown, "total": total, "may_close": user.has_perm("leads.decide_change")},
+    )  # fmt: skip
+
+
+def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """The members of one group as a file."""
+    user: Any = request.user
+    if not user.has_perm("leads.view_leadchange"):
+        raise PermissionDenied
+    members = _members(request.GET).select_related("lead").order_by("pk")
+    response = StreamingHttpResponse(_lines(members), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="failed-changes.csv"'
+    return response
+
+
+class _Echo:
+    def write(self, line: str) -> str:
+        return line
+
+
+def _lines(members: Any) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(["lead id", "email", "what", "code", "Kartra's words", "when"])
+    for change in members.iterator(chunk_size=2000):
+        row = [change.lead.kartra_id or "", change.lead.email, str(change), change.code, change.message]
+        yield writer.writerow([*(_harmless(cell) for cell in row), f"{change.settled_at:%Y-%m-%d %H:%M}"])
+
+
+def _harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _query(group: failures.Group) -> dict[str, Any]:
+    return {"account": group.account_id, "kind": group.kind, "family": group.family, "code": group.code}
+
+
+def _members(given: Any) -> Any:
+    if not str(given.get("account", "")).isdecimal() or given.get("kind") not in kinds.ALL:
+        raise Http404
+    return LeadChange.objects.failed().filter(
+        account=int(given["account"]), kind=given["kind"], family=given.get("family", ""), code=given.get("code", "")
+    )
+
+
+def _do(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    members = _members(request.POST)
+    back = HttpResponseRedirect(reverse("admin:failures"))
+    why = request.POST.get("why", "").strip()[:500]
+    if request.POST.get("do") == "close":
+        if not user.has_perm("leads.decide_change"):
+            raise PermissionDenied
+        if not why:
+            messages.error(request, "Nothing was closed. Give a reason, so that your colleagues know.")
+            return back
+        number = failures.close(members, by=user, why=why)
+        messages.success(request, f"{number:,} failed changes were closed.")
+        return back
+    if not user.has_perm(kinds.get(request.POST["kind"]).permission):
+        raise PermissionDenied
+    try:
+        run = failures.retry(Account.objects.get(pk=request.POST["account"]), members, by=user, why=why)
+    except changes.CannotRecord as problem:
+        messages.error(request, str(problem))
+        return back
+    return HttpResponseRedirect(run.get_absolute_url())

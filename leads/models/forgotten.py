@@ -1,0 +1,24 @@
+"""People who asked to be forgotten: all that stays of them is a keyed hash."""
+
+from django.db import models
+
+from leads.models.account import Account
+
+
+class Forgotten(models.Model):
+    """The keyed hash of a Kartra id or of an email address that must not come back. See `leads.forgetting`."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="forgotten")
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    met = models.PositiveIntegerField(default=0, help_text="How often Kartra or a file named this person since.")
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = "forgotten person"
+        verbose_name_plural = "forgotten people"
+        permissions = [("forget_lead", "Can erase a person")]
+        constraints = [models.UniqueConstraint(fields=["account", "digest"], name="leads_forgotten_once")]
+
+    def __str__(self) -> str:
+        return f"a person forgotten on {self.at:%Y-%m-%d}"

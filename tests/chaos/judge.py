@@ -1,0 +1,129 @@
+"""Whether the pretend Kartra holds exactly what was accepted, change by change, and nothing twice."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.models import Attempt
+from integrations.sandbox.server import Sandbox
+from leads.models import ChangeStatus, LeadChange, Reason
+
+
+@dataclass
+class Findings:
+    """What was compared, and every difference as a sentence."""
+
+    families: int = 0
+    left_out: int = 0
+    accepted: int = 0
+    wrong: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def judge(sandbox: Sandbox, start: dict[str, dict[str, Any]], given_up: set[tuple[int, str]]) -> Findings:
+    """Compare. `start` is the state of each lead before, by Kartra's id; `given_up` the (lead, family) pairs about which a
+    person decided: nobody can know what they hold."""
+    found = Findings(counts=dict(Counter(LeadChange.objects.values_list("status", flat=True))))
+    by_family: dict[tuple[int, str], list[LeadChange]] = defaultdict(list)
+    for change in LeadChange.objects.select_related("lead").order_by("pk"):
+        by_family[change.lead_id, change.family].append(change)
+        if change.is_open and change.status != ChangeStatus.UNDECIDED:
+            found.wrong.append(f"change {change.pk} ({change}) is still {change.status}")
+    for (lead_id, family), changes in by_family.items():
+        lead = changes[0].lead
+        if (lead_id, family) in given_up or any(c.status == ChangeStatus.UNDECIDED for c in changes):
+            found.left_out += 1
+            continue
+        account = sandbox.account()
+        theirs = account.store.lead(1, id=lead.kartra_id) if lead.kartra_id else account.by_email(lead.email)
+        accepted = [change for change in changes if change.status == ChangeStatus.ACCEPTED]
+        if theirs is None:
+            if accepted:
+                found.wrong.append(f"lead {lead_id}: accepted {[c.pk for c in accepted]}, but Kartra has no such lead")
+            continue
+        found.families += 1
+        found.accepted += len(accepted)
+        wrong = _compare(family, accepted, theirs, start.get(str(theirs["id"]), {}))
+        if wrong:
+            found.wrong.append(f"lead {theirs['id']}, {family}: {wrong}; changes {[(c.pk, c.status) for c in changes]}")
+    found.wrong += _doubled(sandbox)
+    return found
+
+
+def _compare(family: str, accepted: list[LeadChange], theirs: dict[str, Any], before: dict[str, Any]) -> str:
+    noun, _, name = family.partition(":")
+    if noun == "tag":
+        want = name in before.get("tags", [])
+        for change in accepted:
+            want = change.kind == "assign_tag"
+        return "" if (name in theirs["tags"]) == want else f"tag should be {want}"
+    if noun == "list":
+        want = bool(before.get("lists", {}).get(name))
+        for change in accepted:
+            want = change.kind == "subscribe_list"
+        return "" if bool(theirs["lists"].get(name)) == want else f"on the list should be {want}"
+    if noun == "points":
+        score = int(before.get("score", 0)) + sum(
+            (1 if change.kind == "give_points" else -1) * int(change.parameters["points"]) for change in accepted
+        )
+        return "" if int(theirs["score"]) == score else f"score is {theirs['score']}, accepted were {score}"
+    if noun == "sequence":
+        state: Any = before.get("sequences", {}).get(name)
+        state = (state["step"], state["status"]) if state else None
+        for change in accepted:
+            if change.kind == "subscribe_sequence":
+                state = (str(change.parameters["step"]), "active")
+            elif state:
+                state = (state[0], "unsubscribed")
+        now = theirs["sequences"].get(name)
+        return "" if (now and (now["step"], now["status"])) == state else f"sequence is {now}, should be {state}"
+    if noun == "calendar":
+        standing = [b["when"] for b in before.get("bookings", []) if b["status"] == "Active"]
+        for change in accepted:
+            if change.kind == "subscribe_calendar":
+                standing.append(f"{change.parameters['date']} {change.parameters['hour']}")
+            elif standing:
+                standing.pop()
+        now_standing = [b["when"] for b in theirs["bookings"] if b["status"] == "Active"]
+        return "" if now_standing == standing else f"bookings are {now_standing}, should be {standing}"
+    if noun == "profile":
+        want_fields: dict[str, Any] = {}
+        for change in accepted:
+            want_fields.update({k: v for k, v in change.parameters.items() if k not in ("email",)})
+        for key, value in want_fields.items():
+            is_now = theirs["custom"].get(key[7:], "") if key.startswith("custom.") else theirs.get(key)
+            if is_now != value:
+                return f"{key} is {is_now!r}, should be {value!r}"
+        return ""
+    return f"no rule for {family}"
+
+
+def _doubled(sandbox: Sandbox) -> list[str]:
+    """Bookings of one date and hour that stand twice: each was asked for once."""
+    wrong = []
+    for lead in sandbox.store.leads(1):
+        twice = [when for when, number in Counter(b["when"] for b in lead["bookings"]).items() if number > 1]
+        if twice:
+            wrong.append(f"lead {lead['id']}: booked twice {twice}")
+    return wrong
+
+
+def check_evidence(change: LeadChange) -> str:
+    """What is wrong with leaving this change to a person, or "": it must carry evidence, and nothing that would have told."""
+    attempts = list(Attempt.objects.filter(change=change).select_related("call").order_by("-pk"))
+    if not attempts or not any(attempt.evidence for attempt in attempts):
+        return f"change {change.pk} ({change.kind}) is undecided without evidence"
+    if change.reason in (Reason.FIREWALL, Reason.UNLISTED_CODE):
+        return ""
+    provable = ("assign_tag", "unassign_tag", "update_lead", "unsubscribe_list", "unsubscribe_sequence", "create_lead")
+    if change.kind in provable:
+        return f"change {change.pk} ({change.kind}) is undecided, though a read shows it"
+    last = attempts[0].evidence[-1]
+    receipt, what = last.get("receipt"), str(last.get("what"))
+    if receipt == "there" and "second witness" in what:
+        return ""
+    if receipt == "not there" and "looks done" in what:
+        return ""
+    if receipt is None and change.kind in ("subscribe_list", "cancel_calendar", "subscribe_sequence"):
+        return ""
+    return f"change {change.pk} ({change.kind}) is undecided, but its evidence tells: {last}"

@@ -1,0 +1,155 @@
+"""Pushers as processes of their own: they end when told to, a person goes before a bulk action, a cancelled one stops."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from django.db import connection as database
+from django.db import connections
+from django.utils import timezone
+
+from integrations import push
+from integrations.models import ApiCall, Connection
+from leads import changes, kinds, runs
+from leads.models import Lead, LeadChange
+from tests.chaos.servers import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def database_url() -> str:
+    settings = database.settings_dict
+    if database.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+
+
+def pusher() -> subprocess.Popen[str]:
+    connections.close_all()
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "push"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "DATABASE_URL": database_url()},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def limited(sandbox, connection):
+    """Through the app that has Kartra's limit."""
+    sandbox.app_id = "sandbox-app"
+    Connection.objects.update(app_id="sandbox-app", calls_per_second=19.5)
+    push.calls._rates.clear()
+    connection.refresh_from_db()
+    yield connection
+    push.calls._rates.clear()
+
+
+def known_leads(sandbox, connection, number):
+    """Many leads that both sides know, in one go."""
+    ids = [sandbox.server.account().create(f"lead{n}@example.com", {}, {})["id"] for n in range(number)]
+    at = timezone.now()
+    Lead.objects.bulk_create(
+        Lead(account=connection.account, kartra_id=str(id), email=f"lead{n}@example.com", email_key=f"lead{n}@example.com",
+             read_at=at, score=0)
+        for n, id in enumerate(ids)
+    )  # fmt: skip
+
+
+def wait_until(true, seconds=20.0):
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not come to pass in time.")
+
+
+def tag_all(connection, tag="VIP"):
+    return changes.record_run(
+        connection.account, Lead.objects.filter(account=connection.account), kinds.get("assign_tag"), {"tag": tag}
+    )
+
+
+def test_sigterm_ends_claiming_finishes_what_is_in_flight_and_leaves_the_rest_waiting(sandbox, limited):
+    known_leads(sandbox, limited, 200)
+    sandbox.switch(latency_ms=300)
+    run = tag_all(limited)
+    process = pusher()
+    wait_until(lambda: len(sandbox.calls(writes=True)) > 10)
+
+    process.send_signal(signal.SIGTERM)
+    told = time.monotonic()
+    assert process.wait(20) == 0
+
+    assert time.monotonic() - told < 3
+    counts = run.changes.counts()
+    assert counts["sending"] == counts["unknown"] == 0
+    assert counts["accepted"] == len(sandbox.calls(writes=True)) == len(sandbox.tagged("VIP"))
+    assert counts["waiting"] == 200 - counts["accepted"]
+    assert not ApiCall.objects.in_flight().exists()
+
+
+@pytest.mark.parametrize("whose", ["another lead", "a lead with waiting run changes"])
+def test_a_single_change_is_among_the_next_twenty_calls_of_a_run_of_ten_thousand(sandbox, limited, whose):
+    known_leads(sandbox, limited, 10_000)
+    other = sandbox.mirrored_lead(limited, "ada@example.com")
+    run = changes.record_run(
+        limited.account, Lead.objects.exclude(pk=other.pk), kinds.get("assign_tag"), {"tag": "VIP"}
+    )
+    pushers = [pusher(), pusher()]
+    try:
+        wait_until(lambda: len(sandbox.calls(writes=True)) > 20)
+        lead = other if whose == "another lead" else run.changes.filter(status="waiting").order_by("-pk").first().lead
+        before = len(sandbox.calls(writes=True))
+
+        changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})
+
+        wait_until(lambda: any("subscribe_lead_to_list" in c["cmds"] for c in sandbox.calls(writes=True)))
+    finally:
+        for each in pushers:
+            each.send_signal(signal.SIGTERM)
+        for each in pushers:
+            each.wait(20)
+    made = sandbox.calls(writes=True)[before:]
+    at = next(n for n, call in enumerate(made) if "subscribe_lead_to_list" in call["cmds"])
+    assert at < 20
+
+
+def test_a_cancelled_run_of_five_thousand_starts_nothing_after_two_seconds_and_adds_up(sandbox, limited):
+    known_leads(sandbox, limited, 5_000)
+    run = tag_all(limited)
+    pushers = [pusher(), pusher()]
+    sums = set()
+    try:
+        wait_until(lambda: len(sandbox.calls(writes=True)) > 20)
+        runs.cancel(run)
+        cancelled = time.time()
+        ends = time.monotonic() + 4
+        while time.monotonic() < ends:
+            sums.add(sum(run.changes.counts().values()))
+            time.sleep(0.05)
+    finally:
+        for each in pushers:
+            each.send_signal(signal.SIGTERM)
+        for each in pushers:
+            each.wait(20)
+    run.refresh_from_db()
+    assert sums == {5_000}
+    assert max(call["at"] for call in sandbox.calls(writes=True)) < cancelled + 2
+    counts = run.changes.counts()
+    assert (run.state, counts["accepted"] + counts["cancelled"]) == ("cancelled", 5_000)
+    assert counts["accepted"] == len(sandbox.tagged("VIP"))
+    assert not LeadChange.objects.filter(status__in=["waiting", "sending"]).exists()
+
+
+def test_a_slice_of_chaos(request):
+    """Twenty rounds; `make chaos` does all of them."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", "--variant", "plain", "--rounds", "20"], cwd=ROOT, text=True,
+        capture_output=True, timeout=400, env={k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")},
+    )  # fmt: skip
+
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "0 wrong" in answer.stdout
