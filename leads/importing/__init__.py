@@ -1,25 +1,13 @@
 """Loads what Kartra exported (CSV of leads or of transactions) into the mirror. Sends nothing to Kartra.
 
-`files` reads any CSV, `columns` says what its columns are, `values` what its cells hold; `jobs` carries an import through.
+`files` reads any CSV, `columns` says what its columns are, `values` what its cells hold;
+`uploads` makes an import, `jobs` carries it through.
 """
 
 from leads.importing.columns import custom_targets, is_target, label, targets
 from leads.importing.files import CannotImport
-from leads.importing.jobs import (
-    cancel,
-    check,
-    create,
-    digest_of,
-    forget_old,
-    match,
-    open_kept,
-    reject_lines,
-    samples,
-    start,
-    stop,
-    unfinished,
-    work,
-)
+from leads.importing.jobs import cancel, check, forget_old, match, start, stop, unfinished, work
+from leads.importing.uploads import create, digest_of, open_kept, reject_lines, samples
 
 __all__ = [
     "CannotImport",

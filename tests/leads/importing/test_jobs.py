@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from leads import importing
-from leads.importing import jobs
+from leads.importing import jobs, uploads
 from leads.models import Import, ImportChunk, ImportKind, ImportReject, ImportSeen, Lead
 from tests.factories import AccountFactory, StaffFactory
 
@@ -20,7 +20,7 @@ TEXT = "id,email,first name,tags\n" + ROWS + "3,lead3@example.com,again,\n"
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch):
     monkeypatch.setattr(jobs, "BATCH", 10)
-    monkeypatch.setattr(jobs, "BLOCK", 512)  # so that the stored file has several pieces
+    monkeypatch.setattr(uploads, "BLOCK", 512)  # so that the stored file has several pieces
 
 
 def made(keep=True, text=TEXT):
