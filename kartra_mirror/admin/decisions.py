@@ -103,7 +103,7 @@ def _attempts(change: LeadChange) -> list[dict[str, Any]]:
                         "rest": ", ".join(
                             f"{key}: {value}"
                             for key, value in entry.items()
-                            if value and key not in ("at", "what", "read_at")
+                            if value and key not in ("at", "what", "read_at", "kind")
                         ),
                     }
                     for entry in attempt.evidence
