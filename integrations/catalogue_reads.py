@@ -1,5 +1,6 @@
 """Tags, lists, sequences, pages and custom fields of an account: read from Kartra into the mirror's catalogue."""
 
+import datetime as dt
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,14 +9,19 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import calls
+from integrations.asking import ask, learn
 from integrations.calls import Priority
 from integrations.kartra.client import Client
 from integrations.kartra.errors import CredentialsRefused, KartraError, NotSent
-from integrations.models import Cause, Connection
+from integrations.models import Cause, Connection, Heartbeat
 from leads import mirror
-from leads.models import MailingList, Page, Sequence, Tag
+from leads.models import Lead, MailingList, Page, Sequence, Tag
 
 logger = logging.getLogger(__name__)
+
+DAILY = dt.timedelta(days=1)
+AGAIN, SOON = dt.timedelta(minutes=15), dt.timedelta(minutes=1)
+"""A catalogue that could not be read is tried again so much later; sooner when a name of it was refused."""
 
 
 @dataclass
@@ -41,10 +47,10 @@ def read(connection: Connection, *, priority: Priority = Priority.PERSON, made_b
         ("pages", "retrieve_account_pages", lambda c: c.retrieve_account_pages(), _names(connection, Page)),
         ("custom fields", "retrieve_custom_fields", lambda c: c.retrieve_custom_fields(), _fields(connection)),
     ]
-    for name, command, ask, write in parts:
+    for name, command, question, write in parts:
         try:
             rows = calls.read(
-                connection, cause=Cause.CATALOGUE, priority=priority, commands=command, ask=ask, made_by=made_by
+                connection, cause=Cause.CATALOGUE, priority=priority, commands=command, ask=question, made_by=made_by
             )
         except (CredentialsRefused, NotSent):
             raise
@@ -72,15 +78,49 @@ def _fields(connection: Connection) -> Callable[[list[Any]], None]:
     return write
 
 
+def is_due(connection: Connection) -> bool:
+    """Whether the catalogue is to be read by itself: a day is over, or a name of it was refused; and it was not tried just
+    now."""
+    at = timezone.now()
+    fresh = connection.catalogue_read_at is not None and connection.catalogue_read_at > at - DAILY
+    if fresh and not connection.catalogue_due:
+        return False
+    wait = SOON if connection.catalogue_due else AGAIN
+    return not Heartbeat.objects.filter(name=_tried(connection), at__gt=at - wait).exists()
+
+
+def _tried(connection: Connection) -> str:
+    return f"catalogue {connection.pk}"
+
+
 def read_due(connection: Connection) -> None:
-    """Read the catalogue of one connection by itself; what fails is logged."""
+    """Read the catalogue of one connection by itself; what fails is logged and tried again later. On the way it is looked
+    whether `get_lead` takes an id by now, if it did not before."""
+    Heartbeat.objects.update_or_create(name=_tried(connection), defaults={"at": timezone.now()})
     try:
-        read(connection, priority=Priority.REFRESH)
+        found = read(connection, priority=Priority.REFRESH)
+        if found.problems:
+            logger.warning(
+                "Of the catalogue of connection %s could not be read: %s", connection.pk, ", ".join(found.problems)
+            )
+        _learn_again(connection)
     except KartraError as error:
         logger.warning("The catalogue of connection %s could not be read: %s", connection.pk, calls.in_words(error))
 
 
-def read_all() -> None:
-    """Read the catalogue of every connection; one that fails is logged and does not stop the next."""
-    for connection in Connection.objects.select_related("account"):
-        read_due(connection)
+def _learn_again(connection: Connection) -> None:
+    """Ask for one known lead by its id, where that was not possible when it was last tried."""
+    lead = Lead.objects.filter(
+        account=connection.account_id, gone_at=None, kartra_id__isnull=False, read_at__isnull=False
+    )
+    known = lead.order_by("-read_at").first() if connection.get_lead_by_id is False else None
+    if known is None:
+        return
+    connection.get_lead_by_id = None
+    try:
+        ask(
+            connection, kartra_id=known.kartra_id or "", email=known.email, cause=Cause.CATALOGUE,
+            priority=Priority.REFRESH, lead=known,
+        )  # fmt: skip
+    finally:
+        learn(connection, bool(connection.get_lead_by_id))

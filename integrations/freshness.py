@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from integrations import alerts, calls, switch
+from integrations import alerts, calls, gone, switch
+from integrations.due import promised
 from integrations.kartra.notices import EVENTS
 from integrations.kartra.pace import PaceUnavailable
 from integrations.models import ApiCall, Channel, Connection, Delivery, Heartbeat
@@ -44,11 +45,17 @@ def _last_stop(connection: Connection) -> str | None:
 
 
 def freshness(connection: Connection) -> dict[str, Any]:
-    """How true our copy is: how many leads, read by when, update due; how long a full round takes at this pace."""
+    """How true our copy is: how many leads, read by when, update due; how long a full round takes at this pace; whether
+    the promise (`REFRESH_WITHIN_H`) is kept. `stopped` and `alert` are for a person, empty when all is well."""
+    at = timezone.now()
+    old, soon = at - promised(), at + dt.timedelta(minutes=15)
+    here = Q(absent_at=None) | Q(kartra_id__isnull=False)
     leads = Lead.objects.filter(account=connection.account_id, gone_at=None).aggregate(
         known=Count("pk"),
         never_read=Count("pk", filter=Q(read_at=None)),
         update_due=Count("pk", filter=Q(dirty_at__isnull=False)),
+        late=Count("pk", filter=here & (Q(read_at__lt=old) | Q(read_at=None, known_since__lt=old))),
+        out_of_reach=Count("pk", filter=Q(kartra_id__isnull=False, read_not_before__gt=soon)),
         oldest_read_at=Min("read_at"),
         newest_read_at=Max("read_at"),
     )
@@ -56,10 +63,38 @@ def freshness(connection: Connection) -> dict[str, Any]:
     rate = calls.rate_of(connection)
     leads["full_round_s"] = 0 if math.isinf(rate) else round(leads["known"] / rate)
     oldest = leads["oldest_read_at"]
-    leads["read_within_s"] = round((timezone.now() - oldest).total_seconds()) if oldest else None
+    leads["read_within_s"] = round((at - oldest).total_seconds()) if oldest else None
+    leads["promised_s"] = round(promised().total_seconds())
+    leads["needed_per_second"] = round(leads["known"] / leads["promised_s"], 2) if leads["promised_s"] else None
+    leads["stopped"] = gone.question(connection)
+    leads["alert"] = _alert(connection, leads)
     for key in ("oldest_read_at", "newest_read_at"):
         leads[key] = leads[key].isoformat() if leads[key] else None
     return leads
+
+
+def _alert(connection: Connection, copy: dict[str, Any]) -> str:
+    """Why not every lead can be read within the promised time, with the arithmetic; empty when it can."""
+    known, promised_s, words = copy["known"], copy["promised_s"], in_words(copy["promised_s"])
+    if copy["full_round_s"] > promised_s:
+        return (
+            f"{known:,} leads at {connection.rate:g} reads a second take {in_words(copy['full_round_s'])}, more than the {words} "
+            f"promised: that needs {known / promised_s:.2f} a second. Allow this connection more calls a second, or promise "
+            f"{math.ceil(copy['full_round_s'] / 3600)} h (REFRESH_WITHIN_H)."
+        )
+    if not copy["late"]:
+        return ""
+    hour_ago = timezone.now() - dt.timedelta(hours=1)
+    reads = ApiCall.objects.filter(
+        connection=connection, claimed_at__gt=hour_ago, writes=False, commands="get_lead"
+    ).count()
+    late = f"{copy['late']:,} of {known:,} leads were not read within the {words} promised"
+    if not reads:
+        return f"{late}, and none was read in the last hour: see whether a worker runs and Kartra answers."
+    return (
+        f"{late}. {reads:,} reads were made in the last hour; at that speed the late ones take "
+        f"{in_words(copy['late'] / reads * 3600)}, and a full round {in_words(known / reads * 3600)}."
+    )
 
 
 def _pace(connection: Connection) -> dict[str, Any]:
@@ -105,4 +140,6 @@ def in_words(seconds: float | None) -> str:
     minutes, hours = round(seconds / 60), int(seconds // 3600)
     if seconds < 90:
         return f"{round(seconds)} s"
-    return f"{minutes} min" if hours == 0 else f"{hours} h {minutes - hours * 60} min"
+    if hours == 0:
+        return f"{minutes} min"
+    return f"{hours} h {minutes - hours * 60} min" if minutes > hours * 60 else f"{hours} h"

@@ -114,6 +114,8 @@ def read(
             mirror.set_subscription(account, translate.of_subscription_entry(plan), at=at, lead=lead)
             facts = plan_details(connection, plan.id, lead=lead, **how)
             mirror.set_subscription(account, translate.of_subscription(facts, account), at=timezone.now(), lead=lead)
+    if limit is None:
+        mirror.mark_orders_read(lead, at)
     return MoneyRead(len(entries), len(wanted), len([plan for plan in plans if plan.id]))
 
 

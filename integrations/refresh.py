@@ -1,33 +1,37 @@
-"""Reads of leads: one when somebody asks, many by dirtiness and age. A read is the only authority on a lead's state.
-
-A failed read says nothing. Gone is only what Kartra says is deleted (245), or cannot find by its id (243).
+"""Reads of leads into the mirror: one when somebody asks, many by dirtiness and age. A read is the only authority on a
+lead's state; a failed one says nothing. `asking` owns the question, `gone` what is believed of leads found deleted.
 """
 
 import datetime as dt
+import logging
+import math
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db import transaction
 from django.utils import timezone
 
-from integrations import calls
+from integrations import calls, gone
+from integrations.asking import Asked, ask, same_address
+from integrations.asking_many import FAILURES, FATAL, ask_many
 from integrations.calls import Priority
-from integrations.kartra.client import Client
-from integrations.kartra.commands import LeadRef
-from integrations.kartra.errors import KartraError, Rejected
+from integrations.due import AHEAD, claim, due, promised, recent_writes
+from integrations.kartra.errors import KartraError, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
-from integrations.models import ApiCall, Cause, Connection
+from integrations.models import Cause, Connection, StoppedBy
 from integrations.translate.profile import facts_of
 from leads import mirror, runs
-from leads.models import GoneReason, Lead, Source
+from leads.mirror import LeadFacts
+from leads.models import Lead, Source
 
-NOT_FOUND = frozenset({"234", "243"})
-NOT_BY_ID = frozenset({"206", "234", "236", "243"})
+logger = logging.getLogger(__name__)
+
 BATCH = 200
+BATCH_S = 60.0
+FAILED_AGAIN = dt.timedelta(minutes=10)
+"""A lead whose read failed, while others could be read, is tried again so much later."""
 
 
 @dataclass(frozen=True)
@@ -41,74 +45,6 @@ class ReadResult:
     applied: bool = False
     profile: LeadProfile | None = None
     taken: mirror.Taken | None = None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Kartra's own answer about one lead."""
-
-    profile: LeadProfile | None
-    began_at: dt.datetime
-    gone: GoneReason | None = None
-
-
-def ask(
-    connection: Connection,
-    *,
-    kartra_id: str,
-    email: str,
-    cause: Cause,
-    priority: Priority,
-    lead: Lead | None = None,
-    made_by: Any = None,
-) -> Asked:
-    """Ask Kartra about one lead, by id where this connection can, else by email and the same id. Up to three calls.
-
-    Learns on the way whether `get_lead` takes an id. Raises KartraError when Kartra could not be asked.
-    """
-
-    def get(**named: str) -> LeadProfile | None:
-        try:
-            return calls.read(
-                connection, cause=cause, priority=priority, commands="get_lead", lead=lead, made_by=made_by,
-                ask=lambda client: client.get_lead(**named),
-            )  # fmt: skip
-        except Rejected as no:
-            if no.code in NOT_BY_ID:
-                return None
-            raise
-
-    began_at = timezone.now()
-    try:
-        by_id = bool(kartra_id) and connection.get_lead_by_id is not False
-        profile = get(id=kartra_id) if by_id else None
-        if profile is not None and profile.id == kartra_id:
-            _learn(connection, True)
-            return Asked(profile, began_at)
-        if email:
-            began_at = timezone.now()
-            profile = get(email=email)
-            if profile is not None and (not kartra_id or profile.id == kartra_id):
-                if by_id:
-                    _learn(connection, False)
-                return Asked(profile, began_at)
-        if not kartra_id:
-            return Asked(None, began_at)
-        exists = calls.read(
-            connection, cause=cause, priority=priority, commands="search_lead", lead=lead, made_by=made_by,
-            ask=lambda client: client.search_lead(LeadRef(id=kartra_id)),
-        )  # fmt: skip
-        return Asked(None, began_at, None if exists else GoneReason.NOT_FOUND)
-    except Rejected as no:
-        if no.code == "245":
-            return Asked(None, began_at, GoneReason.DELETED)
-        raise
-
-
-def _learn(connection: Connection, by_id: bool) -> None:
-    if connection.pk is not None and connection.get_lead_by_id is not by_id:
-        Connection.objects.filter(pk=connection.pk).update(get_lead_by_id=by_id)
-    connection.get_lead_by_id = by_id
 
 
 def read_lead(
@@ -132,11 +68,16 @@ def read_lead(
     return apply_answer(connection, lead, asked)
 
 
+# --- one answer into the mirror
+
+
 def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> ReadResult:
     """Write what Kartra said of a lead into the mirror, if the read counts."""
     at = timezone.now()
+    _take_others(connection, asked)
     if asked.gone is not None:
         if lead is not None:
+            gone.settled(lead)
             mirror.mark_gone(lead, asked.gone, at, source=Source.REFRESH)
             runs.skip_gone(lead)
         return ReadResult(lead, False, gone=True, applied=True)
@@ -144,78 +85,142 @@ def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> Rea
         if lead is not None and not lead.kartra_id:
             mirror.mark_absent(lead, at)
         elif lead is not None:
-            Lead.objects.filter(pk=lead.pk).update(read_at=F("read_at"), dirty_at=None)
+            mirror.mark_moved(lead, at, again_at=at + promised())
         return ReadResult(lead, False)
-    if lead is not None and not may_apply(lead, asked.began_at):
-        mirror.mark_dirty(lead, at)
+    taken = _take(connection, lead, asked.profile, asked.began_at)
+    if taken is None:
         return ReadResult(lead, True, profile=asked.profile)
-    facts = facts_of(asked.profile, connection.account, authority=True)
-    taken = mirror.take(
-        connection.account, facts, source=Source.REFRESH, at=at, lead=lead, read_began_at=asked.began_at
-    )
     return ReadResult(taken.lead, True, applied=True, profile=asked.profile, taken=taken)
 
 
+def _take_others(connection: Connection, asked: Asked) -> None:
+    """What was read of other leads on the way, of those we know: a stranger at an address of ours may be of an account
+    that is not ours."""
+    for other in asked.others:
+        lead = mirror.find(connection.account, kartra_id=other.id)
+        if lead is not None and lead.kartra_id == other.id:
+            _take(connection, lead, other, asked.began_at)
+
+
+class _TooSoon(Exception):
+    """A call of ours to this lead was open during the read, or ended shortly before it."""
+
+
+def _take(
+    connection: Connection, lead: Lead | None, profile: LeadProfile, began_at: dt.datetime
+) -> mirror.Taken | None:
+    """The facts into the mirror, or None and the lead marked to be read again: the read may not undo what a call of ours
+    did meanwhile. Looked at last, with the row locked, so that no call can come between."""
+    at = timezone.now()
+    facts = facts_told(connection, lead, profile)
+    try:
+        with transaction.atomic():
+            taken = mirror.take(
+                connection.account, facts, source=Source.REFRESH, at=at, lead=lead, read_began_at=began_at
+            )
+            if not may_apply(taken.lead, began_at):
+                raise _TooSoon
+            gone.settled(taken.lead)
+            return taken
+    except _TooSoon:
+        touched = lead or mirror.find(connection.account, kartra_id=profile.id)
+        if touched is not None:
+            mirror.mark_dirty(touched, at)
+            mirror.put_off([touched.pk], None)
+        return None
+
+
+def facts_told(connection: Connection, lead: Lead | None, profile: LeadProfile) -> LeadFacts:
+    """The facts of a read. In test mode Kartra's own domain in an address tells nothing new of the lead's."""
+    facts = facts_of(profile, connection.account, authority=True)
+    known = lead is not None and lead.email and same_address(connection, facts.email, lead.email)
+    if connection.test_mode and known:
+        return replace(facts, fields={name: value for name, value in facts.fields.items() if name != "email"})
+    return facts
+
+
 def may_apply(lead: Lead, began_at: dt.datetime) -> bool:
-    """Whether a read begun then counts: no call of ours that writes was open during it, or began shortly before it."""
-    return not _recent_writes(began_at).filter(lead=lead).exists()
-
-
-def _recent_writes(at: dt.datetime) -> QuerySet[ApiCall]:
-    settled = at - dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])
-    return ApiCall.objects.filter(writes=True, sent_at__isnull=False).filter(
-        Q(finished_at=None) | Q(sent_at__gt=settled) | Q(finished_at__gt=at)
-    )
+    """Whether a read begun then counts: no call of ours that writes was open during it, or ended shortly before it."""
+    return not recent_writes(began_at).filter(lead=lead, sent_at__isnull=False).exists()
 
 
 # --- many
 
 
-def due(connection: Connection, *, older_than: dt.timedelta | None = None) -> QuerySet[Lead]:
-    """Leads that ought to be read: update due, never read, or read too long ago; dirty first, oldest first.
+@dataclass
+class Round:
+    """What reading many leads came to. `stopped`: why it ended before all was read."""
 
-    Not those that a call of ours has just touched: their read would not count yet.
-    """
-    at = timezone.now()
-    within = older_than if older_than is not None else dt.timedelta(hours=settings.REFRESH_WITHIN_H)
-    touched = _recent_writes(at).filter(lead=OuterRef("pk"))
-    return (
-        Lead.objects.filter(account=connection.account_id, gone_at=None)
-        .filter(Q(dirty_at__isnull=False) | Q(read_at=None, absent_at=None) | Q(read_at__lt=at - within))
-        .filter(~Exists(touched))
-        .order_by(F("dirty_at").asc(nulls_last=True), F("read_at").asc(nulls_first=True), "pk")
-    )
+    read: int = 0
+    failed: int = 0
+    stopped: KartraError | None = None
 
 
-def drain(
+def drain(connection: Connection, *, until_s: float = 8.0, **how: Any) -> int:
+    """Read what is due for about `until_s` seconds; how many leads were read. Ends early when Kartra cannot be asked."""
+    if _rests(connection):
+        return 0
+    return read_due(connection, until_s=until_s, **how).read
+
+
+def has_work(connection: Connection) -> bool:
+    """Whether there is anything to read by itself just now."""
+    return connection.reads_stopped_at is None and not _rests(connection) and due(connection).exists()
+
+
+def _rests(connection: Connection) -> bool:
+    """Whether asking is of no use just now: Kartra does not answer, or refuses our keys."""
+    held = connection.hold_until is not None and connection.hold_until > timezone.now()
+    return held or connection.stopped_by in (StoppedBy.OUTAGE, StoppedBy.CREDENTIALS)
+
+
+def read_due(
     connection: Connection,
     *,
-    until_s: float = 8.0,
+    until_s: float = math.inf,
     older_than: dt.timedelta | None = None,
+    gone_too: bool = False,
     limit: int | None = None,
+    cause: Cause = Cause.REFRESH,
+    priority: Priority = Priority.REFRESH,
     on_read: Callable[[int], None] | None = None,
     asking: Connection | None = None,
-) -> int:
-    """Read what is due for about `until_s` seconds; how many leads were read. Ends early when Kartra cannot be asked.
+    stop: Callable[[], bool] = lambda: False,
+) -> Round:
+    """Read what is due until nothing is, or the time is over. What is due is fixed at the start: a lead that was read once
+    is not read again. Nothing is read while a person is asked about leads found deleted.
 
-    `asking`: another connection to the same account to make the calls with.
+    `asking`: another connection to the same account to make the calls with. `on_read` gets the number read so far.
     """
     asking = asking or connection
-    if connection.hold_until and connection.hold_until > timezone.now():
-        return 0
+    total = Round()
+    within = older_than if older_than is not None else promised() * AHEAD
+    which = {"before": timezone.now() - within, "gone_too": gone_too}
     ends = time.monotonic() + until_s
-    done = 0
-    while time.monotonic() < ends and (limit is None or done < limit):
-        room = BATCH if limit is None else min(BATCH, limit - done)
-        slots = max(1, min(room, round(asking.rate * 4) if asking.calls_per_second else room))
-        leads = list(due(connection, older_than=older_than)[:slots])
+    all_read = False
+    while time.monotonic() < ends and not stop() and (limit is None or total.read < limit):
+        room = BATCH if limit is None else min(BATCH, limit - total.read)
+        if asking.calls_per_second:
+            room = max(1, min(room, round(asking.rate * 4)))
+        if gone.judge(connection, all_read=False):
+            break
+        leads = claim(connection, room, **which)
         if not leads:
+            all_read = True
             break
-        read, stopped = read_many(connection, leads, asking=asking, on_read=on_read)
-        done += read
-        if stopped or not read:
+        before = total.read
+        batch = _read(
+            connection, leads, asking, cause, priority, ends=min(ends, time.monotonic() + BATCH_S), stop=stop,
+            on_read=None if on_read is None else lambda number, before=before: on_read(before + number),  # type: ignore[misc]
+        )  # fmt: skip
+        total.read, total.failed = total.read + batch.read, total.failed + batch.failed
+        total.stopped = batch.stopped
+        crowded = isinstance(batch.stopped, calls.NoSlot) and batch.read  # others go first; it goes on, slowly
+        if (batch.stopped and not crowded) or not (batch.read or batch.failed):
             break
-    return done
+        total.stopped = None
+    gone.judge(connection, all_read=all_read)
+    return total
 
 
 def read_many(
@@ -227,58 +232,66 @@ def read_many(
     priority: Priority = Priority.REFRESH,
     on_read: Callable[[int], None] | None = None,
 ) -> tuple[int, KartraError | None]:
-    """Read these leads, several calls at once; threads only call, this one writes. (how many, why it stopped early)."""
-    asking = asking or connection
-    client = calls.client_for(asking)
-    done = 0
-    stopped: KartraError | None = None
-    with ThreadPoolExecutor(settings.REFRESH_READERS, thread_name_prefix="read") as readers:
-        waiting = {
-            readers.submit(_get, client, asking, lead, priority, lambda: stopped is not None): lead for lead in leads
-        }
-        for future in as_completed(waiting):
-            lead = waiting[future]
-            profile, error, began_at, elapsed_s = future.result()
-            if began_at is None:
-                stopped = stopped or error
-                continue
-            calls.log(
-                asking, cause=cause, commands="get_lead", began_at=began_at, elapsed_s=elapsed_s, error=error, lead=lead
-            )
-            if error is None and profile is not None and (not lead.kartra_id or profile.id == lead.kartra_id):
-                if lead.kartra_id and asking.get_lead_by_id:
-                    _learn(asking, True)
-                apply_answer(connection, lead, Asked(profile, began_at))
-            elif isinstance(error, Rejected) or error is None:
-                try:  # not found so, or another lead's address: ask at length
-                    read_lead(asking, lead=lead, cause=cause, priority=priority)
-                except KartraError as again:
-                    stopped = stopped or again
-                    continue
+    """Read these leads, several calls at once. (how many, why it stopped early)."""
+    done = _read(connection, list(leads), asking or connection, cause, priority, on_read=on_read)
+    gone.judge(connection, all_read=True)
+    return done.read, done.stopped
+
+
+def _read(
+    connection: Connection,
+    leads: Sequence[Lead],
+    asking: Connection,
+    cause: Cause,
+    priority: Priority,
+    *,
+    ends: float = math.inf,
+    stop: Callable[[], bool] = lambda: False,
+    on_read: Callable[[int], None] | None = None,
+) -> Round:
+    """Threads only call, this one writes. A lead that cannot be read waits a while and does not stop the others."""
+    done = Round()
+    untouched: list[int] = []
+    failed: list[int] = []
+    in_a_row = 0
+    for lead, answer in ask_many(asking, leads, cause=cause, priority=priority, ends=ends, stop=stop):
+        if isinstance(answer, Asked):
+            in_a_row = 0
+            if _apply_one_of_many(connection, lead, answer):
+                done.read += 1
+                if on_read:
+                    on_read(done.read)
             else:
-                calls.heed(asking, error)
-                stopped = stopped or error
-                continue
-            done += 1
-            if on_read:
-                on_read(done)
-    return done, stopped
+                failed.append(lead.pk)
+            continue
+        (failed if isinstance(answer, OutcomeUnknown | Rejected) else untouched).append(lead.pk)
+        if answer is not None:
+            in_a_row += 1
+            if in_a_row >= FAILURES or isinstance(answer, FATAL) or not done.read:
+                done.stopped = answer
+    mirror.put_off(untouched, None)
+    mirror.put_off(failed, timezone.now() + FAILED_AGAIN)
+    done.failed = len(failed)
+    if done.read and not isinstance(done.stopped, FATAL) and in_a_row < FAILURES:
+        done.stopped = None
+    return done
 
 
-def _get(
-    client: Client, asking: Connection, lead: Lead, priority: Priority, stop: Callable[[], bool]
-) -> tuple[LeadProfile | None, KartraError | None, dt.datetime | None, float]:
-    """One call in a reader's thread: no ORM."""
+def _apply_one_of_many(connection: Connection, lead: Lead, asked: Asked) -> bool:
+    """Take an answer in; False for one that nobody foresaw, so that the other leads are read all the same."""
     try:
-        if stop():
-            raise calls.NoSlot("", "Stopped before this call.")
-        calls.wait_for_slot(asking, priority, wait_s=20)
-    except KartraError as error:
-        return None, error, None, 0.0
-    began_at, began = timezone.now(), time.monotonic()
-    try:
-        by_id = bool(lead.kartra_id) and (asking.get_lead_by_id is True or not lead.email)
-        profile = client.get_lead(id=lead.kartra_id or "") if by_id else client.get_lead(email=lead.email)
-        return profile, None, began_at, time.monotonic() - began
-    except KartraError as error:
-        return None, error, began_at, time.monotonic() - began
+        if asked.gone is None:
+            apply_answer(connection, lead, asked)
+            return True
+        _take_others(connection, asked)
+        gone.found(lead, connection, asked.gone, timezone.now())
+        return True
+    except Exception:
+        logger.exception("What Kartra said of lead %s could not be taken in.", lead.pk)
+        return False
+
+
+__all__ = [
+    "Asked", "ReadResult", "Round", "apply_answer", "ask", "ask_many", "claim", "drain", "due", "facts_told", "has_work", "may_apply",
+    "read_due", "read_lead", "read_many",
+]  # fmt: skip

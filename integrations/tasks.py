@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
-from integrations import alerts, apply, catalogue_reads, claim, outage, push, refresh, verify
+from integrations import alerts, apply, catalogue_reads, claim, orders, outage, push, refresh, verify
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
 from leads import importing, runs
@@ -129,11 +129,17 @@ def apply_deliveries() -> None:
 
 @shared_task(ignore_result=True)
 def refresh_leads(connection_id: int) -> None:
-    """Read leads that are due to be read."""
+    """Read leads that are due to be read; when none is, a few order lists."""
     with _only_one(f"refresh {connection_id}") as mine:
-        connection = Connection.objects.filter(pk=connection_id).first()
-        if mine and connection is not None:
-            refresh.drain(connection, until_s=TASK_S)
+        connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
+        if not mine or connection is None:
+            return
+        read = refresh.drain(connection, until_s=TASK_S, stop=_stopping.is_set)
+        more = bool(read) and refresh.has_work(connection)
+        if not more and not _stopping.is_set() and not connection.reads_stopped_at:
+            orders.drain(connection)
+    if more and not _stopping.is_set():
+        ring(refresh_leads, connection_id)
 
 
 @shared_task(ignore_result=True)
@@ -159,19 +165,11 @@ def load_file(import_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
-def read_catalogues() -> None:
-    """Read tags, lists, sequences, pages and custom fields of every account."""
-    with _only_one("catalogues") as mine:
-        if mine:
-            catalogue_reads.read_all()
-
-
-@shared_task(ignore_result=True)
 def read_catalogue(connection_id: int) -> None:
-    """Read one account's catalogue again: Kartra refused a name that we have in it."""
-    with _only_one("catalogues") as mine:
-        connection = Connection.objects.select_related("account").filter(pk=connection_id, catalogue_due=True).first()
-        if mine and connection is not None:
+    """Read one account's catalogue again: a day is over, or Kartra refused a name that we have in it."""
+    with _only_one(f"catalogue {connection_id}") as mine:
+        connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
+        if mine and connection is not None and catalogue_reads.is_due(connection):
             catalogue_reads.read_due(connection)
 
 
@@ -192,9 +190,9 @@ def sweep() -> None:
             ring(push_verify, connection.pk)
         if outage.due(connection):
             ring(push_probe, connection.pk)
-        if connection.catalogue_due:
+        if catalogue_reads.is_due(connection):
             ring(read_catalogue, connection.pk)
-        if refresh.due(connection).exists():
+        if refresh.has_work(connection) or orders.has_work(connection):
             ring(refresh_leads, connection.pk)
     if Delivery.objects.waiting().exists():
         ring(apply_deliveries)

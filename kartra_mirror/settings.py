@@ -55,6 +55,7 @@ vars().update(env.email_url("EMAIL_URL", default="consolemail://" if EMBEDDED el
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="kartra-mirror@localhost")
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
+ORDERS_WITHIN_H = env.float("ORDERS_WITHIN_H", default=720.0)
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
 SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
@@ -221,11 +222,6 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "read catalogues": {
-        "task": "integrations.tasks.read_catalogues",
-        "schedule": 86400.0,
-        "options": {"expires": 3600},
-    },
     "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 

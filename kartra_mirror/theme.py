@@ -51,6 +51,10 @@ UNFOLD: dict[str, Any] = {
                     },
                     _link("Requested changes", "pending_actions", "leads", "leadchange"),
                     _link("Timeline", "history", "leads", "activity"),
+                    {
+                        "title": "Changed in Kartra", "icon": "sync_problem",
+                        "link": reverse_lazy("admin:leads_activity_without_us"), "permission": _may("leads.view_activity"),
+                    },
                     _link("Imports", "upload_file", "leads", "import"),
                 ],
             },

@@ -1,6 +1,7 @@
 """Steers runs: starts, pauses, resumes, cancels, ends them."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -116,7 +117,12 @@ def note_outcome(run_id: int, status: str, code: str, message: str) -> None:
 
 def skip_gone(lead: Lead) -> int:
     """Close the waiting changes of a lead that is deleted in Kartra. How many there were."""
-    waiting = LeadChange.objects.filter(lead=lead, status=ChangeStatus.WAITING)
+    return skip_all_gone([lead.pk])
+
+
+def skip_all_gone(lead_ids: Sequence[int]) -> int:
+    """The same for about a thousand leads at once."""
+    waiting = LeadChange.objects.filter(lead__in=lead_ids, status=ChangeStatus.WAITING)
     runs = set(waiting.exclude(run=None).values_list("run_id", flat=True))
     closed = waiting.update(status=ChangeStatus.SKIPPED, reason=Reason.GONE, settled_at=timezone.now())
     for run_id in runs:

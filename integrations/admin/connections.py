@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from integrations import calls, catalogue_reads, custom_fields, receipts, switch
-from integrations.admin import console
+from integrations.admin import console, gone
 from integrations.checking import check, validate_api_url
 from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
 from integrations.kartra.errors import KartraError
@@ -150,6 +150,7 @@ class ConnectionAdmin(ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("console/", view(console.page), name="integrations_connection_console"),
+            path("<int:pk>/gone/", view(self.gone_view), name="integrations_connection_gone"),
             path("<int:pk>/do/<slug:what>/", view(self.do_view), name="integrations_connection_do"),
             *super().get_urls(),
         ]
@@ -168,6 +169,9 @@ class ConnectionAdmin(ModelAdmin):
             else [],
         }
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def gone_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return gone.page(request, pk, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
         """Check, read the catalogue, or switch sending (which asks why first). Only a POST does anything."""

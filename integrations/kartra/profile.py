@@ -83,13 +83,21 @@ def profile_of(raw: Mapping[str, Any]) -> LeadProfile:
     return LeadProfile(
         id=ident(raw.get("id")),
         fields={key: text(raw[key]) for key in SCALARS if key in raw and not isinstance(raw[key], dict | list)},
-        custom_fields=_custom_fields(raw["custom_fields"]) if "custom_fields" in raw else None,
-        tags=_tags(raw["tags"]) if "tags" in raw else None,
-        lists=_lists(raw["lists"]) if "lists" in raw else None,
-        sequences=_sequences(raw["sequences"]) if "sequences" in raw else None,
-        memberships=_memberships(raw["memberships"]) if "memberships" in raw else None,
+        custom_fields=_custom_fields(raw["custom_fields"]) if _told(raw, "custom_fields") else None,
+        tags=_tags(raw["tags"]) if _told(raw, "tags") else None,
+        lists=_lists(raw["lists"]) if _told(raw, "lists") else None,
+        sequences=_sequences(raw["sequences"]) if _told(raw, "sequences") else None,
+        memberships=_memberships(raw["memberships"]) if _told(raw, "memberships") else None,
         extra={str(key)[:200]: value for key, value in raw.items() if key not in known},
     )
+
+
+def _told(raw: Mapping[str, Any], key: str) -> bool:
+    """Whether a relation was told: a list, an object, JSON of one, or one of the texts for none. A text that cannot be read
+    is not "none": nothing may be taken from a lead because of it."""
+    if key not in raw:
+        return False
+    return isinstance(decoded(raw[key]), list | dict) or not text(raw[key]).strip()
 
 
 def _named(entry: Any, *keys: str) -> str:

@@ -75,6 +75,10 @@ class Connection(models.Model):
     check_result = models.TextField(blank=True, default="")
     catalogue_read_at = models.DateTimeField(null=True, blank=True)
     catalogue_due = models.BooleanField(default=False, help_text="Kartra refused a name that our catalogue has.")
+    reads_stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Nothing is read by itself until a person decides."
+    )
+    reads_stopped_why = models.TextField(blank=True, default="")
     refused_commands = models.JSONField(
         default=dict, blank=True, help_text='Commands this app may not use: {"assign_tag": {"since": …, "words": …}}.'
     )

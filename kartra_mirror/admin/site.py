@@ -75,8 +75,8 @@ class MirrorAdminSite(UnfoldAdminSite):
 
 
 def bands() -> list[dict[str, str]]:
-    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped. One query."""
-    from integrations import switch
+    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
+    from integrations import gone, switch
     from integrations.models import Connection, Sending
 
     found: list[dict[str, str]] = []
@@ -91,6 +91,9 @@ def bands() -> list[dict[str, str]]:
         if why := switch.why_not_sending(connection):
             level = "stopped" if connection.sending == Sending.STOPPED else "held"
             found.append({"level": level, "words": why})
+        if why := gone.question(connection):
+            url = reverse("admin:integrations_connection_gone", args=[connection.pk])
+            found.append({"level": "held", "words": f"{connection.name}: {why}", "url": url, "link": "Look and decide"})
         if why := switch.why_commands_wait(connection):
             found.append({"level": "held", "words": why})
     return found

@@ -1,8 +1,12 @@
 """The timeline over all leads."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.urls import URLPattern, path
 
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
+from leads.admin import drift
 from leads.models import Activity
 
 
@@ -13,6 +17,13 @@ class ActivityAdmin(ReadOnlyAdmin):
     search_fields = ["=lead__kartra_id", "kind"]
     list_select_related = ["lead", "account"]
     fields = ["lead", "kind", "at", "between_from", "source", "details", "cause", "change"]
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.without_us_view)
+        return [path("without-us/", page, name="leads_activity_without_us"), *super().get_urls()]
+
+    def without_us_view(self, request: Any) -> Any:
+        return drift.page(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
     @admin.display(description="what", ordering="kind")
     def what(self, activity: Activity) -> str:

@@ -6,7 +6,7 @@ from django.utils.text import capfirst
 
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import kinds
-from leads.models import LeadChange
+from leads.models import ChangeStatus, LeadChange, RunState
 from leads.words import STATUS_WORDS
 
 
@@ -27,9 +27,9 @@ class LeadChangeAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     search_fields = ["=lead__kartra_id", "lead__email", "family"]
     list_select_related = ["lead", "requested_by", "run", "account"]
-    readonly_fields = ["what", "became", "evidence"]
+    readonly_fields = ["what", "became", "waits_for", "evidence"]
     fields = [
-        "what", "lead", "became", "reason", "code", "message", "run", "requested_by", "why", "requested_at", "settled_at",
+        "what", "lead", "became", "waits_for", "reason", "code", "message", "run", "requested_by", "why", "requested_at", "settled_at",
         "evidence",
     ]  # fmt: skip
 
@@ -47,6 +47,18 @@ class LeadChangeAdmin(ReadOnlyAdmin):
     @admin.display(description="Kartra's words")
     def kartras_words(self, change: LeadChange) -> str:
         return f"{change.message} ({change.code})" if change.code else change.message
+
+    @admin.display(description="waits for")
+    def waits_for(self, change: LeadChange) -> str:
+        """What holds a queued change back."""
+        holder = change.held_by()
+        if change.run and change.run.state == RunState.PAUSED:
+            return f"bulk action {change.run_id} is paused"
+        if holder is None:
+            return "—"
+        if holder.run and holder.run.state == RunState.PAUSED and holder.status == ChangeStatus.WAITING:
+            return f"held by bulk action {holder.run_id} ({holder.run}), which is paused"
+        return f"held by an earlier request that is {STATUS_WORDS[holder.status]}: {holder}"
 
     @admin.display(description="what was seen")
     def evidence(self, change: LeadChange) -> str:

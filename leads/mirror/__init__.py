@@ -18,13 +18,26 @@ from leads.mirror.facts import (
     Taken,
     TransactionFact,
 )
-from leads.mirror.leads import compare, find, mark_absent, mark_all_dirty, mark_dirty, mark_gone, take
+from leads.mirror.leads import compare, find, take
+from leads.mirror.marks import (
+    GONE_AGAIN,
+    lift_gone,
+    mark_absent,
+    mark_all_dirty,
+    mark_dirty,
+    mark_gone,
+    mark_many_gone,
+    mark_moved,
+    mark_orders_read,
+    put_off,
+)
 from leads.mirror.money import note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
 from leads.mirror.ties import set_list, set_sequence, set_tag
 
 __all__ = [
     "BOOKED",
     "FIELDS",
+    "GONE_AGAIN",
     "CustomFieldFact",
     "Difference",
     "LeadFacts",
@@ -41,12 +54,17 @@ __all__ = [
     "end_booking",
     "expect",
     "find",
+    "lift_gone",
     "mark_absent",
     "mark_all_dirty",
     "mark_dirty",
     "mark_gone",
+    "mark_many_gone",
+    "mark_moved",
+    "mark_orders_read",
     "note_plan_edit",
     "note_refund",
+    "put_off",
     "set_booking",
     "set_catalogue",
     "set_custom_fields",

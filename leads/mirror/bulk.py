@@ -14,11 +14,11 @@ from django.db.models import Q
 
 from leads import forgetting
 from leads.inserting import insert_new
+from leads.mirror import drift
 from leads.mirror.catalogue import things
 from leads.mirror.facts import Difference
 from leads.models import (
     Account,
-    Activity,
     Lead,
     LeadEmail,
     LeadTag,
@@ -28,6 +28,7 @@ from leads.models import (
     Tag,
     normal_email,
 )
+from leads.shielding import split
 
 
 @dataclass(frozen=True)
@@ -159,21 +160,24 @@ def _set(lead: Lead, row: Row) -> list[Difference]:
     lead.email_key = normal_email(lead.email)
     for name, value in row.fields.items():
         was = getattr(lead, name)
-        if was != value and not (isinstance(was, str) and was.strip() == value):
+        if was != value and not _same(was, value):
             differences.append(Difference(name, was, value))
             setattr(lead, name, value)
     for identifier, value in row.custom_values.items():
         was = lead.custom_values.get(identifier)
-        if was != value and not (isinstance(was, str) and was.strip() == value) and _texts(was) != _texts(value):
+        if was != value and not _same(was, value):
             if was or value:
-                differences.append(Difference(f"custom.{identifier}", was, value))
+                differences.append(Difference(f"custom.{identifier}", "" if was is None else was, value))
             lead.custom_values = {**lead.custom_values, identifier: value}
     return differences
 
 
-def _texts(value: Any) -> Any:
-    """The texts of chosen options; an export does not tell their ids."""
-    return [option[1] for option in value] if isinstance(value, list) else value
+def _same(was: Any, value: Any) -> bool:
+    """Not otherwise: white space around a text, and chosen options told by their texts alone, as exports do."""
+    if isinstance(was, list):
+        told = [option[1] for option in value] if isinstance(value, list) else list(split(value))
+        return [option[1] for option in was] == told
+    return isinstance(was, str) and was.strip() == value
 
 
 def _ties(known: list[_Known]) -> dict[tuple[int, str, str], bool]:
@@ -210,18 +214,15 @@ def _write(account: Account, new: list[tuple[Lead, Row]], known: list[_Known], a
     pairs = [*new, *((each.lead, each.row) for each in known)]
     _add_tags(account, pairs, at, source)
     _add_lists(account, pairs, at, source)
-    Activity.objects.bulk_create(
+    drift.tell(
         [
-            Activity(
-                account=account, lead=each.lead, kind="changed_in_kartra", at=at, between_from=each.lead.read_at,
-                source=source, details=difference.as_details(),
-            )
+            (each.lead, [difference for difference in each.differences if difference.field != "kartra_id"])
             for each in otherwise
-            if each.lead.read_at is not None
-            for difference in each.differences
+            if each.lead.read_at is not None  # of a lead that was never read nothing was known for certain
         ],
-        batch_size=500,
-    )  # fmt: skip
+        source=source,
+        at=at,
+    )
 
 
 def _update(leads: list[Lead], columns: Iterable[str]) -> None:

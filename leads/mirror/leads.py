@@ -1,15 +1,14 @@
-"""Leads themselves: found, taken in, folded, marked."""
+"""Leads themselves: found, taken in, folded, compared."""
 
 import datetime as dt
-from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from leads import forgetting
+from leads.mirror import drift
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
-from leads.mirror.ties import set_ties
-from leads.models import Account, Activity, GoneReason, Lead, LeadEmail, Source, normal_email
+from leads.mirror.ties import differing_ties, log, set_ties
+from leads.models import Account, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 
 
@@ -44,29 +43,44 @@ def take(
     """Write facts about one lead, making the row if it is new to us.
 
     `read_began_at` is given for a `get_lead`: the facts are then all there is, `read_at` is set and dirt older than the
-    read is cleared; facts of a read begun before the last one applied are dropped. `lead` is the row that was asked
-    about. Raises ValueError if the facts name nobody, and LeftOut for a person who asked to be forgotten.
+    read is cleared; facts of a read begun before the last one applied, or before the lead was found deleted, are dropped.
+    `lead` is the row that was asked about. Raises ValueError if the facts name nobody, and LeftOut for a person who asked to
+    be forgotten.
     """
     with transaction.atomic():
-        lead = _row_for(account, facts, lead, source)
+        lead = _row_for(account, facts, _locked(lead), source)
         created = lead.pk is None
         known_before = not created and lead.read_at is not None
         if read_began_at is not None and lead.read_at is not None and lead.read_at > read_began_at:
             return Taken(lead, False, ())
+        if read_began_at is not None and lead.gone_at is not None and lead.gone_at > read_began_at:
+            return Taken(lead, False, ())  # it was found deleted after this read began
         since = lead.read_at
         differences = _set_fields(lead, facts)
+        back = lead.gone_at is not None
         if lead.gone_at or lead.absent_at:
-            lead.gone_at, lead.gone_reason, lead.absent_at = None, "", None
+            lead.gone_at, lead.gone_reason, lead.absent_at, lead.read_not_before = None, "", None, None
+        if any(difference.field == "email" for difference in differences):
+            lead.read_not_before = None
+        if back and read_began_at is None:
+            lead.dirty_at = lead.dirty_at or at  # a message may be late: a read must say so too
         if read_began_at is not None:
-            lead.read_at = read_began_at
+            lead.read_at, lead.read_not_before = read_began_at, None
             if lead.dirty_at and lead.dirty_at <= read_began_at:
                 lead.dirty_at = None
         lead.save()
         keep_address(lead, at)
         differences += set_ties(lead, facts, source=source, at=at, after=since)
+        if back:
+            log(lead, "back", {}, source, at, None, cause)
         if known_before:
-            _tell(lead, "changed_in_kartra", differences, source=source, at=at, since=since, cause=cause)
+            drift.tell([(lead, differences)], source=source, at=at, since=since, cause=cause)
         return Taken(lead, created, tuple(differences))
+
+
+def _locked(lead: Lead | None) -> Lead | None:
+    """The row as it is now, locked: what was asked about was loaded before the call, and others have written since."""
+    return Lead.objects.select_for_update().filter(pk=lead.pk).first() if lead is not None else None
 
 
 def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Source) -> Lead:
@@ -74,7 +88,7 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
         raise ValueError("The facts name neither an id nor an email address.")
     lead = asked
     if facts.kartra_id and (asked is None or asked.kartra_id != facts.kartra_id):
-        lead = find(account, kartra_id=facts.kartra_id, email=facts.email)
+        lead = _locked(find(account, kartra_id=facts.kartra_id, email=facts.email))
         if asked is not None and asked.kartra_id is None:
             # We knew this person by address alone. If the id is known on another row, the two are one person.
             if lead is not None and lead.pk != asked.pk:
@@ -82,7 +96,7 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
             else:
                 lead = asked
     elif lead is None:
-        lead = find(account, kartra_id=facts.kartra_id, email=facts.email)
+        lead = _locked(find(account, kartra_id=facts.kartra_id, email=facts.email))
     if lead is None:
         forgetting.check(account, kartra_id=facts.kartra_id, email=facts.email)
         lead = Lead(account=account, known_from=source)
@@ -149,60 +163,10 @@ def keep_address(lead: Lead, at: dt.datetime) -> None:
     LeadEmail.objects.create(lead=lead, email=lead.email, email_key=key, since=at)
 
 
-def _tell(
-    lead: Lead,
-    kind: str,
-    differences: Iterable[Difference],
-    *,
-    source: Source,
-    at: dt.datetime,
-    since: dt.datetime | None,
-    cause: str,
-) -> None:
-    Activity.objects.bulk_create(
-        Activity(
-            account_id=lead.account_id, lead=lead, kind=kind, at=at, between_from=since, source=source,
-            details=difference.as_details(), cause=cause,
-        )
-        for difference in differences
-    )  # fmt: skip
-
-
-def mark_dirty(lead: Lead, at: dt.datetime) -> None:
-    """The lead is to be read again soon. The oldest dirt stands."""
-    Lead.objects.filter(pk=lead.pk, dirty_at=None).update(dirty_at=at)
-
-
-def mark_all_dirty(leads: QuerySet[Lead], at: dt.datetime) -> int:
-    """These leads are to be read again soon, ahead of those that are only old. How many there are."""
-    leads.filter(dirty_at=None, gone_at=None).update(dirty_at=at, absent_at=None)
-    return leads.filter(gone_at=None).count()
-
-
-def mark_gone(lead: Lead, reason: GoneReason, at: dt.datetime, *, source: Source, cause: str = "") -> bool:
-    """Kartra says that this lead is deleted. Nothing is removed; its queued changes are the caller's to skip."""
-    changed = Lead.objects.filter(pk=lead.pk, gone_at=None).update(gone_at=at, gone_reason=reason, dirty_at=None)
-    if changed:
-        Activity.objects.create(
-            account_id=lead.account_id, lead=lead, kind="gone", at=at, between_from=lead.read_at, source=source,
-            details={"reason": reason}, cause=cause,
-        )  # fmt: skip
-        lead.refresh_from_db(fields=["gone_at", "gone_reason", "dirty_at"])
-    return bool(changed)
-
-
-def mark_absent(lead: Lead, at: dt.datetime) -> None:
-    """A read of its address found no lead: the address moved, or was never there."""
-    Lead.objects.filter(pk=lead.pk).update(absent_at=at, dirty_at=None)
-
-
 def compare(lead: Lead | None, facts: LeadFacts) -> list[Difference]:
     """How the mirror and what was read differ. Writes nothing."""
     if lead is None:
         return [Difference("lead", None, facts.kartra_id)]
-    with transaction.atomic():
-        fresh = Lead.objects.get(pk=lead.pk)
-        differences = _set_fields(fresh, facts)
-        differences += set_ties(fresh, facts, source=Source.REFRESH, at=fresh.known_since)
-        transaction.set_rollback(True)
-    return differences
+    fresh = Lead.objects.get(pk=lead.pk)
+    gone = [Difference("deleted", True, False)] if fresh.gone_at else []
+    return [*gone, *_set_fields(fresh, facts), *differing_ties(fresh, facts)]

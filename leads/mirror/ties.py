@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -135,123 +136,133 @@ def set_sequence(
     return True
 
 
+@dataclass(frozen=True)
+class Telling:
+    """Who told a lead's ties and when; `after`: when the lead was read before. `write` false: only say what differs."""
+
+    source: Source
+    at: dt.datetime
+    after: dt.datetime | None = None
+    write: bool = True
+
+    def on(self, row: Any, **values: Any) -> Any:
+        """The row with these values, told so."""
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.since, row.source, row.change, row.after = self.at, self.source, None, self.after
+        return row
+
+    def save(self, *rows: Any) -> None:
+        if self.write:
+            for row in rows:
+                row.save()
+
+
 def set_ties(
     lead: Lead, facts: LeadFacts, *, source: Source, at: dt.datetime, after: dt.datetime | None = None
 ) -> list[Difference]:
     """Make the lead's ties equal to what was told, kind by kind; what was not told is left alone. `after`: when the lead
     was read before."""
+    return _ties(lead, facts, Telling(source, at, after))
+
+
+def differing_ties(lead: Lead, facts: LeadFacts) -> list[Difference]:
+    """What `set_ties` would change. Writes nothing."""
+    return _ties(lead, facts, Telling(Source.REFRESH, lead.known_since, write=False))
+
+
+def _ties(lead: Lead, facts: LeadFacts, telling: Telling) -> list[Difference]:
     differences: list[Difference] = []
     if facts.tags is not None:
-        differences += _set_tags(lead, facts.tags, source=source, at=at, after=after)
+        differences += _set_tags(lead, facts.tags, telling)
     if facts.lists is not None:
-        differences += _set_lists(lead, facts.lists, source=source, at=at, after=after)
+        differences += _set_lists(lead, facts.lists, telling)
     if facts.sequences is not None:
-        differences += _set_sequences(lead, facts.sequences, source=source, at=at, after=after)
+        differences += _set_sequences(lead, facts.sequences, telling)
     if facts.memberships is not None:
-        differences += _set_memberships(lead, facts.memberships, source=source, at=at, after=after)
+        differences += _set_memberships(lead, facts.memberships, telling)
     return differences
 
 
-def _set_tags(
-    lead: Lead, told: Iterable[str], *, source: Source, at: dt.datetime, after: dt.datetime | None
-) -> list[Difference]:
+def _set_tags(lead: Lead, told: Iterable[str], telling: Telling) -> list[Difference]:
     had = dict(LeadTag.objects.filter(lead=lead).values_list("tag__name", "pk"))
     wanted = set(told)
     new = sorted(wanted - set(had))
     lost = sorted(set(had) - wanted)
-    tags = things(Tag, lead.account, new)
-    LeadTag.objects.bulk_create(
-        [LeadTag(lead=lead, tag=tags[name], since=at, source=source, after=after) for name in new],
-        ignore_conflicts=True,
-    )
-    if lost:
+    if telling.write and new:
+        tags = things(Tag, lead.account, new)
+        LeadTag.objects.bulk_create(
+            [telling.on(LeadTag(lead=lead, tag=tags[name])) for name in new], ignore_conflicts=True
+        )
+    if telling.write and lost:
         LeadTag.objects.filter(pk__in=[had[name] for name in lost]).delete()
     return [Difference(f"tag {n}", False, True) for n in new] + [Difference(f"tag {n}", True, False) for n in lost]
 
 
-def _set_lists(
-    lead: Lead, told: Mapping[str, bool], *, source: Source, at: dt.datetime, after: dt.datetime | None
-) -> list[Difference]:
+def _set_lists(lead: Lead, told: Mapping[str, bool], telling: Telling) -> list[Difference]:
     had = {row.mailing_list.name: row for row in lead.listsubscriptions.select_related("mailing_list")}
     differences: list[Difference] = []
-    lists = things(MailingList, lead.account, [name for name in told if name not in had])
-    for name, active in told.items():
-        row = had.get(name)
-        if row is None:
-            ListSubscription.objects.create(
-                lead=lead, mailing_list=lists[name], active=active, since=at, source=source, after=after
-            )
-            if active:
-                differences.append(Difference(f"list {name}", False, True))
-        elif row.active != active:
-            row.active, row.since, row.source, row.change, row.after = active, at, source, None, after
-            row.save()
-            differences.append(Difference(f"list {name}", not active, active))
+    new = [name for name in told if name not in had]
+    lists = things(MailingList, lead.account, new) if telling.write and new else {}
+    for name in new:
+        telling.save(telling.on(ListSubscription(lead=lead, mailing_list=lists.get(name)), active=told[name]))
+        if told[name]:
+            differences.append(Difference(f"list {name}", False, True))
     for name, row in had.items():
-        if name not in told and row.active:
-            row.active, row.since, row.source, row.change, row.after = False, at, source, None, after
-            row.save()
-            differences.append(Difference(f"list {name}", True, False))
+        active = told.get(name, False)
+        if row.active != active:
+            telling.save(telling.on(row, active=active))
+            differences.append(Difference(f"list {name}", not active, active))
     return differences
 
 
-def _set_sequences(
-    lead: Lead, told: Mapping[str, tuple[str, str]], *, source: Source, at: dt.datetime, after: dt.datetime | None
-) -> list[Difference]:
+def _set_sequences(lead: Lead, told: Mapping[str, tuple[str, str]], telling: Telling) -> list[Difference]:
     had = {row.sequence.name: row for row in lead.sequenceenrollments.select_related("sequence")}
     differences: list[Difference] = []
-    sequences = things(KartraSequence, lead.account, [name for name in told if name not in had])
+    new = [name for name in told if name not in had]
+    sequences = things(KartraSequence, lead.account, new) if telling.write and new else {}
     for name, (step, status) in told.items():
-        row = had.get(name)
-        if row is None:
-            SequenceEnrollment.objects.create(
-                lead=lead, sequence=sequences[name], step=step, status=status, since=at, source=source, after=after
-            )
-            differences.append(Difference(f"sequence {name}", None, f"step {step}, {status}"))
-        elif (row.step, row.status) != (step, status):
-            differences.append(
-                Difference(f"sequence {name}", f"step {row.step}, {row.status}", f"step {step}, {status}")
-            )
-            row.step, row.status, row.since, row.source, row.change, row.after = step, status, at, source, None, after
-            row.save()
+        row = had.get(name) or SequenceEnrollment(lead=lead, sequence=sequences.get(name))
+        if name in had and (row.step, row.status) == (step, status):
+            continue
+        was = f"step {row.step}, {row.status}" if name in had else None
+        differences.append(Difference(f"sequence {name}", was, f"step {step}, {status}"))
+        telling.save(telling.on(row, step=step, status=status))
     for name in sorted(set(had) - set(told)):
         differences.append(Difference(f"sequence {name}", f"step {had[name].step}, {had[name].status}", None))
-        had[name].delete()
+        if telling.write:
+            had[name].delete()
     return differences
 
 
-def _set_memberships(
-    lead: Lead, told: Sequence[MembershipFact], *, source: Source, at: dt.datetime, after: dt.datetime | None
-) -> list[Difference]:
+def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Telling) -> list[Difference]:
     had = {
         (row.level.membership.name, row.level.name): row
         for row in lead.membershipgrants.select_related("level__membership")
     }
+    facts: dict[tuple[str, str], MembershipFact] = {}
+    for fact in told:  # a level told twice is open if either says so
+        key = (fact.membership or fact.membership_id, fact.level or fact.level_id or NO_LEVEL)
+        if key not in facts or fact.active:
+            facts[key] = fact
     differences: list[Difference] = []
-    seen = set()
-    for fact in told:
-        key = (fact.membership, fact.level)
-        seen.add(key)
+    for key in {**facts, **had}:
+        active = facts[key].active if key in facts else False
         row = had.get(key)
-        label = f"membership {fact.membership}: {fact.level}"
-        if row is None:
-            membership = thing(Membership, lead.account_id, fact.membership or fact.membership_id)
-            level, _ = MembershipLevel.objects.get_or_create(
-                membership=membership,
-                name=fact.level or fact.level_id or "(no level)",
-                defaults={"kartra_id": fact.level_id},
-            )
-            MembershipGrant.objects.get_or_create(
-                lead=lead, level=level, defaults={"active": fact.active, "since": at, "source": source, "after": after}
-            )
-            differences.append(Difference(label, None, fact.active))
-        elif row.active != fact.active:
-            row.active, row.since, row.source, row.change, row.after = fact.active, at, source, None, after
-            row.save()
-            differences.append(Difference(label, not fact.active, fact.active))
-    for key in sorted(set(had) - seen):
-        if had[key].active:
-            had[key].active, had[key].since, had[key].source = False, at, source
-            had[key].save()
-            differences.append(Difference(f"membership {key[0]}: {key[1]}", True, False))
+        if row is not None and row.active == active:
+            continue
+        differences.append(Difference(f"membership {key[0]}: {key[1]}", row.active if row else None, active))
+        if telling.write:
+            row = row or MembershipGrant(lead=lead, level=_level(lead, key, facts[key].level_id))
+            telling.save(telling.on(row, active=active))
     return differences
+
+
+NO_LEVEL = "(no level)"
+
+
+def _level(lead: Lead, key: tuple[str, str], kartra_id: str) -> MembershipLevel:
+    membership = thing(Membership, lead.account_id, key[0])
+    return MembershipLevel.objects.get_or_create(membership=membership, name=key[1], defaults={"kartra_id": kartra_id})[
+        0
+    ]

@@ -2,9 +2,12 @@
 
 import contextlib
 import datetime as dt
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
+from django.db.models import Case, Count, F, Value, When
+from django.db.models.fields.json import KT
+from django.db.models.functions import Concat, TruncDate
 
 from leads.models.account import Account
 from leads.models.lead import Lead
@@ -19,6 +22,35 @@ class Source(models.TextChoices):
     IPN = "ipn", "payment message from Kartra"
     REFRESH = "refresh", "read from Kartra"
     IMPORT = "import", "import"
+
+
+TIES = {
+    "tag": ("tag_assigned", "tag_removed"),
+    "list": ("list_joined", "list_left"),
+    "sequence": ("sequence_entered", "sequence_left"),
+}
+"""What the timeline calls the coming and going of a tie that a message told."""
+ALONE = {"gone": "deleted in Kartra", "back": "back in Kartra", "address_moved": "no longer at the address we know"}
+
+
+class ActivityQuerySet(models.QuerySet["Activity"]):
+    def without_us(self) -> Self:
+        """What changed in Kartra without a change of ours, found by a read or an export or told by a message. `what` is the
+        field, or the thing: "city", "tag VIP"."""
+        named = [When(kind="changed_in_kartra", then=KT("details__field"))]
+        named += [
+            When(kind__in=kinds, then=Concat(Value(f"{noun} "), KT(f"details__{noun}"))) for noun, kinds in TIES.items()
+        ]
+        named += [When(kind=kind, then=Value(words)) for kind, words in ALONE.items()]
+        kinds = ["changed_in_kartra", *ALONE, *(kind for pair in TIES.values() for kind in pair)]
+        told = self.filter(kind__in=kinds, change=None).exclude(source__in=[Source.PUSH, Source.STAFF])
+        return told.annotate(what=Case(*named, default=F("kind"), output_field=models.CharField()))
+
+    def by_field_and_day(self, since: dt.datetime) -> Any:
+        """Of `without_us`: [{"day", "what", "changes", "leads"}], the last day first, the most on top."""
+        days = self.filter(at__gte=since).annotate(day=TruncDate("at")).order_by().values("day", "what")
+        counted = days.annotate(changes=Count("pk"), leads=Count("lead", distinct=True))
+        return counted.order_by("-day", "-changes", "what")
 
 
 class Activity(models.Model):
@@ -40,6 +72,8 @@ class Activity(models.Model):
         "leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="activities"
     )
 
+    objects = ActivityQuerySet.as_manager()
+
     class Meta:
         ordering = ["-at", "-pk"]
         verbose_name_plural = "activity"
@@ -57,9 +91,9 @@ class Activity(models.Model):
         details = self.details if isinstance(self.details, dict) else {}
         if "field" in details:
             name = str(details["field"]).removeprefix("custom.").replace("_", " ")
-            return f"{name}: {_plain(details.get('was'))} → {_plain(details.get('is'))}"
+            return f"{name}: {shown(details.get('was'))} → {shown(details.get('is'))}"
         told = ", ".join(filter(None, (self._detail(name, value) for name, value in details.items())))
-        kind = self.kind.replace("_", " ")
+        kind = ALONE.get(self.kind, self.kind.replace("_", " "))
         return f"{kind}: {told}" if told else kind
 
     def _detail(self, name: str, value: Any) -> str:
@@ -75,9 +109,29 @@ class Activity(models.Model):
                 return self.account.time_of_kartra(dt.datetime.fromisoformat(str(value)))
         return str(value)
 
+    @property
+    def was(self) -> str:
+        """Of a change in Kartra: what it was before."""
+        if self.kind in COMING_AND_GOING:
+            return shown(self.kind not in COMING)
+        return shown(self.details.get("was"))
 
-def _plain(value: Any) -> str:
-    """A field's value in words; chosen options ([[id, words], …]) by their words."""
+    @property
+    def is_now(self) -> str:
+        """Of a change in Kartra: what it is now."""
+        if self.kind in COMING_AND_GOING:
+            return shown(self.kind in COMING)
+        return shown(self.details.get("is"))
+
+
+COMING = frozenset(pair[0] for pair in TIES.values())
+COMING_AND_GOING = frozenset(kind for pair in TIES.values() for kind in pair)
+
+
+def shown(value: Any) -> str:
+    """A value of the timeline for people: yes and no, the texts of chosen options, a dash for none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         value = ", ".join(str(each[-1]) if isinstance(each, list) and each else str(each) for each in value)
-    return "—" if value in ("", None) else str(value)
+    return "—" if value is None or value == "" else str(value)

@@ -187,6 +187,17 @@ class LeadChange(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("admin:leads_leadchange_change", args=[self.pk])
 
+    def held_by(self) -> "LeadChange | None":
+        """The first earlier open change of this one's family, or the lead's creation, that it waits for and that does not
+        simply go out before it: unclear, undecided, or of a run that stands still."""
+        if self.status != ChangeStatus.WAITING:
+            return None
+        earlier = LeadChange.objects.filter(
+            Q(family=self.family) | Q(kind="create_lead"), lead=self.lead_id, pk__lt=self.pk, status__in=OPEN
+        )
+        held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
+        return held.select_related("run").order_by("pk").first()
+
     @property
     def is_open(self) -> bool:
         return self.status in OPEN

@@ -95,6 +95,15 @@ class Lead(models.Model):
     read_at = models.DateTimeField("as of", null=True, blank=True, help_text="When Kartra last told all of it.")
     dirty_at = models.DateTimeField("update due since", null=True, blank=True)
     absent_at = models.DateTimeField(null=True, blank=True, help_text="A read of this address found no lead.")
+    read_not_before = models.DateTimeField(
+        null=True, blank=True, help_text="Not read again sooner: it is being read now, or a read of it came to nothing."
+    )
+    orders_read_at = models.DateTimeField(
+        "transactions as of",
+        null=True,
+        blank=True,
+        help_text="When Kartra last told its transactions and subscriptions.",
+    )
     gone_at = models.DateTimeField("deleted in Kartra", null=True, blank=True)
     gone_reason = models.CharField(max_length=12, choices=GoneReason, blank=True, default="")
 
@@ -124,6 +133,7 @@ class Lead(models.Model):
             models.Index(fields=["account", "score"], name="leads_lead_score"),
             models.Index(fields=["account", "country"], name="leads_lead_country"),
             models.Index(fields=["account", "read_at"], name="leads_lead_read"),
+            models.Index(fields=["account", "orders_read_at"], name="leads_lead_orders_read"),
             models.Index(fields=["account", "dirty_at"], condition=Q(dirty_at__isnull=False), name="leads_lead_dirty"),
             models.Index(fields=["account", "gone_at"], condition=Q(gone_at__isnull=False), name="leads_lead_gone"),
         ]

@@ -150,7 +150,7 @@ def test_one_part_of_the_catalogue_that_fails_does_not_lose_the_others(sandbox, 
     found = catalogue_reads.read(connection)
     assert list(found.problems) == ["lists"]
     assert found.counts["custom fields"] == 5
-    catalogue_reads.read_all()
+    catalogue_reads.read_due(connection)
 
 
 def test_read_that_fails_is_no_evidence_for_the_verifier(sandbox, connection):

@@ -125,7 +125,7 @@ def test_sweep_rings_for_whatever_is_due(sandbox, connection, rings):
 
     tasks.sweep()
 
-    assert {name for name, _ in rings} == {"push_changes", "refresh_leads"}
+    assert {name for name, _ in rings} == {"push_changes", "refresh_leads", "read_catalogue"}
     assert Heartbeat.objects.filter(name="sweep").exists()
 
 
@@ -138,7 +138,7 @@ def test_tasks_do_the_work_they_are_named_for(sandbox, connection, rings):
     changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
     for task, args in (
         (tasks.push_changes, [connection.pk]), (tasks.push_verify, [connection.pk]), (tasks.refresh_leads, [connection.pk]),
-        (tasks.apply_deliveries, []), (tasks.read_catalogues, []), (tasks.prune, []), (tasks.push_changes, [999_999]),
+        (tasks.apply_deliveries, []), (tasks.prune, []), (tasks.push_changes, [999_999]),
     ):  # fmt: skip
         task(*args)
     assert LeadChange.objects.get().status == "accepted"

@@ -5,16 +5,18 @@ import json
 import re
 import sys
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import calls, catalogue_reads, money, refresh
+from integrations import calls, catalogue_reads, gone, money, refresh
+from integrations.comparing import compare_all, differences_of
+from integrations.due import due
 from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named
 from integrations.models import Cause, Connection
-from integrations.translate.profile import facts_of
 from leads import forgetting, mirror
 from leads.models import Lead
 
@@ -34,6 +36,10 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:.2f}"
 
@@ -46,7 +52,11 @@ class Command(BaseCommand):
         parser.add_argument("--catalogue", action="store_true", help="tags, lists, sequences, pages, custom fields")
         parser.add_argument("--lead", action="append", default=[], metavar="EMAIL_OR_ID", help="may be given again")
         parser.add_argument("--check", action="store_true", help="only say whether Kartra has the lead")
-        parser.add_argument("--compare", action="store_true", help="only say how Kartra and our copy differ")
+        parser.add_argument(
+            "--compare",
+            action="store_true",
+            help="only say how Kartra and our copy differ; of --lead, or of all leads that we know",
+        )
         parser.add_argument("--all", action="store_true", help="every lead we know")
         parser.add_argument(
             "--transactions", action="store_true", help="with --lead: its transactions and subscriptions too"
@@ -60,7 +70,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
-        if not (options["catalogue"] or options["lead"] or options["all"] or options["transaction"]):
+        everything = options["all"] or (options["compare"] and not options["lead"])
+        if not (options["catalogue"] or options["lead"] or everything or options["transaction"]):
             words = "Say what to read: --catalogue, --lead EMAIL_OR_ID, --transaction ID or --all."
             raise CommandError(words, returncode=2)
         if options["transactions"] and not options["lead"]:
@@ -72,15 +83,17 @@ class Command(BaseCommand):
             facts["leads"] = [self._lead(connection, text, options) for text in options["lead"]]
             if options["transaction"]:
                 facts["transaction"] = self._transaction(connection, options)
-            if options["all"]:
+            if everything and options["compare"]:
+                facts["compared"] = self._compare(connection, options)
+            elif everything:
                 facts["read"] = self._all(connection, options)
         except KartraError as error:
             raise CommandError(calls.in_words(error)) from None
         if options["json"]:
             self.stdout.write(json.dumps(facts))
-        gone = [each["lead"] for each in facts["leads"] if each["gone"]]
-        if gone:
-            raise CommandError(f"Deleted in Kartra: lead {', '.join(gone)}. Nothing more is sent for it.")
+        deleted = [each["lead"] for each in facts["leads"] if each["gone"]]
+        if deleted:
+            raise CommandError(f"Deleted in Kartra: lead {', '.join(deleted)}. Nothing more is sent for it.")
         missing = [each["lead"] for each in facts["leads"] if not each["found"]]
         if missing:
             raise CommandError(f"Kartra has no lead {', '.join(missing)}; check the address or id.")
@@ -104,7 +117,7 @@ class Command(BaseCommand):
             except forgetting.LeftOut as problem:
                 problem.note()
                 raise CommandError(str(problem)) from None
-            found, gone, profile = result.found, result.gone, result.profile
+            found, is_gone, profile = result.found, result.gone, result.profile
             differences = [d.as_details() for d in result.taken.differences] if result.taken else []
             note = (
                 ""
@@ -118,18 +131,18 @@ class Command(BaseCommand):
                 email=named.get("email") or (lead.email if lead else ""), cause=Cause.PULL, priority=calls.Priority.PERSON,
                 lead=lead,
             )  # fmt: skip
-            found, gone, profile, note = asked.profile is not None, asked.gone is not None, asked.profile, ""
+            found, is_gone, profile, note = asked.profile is not None, asked.gone is not None, asked.profile, ""
             differences = []
-            if options["compare"] and profile is not None:
-                facts = facts_of(profile, connection.account, authority=True)
-                differences = [d.as_details() for d in mirror.compare(lead, facts)]
+            if options["compare"]:
+                differences = [d.as_details() for d in differences_of(connection, lead, asked)]
         if not options["json"]:
             if found:
                 self.stdout.write(f"Kartra has lead {profile.id if profile else text}.{note}")
-                for each in differences:
-                    self.stdout.write(f"  {each['field']}: {each['was']!r} → {each['is']!r}")
             else:
-                self.stdout.write(f"Kartra has no lead {text}{': it is deleted' if gone else ''}.")
+                self.stdout.write(f"Kartra has no lead {text}{': it is deleted' if is_gone else ''}.")
+            self._print(differences)
+            if options["compare"]:
+                self.stdout.write(plural(len(differences), "difference"))
         money_read = None
         if options["transactions"] and found and not options["check"] and not options["compare"]:
             money_read = self._money(
@@ -139,7 +152,7 @@ class Command(BaseCommand):
             **({"money": money_read} if money_read else {}),
             "lead": text,
             "found": found,
-            "gone": gone,
+            "gone": is_gone,
             "id": profile.id if profile else "",
             "differences": differences,
         }
@@ -188,26 +201,51 @@ class Command(BaseCommand):
             self.stdout.write(f"Kartra has transaction {row.kartra_id}: {told}.")
         return facts
 
-    def _all(self, connection: Connection, options: dict[str, Any]) -> int:
-        age = options["older_than"] or dt.timedelta(0)
-        total = refresh.due(connection, older_than=age).count()
+    def _print(self, differences: list[dict[str, Any]]) -> None:
+        for each in differences:
+            self.stdout.write(f"  {each['field']}: {each['was']!r} → {each['is']!r}")
+
+    def _progress(self, total: int) -> Callable[[int], None]:
         at_terminal = sys.stderr.isatty()
 
         def progress(number: int) -> None:
             if at_terminal and number % 20 == 0:
-                self.stderr.write(f"\r  {done + number:,} of {total:,} leads", ending="")
+                self.stderr.write(f"\r  {number:,} of {total:,} leads", ending="")
 
-        done = 0
-        while done < total:
-            leads = list(refresh.due(connection, older_than=age)[:200])
-            if not leads:
-                break
-            read, stopped = refresh.read_many(connection, leads, cause=Cause.PULL, on_read=progress)
-            done += read
-            if stopped is not None:
-                raise stopped
-            if not read:
-                break
+        return progress
+
+    def _compare(self, connection: Connection, options: dict[str, Any]) -> dict[str, Any]:
+        """How Kartra and our copy differ in all leads that we know. Changes nothing."""
+        total = Lead.objects.filter(account=connection.account_id).count()
+        done = compare_all(connection, on_read=self._progress(total))
         if not options["json"]:
-            self.stdout.write(f"{done:,} of {Lead.objects.filter(account=connection.account_id).count():,} leads read.")
-        return done
+            for named, differences in done.differing:
+                self.stdout.write(f"Lead {named}:")
+                self._print([each.as_details() for each in differences])
+        if done.problem is not None:
+            self.stdout.write(f"{done.compared:,} of {total:,} leads compared.")
+            raise done.problem
+        if not options["json"]:
+            unread = f" {done.unread:,} leads could not be read." if done.unread else ""
+            self.stdout.write(
+                f"{plural(done.compared, 'lead')} compared: {plural(done.differences, 'difference')} "
+                f"in {plural(len(done.differing), 'lead')}.{unread}"
+            )
+        return done.as_facts()
+
+    def _all(self, connection: Connection, options: dict[str, Any]) -> int:
+        age = options["older_than"] or dt.timedelta(0)
+        total = due(connection, older_than=age, gone_too=True).count()
+        done = refresh.read_due(
+            connection, older_than=age, gone_too=True, cause=Cause.PULL, priority=calls.Priority.PERSON,
+            on_read=self._progress(total),
+        )  # fmt: skip
+        if connection.reads_stopped_at is not None:
+            raise CommandError(gone.what_to_do(connection))
+        if done.stopped is not None:
+            raise done.stopped
+        if not options["json"]:
+            failed = f" {done.failed:,} could not be read." if done.failed else ""
+            known = Lead.objects.filter(account=connection.account_id).count()
+            self.stdout.write(f"{done.read:,} of {known:,} leads read.{failed}")
+        return done.read

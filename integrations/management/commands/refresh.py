@@ -1,13 +1,17 @@
-"""Read dirty and old leads, in the foreground."""
+"""Read dirty and old leads, in the foreground; answer the question of a refresh that was stopped."""
 
 import datetime as dt
+import json
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import calls, refresh
+from integrations import calls, gone, refresh
+from integrations.due import due
 from integrations.management.arguments import add_connection, connections_named
 from integrations.management.commands.pull import duration
+from integrations.models import Connection
 
 
 class Command(BaseCommand):
@@ -15,19 +19,52 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_connection(parser)
-        parser.add_argument("--until-fresh", type=duration, default=dt.timedelta(hours=24), metavar="8h")
+        parser.add_argument(
+            "--until-fresh", type=duration, metavar="8h", help="no lead older than that; 0s: read all once"
+        )
+        parser.add_argument(
+            "--gone", choices=["yes", "no"],
+            help="the answer when so many leads were found deleted that reading stopped: yes, mark them as deleted and go "
+            "on; no, take the marks back and read them again",
+        )  # fmt: skip
+        parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        facts: list[dict[str, Any]] = []
         for connection in connections_named(options["connection"]):
-            total = 0
-            while True:
-                leads = list(refresh.due(connection, older_than=options["until_fresh"])[:200])
-                if not leads:
-                    break
-                read, stopped = refresh.read_many(connection, leads)
-                total += read
-                if stopped is not None:
-                    raise CommandError(f"{total:,} leads read, then: {calls.in_words(stopped)}")
-                if not read:
-                    break
-            self.stdout.write(f"{connection.name}: {total:,} leads read.")
+            each: dict[str, Any] = {"connection": connection.name}
+            facts.append(each)
+            if options["gone"]:
+                each.update(self._answer(connection, options["gone"], options["json"]))
+            each.update(self._read(connection, options["until_fresh"], options["json"]))
+        if options["json"]:
+            self.stdout.write(json.dumps(facts))
+
+    def _answer(self, connection: Connection, answer: str, as_json: bool) -> dict[str, Any]:
+        if answer == "yes":
+            number = gone.confirm(connection)
+            words = f"{number:,} more leads are marked as deleted in Kartra."
+        else:
+            number = gone.read_again(connection)
+            words = f"{number:,} leads are not taken for deleted; they are read again."
+        if not as_json:
+            self.stdout.write(f"{connection.name}: {words}")
+        return {"gone": answer, "leads": number}
+
+    def _read(self, connection: Connection, older_than: dt.timedelta | None, as_json: bool) -> dict[str, Any]:
+        total = due(connection, older_than=older_than).count()
+        at_terminal = sys.stderr.isatty()
+
+        def progress(number: int) -> None:
+            if at_terminal and number % 20 == 0:
+                self.stderr.write(f"\r  {number:,} of {total:,} leads", ending="")
+
+        done = refresh.read_due(connection, older_than=older_than, on_read=progress)
+        if connection.reads_stopped_at is not None:
+            raise CommandError(gone.what_to_do(connection))
+        if done.stopped is not None:
+            raise CommandError(f"{done.read:,} leads read, then: {calls.in_words(done.stopped)}")
+        if not as_json:
+            failed = f" {done.failed:,} could not be read and are tried again in 10 minutes." if done.failed else ""
+            self.stdout.write(f"{connection.name}: {done.read:,} leads read.{failed}")
+        return {"read": done.read, "failed": done.failed}

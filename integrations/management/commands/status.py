@@ -54,6 +54,14 @@ class Command(BaseCommand):
             f"{never}; {copy['update_due']:,} update due; "
             f"a full round at this speed takes {in_words(copy['full_round_s'])}. Leads nobody told us of cannot be known."
         )
+        if copy["out_of_reach"]:
+            words = "could not be found at the address we know, or could not be read; they are tried again"
+            self.stdout.write(f"    {copy['out_of_reach']:,} of them {words}")
+        needed = f"{copy['needed_per_second']:g}" if copy["needed_per_second"] else "less than 0.01"
+        kept = f"this needs {needed} reads a second, which the speed allows"
+        self.stdout.write(f"  promised: every lead within {in_words(copy['promised_s'])}; {copy['alert'] or kept}")
+        if copy["stopped"]:
+            self.stdout.write(f"  updates from Kartra are stopped: {copy['stopped']} See `refresh --gone`.")
         for door in facts["doors"]:
             seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items() if when]
             unseen = [name for name, when in door["events"].items() if not when]

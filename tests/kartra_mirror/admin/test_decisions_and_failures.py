@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from integrations.models import ApiCall, Attempt, Connection, Stop
 from leads.models import Activity, LeadChange
-from tests.factories import ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory
+from tests.factories import BulkRunFactory, ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -140,3 +140,15 @@ def test_stop_all_sending_is_on_every_page_for_those_who_may(staff, client):
     viewer = person(client, "leads.view_lead")
     assert 'class="km-stop"' not in viewer.get(reverse("admin:index")).content.decode()
     assert viewer.post(reverse("admin:stop_all")).status_code == 403
+
+
+def test_queued_change_says_what_holds_it_back(staff):
+    connection = ConnectionFactory()
+    lead = LeadFactory(account=connection.account)
+    run = BulkRunFactory(account=connection.account, state="paused", paused_at=timezone.now())
+    LeadChangeFactory(lead=lead, run=run)
+    later = LeadChangeFactory(lead=lead, kind="unassign_tag")
+
+    text = staff.get(later.get_absolute_url()).content.decode()
+
+    assert f"held by bulk action {run.pk}" in text

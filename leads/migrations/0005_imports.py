@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0003_fault_proof'),
+        ('leads', '0004_reads'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

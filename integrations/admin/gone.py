@@ -1,0 +1,43 @@
+"""The question of a refresh that found too many leads deleted: whom it found, and a person's answer."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from integrations import gone, tasks
+from integrations.models import Connection
+
+SHOWN = 100
+
+
+def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
+    """GET shows whom; POST with `answer` yes marks them as deleted, with no takes the marks back. Both read on."""
+    user: Any = request.user
+    if not user.has_perm("integrations.change_connection"):
+        raise PermissionDenied
+    connection = Connection.objects.select_related("account").filter(pk=pk).first()
+    if connection is None:
+        raise Http404
+    if request.method == "POST" and request.POST.get("answer") in ("yes", "no"):
+        if request.POST["answer"] == "yes":
+            number = gone.confirm(connection, by=user)
+            words = f"{number:,} more leads are marked as deleted in Kartra. Reading goes on."
+        else:
+            number = gone.read_again(connection, by=user)
+            words = f"{number:,} leads are not taken for deleted; they are read again."
+        tasks.ring(tasks.refresh_leads, connection.pk)
+        messages.success(request, words)
+        return HttpResponseRedirect(connection.get_absolute_url())
+    doubted = gone.doubted(connection)
+    shown = {
+        **context,
+        "title": "Are they deleted in Kartra?",
+        "connection": connection,
+        "question": gone.question(connection),
+        "number": doubted.count(),
+        "found": doubted.select_related("lead").order_by("-found_at", "-pk")[:SHOWN],
+    }
+    return TemplateResponse(request, "admin/integrations/connection/gone.html", shown)

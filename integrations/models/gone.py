@@ -1,0 +1,55 @@
+"""Leads that reads found deleted, and whether that was believed: a wrong account is likelier than a mass delete."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+
+from integrations.models.connection import Connection
+from leads.models import GoneReason, Lead
+
+
+class Belief(models.TextChoices):
+    PENDING = "pending", "not believed yet"
+    BELIEVED = "believed", "marked as deleted"
+    CONFIRMED = "confirmed", "confirmed by a person"
+    DROPPED = "dropped", "not believed: read again"
+
+
+class GoneFindingQuerySet(models.QuerySet["GoneFinding"]):
+    def pending(self) -> Self:
+        return self.filter(belief=Belief.PENDING)
+
+    def unconfirmed(self) -> Self:
+        """Findings that no person has spoken about: those that count against the limit."""
+        return self.filter(belief__in=[Belief.PENDING, Belief.BELIEVED])
+
+
+class GoneFinding(models.Model):
+    """One lead that a read by itself found deleted: pending until it is sure enough that it is no mistake of ours."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="gone_findings")
+    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="gone_findings")
+    reason = models.CharField(max_length=12, choices=GoneReason)
+    found_at = models.DateTimeField()
+    belief = models.CharField(max_length=12, choices=Belief, default=Belief.PENDING)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    objects = GoneFindingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="integrations_gonefinding_decided_iff_not_pending",
+                condition=models.Q(belief=Belief.PENDING, decided_at=None)
+                | (~models.Q(belief=Belief.PENDING) & models.Q(decided_at__isnull=False)),
+            )
+        ]
+        indexes = [models.Index(fields=["connection", "-found_at"], name="integrations_gone_found")]
+
+    def __str__(self) -> str:
+        return f"lead {self.lead_id}: {self.get_reason_display()}"

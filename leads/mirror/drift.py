@@ -1,0 +1,39 @@
+"""What was found otherwise than we knew it, written into the timeline: changed in Kartra without us.
+
+A read and an export tell it alike: field, was, is, by whom we know, and between when and when it happened.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+
+from leads.mirror.facts import Difference
+from leads.models import Activity, Lead, Source
+
+KIND = "changed_in_kartra"
+
+NEVER_READ = frozenset({"referring_id", "instagram", "google_plus", "sales_tax_id", "business_type"})
+"""Fields that only messages and exports tell."""
+
+
+def tell(
+    found: Iterable[tuple[Lead, Collection[Difference]]],
+    *,
+    source: Source,
+    at: dt.datetime,
+    since: dt.datetime | None = None,
+    cause: str = "",
+) -> None:
+    """One line for each difference, save a first word on what no read tells. It happened after `since`, else after the lead
+    was last read."""
+    Activity.objects.bulk_create(
+        (
+            Activity(
+                account_id=lead.account_id, lead=lead, kind=KIND, at=at, between_from=since or lead.read_at, source=source,
+                details=difference.as_details(), cause=cause,
+            )
+            for lead, differences in found
+            for difference in differences
+            if difference.was or difference.field not in NEVER_READ
+        ),
+        batch_size=1000,
+    )  # fmt: skip
