@@ -76,6 +76,7 @@ def freshness(connection: Connection) -> dict[str, Any]:
         oldest_read_at=Min("read_at"),
         newest_read_at=Max("read_at"),
     )
+    leads["in_kartra"] = connection.account.contacts_in_kartra  # as a person entered it; the API does not tell
     rate = calls.rate_of(connection)
     leads["full_round_s"] = 0 if math.isinf(rate) else round(leads["known"] / rate)
     oldest = leads["oldest_read_at"]

@@ -14,13 +14,14 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
 from integrations import alerts, apply, catalogue_reads, claim, orders, outage, push, refresh, run_mails, verify
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
-from leads import runs
-from leads.models import BulkRun, ChangeStatus, LeadChange, RunDraft, RunState
+from leads import importing, runs
+from leads.models import BulkRun, ChangeStatus, Import, LeadChange, RunDraft, RunState
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +149,28 @@ def refresh_leads(connection_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def load_file(import_id: int) -> None:
+    """Go on with an uploaded file that is being checked or loaded. Safe to run twice, also at once."""
+    with _only_one(f"import {import_id}") as mine:
+        job = Import.objects.going().select_related("account").filter(pk=import_id).first()
+        if not mine or job is None:
+            return
+        try:
+            with importing.open_kept(job) as file:
+                more = importing.work(job, file, until_s=TASK_S)
+        except DatabaseError:
+            raise  # the database's trouble passes; the sweep goes on with it
+        except Exception as error:
+            logger.exception("Import %s cannot go on.", import_id)
+            importing.stop(job, f"It ended at line {job.line:,} by a fault of ours ({type(error).__name__}).")
+            return
+    if more and not _stopping.is_set():
+        ring(load_file, import_id)
+    for connection_id in Connection.objects.filter(account=job.account_id).values_list("pk", flat=True):
+        ring(refresh_leads, connection_id)
+
+
+@shared_task(ignore_result=True)
 def read_catalogue(connection_id: int) -> None:
     """Read one account's catalogue again: a day is over, or Kartra refused a name that we have in it."""
     with _only_one(f"catalogue {connection_id}") as mine:
@@ -183,11 +206,13 @@ def sweep() -> None:
         ring(send_alerts)
     if BulkRun.objects.to_be_mailed().exists():
         ring(mail_ended_runs)
+    for import_id in Import.objects.going().values_list("pk", flat=True):
+        ring(load_file, import_id)
 
 
 @shared_task(ignore_result=True)
 def prune() -> None:
-    """Once a day: forget old calls that only read, and drafts nobody started."""
+    """Once a day: forget old calls that only read, and drafts and files nobody started."""
     at = now()
     old = at - dt.timedelta(days=settings.KEEP_READS_DAYS)
     reads = ApiCall.objects.filter(
@@ -196,3 +221,4 @@ def prune() -> None:
     while pks := list(reads.values_list("pk", flat=True)[:5000]):
         ApiCall.objects.filter(pk__in=pks).delete()
     RunDraft.objects.filter(run=None, created_at__lt=at - dt.timedelta(days=7)).delete()
+    importing.forget_old(at)

@@ -57,6 +57,7 @@ UNFOLD: dict[str, Any] = {
                         "title": "Changed in Kartra", "icon": "sync_problem",
                         "link": reverse_lazy("admin:leads_activity_without_us"), "permission": _may("leads.view_activity"),
                     },
+                    _link("Imports", "upload_file", "leads", "import"),
                 ],
             },
             {

@@ -7,15 +7,17 @@ a restored backup forgets them again.
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, ProtectedError, QuerySet
+from django.db.models import F, ProtectedError, Q, QuerySet
 from django.utils import timezone
 
-from leads.models import Account, ChangeStatus, Forgotten, Lead, LeadChange, normal_email
+from leads.models import Account, ChangeStatus, Forgotten, ImportReject, Lead, LeadChange, normal_email
 
 WORDS = "This person asked to be forgotten and is left out."
 
@@ -83,6 +85,7 @@ def forget(lead: Lead) -> None:
         digests = {
             digest for email in addresses for digest in digests_of(account, kartra_id=lead.kartra_id or "", email=email)
         }
+        _blank_bad_rows(lead, addresses)
         _erase(lead)
         _remember(account, digests)
     _keep_outside(account, digests)
@@ -99,6 +102,7 @@ def apply_again(account: Account) -> int:
     for lead in Lead.objects.filter(account=account).only("pk", "kartra_id", "email", "account_id").iterator():
         if digests.intersection(digests_of(account, kartra_id=lead.kartra_id or "", email=lead.email)):
             with transaction.atomic():
+                _blank_bad_rows(lead, [lead.email])
                 _erase(lead)
             erased += 1
     return erased
@@ -107,6 +111,19 @@ def apply_again(account: Account) -> int:
 def _erase(lead: Lead) -> None:
     """Delete the lead and every row about it, of whichever app: changes, calls, messages, money, timeline."""
     _delete(Lead.objects.filter(pk=lead.pk))
+
+
+def _blank_bad_rows(lead: Lead, addresses: Iterable[str]) -> None:
+    """Empty the bad rows of imports that name the person, in whatever column."""
+    named = {normal_email(email) for email in addresses if email}
+    rows = ImportReject.objects.filter(file__account=lead.account).select_related("file")
+    for row in rows.filter(reduce(or_, (Q(cells__icontains=text) for text in (*named, lead.kartra_id) if text))):
+        job = row.file
+        column = job.headers.index(job.mapping["id"]) if job.mapping.get("id") in job.headers else None
+        same_id = column is not None and column < len(row.cells) and row.cells[column].strip() == lead.kartra_id
+        if same_id or named & {normal_email(cell) for cell in row.cells}:
+            row.cells, row.reason = [], WORDS
+            row.save(update_fields=["cells", "reason"])
 
 
 def _delete(rows: QuerySet[Any]) -> None:

@@ -8,4 +8,4 @@ class MirrorAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from kartra_mirror.admin import custom_fields, lead, money, people, runs, segments  # noqa: F401  (pages made of both apps)
+        from kartra_mirror.admin import custom_fields, imports, lead, money, people, runs, segments  # noqa: F401  (pages made of both apps)

@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 
 from integrations import calls, money, refresh, tasks
 from integrations.kartra.errors import KartraError
-from kartra_mirror.admin import finding, lead_create, lead_page, prepare, segments
+from kartra_mirror.admin import exports, finding, known, lead_create, lead_page, prepare, segments
 from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
@@ -49,7 +49,7 @@ class LeadAdmin(ModelAdmin):
     search_fields = [*filters.SEARCHED, "=kartra_id"]
     search_help_text = "Email, name, phone, company or Kartra id"
     ordering = ["-pk"]
-    actions = [*(prepare.draft_action(kind) for kind in kinds.IN_BULK.values()), read_again]
+    actions = [*(prepare.draft_action(kind) for kind in kinds.IN_BULK.values()), read_again, exports.export]
     actions_selection_counter = True
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "admin/leads/lead/list.html"
@@ -67,6 +67,10 @@ class LeadAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Lead | None = None) -> bool:
         return False
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("leads.export_lead"))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         user: Any = request.user
@@ -131,6 +135,7 @@ class LeadAdmin(ModelAdmin):
         tell_ended(request)
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
+            "known": known.sentences(),
             "conditions": filters.in_words(conditions),
             "conditions_query": segments.query_of(conditions),
             "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
@@ -145,6 +150,7 @@ class LeadAdmin(ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("find/", view(self.find_view), name="leads_lead_find"),
+            path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
             path("<int:pk>/prepare/<slug:kind>/", view(self.prepare_view), name="leads_lead_prepare"),
@@ -184,6 +190,10 @@ class LeadAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return finding.lead_page(request, self.admin_site.each_context(request))
+
+    def export_view(self, request: HttpRequest) -> Any:
+        """Chosen leads as a file."""
+        return exports.page(request, self.admin_site.each_context(request))
 
     def prepare_view(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Begin a change of this one lead: a draft like that of a bulk action."""

@@ -21,6 +21,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.sites import UnfoldAdminSite
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminSelect2Widget,
@@ -136,6 +137,8 @@ def _styled(widget: Any) -> Any:
     if isinstance(widget, Suggested | forms.DateInput | forms.TimeInput):
         widget.attrs["class"] = UnfoldAdminTextInputWidget().attrs["class"]
         return widget
+    if isinstance(widget, forms.FileInput):
+        return UnfoldAdminFileFieldWidget(attrs=attrs)
     if isinstance(widget, forms.widgets.Input):
         return UnfoldAdminTextInputWidget(attrs={**attrs, "type": widget.input_type})
     return widget

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("leads", "0006_workbench"),
+        ("leads", "0007_imports"),
         ("integrations", "0005_doors_and_replay"),
     ]
 

@@ -5,6 +5,7 @@ Every function is safe to repeat: what is already so is left alone and leaves no
 
 from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set_booking
 from leads.mirror.bulk import Row, Written, write_rows
+from leads.mirror.bulk_money import TransactionRow, write_transactions
 from leads.mirror.catalogue import set_catalogue, set_custom_fields, things
 from leads.mirror.confirmed import add_points, adopt, expect, set_profile
 from leads.mirror.facts import (
@@ -47,6 +48,7 @@ __all__ = [
     "SubscriptionFact",
     "Taken",
     "TransactionFact",
+    "TransactionRow",
     "Written",
     "add_points",
     "adopt",
@@ -81,4 +83,5 @@ __all__ = [
     "take",
     "things",
     "write_rows",
+    "write_transactions",
 ]

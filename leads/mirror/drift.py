@@ -4,15 +4,10 @@ A read and an export tell it alike: field, was, is, by whom we know, and between
 """
 
 import datetime as dt
-import re
-from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable
 
 from leads.mirror.facts import Difference
-from leads.models import Activity, Lead, LeadTag, ListSubscription, Source, normal_email
-
-if TYPE_CHECKING:
-    from leads.mirror.bulk import Row
+from leads.models import Activity, Lead, Source
 
 KIND = "changed_in_kartra"
 
@@ -42,42 +37,3 @@ def tell(
         ),
         batch_size=1000,
     )  # fmt: skip
-
-
-def of_row(lead: Lead, row: "Row") -> list[Difference]:
-    """What a row of an export says otherwise than our copy, asked before it is put there. Of a lead that was never read
-    nothing was known for certain, so nothing can have changed."""
-    if lead.read_at is None:
-        return []
-    told: dict[str, tuple[Any, Any]] = {name: (getattr(lead, name), value) for name, value in row.fields.items()}
-    if row.email and normal_email(row.email) != normal_email(lead.email):
-        told["email"] = (lead.email, row.email)
-    for identifier, value in row.custom_values.items():
-        told[f"custom.{identifier}"] = (lead.custom_values.get(identifier, ""), value)
-    return [Difference(name, was, now) for name, (was, now) in told.items() if _differ(was, now)]
-
-
-def _differ(was: Any, now: Any) -> bool:
-    """Not so: none and none, and the chosen options in an export's own spelling."""
-    if was == now or not (was or now):
-        return False
-    if isinstance(was, list):
-        return {str(words) for _, words in was} != {part.strip() for part in re.split("[;,]", str(now)) if part.strip()}
-    return True
-
-
-def of_ties(pairs: Sequence[tuple[Lead, "Row"]]) -> list[tuple[Lead, list[Difference]]]:
-    """The tags and lists of these rows that our copy does not have, asked before they are added."""
-    known = [(lead, row) for lead, row in pairs if lead.pk is not None and lead.read_at is not None]
-    ids = [lead.pk for lead, row in known if row.tags or row.lists]
-    if not ids:
-        return []
-    tags = set(LeadTag.objects.filter(lead__in=ids).values_list("lead", "tag__name"))
-    lists = set(ListSubscription.objects.filter(lead__in=ids).values_list("lead", "mailing_list__name"))
-    found = []
-    for lead, row in known:
-        new = [Difference(f"tag {n}", False, True) for n in dict.fromkeys(row.tags) if (lead.pk, n) not in tags]
-        new += [Difference(f"list {n}", False, True) for n in dict.fromkeys(row.lists) if (lead.pk, n) not in lists]
-        if new:
-            found.append((lead, new))
-    return found

@@ -19,6 +19,15 @@ from leads.models.catalogue import (
 from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
 from leads.models.forgotten import Forgotten
+from leads.models.importing import (
+    ColumnMapping,
+    Import,
+    ImportChunk,
+    ImportKind,
+    ImportReject,
+    ImportSeen,
+    ImportState,
+)
 from leads.models.lead import GoneReason, Lead, LeadEmail, normal_email
 from leads.models.membership import (
     CalendarEnrollment,
@@ -42,11 +51,18 @@ __all__ = [
     "CalendarClass",
     "CalendarEnrollment",
     "ChangeStatus",
+    "ColumnMapping",
     "CustomField",
     "CustomFieldType",
     "Forgotten",
     "GoneReason",
     "GroupLimits",
+    "Import",
+    "ImportChunk",
+    "ImportKind",
+    "ImportReject",
+    "ImportSeen",
+    "ImportState",
     "Lead",
     "LeadChange",
     "LeadEmail",

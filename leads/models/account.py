@@ -22,6 +22,14 @@ class Account(models.Model):
         validators=[validate_time_zone],
         help_text="The zone of Kartra's dates, which come without one. Kartra documents them as EST.",
     )
+    contacts_in_kartra = models.PositiveIntegerField(
+        "contacts in Kartra",
+        null=True,
+        blank=True,
+        help_text="The total that Kartra shows on its own Leads page. Kartra's API does not tell it; with it the pages say "
+        "how many of all leads our copy knows.",
+    )
+    contacts_counted_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

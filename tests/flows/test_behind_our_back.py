@@ -1,6 +1,5 @@
 """What changes in Kartra without a word: after one full refresh our copy says the same, and nobody is split in two."""
 
-import csv
 import io
 import json
 import time
@@ -11,8 +10,8 @@ from django.core.management import CommandError, call_command
 from integrations import apply, gone, refresh
 from integrations.models import ApiCall, Belief, Delivery, Door, GoneFinding
 from leads import changes, kinds
-from leads.importing import Import
 from leads.models import Activity, Lead, LeadChange
+from tests.files import loaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,17 +23,13 @@ def run(*args):
 
 
 @pytest.fixture
-def account_of(sandbox, connection, tmp_path):
+def account_of(sandbox, connection):
     """Fills the pretend account with so many leads and makes all of them known, as an export would, and reads them."""
 
     def fill(number, read=True):
         sandbox.server.fill(number)
-        path = tmp_path / "export.csv"
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["id", "email"])
-            writer.writerows([lead["id"], lead["email"]] for lead in sandbox._ask("GET", "leads"))
-        Import(connection.account, path).run()
+        rows = "".join(f"{lead['id']},{lead['email']}\n" for lead in sandbox._ask("GET", "leads"))
+        loaded(connection.account, f"id,email\n{rows}")
         run("pull", "--connection", connection.name, "--catalogue")
         if read:
             run("refresh", "--connection", connection.name)

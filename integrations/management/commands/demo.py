@@ -18,8 +18,8 @@ from integrations import catalogue_reads, pretend, refresh, switch
 from integrations.connecting import connect
 from integrations.models import Connection
 from integrations.sandbox.server import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
-from leads.importing import Import
-from leads.models import Lead
+from leads import importing
+from leads.models import ImportKind, Lead
 
 NAME = "Pretend Kartra"
 COLUMNS = {"id": "Lead ID", "email": "Email", "first_name": "First Name", "last_name": "Last Name", "phone": "Phone"}
@@ -94,8 +94,11 @@ class Command(BaseCommand):
                 writer = csv.writer(file)
                 writer.writerow(COLUMNS.values())
                 writer.writerows([lead[key] for key in COLUMNS] for lead in leads)
-            result = Import(connection.account, path).run()
-        self._line(f"Imported {result.created:,} leads from the pretend Kartra's export.")
+            with path.open("rb") as exported:
+                job = importing.create(connection.account, ImportKind.LEADS, exported, "pretend-kartra.csv")
+                importing.start(job)
+                importing.work(job, exported)
+        self._line(f"Imported {job.counts['created']:,} leads from the pretend Kartra's export.")
 
     def _read_all(self, connection: Connection) -> None:
         """Read every lead once; the pretend Kartra has a second app without a speed limit, so that this is quick."""

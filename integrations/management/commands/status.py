@@ -33,6 +33,9 @@ class Command(BaseCommand):
         copy, pace = facts["copy"], facts["pace"]
         queue = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in facts["queue"].items() if number)
         allowed = f"{pace['allowed_per_second']:g} a second" if pace["allowed_per_second"] else "no limit"
+        known = f"{copy['known']:,} leads"
+        if copy["in_kartra"] is not None:
+            known = f"{copy['known']:,} of {copy['in_kartra']:,} leads known"
         never = f", but {copy['never_read']:,} never read" if copy["never_read"] else ""
         self.stdout.write(facts["name"])
         self.stdout.write(f"  sending: {facts['why_not_sending'] or 'on'}")
@@ -47,7 +50,7 @@ class Command(BaseCommand):
             f"{pace['turned_away_last_minute']:,} turned away"
         )
         self.stdout.write(
-            f"  our copy: {copy['known']:,} leads, every one read within {in_words(copy['read_within_s'])}"
+            f"  our copy: {known}, every one read within {in_words(copy['read_within_s'])}"
             f"{never}; {copy['update_due']:,} update due; "
             f"a full round at this speed takes {in_words(copy['full_round_s'])}. Leads nobody told us of cannot be known."
         )

@@ -1,0 +1,99 @@
+"""Write leads of our copy into a CSV file: one that imports back, or what Kartra's own import takes."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Exists, OuterRef, QuerySet
+
+from integrations.management.arguments import add_connection, connection_named
+from leads import exporting
+from leads.models import Account, Lead, LeadTag, ListSubscription, MailingList, Tag
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = (
+        "Write leads into a CSV file that spreadsheets cannot be made to execute and that import_leads takes back. "
+        "--tag and --list narrow it down, together; without them all leads are written."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        add_connection(parser)
+        parser.add_argument("--tag", action="append", default=[], metavar="NAME", help="only leads that have this tag")
+        parser.add_argument(
+            "--list", action="append", default=[], metavar="NAME", help="only leads that are on this list"
+        )
+        parser.add_argument(
+            "--for-kartra", action="store_true",
+            help="in the form Kartra's own import takes: several files of under 20,000 rows where there are more leads",
+        )  # fmt: skip
+        parser.add_argument("--json", action="store_true", help="print facts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        account = connection_named(options["connection"]).account
+        pks = exporting.frozen(self._leads(account, options))
+        path: Path = options["file"]
+        try:
+            facts = (self._for_kartra if options["for_kartra"] else self._mirror)(account, pks, path)
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from None
+        logger.info("Exported %s leads of account %s on the command line.", facts["leads"], account.pk)
+        if options["json"]:
+            self.stdout.write(json.dumps(facts))
+            return
+        self.stdout.write(
+            f"{facts['leads']:,} lead{'' if facts['leads'] == 1 else 's'} written to {', '.join(facts['files']) or 'no file'}."
+        )
+        for remark in facts["remarks"]:
+            self.stdout.write(f"  {remark}")
+
+    def _leads(self, account: Account, options: dict[str, Any]) -> QuerySet[Lead]:
+        leads = Lead.objects.filter(account=account)
+        for name in options["tag"]:
+            self._must_be_known(Tag.objects.filter(account=account, name=name), "tag", name)
+            leads = leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=name)))
+        for name in options["list"]:
+            self._must_be_known(MailingList.objects.filter(account=account, name=name), "list", name)
+            on_it = ListSubscription.objects.filter(lead=OuterRef("pk"), mailing_list__name=name, active=True)
+            leads = leads.filter(Exists(on_it))
+        return leads
+
+    def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:
+        if not things.exists():
+            raise CommandError(f"Our copy has no {noun} called {name}. Update it with: manage.py pull --catalogue")
+
+    def _mirror(self, account: Account, pks: Any, path: Path) -> dict[str, Any]:
+        exporting.to_disk(exporting.mirror_lines(account, pks), path, on_line=self._bar(len(pks)))
+        return {"leads": len(pks), "files": [str(path)], "remarks": []}
+
+    def _for_kartra(self, account: Account, pks: Any, path: Path) -> dict[str, Any]:
+        export, files = exporting.KartraFiles(account, pks), []
+        bar = self._bar(len(pks))
+        for number, lines in enumerate(export.files(), start=1):
+            name = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+            exporting.to_disk(lines, name, on_line=bar)
+            files.append(str(name))
+        return {"leads": export.rows, "files": files, "remarks": export.remarks()}
+
+    def _bar(self, total: int) -> Any:
+        """Shows at a terminal how far it is, every thousand leads."""
+        if not sys.stderr.isatty():
+            return None
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if done % 1000 == 0 or done >= total:
+                filled = min(done, total) * 30 // max(total, 1)
+                self.stderr.write(
+                    f"\r  [{'█' * filled}{'·' * (30 - filled)}] {min(done, total):,} of {total:,}", ending=""
+                )
+
+        return step

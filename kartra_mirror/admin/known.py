@@ -1,0 +1,71 @@
+"""How many of all leads our copy knows, where a person entered Kartra's own total. Kartra's API does not tell it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from kartra_mirror.admin.unfold_adapter import style
+from leads.models import Account
+
+
+def totals() -> list[Account]:
+    """The accounts, each with `known`: its leads that are not deleted in Kartra. One query."""
+    return list(Account.objects.annotate(known=Count("leads", filter=Q(leads__gone_at=None))))
+
+
+def sentences() -> list[str]:
+    """ "59,870 of 60,214 known" for each account whose total was entered."""
+    if not (entered := Account.objects.exclude(contacts_in_kartra=None)).exists():
+        return []
+    counted = entered.annotate(known=Count("leads", filter=Q(leads__gone_at=None)))
+    many = Account.objects.count() > 1
+    return [f"{f'{account}: ' if many else ''}{in_words(account)}" for account in counted]
+
+
+def in_words(account: Account) -> str:
+    known: int = account.known  # type: ignore[attr-defined]
+    if account.contacts_in_kartra is None:
+        return f"{known:,} known"
+    return f"{known:,} of {account.contacts_in_kartra:,} known"
+
+
+class TotalForm(forms.ModelForm):
+    class Meta:
+        model = Account
+        fields = ["contacts_in_kartra"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        style(self)
+
+
+def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
+    """Enter the total that Kartra shows."""
+    user: Any = request.user
+    if not user.has_perm("leads.change_account"):
+        raise PermissionDenied
+    account = Account.objects.filter(pk=pk).first()
+    if account is None:
+        raise Http404
+    form = TotalForm(request.POST or None, instance=account)
+    if request.method == "POST" and form.is_valid():
+        account.contacts_counted_at = timezone.now() if account.contacts_in_kartra is not None else None
+        account.save(update_fields=["contacts_in_kartra", "contacts_counted_at"])
+        messages.success(request, f"Kartra's total of {account} is kept.")
+        return HttpResponseRedirect(reverse("admin:leads_import_changelist"))
+    words = "How many contacts does Kartra show on its own Leads page? Leave it empty if you do not know."
+    shown = {
+        "title": f"Kartra's total of {account}",
+        "words": words,
+        "form": form,
+        "button": "Keep",
+        "opts": Account._meta,
+    }
+    return TemplateResponse(request, "admin/form.html", {**context, **shown, "answer": None})

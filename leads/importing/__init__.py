@@ -1,0 +1,31 @@
+"""Loads what Kartra exported (CSV of leads or of transactions) into the mirror. Sends nothing to Kartra.
+
+`files` reads any CSV, `columns` says what its columns are, `values` what its cells hold;
+`uploads` makes an import, `jobs` carries it through.
+"""
+
+from leads.importing.columns import custom_targets, is_target, label, targets
+from leads.importing.files import CannotImport
+from leads.importing.jobs import cancel, check, forget_old, match, start, stop, unfinished, work
+from leads.importing.uploads import create, digest_of, open_kept, reject_lines, samples
+
+__all__ = [
+    "CannotImport",
+    "cancel",
+    "check",
+    "create",
+    "custom_targets",
+    "digest_of",
+    "forget_old",
+    "is_target",
+    "label",
+    "match",
+    "open_kept",
+    "reject_lines",
+    "samples",
+    "start",
+    "stop",
+    "targets",
+    "unfinished",
+    "work",
+]

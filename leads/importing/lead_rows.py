@@ -1,0 +1,110 @@
+"""A row of a file of leads → what the mirror is to take in, or why it cannot be."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from leads.importing import values
+from leads.importing.columns import CUSTOM, label
+from leads.importing.files import Record
+from leads.importing.values import Bad
+from leads.mirror import Row, Written, write_rows
+from leads.models import Account, CustomField, CustomFieldType, ImportKind, normal_email
+from leads.shielding import unshield
+
+MAX_CELL = 100_000
+MAX_EMAIL = 320
+SHORT = {"country": 100, "source": 64, "gdpr_lead_status": 16, "gdpr_lead_communications": 16}
+"""Fields that the mirror keeps in short columns."""
+
+
+class LeadRows:
+    """Reads rows by a mapping and writes batches of them."""
+
+    def __init__(
+        self, account: Account, headers: Sequence[str], mapping: Mapping[str, str], *, day_first: bool
+    ) -> None:
+        self.account, self.width = account, len(headers)
+        index = {header: number for number, header in enumerate(headers)}
+        self.columns = [(index[header], target) for target, header in mapping.items()]
+        zone = account.zone
+        self.convert: dict[str, Callable[[str], Any]] = {
+            "score": values.whole,
+            "blacklisted": values.flag,
+            "date_joined": lambda cell: values.moment(cell, zone, day_first=day_first),
+        }
+        wanted = [target.removeprefix(CUSTOM) for target in mapping if target.startswith(CUSTOM)]
+        self.options = {
+            field.identifier: (field.type, {text: [id, text] for id, text in reversed(field.options)})
+            for field in CustomField.objects.filter(account=account, identifier__in=wanted)
+            if field.type not in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA)
+        }
+        checkboxes = {f"{CUSTOM}{name}" for name, (type, _) in self.options.items() if type == CustomFieldType.CHECKBOX}
+        self.several = checkboxes | {"tags", "lists", "left_lists"}  # cells of several names are taken apart by `names`
+
+    def read(self, record: Record) -> Row:
+        """What the row tells. Raises Bad."""
+        cells = record.cells
+        if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
+            raise Bad(f"it has {len(cells):,} cells, the header {self.width:,}")
+        told: dict[str, str] = {}
+        for number, target in self.columns:
+            if number < len(cells):
+                cell = cells[number]
+                if len(cell) > MAX_CELL or values.UNSTORABLE.search(cell):
+                    what = (
+                        "is longer than 100,000 characters"
+                        if len(cell) > MAX_CELL
+                        else "holds characters that are no text"
+                    )
+                    raise Bad(f"the cell {label(ImportKind.LEADS, target)} {what}")
+                told[target] = cell if target in self.several else unshield(cell.strip())
+        id, email = self._who(told)
+        fields: dict[str, Any] = {}
+        custom: dict[str, Any] = {}
+        for target, cell in told.items():
+            if target.startswith(CUSTOM):
+                custom[target.removeprefix(CUSTOM)] = self._custom(target.removeprefix(CUSTOM), cell)
+            elif target in self.convert:
+                value = self.convert[target](cell)
+                if value is not None:  # an empty cell takes no number, date or flag away
+                    fields[target] = value
+            elif target not in ("tags", "lists", "left_lists"):
+                if len(cell) > SHORT.get(target, MAX_CELL):
+                    raise Bad(
+                        f"the {label(ImportKind.LEADS, target).lower()} is longer than {SHORT[target]} characters"
+                    )
+                fields[target] = "" if cell == "N/A" else cell
+        return Row(
+            record.line, id, email, fields, custom, values.names(told.get("tags", "")),
+            values.names(told.get("lists", "")), values.names(told.get("left_lists", "")),
+        )  # fmt: skip
+
+    def _who(self, told: dict[str, str]) -> tuple[str, str]:
+        id, email = told.pop("id", ""), told.pop("email", "")
+        id, email = ("" if text.lower() in ("n/a", "null") else text for text in (id, email))
+        if id and (not id.isascii() or not id.isdigit() or len(id) > 32):
+            raise Bad(f"the id “{id[:40]}” is not a number")
+        if email and (len(email) > MAX_EMAIL or not re.fullmatch(r"[^@\s]+@[^@\s]+", email)):
+            raise Bad(f"“{email[:80]}” is not an email address")
+        id = id.lstrip("0")
+        if not id and not email:
+            raise Bad("it has neither an email address nor an id")
+        return id, email
+
+    def _custom(self, identifier: str, cell: str) -> Any:
+        if identifier not in self.options:
+            return cell
+        type, options = self.options[identifier]
+        chosen = values.names(cell) if type == CustomFieldType.CHECKBOX else tuple(filter(None, [cell]))
+        return [options.get(text, ["", text]) for text in chosen]  # an option we do not know: the read tells its id
+
+    def key(self, row: Row) -> str:
+        """By this a second row of the same lead is known."""
+        return row.kartra_id or normal_email(row.email)
+
+    twice = "the same lead stands further up in the file; the first one counts"
+
+    def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool) -> Written:
+        return write_rows(self.account, rows, at=at, dry_run=dry_run)

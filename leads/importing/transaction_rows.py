@@ -1,0 +1,111 @@
+"""A row of Kartra's transactions export → what the mirror is to take in, or why it cannot be."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from leads.importing import values
+from leads.importing.columns import label
+from leads.importing.files import Record
+from leads.importing.lead_rows import MAX_EMAIL
+from leads.importing.values import Bad
+from leads.mirror import TransactionFact, TransactionRow, Written, write_transactions
+from leads.models import Account, ImportKind
+from leads.shielding import unshield
+
+MAX_CELL = 2_000
+DOCUMENTED = ("sale", "rebill", "refund", "partial_refund", "chargeback", "failed", "cancellation")
+"""The types Kartra's payment messages name; others are kept as they come."""
+
+
+class TransactionRows:
+    """Reads rows by a mapping and writes batches of them."""
+
+    def __init__(
+        self, account: Account, headers: Sequence[str], mapping: Mapping[str, str], *, day_first: bool
+    ) -> None:
+        self.account, self.headers, self.day_first = account, tuple(headers), day_first
+        self.zone = account.zone
+        index = {header: number for number, header in enumerate(headers)}
+        self.columns = [(index[header], target) for target, header in mapping.items()]
+
+    def read(self, record: Record) -> TransactionRow:
+        """What the row tells. Raises Bad."""
+        cells = record.cells
+        if len(cells) > len(self.headers) and any(cell.strip() for cell in cells[len(self.headers) :]):
+            raise Bad(f"it has {len(cells):,} cells, the header {len(self.headers):,}")
+        told: dict[str, str] = {}
+        for number, target in self.columns:
+            cell = cells[number] if number < len(cells) else ""
+            if len(cell) > MAX_CELL or values.UNSTORABLE.search(cell):
+                what = (
+                    "is longer than 2,000 characters" if len(cell) > MAX_CELL else "holds characters that are no text"
+                )
+                raise Bad(f"the cell {label(ImportKind.TRANSACTIONS, target)} {what}")
+            cell = unshield(cell.strip())
+            told[target] = "" if cell.lower() in ("n/a", "null") else cell
+        id = _ident(told.get("id", ""), "transaction's id")
+        if not id:
+            raise Bad("it has no transaction id")
+        email = told.get("lead_email", "")
+        if email and (len(email) > MAX_EMAIL or not re.fullmatch(r"[^@\s]+@[^@\s]+", email)):
+            raise Bad(f"“{email[:80]}” is not an email address")
+        type = told.get("type", "")
+        if len(type) > 32:
+            raise Bad("the type is longer than 32 characters")
+        quantity = values.whole(told.get("quantity", ""))
+        if quantity is not None and quantity < 0:
+            raise Bad(f"the quantity {quantity} is below nothing")
+        amounts: dict[str, Decimal | None] = {
+            name: values.amount(told.get(name, ""))
+            for name in ("full_amount", "base_amount", "discount", "shipping", "tax")
+        }
+        fact = TransactionFact(
+            kartra_id=id,
+            type=documented(type),
+            product=told.get("product", "")[:500],
+            product_id=_ident(told.get("product_id", ""), "product's id"),
+            price_point=told.get("price_point", "")[:32],
+            quantity=quantity,
+            at=values.moment(told.get("at", ""), self.zone, day_first=self.day_first),
+            parent_kartra_id=_ident(told.get("parent_kartra_id", ""), "id of the refunded sale"),
+            subscription_id=_ident(told.get("subscription_id", ""), "subscription's id"),
+            affiliate=told.get("affiliate", "")[:200],
+            authority=True,
+            raw=self._raw(cells),
+            **amounts,  # type: ignore[arg-type]
+        )
+        names = {name: told[f"lead_{name}"] for name in ("first_name", "last_name") if told.get(f"lead_{name}")}
+        return TransactionRow(record.line, fact, _ident(told.get("lead_id", ""), "lead's id"), email, names)
+
+    def _raw(self, cells: Sequence[str]) -> dict[str, str]:
+        """All of the row under the file's own headers, beside what came from elsewhere."""
+        told = {
+            header: values.UNSTORABLE.sub("\ufffd", cell.strip())[:MAX_CELL]
+            for header, cell in zip(self.headers, cells, strict=False)
+            if cell.strip()
+        }
+        return {"export": told}  # type: ignore[dict-item]
+
+    def key(self, row: TransactionRow) -> str:
+        """By this a second row of the same transaction is known."""
+        return row.fact.kartra_id
+
+    twice = "the same transaction stands further up in the file; the first one counts"
+
+    def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool) -> Written:
+        return write_transactions(self.account, rows, at=at, dry_run=dry_run)
+
+
+def documented(type: str) -> str:
+    """The type as payment messages write it, where it is one of theirs ("Partial Refund" is `partial_refund`)."""
+    plain = re.sub(r"[ \-]+", "_", type.lower())
+    return plain if plain in DOCUMENTED else type
+
+
+def _ident(cell: str, what: str) -> str:
+    plain = re.sub(r"\.0$", "", cell)
+    if len(plain) > 32 or re.search(r"\s", plain) or re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", plain):
+        raise Bad(f"the {what} “{cell[:40]}” is none (a spreadsheet may have shortened it)")
+    return "" if plain == "0" else plain

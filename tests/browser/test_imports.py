@@ -1,0 +1,70 @@
+"""A file comes in by clicks alone: upload, match, preview, start, result with its bad rows; and goes out again."""
+
+import csv
+import threading
+
+import pytest
+from django.db import connections
+
+from integrations import tasks
+from leads.models import Import, Lead
+from tests.browser.test_main_job import sign_in
+from tests.factories import ConnectionFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def loader():
+    """A worker in the background that goes on with whatever import is under way."""
+    stop = threading.Event()
+
+    def work():
+        while not stop.wait(0.1):
+            for pk in Import.objects.going().values_list("pk", flat=True):
+                tasks.load_file(pk)
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    stop.set()
+    thread.join(20)
+
+
+def test_file_is_loaded_and_leads_are_exported(page, live_server, loader, tmp_path):
+    ConnectionFactory()
+    path = tmp_path / "export.csv"
+    rows = "".join(f"lead{n}@example.com;Name{n};=1+{n}\n" for n in range(2500))
+    path.write_text(f"Mail;First Name;Town\n{rows}nobody;;\n")
+    sign_in(page, live_server)
+
+    page.click("nav >> text=Imports")
+    page.click("text=Load a file…")
+    page.set_input_files("input[type=file]", path)
+    page.click("button:has-text('Upload')")
+    page.select_option("select[name=column_0]", "email")
+    assert page.input_value("select[name=column_1]") == "first_name"
+    page.select_option("select[name=column_2]", "city")
+    page.click("button:has-text('Preview')")
+    page.wait_for_selector("text=2,501 rows: 2,500 would be new, 0 would be changed, 0 as they were, 1 rejected.")
+    assert not Lead.objects.exists()
+
+    page.click("button:has-text('Start')")
+    page.wait_for_selector("text=2,501 rows: 2,500 new, 0 changed, 0 as they were, 1 rejected.", timeout=60_000)
+    with page.expect_download() as rejects:
+        page.click("text=Download all 1 with their reasons")
+    with open(rejects.value.path(), newline="", encoding="utf-8-sig") as file:
+        assert [(row["line"], row["Mail"]) for row in csv.DictReader(file)] == [("2502", "nobody")]
+
+    page.goto(f"{live_server.url}/admin/leads/lead/")
+    page.check("#action-toggle")
+    page.click("text=/Select all 2,?500 leads/")
+    page.select_option("select[name=action]", "export")
+    page.click("button[name=index]")
+    page.wait_for_selector("text=2,500 leads of")
+    with page.expect_download() as export:
+        page.click("button:has-text('Download')")
+    with open(export.value.path(), newline="", encoding="utf-8-sig") as file:
+        cities = [row["City"] for row in csv.DictReader(file)]
+    assert cities == [f"'=1+{n}" for n in range(2500)]

@@ -1,0 +1,89 @@
+"""What stands in a cell: dates of all kinds, numbers, amounts, names; never guessed where it can be read in two ways."""
+
+import zoneinfo
+from decimal import Decimal
+
+import pytest
+
+from leads.importing import values
+from leads.importing.values import Bad
+
+NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("cell", "moment"),
+    [
+        ("2026-02-11 14:05:09", "2026-02-11T19:05:09"), ("2026-07-11 14:05:09", "2026-07-11T18:05:09"),
+        ("2026-02-11", "2026-02-11T05:00:00"), ("2026-02-11T14:05:09Z", "2026-02-11T14:05:09"),
+        ("2026-11-01 01:30:00-05:00", "2026-11-01T06:30:00"), ("2026-02-11 14:05", "2026-02-11T19:05:00"),
+        ("2026/02/11", "2026-02-11T05:00:00"), ("02/11/2026", "2026-02-11T05:00:00"), ("2/11/26 2:05 PM", "2026-02-11T19:05:00"),
+        ("11.02.2026 14:05", "2026-02-11T19:05:00"), ("11 Feb 2026", "2026-02-11T05:00:00"),
+        ("February 11, 2026 12:00 am", "2026-02-11T05:00:00"), ("Wed, 11 Feb 2026 14:05:09", "2026-02-11T19:05:09"),
+        ("11th February 2026", "2026-02-11T05:00:00"), ("2026-02-11 14:05:09.123", "2026-02-11T19:05:09.123000"),
+    ],
+)  # fmt: skip
+def test_dates_of_all_kinds(cell, moment):
+    assert values.moment(cell, NEW_YORK).isoformat() == f"{moment}+00:00"
+
+
+def test_days_first_where_it_is_said():
+    assert values.moment("02/11/2026", NEW_YORK, day_first=True).date().isoformat() == "2026-11-02"
+    assert (values.order_of("13/02/2026"), values.order_of("02/13/2026"), values.order_of("02/03/2026")) == (
+        True,
+        False,
+        None,
+    )
+
+
+@pytest.mark.parametrize("cell", ["", "N/A", "0000-00-00 00:00:00", "0000-00-00"])
+def test_no_date(cell):
+    assert values.moment(cell, NEW_YORK) is None
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["yesterday", "2026-02-30", "31/31/2026", "45123.5", "1700000000", "9999-12-31", "0001-01-01", "25:00", "2026-02-11 25:00",
+     "٢٠٢٦-٠٢-١١", "1/2/3/4", "13 PM", "11 Smarch 2026", "2026-02-11 13:00 PM"],
+)  # fmt: skip
+def test_bad_dates(cell):
+    with pytest.raises(Bad, match="cannot be read"):
+        values.moment(cell, NEW_YORK)
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount"),
+    [
+        ("19.99", "19.99"), ("1,234.50", "1234.50"), ("1.234,50", "1234.50"), ("$1,234", "1234.00"), ("12,5", "12.50"),
+        ("(12.00)", "-12.00"), ("-12", "-12.00"), ("USD 7", "7.00"), ("7 €", "7.00"), ("1 234,50", "1234.50"), ("0.125", "0.13"),
+        ("19.990000000000002", "19.99"), ("'1", "1.00"), ("9999999999.99", "9999999999.99"), ("-$5.00", "-5.00"),
+    ],
+)  # fmt: skip
+def test_amounts(cell, amount):
+    assert values.amount(cell.lstrip("'")) == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    "cell", ["1.234", "NaN", "Infinity", "1e9", "12.3.4.5", "ten", "1" * 400, "99999999999", "--5", "٣"]
+)
+def test_amount_that_is_none_or_could_be_two_is_bad(cell):
+    with pytest.raises(Bad):
+        values.amount(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"), [("7", 7), ("-5", -5), ("1,000", 1000), ("7.0", 7), ("", None), ("N/A", None)]
+)
+def test_numbers(cell, number):
+    assert values.whole(cell) == number
+
+
+@pytest.mark.parametrize("cell", ["many", "1" * 300, "2147483648", "1.5", "0x10", "1_000", "٣"])
+def test_bad_numbers(cell):
+    with pytest.raises(Bad, match="no number"):
+        values.whole(cell)
+
+
+def test_names_between_semicolons():
+    assert values.names("VIP; cold ;VIP;;  ") == ("VIP", "cold")
+    assert values.names(r"a\;b;c\\;d\e;'=cmd") == ("a;b", "c\\", "d\\e", "=cmd")
