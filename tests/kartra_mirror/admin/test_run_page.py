@@ -197,7 +197,7 @@ def test_pages_of_run_and_undo_cost_the_same_for_more_rows(staff, account, djang
         kinds.get("assign_tag").effect(change, timezone.now())
     runs.finish_if_over(many.pk)
     for url, most in zip([many.get_absolute_url(), undo_url(many)], counts, strict=True):
-        with django_assert_max_num_queries(most):
+        with django_assert_max_num_queries(most + 1):  # the rate is asked again every few seconds
             staff.get(url)
 
 
