@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection as database
 
-from leads.models import Account, Import, ImportReject, Lead, LeadTag, Transaction
+from leads.models import Account, Import, ImportReject, Lead, LeadTag, Segment, Transaction
 from tests.factories import ConnectionFactory, LeadFactory, MailingListFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +112,17 @@ def test_export_narrows_down_and_imports_back(account, tmp_path, capsys):
         call_command("export_leads", str(path), "--connection", account.name, "--tag", "Nope")
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("export_leads", str(tmp_path / "no" / "folder.csv"), "--connection", account.name)
+
+
+def test_export_of_a_segment(account, tmp_path, capsys):
+    LeadFactory(account=account, country="Spain")
+    LeadFactory(account=account, country="Peru")
+    Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    path = tmp_path / "out.csv"
+
+    assert run(capsys, "export_leads", str(path), "--segment", "spain") == f"1 lead written to {path}.\n"
+    with pytest.raises(CommandError, match="no segment called Nope"):
+        call_command("export_leads", str(path), "--segment", "Nope")
 
 
 def test_export_for_kartra_says_what_is_left_out(account, tmp_path, capsys):

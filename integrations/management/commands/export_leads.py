@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.management.arguments import add_connection, connection_named
-from leads import exporting
+from integrations.management.arguments import add_connection, connection_named, segment_named
+from integrations.models import Connection
+from leads import exporting, filters
 from leads.models import Account, Lead, LeadTag, ListSubscription, MailingList, Tag
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 class Command(BaseCommand):
     help = (
         "Write leads into a CSV file that spreadsheets cannot be made to execute and that import_leads takes back. "
-        "--tag and --list narrow it down, together; without them all leads are written."
+        "--tag, --list and --segment narrow it down, together; without them all leads are written."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,14 +31,18 @@ class Command(BaseCommand):
             "--list", action="append", default=[], metavar="NAME", help="only leads that are on this list"
         )
         parser.add_argument(
+            "--segment", metavar="NAME", help="only leads that are in this segment (a saved filter) now"
+        )
+        parser.add_argument(
             "--for-kartra", action="store_true",
             help="in the form Kartra's own import takes: several files of under 20,000 rows where there are more leads",
         )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        account = connection_named(options["connection"]).account
-        pks = exporting.frozen(self._leads(account, options))
+        connection = connection_named(options["connection"])
+        account = connection.account
+        pks = exporting.frozen(self._leads(connection, options))
         path: Path = options["file"]
         try:
             facts = (self._for_kartra if options["for_kartra"] else self._mirror)(account, pks, path)
@@ -53,8 +58,12 @@ class Command(BaseCommand):
         for remark in facts["remarks"]:
             self.stdout.write(f"  {remark}")
 
-    def _leads(self, account: Account, options: dict[str, Any]) -> QuerySet[Lead]:
+    def _leads(self, connection: Connection, options: dict[str, Any]) -> QuerySet[Lead]:
+        account = connection.account
         leads = Lead.objects.filter(account=account)
+        if options["segment"] is not None:
+            members = filters.of_segment(segment_named(connection, options["segment"]))
+            leads = leads.filter(pk__in=members.order_by().values("pk"))
         for name in options["tag"]:
             self._must_be_known(Tag.objects.filter(account=account, name=name), "tag", name)
             leads = leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=name)))
