@@ -95,7 +95,7 @@ def _alert(connection: Connection, copy: dict[str, Any]) -> str:
     known, promised_s, words = copy["known"], copy["promised_s"], in_words(copy["promised_s"])
     if copy["full_round_s"] > promised_s:
         return (
-            f"{known:,} leads at {connection.rate:g} reads a second take {in_words(copy['full_round_s'])}, more than the {words} "
+            f"{known:,} leads at {calls.rate_of(connection):g} reads a second take {in_words(copy['full_round_s'])}, more than the {words} "
             f"promised: that needs {known / promised_s:.2f} a second. Allow this connection more calls a second, or promise "
             f"{math.ceil(copy['full_round_s'] / 3600)} h (REFRESH_WITHIN_H)."
         )

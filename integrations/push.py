@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections
 
 from integrations import calls, claim, money, refresh
 from integrations.calls import Priority
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 SINGLES_EVERY_S = 0.2
 """How often a drain looks for what a person has asked for while calls of a bulk action wait for their turns."""
+
+RECORD_S = 10.0
+"""How long an answer waits for a database that does not answer."""
 
 NEW_TURN_S = 0.5
 """How long a call that missed its turn waits for another."""
@@ -192,7 +196,7 @@ class _Drain:
         for future in done:
             chain, keys = self.in_flight.pop(future)
             answer, elapsed_ms = future.result()
-            settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
+            _record(chain, answer, elapsed_ms)
             odd = any(kinds.warnings(change.parameters) for change in chain.changes)
             calls.heed(
                 self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd, keys=keys
@@ -207,6 +211,20 @@ class _Drain:
         """Keys that were swapped while this drain was going: go on with the new ones. (A claim reads the connection.)"""
         if self.connection.credentials_fingerprint != self.keys:
             self.client, self.keys = calls.client_for(self.connection), self.connection.credentials_fingerprint
+
+
+def _record(chain: Chain, answer: Answer, elapsed_ms: int) -> None:
+    """Write the answer down. A database that is being restarted is waited for: an answer that came must not be lost."""
+    ends = time.monotonic() + RECORD_S
+    while True:
+        try:
+            settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
+            return
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > ends:
+                raise
+            connections.close_all()
+            time.sleep(0.5)
 
 
 def _send(

@@ -46,6 +46,7 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]
 def _fresh_caches() -> None:
     webhooks._doors.clear()
     calls._transport.cache_clear()
+    calls._rates.clear()
     cache.clear()
 
 

@@ -283,11 +283,11 @@ class _Handler(BaseHTTPRequestHandler):
         fault = sandbox.faults.take(cmds, reference)
         entry["fault"] = fault.fault if fault else ""
         try:
-            entry["result"] = self._carry_out(form, cmds, fault)
+            entry["result"] = self._carry_out(form, cmds, fault, entry)
         finally:
             entry["ms"] = round((time.monotonic() - began) * 1000, 1)
 
-    def _carry_out(self, form: dict[str, Any], cmds: list[str], fault: Fault | None) -> str:
+    def _carry_out(self, form: dict[str, Any], cmds: list[str], fault: Fault | None, entry: dict[str, Any]) -> str:
         sandbox = self.sandbox
         name = fault.fault if fault else ""
         wait_ms = float(sandbox.switches["latency_ms"])
@@ -305,7 +305,12 @@ class _Handler(BaseHTTPRequestHandler):
             sandbox.stopping.wait(fault.seconds)
         late_s = float(sandbox.switches["effects_late_s"])
         if fault and name == "carried out late":
-            sandbox.later(fault.seconds)(lambda: sandbox.answer(form, 0))
+
+            def do_late() -> None:
+                sandbox.answer(form, 0)
+                entry["carried_out_at"] = time.time()
+
+            sandbox.later(fault.seconds)(do_late)
             self._drop()
             return "dropped; carried out late"
         if fault and name == "action k fails":

@@ -20,14 +20,14 @@ def _came_of(job: Import) -> str:
     if job.kind == ImportKind.LEADS:
         return (
             f"{_many(job.rows, 'row')}: {counts['created']:,} {'would be ' if would else ''}new, "
-            f"{counts['updated']:,} {'would be ' if would else ''}changed, {counts['unchanged']:,} as they were, {job.rejected:,} rejected."
+            f"{counts['updated']:,} {'would be ' if would else ''}changed, {counts['unchanged']:,} as they were, {job.rejected:,} bad."
         )
     added = "would be added" if would else "added"
     missing = f"{missing_in_words(job)} missing, {added}" if counts["created"] else "nothing was missing"
     leads = f" {_many(counts['new_leads'], 'lead')} nobody knew {added}." if counts["new_leads"] else ""
     return (
         f"{_many(job.rows, 'row')}: {missing}; {counts['updated']:,} {'would be ' if would else ''}corrected, "
-        f"{counts['unchanged']:,} known already, {job.rejected:,} rejected.{leads}"
+        f"{counts['unchanged']:,} known already, {job.rejected:,} bad.{leads}"
     )
 
 

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('position', models.PositiveBigIntegerField()),
                 ('line', models.PositiveIntegerField()),
                 ('rows', models.PositiveIntegerField(default=0)),
-                ('rejected', models.PositiveIntegerField(default=0)),
+                ('rejected', models.PositiveIntegerField(default=0, verbose_name='bad rows')),
                 ('counts', models.JSONField(blank=True, default=dict)),
                 ('expected', models.JSONField(blank=True, default=dict, help_text='The counts of the check.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

@@ -32,6 +32,11 @@ TIES = {
 """What the timeline calls the coming and going of a tie that a message told."""
 ALONE = {"gone": "deleted in Kartra", "back": "back in Kartra", "address_moved": "no longer at the address we know"}
 
+TOLD = (
+    "tag", "list", "sequence", "calendar", "class", "membership", "level", "points", "step", "expires_in_days", "starts_at",
+)  # fmt: skip
+"""The order in which details are told; a database may keep them in another."""
+
 
 class ActivityQuerySet(models.QuerySet["Activity"]):
     def without_us(self) -> Self:
@@ -92,7 +97,8 @@ class Activity(models.Model):
         if "field" in details:
             name = str(details["field"]).removeprefix("custom.").replace("_", " ")
             return f"{name}: {shown(details.get('was'))} → {shown(details.get('is'))}"
-        told = ", ".join(filter(None, (self._detail(name, value) for name, value in details.items())))
+        ordered = sorted(details.items(), key=lambda item: (TOLD.index(item[0]) if item[0] in TOLD else -1, item[0]))
+        told = ", ".join(filter(None, (self._detail(name, value) for name, value in ordered)))
         kind = ALONE.get(self.kind, self.kind.replace("_", " "))
         return f"{kind}: {told}" if told else kind
 

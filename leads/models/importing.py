@@ -64,7 +64,7 @@ class Import(models.Model):
     position = models.PositiveBigIntegerField()
     line = models.PositiveIntegerField()
     rows = models.PositiveIntegerField(default=0)
-    rejected = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField("bad rows", default=0)
     counts = models.JSONField(default=dict, blank=True)
     expected = models.JSONField(default=dict, blank=True, help_text="The counts of the check.")
     created_by = models.ForeignKey(

@@ -47,11 +47,11 @@ def test_file_is_loaded_and_leads_are_exported(page, live_server, loader, tmp_pa
     assert page.input_value("select[name=column_1]") == "first_name"
     page.select_option("select[name=column_2]", "city")
     page.click("button:has-text('Preview')")
-    page.wait_for_selector("text=2,501 rows: 2,500 would be new, 0 would be changed, 0 as they were, 1 rejected.")
+    page.wait_for_selector("text=2,501 rows: 2,500 would be new, 0 would be changed, 0 as they were, 1 bad.")
     assert not Lead.objects.exists()
 
     page.click("button:has-text('Start')")
-    page.wait_for_selector("text=2,501 rows: 2,500 new, 0 changed, 0 as they were, 1 rejected.", timeout=60_000)
+    page.wait_for_selector("text=2,501 rows: 2,500 new, 0 changed, 0 as they were, 1 bad.", timeout=60_000)
     with page.expect_download() as rejects:
         page.click("text=Download all 1 with their reasons")
     with open(rejects.value.path(), newline="", encoding="utf-8-sig") as file:

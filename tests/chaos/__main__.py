@@ -179,9 +179,8 @@ class Chaos:
         name = self.chance.choice([each for each in ALL if each != "answer 302"])
         seconds = {"slow": 0.4, "drip": 0.5, "carried out late": 0.6}.get(name, 3.0)
         code = self.chance.choice(["212", "231", "219", "243", "999"])
-        self.sandbox.faults.add(
-            fault=name, count=self.chance.randrange(1, 4), seconds=seconds, k=self.chance.randrange(0, 3), code=code
-        )
+        k = self.chance.randrange(1, 3)  # not the head: when that fails, the rest of the call is taken not to be done
+        self.sandbox.faults.add(fault=name, count=self.chance.randrange(1, 4), seconds=seconds, k=k, code=code)
 
     def _patiently(self, work: Any) -> None:
         """Do it again when the database was restarted meanwhile: a person would."""

@@ -267,7 +267,7 @@ def test_import_leads(connection, tmp_path):
         "first_name=Vorname",
     )
     assert "1 new" in text
-    assert "1 rejected" in text
+    assert "1 bad" in text
     assert Lead.objects.get().first_name == "Ada"
     with pytest.raises(CommandError, match="cannot be read"):
         run("import_leads", str(tmp_path / "no.csv"), "--connection", connection.name)

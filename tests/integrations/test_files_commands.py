@@ -34,7 +34,7 @@ def test_bad_rows_go_to_a_file_beside(account, tmp_path, capsys, rings):
     printed = run(capsys, "import_leads", str(path), "--map", "email=Mail", "--map", "first_name=Name")
 
     assert printed.splitlines() == [
-        "2 rows: 1 new, 0 changed, 0 as they were, 1 rejected.", "  line 3: “bad” is not an email address.",
+        "2 rows: 1 new, 0 changed, 0 as they were, 1 bad.", "  line 3: “bad” is not an email address.",
         f"The rejected rows are in {path}.rejected.csv.",
     ]  # fmt: skip
     with open(f"{path}.rejected.csv", newline="") as file:

@@ -67,7 +67,7 @@ def test_upload_match_preview_start_result(staff, account, rings):
     assert worked(job).state == "checked"
     assert not Lead.objects.exists()
     page = staff.get(job.get_absolute_url()).content.decode()
-    assert "2 rows: 1 would be new, 0 would be changed, 0 as they were, 1 rejected." in page
+    assert "2 rows: 1 would be new, 0 would be changed, 0 as they were, 1 bad." in page
     assert "“bad” is not an email address." in page
     assert "Left out: Rest" in page
 
@@ -78,8 +78,8 @@ def test_upload_match_preview_start_result(staff, account, rings):
     assert worked(job).state == "finished"
 
     page = staff.get(job.get_absolute_url()).content.decode()
-    assert "2 rows: 1 new, 0 changed, 0 as they were, 1 rejected." in page
-    assert "The preview said 1 new, 0 changed, 1 rejected." in page
+    assert "2 rows: 1 new, 0 changed, 0 as they were, 1 bad." in page
+    assert "The preview said 1 new, 0 changed, 1 bad." in page
     assert Lead.objects.get().first_name == "=Ada"
     body = b"".join(staff.get(reverse("admin:leads_import_rejects", args=[job.pk])).streaming_content)
     assert list(csv.reader(io.StringIO(body.decode("utf-8-sig")))) == [

@@ -35,7 +35,7 @@ def test_missing_ones_are_added_and_counted_by_type(load_money, account):
     assert result.numbers == (5, 5, 0, 0, 0)
     assert words.outcome(result.job) == (
         "5 rows: 2 sales, 1 partial refund, 1 rebill and 1 of type “Request Can.” missing, added; "
-        "0 corrected, 0 known already, 0 rejected."
+        "0 corrected, 0 known already, 0 bad."
     )
     rows = {row.kartra_id: row for row in Transaction.objects.select_related("product", "subscription")}
     sale, rebill, refund = rows["70001"], rows["70002"], rows["70003"]
@@ -58,7 +58,7 @@ def test_the_same_file_again_adds_nothing(load_money):
     result = load_money(text)
 
     assert result.numbers == (2, 0, 0, 2, 0)
-    assert words.outcome(result.job) == "2 rows: nothing was missing; 0 corrected, 2 known already, 0 rejected."
+    assert words.outcome(result.job) == "2 rows: nothing was missing; 0 corrected, 2 known already, 0 bad."
     assert list(Transaction.objects.order_by("pk").values()) == before
     assert Activity.objects.filter(kind="payment_sale").count() == 1
 
