@@ -338,7 +338,7 @@ def test_events_are_watched(staff, sandbox, connection, way):
 
     if way == "admin":
         events = staff.get(reverse("admin:integrations_door_change", args=[door.pk])).context["events"]
-        seen = {name: last for name, _, last in events}
+        seen = {kind.name: kind.last_at for kind, _ in events}
     else:
         [told] = command(connection, "status")["connections"][0]["doors"]
         assert told["name"] == "Tags"

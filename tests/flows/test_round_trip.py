@@ -1,5 +1,6 @@
 """Both ways at once: what a person does in Kartra arrives by itself; the demo sets itself up by the ordinary ways."""
 
+import datetime as dt
 import io
 import os
 import time
@@ -15,6 +16,13 @@ from leads import changes, kinds
 from leads.models import Lead, LeadTag, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _read_long_ago(sandbox):
+    """Leads here were read long ago, so that they are due."""
+    sandbox.read_ago = dt.timedelta(days=30)
+
 
 LEADS = int(os.environ.get("TEST_LEADS", "40"))
 """How many leads the tests about echoes take; 5,000 are promised."""

@@ -48,7 +48,8 @@ def rows():
     lead = Lead.objects.get()
     return {
         "lead": {f.name: getattr(lead, f.name) for f in Lead._meta.fields
-                 if f.name not in ("id", "known_since", "known_from", "read_at", "dirty_at", "account", "extra")},
+                 if f.name not in ("id", "known_since", "known_from", "read_at", "dirty_at", "account", "extra",
+                                    "orders_read_at", "read_not_before")},
         "tags": set(lead.leadtags.values_list("tag__name", flat=True)),
         "lists": dict(lead.listsubscriptions.values_list("mailing_list__name", "active")),
         "money": list(Transaction.objects.order_by("kartra_id").values_list(
