@@ -10,7 +10,9 @@ from django.shortcuts import redirect
 from django.template.defaultfilters import date
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
 
 from integrations import calls, money, refresh, tasks
 from integrations.kartra.errors import KartraError
@@ -122,7 +124,9 @@ class LeadAdmin(ModelAdmin):
     def as_of(self, lead: Lead) -> Any:
         if lead.dirty_at:
             return _badge("update due", "waiting")
-        return lead.read_at or _badge("never read", "waiting")
+        if lead.read_at is None:
+            return _badge("never read", "waiting")
+        return format_html('<span class="km-nowrap">{}</span>', date_format(localtime(lead.read_at), "j M H:i"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str
