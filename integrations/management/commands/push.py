@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connections
+from django.utils import timezone
 
 from integrations import alerts, outage, push, switch, verify
 from integrations.claim import end_leases
@@ -36,20 +37,20 @@ class Command(BaseCommand):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stopping.set())
-        sent, began_at = 0, now()
+        sent, began_at = 0, timezone.now()  # not the database's clock: it may be restarting just now
         while not stopping.is_set():
             try:
                 more, busy = self._round(options["connection"], stopping, began_at)
+                sent += more
+                if options["until_idle"]:
+                    self._end_if_unreachable(options["connection"], began_at)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The database does not answer (%s); trying again.", type(error).__name__)
                 connections.close_all()
                 stopping.wait(1)
                 continue
-            sent += more
-            if options["until_idle"]:
-                self._end_if_unreachable(options["connection"], began_at)
-                if not busy:
-                    break
+            if options["until_idle"] and not busy:
+                break
             stopping.wait(0.2)
         self.stdout.write(f"{sent:,} calls sent.")
         if options["until_idle"]:
