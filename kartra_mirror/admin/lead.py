@@ -126,7 +126,7 @@ class LeadAdmin(ModelAdmin):
             return _badge("update due", "waiting")
         if lead.read_at is None:
             return _badge("never read", "waiting")
-        return format_html('<span class="km-nowrap">{}</span>', date_format(localtime(lead.read_at), "j M H:i"))
+        return date_format(localtime(lead.read_at), "j M H:i")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str
