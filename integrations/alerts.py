@@ -6,6 +6,7 @@ A notice that cannot be delivered is logged and not repeated: it must never hold
 import datetime as dt
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 
 import requests
 from django.conf import settings
@@ -67,7 +68,7 @@ def end(stop: Stop) -> str:
     return f"{told} Sales made meanwhile are in no lead's profile; read transactions, or load Kartra's export."
 
 
-def _together(stops: list[Stop], words: object) -> list[tuple[str, str]]:
+def _together(stops: list[Stop], words: Callable[[Stop], str]) -> list[tuple[str, str]]:
     """One notice for connections that share a cause: (subject, text)."""
     groups: dict[tuple[str, str, str, str], list[Stop]] = defaultdict(list)
     for stop in stops:
@@ -76,7 +77,7 @@ def _together(stops: list[Stop], words: object) -> list[tuple[str, str]]:
     for group in groups.values():
         names = ", ".join(sorted({stop.connection.name for stop in group}))
         verb = "went on" if words is end else "stopped"
-        found.append((f"Kartra Mirror: sending {verb} ({names})", f"{names}: {words(group[0])}"))  # type: ignore[operator]
+        found.append((f"Kartra Mirror: sending {verb} ({names})", f"{names}: {words(group[0])}"))
     return found
 
 

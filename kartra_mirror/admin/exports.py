@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from kartra_mirror.admin import prepare
-from kartra_mirror.admin.imports import csv_response
+from kartra_mirror.admin.downloads import csv_response
 from kartra_mirror.admin.unfold_adapter import style
 from leads import exporting
 from leads.models import Account, Lead, RunDraft

@@ -1,6 +1,5 @@
 """Failed changes: what Kartra refused, by cause, with the remedy; tried again, taken as CSV, or closed with a reason."""
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from integrations.settle import remedy
+from kartra_mirror.admin.downloads import csv_response
 from leads import changes, failures, kinds, staff
 from leads.models import Account, LeadChange
+from leads.shielding import shield
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -52,27 +53,14 @@ def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     if not (user.has_perm("leads.view_leadchange") and user.has_perm(staff.EXPORT)):
         raise PermissionDenied
     members = _members(user, request.GET).select_related("lead").order_by("pk")
-    response = StreamingHttpResponse(_lines(members), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="failed-changes.csv"'
-    return response
+    return csv_response(_lines(members), "failed-changes.csv")
 
 
-class _Echo:
-    def write(self, line: str) -> str:
-        return line
-
-
-def _lines(members: Any) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(["lead id", "email", "what", "code", "Kartra's words", "when"])
+def _lines(members: Any) -> Iterator[list[str]]:
+    yield ["lead id", "email", "what", "code", "Kartra's words", "when"]
     for change in members.iterator(chunk_size=2000):
         row = [change.lead.kartra_id or "", change.lead.email, str(change), change.code, change.message]
-        yield writer.writerow([*(_harmless(cell) for cell in row), f"{change.settled_at:%Y-%m-%d %H:%M}"])
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+        yield [*(shield(cell) for cell in row), f"{change.settled_at:%Y-%m-%d %H:%M}"]
 
 
 def _query(group: failures.Group) -> dict[str, Any]:

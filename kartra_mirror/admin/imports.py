@@ -1,8 +1,5 @@
 """Loading Kartra's exports in the admin: upload, match the columns, look, load, and the result with its bad rows."""
 
-import csv
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -14,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 
 from integrations import tasks
 from kartra_mirror.admin import known
+from kartra_mirror.admin.downloads import csv_response
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import importing
 from leads.importing import words
@@ -236,22 +234,3 @@ class ImportAdmin(ReadOnlyAdmin):
     def _page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, **more}
         return TemplateResponse(request, f"admin/leads/import/{name}.html", context)
-
-
-class _Echo:
-    def write(self, value: str) -> str:
-        return value
-
-
-def csv_response(lines: Iterator[list[str]], name: str) -> StreamingHttpResponse:
-    """Lines as a CSV download, a piece at a time."""
-    writer = csv.writer(_Echo())
-
-    def pieces() -> Iterator[str]:
-        yield "\ufeff"  # so that spreadsheets see that it is UTF-8
-        while batch := list(itertools.islice(lines, 500)):
-            yield "".join(writer.writerow(line) for line in batch)
-
-    response = StreamingHttpResponse(pieces(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

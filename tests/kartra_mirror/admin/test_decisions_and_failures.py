@@ -95,6 +95,9 @@ def test_failed_changes_stand_in_groups_and_are_tried_again(staff):
     group = {"account": connection.account_id, "kind": "assign_tag", "family": "tag:VIP", "code": "212"}
     csv = b"".join(staff.get(reverse("admin:failures_csv"), group).streaming_content).decode()
     assert csv.count("assign the tag VIP") == 3
+    LeadChange.objects.filter(family="tag:VIP").update(message=" ＝cmd()")
+    shielded = b"".join(staff.get(reverse("admin:failures_csv"), group).streaming_content).decode()
+    assert shielded.count("' ＝cmd()") == 3
 
     answer = staff.post(page, {**group, "do": "retry", "why": "The tag is there now."})
 
