@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
@@ -200,9 +201,24 @@ def _refund_words(parameters: Parameters) -> str:
     return f"refund {what} transaction {parameters.get('transaction', '')}"
 
 
+def _refunded_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "amount": parameters.get("amount", ""), "sale": parameters.get("transaction", "")}
+    if told["amount"] == WHOLE:
+        return _("The whole of transaction %(sale)s was given back to %(lead)s.") % told
+    return _("%(amount)s of transaction %(sale)s were given back to %(lead)s.") % told
+
+
+def _edited_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "id": parameters.get("subscription", ""), "what": _edited(parameters)}
+    return _("Subscription %(id)s of %(lead)s is changed: %(what)s.") % told
+
+
 def _edit_words(parameters: Parameters) -> str:
-    told = [f"{n.replace('_', ' ')} {v}" for n, v in parameters.items() if n != "subscription" and v != ""]
-    return f"change subscription {parameters.get('subscription', '')}: {', '.join(told)}"
+    return f"change subscription {parameters.get('subscription', '')}: {_edited(parameters)}"
+
+
+def _edited(parameters: Parameters) -> str:
+    return ", ".join(f"{n.replace('_', ' ')} {v}" for n, v in parameters.items() if n != "subscription" and v != "")
 
 
 _OF_BUYER: dict[str, Any] = {
@@ -229,6 +245,7 @@ REFUND = Kind(
     fields=_refunding,
     check=_check_refund,
     sentence=_refund_words,
+    done=_refunded_words,
     effect=_refunded,
     **_OF_BUYER,
     **_MONEY,
@@ -240,6 +257,9 @@ CANCEL = Kind(
     fields=_cancelling,
     check=_check_cancel,
     sentence=lambda parameters: f"cancel subscription {parameters.get('subscription', '')}",
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is cancelled.") % {"lead": name, "id": p.get("subscription", "")}
+    ),
     already_so=_in_status("Cancelled"),
     effect=_status("Cancelled"),
     **_OF_SUBSCRIBER,
@@ -252,6 +272,9 @@ PAUSE = Kind(
     fields=_subscription,
     check=_check_plan,
     sentence=lambda parameters: f"pause subscription {parameters.get('subscription', '')}",
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is paused.") % {"lead": name, "id": p.get("subscription", "")}
+    ),
     already_so=_in_status("Paused"),
     effect=_status("Paused"),
     inverse="unpause_subscription",
@@ -265,6 +288,9 @@ UNPAUSE = Kind(
     fields=_subscription,
     check=_check_plan,
     sentence=lambda parameters: f"unpause subscription {parameters.get('subscription', '')}",
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is active again.") % {"lead": name, "id": p.get("subscription", "")}
+    ),
     already_so=_in_status("Active"),
     effect=_status("Active"),
     inverse="pause_subscription",
@@ -278,6 +304,7 @@ EDIT = Kind(
     fields=_editing,
     check=_check_edit,
     sentence=_edit_words,
+    done=_edited_words,
     effect=lambda change, at: mirror.note_plan_edit(change.lead, change.parameters, at=at, change=change),
     sparse=True,
     **_OF_SUBSCRIBER,

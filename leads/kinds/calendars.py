@@ -7,6 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
@@ -116,6 +117,15 @@ def _cancelled(change: LeadChange, at: dt.datetime) -> None:
     mirror.end_booking(change.lead, change.parameters["calendar"], change.parameters["class"], at=at, change=change)
 
 
+def _booked_words(name: str, parameters: Parameters) -> str:
+    what = f"{_class_words(parameters)}{when_words(parameters)}"
+    return _("%(lead)s is booked for %(what)s.") % {"lead": name, "what": what}
+
+
+def _cancelled_words(name: str, parameters: Parameters) -> str:
+    return _("The booking of %(lead)s for %(what)s is cancelled.") % {"lead": name, "what": _class_words(parameters)}
+
+
 SUBSCRIBE_CALENDAR = Kind(
     name="subscribe_calendar",
     label="Add to a calendar",
@@ -124,6 +134,7 @@ SUBSCRIBE_CALENDAR = Kind(
     check=check_time,
     family=lambda parameters: "calendar",
     sentence=lambda parameters: f"book {_class_words(parameters)}{when_words(parameters)}",
+    done=_booked_words,
     already_so=_booked,
     effect=_confirmed,
     repeatable=False,
@@ -137,6 +148,7 @@ CANCEL_CALENDAR = Kind(
     fields=calendar_fields,
     family=lambda parameters: "calendar",
     sentence=lambda parameters: f"cancel the booking of {_class_words(parameters)}",
+    done=_cancelled_words,
     effect=_cancelled,
 )
 KINDS = (SUBSCRIBE_CALENDAR, CANCEL_CALENDAR)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
@@ -61,6 +62,7 @@ SUBSCRIBE_LIST = Kind(
     permission="leads.subscribe_list",
     family=_family,
     sentence=lambda parameters: f"add to the list {parameters.get('list', '')}",
+    done=lambda name, p: _("%(lead)s is now on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
     already_so=_on_list,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unsubscribe_list",
@@ -74,6 +76,7 @@ UNSUBSCRIBE_LIST = Kind(
     permission="leads.unsubscribe_list",
     family=_family,
     sentence=lambda parameters: f"remove from the list {parameters.get('list', '')}",
+    done=lambda name, p: _("%(lead)s is no longer on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
     already_so=_off_list,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="subscribe_list",

@@ -4,6 +4,7 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
@@ -66,6 +67,11 @@ def _left(change: LeadChange, at: dt.datetime) -> None:
     mirror.set_sequence(change.lead, change.parameters["sequence"], "", LEFT, at=at, change=change)
 
 
+def _entered_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "sequence": parameters.get("sequence", ""), "step": parameters.get("step", "")}
+    return _("%(lead)s is now in the sequence %(sequence)s, at step %(step)s.") % told
+
+
 SUBSCRIBE_SEQUENCE = Kind(
     name="subscribe_sequence",
     label="Add to a sequence",
@@ -73,6 +79,7 @@ SUBSCRIBE_SEQUENCE = Kind(
     fields=_entering,
     family=_family,
     sentence=lambda p: f"add to the sequence {p.get('sequence', '')} at step {p.get('step', '')}",
+    done=_entered_words,
     already_so=_at_step,
     effect=_entered,
     repeatable=False,
@@ -86,6 +93,9 @@ UNSUBSCRIBE_SEQUENCE = Kind(
     fields=_leaving,
     family=_family,
     sentence=lambda parameters: f"remove from the sequence {parameters.get('sequence', '')}",
+    done=lambda name, p: (
+        _("%(lead)s is no longer in the sequence %(sequence)s.") % {"lead": name, "sequence": p.get("sequence", "")}
+    ),
     already_so=_outside,
     effect=_left,
 )

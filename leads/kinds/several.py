@@ -52,6 +52,7 @@ SEVERAL = Several(
     fields=lambda account: {},
     family=lambda parameters: "",
     sentence=_sentence,
+    done=lambda name, p: " ".join(kind.done(name, given) for kind, given in SEVERAL.parts(p)),
     effect=_no_effect,
     steps=_steps,
 )

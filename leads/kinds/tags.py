@@ -4,6 +4,7 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
@@ -54,6 +55,7 @@ ASSIGN_TAG = Kind(
     permission="leads.assign_tag",
     family=_family,
     sentence=lambda parameters: f"assign the tag {parameters.get('tag', '')}",
+    done=lambda name, p: _("%(lead)s now has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_tagged,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unassign_tag",
@@ -66,6 +68,7 @@ UNASSIGN_TAG = Kind(
     permission="leads.unassign_tag",
     family=_family,
     sentence=lambda parameters: f"remove the tag {parameters.get('tag', '')}",
+    done=lambda name, p: _("%(lead)s no longer has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_not_tagged,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="assign_tag",
