@@ -182,8 +182,23 @@ def test_custom_field_that_is_so_already_whatever_its_name(account, identifier):
 
 @pytest.mark.parametrize("name", sorted(kinds.ALL))
 def test_every_kind_says_what_is_so_once_it_is_done(name):
-    given = {"tag": "VIP", "list": "News", "sequence": "Start", "step": 2, "points": 5, "calendar": "Talk", "class": "One"}
-    given |= {"date": "2027-01-31", "hour": "15:00", "transaction": "70", "subscription": "80", "amount": "9.00", "city": "Bend"}
+    given = {
+        "tag": "VIP",
+        "list": "News",
+        "sequence": "Start",
+        "step": 2,
+        "points": 5,
+        "calendar": "Talk",
+        "class": "One",
+    }
+    given |= {
+        "date": "2027-01-31",
+        "hour": "15:00",
+        "transaction": "70",
+        "subscription": "80",
+        "amount": "9.00",
+        "city": "Bend",
+    }
 
     said = kinds.get(name).done("Ada Lind", given)
 
