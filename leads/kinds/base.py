@@ -8,12 +8,16 @@ from typing import Any
 
 from django import forms
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from leads.kinds.words import called
 from leads.models import Account, Lead, LeadChange
 
 Parameters = Mapping[str, Any]
 Step = tuple[str, dict[str, Any]]
 
+CANNOT = gettext_lazy("It cannot be done for these leads.")
 FIREWALL = "<>{}[]\\"
 """Characters that Kartra's firewall is reported to refuse, answering with a web page."""
 
@@ -66,7 +70,7 @@ class Kind:
     """
 
     name: str
-    label: str
+    label: Any  # lazy, as is what follows in words: the language is that of the page
     permission: str
     fields: Callable[[Account], dict[str, forms.Field]]
     family: Callable[[Parameters], str]
@@ -79,7 +83,7 @@ class Kind:
     inverse: str = ""
     check: Callable[[Account, dict[str, Any]], None] = lambda account, clean: None
     applies: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
-    applies_words: str = "It cannot be done for these leads."
+    applies_words: Any = CANNOT
     steps: Callable[[Parameters], list[Step]] | None = None
     sparse: bool = False
     most: Callable[[Parameters], int | None] = lambda parameters: None
@@ -104,7 +108,8 @@ class Kind:
         unknown = sorted(set(given) - set(fields))
         if unknown:
             raise BadParameters(
-                f"{self.label} does not take {', '.join(unknown)}. It takes: {', '.join(fields) or 'nothing'}."
+                _("%(kind)s does not take %(names)s. It takes: %(known)s.")
+                % {"kind": self.label, "names": ", ".join(unknown), "known": ", ".join(fields) or _("nothing")}
             )
         clean: dict[str, Any] = {}
         complaints: list[str] = []
@@ -151,7 +156,10 @@ def warnings(parameters: Parameters) -> list[str]:
         odd = [character for character in FIREWALL if any(character in str(text) for text in texts)]
         if odd:
             found.append(
-                f"{name.replace('_', ' ')} holds {' '.join(odd)}: Kartra's firewall is reported to refuse such texts. "
-                "It may come to nothing; then it is left to you to decide."
+                _(
+                    "%(name)s holds %(odd)s: Kartra's firewall is reported to refuse such texts. It may come to nothing; "
+                    "then it is left to you to decide."
+                )
+                % {"name": called(name), "odd": " ".join(odd)}
             )
     return found

@@ -5,6 +5,7 @@ import datetime as dt
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
@@ -15,14 +16,14 @@ ACTIVE = "active"
 LEFT = "unsubscribed"
 
 
-def sequence_field(account: Account, *, required: bool = True, label: str = "Sequence") -> forms.Field:
-    return CatalogueChoice(Sequence.objects.filter(account=account), label=label, required=required)
+def sequence_field(account: Account, *, required: bool = True, label: str = "") -> forms.Field:
+    return CatalogueChoice(Sequence.objects.filter(account=account), label=label or _("Sequence"), required=required)
 
 
 def step_field(*, required: bool = True) -> forms.Field:
     return forms.IntegerField(
-        label="Step", min_value=1, max_value=9999, required=required,
-        help_text="The number on its box in Kartra's sequence. Kartra has no list of steps, so it is checked when it is sent.",
+        label=_("Step"), min_value=1, max_value=9999, required=required,
+        help_text=_("The number on its box in Kartra's sequence. Kartra has no list of steps, so it is checked when it is sent."),
     )  # fmt: skip
 
 
@@ -74,11 +75,14 @@ def _entered_words(name: str, parameters: Parameters) -> str:
 
 SUBSCRIBE_SEQUENCE = Kind(
     name="subscribe_sequence",
-    label="Add to a sequence",
+    label=gettext_lazy("Add to a sequence"),
     permission="leads.subscribe_sequence",
     fields=_entering,
     family=_family,
-    sentence=lambda p: f"add to the sequence {p.get('sequence', '')} at step {p.get('step', '')}",
+    sentence=lambda p: (
+        _("add to the sequence %(sequence)s at step %(step)s")
+        % {"sequence": p.get("sequence", ""), "step": p.get("step", "")}
+    ),
     done=_entered_words,
     already_so=_at_step,
     effect=_entered,
@@ -88,11 +92,13 @@ SUBSCRIBE_SEQUENCE = Kind(
 )
 UNSUBSCRIBE_SEQUENCE = Kind(
     name="unsubscribe_sequence",
-    label="Remove from a sequence",
+    label=gettext_lazy("Remove from a sequence"),
     permission="leads.unsubscribe_sequence",
     fields=_leaving,
     family=_family,
-    sentence=lambda parameters: f"remove from the sequence {parameters.get('sequence', '')}",
+    sentence=lambda parameters: (
+        _("remove from the sequence %(sequence)s") % {"sequence": parameters.get("sequence", "")}
+    ),
     done=lambda name, p: (
         _("%(lead)s is no longer in the sequence %(sequence)s.") % {"lead": name, "sequence": p.get("sequence", "")}
     ),
