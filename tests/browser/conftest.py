@@ -1,6 +1,5 @@
 """A real browser on the live server. Skipped, saying so, where there is none. Nothing but this machine is let through."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,12 +10,7 @@ from django.db import connections
 
 from integrations import push
 from integrations.models import Connection
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run", "--disable-quic",
-]  # fmt: skip
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
 
 
 @pytest.fixture(scope="session")
