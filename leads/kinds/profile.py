@@ -48,12 +48,9 @@ HELP = {
 CHOICES = {CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON}
 
 
-LABELS = {"linkedin": "LinkedIn", "google_plus": "Google Plus"}
-
-
 def _label(name: str) -> Any:
     field: Any = Lead._meta.get_field(name)
-    return LABELS.get(name) or capfirst(str(field.verbose_name))
+    return capfirst(str(field.verbose_name))
 
 
 def _text_field(name: str) -> forms.Field:
