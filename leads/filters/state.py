@@ -8,8 +8,9 @@ from collections.abc import Callable
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from leads import second_profiles
 from leads.filters.base import Condition, Given, Part, fixed, named
-from leads.models import ChangeStatus, Lead, LeadChange, LeadEmail, Segment
+from leads.models import ChangeStatus, LeadChange, Segment
 
 GROUP = "Requested changes, our copy"
 
@@ -26,18 +27,6 @@ def _wished(given: Given) -> Exists:
     return Exists(LeadChange.objects.filter(lead=OuterRef("pk"), status__in=given["wish"]))
 
 
-def _twins() -> Q:
-    """Another lead of the account that is not deleted has the same phone, address, or had this address once."""
-    other = Lead.objects.filter(account=OuterRef("account"), gone_at=None).exclude(pk=OuterRef("pk"))
-    phone = Exists(other.filter(phone=OuterRef("phone")))
-    address = Exists(other.filter(email_key=OuterRef("email_key")))
-    before = Exists(
-        LeadEmail.objects.filter(email_key=OuterRef("email_key"), lead__account=OuterRef("account"), lead__gone_at=None)
-        .exclude(lead=OuterRef("pk"))
-    )  # fmt: skip
-    return (~Q(phone="") & Q(phone)) | (~Q(email_key="") & (Q(address) | Q(before)))
-
-
 STATES: dict[str, tuple[str, Callable[[], Q]]] = {
     "here": ("in Kartra", lambda: Q(gone_at=None)),
     "gone": ("deleted in Kartra", lambda: Q(gone_at__isnull=False)),
@@ -45,7 +34,7 @@ STATES: dict[str, tuple[str, Callable[[], Q]]] = {
     "no_id": ("Kartra id not known", lambda: Q(kartra_id=None)),
     "due": ("update due", lambda: Q(dirty_at__isnull=False)),
     "unread": ("never read", lambda: Q(read_at=None)),
-    "second": ("possible second profile", _twins),
+    "second": ("possible second profile", second_profiles.has_one),
 }
 
 

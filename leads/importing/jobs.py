@@ -151,7 +151,9 @@ def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
         cells = {record.line: record.cells for record in batch}
         fresh, twice = _once(job, reader, good)
         bad += [(row.number, reader.twice) for row in twice]
-        written = reader.write(fresh, at=timezone.now(), dry_run=job.state == ImportState.CHECKING)
+        written = reader.write(
+            fresh, at=timezone.now(), dry_run=job.state == ImportState.CHECKING, cause=f"import {job.pk}"
+        )
         bad += written.refused
         ImportReject.objects.bulk_create(
             [

@@ -106,5 +106,5 @@ class LeadRows:
 
     twice = "the same lead stands further up in the file; the first one counts"
 
-    def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool) -> Written:
-        return write_rows(self.account, rows, at=at, dry_run=dry_run)
+    def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
+        return write_rows(self.account, rows, at=at, dry_run=dry_run, cause=cause)

@@ -94,8 +94,8 @@ class TransactionRows:
 
     twice = "the same transaction stands further up in the file; the first one counts"
 
-    def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool) -> Written:
-        return write_transactions(self.account, rows, at=at, dry_run=dry_run)
+    def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
+        return write_transactions(self.account, rows, at=at, dry_run=dry_run, cause=cause)
 
 
 def documented(type: str) -> str:

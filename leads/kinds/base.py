@@ -53,7 +53,8 @@ class Kind:
     `fields(account)` are its parameters as form fields by name, with the account's own choices; their cleaning decides
     what is valid, and `check(account, clean)` what they may be together (ValidationError). `family(parameters)` is what
     it is about: changes of one family and lead keep their order. `sentence(parameters)` says it in words ("assign the
-    tag VIP"). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is Django's, in full.
+    tag VIP"); `done(name of the lead, parameters)` what is so once Kartra has confirmed it, to be read aloud ("Ada Lind now
+    has the tag VIP."). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is Django's, in full.
     `inverse` is the kind that takes it back, if any.
 
     `already_so(leads, parameters)` narrows a query of leads to those on which it would change nothing; None where it
@@ -74,6 +75,7 @@ class Kind:
     fields: Callable[[Account], dict[str, forms.Field]]
     family: Callable[[Parameters], str]
     sentence: Callable[[Parameters], str]
+    done: Callable[[str, Parameters], str]
     effect: Callable[[LeadChange, dt.datetime], None]
     already_so: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
     left: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None

@@ -221,10 +221,25 @@ def _refund_words(parameters: Parameters) -> str:
     return words % {"amount": amount, "transaction": parameters.get("transaction", "")}
 
 
+def _refunded_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "amount": parameters.get("amount", ""), "sale": parameters.get("transaction", "")}
+    if told["amount"] == WHOLE:
+        return _("The whole of transaction %(sale)s was given back to %(lead)s.") % told
+    return _("%(amount)s of transaction %(sale)s were given back to %(lead)s.") % told
+
+
+def _edited_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "id": parameters.get("subscription", ""), "what": _edited(parameters)}
+    return _("Subscription %(id)s of %(lead)s is changed: %(what)s.") % told
+
+
 def _edit_words(parameters: Parameters) -> str:
-    told = [f"{called(n)} {v}" for n, v in parameters.items() if n != "subscription" and v != ""]
     words = _("change subscription %(subscription)s: %(what)s")
-    return words % {"subscription": parameters.get("subscription", ""), "what": ", ".join(told)}
+    return words % {"subscription": parameters.get("subscription", ""), "what": _edited(parameters)}
+
+
+def _edited(parameters: Parameters) -> str:
+    return ", ".join(f"{called(n)} {v}" for n, v in parameters.items() if n != "subscription" and v != "")
 
 
 _OF_BUYER: dict[str, Any] = {
@@ -251,6 +266,7 @@ REFUND = Kind(
     fields=_refunding,
     check=_check_refund,
     sentence=_refund_words,
+    done=_refunded_words,
     effect=_refunded,
     **_OF_BUYER,
     **_MONEY,
@@ -263,6 +279,9 @@ CANCEL = Kind(
     check=_check_cancel,
     sentence=lambda parameters: (
         _("cancel subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
+    ),
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is cancelled.") % {"lead": name, "id": p.get("subscription", "")}
     ),
     already_so=_in_status("Cancelled"),
     effect=_status("Cancelled"),
@@ -277,6 +296,9 @@ PAUSE = Kind(
     check=_check_plan,
     sentence=lambda parameters: (
         _("pause subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
+    ),
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is paused.") % {"lead": name, "id": p.get("subscription", "")}
     ),
     already_so=_in_status("Paused"),
     effect=_status("Paused"),
@@ -293,6 +315,9 @@ UNPAUSE = Kind(
     sentence=lambda parameters: (
         _("unpause subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
     ),
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is active again.") % {"lead": name, "id": p.get("subscription", "")}
+    ),
     already_so=_in_status("Active"),
     effect=_status("Active"),
     inverse="pause_subscription",
@@ -306,6 +331,7 @@ EDIT = Kind(
     fields=_editing,
     check=_check_edit,
     sentence=_edit_words,
+    done=_edited_words,
     effect=lambda change, at: mirror.note_plan_edit(change.lead, change.parameters, at=at, change=change),
     sparse=True,
     **_OF_SUBSCRIBER,

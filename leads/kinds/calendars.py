@@ -128,6 +128,18 @@ def _cancelled(change: LeadChange, at: dt.datetime) -> None:
     mirror.end_booking(change.lead, change.parameters["calendar"], change.parameters["class"], at=at, change=change)
 
 
+def _booked_words(name: str, parameters: Parameters) -> str:
+    words = _("%(lead)s is booked for %(class)s of the calendar %(calendar)s.")
+    if parameters.get("date"):
+        words = _("%(lead)s is booked for %(class)s of the calendar %(calendar)s on %(date)s at %(hour)s.")
+    return words % {"lead": name, **_told(parameters)}
+
+
+def _cancelled_words(name: str, parameters: Parameters) -> str:
+    words = _("The booking of %(lead)s for %(class)s of the calendar %(calendar)s is cancelled.")
+    return words % {"lead": name, **_told(parameters)}
+
+
 SUBSCRIBE_CALENDAR = Kind(
     name="subscribe_calendar",
     label=gettext_lazy("Add to a calendar"),
@@ -136,6 +148,7 @@ SUBSCRIBE_CALENDAR = Kind(
     check=check_time,
     family=lambda parameters: "calendar",
     sentence=_booking_words,
+    done=_booked_words,
     already_so=_booked,
     effect=_confirmed,
     repeatable=False,
@@ -149,6 +162,7 @@ CANCEL_CALENDAR = Kind(
     fields=calendar_fields,
     family=lambda parameters: "calendar",
     sentence=_cancelling_words,
+    done=_cancelled_words,
     effect=_cancelled,
 )
 KINDS = (SUBSCRIBE_CALENDAR, CANCEL_CALENDAR)

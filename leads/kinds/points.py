@@ -49,6 +49,22 @@ def _sentence(parameters: Parameters) -> str:
     return words % told
 
 
+def _given_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "points": parameters.get("points", ""), "days": parameters.get("expires_in_days")}
+    if told["days"]:
+        words = ngettext(
+            "%(lead)s was given %(points)s points, which expire after %(days)s day.",
+            "%(lead)s was given %(points)s points, which expire after %(days)s days.",
+            int(told["days"]),
+        )
+        return words % told
+    return _("%(lead)s was given %(points)s points.") % told
+
+
+def _taken_words(name: str, parameters: Parameters) -> str:
+    return _("%(points)s points were taken from %(lead)s.") % {"lead": name, "points": parameters.get("points", "")}
+
+
 def _not_expired(parameters: Parameters) -> Q:
     days = int(parameters.get("expires_in_days") or 0)
     return Q(settled_at__gt=timezone.now() - dt.timedelta(days=days)) if days else Q(settled_at__isnull=False)
@@ -65,6 +81,7 @@ GIVE_POINTS = Kind(
     fields=_giving,
     family=lambda parameters: "points",
     sentence=_sentence,
+    done=_given_words,
     effect=lambda change, at: _confirmed(change, at, 1),
     repeatable=False,
     inverse="remove_points",
@@ -77,6 +94,7 @@ REMOVE_POINTS = Kind(
     fields=_removing,
     family=lambda parameters: "points",
     sentence=lambda parameters: _("remove %(points)s points") % {"points": parameters.get("points", "")},
+    done=_taken_words,
     effect=lambda change, at: _confirmed(change, at, -1),
     repeatable=False,
     inverse="give_points",

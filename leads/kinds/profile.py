@@ -273,6 +273,23 @@ def _several_words(own: str, first: str, parameters: Parameters) -> str:
     return ", ".join(part for part in (first, *others) if part)
 
 
+def _done_words(name: str, parameters: Parameters) -> str:
+    """What Kartra now holds; "" where no field of the profile was changed."""
+    told = []
+    for field, value in of_profile(parameters).items():
+        label = called(field)
+        told.append(_("no %(field)s") % {"field": label} if value in ("", []) else f"{label} {_shown(value)}")
+    words = {"lead": name, "what": ", ".join(told)}
+    return _("Kartra now has for %(lead)s: %(what)s.") % words if told else ""
+
+
+def _several_done(own: str, name: str, first: str, parameters: Parameters) -> str:
+    from leads import kinds
+
+    others = [kinds.get(each).done(name, given) for each, given in _steps(own, parameters) if each != own]
+    return " ".join(part for part in (first, *others) if part)
+
+
 CREATE = Kind(
     name="create_lead",
     label=gettext_lazy("Create a lead"),
@@ -282,6 +299,7 @@ CREATE = Kind(
     sparse=True,
     family=lambda parameters: "profile",
     sentence=lambda p: _several_words("create_lead", _created(p), p),
+    done=lambda name, p: _several_done("create_lead", name, _("%(lead)s is now a lead in Kartra.") % {"lead": name}, p),
     effect=_confirmed,
     steps=lambda parameters: _steps("create_lead", parameters),
     most=lambda parameters: 1,
@@ -295,6 +313,7 @@ UPDATE = Kind(
     sparse=True,
     family=lambda parameters: "profile",
     sentence=lambda p: _several_words("update_lead", _words(p), p) or _("change fields"),
+    done=lambda name, p: _several_done("update_lead", name, _done_words(name, p), p),
     already_so=_already,
     applies=_reachable,
     applies_words=gettext_lazy(

@@ -68,6 +68,11 @@ def _left(change: LeadChange, at: dt.datetime) -> None:
     mirror.set_sequence(change.lead, change.parameters["sequence"], "", LEFT, at=at, change=change)
 
 
+def _entered_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "sequence": parameters.get("sequence", ""), "step": parameters.get("step", "")}
+    return _("%(lead)s is now in the sequence %(sequence)s, at step %(step)s.") % told
+
+
 SUBSCRIBE_SEQUENCE = Kind(
     name="subscribe_sequence",
     label=gettext_lazy("Add to a sequence"),
@@ -78,6 +83,7 @@ SUBSCRIBE_SEQUENCE = Kind(
         _("add to the sequence %(sequence)s at step %(step)s")
         % {"sequence": p.get("sequence", ""), "step": p.get("step", "")}
     ),
+    done=_entered_words,
     already_so=_at_step,
     effect=_entered,
     repeatable=False,
@@ -92,6 +98,9 @@ UNSUBSCRIBE_SEQUENCE = Kind(
     family=_family,
     sentence=lambda parameters: (
         _("remove from the sequence %(sequence)s") % {"sequence": parameters.get("sequence", "")}
+    ),
+    done=lambda name, p: (
+        _("%(lead)s is no longer in the sequence %(sequence)s.") % {"lead": name, "sequence": p.get("sequence", "")}
     ),
     already_so=_outside,
     effect=_left,

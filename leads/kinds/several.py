@@ -45,6 +45,10 @@ def _sentence(parameters: Parameters) -> str:
     return ", ".join(kind.sentence(given) for kind, given in SEVERAL.parts(parameters)) or _("several actions")
 
 
+def _done(name: str, parameters: Parameters) -> str:
+    return " ".join(kind.done(name, given) for kind, given in SEVERAL.parts(parameters))
+
+
 def _no_effect(*_: Any) -> None:
     raise TypeError("Several kinds are never one change.")
 
@@ -56,6 +60,7 @@ SEVERAL = Several(
     fields=lambda account: {},
     family=lambda parameters: "",
     sentence=_sentence,
+    done=_done,
     effect=_no_effect,
     steps=_steps,
 )

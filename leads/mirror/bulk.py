@@ -68,7 +68,13 @@ class _Known:
 
 
 def write_rows(
-    account: Account, rows: Sequence[Row], *, at: dt.datetime, source: Source = Source.IMPORT, dry_run: bool = False
+    account: Account,
+    rows: Sequence[Row],
+    *,
+    at: dt.datetime,
+    source: Source = Source.IMPORT,
+    dry_run: bool = False,
+    cause: str = "",
 ) -> Written:
     """Upsert a batch (about 1,000 rows) by id, then by address, in a handful of queries."""
     written = Written()
@@ -101,7 +107,7 @@ def write_rows(
         written.updated = sum(each.changed or bool(each.differences) for each in known)
         written.unchanged = len(known) - written.updated
         if not dry_run:
-            _write(account, new, known, at, source)
+            _write(account, new, known, at, source, cause)
     return written
 
 
@@ -203,7 +209,9 @@ def _new_ties(each: _Known, had: Mapping[tuple[int, str, str], bool]) -> list[Di
     return [Difference(f"{what} {name}", False, True) for what, name in new if (pk, what, name) not in had]
 
 
-def _write(account: Account, new: list[tuple[Lead, Row]], known: list[_Known], at: dt.datetime, source: Source) -> None:
+def _write(
+    account: Account, new: list[tuple[Lead, Row]], known: list[_Known], at: dt.datetime, source: Source, cause: str
+) -> None:
     Lead.objects.bulk_create([lead for lead, _ in new], batch_size=500)
     otherwise = [each for each in known if each.changed or each.differences]
     changed = list({each.lead.pk: each.lead for each in otherwise}.values())
@@ -222,6 +230,7 @@ def _write(account: Account, new: list[tuple[Lead, Row]], known: list[_Known], a
         ],
         source=source,
         at=at,
+        cause=cause,
     )
 
 
