@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator, capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from leads import aftermath, forgetting, freezing, kinds, mirror, runs, staff, undoing
 from leads.aftermath import Next
@@ -44,7 +46,9 @@ def record_all(
     clean = kind.clean(lead.account, parameters)
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
-        raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
+        raise CannotRecord(
+            _("Lead %(id)s is deleted in Kartra; nothing can be changed on it.") % {"id": lead.kartra_id or lead.pk}
+        )
     _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
         _check_members(only, kind, clean, 1)
@@ -76,11 +80,15 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
         except forgetting.LeftOut as problem:
             raise CannotRecord(str(problem)) from None
     if known is not None and known.gone_at:
-        raise CannotRecord(f"Kartra had a lead of this address and says it is deleted: {known.kartra_id}.")
+        raise CannotRecord(
+            _("Kartra had a lead of this address and says it is deleted: %(id)s.") % {"id": known.kartra_id}
+        )
     if known is not None and known.kartra_id:
-        raise CannotRecord(f"Kartra has a lead of this address already: {known.kartra_id}. Change that one instead.")
+        raise CannotRecord(
+            _("Kartra has a lead of this address already: %(id)s. Change that one instead.") % {"id": known.kartra_id}
+        )
     if known is not None and known.changes.filter(kind="create_lead", status__in=OPEN).exists():
-        raise CannotRecord("A lead of this address is being created already.")
+        raise CannotRecord(_("A lead of this address is being created already."))
     return mirror.expect(account, clean["email"], timezone.now())
 
 
@@ -115,7 +123,12 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
     most = kind.most(clean)
     if most is not None and size > most:
         raise CannotRecord(
-            f"{kind.label}: {size:,} leads at once is too many; at most {most:,} {'is' if most == 1 else 'are'} allowed."
+            ngettext(
+                "%(kind)s: %(size)s leads at once is too many; at most %(most)s is allowed.",
+                "%(kind)s: %(size)s leads at once is too many; at most %(most)s are allowed.",
+                most,
+            )
+            % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
         )
     if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
         raise CannotRecord(kind.applies_words)
@@ -124,7 +137,10 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
         open_ones = LeadChange.objects.filter(account__in=account, family=kind.family(clean), status__in=OPEN)
         other = open_ones.first()
         if other is not None:
-            raise CannotRecord(f"“{capfirst(str(other))}” is not settled yet. Wait for it, or decide about it first.")
+            raise CannotRecord(
+                _("“%(change)s” is not settled yet. Wait for it, or decide about it first.")
+                % {"change": capfirst(str(other))}
+            )
 
 
 def record_run(
@@ -149,11 +165,11 @@ def record_run(
     """
     clean = kind.clean(account, parameters)
     if leads.exclude(account=account).exists():
-        raise CannotRecord("These leads are of more than one account. Choose the leads of one account first.")
+        raise CannotRecord(_("These leads are of more than one account. Choose the leads of one account first."))
     members = members_of(account, leads)
     size = members.count()
     if not size:
-        raise CannotRecord("No leads are chosen, so there is nothing to do.")
+        raise CannotRecord(_("No leads are chosen, so there is nothing to do."))
     _check_person(approved_by or by, account, size, kind, clean)
     steps = steps_of(kind, clean)
     now = timezone.now()
@@ -193,9 +209,11 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
     with transaction.atomic():
         run = BulkRun.objects.select_for_update(of=("self",)).select_related("account").get(pk=run.pk)
         if not run.has_ended:
-            raise CannotRecord("This bulk action is still under way. Cancel it first; then undo what was done of it.")
+            raise CannotRecord(
+                _("This bulk action is still under way. Cancel it first; then undo what was done of it.")
+            )
         if run.undone_by.under_way().exists():
-            raise CannotRecord("This bulk action is being undone already.")
+            raise CannotRecord(_("This bulk action is being undone already."))
         groups = undoing.groups(run)
         plan = [
             (group.inverse, undoing.sorted_changes(run, group.kind, group.parameters).filter(fate=undoing.STANDS))
@@ -206,14 +224,14 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
         edited = [each for each in undoing.edits(run) if each[1] == undoing.STANDS]
         if not plan and not back and not edited:
             raise CannotRecord(
-                "Nothing of this bulk action is left to take back: it changed nothing, or all has changed since."
+                _("Nothing of this bulk action is left to take back: it changed nothing, or all has changed since.")
             )
         size = undoing.number_standing(run, groups)
         _check_person(by, run.account, size)
         steps = [step for step, _ in (*plan, *back)]
         undone = BulkRun.objects.create(
             account=run.account,
-            name=f"Undo: {run.name}"[:200],
+            name=(_("Undo: %(run)s") % {"run": run.name})[:200],
             kind=kinds.SEVERAL.name,
             parameters={"steps": [[kind.name, parameters] for kind, parameters in steps]},
             undoes=run,
@@ -241,7 +259,9 @@ def record_again(
     _check_person(by, account, refused.count())
     kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
     if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
-        raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+        raise CannotRecord(
+            _("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+        )
     run = BulkRun.objects.create(
         account=account, name=name, kind=kind, parameters=refused.order_by("pk").values_list("parameters", flat=True)[0],
         created_by=user_of(by), why=why, expected=refused.count(),

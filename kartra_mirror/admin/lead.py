@@ -239,5 +239,5 @@ class LeadAdmin(ModelAdmin):
         return HttpResponseRedirect(lead.get_absolute_url())
 
 
-def _badge(words: str, kind: str) -> str:
+def _badge(words: Any, kind: str) -> str:
     return format_html('<span class="km-badge km-{}">{}</span>', kind, words)

@@ -52,7 +52,12 @@ def _sentence(parameters: Parameters) -> str:
 def _given_words(name: str, parameters: Parameters) -> str:
     told = {"lead": name, "points": parameters.get("points", ""), "days": parameters.get("expires_in_days")}
     if told["days"]:
-        return _("%(lead)s was given %(points)s points, which expire after %(days)s days.") % told
+        words = ngettext(
+            "%(lead)s was given %(points)s points, which expire after %(days)s day.",
+            "%(lead)s was given %(points)s points, which expire after %(days)s days.",
+            int(told["days"]),
+        )
+        return words % told
     return _("%(lead)s was given %(points)s points.") % told
 
 

@@ -48,12 +48,9 @@ HELP = {
 CHOICES = {CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON}
 
 
-LABELS = {"linkedin": "LinkedIn", "google_plus": "Google Plus"}
-
-
 def _label(name: str) -> Any:
     field: Any = Lead._meta.get_field(name)
-    return LABELS.get(name) or capfirst(str(field.verbose_name))
+    return capfirst(str(field.verbose_name))
 
 
 def _text_field(name: str) -> forms.Field:
@@ -280,7 +277,7 @@ def _done_words(name: str, parameters: Parameters) -> str:
     """What Kartra now holds; "" where no field of the profile was changed."""
     told = []
     for field, value in of_profile(parameters).items():
-        label = field.removeprefix(CUSTOM).replace("_", " ")
+        label = called(field)
         told.append(_("no %(field)s") % {"field": label} if value in ("", []) else f"{label} {_shown(value)}")
     words = {"lead": name, "what": ", ".join(told)}
     return _("Kartra now has for %(lead)s: %(what)s.") % words if told else ""

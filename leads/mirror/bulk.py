@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from leads import forgetting
 from leads.inserting import insert_new
@@ -139,7 +140,7 @@ def _match(row: Row, by_id: dict[str, Lead], by_email: dict[str, list[Lead]]) ->
     if len(same_address) > 1:
         here = [lead for lead in same_address if lead.gone_at is None]
         if len(here) != 1:
-            return None, "two leads of our copy have this address; give the lead's id in a column of its own"
+            return None, _("two leads of our copy have this address; give the lead's id in a column of its own")
         same_address = here
     return (same_address[0] if same_address else None), ""
 
