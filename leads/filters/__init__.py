@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from django.db.models import Q, QuerySet
 
 from leads.filters import money, own, state, ties
-from leads.filters.base import NOT, Condition, Part, Unreadable
+from leads.filters.base import NOT, Accounts, Condition, Part, Unreadable
 from leads.filters.state import WISHES
 from leads.models import Lead, Segment
 
@@ -74,8 +74,8 @@ def of_segment(segment: Segment) -> QuerySet[Lead]:
         _asking.reset(token)
 
 
-def in_words(wanted: Wanted) -> list[str]:
-    """Each condition as a phrase: "has the tag VIP", "not on the list Buyers"."""
+def in_words(wanted: Wanted, accounts: Accounts) -> list[str]:
+    """Each condition as a phrase: "has the tag VIP", "not on the list Buyers". `accounts`: whose names may be said."""
     said = [f"“{text}” in the name, address, phone or company" for text in wanted.get(SEARCH, ()) if text]
     for condition in ALL:
         for prefix in ("", NOT):
@@ -85,7 +85,7 @@ def in_words(wanted: Wanted) -> list[str]:
                 said.append(f"{condition.label}: a value that cannot be read, which fits nobody")
                 continue
             if given:
-                words = condition.said(given)
+                words = condition.said(given, accounts)
                 said.append(f"not: {words}" if prefix else words)
     return said
 
