@@ -62,7 +62,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
     selection: dict[str, Any] = {"query": query.urlencode()}
     if ids is not None:
         selection["ids"] = [int(pk) for pk in ids[-1].split(",") if pk.isdecimal() and len(pk) < 18]
-    leads = prepare.selected(request, RunDraft(selection=selection))
+    leads = prepare.selected(request, RunDraft(selection=selection, created_by=user))
     back = f"{reverse('admin:leads_lead_changelist')}?{selection['query']}".rstrip("?")
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:2])
     if len(accounts) != 1:

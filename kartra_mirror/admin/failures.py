@@ -75,6 +75,8 @@ def _failed(user: Any) -> Any:
 def _members(user: Any, given: Any) -> Any:
     if not str(given.get("account", "")).isdecimal() or given.get("kind") not in kinds.ALL:
         raise Http404
+    if not staff.works_in(user, int(str(given["account"])[:18])):
+        raise Http404
     return _failed(user).filter(
         account=int(given["account"]), kind=given["kind"], family=given.get("family", ""), code=given.get("code", "")
     )

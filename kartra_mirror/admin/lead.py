@@ -138,8 +138,8 @@ class LeadAdmin(ModelAdmin):
         tell_ended(request)
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
-            "known": known.sentences(),
-            "conditions": filters.in_words(conditions),
+            "known": known.sentences(user),
+            "conditions": filters.in_words(conditions, staff.accounts_of(user)),
             "conditions_query": segments.query_of(conditions),
             "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
             "segments": staff.only_mine(Segment.objects.order_by("name"), user)[:SEGMENTS_SHOWN]

@@ -11,13 +11,14 @@ from kartra_mirror.admin.drafting import DraftForm
 from kartra_mirror.admin.grouping import groups, show_what_may_be_asked
 from kartra_mirror.admin.prepare import check_steps
 from kartra_mirror.admin.speed import connection_of
-from leads import changes, kinds
+from leads import changes, kinds, staff
 from leads.models import Account, Lead
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask for the lead's fields; a POST records the changes and goes to the lead's page."""
-    accounts = list(Account.objects.filter(connection__isnull=False).order_by("name"))
+    reachable = Account.objects.filter(connection__isnull=False).order_by("name")
+    accounts = list(staff.only_mine(reachable, request.user))
     chosen = request.GET.get("account", "")
     account = next((each for each in accounts if str(each.pk) == chosen), accounts[0] if accounts else None)
     if account is None:

@@ -28,7 +28,7 @@ WAITING_SHOWN = 20
 
 def running_badge(request: HttpRequest) -> str:
     """How many bulk actions are under way; nothing when there are none."""
-    number = BulkRun.objects.under_way().count()
+    number = staff.only_mine(BulkRun.objects.under_way(), request.user).count()
     return str(number) if number else ""
 
 
@@ -36,8 +36,8 @@ def tell_ended(request: HttpRequest) -> None:
     """Say once to its author that a bulk action has ended, and how."""
     user: Any = request.user
     since = timezone.now() - dt.timedelta(days=2)
-    ended = BulkRun.objects.ended().filter(created_by=user.pk, told_at=None, ended_at__gt=since)[:5]
-    for run in ended:
+    ended = BulkRun.objects.ended().filter(created_by=user.pk, told_at=None, ended_at__gt=since)
+    for run in staff.only_mine(ended, user)[:5]:
         if BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=timezone.now()):
             counts = run.changes.counts()
             bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]

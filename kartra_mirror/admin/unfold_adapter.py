@@ -49,6 +49,12 @@ class ModelAdmin(_ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return staff.only_mine(super().get_queryset(request), request.user)
 
+    def get_field_queryset(self, db: Any, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
+        """Choices of rows of the person's accounts alone."""
+        rows: QuerySet[Any] | None = super().get_field_queryset(db, db_field, request)
+        chosen = db_field.remote_field.model._default_manager.all() if rows is None else rows
+        return staff.only_mine(chosen, request.user)
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """An action that names no permission of its own acts on many leads: it is for those who may start bulk actions."""
         found: dict[str, Any] = super().get_actions(request)

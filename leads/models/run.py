@@ -138,6 +138,14 @@ class RunDraft(models.Model):
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose leads they are, once that was seen.",
+    )
     kind = models.CharField(max_length=32)
     more = models.JSONField(default=list, blank=True)
     selection = models.JSONField()
