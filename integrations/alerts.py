@@ -12,6 +12,8 @@ import requests
 from django.conf import settings
 from django.core.mail import mail_admins
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations.clock import now
 from integrations.models import ApiCall, Outcome, Proof, Stop, StoppedBy
@@ -38,18 +40,23 @@ def drain() -> int:
 
 def beginning(stop: Stop) -> str:
     """What stopped and why, as one sentence for people."""
-    what = f"{stop.command} is not sent" if stop.command else "Nothing is sent to Kartra"
-    who = f"by {stop.began_by}" if stop.began_by else f"({stop.get_stopped_by_display()})"
-    return f"{what} since {stop.began_at:%Y-%m-%d %H:%M} UTC {who}: {stop.why}"
+    words = _("Nothing is sent to Kartra since %(when)s UTC %(who)s: %(why)s")
+    if stop.command:
+        words = _("%(command)s is not sent since %(when)s UTC %(who)s: %(why)s")
+    who = _("by %(person)s") % {"person": stop.began_by} if stop.began_by else f"({stop.get_stopped_by_display()})"
+    return words % {"command": stop.command, "when": f"{stop.began_at:%Y-%m-%d %H:%M}", "who": who, "why": stop.why}
 
 
 def end(stop: Stop) -> str:
     """How long a stop lasted and what became of what it held up, as one line."""
     if stop.ended_at is None:
         return beginning(stop)
-    who = f" by {stop.ended_by}" if stop.ended_by else ""
     if stop.stopped_by != StoppedBy.OUTAGE:
-        return f"Sending went on {stop.ended_at:%Y-%m-%d %H:%M} UTC{who}. It had stopped since {stop.began_at:%H:%M}: {stop.why}"
+        words = _("Sending went on %(ended)s UTC. It had stopped since %(began)s: %(why)s")
+        if stop.ended_by:
+            words = _("Sending went on %(ended)s UTC by %(person)s. It had stopped since %(began)s: %(why)s")
+        told = {"ended": f"{stop.ended_at:%Y-%m-%d %H:%M}", "began": f"{stop.began_at:%H:%M}", "why": stop.why}
+        return words % {**told, "person": stop.ended_by}
     waited = BulkRun.objects.filter(account=stop.connection.account_id, created_at__lte=stop.ended_at).filter(
         Q(ended_at=None) | Q(ended_at__gte=stop.began_at)
     )
@@ -59,13 +66,20 @@ def end(stop: Stop) -> str:
     ).distinct()  # fmt: skip
     open_ones = unclear.filter(attempts__proof__in=[Proof.UNCLEAR, Proof.UNDECIDED]).count()
     number, runs = unclear.count(), waited.count()
-    proven = "all proven" if not open_ones else f"{open_ones:,} of them still being looked at"
-    told = f"No answer {stop.began_at:%H:%M}–{stop.ended_at:%H:%M} UTC."
+    times = {"began": f"{stop.began_at:%H:%M}", "ended": f"{stop.ended_at:%H:%M}"}
+    said = [_("No answer %(began)s–%(ended)s UTC.") % times]
     if runs:
-        told += f" {runs:,} bulk action{'' if runs == 1 else 's'} waited and went on."
+        words = ngettext(
+            "%(number)s bulk action waited and went on.", "%(number)s bulk actions waited and went on.", runs
+        )
+        said.append(words % {"number": f"{runs:,}"})
     if number:
-        told += f" {number:,} unclear, {proven}."
-    return f"{told} Sales made meanwhile are in no lead's profile; read transactions, or load Kartra's export."
+        words = _("%(number)s unclear, all proven.")
+        if open_ones:
+            words = _("%(number)s unclear, %(open)s of them still being looked at.")
+        said.append(words % {"number": f"{number:,}", "open": f"{open_ones:,}"})
+    said.append(_("Sales made meanwhile are in no lead's profile; read transactions, or load Kartra's export."))
+    return " ".join(said)
 
 
 def _together(stops: list[Stop], words: Callable[[Stop], str]) -> list[tuple[str, str]]:
@@ -76,8 +90,10 @@ def _together(stops: list[Stop], words: Callable[[Stop], str]) -> list[tuple[str
     found = []
     for group in groups.values():
         names = ", ".join(sorted({stop.connection.name for stop in group}))
-        verb = "went on" if words is end else "stopped"
-        found.append((f"Kartra Mirror: sending {verb} ({names})", f"{names}: {words(group[0])}"))
+        subject = _("Kartra Mirror: sending stopped (%(names)s)")
+        if words is end:
+            subject = _("Kartra Mirror: sending went on (%(names)s)")
+        found.append((subject % {"names": names}, f"{names}: {words(group[0])}"))
     return found
 
 

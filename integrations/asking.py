@@ -7,6 +7,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from integrations import calls
 from integrations.calls import Priority
 from integrations.clock import now
@@ -94,7 +96,7 @@ def _by_address_alone(connection: Connection, question: "_Question", email: str)
             return Asked(None, began_at, GoneReason.DELETED, call=question.call)
         raise
     if profile is not None and not same_address(connection, profile.email, email):
-        raise OutcomeUnknown("", "Kartra answered with a lead of another address")
+        raise OutcomeUnknown("", gettext_noop("Kartra answered with a lead of another address"))
     return Asked(profile, began_at, call=question.call)
 
 
@@ -129,7 +131,7 @@ class _Question:
         An answer without an id cannot be told from anybody's."""
         profile = self.get(NOT_FOUND | {DELETED}, email=address)
         if profile is not None and not profile.id:
-            raise OutcomeUnknown("", "Kartra's answer does not say whose it is")
+            raise OutcomeUnknown("", gettext_noop("Kartra's answer does not say whose it is"))
         return profile
 
     def addresses(self, email: str, others: list[LeadProfile]) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from integrations import calls
 from integrations.asking import DELETED, NOT_FOUND, Asked, ask, learn, same_address
@@ -118,7 +119,9 @@ def _get(client: Client, asking: Connection, lead: Lead, priority: Priority, ove
         failed = error
     except Exception as error:  # never lose the others to a bug
         logger.exception("The call about lead %s failed in our own code.", lead.pk)
-        failed = OutcomeUnknown("", f"Our own code failed while the call was made ({type(error).__name__}).")
+        failed = OutcomeUnknown(
+            "", gettext_noop("Our own code failed while the call was made (%(name)s)."), name=type(error).__name__
+        )
     over.heed(failed)
     return _Got(profile, failed, began_at, time.monotonic() - began, by_id)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from integrations import switch
 from integrations.clock import now
@@ -24,11 +25,11 @@ from integrations.kartra.errors import (
     OutcomeUnknown,
     Rejected,
     Throttled,
-    advice,
 )
 from integrations.kartra.pace import FilePace, Pace, PaceUnavailable, RedisPace
 from integrations.kartra.transport import Transport
 from integrations.models import ApiCall, Cause, Connection, Outcome, StoppedBy
+from integrations.said import remedy, said
 from leads.models import Lead
 
 T = TypeVar("T")
@@ -96,11 +97,13 @@ def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float, 
         granted = pace().take(connection.app_id, rate, priority, timeout_s=wait_s, stop=lambda: False)
     except PaceUnavailable:
         raise NoSlot(
-            "", "The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does."
+            "", _("The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does.")
         ) from None
     if not granted:
         raise NoSlot(
-            "", f"Kartra's speed limit left no room for this call within {wait_s:.0f} seconds. Please try again."
+            "",
+            _("Kartra's speed limit left no room for this call within %(wait)s seconds. Please try again.")
+            % {"wait": f"{wait_s:.0f}"},
         )
 
 
@@ -164,18 +167,17 @@ def _count_failure(connection: Connection, error: KartraError) -> None:
     connection.hold_until = now() + dt.timedelta(seconds=min(2 ** min(connection.failures, 6), 60) / 2)
     same_app.update(hold_until=connection.hold_until)
     if connection.failures >= settings.OUTAGE_FAILURES:
-        words = str(error).rstrip(".")
+        words = said(error).rstrip(".")
         switch.stop_app(
             connection, StoppedBy.OUTAGE,
-            f"{connection.failures} calls in a row got no answer ({words}). We try again every "
-            f"{settings.OUTAGE_PROBE_S:.0f} seconds and go on by ourselves.",
+            _("%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go "
+"on by ourselves.") % {"failures": connection.failures, "words": words, "probe": f'{settings.OUTAGE_PROBE_S:.0f}'},
         )  # fmt: skip
 
 
 def in_words(error: KartraError) -> str:
     """What happened and what to do, as one text for a person."""
-    what, remedy = str(error).rstrip("."), advice(error.code) if error.code else ""
-    return f"{what}. {remedy}".strip()
+    return f"{said(error).rstrip('.')}. {remedy(error.code)}".strip()
 
 
 def log(
@@ -202,7 +204,7 @@ def log(
         finished_at=now(),
         outcome=Outcome.ANSWERED if error is None else outcome_of(error),
         code=error.code if error else "",
-        message=str(error) if error else "",
+        message=said(error) if error else "",
         elapsed_ms=round(elapsed_s * 1000),
         made_by=made_by,
     )

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import calls
 from integrations.calls import Priority
@@ -26,17 +28,20 @@ def validate_api_url(url: str) -> None:
     """ValidationError, in words, for an address that cannot be Kartra's or would not be safe."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ValidationError("This is no address. Kartra's is https://app.kartra.com/api") from None
+        raise ValidationError(_("This is no address. Kartra's is https://app.kartra.com/api")) from None
     if parts.scheme not in ("https", "http") or not host:
-        raise ValidationError("The API address begins with https://, as in https://app.kartra.com/api")
+        raise ValidationError(_("The API address begins with https://, as in https://app.kartra.com/api"))
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValidationError("The API address holds no name, password or question mark; keys are entered apart.")
+        raise ValidationError(_("The API address holds no name, password or question mark; keys are entered apart."))
     if parts.scheme == "http" and host not in settings.PLAIN_HTTP_HOSTS:
         raise ValidationError(
-            f"Over http:// everybody on the way could read the keys, so it is allowed for {', '.join(settings.PLAIN_HTTP_HOSTS)} "
-            f"only. Use https://{host}…, or add the host to PLAIN_HTTP_HOSTS."
+            _(
+                "Over http:// everybody on the way could read the keys, so it is allowed for %(hosts)s only. Use "
+                "https://%(host)s…, or add the host to PLAIN_HTTP_HOSTS."
+            )
+            % {"hosts": ", ".join(settings.PLAIN_HTTP_HOSTS), "host": host}
         )
 
 
@@ -52,12 +57,17 @@ def check(connection: Connection, *, made_by: Any = None) -> Check:
         return Check(False, " ".join(error.messages))
     except KartraError as error:
         return Check(False, _words(error))
-    number = f"{len(lists):,} list{'' if len(lists) == 1 else 's'}"
-    return Check(True, f"Kartra answers and takes these keys; the account has {number}.", lists)
+    words = ngettext(
+        "Kartra answers and takes these keys; the account has %(number)s list.",
+        "Kartra answers and takes these keys; the account has %(number)s lists.",
+        len(lists),
+    )
+    return Check(True, words % {"number": f"{len(lists):,}"}, lists)
 
 
 def _words(error: KartraError) -> str:
     text = calls.in_words(error)
-    if "cannot be read" in text or "empty" in text:
-        text += " Something other than Kartra's API answers at this address; check it, or try again later."
+    if "cannot be read" in error.words or "empty" in error.words:
+        more = _("Something other than Kartra's API answers at this address; check it, or try again later.")
+        text = f"{text} {more}"
     return text if text.endswith(".") else f"{text}."

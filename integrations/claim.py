@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from integrations import counter, restored, switch
 from integrations.clock import now
@@ -71,7 +72,7 @@ def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> 
         return []
     told = counter.compare(connection)
     if told is not counter.Told.SAME:
-        switch.stop(connection, StoppedBy.RESTORED, restored.WHY[told])
+        switch.stop(connection, StoppedBy.RESTORED, str(restored.WHY[told]))
         return []
     try:
         with transaction.atomic():
@@ -289,7 +290,7 @@ def stamp(chain: Chain) -> Chain | None:
 
 
 def _put_back(call: ApiCall, dropped: Sequence[LeadChange], states: dict[int, str], at: dt.datetime) -> None:
-    Attempt.objects.filter(call=call, change__in=dropped).update(proof=Proof.NOT_DONE, message="Not sent.")
+    Attempt.objects.filter(call=call, change__in=dropped).update(proof=Proof.NOT_DONE, message=_("Not sent."))
     LeadChange.objects.filter(pk__in=[c.pk for c in dropped]).update(status=ChangeStatus.WAITING)
     for run_id in {c.run_id for c in dropped if states.get(c.pk) == RunState.CANCELLING and c.run_id}:
         runs.close_cancelled_members(run_id)
@@ -317,7 +318,7 @@ def end_leases(connection: Connection) -> int:
             if not ApiCall.objects.filter(pk=call.pk, finished_at=None, lease_until__lt=at).update(
                 finished_at=at,
                 outcome=Outcome.LOST,
-                message="The worker that made this call ended before it recorded the answer.",
+                message=_("The worker that made this call ended before it recorded the answer."),
             ):
                 continue
             ended += 1
@@ -326,11 +327,11 @@ def end_leases(connection: Connection) -> int:
             run_ids = set(rows.exclude(run=None).values_list("run_id", flat=True))
             if call.sent_at is None:
                 rows.update(status=ChangeStatus.WAITING)
-                attempts.update(proof=Proof.NOT_DONE, message="Never sent.")
+                attempts.update(proof=Proof.NOT_DONE, message=_("Never sent."))
                 for run_id in run_ids:
                     runs.close_cancelled_members(run_id)
             else:
-                rows.update(status=ChangeStatus.UNKNOWN, message="Sent, but the answer was never recorded.")
+                rows.update(status=ChangeStatus.UNKNOWN, message=_("Sent, but the answer was never recorded."))
                 first_look = call.sent_at + dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])
                 attempts.update(proof=Proof.UNCLEAR, verify_at=max(first_look, at))
     return ended

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from integrations import calls, refresh, switch
 from integrations.calls import Priority
@@ -84,7 +85,7 @@ def go_on_with_new_keys(connection: Connection, *, by: Any = None) -> bool:
     connection.refresh_from_db(fields=["sending", "stopped_by"])
     if connection.stopped_by != StoppedBy.CREDENTIALS:
         return False
-    switch.on(connection, by=by, why="New keys, checked.")
+    switch.on(connection, by=by, why=_("New keys, checked."))
     return True
 
 
@@ -101,8 +102,11 @@ def check_new_keys(connection: Connection, *, made_by: Any = None) -> Check:
         return result
     return Check(
         False,
-        f"These keys are of another Kartra account: it has none of the leads and lists that our copy of {connection.name} has. "
-        "Make a connection of its own for that account.",
+        _(
+            "These keys are of another Kartra account: it has none of the leads and lists that our copy of %(name)s has. "
+            "Make a connection of its own for that account."
+        )
+        % {"name": connection.name},
     )
 
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from integrations import calls, switch
 from integrations.calls import Priority
 from integrations.clock import now
@@ -24,14 +26,14 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
 
     A call that could write obeys the sending switch. Credentials are added here, and masked should the answer hold them.
     """
-    if any(not key.strip() for key, _ in pairs):
-        raise CannotCall("Each field needs a name, as in actions[0][cmd]=retrieve_account_pages.")
-    if any(key.split("[")[0] in CREDENTIALS for key, _ in pairs):
-        raise CannotCall("The credentials are added by themselves; leave app_id, api_key and api_password out.")
+    if any(not key.strip() for key, _value in pairs):
+        raise CannotCall(_("Each field needs a name, as in actions[0][cmd]=retrieve_account_pages."))
+    if any(key.split("[")[0] in CREDENTIALS for key, _value in pairs):
+        raise CannotCall(_("The credentials are added by themselves; leave app_id, api_key and api_password out."))
     pairs = [(key.replace("actions[]", "actions[0]"), value) for key, value in pairs]
     commands = [value for key, value in pairs if key.endswith("[cmd]")] or ["get_lead"]
     if any(not READS.match(command) for command in commands) and not connection.sends:
-        raise CannotCall(switch.why_not_sending(connection) or "Sending is switched off.")
+        raise CannotCall(switch.why_not_sending(connection) or _("Sending is switched off."))
     calls.wait_for_slot(connection, Priority.PERSON, wait_s=30)
     began_at, began, failed = now(), time.monotonic(), None
     try:

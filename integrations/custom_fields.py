@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from integrations import calls, switch
 from integrations.calls import Priority
@@ -46,19 +47,19 @@ def create(
 
 def _check(connection: Connection, identifier: str, type: str, options: Sequence[str]) -> None:
     if not connection.sends:
-        raise CannotCreate(switch.why_not_sending(connection) or "Sending is switched off.")
+        raise CannotCreate(switch.why_not_sending(connection) or _("Sending is switched off."))
     if not identifier:
-        raise CannotCreate("Give the field an identifier.")
+        raise CannotCreate(_("Give the field an identifier."))
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", identifier):
-        raise CannotCreate("An identifier holds letters, digits, - and _ only (no accents, no spaces).")
+        raise CannotCreate(_("An identifier holds letters, digits, - and _ only (no accents, no spaces)."))
     if CustomField.objects.filter(account=connection.account_id, identifier=identifier, missing_since=None).exists():
-        raise CannotCreate(f"There is a custom field {identifier} already.")
+        raise CannotCreate(_("There is a custom field %(identifier)s already.") % {"identifier": identifier})
     if type not in CustomFieldType.values:
-        raise CannotCreate(f"Kartra has five types: {', '.join(CustomFieldType.values)}.")
+        raise CannotCreate(_("Kartra has five types: %(values)s.") % {"values": ", ".join(CustomFieldType.values)})
     if type in CHOICES and any(not option.strip() for option in options):
-        raise CannotCreate("An option is empty.")
+        raise CannotCreate(_("An option is empty."))
     if type in CHOICES and len(options) < 2:
-        raise CannotCreate("Give at least two options, one on each line.")
+        raise CannotCreate(_("Give at least two options, one on each line."))
 
 
 def _read_again(connection: Connection, identifier: str, made_by: Any) -> CustomField | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from integrations import alerts, calls, gone, silence, switch
 from integrations.due import promised
@@ -94,24 +95,41 @@ def _alert(connection: Connection, copy: dict[str, Any]) -> str:
     """Why not every lead can be read within the promised time, with the arithmetic; empty when it can."""
     known, promised_s, words = copy["known"], copy["promised_s"], in_words(copy["promised_s"])
     if copy["full_round_s"] > promised_s:
-        return (
-            f"{known:,} leads at {calls.rate_of(connection):g} reads a second take {in_words(copy['full_round_s'])}, more than the {words} "
-            f"promised: that needs {known / promised_s:.2f} a second. Allow this connection more calls a second, or promise "
-            f"{math.ceil(copy['full_round_s'] / 3600)} h (REFRESH_WITHIN_H)."
-        )
+        return _(
+            "%(known)s leads at %(rate)s reads a second take %(round)s, more than the %(promised)s promised: that needs "
+            "%(needed)s a second. Allow this connection more calls a second, or promise %(hours)s h (REFRESH_WITHIN_H)."
+        ) % {
+            "known": f"{known:,}",
+            "rate": f"{calls.rate_of(connection):g}",
+            "round": in_words(copy["full_round_s"]),
+            "promised": words,
+            "needed": f"{known / promised_s:.2f}",
+            "hours": math.ceil(copy["full_round_s"] / 3600),
+        }
     if not copy["late"]:
         return ""
     hour_ago = timezone.now() - dt.timedelta(hours=1)
     reads = ApiCall.objects.filter(
         connection=connection, claimed_at__gt=hour_ago, writes=False, commands="get_lead"
     ).count()
-    late = f"{copy['late']:,} of {known:,} leads were not read within the {words} promised"
+    told = {"late": f"{copy['late']:,}", "known": f"{known:,}", "promised": words}
     if not reads:
-        return f"{late}, and none was read in the last hour: see whether a worker runs and Kartra answers."
-    return (
-        f"{late}. {reads:,} reads were made in the last hour; at that speed the late ones take "
-        f"{in_words(copy['late'] / reads * 3600)}, and a full round {in_words(known / reads * 3600)}."
-    )
+        return (
+            _(
+                "%(late)s of %(known)s leads were not read within the %(promised)s promised, and none was read in the last "
+                "hour: see whether a worker runs and Kartra answers."
+            )
+            % told
+        )
+    return _(
+        "%(late)s of %(known)s leads were not read within the %(promised)s promised. %(reads)s reads were made in the last "
+        "hour; at that speed the late ones take %(late_time)s, and a full round %(round)s."
+    ) % {
+        **told,
+        "reads": f"{reads:,}",
+        "late_time": in_words(copy["late"] / reads * 3600),
+        "round": in_words(known / reads * 3600),
+    }
 
 
 def _pace(connection: Connection) -> dict[str, Any]:
@@ -140,10 +158,11 @@ def last_sweep() -> dt.datetime | None:
 def in_words(seconds: float | None) -> str:
     """A time span for people: "9 h 12 min"."""
     if seconds is None:
-        return "never"
+        return _("never")
     minutes, hours = round(seconds / 60), int(seconds // 3600)
     if seconds < 90:
-        return f"{round(seconds)} s"
+        return _("%(number)s s") % {"number": round(seconds)}
     if hours == 0:
-        return f"{minutes} min"
-    return f"{hours} h {minutes - hours * 60} min" if minutes > hours * 60 else f"{hours} h"
+        return _("%(number)s min") % {"number": minutes}
+    words = _("%(hours)s h %(minutes)s min") if minutes > hours * 60 else _("%(hours)s h")
+    return words % {"hours": hours, "minutes": minutes - hours * 60}

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from integrations.due import promised
 from integrations.models import Belief, Connection, GoneFinding
@@ -42,10 +43,10 @@ class Tally:
         return self.gone > self.limit
 
     def in_words(self) -> str:
-        return (
-            f"{self.gone:,} of the {self.read:,} leads that were read are deleted in Kartra. That is more than {self.limit:,}, "
-            "so nothing more is read until somebody has looked: the keys may be those of another account."
-        )
+        return _(
+            "%(gone)s of the %(read)s leads that were read are deleted in Kartra. That is more than %(limit)s, so "
+            "nothing more is read until somebody has looked: the keys may be those of another account."
+        ) % {"gone": f"{self.gone:,}", "read": f"{self.read:,}", "limit": f"{self.limit:,}"}
 
 
 def found(lead: Lead, connection: Connection, reason: GoneReason, at: dt.datetime) -> None:

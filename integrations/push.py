@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
+from django.utils.translation import gettext_noop
 
 from integrations import calls, claim, money, refresh
 from integrations.calls import Priority
@@ -243,9 +244,9 @@ def _send(
             if time.monotonic() - due_at <= LATE_S:
                 on_time()
             elif not new_turn():
-                return calls.NoSlot("", "Kartra's speed limit left no room for this call."), 0
+                return calls.NoSlot("", gettext_noop("Kartra's speed limit left no room for this call.")), 0
         except PaceUnavailable:
-            return calls.NoSlot("", "The speed limiter does not answer."), 0
+            return calls.NoSlot("", gettext_noop("The speed limiter does not answer.")), 0
     began = time.monotonic()
     answer: Answer
     try:
@@ -254,5 +255,7 @@ def _send(
         answer = error
     except Exception as error:  # the request may have left: never lose the chain to a bug
         logger.exception("Call %s failed in our own code.", chain.call.pk)
-        answer = OutcomeUnknown("", f"Our own code failed while the call was made ({type(error).__name__}).")
+        answer = OutcomeUnknown(
+            "", gettext_noop("Our own code failed while the call was made (%(name)s)."), name=type(error).__name__
+        )
     return answer, round((time.monotonic() - began) * 1000)

@@ -6,6 +6,8 @@ this field of the lead; found there afterwards, the call was begun. It is made o
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from integrations import calls, custom_fields
 from integrations.calls import Priority
 from integrations.kartra.errors import Rejected
@@ -33,7 +35,10 @@ def prepare(connection: Connection, *, made_by: Any = None) -> None:
                 raise
         if not _seen(connection, made_by):
             raise NotPrepared(
-                f"Kartra took the field {SAFETY_FIELD} but does not show it yet. Try again in a minute; until then nothing relies on it."
+                _(
+                    "Kartra took the field %(field)s but does not show it yet. Try again in a minute; until then nothing relies on it."
+                )
+                % {"field": SAFETY_FIELD}
             )
     Connection.objects.filter(pk=connection.pk).update(receipt_field=SAFETY_FIELD)
     connection.receipt_field = SAFETY_FIELD

@@ -8,6 +8,8 @@ from collections import defaultdict
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from integrations.counter import Told
 from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
@@ -18,12 +20,18 @@ BATCH = 2_000
 
 WHY = {
     Told.RESTORED: (
-        "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is queued may "
-        "have been sent already. When you switch sending on, we look at every open change in Kartra before anything is sent."
+        gettext_lazy(
+            "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is "
+            "queued may have been sent already. When you switch sending on, we look at every open change in Kartra "
+            "before anything is sent."
+        )
     ),
     Told.COPIED: (
-        "This database has sent changes to Kartra, but not from this machine, so it is probably a copy. If the original still "
-        "runs, leave this one off. When you switch sending on, we look at every open change in Kartra before anything is sent."
+        gettext_lazy(
+            "This database has sent changes to Kartra, but not from this machine, so it is probably a copy. If the "
+            "original still runs, leave this one off. When you switch sending on, we look at every open change in Kartra "
+            "before anything is sent."
+        )
     ),
 }
 
@@ -51,23 +59,28 @@ def doubt_open_changes(connection: Connection) -> str:
             calls = ApiCall.objects.bulk_create(
                 ApiCall(
                     connection=connection, lead_id=lead_id, cause=Cause.PUSH, writes=True, claimed_at=at, lease_until=at,
-                    sent_at=at, finished_at=at, outcome=Outcome.LOST, commands="(before this database was restored)",
-                    message="It may have been sent after this database was saved.",
+                    sent_at=at, finished_at=at, outcome=Outcome.LOST, commands=_("(before this database was restored)"),
+                    message=_("It may have been sent after this database was saved."),
                 )
                 for lead_id in by_lead
             )  # fmt: skip
             Attempt.objects.bulk_create(
                 Attempt(
                     change=change, call=call, position=position, command="", proof=Proof.UNCLEAR, verify_at=at,
-                    evidence=[{"at": at.isoformat(), "what": "This database was restored or copied."}],
+                    evidence=[{"at": at.isoformat(), "what": gettext_noop("This database was restored or copied.")}],
                 )
                 for call, changes in zip(calls, by_lead.values(), strict=True)
                 for position, change in enumerate(changes)
             )  # fmt: skip
             doubted += LeadChange.objects.filter(pk__in=[change.pk for change in batch]).update(
-                status=ChangeStatus.UNKNOWN, message="It may have been sent before this database was restored."
+                status=ChangeStatus.UNKNOWN, message=_("It may have been sent before this database was restored.")
             )
-    return f"{doubted:,} open changes are looked at in Kartra before anything is sent." if doubted else ""
+    words = ngettext(
+        "%(number)s open change is looked at in Kartra before anything is sent.",
+        "%(number)s open changes are looked at in Kartra before anything is sent.",
+        doubted,
+    )
+    return words % {"number": f"{doubted:,}"} if doubted else ""
 
 
 def _close_calls(batch: list[LeadChange]) -> None:

@@ -4,6 +4,7 @@ import logging
 
 from django.conf import settings
 from django.core.mail import send_mail
+from django.utils.translation import gettext as _
 
 from integrations.clock import now
 from leads.models import BulkRun, ChangeStatus
@@ -35,5 +36,7 @@ def text_of(run: BulkRun) -> str:
     lines = [f"{number:,} {STATUS_WORDS[status]}" for status, number in counts.items() if number]
     look = f"{settings.PUBLIC_URL}{run.get_absolute_url()}"
     bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]
-    what_now = "Some of it needs you:" if bad else "Look at it:"
-    return "\n".join([f"“{run.name}” on {run.account} is {RUN_WORDS[run.state]}.", "", *lines, "", what_now, look, ""])
+    what_now = _("Some of it needs you:") if bad else _("Look at it:")
+    told = {"run": run.name, "account": run.account, "state": RUN_WORDS[run.state]}
+    ended = _("“%(run)s” on %(account)s is %(state)s.") % told
+    return "\n".join([ended, "", *lines, "", what_now, look, ""])

@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from integrations import calls, switch
 from integrations.claim import Chain
@@ -23,11 +25,11 @@ from integrations.kartra.errors import (
     NotSent,
     OutcomeUnknown,
     Throttled,
-    advice,
     next_step,
 )
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof
+from integrations.said import remedy, said
 from integrations.translate import ENCODINGS, Look
 from leads import kinds, mirror, runs
 from leads.models import ChangeStatus, GoneReason, LeadChange, Reason, Source
@@ -158,7 +160,7 @@ def judge(chain: Chain, reply: ChainReply | WholeCallRefused | KartraError) -> l
         return _judge_refused_call(chain, reply, positions)
     if isinstance(reply, NotSent | Throttled | CredentialsRefused):
         return [Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="") for _ in chain.changes]
-    return [_unclear(change, str(reply)) for change in chain.changes]
+    return [_unclear(change, said(reply)) for change in chain.changes]
 
 
 def _unclear(
@@ -173,7 +175,7 @@ def _judge_action(change: LeadChange, outcome: ActionOutcome) -> Verdict:
         made = created_id(outcome) if change.kind == "create_lead" else ""
         return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made)
     if outcome.state == "missing":
-        return _unclear(change, "Kartra's answer does not mention this action.")
+        return _unclear(change, _("Kartra's answer does not mention this action."))
     return judge_refusal(change, outcome.code, outcome.message)
 
 
@@ -191,7 +193,7 @@ def judge_refusal(change: LeadChange, code: str, message: str) -> Verdict:
     if step == Next.HOLD:
         return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
     if code in ENCODINGS[change.kind].guards and _unclear_before(change):
-        words = f"Kartra says that it was done before ({message})."
+        words = _("Kartra says that it was done before (%(message)s).") % {"message": message}
         return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=words)
     return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
 
@@ -218,7 +220,7 @@ def _judge_refused_call(chain: Chain, refusal: WholeCallRefused, positions: tupl
         if position == refusal.blamed:
             verdicts.append(judge_refusal(change, code, message))
         else:
-            words = "Kartra refused another action of the same call."
+            words = _("Kartra refused another action of the same call.")
             verdicts.append(_unclear(change, words, look_in_s=0, alone=True))
     return verdicts
 
@@ -237,16 +239,21 @@ def _outcome(reply: ChainReply | WholeCallRefused | KartraError) -> Outcome:
 def _words(reply: ChainReply | WholeCallRefused | KartraError) -> str:
     if isinstance(reply, ChainReply):
         return ""
-    return reply.message if isinstance(reply, WholeCallRefused) else str(reply)
+    return reply.message if isinstance(reply, WholeCallRefused) else said(reply)
 
 
 def _said(reply: ChainReply | WholeCallRefused | KartraError, position: int) -> dict[str, Any]:
     if isinstance(reply, ChainReply):
         outcome = reply.outcomes[position]
-        return {"what": "Kartra's answer", "state": outcome.state, "code": outcome.code, "message": outcome.message}
+        return {
+            "what": gettext_noop("Kartra's answer"),
+            "state": outcome.state,
+            "code": outcome.code,
+            "message": outcome.message,
+        }
     if isinstance(reply, WholeCallRefused):
-        return {"what": "Kartra refused the call", "code": reply.code, "message": reply.message}
-    return {"what": "no answer to rely on", "message": str(reply), "kind": type(reply).__name__}
+        return {"what": gettext_noop("Kartra refused the call"), "code": reply.code, "message": reply.message}
+    return {"what": gettext_noop("no answer to rely on"), "message": said(reply), "kind": type(reply).__name__}
 
 
 def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
@@ -255,11 +262,6 @@ def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
             *attempt.evidence, {"at": at.isoformat(), "late": True, **_said(reply, attempt.position)},
         ]  # fmt: skip
         attempt.save(update_fields=["evidence"])
-
-
-def remedy(code: str) -> str:
-    """What to do about a refusal, in one sentence; empty when there is no code."""
-    return advice(code) if code else ""
 
 
 __all__ = ["OutcomeUnknown", "Verdict", "apply_verdict", "judge", "judge_refusal", "remedy", "settle", "settle_times"]

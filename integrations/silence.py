@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from django.db.models import Max
 from django.db.models.functions import TruncDate
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Delivery, DeliveryStatus
@@ -52,11 +54,15 @@ class Kind:
     def sentence(self) -> str:
         """What its past says, for a person; empty where nothing is wrong."""
         if self.never:
-            return "has never come"
+            return _("has never come")
         if not self.stopped:
             return ""
-        apart = "1 day" if self.pause_days == 1 else f"{self.pause_days} days"
-        return f"has stopped: silent for {self.silent_days} days; before, it came on {self.days} days, never more than {apart} apart"
+        words = ngettext(
+            "has stopped: silent for %(silent)s days; before, it came on %(days)s days, never more than %(apart)s day apart",
+            "has stopped: silent for %(silent)s days; before, it came on %(days)s days, never more than %(apart)s days apart",
+            self.pause_days,
+        )
+        return words % {"silent": self.silent_days, "days": self.days, "apart": self.pause_days}
 
 
 def kinds_of(door_id: int, now: dt.datetime | None = None) -> list[Kind]:

@@ -12,6 +12,8 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import counter, restored
 from integrations.models import Connection, Sending, Stop, StoppedBy
@@ -42,7 +44,7 @@ def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
 
 def off(connection: Connection, *, by: Any = None, why: str = "") -> None:
     """A person stops sending. What is queued waits; what is in flight ends and is recorded."""
-    _stop(connection, StoppedBy.PERSON, why or "Switched off.", by)
+    _stop(connection, StoppedBy.PERSON, why or _("Switched off."), by)
 
 
 def off_everywhere(*, by: Any = None, why: str = "", among: QuerySet[Connection] | None = None) -> int:
@@ -77,7 +79,7 @@ def go_on_after_outage(connection: Connection) -> None:
     for each in of_app(connection).filter(stopped_by=StoppedBy.OUTAGE):
         with transaction.atomic():
             went_on = Connection.objects.filter(pk=each.pk, stopped_by=StoppedBy.OUTAGE).update(
-                sending=Sending.ON, stopped_by="", sending_since=at, sending_by=None, sending_why="Kartra answers again.",
+                sending=Sending.ON, stopped_by="", sending_since=at, sending_by=None, sending_why=_("Kartra answers again."),
                 hold_until=None, probe_at=None, failures=0,
             )  # fmt: skip
             if went_on:
@@ -102,10 +104,10 @@ def why_commands_wait(connection: Connection) -> str:
     refused = sorted(connection.refused_commands)
     if not refused:
         return ""
-    return (
-        f"Kartra does not allow the app of {connection.name} to use {', '.join(refused)}. What needs it waits. "
-        "Ask Kartra to allow it for your app, then switch sending on again."
-    )
+    return _(
+        "Kartra does not allow the app of %(name)s to use %(commands)s. What needs it waits. Ask Kartra to allow it "
+        "for your app, then switch sending on again."
+    ) % {"name": connection.name, "commands": ", ".join(refused)}
 
 
 def _stop(connection: Connection, stopped_by: StoppedBy, why: str, by: Any) -> None:
@@ -145,17 +147,21 @@ def _end(stops: QuerySet[Stop], at: dt.datetime, by: Any) -> None:
 def why_not_sending(connection: Connection) -> str:
     """One sentence saying why nothing is sent to Kartra just now; empty when it is sent."""
     if connection.sending == Sending.LOOK_ONLY:
-        return (
-            f"{connection.name} is look-only: nothing is sent to Kartra. "
-            "What you ask for is kept and goes out once sending is switched on."
-        )
+        return _(
+            "%(name)s is look-only: nothing is sent to Kartra. What you ask for is kept and goes out once sending is "
+            "switched on."
+        ) % {"name": connection.name}
     if connection.sending == Sending.STOPPED:
         since = naturaltime(connection.sending_since) if connection.sending_since else ""
-        who = f"by {connection.sending_by}" if connection.sending_by else f"({connection.get_stopped_by_display()})"
-        return f"Sending to {connection.name} was stopped {since} {who}: {connection.sending_why}"
+        words = _("Sending to %(name)s was stopped %(since)s (%(cause)s): %(why)s")
+        if connection.sending_by:
+            words = _("Sending to %(name)s was stopped %(since)s by %(person)s: %(why)s")
+        told = {"cause": connection.get_stopped_by_display(), "person": connection.sending_by}
+        return words % {"name": connection.name, "since": since, "why": connection.sending_why, **told}
     if connection.hold_until and connection.hold_until > timezone.now():
-        return (
-            f"Kartra could not be reached for {connection.name} ({connection.failures} times in a row). "
-            f"We try again {naturaltime(connection.hold_until)}."
-        )
+        return ngettext(
+            "Kartra could not be reached for %(name)s (%(times)s time in a row). We try again %(when)s.",
+            "Kartra could not be reached for %(name)s (%(times)s times in a row). We try again %(when)s.",
+            connection.failures,
+        ) % {"name": connection.name, "times": connection.failures, "when": naturaltime(connection.hold_until)}
     return ""

@@ -16,6 +16,7 @@ from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
 
 from integrations import alerts, apply, catalogue_reads, claim, orders, outage, push, refresh, run_mails, verify
 from integrations.clock import now
@@ -162,7 +163,11 @@ def load_file(import_id: int) -> None:
             raise  # the database's trouble passes; the sweep goes on with it
         except Exception as error:
             logger.exception("Import %s cannot go on.", import_id)
-            importing.stop(job, f"It ended at line {job.line:,} by a fault of ours ({type(error).__name__}).")
+            importing.stop(
+                job,
+                _("It ended at line %(line)s by a fault of ours (%(name)s).")
+                % {"line": f"{job.line:,}", "name": type(error).__name__},
+            )
             return
     if more and not _stopping.is_set():
         ring(load_file, import_id)

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from integrations import money, receipts, refresh
 from integrations.calls import Priority
@@ -27,7 +29,8 @@ MOST_NOT_DONE = 2
 
 
 EXISTS = "244"
-NOT_DONE = "seen not done"
+NOT_DONE = gettext_noop("seen not done")
+NO_FIELD = gettext_noop("the field is missing")
 
 
 def drain(
@@ -75,7 +78,7 @@ def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
                 at,
                 {Look.GUARD},
                 _sent_again,
-                "Kartra refuses a second try of what was done",
+                gettext_noop("Kartra refuses a second try of what was done"),
             )
         for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
             if look in looks:
@@ -107,7 +110,7 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
                 attempt.change, attempt, verdict, at,
                 said={"what": what, "read_at": asked.began_at.isoformat(), **seen},
             )  # fmt: skip
-            if seen.get("receipt") == "the field is missing":
+            if seen.get("receipt") == NO_FIELD:
                 receipts.distrust(connection)
     refresh.apply_answer(connection, lead, asked)
     _end_runs(attempts)
@@ -143,14 +146,14 @@ def _money_verdict(attempt: Attempt, change: LeadChange, done: bool | None) -> t
     """Done is done. A cancellation that is seen not done is sent again (Kartra refuses a second one); whatever else costs
     or moves money is left to a person, never repeated by machine."""
     if done:
-        words = "Seen done in Kartra afterwards."
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=words), "seen done"
+        words = _("Seen done in Kartra afterwards.")
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=words), gettext_noop("seen done")
     if done is False and change.kind == "cancel_subscription":
-        return _not_done(attempt, change), "seen not done"
+        return _not_done(attempt, change), NOT_DONE
     if done is False:
         held = Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, change.message)
-        return held, "not seen done"
-    return _cannot_tell(attempt, change), "not seen yet"
+        return held, gettext_noop("not seen done")
+    return _cannot_tell(attempt, change), gettext_noop("not seen yet")
 
 
 def _due_attempts(lead: Lead, at: dt.datetime, looks: set[Look], *, lock: bool = True) -> list[Attempt]:
@@ -173,7 +176,7 @@ def _sent_again(attempt: Attempt) -> Verdict:
         calendar_class__calendar__name=change.parameters["calendar"],
     )  # fmt: skip
     if standing.count() > 1:
-        words = "This person has several bookings of the class; a second try could cancel another one."
+        words = _("This person has several bookings of the class; a second try could cancel another one.")
         return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
     return _not_done(attempt, change)
 
@@ -208,31 +211,35 @@ def _look_again_later(connection: Connection, lead: Lead, at: dt.datetime, error
 def _verdict(attempt: Attempt, change: LeadChange, lead: Lead, asked: Asked) -> tuple[Verdict, str]:
     if asked.gone is not None:
         gone = Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, attempt.code, change.message, gone=asked.gone)
-        return gone, "the lead is deleted"
+        return gone, gettext_noop("the lead is deleted")
     if asked.profile is None:
         if change.kind == "create_lead" or lead.changes.filter(kind="create_lead", status__in=OPEN).exists():
-            return _not_done(attempt, change), "Kartra has no such lead yet"
-        message = change.message or "Kartra finds no lead of this address"
-        return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, "", attempt.code or "243", message), "no such lead"
+            return _not_done(attempt, change), gettext_noop("Kartra has no such lead yet")
+        message = change.message or _("Kartra finds no lead of this address")
+        return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, "", attempt.code or "243", message), gettext_noop(
+            "no such lead"
+        )
     facts = facts_of(asked.profile, lead.account, authority=True)
     done = ENCODINGS[change.kind].done(change.parameters, facts, attempt.before)
     receipt = receipts.says(attempt, asked.profile) if ENCODINGS[change.kind].bears_receipt else None
     if attempt.code == EXISTS and not done:
-        again = Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="Kartra had this lead already; the rest goes on.")
-        return again, "the lead was there already, and the call was refused as a whole"
+        again = Verdict(
+            ChangeStatus.WAITING, Proof.NOT_DONE, message=_("Kartra had this lead already; the rest goes on.")
+        )
+        return again, gettext_noop("the lead was there already, and the call was refused as a whole")
     if receipt is not None:
         return _by_receipt(attempt, change, asked.began_at, receipt=receipt, done=done)
     if done:
-        message = "Seen done in Kartra afterwards."
+        message = _("Seen done in Kartra afterwards.")
         if attempt.code == EXISTS and change.kind == "create_lead":
-            message = "Kartra had this lead already; it is the one in our copy now."
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), "seen done"
+            message = _("Kartra had this lead already; it is the one in our copy now.")
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), gettext_noop("seen done")
     if done is None:
-        return _cannot_tell(attempt, change), "the read does not show it"
+        return _cannot_tell(attempt, change), gettext_noop("the read does not show it")
     if change.kind == "subscribe_list" and _left_meanwhile(attempt, change):
-        words = "This person left the list after our call. It is not sent again by itself."
+        words = _("This person left the list after our call. It is not sent again by itself.")
         held = Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
-        return held, "not on the list; a message says that the person left it meanwhile"
+        return held, gettext_noop("not on the list; a message says that the person left it meanwhile")
     return _not_done_yet(attempt, change, asked.began_at), NOT_DONE
 
 
@@ -242,12 +249,16 @@ def _by_receipt(
     """The receipt proves that the call was begun, not that all of it was done: a second witness has to agree. Without the
     receipt nothing was begun, unless the second witness says otherwise."""
     if receipt and done:
-        message = "The safety field in Kartra shows this call, and so does what it was to do."
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), "seen done"
+        message = _("The safety field in Kartra shows this call, and so does what it was to do.")
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), gettext_noop("seen done")
     if receipt:
-        return _cannot_tell(attempt, change), "the safety field shows this call, a second witness is missing"
+        return _cannot_tell(attempt, change), gettext_noop(
+            "the safety field shows this call, a second witness is missing"
+        )
     if done:
-        return _cannot_tell(attempt, change), "it looks done, but the safety field does not show this call"
+        return _cannot_tell(attempt, change), gettext_noop(
+            "it looks done, but the safety field does not show this call"
+        )
     return _not_done_yet(attempt, change, read_at), NOT_DONE
 
 
@@ -275,13 +286,16 @@ def _seen(attempt: Attempt, asked: Asked) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     change = attempt.change
     if change.family == "points":
-        seen["score"] = asked.profile.fields.get("score", "not told")
+        seen["score"] = asked.profile.fields.get("score", gettext_noop("not told"))
     elif change.kind in ("subscribe_sequence", "unsubscribe_sequence"):
-        states = {each.name: f"step {each.step}, {each.status}" for each in asked.profile.sequences or ()}
-        seen["sequence"] = states.get(change.parameters["sequence"], "not in it")
+        states = {
+            each.name: _("step %(step)s, %(status)s") % {"step": each.step, "status": each.status}
+            for each in asked.profile.sequences or ()
+        }
+        seen["sequence"] = states.get(change.parameters["sequence"], gettext_noop("not in it"))
     if attempt.call.receipt and ENCODINGS[change.kind].bears_receipt:
         stands = receipts.says(attempt, asked.profile)
-        seen["receipt"] = {True: "there", False: "not there", None: "the field is missing"}[stands]
+        seen["receipt"] = {True: gettext_noop("there"), False: gettext_noop("not there"), None: NO_FIELD}[stands]
     meanwhile = Activity.objects.filter(lead=change.lead_id, at__gte=attempt.call.sent_at).exclude(change=change)
     others = [str(row.label) for row in meanwhile.order_by("at")[:5]] if attempt.call.sent_at else []
     if others:
@@ -307,7 +321,7 @@ def _not_done(attempt: Attempt, change: LeadChange) -> Verdict:
             ChangeStatus.UNDECIDED, Proof.NOT_DONE, Reason.FIREWALL, message=attempt.message or change.message
         )
     return Verdict(
-        ChangeStatus.WAITING, Proof.NOT_DONE, message="Seen not done in Kartra; sent again.", alone=change.alone
+        ChangeStatus.WAITING, Proof.NOT_DONE, message=_("Seen not done in Kartra; sent again."), alone=change.alone
     )
 
 

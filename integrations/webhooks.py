@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from integrations import tasks
@@ -70,7 +71,7 @@ def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse
         first = body[:KEPT_OF_LARGER]
         Delivery.objects.create(
             **kept, body=first, truncated=True, digest=hashlib.sha256(first).hexdigest(), status=DeliveryStatus.REFUSED,
-            reason="Larger than 1 MB; only its first 4 KB are kept.", applied_at=at,
+            reason=_("Larger than 1 MB; only its first 4 KB are kept."), applied_at=at,
         )  # fmt: skip
         return HttpResponse("Too large.\n", status=413, content_type="text/plain")
     Delivery.objects.create(**kept, body=body, digest=hashlib.sha256(body).hexdigest())

@@ -9,6 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from integrations import calls, catalogue_reads, custom_fields, receipts, switch
 from integrations.admin import console, gone
@@ -30,21 +32,46 @@ PERMISSIONS = {
 }
 """What may be done with a connection, and the permission for it."""
 
+READ: dict[str, Any] = {
+    "tags": ngettext_lazy("%(shown)s tag", "%(shown)s tags", "number"),
+    "lists": ngettext_lazy("%(shown)s list", "%(shown)s lists", "number"),
+    "sequences": ngettext_lazy("%(shown)s sequence", "%(shown)s sequences", "number"),
+    "pages": ngettext_lazy("%(shown)s page", "%(shown)s pages", "number"),
+    "custom fields": ngettext_lazy("%(shown)s custom field", "%(shown)s custom fields", "number"),
+}
+"""How much of each part of the catalogue was read."""
+
+NAMES: dict[str, Any] = {
+    "tags": gettext_lazy("tags"),
+    "lists": gettext_lazy("lists"),
+    "sequences": gettext_lazy("sequences"),
+    "pages": gettext_lazy("pages"),
+    "custom fields": gettext_lazy("custom fields"),
+}
+
+
+def _what_was_read(found: catalogue_reads.CatalogueRead) -> str:
+    """ "120 tags, 14 lists"; "nothing" where nothing was."""
+    counted = [READ[name] % {"number": number, "shown": f"{number:,}"} for name, number in found.counts.items()]
+    return ", ".join(counted) or _("nothing")
+
 
 class ConnectionForm(forms.ModelForm):
     """Name and keys. Keys are write-only: an empty field keeps what is stored. The form is valid once Kartra agrees."""
 
-    name = forms.CharField(max_length=100, help_text="Of the Kartra account, for your colleagues.")
+    name = forms.CharField(max_length=100, help_text=gettext_lazy("Of the Kartra account, for your colleagues."))
     key = forms.CharField(
-        label="API key", required=False, widget=forms.PasswordInput(render_value=False),
-        help_text="In Kartra: Integrations > API > My API. Empty keeps the one that is stored.",
+        label=gettext_lazy("API key"), required=False, widget=forms.PasswordInput(render_value=False),
+        help_text=gettext_lazy("In Kartra: Integrations > API > My API. Empty keeps the one that is stored."),
     )  # fmt: skip
     password = forms.CharField(
-        label="API password", required=False, widget=forms.PasswordInput(render_value=False),
-        help_text="Beside the key. Empty keeps the one that is stored.",
+        label=gettext_lazy("API password"), required=False, widget=forms.PasswordInput(render_value=False),
+        help_text=gettext_lazy("Beside the key. Empty keeps the one that is stored."),
     )  # fmt: skip
     time_zone = forms.CharField(
-        required=False, validators=[validate_time_zone], help_text="Of Kartra's dates; empty means America/New_York."
+        required=False,
+        validators=[validate_time_zone],
+        help_text=gettext_lazy("Of Kartra's dates; empty means America/New_York."),
     )
 
     class Meta:
@@ -76,7 +103,7 @@ class ConnectionForm(forms.ModelForm):
         if self.instance.pk:
             others = others.exclude(pk=self.instance.account_id)
         if others.filter(connection__isnull=False).exists():
-            raise ValidationError("There is a connection of this name already.")
+            raise ValidationError(_("There is a connection of this name already."))
         return name
 
     def clean(self) -> dict[str, Any]:
@@ -94,7 +121,7 @@ class ConnectionForm(forms.ModelForm):
         )
         result = check_new_keys(trial)
         if not result.ok:
-            raise ValidationError(f"{result.text} Nothing was saved.")
+            raise ValidationError(f"{result.text} {_('Nothing was saved.')}")
         self.instance.api_key, self.instance.api_password = trial.api_key, trial.api_password
         self.instance.checked_at, self.instance.check_result = timezone.now(), result.text
         return cleaned
@@ -112,7 +139,7 @@ class ConnectionAdmin(ModelAdmin):
     ) -> list[tuple[str | None, dict[str, Any]]]:
         return [
             (None, {"fields": ["name", "app_id", "key", "password"]}),
-            ("How we reach it", {"fields": ["api_url", "calls_per_second", "test_mode", "time_zone"]}),
+            (_("How we reach it"), {"fields": ["api_url", "calls_per_second", "test_mode", "time_zone"]}),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -129,13 +156,13 @@ class ConnectionAdmin(ModelAdmin):
             account.name, account.time_zone = name, zone
             account.save()
         else:
-            account, _ = Account.objects.get_or_create(name=name)
+            account = Account.objects.get_or_create(name=name)[0]
             account.time_zone = zone
             account.save()
             obj.account = account
         save_keys(obj)
         if change and go_on_with_new_keys(obj, by=request.user):
-            self.message_user(request, "Sending goes on with the new keys.", messages.SUCCESS)
+            self.message_user(request, _("Sending goes on with the new keys."), messages.SUCCESS)
         Door.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
         self.message_user(request, obj.check_result, messages.SUCCESS)
 
@@ -143,17 +170,17 @@ class ConnectionAdmin(ModelAdmin):
         """From a new connection on to what comes next: the checklist."""
         return HttpResponseRedirect(f"{reverse('admin:setup')}?connection={obj.pk}")
 
-    @admin.display(description="name")
+    @admin.display(description=gettext_lazy("name"))
     def name(self, connection: Connection) -> str:
         return connection.name
 
-    @admin.display(description="why nothing is sent")
+    @admin.display(description=gettext_lazy("why nothing is sent"))
     def why_not(self, connection: Connection) -> str:
         return switch.why_not_sending(connection) or "—"
 
-    @admin.display(description="calls a second")
+    @admin.display(description=gettext_lazy("calls a second"))
     def speed(self, connection: Connection) -> str:
-        return f"{connection.calls_per_second:g}" if connection.calls_per_second else "no limit"
+        return f"{connection.calls_per_second:g}" if connection.calls_per_second else _("no limit")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -195,8 +222,8 @@ class ConnectionAdmin(ModelAdmin):
             if what not in ("on", "off"):
                 return HttpResponseRedirect(connection.get_absolute_url())
             context = {
-                **self.admin_site.each_context(request), "title": f"Switch sending {what}", "connection": connection,
-                "what": what, "opts": self.opts,
+                **self.admin_site.each_context(request), "connection": connection, "what": what, "opts": self.opts,
+                "title": _("Switch sending on") if what == "on" else _("Switch sending off"),
             }  # fmt: skip
             return TemplateResponse(request, "admin/integrations/connection/switch.html", context)
         words, good = self._do(connection, what, request)
@@ -207,7 +234,7 @@ class ConnectionAdmin(ModelAdmin):
         why = request.POST.get("why", "").strip()[:500]
         if what == "off":
             switch.off(connection, by=request.user, why=why)
-            return "Sending is stopped. What is queued waits.", True
+            return _("Sending is stopped. What is queued waits."), True
         if what == "safety":
             try:
                 receipts.prepare(connection, made_by=request.user)
@@ -215,20 +242,20 @@ class ConnectionAdmin(ModelAdmin):
                 return str(problem), False
             except KartraError as error:
                 return calls.in_words(error), False
-            return "The safety field is in Kartra; points, sequences and bookings use it from now on.", True
+            return _("The safety field is in Kartra; points, sequences and bookings use it from now on."), True
         if what == "catalogue":
             try:
                 found = catalogue_reads.read(connection, made_by=request.user)
             except KartraError as error:
                 return calls.in_words(error), False
-            read = ", ".join(f"{number:,} {name}" for name, number in found.counts.items())
-            problems = " ".join(f"{name}: {problem}." for name, problem in found.problems.items())
-            return f"Read from Kartra: {read or 'nothing'}. {problems}".strip(), not found.problems
+            told = {"what": _what_was_read(found)}
+            problems = " ".join(f"{NAMES[name]}: {problem}." for name, problem in found.problems.items())
+            return f"{_('Read from Kartra: %(what)s.') % told} {problems}".strip(), not found.problems
         result = check(connection, made_by=request.user)
         Connection.objects.filter(pk=connection.pk).update(checked_at=timezone.now(), check_result=result.text)
         if what == "on":
             if not result.ok:
-                return f"{result.text} Sending stays as it was.", False
+                return f"{result.text} {_('Sending stays as it was.')}", False
             done = switch.on(connection, by=request.user, why=why)
-            return f"Sending is on. {done or 'What is queued goes out now.'}", True
+            return f"{_('Sending is on.')} {done or _('What is queued goes out now.')}", True
         return result.text, result.ok

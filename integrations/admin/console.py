@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations import console
 from integrations.kartra.errors import KartraError
@@ -18,11 +20,13 @@ LONGEST = 100_000
 
 
 class ConsoleForm(forms.Form):
-    connection = forms.ModelChoiceField(Connection.objects.select_related("account"), label="Account", empty_label=None)
+    connection = forms.ModelChoiceField(
+        Connection.objects.select_related("account"), label=gettext_lazy("Account"), empty_label=None
+    )
     pairs = forms.CharField(
-        label="Fields, one on each line: key=value", max_length=LONGEST, strip=False,
+        label=gettext_lazy("Fields, one on each line: key=value"), max_length=LONGEST, strip=False,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "placeholder": "actions[0][cmd]=retrieve_account_pages"}),
-        help_text="As in get_lead[email]=ada@example.com. The credentials are added by themselves.",
+        help_text=gettext_lazy("As in get_lead[email]=ada@example.com. The credentials are added by themselves."),
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,10 +37,10 @@ class ConsoleForm(forms.Form):
         lines = [line for line in self.cleaned_data["pairs"].replace("\r\n", "\n").split("\n") if line.strip()]
         wrong = [line for line in lines if "=" not in line]
         if wrong:
-            raise ValidationError(f"This line has no “=”: {wrong[0][:80]}")
+            raise ValidationError(_("This line has no “=”: %(line)s") % {"line": wrong[0][:80]})
         if not lines:
-            raise ValidationError("Give at least one line.")
-        return [(key.strip(), value) for key, _, value in (line.partition("=") for line in lines)]
+            raise ValidationError(_("Give at least one line."))
+        return [(key.strip(), value) for key, _sign, value in (line.partition("=") for line in lines)]
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -54,8 +58,8 @@ def page(request: HttpRequest) -> HttpResponse:
         except KartraError as error:
             form.add_error(None, console.words_of(error))
     context = {
-        **admin.site.each_context(request), "title": "API console", "opts": ApiCall._meta, "form": form, "button": "Make the call",
-        "answer": answer, "words": "One call to Kartra's API, exactly as you write it. It is kept in the list of calls with your name.",
+        **admin.site.each_context(request), "title": _("API console"), "opts": ApiCall._meta, "form": form, "button": _("Make the call"),
+        "answer": answer, "words": _("One call to Kartra's API, exactly as you write it. It is kept in the list of calls with your name."),
     }  # fmt: skip
     return TemplateResponse(request, "admin/form.html", context)
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,8 +14,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from integrations import apply, tasks
 from integrations.kartra.bodies import as_text
@@ -25,6 +29,7 @@ from kartra_mirror.admin.unfold_adapter import (
     ReadOnlyAdmin,
     RelatedDropdownFilter,
 )
+from leads.kinds.words import OF_LEAD
 
 AT_ONCE = 25
 """So many are applied again while the person waits; more by the worker."""
@@ -44,10 +49,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ["=lead__kartra_id", "lead__email", "action", "=digest"]
     list_select_related = ["lead", "door__connection__account"]
     fields = [
-        "received_at", "door", "old_address", "channel", "action", "lead", "status", "reason", "secret", "what_changed",
+        "received_at", "door", "old_address", "channel", "action", "lead", "status", "why", "secret", "what_changed",
         "applied_at", "applied_again", "same", "size", "truncated", "headers", "body_text",
     ]  # fmt: skip
-    readonly_fields = ["what_changed", "applied_again", "same", "body_text"]
+    readonly_fields = ["why", "what_changed", "applied_again", "same", "body_text"]
     actions = ["apply_again"]
     change_form_template = "admin/integrations/delivery/page.html"
 
@@ -81,7 +86,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             self._apply(request, Delivery.objects.filter(pk=pk))
         return HttpResponseRedirect(delivery.get_absolute_url())
 
-    @admin.action(description="Apply again", permissions=["replay"])
+    @admin.action(description=gettext_lazy("Apply again"), permissions=["replay"])
     def apply_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """A few at once, saying what that changed; many by the worker, in order of arrival."""
         chosen = Delivery.objects.filter(pk__in=queryset.order_by().values("pk"))
@@ -91,7 +96,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
             return
         asked = apply.ask_again(chosen, by=request.user.get_username())
         transaction.on_commit(lambda: tasks.ring(tasks.apply_deliveries), robust=True)
-        words = f"{asked:,} messages are queued to be applied again. Each says afterwards what that changed."
+        words = ngettext(
+            "%(number)s message is queued to be applied again. It says afterwards what that changed.",
+            "%(number)s messages are queued to be applied again. Each says afterwards what that changed.",
+            asked,
+        ) % {"number": f"{asked:,}"}
         self.message_user(request, words, messages.SUCCESS)
 
     def _apply(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
@@ -100,11 +109,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         failures = [(delivery, applied) for delivery, applied in done if applied.status in FAILED]
         good = len(done) - len(failures)
         if good:
-            words = f"{'1 message was' if good == 1 else f'{good:,} messages were'} applied again; "
-            told = "; ".join(f"{delivery}: {', '.join(applied.changed)}" for delivery, applied in changing[:10])
-            changed = f"{len(changing):,} changed something. {told}"
-            words += changed if changing else "nothing changed: our copy had it all."
-            self.message_user(request, words, messages.SUCCESS)
+            told = "; ".join(f"{delivery}: {_changed_words(applied.changed)}" for delivery, applied in changing[:10])
+            self.message_user(request, f"{_applied_words(good, len(changing))} {told}".strip(), messages.SUCCESS)
         for delivery, applied in failures[:10]:
             self.message_user(request, f"{delivery}: {applied.reason}", messages.WARNING)
 
@@ -113,41 +119,72 @@ class DeliveryAdmin(ReadOnlyAdmin):
         ordinary = {name for name in ("old_address", "secret", "truncated") if not getattr(obj, name, True)}
         return [name for name in self.fields if name not in ordinary]
 
-    @admin.display(description="what it changed")
-    def what_changed(self, delivery: Delivery) -> str:
-        return "; ".join(map(str, delivery.changed)) or (delivery.reason if delivery.status in FAILED else "nothing")
+    @admin.display(description=gettext_lazy("reason"))
+    def why(self, delivery: Delivery) -> str:
+        return _(delivery.reason) if delivery.reason else "—"
 
-    @admin.display(description="what it changed")
+    @admin.display(description=gettext_lazy("what it changed"))
+    def what_changed(self, delivery: Delivery) -> str:
+        changed = _changed_words(delivery.changed)
+        return changed or (delivery.reason if delivery.status in FAILED else _("nothing"))
+
+    @admin.display(description=gettext_lazy("what it changed"))
     def in_short(self, delivery: Delivery) -> str:
         return Truncator(self.what_changed(delivery)).chars(90)
 
-    @admin.display(description="same as")
+    @admin.display(description=gettext_lazy("same as"))
     def same(self, delivery: Any) -> str:
         """The earlier message with the same body: sent twice, or happened twice; nobody can tell."""
         if not delivery.same_before:
             return "—"
         url = reverse("admin:integrations_delivery_change", args=[delivery.same_before])
-        return format_html('<a href="{}">message {}</a>', url, delivery.same_before)
+        return format_html('<a href="{}">{}</a>', url, _("message %(id)s") % {"id": delivery.same_before})
 
-    @admin.display(description="applied again")
+    @admin.display(description=gettext_lazy("applied again"))
     def applied_again(self, delivery: Delivery) -> str:
-        return format_html_join("", "<div>{}</div>", ((_replay_words(entry),) for entry in delivery.replays)) or "never"
+        return format_html_join("", "<div>{}</div>", ((_replay_words(entry),) for entry in delivery.replays)) or _(
+            "never"
+        )
 
-    @admin.display(description="as it came")
+    @admin.display(description=gettext_lazy("as it came"))
     def body_text(self, delivery: Delivery) -> str:
         text = as_text(bytes(delivery.body))
         with contextlib.suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', _SECRET.sub(r"\1(hidden)", text[:200_000]))
+        return format_html(
+            '<pre class="km-raw" tabindex="0">{}</pre>', _SECRET.sub("\\1" + _("(hidden)"), text[:200_000])
+        )
+
+
+def _changed_words(changed: Iterable[str]) -> str:
+    """What a message changed; fields of the lead by their names on pages."""
+    return "; ".join(str(OF_LEAD[what].verbose_name) if what in OF_LEAD else str(what) for what in changed)
+
+
+def _applied_words(number: int, changing: int) -> str:
+    """How many messages were applied again, and whether that changed something."""
+    words = ngettext(
+        "%(number)s message was applied again; nothing changed: our copy had it all.",
+        "%(number)s messages were applied again; nothing changed: our copy had it all.",
+        number,
+    )
+    if changing:
+        words = ngettext(
+            "%(number)s message was applied again; %(changing)s changed something.",
+            "%(number)s messages were applied again; %(changing)s changed something.",
+            number,
+        )
+    return words % {"number": f"{number:,}", "changing": f"{changing:,}"}
 
 
 def _replay_words(entry: dict[str, Any]) -> str:
     """ "24 Nov 2026 18:30 by ada: changed nothing"."""
     at = parse_datetime(entry.get("at") or entry["asked_at"])
-    when = timezone.localtime(at).strftime("%-d %b %Y %H:%M") if at else ""
-    by = f" by {entry['by']}" if entry.get("by") else ""
+    when = date_format(timezone.localtime(at), "j M Y H:i") if at else ""
+    if entry.get("by"):
+        when = _("%(when)s by %(person)s") % {"when": when, "person": entry["by"]}
     if "status" not in entry:
-        return f"{when}{by}: asked for, still to be done"
+        return f"{when}: {_('asked for, still to be done')}"
     if entry.get("reason"):
-        return f"{when}{by}: {entry['reason']}"
-    return f"{when}{by}: {'; '.join(entry['changed']) or 'changed nothing'}"
+        return f"{when}: {_(entry['reason'])}"
+    return f"{when}: {_changed_words(entry['changed']) or _('changed nothing')}"

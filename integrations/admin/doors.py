@@ -9,25 +9,41 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from integrations import silence
 from integrations.models import Delivery, Door
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, style
 
 WHEN = {
-    "buy_product": "somebody buys", "refund_product": "a sale is refunded", "partial_refund_product": "a part is refunded",
-    "cancel_subscription": "a recurring payment is cancelled", "list_subscription": "a lead joins a list",
-    "list_unsubscription": "a lead leaves a list", "assign_tag": "a lead is given a tag", "unassign_tag": "a tag is taken off",
-    "sequence_subscription": "a lead enters a sequence", "sequence_unsubscription": "a lead is taken out of a sequence",
-    "sequence_completion": "a lead completes a sequence", "membership_granted": "access is given",
-    "membership_revoked": "access is taken away", "filled_form": "a form is filled in", "reaches_score": "a score is reached",
-    "calendar_subscribe": "a booking is made", "calendar_cancel": "a booking is cancelled",
-    "calendar_complete": "a booking is over", "survey_complete": "a survey is completed",
-    "kartra_page_visit": "a Kartra page is visited", "click_page_split_test_link": "a split-test link is clicked",
-    "video_play": "a video is started", "video_complete": "a video is watched to its end",
-    "affiliate_signup": "an affiliate signs up", "jv_signup": "a JV partner signs up",
-    "ipn": "a payment is processed (all payment messages together)",
-}  # fmt: skip
+    "buy_product": gettext_noop("somebody buys"),
+    "refund_product": gettext_noop("a sale is refunded"),
+    "partial_refund_product": gettext_noop("a part is refunded"),
+    "cancel_subscription": gettext_noop("a recurring payment is cancelled"),
+    "list_subscription": gettext_noop("a lead joins a list"),
+    "list_unsubscription": gettext_noop("a lead leaves a list"),
+    "assign_tag": gettext_noop("a lead is given a tag"),
+    "unassign_tag": gettext_noop("a tag is taken off"),
+    "sequence_subscription": gettext_noop("a lead enters a sequence"),
+    "sequence_unsubscription": gettext_noop("a lead is taken out of a sequence"),
+    "sequence_completion": gettext_noop("a lead completes a sequence"),
+    "membership_granted": gettext_noop("access is given"),
+    "membership_revoked": gettext_noop("access is taken away"),
+    "filled_form": gettext_noop("a form is filled in"),
+    "reaches_score": gettext_noop("a score is reached"),
+    "calendar_subscribe": gettext_noop("a booking is made"),
+    "calendar_cancel": gettext_noop("a booking is cancelled"),
+    "calendar_complete": gettext_noop("a booking is over"),
+    "survey_complete": gettext_noop("a survey is completed"),
+    "kartra_page_visit": gettext_noop("a Kartra page is visited"),
+    "click_page_split_test_link": gettext_noop("a split-test link is clicked"),
+    "video_play": gettext_noop("a video is started"),
+    "video_complete": gettext_noop("a video is watched to its end"),
+    "affiliate_signup": gettext_noop("an affiliate signs up"),
+    "jv_signup": gettext_noop("a JV partner signs up"),
+    "ipn": gettext_noop("a payment is processed (all payment messages together)"),
+}
 """The 24 events (a refund, whole or in part, is one with two names) and the payment messages."""
 
 
@@ -35,8 +51,8 @@ class DoorForm(forms.ModelForm):
     """Name and IPN secret; a secret that is stored is never shown, and an empty field keeps it."""
 
     secret = forms.CharField(
-        label="Secret key of the IPN", required=False, strip=True, widget=forms.PasswordInput(render_value=False),
-        help_text="The secret you typed into Kartra's IPN. Empty keeps the one that is stored.",
+        label=gettext_lazy("Secret key of the IPN"), required=False, strip=True, widget=forms.PasswordInput(render_value=False),
+        help_text=gettext_lazy("The secret you typed into Kartra's IPN. Empty keeps the one that is stored."),
     )  # fmt: skip
 
     class Meta:
@@ -74,7 +90,9 @@ class DoorAdmin(ModelAdmin):
         }
         if door is not None:
             kinds = silence.kinds_of(door.pk)
-            extra["events"] = [(kind, WHEN.get(kind.name, "not documented by Kartra")) for kind in kinds]
+            extra["events"] = [
+                (kind, _(WHEN.get(kind.name, gettext_noop("not documented by Kartra")))) for kind in kinds
+            ]
             extra["stopped"] = [kind for kind in kinds if kind.stopped]
             extra["old"] = _use_of_old_address(door) if door.old_token_digest else None
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
@@ -97,14 +115,14 @@ class DoorAdmin(ModelAdmin):
     def _do(self, request: HttpRequest, door: Door, what: str) -> None:
         if what == "retire-old":
             if door.retire_old():
-                self.log_change(request, door, "Retired the old address.")
-                self.message_user(request, "The old address is retired: what comes to it is turned away.")
+                self.log_change(request, door, _("Retired the old address."))
+                self.message_user(request, _("The old address is retired: what comes to it is turned away."))
         elif door.rotate(timezone.now()):
-            self.log_change(request, door, "Made a new address.")
-            words = "There is a new address. Put it into Kartra; until you retire the old one both are valid."
+            self.log_change(request, door, _("Made a new address."))
+            words = _("There is a new address. Put it into Kartra; until you retire the old one both are valid.")
             self.message_user(request, words, messages.SUCCESS)
         else:
-            words = "Nothing was changed: retire the old address first, or what Kartra sends to it would be lost."
+            words = _("Nothing was changed: retire the old address first, or what Kartra sends to it would be lost.")
             self.message_user(request, words, messages.ERROR)
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
@@ -120,15 +138,17 @@ class DoorAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="last message")
+    @admin.display(description=gettext_lazy("last message"))
     def last_message(self, door: Door) -> Any:
         last = door.deliveries.order_by("-pk").values_list("received_at", flat=True).first()
-        return last or "none yet"
+        return last or _("none yet")
 
-    @admin.action(description="Retire: messages to these addresses are turned away", permissions=["rotate"])
+    @admin.action(
+        description=gettext_lazy("Retire: messages to these addresses are turned away"), permissions=["rotate"]
+    )
     def retire(self, request: HttpRequest, queryset: Any) -> None:
         number = queryset.filter(retired_at=None).update(retired_at=timezone.now())
-        self.message_user(request, f"{number} retired.")
+        self.message_user(request, ngettext("%(number)s retired.", "%(number)s retired.", number) % {"number": number})
 
 
 def _use_of_old_address(door: Door) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import gone, tasks
 from integrations.models import Connection
@@ -24,17 +26,25 @@ def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse
     if request.method == "POST" and request.POST.get("answer") in ("yes", "no"):
         if request.POST["answer"] == "yes":
             number = gone.confirm(connection, by=user)
-            words = f"{number:,} more leads are marked as deleted in Kartra. Reading goes on."
+            words = ngettext(
+                "%(number)s more lead is marked as deleted in Kartra. Reading goes on.",
+                "%(number)s more leads are marked as deleted in Kartra. Reading goes on.",
+                number,
+            )
         else:
             number = gone.read_again(connection, by=user)
-            words = f"{number:,} leads are not taken for deleted; they are read again."
+            words = ngettext(
+                "%(number)s lead is not taken for deleted; it is read again.",
+                "%(number)s leads are not taken for deleted; they are read again.",
+                number,
+            )
         tasks.ring(tasks.refresh_leads, connection.pk)
-        messages.success(request, words)
+        messages.success(request, words % {"number": f"{number:,}"})
         return HttpResponseRedirect(connection.get_absolute_url())
     doubted = gone.doubted(connection)
     shown = {
         **context,
-        "title": "Are they deleted in Kartra?",
+        "title": _("Are they deleted in Kartra?"),
         "connection": connection,
         "question": gone.question(connection),
         "number": doubted.count(),

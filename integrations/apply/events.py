@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
+
 from integrations.apply import payments
 from integrations.apply.ours import Ours, look_soon, prove
 from integrations.apply.verdict import Applied, Hearing
@@ -32,6 +35,12 @@ class Told:
     read: bool = False
 
 
+NAMELESS = {
+    "tag": gettext_noop("The message names no tag."),
+    "list": gettext_noop("The message names no list."),
+    "sequence": gettext_noop("The message names no sequence."),
+}
+
 Handler = Callable[[Notice, Lead, Ours, Hearing], Told]
 
 
@@ -40,10 +49,10 @@ def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
     known = notice.action in notices.EVENTS
     applied = Applied(DeliveryStatus.APPLIED if known else DeliveryStatus.RECORDED, action=notice.action)
     if not known:
-        applied.reason = f"Kartra's event {notice.action} is not one we know; it is kept."
+        applied.reason = _("Kartra's event %(action)s is not one we know; it is kept.") % {"action": notice.action}
     if notice.lead is None:
         if known:
-            raise Unreadable("The message names no lead.")
+            raise Unreadable(gettext_noop("The message names no lead."))
         return applied
     before = mirror.find(hearing.account, kartra_id=notice.lead.id, email=notice.lead.email)
     was_gone = before is not None and before.gone_at is not None
@@ -57,7 +66,7 @@ def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
         cause=hearing.cause,
     )  # fmt: skip
     lead = applied.lead = taken.lead
-    applied.changed += ["new to us"] if taken.created else [difference.field for difference in taken.differences]
+    applied.changed += [_("new to us")] if taken.created else [difference.field for difference in taken.differences]
     back = was_gone and lead.gone_at is None
     due = (
         taken.created or (odd and not hearing.late) or back or any(each.field in READABLE for each in taken.differences)
@@ -109,20 +118,20 @@ def _line(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
     return Told()
 
 
-def _state(noun: str, kind: str, write: Callable[..., bool], words: str, *, proves: bool = True) -> Handler:
+def _state(noun: str, kind: str, write: Callable[..., bool], words: Any, *, proves: bool = True) -> Handler:
     """An event that says how a tag, list or sequence of the lead is now. `kind` is ours that has the same end; the event
     proves it (`proves`), or is reason to look."""
 
     def handle(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
         name = notices.named(notice, noun)[1][:500]
         if not name:
-            raise Unreadable(f"The message names no {noun}.")
+            raise Unreadable(NAMELESS[noun])
         family = hearing.delivery.family = f"{noun}:{name}"
         if _known_better(kind, family, lead, mine, hearing):
             return Told(read=not hearing.late)
         change = mine.on_its_way(kind, family)
         changed = write(lead, name, source=Source.WEBHOOK, at=hearing.at, change=change, cause=hearing.cause)
-        told = Told([words.format(name)] if changed else [], read=changed and change is None)
+        told = Told([words % {"name": name}] if changed else [], read=changed and change is None)
         if change is not None:
             if proves:
                 prove(lead, kind, family, hearing)
@@ -148,7 +157,7 @@ def _sequence(status: str) -> Callable[..., bool]:
 def _completion(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
     """The end of a sequence: what Kartra calls that state is not documented, so a read tells it."""
     if not notices.named(notice, "sequence")[1]:
-        raise Unreadable("The message names no sequence.")
+        raise Unreadable(gettext_noop("The message names no sequence."))
     _line(notice, lead, mine, hearing)
     return Told(read=not hearing.late)
 
@@ -158,7 +167,7 @@ def _membership(active: bool) -> Handler:
         told = notices.membership(notice)
         names = (told.membership_name[:500] or told.membership_id, told.level_name[:500] or told.level_id)
         if not names[0]:
-            raise Unreadable("The message names no membership.")
+            raise Unreadable(gettext_noop("The message names no membership."))
         family = hearing.delivery.family = f"membership:{names[0]}: {names[1]}"[:520]
         if _known_better("", family, lead, mine, hearing):
             return Told()
@@ -166,7 +175,8 @@ def _membership(active: bool) -> Handler:
             told.membership_name[:500], told.level_name[:500], active, told.membership_id, told.level_id
         )
         changed = mirror.set_membership(lead, fact, source=Source.WEBHOOK, at=hearing.at, cause=hearing.cause)
-        words = f"access {'given' if active else 'taken away'}: {': '.join(filter(None, names))}"
+        given = _("access given: %(name)s") if active else _("access taken away: %(name)s")
+        words = given % {"name": ": ".join(filter(None, names))}
         return Told([words] if changed else [], read=changed)
 
     return handle
@@ -176,7 +186,7 @@ def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
     """A booking is made, cancelled or over. No read shows bookings, so none is asked for."""
     booking = notices.booking(notice)
     if not booking.calendar or not booking.class_name:
-        raise Unreadable("The message names no calendar and class.")
+        raise Unreadable(gettext_noop("The message names no calendar and class."))
     starts_at = [utc_in(text, booking.zone, lead.account) for text in booking.starts]
     names = (lead, booking.calendar[:500], booking.class_name[:500])
     how: dict[str, Any] = {
@@ -186,14 +196,14 @@ def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
     if notice.action != "calendar_subscribe":
         over = notice.action == "calendar_complete"
         ended = mirror.end_booking(*names, **how, status=mirror.COMPLETED if over else mirror.CANCELLED)
-        return Told([f"booking {'over' if over else 'cancelled'}"] if ended else [])
+        return Told([_("booking over") if over else _("booking cancelled")] if ended else [])
     proven = prove(
         lead, "subscribe_calendar", "calendar", hearing,
         fits=lambda given: (given["calendar"], given["class"]) == (booking.calendar, booking.class_name)
         and bool(given.get("date")) and calendars.starts_at(lead.account, given) in starts_at,
     )  # fmt: skip
     made = mirror.set_booking(*names, **how, minutes=booking.minutes, late=hearing.late)
-    return Told(["booking made"] if made or proven else [])
+    return Told([_("booking made")] if made or proven else [])
 
 
 def _payment(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
@@ -202,15 +212,15 @@ def _payment(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
 
 
 HANDLERS: dict[str, Handler] = {
-    "assign_tag": _state("tag", "assign_tag", _tag(True), "tag {} put on"),
-    "unassign_tag": _state("tag", "unassign_tag", _tag(False), "tag {} taken off"),
-    "list_subscription": _state("list", "subscribe_list", _list(True), "joined list {}"),
-    "list_unsubscription": _state("list", "unsubscribe_list", _list(False), "left list {}"),
+    "assign_tag": _state("tag", "assign_tag", _tag(True), gettext_lazy("tag %(name)s put on")),
+    "unassign_tag": _state("tag", "unassign_tag", _tag(False), gettext_lazy("tag %(name)s taken off")),
+    "list_subscription": _state("list", "subscribe_list", _list(True), gettext_lazy("joined list %(name)s")),
+    "list_unsubscription": _state("list", "unsubscribe_list", _list(False), gettext_lazy("left list %(name)s")),
     "sequence_subscription": _state(
-        "sequence", "subscribe_sequence", _sequence("active"), "entered sequence {}", proves=False
+        "sequence", "subscribe_sequence", _sequence("active"), gettext_lazy("entered sequence %(name)s"), proves=False
     ),
     "sequence_unsubscription": _state(
-        "sequence", "unsubscribe_sequence", _sequence("unsubscribed"), "left sequence {}"
+        "sequence", "unsubscribe_sequence", _sequence("unsubscribed"), gettext_lazy("left sequence %(name)s")
     ),
     "sequence_completion": _completion,
     "membership_granted": _membership(True),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from integrations.apply.verdict import Hearing
 from integrations.models import Attempt, Proof
@@ -94,7 +96,7 @@ def prove(
     for attempt in _unclear(lead, kind, family, hearing):
         if fits(attempt.change.parameters):
             verdict = Verdict(
-                ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message="Kartra's own message shows it done."
+                ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=_("Kartra's own message shows it done.")
             )
             apply_verdict(attempt.change, attempt, verdict, hearing.at, said=_said(hearing))
             if attempt.change.run_id:
@@ -118,4 +120,4 @@ def _unclear(lead: Lead, kind: str, family: str, hearing: Hearing) -> list[Attem
 
 
 def _said(hearing: Hearing) -> dict[str, Any]:
-    return {"what": "Kartra's event came", "delivery": hearing.delivery.pk}
+    return {"what": gettext_noop("Kartra's event came"), "delivery": hearing.delivery.pk}

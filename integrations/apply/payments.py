@@ -7,6 +7,8 @@ import hmac
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from integrations.apply import ours
 from integrations.apply.verdict import Applied, Hearing
 from integrations.kartra import notices
@@ -26,25 +28,25 @@ def apply_ipn(message: IpnMessage, hearing: Hearing) -> Applied:
     delivery.family = "payment of a plan" if message.of_plan else "single payment"
     delivery.secret = _secret(message, hearing)
     if delivery.secret == Secret.WRONG:
-        return Applied(DeliveryStatus.REFUSED, "Its secret key is not the one of this address.", action)
+        return Applied(DeliveryStatus.REFUSED, _("Its secret key is not the one of this address."), action)
     if delivery.secret == Secret.MISSING and _carried_before(hearing, action):
-        words = "It carries no secret key, and earlier messages of this kind did."
+        words = _("It carries no secret key, and earlier messages of this kind did.")
         return Applied(DeliveryStatus.REFUSED, words, action)
     applied = Applied(DeliveryStatus.APPLIED, "", action)
     if delivery.secret == Secret.MISSING:
-        applied.reason = "It carries no secret key; until Kartra confirms it the payment counts as reported only."
+        applied.reason = _("It carries no secret key; until Kartra confirms it the payment counts as reported only.")
     lead = mirror.find(account, kartra_id=message.lead_id, email=message.lead_email)
     if lead is None and (message.lead_id or "@" in message.lead_email):
         lead = mirror.take(account, _buyer(message), source=Source.IPN, at=at).lead
-        applied.changed.append("new to us")
+        applied.changed.append(_("new to us"))
     if lead is None:
-        return Applied(DeliveryStatus.QUARANTINED, "The payment message names no buyer.", action)
+        return Applied(DeliveryStatus.QUARANTINED, _("The payment message names no buyer."), action)
     applied.lead = lead
     certain = delivery.secret == Secret.RIGHT
     fact = money.of_fields(message.fields, account, authority=certain, kartra_id=message.transaction_id)
     applied.changed += take(fact, lead, Source.IPN, hearing)
     if not fact.kartra_id and _note(f"payment_{message.transaction_type}", dict(fact.raw), lead, Source.IPN, hearing):
-        applied.changed.append("payment noted")
+        applied.changed.append(_("payment noted"))
     if applied.changed or _moved(message, lead, hearing):
         mirror.mark_dirty(lead, at)
     return applied
@@ -89,7 +91,7 @@ def apply_event(notice: Notice, lead: Lead, hearing: Hearing) -> list[str]:
     fact = money.of_fields(notices.transaction(notice), lead.account, authority=False)
     if not fact.kartra_id:
         noted = _note(notice.action, dict(notice.details), lead, Source.WEBHOOK, hearing)
-        return ["payment noted"] if noted else []
+        return [_("payment noted")] if noted else []
     return take(fact, lead, Source.WEBHOOK, hearing)
 
 
@@ -102,10 +104,10 @@ def take(fact: TransactionFact, lead: Lead, source: Source, hearing: Hearing) ->
     row = mirror.set_transaction(
         lead.account, fact, source=source, at=hearing.at, lead=lead, cause=hearing.cause, late=hearing.late
     )
-    changed = [] if before == known.values().first() else [f"{row.type or 'transaction'} {row.kartra_id}"]
+    changed = [] if before == known.values().first() else [str(row)]
     if fact.authority and fact.subscription_id and fact.type.casefold() == "cancellation":
         ended = mirror.end_plan(lead.account, fact.subscription_id, hearing.received_at)
-        changed += [f"subscription {fact.subscription_id} cancelled"] if ended else []
+        changed += [_("subscription %(id)s cancelled") % {"id": fact.subscription_id}] if ended else []
     if row.parent_kartra_id and "refund" in row.type.casefold():
         ours.prove(
             lead, "refund_transaction", f"sale:{row.parent_kartra_id}", hearing,

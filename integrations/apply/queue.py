@@ -13,6 +13,7 @@ from django.db import OperationalError, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from integrations.apply import events, payments
 from integrations.apply.verdict import Applied, Hearing
@@ -20,6 +21,7 @@ from integrations.kartra import notices
 from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryStatus
+from integrations.said import said
 from leads import forgetting
 from leads.models import Account
 
@@ -130,7 +132,7 @@ def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> d
             return _together(account_id, [each], again=again)
         except OperationalError:
             time.sleep(0.1 * (number + 1))
-    applied = Applied(DeliveryStatus.QUARANTINED, "It could not be applied: the database gave up on it.")
+    applied = Applied(DeliveryStatus.QUARANTINED, _("It could not be applied: the database gave up on it."))
     _note(each[0], applied, timezone.now())
     return {each[0].pk: applied}
 
@@ -160,7 +162,7 @@ def _read(delivery: Delivery) -> Message:
         return problem
     except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
         logger.exception("Delivery %s could not be read.", delivery.pk)
-        return Unreadable(f"It could not be read ({type(error).__name__}).")
+        return Unreadable(_("It could not be read (%(name)s).") % {"name": type(error).__name__})
 
 
 def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> Applied:
@@ -178,7 +180,7 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
             else:
                 applied = events.apply_notice(message, hearing)
     except Unreadable as problem:
-        applied = Applied(DeliveryStatus.QUARANTINED, str(problem), action)
+        applied = Applied(DeliveryStatus.QUARANTINED, said(problem), action)
     except forgetting.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
         applied = Applied(DeliveryStatus.RECORDED, forgetting.WORDS, action)
         problem.note()
@@ -188,7 +190,11 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
         raise
     except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
         logger.exception("Delivery %s could not be applied.", delivery.pk)
-        applied = Applied(DeliveryStatus.QUARANTINED, f"It could not be applied ({type(error).__name__}).", action)
+        applied = Applied(
+            DeliveryStatus.QUARANTINED,
+            _("It could not be applied (%(name)s).") % {"name": type(error).__name__},
+            action,
+        )
     _note(delivery, applied, at)
     return applied
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from integrations.kartra.values import NotJson, json_of
+from integrations.kartra.words import filled, gettext_noop
 
 MAX_FIELDS = 2000
 DEEPEST = 200
@@ -22,7 +23,11 @@ _NAME = re.compile(r"\bname=\"([^\"\r\n]*)\"", re.IGNORECASE)
 
 
 class Unreadable(ValueError):
-    """The body cannot be understood; the text says why, for a person."""
+    """The body cannot be understood; the text says why, for a person: `words` with `told` in its places, as in KartraError."""
+
+    def __init__(self, words: str, **told: object) -> None:
+        self.words, self.told = words, told
+        super().__init__(filled(words, told))
 
 
 def as_text(body: bytes) -> str:
@@ -39,7 +44,7 @@ def object_of(body: bytes) -> dict[str, Any]:
     """The JSON object in a body. A form is taken for the object its bracketed names spell (`lead[id]=5`)."""
     plain = as_text(body).strip(BLANK)
     if not plain:
-        raise Unreadable("The message is empty.")
+        raise Unreadable(gettext_noop("The message is empty."))
     if plain[:3].upper() in ("%7B", "%5B"):
         plain = unquote_plus(plain)
     pairs = _pairs(plain)
@@ -53,7 +58,7 @@ def object_of(body: bytes) -> dict[str, Any]:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
-        raise Unreadable("The message is JSON, but not an object.")
+        raise Unreadable(gettext_noop("The message is JSON, but not an object."))
     return shallow(found)
 
 
@@ -61,7 +66,7 @@ def fields_of(body: bytes) -> Mapping[str, Any]:
     """The fields of a body that is a form; JSON of the same keys is taken too."""
     plain = as_text(body).strip(BLANK)
     if not plain:
-        raise Unreadable("The message is empty.")
+        raise Unreadable(gettext_noop("The message is empty."))
     if plain[:1] in ("{", "["):
         return object_of(body)
     return dict(_pairs(plain) or _form(plain))
@@ -79,7 +84,7 @@ def shallow(value: Any) -> Any:
         ]
         if not level:
             return value
-    raise Unreadable("The message is nested too deeply to be one of Kartra's.")
+    raise Unreadable(gettext_noop("The message is nested too deeply to be one of Kartra's."))
 
 
 def _json(plain: str) -> Any:
@@ -91,7 +96,7 @@ def _json(plain: str) -> Any:
                 return json_of(json_of(f"[{plain}]")[0])
             except (NotJson, TypeError, AttributeError, IndexError):
                 pass
-        raise Unreadable(f"The message cannot be read. {problem}") from None
+        raise Unreadable(gettext_noop("The message cannot be read. %(why)s"), why=str(problem)) from None
     return found
 
 
@@ -110,13 +115,13 @@ def _pairs(plain: str) -> list[tuple[str, str]] | None:
 
 def _form(plain: str) -> list[tuple[str, str]]:
     if plain.count("&") >= MAX_FIELDS:
-        raise Unreadable("The form has too many fields to be one of Kartra's.")
+        raise Unreadable(gettext_noop("The form has too many fields to be one of Kartra's."))
     try:
         return parse_qsl(plain, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         return parse_qsl(plain, keep_blank_values=True, encoding="latin-1")
     except ValueError:
-        raise Unreadable("The form cannot be read.") from None
+        raise Unreadable(gettext_noop("The form cannot be read.")) from None
 
 
 def _in_parts(plain: str, boundary: str) -> list[tuple[str, str]]:
@@ -145,5 +150,5 @@ def _spelled(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
             inner = held
         inner[last] = value
     if not bracketed:
-        raise Unreadable("The message is a form without the event in it.")
+        raise Unreadable(gettext_noop("The message is a form without the event in it."))
     return found

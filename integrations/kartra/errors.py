@@ -6,6 +6,8 @@ No exception holds a credential or a personal detail: not in its text, not in it
 import enum
 from dataclasses import dataclass
 
+from integrations.kartra.words import filled, gettext_noop
+
 
 class Next(enum.Enum):
     """What to do after an error with a code."""
@@ -152,53 +154,75 @@ _TABLE = (
 )
 CODES: dict[str, Code] = {row.code: row for row in _TABLE}
 
-_CATALOGUE = "Update the catalogue from Kartra; if it is gone there, make it in Kartra first or choose another"
-_BUG = "This is a fault in this program, not in your request; please tell your engineer"
+_CATALOGUE = gettext_noop(
+    "Update the catalogue from Kartra; if it is gone there, make it in Kartra first or choose another."
+)
+_NO_TAG = gettext_noop(
+    "There is no such tag in Kartra. Update the catalogue from Kartra; if it is gone there, make it in Kartra first or choose "
+    "another."
+)
+_NO_LIST = gettext_noop(
+    "There is no such list in Kartra. Update the catalogue from Kartra; if it is gone there, make it in Kartra first or choose "
+    "another."
+)
+_NO_SEQUENCE = gettext_noop(
+    "There is no such sequence in Kartra. Update the catalogue from Kartra; if it is gone there, make it in Kartra first or choose "
+    "another."
+)
+_BUG = gettext_noop("This is a fault in this program, not in your request; please tell your engineer.")
 _ADVICE_BY_NEXT = {
-    Next.REFUSE: "Repeating it will not help; correct it and ask again",
-    Next.LOOK_UP: "Check the address or id of the lead in Kartra",
-    Next.ADOPT: "The lead is already in Kartra; read it and change it instead",
-    Next.GONE: "The lead was deleted in Kartra; nothing more is sent for it",
-    Next.WAIT: "We slow down and try again by ourselves",
-    Next.VERIFY: "We look at Kartra before anything is repeated",
+    Next.REFUSE: gettext_noop("Repeating it will not help; correct it and ask again."),
+    Next.LOOK_UP: gettext_noop("Check the address or id of the lead in Kartra."),
+    Next.ADOPT: gettext_noop("The lead is already in Kartra; read it and change it instead."),
+    Next.GONE: gettext_noop("The lead was deleted in Kartra; nothing more is sent for it."),
+    Next.WAIT: gettext_noop("We slow down and try again by ourselves."),
+    Next.VERIFY: gettext_noop("We look at Kartra before anything is repeated."),
     Next.REFRESH_CATALOGUE: _CATALOGUE,
-    Next.STOP_CONNECTION: "Enter the API key and password anew (in Kartra: Integrations > API > My API), then switch sending on",
-    Next.STOP_APP: "Check the app id (in Kartra: Settings > Integrations > My Apps), then switch sending on",
-    Next.STOP_COMMAND: "Ask Kartra to allow this command for your app",
-    Next.DONE_IF_UNKNOWN_BEFORE: "It was done before; nothing is left to do",
-    Next.HOLD: "Kartra does not document this code; look at the lead in Kartra and decide",
+    Next.STOP_CONNECTION: gettext_noop(
+        "Enter the API key and password anew (in Kartra: Integrations > API > My API), then switch sending on."
+    ),
+    Next.STOP_APP: gettext_noop(
+        "Check the app id (in Kartra: Settings > Integrations > My Apps), then switch sending on."
+    ),
+    Next.STOP_COMMAND: gettext_noop("Ask Kartra to allow this command for your app."),
+    Next.DONE_IF_UNKNOWN_BEFORE: gettext_noop("It was done before; nothing is left to do."),
+    Next.HOLD: gettext_noop("Kartra does not document this code; look at the lead in Kartra and decide."),
 }
 _ADVICE: dict[str, str] = {
-    "201": "Use an address that begins with https://",
-    "202": "Enter the API key (in Kartra: Integrations > API > My API)",
-    "203": "The API key is wrong; copy it again from Kartra: Integrations > API > My API",
-    "204": "The Kartra account of this key is switched off; look into its billing in Kartra",
+    "201": gettext_noop("Use an address that begins with https://."),
+    "202": gettext_noop("Enter the API key (in Kartra: Integrations > API > My API)."),
+    "203": gettext_noop("The API key is wrong; copy it again from Kartra: Integrations > API > My API."),
+    "204": gettext_noop("The Kartra account of this key is switched off; look into its billing in Kartra."),
     "206": _BUG,
-    "212": "There is no such tag in Kartra. " + _CATALOGUE,
-    "214": "There is no such tag in Kartra. " + _CATALOGUE,
-    "209": "There is no such list in Kartra. " + _CATALOGUE,
-    "231": "There is no such list in Kartra. " + _CATALOGUE,
-    "219": "There is no such sequence in Kartra. " + _CATALOGUE,
-    "220": "There is no such sequence in Kartra. " + _CATALOGUE,
+    "212": _NO_TAG,
+    "214": _NO_TAG,
+    "209": _NO_LIST,
+    "231": _NO_LIST,
+    "219": _NO_SEQUENCE,
+    "220": _NO_SEQUENCE,
     "223": _BUG,
     "224": _BUG,
-    "230": "Look at the number on the box of the step in Kartra's sequence",
-    "233": "The API password is wrong; copy it again from Kartra: Integrations > API > My API",
-    "234": "Kartra has no lead of this address or id; check the spelling",
+    "230": gettext_noop("Look at the number on the box of the step in Kartra's sequence."),
+    "233": gettext_noop("The API password is wrong; copy it again from Kartra: Integrations > API > My API."),
+    "234": gettext_noop("Kartra has no lead of this address or id; check the spelling."),
     "236": _BUG,
-    "238": "Enter the app id (in Kartra: Settings > Integrations > My Apps)",
-    "239": "The app id is wrong or the app is switched off; see Settings > Integrations > My Apps in Kartra",
-    "240": "The Kartra account that owns the app is switched off; look into its billing in Kartra",
-    "242": "Kartra does not allow this machine's address for the app; have the address allowed in the app's settings",
-    "243": "Kartra has no such lead; create it first, or check the address",
-    "250": "The refund period is over; refund it at the payment processor if you must",
+    "238": gettext_noop("Enter the app id (in Kartra: Settings > Integrations > My Apps)."),
+    "239": gettext_noop(
+        "The app id is wrong or the app is switched off; see Settings > Integrations > My Apps in Kartra."
+    ),
+    "240": gettext_noop("The Kartra account that owns the app is switched off; look into its billing in Kartra."),
+    "242": gettext_noop(
+        "Kartra does not allow this machine's address for the app; have the address allowed in the app's settings."
+    ),
+    "243": gettext_noop("Kartra has no such lead; create it first, or check the address."),
+    "250": gettext_noop("The refund period is over; refund it at the payment processor if you must."),
     "254": _BUG,
-    "257": "Check the calendar's name, and that its set-up in Kartra is complete",
-    "258": "Check the name of the class, and that it is of that calendar",
-    "260": "Give the date and hour in the form the page asks for",
-    "261": "Choose a date that is still to come, in Kartra's time zone",
-    "266": "Money may have moved; check the payment processor before anything else",
-    "267": "It may have been cancelled; look at the subscription in Kartra",
+    "257": gettext_noop("Check the calendar's name, and that its set-up in Kartra is complete."),
+    "258": gettext_noop("Check the name of the class, and that it is of that calendar."),
+    "260": gettext_noop("Give the date and hour in the form the page asks for."),
+    "261": gettext_noop("Choose a date that is still to come, in Kartra's time zone."),
+    "266": gettext_noop("Money may have moved; check the payment processor before anything else."),
+    "267": gettext_noop("It may have been cancelled; look at the subscription in Kartra."),
 }
 
 
@@ -210,15 +234,18 @@ def next_step(code: str) -> Next:
 
 def advice(code: str) -> str:
     """What a person is to do after this code: one sentence with a full stop."""
-    return f"{_ADVICE.get(code, _ADVICE_BY_NEXT[next_step(code)])}."
+    return _ADVICE.get(code, _ADVICE_BY_NEXT[next_step(code)])
 
 
 class KartraError(Exception):
-    """Base of all. `code` is Kartra's own number ("212"), "" when no answer was read. The text is for a person."""
+    """Base of all. `code` is Kartra's own number ("212"), "" when no answer was read. The text is for a person: `words` with
+    `told` in its places, apart for whoever translates it."""
 
-    def __init__(self, code: str = "", message: str = "") -> None:
+    def __init__(self, code: str = "", message: str = "", **told: object) -> None:
         self.code = code
-        self.message = message or (CODES[code].words if code in CODES else "Kartra gave no reason")
+        self.words = message or (CODES[code].words if code in CODES else gettext_noop("Kartra gave no reason"))
+        self.told = told
+        self.message = filled(self.words, told)
         super().__init__(self.message)
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from integrations.kartra.bodies import Unreadable, fields_of, object_of, shallow
 from integrations.kartra.profile import LeadProfile, MembershipState, membership_of, profile_of
 from integrations.kartra.values import decoded, ident, number_id, rows, text, whole
+from integrations.kartra.words import gettext_noop
 
 EVENTS = (
     "buy_product", "refund_product", "partial_refund_product", "cancel_subscription", "list_subscription",
@@ -84,11 +85,13 @@ def read_notice(body: bytes) -> Notice:
     raw = object_of(body)
     if not isinstance(raw.get("action"), str | int) or isinstance(raw["action"], bool):
         if "transaction_id" in raw and "transaction_type" in raw:
-            raise Unreadable("This is a payment message: in Kartra its address has to be the one that ends in /ipn/.")
-        raise Unreadable("The message names no action.")
+            raise Unreadable(
+                gettext_noop("This is a payment message: in Kartra its address has to be the one that ends in /ipn/.")
+            )
+        raise Unreadable(gettext_noop("The message names no action."))
     action = text(raw["action"]).strip()[:100]
     if not action:
-        raise Unreadable("The message names no action.")
+        raise Unreadable(gettext_noop("The message names no action."))
     details = shallow(decoded(raw.get("action_details")))
     notice = Notice(action, details if isinstance(details, dict) else {}, _lead(raw.get("lead")))
     if notice.lead is None and action in PAYMENTS:
@@ -120,8 +123,10 @@ def read_ipn(body: bytes) -> IpnMessage:
     fields = {str(key)[:200]: text(value) for key, value in source.items() if not isinstance(value, dict | list)}
     if not any(key.startswith(("transaction_", "lead_", "buyer_")) for key in fields):
         if "action" in fields:
-            raise Unreadable("This is an event: in Kartra its address has to be the one without ipn/ at its end.")
-        raise Unreadable("The message has none of the fields of a payment.")
+            raise Unreadable(
+                gettext_noop("This is an event: in Kartra its address has to be the one without ipn/ at its end.")
+            )
+        raise Unreadable(gettext_noop("The message has none of the fields of a payment."))
     return IpnMessage(fields)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from integrations.kartra.commands import Action
 from integrations.kartra.errors import CODES, Next, OutcomeUnknown, next_step, refusal
 from integrations.kartra.values import NotJson, decoded, json_of, text
+from integrations.kartra.words import gettext_noop
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,18 @@ class WholeCallRefused:
 def body_of(answer: str) -> dict[str, Any]:
     """The JSON object of an answer. Raises OutcomeUnknown if it is none."""
     if not answer.strip():
-        raise OutcomeUnknown("", "Kartra's answer was empty")
+        raise OutcomeUnknown("", gettext_noop("Kartra's answer was empty"))
     try:
         body = json_of(answer)
     except NotJson as problem:
-        what = "a web page" if "<" in answer[:200] else "no JSON"
-        raise OutcomeUnknown("", f"Kartra's answer cannot be read: it is {what}") from problem
+        words = gettext_noop("Kartra's answer cannot be read: it is no JSON")
+        if "<" in answer[:200]:
+            words = gettext_noop("Kartra's answer cannot be read: it is a web page")
+        raise OutcomeUnknown("", words) from problem
     if isinstance(body, list) and len(body) == 1 and isinstance(body[0], dict):
         body = body[0]
     if not isinstance(body, dict):
-        raise OutcomeUnknown("", "Kartra's answer cannot be read: it is JSON of another form")
+        raise OutcomeUnknown("", gettext_noop("Kartra's answer cannot be read: it is JSON of another form"))
     return body
 
 
@@ -94,7 +97,7 @@ def parse_chain(answer: str, actions: Sequence[Action]) -> ChainReply | WholeCal
         inner = [body]
     outcomes = tuple(_outcome(action, found) for action, found in zip(actions, inner, strict=True))
     if not any(outcome.state != "missing" for outcome in outcomes) and "status" not in body:
-        raise OutcomeUnknown("", "Kartra's answer has neither a status nor a result")
+        raise OutcomeUnknown("", gettext_noop("Kartra's answer has neither a status nor a result"))
     return ChainReply(outcomes, body, answer)
 
 

@@ -17,6 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutio
 from urllib3.exceptions import SSLError as UrllibSSLError
 
 from integrations.kartra.errors import NotSent, OutcomeUnknown, Throttled
+from integrations.kartra.words import gettext_noop
 
 USER_AGENT = "KartraMirror/0.1 (+requests)"
 MAX_ANSWER_BYTES = 20 * 1024 * 1024
@@ -96,7 +97,7 @@ class Transport:
             raise self._failure(error) from None
         except (ValueError, UnicodeError):
             self._forget()
-            raise NotSent("", f"The API address {self.host} cannot be used") from None
+            raise NotSent("", gettext_noop("The API address %(host)s cannot be used"), host=self.host) from None
         try:
             text = self._read(response, began + deadline_s)
         finally:
@@ -104,10 +105,14 @@ class Transport:
             self._local.used_at = time.monotonic()
         elapsed_ms = round((time.monotonic() - began) * 1000)
         if response.status_code == 429:
-            raise Throttled("429", "Too many requests")
+            raise Throttled("429", gettext_noop("Too many requests"))
         if response.status_code != 200:
             self._forget()
-            raise OutcomeUnknown("", f"Kartra answered HTTP {response.status_code}, which says nothing of the call")
+            raise OutcomeUnknown(
+                "",
+                gettext_noop("Kartra answered HTTP %(status)s, which says nothing of the call"),
+                status=response.status_code,
+            )
         return Answer(response.status_code, text, elapsed_ms)
 
     def _session(self, fresh: bool) -> requests.Session:
@@ -139,7 +144,7 @@ class Transport:
             while True:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    raise OutcomeUnknown("", "Kartra's answer did not end in time")
+                    raise OutcomeUnknown("", gettext_noop("Kartra's answer did not end in time"))
                 self._limit_wait(response, left_s)
                 chunk = response.raw.read1(65536, decode_content=True)
                 if not chunk:
@@ -147,13 +152,13 @@ class Transport:
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > MAX_ANSWER_BYTES:
-                    raise OutcomeUnknown("", "Kartra's answer is too long to be one of its API")
+                    raise OutcomeUnknown("", gettext_noop("Kartra's answer is too long to be one of its API"))
         except OutcomeUnknown:
             self._forget()
             raise
         except Exception:  # urllib3, http.client, zlib and socket errors alike: the answer broke off
             self._forget()
-            raise OutcomeUnknown("", "Kartra's answer broke off") from None
+            raise OutcomeUnknown("", gettext_noop("Kartra's answer broke off")) from None
         return b"".join(chunks).decode("utf-8", "replace")
 
     def _limit_wait(self, response: requests.Response, left_s: float) -> None:
@@ -166,25 +171,37 @@ class Transport:
         reason = getattr(error.args[0], "reason", None) if error.args else None
         causes = [reason, error.args[0] if error.args else None, error]
         if any(isinstance(cause, NameResolutionError) for cause in causes) or _root(causes, socket.gaierror):
-            return NotSent("", f"The host {self.host} cannot be found; check the API address")
+            return NotSent("", gettext_noop("The host %(host)s cannot be found; check the API address"), host=self.host)
         if any(isinstance(cause, NewConnectionError) for cause in causes):
-            return NotSent("", f"{self.host} cannot be reached; check the API address, or try again later")
+            return NotSent(
+                "",
+                gettext_noop("%(host)s cannot be reached; check the API address, or try again later"),
+                host=self.host,
+            )
         if isinstance(error, requests.ConnectTimeout) or any(isinstance(c, ConnectTimeoutError) for c in causes):
-            return NotSent("", f"{self.host} did not take the connection in time; try again later")
+            return NotSent(
+                "", gettext_noop("%(host)s did not take the connection in time; try again later"), host=self.host
+            )
         if isinstance(error, requests.exceptions.SSLError) or any(
             isinstance(cause, UrllibSSLError | ssl.SSLError) for cause in causes
         ):
-            return NotSent("", f"No secure connection to {self.host} could be made; check the API address")
+            return NotSent(
+                "",
+                gettext_noop("No secure connection to %(host)s could be made; check the API address"),
+                host=self.host,
+            )
         if isinstance(
             error,
             requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema,
         ):
-            return NotSent("", "The API address cannot be used; it should look like https://app.kartra.com/api")
+            return NotSent(
+                "", gettext_noop("The API address cannot be used; it should look like https://app.kartra.com/api")
+            )
         if isinstance(error, requests.Timeout):
-            return OutcomeUnknown("", "Kartra did not answer in time")
+            return OutcomeUnknown("", gettext_noop("Kartra did not answer in time"))
         if isinstance(reason, MaxRetryError):
-            return OutcomeUnknown("", "The connection to Kartra failed")
-        return OutcomeUnknown("", "The connection to Kartra broke off before an answer came")
+            return OutcomeUnknown("", gettext_noop("The connection to Kartra failed"))
+        return OutcomeUnknown("", gettext_noop("The connection to Kartra broke off before an answer came"))
 
 
 def _root(causes: Sequence[object], kind: type[BaseException]) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from integrations.kartra.words import gettext_noop
+
 NOTHING = frozenset({"", "n/a", "0000-00-00 00:00:00", "0000-00-00"})
 MAX_TEXT = 100_000
 MOST = Decimal("9999999999.99")
@@ -83,7 +85,7 @@ def json_of(raw: str) -> Any:
     """
     body = raw.lstrip("\ufeff \t\r\n\0")
     if body.startswith("<") and not re.search(r"</?b>|<br", body[:200], re.IGNORECASE):
-        raise NotJson("This is a web page, not JSON.")
+        raise NotJson(gettext_noop("This is a web page, not JSON."))
     decoder = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_int, strict=False)
     tries = 0
     for match in _OBJECT.finditer(body):
@@ -96,7 +98,7 @@ def json_of(raw: str) -> Any:
             continue
         if isinstance(found, dict) or match.start() == 0:
             return found
-    raise NotJson("There is no JSON in it.")
+    raise NotJson(gettext_noop("There is no JSON in it."))
 
 
 def _int(digits: str) -> Any:

@@ -1,0 +1,49 @@
+"""What was seen of a change, in words. Rows keep names and texts as they were written; here they are told to people."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+NAMES: dict[str, Any] = {
+    "score": _("score"),
+    "sequence": _("sequence"),
+    "receipt": _("the safety field"),
+    "meanwhile": _("meanwhile"),
+    "state": _("state"),
+    "code": _("code"),
+    "message": _("message"),
+    "kind": _("kind"),
+    "late": _("late"),
+    "delivery": _("message from Kartra"),
+    "read_at": _("read at"),
+    "transactions": _("transactions"),
+    "ever_on_list": _("was on the list before"),
+    "step": _("step"),
+    "status": _("status"),
+}
+
+
+def what_was_seen(entry: Mapping[str, Any]) -> str:
+    """The text of one piece of evidence; empty where it has none."""
+    return gettext(entry["what"]) if entry.get("what") else ""
+
+
+def told(entries: Mapping[str, Any], but: Collection[str] = ()) -> str:
+    """ "score: 17, state: done": all but these names."""
+    names = [name for name in entries if name not in but]
+    return ", ".join(f"{NAMES.get(name, name.replace('_', ' '))}: {_value(entries[name])}" for name in names)
+
+
+def also_seen(entry: Mapping[str, Any]) -> str:
+    """What one piece of evidence holds besides its text and its times."""
+    return told({name: value for name, value in entry.items() if value}, but=("at", "what", "read_at", "kind"))
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, dict):
+        return told(value) or gettext("nothing")
+    return gettext(value) if isinstance(value, str) and value else value
