@@ -16,7 +16,7 @@ from django.utils.timezone import localtime
 
 from integrations import calls, money, refresh, tasks
 from integrations.kartra.errors import KartraError
-from kartra_mirror.admin import exports, finding, known, lead_create, lead_page, prepare, segments
+from kartra_mirror.admin import exports, finding, known, lead_create, lead_page, newcomers, prepare, segments
 from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
@@ -154,6 +154,7 @@ class LeadAdmin(ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("find/", view(self.find_view), name="leads_lead_find"),
+            path("newcomers/", view(self.newcomers_view), name="leads_lead_newcomers"),
             path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
@@ -194,6 +195,12 @@ class LeadAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return finding.lead_page(request, self.admin_site.each_context(request))
+
+    def newcomers_view(self, request: HttpRequest) -> HttpResponse:
+        """Create the people of a file in Kartra."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return newcomers.upload(request, self.admin_site.each_context(request))
 
     def export_view(self, request: HttpRequest) -> Any:
         """Chosen leads as a file."""
