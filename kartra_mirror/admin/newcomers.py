@@ -158,13 +158,13 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
 def _left_out(found: Newcomers, selection: dict[str, Any]) -> list[str]:
     """Who of the file is not created, each as a sentence; only what there is."""
     told = [
-        (found.known, lambda n: ngettext("%(n)s has a lead in Kartra already.", "%(n)s have a lead in Kartra already.", n)),
-        (found.being_created, lambda n: ngettext("%(n)s is being created already.", "%(n)s are being created already.", n)),
+        (found.known, lambda n: ngettext("%(n)s person has a lead in Kartra already.", "%(n)s people have a lead in Kartra already.", n)),
+        (found.being_created, lambda n: ngettext("%(n)s person is being created already.", "%(n)s people are being created already.", n)),
         (
             found.gone,
             lambda n: ngettext(
-                "%(n)s had a lead that is deleted in Kartra; it has to be brought back there.",
-                "%(n)s had a lead that is deleted in Kartra; it has to be brought back there.",
+                "%(n)s person had a lead that is deleted in Kartra; it has to be brought back there.",
+                "%(n)s people had a lead that is deleted in Kartra; it has to be brought back there.",
                 n,
             ),
         ),

@@ -61,7 +61,7 @@ def test_preview_says_who_and_what_new_contacts_mean(client, account):
 
     text = page.content.decode()
     assert (page.context_data["number"], page.context_data["seconds"]) == (2, 0)
-    assert "1 has a lead in Kartra already." in text
+    assert "1 person has a lead in Kartra already." in text
     assert "1 row cannot be read." in text
     assert str(NEW_CONTACTS) in text
     assert "Kartra&#x27;s own import asks how they agreed" in text
