@@ -13,7 +13,7 @@ from integrations.clock import now
 from integrations.kartra.commands import LeadRef
 from integrations.kartra.errors import CommandRefused, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
-from integrations.models import Cause, Connection
+from integrations.models import ApiCall, Cause, Connection
 from leads import mirror
 from leads.models import GoneReason, Lead, normal_email
 
@@ -25,12 +25,19 @@ TEST_MODE_DOMAIN = "kartra.com"
 
 @dataclass(frozen=True)
 class Asked:
-    """Kartra's own answer about one lead. `others`: leads met on the way, who have an address that was this one's."""
+    """Kartra's own answer about one lead. `others`: leads met on the way, who have an address that was this one's. `call`:
+    the primary key of the last call's row, if it has one."""
 
     profile: LeadProfile | None
     began_at: dt.datetime
     gone: GoneReason | None = None
     others: tuple[LeadProfile, ...] = ()
+    call: int | None = None
+
+    @property
+    def cause(self) -> str:
+        """What it is called in the timeline: "call 5"."""
+        return f"call {self.call}" if self.call else ""
 
 
 def ask(
@@ -56,11 +63,11 @@ def ask(
             profile = question.get(NOT_BY_ID, id=kartra_id)
         except Rejected as no:
             if no.code == DELETED:
-                return Asked(None, began_at, GoneReason.DELETED)
+                return Asked(None, began_at, GoneReason.DELETED, call=question.call)
             raise
         if profile is not None and profile.id == kartra_id:
             learn(connection, True)
-            return Asked(profile, began_at)
+            return Asked(profile, began_at, call=question.call)
     if not kartra_id:
         return _by_address_alone(connection, question, email)
     others: list[LeadProfile] = []
@@ -70,10 +77,11 @@ def ask(
         if profile is not None and profile.id == kartra_id:
             if by_id:
                 learn(connection, False)
-            return Asked(profile, began_at, None, tuple(others))
+            return Asked(profile, began_at, None, tuple(others), question.call)
         if profile is not None:
             others.append(profile)
-    return Asked(None, began_at, question.gone(kartra_id), tuple(others))
+    gone = question.gone(kartra_id)
+    return Asked(None, began_at, gone, tuple(others), question.call)
 
 
 def _by_address_alone(connection: Connection, question: "_Question", email: str) -> Asked:
@@ -83,11 +91,11 @@ def _by_address_alone(connection: Connection, question: "_Question", email: str)
         profile = question.get(NOT_FOUND, email=email)
     except Rejected as no:
         if no.code == DELETED:
-            return Asked(None, began_at, GoneReason.DELETED)
+            return Asked(None, began_at, GoneReason.DELETED, call=question.call)
         raise
     if profile is not None and not same_address(connection, profile.email, email):
         raise OutcomeUnknown("", "Kartra answered with a lead of another address")
-    return Asked(profile, began_at)
+    return Asked(profile, began_at, call=question.call)
 
 
 class _Question:
@@ -97,7 +105,13 @@ class _Question:
         self, connection: Connection, cause: Cause, priority: Priority, lead: Lead | None, made_by: Any
     ) -> None:
         self.connection = connection
-        self._how: dict[str, Any] = {"cause": cause, "priority": priority, "lead": lead, "made_by": made_by}
+        self.call: int | None = None
+        self._how: dict[str, Any] = {
+            "cause": cause, "priority": priority, "lead": lead, "made_by": made_by, "on_row": self._keep,
+        }  # fmt: skip
+
+    def _keep(self, row: ApiCall) -> None:
+        self.call = row.pk
 
     def get(self, none: frozenset[str], **named: str) -> LeadProfile | None:
         """`get_lead`; None for a refusal with one of the codes `none`."""

@@ -135,21 +135,22 @@ def _answer(
     """The call's row and what it says of the lead. What one call cannot tell is asked at length."""
     assert got.began_at is not None
     began_at = got.began_at + skew
-    calls.log(
+    row = calls.log(
         asking, cause=cause, commands="get_lead", began_at=began_at, elapsed_s=got.elapsed_s, error=got.error, lead=lead
     )
+    call = row.pk if row is not None else None
     calls.heed(asking, got.error)
     if got.profile is not None and _is(asking, lead, got.profile):
         if got.by_id:
             learn(asking, True)
-        return Asked(got.profile, began_at)
+        return Asked(got.profile, began_at, call=call)
     if got.error is not None and not isinstance(got.error, Rejected):
         return got.error
     code = got.error.code if got.error is not None else ""
     if code == DELETED and (got.by_id or not lead.kartra_id):
-        return Asked(None, began_at, GoneReason.DELETED)
+        return Asked(None, began_at, GoneReason.DELETED, call=call)
     if code in NOT_FOUND and not lead.kartra_id:
-        return Asked(None, began_at)
+        return Asked(None, began_at, call=call)
     if over():
         return None
     try:

@@ -218,10 +218,12 @@ def read(
     lead: Lead | None = None,
     made_by: Any = None,
     wait_s: float = 30,
+    on_row: Callable[[ApiCall], None] = lambda row: None,
 ) -> T:
     """Make one call that changes nothing at Kartra: wait for a turn, ask, write its row, heed the answer.
 
-    `ask` gets the client and returns what the caller wants. Raises what the client raises (KartraError), and NoSlot.
+    `ask` gets the client and returns what the caller wants; `on_row` gets the call's row. Raises what the client raises
+    (KartraError), and NoSlot.
     """
     wait_for_slot(connection, priority, wait_s=wait_s)
     client = client_for(connection)
@@ -233,8 +235,10 @@ def read(
         failed = error
         raise
     finally:
-        log(
+        row = log(
             connection, cause=cause, commands=commands, began_at=began_at, elapsed_s=time.monotonic() - began,
             error=failed, lead=lead, made_by=made_by,
         )  # fmt: skip
+        if row is not None:
+            on_row(row)
         heed(connection, failed)

@@ -78,7 +78,7 @@ def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> Rea
     if asked.gone is not None:
         if lead is not None:
             gone.settled(lead)
-            mirror.mark_gone(lead, asked.gone, at, source=Source.REFRESH)
+            mirror.mark_gone(lead, asked.gone, at, source=Source.REFRESH, cause=asked.cause)
             runs.skip_gone(lead)
         return ReadResult(lead, False, gone=True, applied=True)
     if asked.profile is None:
@@ -87,7 +87,7 @@ def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> Rea
         elif lead is not None:
             mirror.mark_moved(lead, at, again_at=at + promised())
         return ReadResult(lead, False)
-    taken = _take(connection, lead, asked.profile, asked.began_at)
+    taken = _take(connection, lead, asked.profile, asked.began_at, asked.cause)
     if taken is None:
         return ReadResult(lead, True, profile=asked.profile)
     return ReadResult(taken.lead, True, applied=True, profile=asked.profile, taken=taken)
@@ -99,7 +99,7 @@ def _take_others(connection: Connection, asked: Asked) -> None:
     for other in asked.others:
         lead = mirror.find(connection.account, kartra_id=other.id)
         if lead is not None and lead.kartra_id == other.id:
-            _take(connection, lead, other, asked.began_at)
+            _take(connection, lead, other, asked.began_at, asked.cause)
 
 
 class _TooSoon(Exception):
@@ -107,7 +107,7 @@ class _TooSoon(Exception):
 
 
 def _take(
-    connection: Connection, lead: Lead | None, profile: LeadProfile, began_at: dt.datetime
+    connection: Connection, lead: Lead | None, profile: LeadProfile, began_at: dt.datetime, cause: str = ""
 ) -> mirror.Taken | None:
     """The facts into the mirror, or None and the lead marked to be read again: the read may not undo what a call of ours
     did meanwhile. Looked at last, with the row locked, so that no call can come between."""
@@ -116,7 +116,7 @@ def _take(
     try:
         with transaction.atomic():
             taken = mirror.take(
-                connection.account, facts, source=Source.REFRESH, at=at, lead=lead, read_began_at=began_at
+                connection.account, facts, source=Source.REFRESH, at=at, lead=lead, read_began_at=began_at, cause=cause
             )
             if not may_apply(taken.lead, began_at):
                 raise _TooSoon

@@ -5,13 +5,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
 
 
-def _link(title: str, icon: str, app: str, model: str, **more: Any) -> dict[str, Any]:
+def _link(title: Any, icon: str, app: str, model: str, **more: Any) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
@@ -34,66 +35,66 @@ UNFOLD: dict[str, Any] = {
         "show_all_applications": False,
         "navigation": [
             {
-                "title": "Leads",
+                "title": _("Leads"),
                 "items": [
-                    {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
-                    _link("Leads", "group", "leads", "lead"),
-                    _link("Segments", "filter_alt", "leads", "segment"),
+                    {"title": _("Home"), "icon": "home", "link": reverse_lazy("admin:index")},
+                    _link(_("Leads"), "group", "leads", "lead"),
+                    _link(_("Segments"), "filter_alt", "leads", "segment"),
                     _link(
-                        "Bulk actions", "playlist_add_check", "leads", "bulkrun",
+                        _("Bulk actions"), "playlist_add_check", "leads", "bulkrun",
                         badge="kartra_mirror.admin.runs.running_badge",
                     ),
                     {
-                        "title": "Needs your decision", "icon": "balance", "link": reverse_lazy("admin:decisions"),
+                        "title": _("Needs your decision"), "icon": "balance", "link": reverse_lazy("admin:decisions"),
                         "permission": _may("leads.view_leadchange"),
                     },
                     {
-                        "title": "Failed changes", "icon": "error", "link": reverse_lazy("admin:failures"),
+                        "title": _("Failed changes"), "icon": "error", "link": reverse_lazy("admin:failures"),
                         "permission": _may("leads.view_leadchange"),
                     },
-                    _link("Requested changes", "pending_actions", "leads", "leadchange"),
-                    _link("Timeline", "history", "leads", "activity"),
+                    _link(_("Requested changes"), "pending_actions", "leads", "leadchange"),
+                    _link(_("Timeline"), "history", "leads", "activity"),
                     {
-                        "title": "Changed in Kartra", "icon": "sync_problem",
+                        "title": _("Changed in Kartra"), "icon": "sync_problem",
                         "link": reverse_lazy("admin:leads_activity_without_us"), "permission": _may("leads.view_activity"),
                     },
-                    _link("Imports", "upload_file", "leads", "import"),
+                    _link(_("Imports"), "upload_file", "leads", "import"),
                 ],
             },
             {
-                "title": "In the account",
+                "title": _("In the account"),
                 "collapsible": True,
                 "items": [
-                    _link("Tags", "sell", "leads", "tag"),
-                    _link("Lists", "list_alt", "leads", "mailinglist"),
-                    _link("Sequences", "mail", "leads", "sequence"),
-                    _link("Calendars", "calendar_month", "leads", "calendar"),
-                    _link("Memberships", "card_membership", "leads", "membership"),
-                    _link("Custom fields", "edit_note", "leads", "customfield"),
-                    _link("Pages", "web", "leads", "page"),
-                    _link("Products", "shopping_bag", "leads", "product"),
-                    _link("Transactions", "payments", "leads", "transaction"),
-                    _link("Subscriptions", "autorenew", "leads", "recurringsubscription"),
+                    _link(_("Tags"), "sell", "leads", "tag"),
+                    _link(_("Lists"), "list_alt", "leads", "mailinglist"),
+                    _link(_("Sequences"), "mail", "leads", "sequence"),
+                    _link(_("Calendars"), "calendar_month", "leads", "calendar"),
+                    _link(_("Memberships"), "card_membership", "leads", "membership"),
+                    _link(_("Custom fields"), "edit_note", "leads", "customfield"),
+                    _link(_("Pages"), "web", "leads", "page"),
+                    _link(_("Products"), "shopping_bag", "leads", "product"),
+                    _link(_("Transactions"), "payments", "leads", "transaction"),
+                    _link(_("Subscriptions"), "autorenew", "leads", "recurringsubscription"),
                 ],
             },
             {
                 "title": "Kartra",
                 "items": [
-                    _link("Connections", "cable", "integrations", "connection"),
-                    _link("Addresses for Kartra", "door_front", "integrations", "door"),
-                    _link("Messages from Kartra", "inbox", "integrations", "delivery"),
-                    _link("Calls to Kartra", "outbox", "integrations", "apicall"),
+                    _link(_("Connections"), "cable", "integrations", "connection"),
+                    _link(_("Addresses for Kartra"), "door_front", "integrations", "door"),
+                    _link(_("Messages from Kartra"), "inbox", "integrations", "delivery"),
+                    _link(_("Calls to Kartra"), "outbox", "integrations", "apicall"),
                     {
-                        "title": "Health", "icon": "monitor_heart", "link": reverse_lazy("admin:health"),
+                        "title": _("Health"), "icon": "monitor_heart", "link": reverse_lazy("admin:health"),
                         "permission": _may("integrations.view_apicall"),
                     },
                     {
-                        "title": "API console", "icon": "terminal", "link": reverse_lazy("admin:integrations_connection_console"),
+                        "title": _("API console"), "icon": "terminal", "link": reverse_lazy("admin:integrations_connection_console"),
                         "permission": _may("integrations.use_console"),
                     },
                 ],
             },
-            {"title": "People", "items": [_link("Users", "person", "auth", "user"), _link("Groups", "groups", "auth", "group")]},
+            {"title": _("People"), "items": [_link(_("Users"), "person", "auth", "user"), _link(_("Groups"), "groups", "auth", "group")]},
         ],
     },
 }  # fmt: skip

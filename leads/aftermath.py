@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import kinds
 from leads.kinds.base import ECHO_S
 from leads.models import Activity, BulkRun, ChangeStatus, Lead, Source
+from leads.models.activity import WORDS as HAPPENED
 from leads.undoing import parts_of
 
 
@@ -40,19 +43,19 @@ FOUND_BY_A_READ: dict[str, str] = {"tag ": "tag_assigned", "list ": "list_joined
 """How a read names what is new, by the beginning of the field: "tag VIP"."""
 LOST: dict[str, str] = {"tag ": "tag_removed", "list ": "list_left", "sequence ": "sequence_left"}
 
-WORDS: dict[str, str] = {
-    "tag_assigned": "got the tag {tag}",
-    "tag_removed": "lost the tag {tag}",
-    "list_joined": "joined the list {list}",
-    "list_left": "left the list {list}",
-    "sequence_entered": "entered the sequence {sequence}",
-    "sequence_left": "left the sequence {sequence}",
-    "calendar_booked": "booked {class} of {calendar}",
-    "calendar_cancelled": "cancelled {class} of {calendar}",
-    "payment_sale": "bought {product_name}",
-    "payment_refund": "got their money back for {product_name}",
-    "buy_product": "bought {product_name}",
-    "gone": "were deleted in Kartra",
+WORDS: dict[str, Any] = {
+    "tag_assigned": gettext_lazy("got the tag %(tag)s"),
+    "tag_removed": gettext_lazy("lost the tag %(tag)s"),
+    "list_joined": gettext_lazy("joined the list %(list)s"),
+    "list_left": gettext_lazy("left the list %(list)s"),
+    "sequence_entered": gettext_lazy("entered the sequence %(sequence)s"),
+    "sequence_left": gettext_lazy("left the sequence %(sequence)s"),
+    "calendar_booked": gettext_lazy("booked %(class)s of %(calendar)s"),
+    "calendar_cancelled": gettext_lazy("cancelled %(class)s of %(calendar)s"),
+    "payment_sale": gettext_lazy("bought %(product_name)s"),
+    "payment_refund": gettext_lazy("got their money back for %(product_name)s"),
+    "buy_product": gettext_lazy("bought %(product_name)s"),
+    "gone": gettext_lazy("were deleted in Kartra"),
 }
 
 
@@ -79,7 +82,7 @@ def happened_next(run: BulkRun) -> list[Next]:
         found[each.key] = replace(each, number=each.number + before)
     edited = after.exclude(ties).aggregate(number=Count("lead", distinct=True))["number"]
     if edited:
-        found["profile"] = Next("profile", "had fields of their profile changed", edited, None)
+        found["profile"] = Next("profile", _("had fields of their profile changed"), edited, None)
     return sorted(found.values(), key=lambda each: (-each.number, each.key))
 
 
@@ -123,9 +126,10 @@ def _plainly(kind: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def _next(kind: str, details: dict[str, Any], number: int) -> Next:
     told = next((details[name] for name in ("tag", "list", "sequence", "product_name", "field") if name in details), "")
     key = f"{kind}:{told}"
-    words = WORDS.get(kind, f"{kind.replace('_', ' ')} {told}".strip())
-    for name in NAMES:
-        words = words.replace(f"{{{name}}}", str(details.get(name, "something")))
+    happened = HAPPENED.get(kind, kind.replace("_", " "))
+    words = f"{happened} {told}".strip()
+    if kind in WORDS:
+        words = WORDS[kind] % {name: details.get(name, _("something")) for name in NAMES}
     back = None
     if kind in TAKEN_BACK_BY:
         name, parameter = TAKEN_BACK_BY[kind]

@@ -1,34 +1,22 @@
-"""Records wishes, alone or as a run. The only creator of LeadChange rows.
+"""Records wishes, alone or as a run. The only creator of LeadChange rows; those of a run it writes through `freezing`.
 
-Works on sets: a run of 100,000 is one INSERT … SELECT. Nothing here speaks to Kartra; `changes_recorded` says after the
-commit that there is work.
+Nothing here speaks to Kartra; `changes_recorded` says after the commit that there is work.
 """
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import (
-    BooleanField,
-    Case,
-    CharField,
-    DateTimeField,
-    JSONField,
-    Q,
-    QuerySet,
-    TextField,
-    Value,
-    When,
-)
-from django.db.models.functions import Cast
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator, capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from leads import aftermath, forgetting, judging, kinds, mirror, runs, staff, undoing
+from leads import aftermath, forgetting, freezing, kinds, mirror, runs, staff, undoing
 from leads.aftermath import Next
-from leads.judging import NO_CHOICES, Choices, Preview, Step, judged, members_of, preview, steps_of
-from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, Reason
+from leads.judging import NO_CHOICES, Choices, Preview, members_of, preview, steps_of
+from leads.models import OPEN, Account, BulkRun, Lead, LeadChange
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
 
@@ -58,7 +46,9 @@ def record_all(
     clean = kind.clean(lead.account, parameters)
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
-        raise CannotRecord(f"Lead {lead.kartra_id or lead.pk} is deleted in Kartra; nothing can be changed on it.")
+        raise CannotRecord(
+            _("Lead %(id)s is deleted in Kartra; nothing can be changed on it.") % {"id": lead.kartra_id or lead.pk}
+        )
     _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
         _check_members(only, kind, clean, 1)
@@ -90,11 +80,15 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
         except forgetting.LeftOut as problem:
             raise CannotRecord(str(problem)) from None
     if known is not None and known.gone_at:
-        raise CannotRecord(f"Kartra had a lead of this address and says it is deleted: {known.kartra_id}.")
+        raise CannotRecord(
+            _("Kartra had a lead of this address and says it is deleted: %(id)s.") % {"id": known.kartra_id}
+        )
     if known is not None and known.kartra_id:
-        raise CannotRecord(f"Kartra has a lead of this address already: {known.kartra_id}. Change that one instead.")
+        raise CannotRecord(
+            _("Kartra has a lead of this address already: %(id)s. Change that one instead.") % {"id": known.kartra_id}
+        )
     if known is not None and known.changes.filter(kind="create_lead", status__in=OPEN).exists():
-        raise CannotRecord("A lead of this address is being created already.")
+        raise CannotRecord(_("A lead of this address is being created already."))
     return mirror.expect(account, clean["email"], timezone.now())
 
 
@@ -129,7 +123,12 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
     most = kind.most(clean)
     if most is not None and size > most:
         raise CannotRecord(
-            f"{kind.label}: {size:,} leads at once is too many; at most {most:,} {'is' if most == 1 else 'are'} allowed."
+            ngettext(
+                "%(kind)s: %(size)s leads at once is too many; at most %(most)s is allowed.",
+                "%(kind)s: %(size)s leads at once is too many; at most %(most)s are allowed.",
+                most,
+            )
+            % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
         )
     if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
         raise CannotRecord(kind.applies_words)
@@ -138,7 +137,10 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
         open_ones = LeadChange.objects.filter(account__in=account, family=kind.family(clean), status__in=OPEN)
         other = open_ones.first()
         if other is not None:
-            raise CannotRecord(f"“{capfirst(str(other))}” is not settled yet. Wait for it, or decide about it first.")
+            raise CannotRecord(
+                _("“%(change)s” is not settled yet. Wait for it, or decide about it first.")
+                % {"change": capfirst(str(other))}
+            )
 
 
 def record_run(
@@ -163,11 +165,11 @@ def record_run(
     """
     clean = kind.clean(account, parameters)
     if leads.exclude(account=account).exists():
-        raise CannotRecord("These leads are of more than one account. Choose the leads of one account first.")
+        raise CannotRecord(_("These leads are of more than one account. Choose the leads of one account first."))
     members = members_of(account, leads)
     size = members.count()
     if not size:
-        raise CannotRecord("No leads are chosen, so there is nothing to do.")
+        raise CannotRecord(_("No leads are chosen, so there is nothing to do."))
     _check_person(approved_by or by, account, size, kind, clean)
     steps = steps_of(kind, clean)
     now = timezone.now()
@@ -184,7 +186,7 @@ def record_run(
             approved_by=user_of(approved_by),
         )
         if size <= BATCH:
-            _freeze(run, members, steps, now, choices)
+            freezing.freeze(run, members, steps, now, choices)
             runs.start(run)
     if size > BATCH:
         # The ids first, so that the set is the one of this moment whatever happens between the batches.
@@ -192,7 +194,7 @@ def record_run(
         for first in range(0, len(ids), BATCH):
             low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
             with transaction.atomic():
-                _freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now, choices)
+                freezing.freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now, choices)
         runs.start(run)
     return run
 
@@ -207,9 +209,11 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
     with transaction.atomic():
         run = BulkRun.objects.select_for_update(of=("self",)).select_related("account").get(pk=run.pk)
         if not run.has_ended:
-            raise CannotRecord("This bulk action is still under way. Cancel it first; then undo what was done of it.")
+            raise CannotRecord(
+                _("This bulk action is still under way. Cancel it first; then undo what was done of it.")
+            )
         if run.undone_by.under_way().exists():
-            raise CannotRecord("This bulk action is being undone already.")
+            raise CannotRecord(_("This bulk action is being undone already."))
         groups = undoing.groups(run)
         plan = [
             (group.inverse, undoing.sorted_changes(run, group.kind, group.parameters).filter(fate=undoing.STANDS))
@@ -220,14 +224,14 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
         edited = [each for each in undoing.edits(run) if each[1] == undoing.STANDS]
         if not plan and not back and not edited:
             raise CannotRecord(
-                "Nothing of this bulk action is left to take back: it changed nothing, or all has changed since."
+                _("Nothing of this bulk action is left to take back: it changed nothing, or all has changed since.")
             )
         size = undoing.number_standing(run, groups)
         _check_person(by, run.account, size)
         steps = [step for step, _ in (*plan, *back)]
         undone = BulkRun.objects.create(
             account=run.account,
-            name=f"Undo: {run.name}"[:200],
+            name=(_("Undo: %(run)s") % {"run": run.name})[:200],
             kind=kinds.SEVERAL.name,
             parameters={"steps": [[kind.name, parameters] for kind, parameters in steps]},
             undoes=run,
@@ -235,110 +239,16 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             why=why,
             expected=size,
         )
-        _record_edits(undone, edited, now)
+        freezing.record_edits(undone, edited, now)
     sets = [(step, Lead.objects.filter(pk__in=standing.values("lead"))) for step, standing in plan] + back
     for step, leads in sets:
         ids = list(leads.order_by("pk").values_list("pk", flat=True))
         for first in range(0, len(ids), BATCH):
             low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
             with transaction.atomic():
-                _freeze_step(undone, leads.filter(pk__gte=low, pk__lte=high), step, now, NO_CHOICES)
+                freezing.freeze_step(undone, leads.filter(pk__gte=low, pk__lte=high), step, now, NO_CHOICES)
     runs.start(undone)
     return undone
-
-
-def _record_edits(run: BulkRun, edited: Sequence[tuple[LeadChange, str, dict[str, Any]]], now: dt.datetime) -> None:
-    """Give fields back the values they had, unless somebody changes them in Kartra meanwhile."""
-    kind = kinds.get("update_lead")
-    LeadChange.objects.bulk_create(
-        (
-            LeadChange(
-                account_id=run.account_id,
-                lead=change.lead,
-                run=run,
-                kind=kind.name,
-                parameters=before,
-                family=kind.family(before),
-                seen={name: [change.parameters[name]] for name in before},
-                requested_by_id=run.created_by_id,
-                why=run.why,
-                requested_at=now,
-            )
-            for change, _, before in edited
-        ),
-        batch_size=1000,
-    )
-
-
-def _freeze(
-    run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
-) -> None:
-    """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason."""
-    for step in steps:
-        _freeze_step(run, members, step, now, choices)
-
-
-def _freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
-    kind, parameters = step
-    chosen = judged(run.account, members, [step]).order_by("pk")
-    idle = Q(gone_at__isnull=False) | judging.idle(0, choices)
-
-    def text(value: str) -> Value:
-        return Value(value, output_field=TextField())
-
-    def json(value: Any) -> Cast:
-        return Cast(Value(value, output_field=JSONField()), JSONField())
-
-    columns: dict[str, Any] = {
-        "account_id": Value(run.account_id),
-        "lead_id": "pk",
-        "run_id": Value(run.pk),
-        "kind": text(kind.name),
-        "parameters": json(parameters),
-        "family": text(kind.family(parameters)),
-        "seen": json({}),
-        "status": Case(
-            When(idle, then=text(ChangeStatus.SKIPPED)), default=text(ChangeStatus.WAITING), output_field=CharField()
-        ),
-        "reason": Case(
-            When(gone_at__isnull=False, then=text(Reason.GONE)),
-            When(judging.left_out(0, choices), then=text(Reason.LEFT_OUT)),
-            When(judging.already_so(0, choices), then=text(Reason.ALREADY_SO)),
-            default=text(""),
-            output_field=CharField(),
-        ),
-        "code": text(""),
-        "message": text(""),
-        "anyway": Case(
-            When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
-        )
-        if choices.anyway
-        else Value(False, output_field=BooleanField()),
-        "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
-        "why": text(run.why),
-        "requested_at": Value(now, output_field=DateTimeField()),
-        "settled_at": Case(
-            When(idle, then=Value(now, output_field=DateTimeField())),
-            default=Value(None, output_field=DateTimeField()),
-            output_field=DateTimeField(),
-        ),
-    }
-    _insert_select(chosen, columns)
-
-
-def _insert_select(rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
-    """One INSERT … SELECT of changes: `columns` are, by name, an expression or the name of what the rows have."""
-    columns = dict(columns)
-    for field in LeadChange._meta.concrete_fields:  # what has no say here has the default of its column
-        if field.column and field.column not in columns and not field.primary_key and not field.null:
-            columns[field.column] = Value(field.get_default(), output_field=type(field)())
-    annotations = {f"new_{name}": each for name, each in columns.items() if not isinstance(each, str)}
-    selected = [each if isinstance(each, str) else f"new_{name}" for name, each in columns.items()]
-    sql, given = rows.annotate(**annotations).values_list(*selected).query.sql_with_params()
-    table = connection.ops.quote_name(LeadChange._meta.db_table)
-    names = ", ".join(connection.ops.quote_name(name) for name in columns)
-    with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) {sql}", given)
 
 
 def record_again(
@@ -349,40 +259,14 @@ def record_again(
     _check_person(by, account, refused.count())
     kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
     if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
-        raise CannotRecord("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+        raise CannotRecord(
+            _("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+        )
     run = BulkRun.objects.create(
         account=account, name=name, kind=kind, parameters=refused.order_by("pk").values_list("parameters", flat=True)[0],
         created_by=user_of(by), why=why, expected=refused.count(),
     )  # fmt: skip
-    now = timezone.now()
-    gone = Q(lead__gone_at__isnull=False)
-
-    def text(value: str) -> Value:
-        return Value(value, output_field=TextField())
-
-    columns: dict[str, Any] = {
-        "account_id": "account_id",
-        "lead_id": "lead_id",
-        "run_id": Value(run.pk),
-        "retry_of_id": "pk",
-        "kind": "kind",
-        "parameters": "parameters",
-        "family": "family",
-        "seen": Cast(Value({}, output_field=JSONField()), JSONField()),
-        "status": Case(
-            When(gone, then=text(ChangeStatus.SKIPPED)), default=text(ChangeStatus.WAITING), output_field=CharField()
-        ),
-        "reason": Case(When(gone, then=text(Reason.GONE)), default=text(""), output_field=CharField()),
-        "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
-        "why": text(why),
-        "requested_at": Value(now, output_field=DateTimeField()),
-        "settled_at": Case(
-            When(gone, then=Value(now, output_field=DateTimeField())),
-            default=Value(None, output_field=DateTimeField()),
-            output_field=DateTimeField(),
-        ),
-    }  # fmt: skip
-    _insert_select(refused.order_by("pk"), columns)
+    freezing.copy_again(run, refused, timezone.now())
     runs.start(run)
     return run
 

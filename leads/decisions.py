@@ -4,17 +4,20 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import runs
 from leads.kinds.profile import CUSTOM
+from leads.kinds.words import called
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
 from leads.runs import Author, user_of
 from leads.signals import announce
 
 ANSWERS = {
-    "happened": "it happened",
-    "again": "it did not: send again",
-    "give-up": "give it up",
+    "happened": gettext_lazy("it happened"),
+    "again": gettext_lazy("it did not: send again"),
+    "give-up": gettext_lazy("give it up"),
 }
 
 
@@ -49,55 +52,47 @@ def conflicts_of(lead: Lead, change: LeadChange) -> list[str]:
 
 def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
     """Leave a conflicting change to a person."""
-    told = ", ".join(f"{name.removeprefix(CUSTOM)} is now {_shown(lead, name)} in Kartra" for name in fields)
+    told = ", ".join(
+        _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": _shown(lead, name)}
+        for name in fields
+    )
     change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
-
-
-def hold_conflicts(lead: Lead) -> int:
-    """After our copy of a lead has changed: hold the queued edits that no longer fit. How many."""
-    held = 0
-    with transaction.atomic():
-        lead = Lead.objects.get(pk=lead.pk)
-        waiting = LeadChange.objects.filter(lead=lead, kind="update_lead", status=ChangeStatus.WAITING)
-        for change in waiting.exclude(seen={}).select_for_update():
-            if fields := conflicts_of(lead, change):
-                hold(lead, change, fields)
-                held += 1
-    return held
 
 
 def _shown(lead: Lead, name: str) -> str:
     """What our copy holds of a field, chosen options by their words."""
     own = name.removeprefix(CUSTOM)
     value = lead.custom_values.get(own, "") if name.startswith(CUSTOM) else getattr(lead, name)
-    return (", ".join(str(option[-1]) for option in value) if isinstance(value, list) else str(value)) or "empty"
+    return (", ".join(str(option[-1]) for option in value) if isinstance(value, list) else str(value)) or _("empty")
 
 
 def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "") -> LeadChange:
     """A person's answer about an undecided change: `happened`, `again` (for a conflict: send ours) or `give-up` (keep
     theirs). It is written into the timeline. Raises CannotDecide."""
     if answer not in ANSWERS:
-        raise CannotDecide(f"The answers are: {', '.join(ANSWERS)}.")
+        raise CannotDecide(_("The answers are: %(answers)s.") % {"answers": ", ".join(ANSWERS)})
     with transaction.atomic():
         change = LeadChange.objects.select_for_update(of=("self",)).select_related("lead").get(pk=change.pk)
         if change.status != ChangeStatus.UNDECIDED:
-            raise CannotDecide(f"Nothing is to be decided here: it is {change.get_status_display()}.")
+            raise CannotDecide(
+                _("Nothing is to be decided here: it is %(status)s.") % {"status": change.get_status_display()}
+            )
         if change.reason == Reason.CONFLICT and answer == "happened":
-            raise CannotDecide("It was never sent: keep theirs (give-up) or send ours (again).")
+            raise CannotDecide(_("It was never sent: keep theirs (give-up) or send ours (again)."))
         at = timezone.now()
         if answer == "happened":
-            change.settle(ChangeStatus.ACCEPTED, at=at, code=change.code, message="A person said that it happened.")
+            change.settle(ChangeStatus.ACCEPTED, at=at, code=change.code, message=_("A person said that it happened."))
             _kind(change).effect(change, at)
         elif answer == "again":
             change.seen = {name: [value_now(change.lead, name)] for name in change.seen}
             change.save(update_fields=["seen"])
-            change.settle(ChangeStatus.WAITING, at=at, message="A person asked to send it again.", not_done=0)
+            change.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
             announce(change.account_id)
         else:
-            change.settle(ChangeStatus.CANCELLED, at=at, code=change.code, message="A person gave it up.")
+            change.settle(ChangeStatus.CANCELLED, at=at, code=change.code, message=_("A person gave it up."))
         Activity.objects.create(
             account_id=change.account_id, lead=change.lead, kind="decided", at=at, source=Source.STAFF, change=change,
-            details={"what": str(change), "answer": ANSWERS[answer], "why": why[:500], "by": str(user_of(by) or "")},
+            details={"what": str(change), "answer": str(ANSWERS[answer]), "why": why[:500], "by": str(user_of(by) or "")},
         )  # fmt: skip
     if change.run_id:
         runs.finish_if_over(change.run_id)

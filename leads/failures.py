@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from leads import kinds
 from leads.models import Account, BulkRun, LeadChange
@@ -30,7 +31,7 @@ class Group:
         """What was wanted, in words: "assign a tag: VIP"."""
         thing = self.family.partition(":")[2]
         label = kinds.get(self.kind).label
-        return f"{label}: {thing}" if thing else label
+        return f"{label}: {thing}" if thing else str(label)
 
     @property
     def members(self) -> QuerySet[LeadChange]:
@@ -70,11 +71,17 @@ def retry(
         failed = LeadChange.objects.failed().filter(account=account, pk__in=failed.order_by().values("pk"))
         first = failed.order_by("pk").first()
         if first is None:
-            raise changes.CannotRecord("Nothing is left to try again: these were tried again or closed already.")
+            raise changes.CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
         run = changes.record_again(
-            account, failed, by=by, why=why, name=name or f"Try again: {capfirst(str(first))}"[:200]
+            account,
+            failed,
+            by=by,
+            why=why,
+            name=name or (_("Try again: %(change)s") % {"change": capfirst(str(first))})[:200],
         )
         LeadChange.objects.filter(pk__in=run.changes.values("retry_of")).update(
-            closed_at=timezone.now(), closed_why=f"Tried again in bulk action {run.pk}.", closed_by=user_of(by)
+            closed_at=timezone.now(),
+            closed_why=_("Tried again in bulk action %(run)s.") % {"run": run.pk},
+            closed_by=user_of(by),
         )
     return run

@@ -16,10 +16,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, ProtectedError, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from leads.models import Account, ChangeStatus, Forgotten, ImportReject, Lead, LeadChange, normal_email
 
-WORDS = "This person asked to be forgotten and is left out."
+WORDS = gettext_noop("This person asked to be forgotten and is left out.")
+"""Stored like this beside what was blanked, and known again by it; pages translate it."""
 
 
 class LeftOut(ValueError):
@@ -27,7 +30,7 @@ class LeftOut(ValueError):
     transaction in which it was met is rolled back."""
 
     def __init__(self, account_id: int, digests: list[str]) -> None:
-        super().__init__(WORDS)
+        super().__init__(_(WORDS))
         self._met = Forgotten.objects.filter(account=account_id, digest__in=digests)
 
     def note(self) -> None:
@@ -82,7 +85,7 @@ def forget(lead: Lead) -> None:
         lead = Lead.objects.select_for_update().get(pk=lead.pk)
         on_its_way = [ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
         if LeadChange.objects.filter(lead=lead, status__in=on_its_way).exists():
-            raise CannotForget("A change of this lead is on its way to Kartra. Try again when it has ended.")
+            raise CannotForget(_("A change of this lead is on its way to Kartra. Try again when it has ended."))
         addresses = {lead.email, *lead.emails.values_list("email", flat=True)}
         digests = {
             digest for email in addresses for digest in digests_of(account, kartra_id=lead.kartra_id or "", email=email)

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
 from leads.signals import announce
@@ -104,10 +105,10 @@ def note_outcome(run_id: int, status: str, code: str, message: str) -> None:
         return
     if not run.filter(refused_code=code).update(refusals=F("refusals") + 1):
         run.update(refusals=1, refused_code=code)
-    why = (
-        f"Kartra refused {REFUSALS_THAT_PAUSE} leads in a row for the same reason: {message} ({code}). Put that right, then "
-        "resume; or cancel."
-    )
+    why = _(
+        "Kartra refused %(number)s leads in a row for the same reason: %(message)s (%(code)s). Put that "
+        "right, then resume; or cancel."
+    ) % {"number": REFUSALS_THAT_PAUSE, "message": message, "code": code}
     paused = run.filter(state=RunState.RUNNING, refusals__gte=REFUSALS_THAT_PAUSE).update(
         state=RunState.PAUSED, paused_at=timezone.now(), paused_why=why, refusals=0, refused_code=""
     )

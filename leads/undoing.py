@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, CharField, Count, Exists, OuterRef, Q, QuerySet, Value, When
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import kinds
 from leads.decisions import same, value_now
@@ -17,22 +19,24 @@ from leads.models import OPEN, Activity, BulkRun, ChangeStatus, Lead, LeadChange
 STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
     "stands", "since", "gone", "queued", "before", "undone", "not_done", "never",
 )  # fmt: skip
-WHY: dict[str, str] = {
-    STANDS: "will be taken back",
-    SINCE: "changed since, so they are left as they are",
-    GONE: "deleted in Kartra",
-    QUEUED: "another change of the same thing is queued",
-    BEFORE: "had it before, so this did not change them",
-    UNDONE: "were taken back already",
-    NOT_DONE: "were not changed (refused, cancelled or left out)",
-    NEVER: "cannot be taken back",
+WHY: dict[str, Any] = {
+    STANDS: gettext_lazy("will be taken back"),
+    SINCE: gettext_lazy("changed since, so they are left as they are"),
+    GONE: gettext_lazy("deleted in Kartra"),
+    QUEUED: gettext_lazy("another change of the same thing is queued"),
+    BEFORE: gettext_lazy("had it before, so this did not change them"),
+    UNDONE: gettext_lazy("were taken back already"),
+    NOT_DONE: gettext_lazy("were not changed (refused, cancelled or left out)"),
+    NEVER: gettext_lazy("cannot be taken back"),
 }
 """What becomes of each change of the run, in words."""
 
-CANNOT: dict[str, str] = {
-    "create_lead": "Kartra has no way to delete a lead from outside.",
-    "unsubscribe_sequence": "Kartra does not tell the step at which they left, so they would begin again and get the mails twice.",
-    "cancel_calendar": "The hour of the booking is not known any more; book them again instead.",
+CANNOT: dict[str, Any] = {
+    "create_lead": gettext_lazy("Kartra has no way to delete a lead from outside."),
+    "unsubscribe_sequence": gettext_lazy(
+        "Kartra does not tell the step at which they left, so they would begin again and get the mails twice."
+    ),
+    "cancel_calendar": gettext_lazy("The hour of the booking is not known any more; book them again instead."),
 }
 
 
@@ -55,7 +59,7 @@ class Group:
 
     @property
     def why_never(self) -> str:
-        return "" if self.kind.stands else CANNOT.get(self.kind.name, "It cannot be taken back from outside Kartra.")
+        return "" if self.kind.stands else CANNOT.get(self.kind.name, _("It cannot be taken back from outside Kartra."))
 
     @property
     def rest(self) -> list[tuple[str, int, str]]:

@@ -180,7 +180,7 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
     except Unreadable as problem:
         applied = Applied(DeliveryStatus.QUARANTINED, str(problem), action)
     except forgetting.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
-        applied = Applied(DeliveryStatus.RECORDED, str(problem), action)
+        applied = Applied(DeliveryStatus.RECORDED, forgetting.WORDS, action)
         problem.note()
         delivery.body, delivery.family = b"", ""
         delivery.save(update_fields=["body"])

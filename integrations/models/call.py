@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from integrations.models.connection import Connection
 from leads.models import Lead, LeadChange
@@ -17,25 +19,25 @@ from leads.models import Lead, LeadChange
 class Cause(models.TextChoices):
     """Why a call was made."""
 
-    PUSH = "push", "a requested change"
-    VERIFY = "verify", "to see whether a change was done"
-    REFRESH = "refresh", "to keep our copy true"
-    PULL = "pull", "somebody asked to read"
-    CATALOGUE = "catalogue", "to read tags, lists and the like"
-    CHECK = "check", "to check the connection"
-    CONSOLE = "console", "a call made by hand"
+    PUSH = "push", _("a requested change")
+    VERIFY = "verify", _("to see whether a change was done")
+    REFRESH = "refresh", _("to keep our copy true")
+    PULL = "pull", _("somebody asked to read")
+    CATALOGUE = "catalogue", _("to read tags, lists and the like")
+    CHECK = "check", _("to check the connection")
+    CONSOLE = "console", _("a call made by hand")
 
 
 class Outcome(models.TextChoices):
     NONE = "", ""
-    ANSWERED = "answered", "answered"
-    REFUSED = "refused", "refused as a whole"
-    NOT_SENT = "not_sent", "never left us"
-    THROTTLED = "throttled", "over Kartra's speed limit"
-    CREDENTIALS = "credentials", "our keys were refused"
-    UNKNOWN = "unknown", "no readable answer"
-    WITHDRAWN = "withdrawn", "not sent: stopped before"
-    LOST = "lost", "its worker died"
+    ANSWERED = "answered", _("answered")
+    REFUSED = "refused", _("refused as a whole")
+    NOT_SENT = "not_sent", _("never left us")
+    THROTTLED = "throttled", _("over Kartra's speed limit")
+    CREDENTIALS = "credentials", _("our keys were refused")
+    UNKNOWN = "unknown", _("no readable answer")
+    WITHDRAWN = "withdrawn", _("not sent: stopped before")
+    LOST = "lost", _("its worker died")
 
 
 class ApiCallQuerySet(models.QuerySet["ApiCall"]):
@@ -51,38 +53,51 @@ class ApiCall(models.Model):
     finds `finished_at` set may not write the result any more. `sent_at` is committed just before the POST.
     """
 
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="calls")
-    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
-    cause = models.CharField(max_length=12, choices=Cause)
-    writes = models.BooleanField(default=False)
-    commands = models.CharField(max_length=500, help_text="Kartra's names of the actions, in order.")
-    claimed_at = models.DateTimeField()
-    lease_until = models.DateTimeField(null=True, blank=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=12, choices=Outcome, blank=True, default="")
-    code = models.CharField(max_length=16, blank=True, default="")
-    message = models.TextField(blank=True, default="")
-    elapsed_ms = models.PositiveIntegerField(null=True, blank=True)
+    connection = models.ForeignKey(
+        Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="calls"
+    )
+    lead = models.ForeignKey(
+        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, blank=True, related_name="calls"
+    )
+    cause = models.CharField(_("cause"), max_length=12, choices=Cause)
+    writes = models.BooleanField(_("writes"), default=False)
+    commands = models.CharField(_("commands"), max_length=500, help_text=_("Kartra's names of the actions, in order."))
+    claimed_at = models.DateTimeField(_("claimed at"))
+    lease_until = models.DateTimeField(_("holds the lead until"), null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome, blank=True, default="")
+    code = models.CharField(_("code"), max_length=16, blank=True, default="")
+    message = models.TextField(_("message"), blank=True, default="")
+    elapsed_ms = models.PositiveIntegerField(_("elapsed ms"), null=True, blank=True)
     answer = models.TextField(
-        blank=True, default="", help_text="Of a call that writes: Kartra's answer, first 4,000 characters."
+        _("answer"),
+        blank=True,
+        default="",
+        help_text=_("Of a call that writes: Kartra's answer, first 4,000 characters."),
     )
     receipt = models.CharField(
+        _("text for the safety field"),
         max_length=40,
         blank=True,
         default="",
-        help_text="What this call writes into the safety field: proof that it began.",
+        help_text=_("What this call writes into the safety field: proof that it began."),
     )
     made_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("made by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
     objects = ApiCallQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
-        verbose_name = "call to Kartra"
-        verbose_name_plural = "calls to Kartra"
+        verbose_name = _("call to Kartra")
+        verbose_name_plural = _("calls to Kartra")
         constraints = [
             models.UniqueConstraint(
                 fields=["lead"], condition=Q(finished_at=None, writes=True), name="integrations_call_one_in_flight"
@@ -106,7 +121,7 @@ class ApiCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"call {self.pk}: {self.commands}"
+        return gettext("call %(id)s: %(commands)s") % {"id": self.pk, "commands": self.commands}
 
     def get_absolute_url(self) -> str:
         return reverse("admin:integrations_apicall_change", args=[self.pk])
@@ -115,12 +130,12 @@ class ApiCall(models.Model):
 class Proof(models.TextChoices):
     """What is known of an attempt."""
 
-    OPEN = "open", "in flight"
-    DONE = "done", "done"
-    REFUSED = "refused", "refused"
-    NOT_DONE = "not_done", "proven not done"
-    UNCLEAR = "unclear", "not known yet"
-    UNDECIDED = "undecided", "left to a person"
+    OPEN = "open", _("in flight")
+    DONE = "done", _("done")
+    REFUSED = "refused", _("refused")
+    NOT_DONE = "not_done", _("proven not done")
+    UNCLEAR = "unclear", _("not known yet")
+    UNDECIDED = "undecided", _("left to a person")
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -135,22 +150,24 @@ class Attempt(models.Model):
     was sent and decides afterwards, e.g. {"score": 10}. `verify_at`: when to look next.
     """
 
-    change = models.ForeignKey(LeadChange, on_delete=models.PROTECT, related_name="attempts")
-    call = models.ForeignKey(ApiCall, on_delete=models.PROTECT, related_name="attempts")
-    position = models.PositiveSmallIntegerField(help_text="Index of its action in the call.")
-    command = models.CharField(max_length=64)
-    proof = models.CharField(max_length=12, choices=Proof, default=Proof.OPEN)
-    code = models.CharField(max_length=16, blank=True, default="")
-    message = models.TextField(blank=True, default="")
+    change = models.ForeignKey(LeadChange, verbose_name=_("change"), on_delete=models.PROTECT, related_name="attempts")
+    call = models.ForeignKey(ApiCall, verbose_name=_("call"), on_delete=models.PROTECT, related_name="attempts")
+    position = models.PositiveSmallIntegerField(_("position"), help_text=_("Index of its action in the call."))
+    command = models.CharField(_("command"), max_length=64)
+    proof = models.CharField(_("proof"), max_length=12, choices=Proof, default=Proof.OPEN)
+    code = models.CharField(_("code"), max_length=16, blank=True, default="")
+    message = models.TextField(_("message"), blank=True, default="")
     before = models.JSONField(default=dict, blank=True)
     evidence = models.JSONField(default=list, blank=True)
-    looks = models.PositiveSmallIntegerField(default=0, help_text="Reads that counted as evidence.")
-    verify_at = models.DateTimeField(null=True, blank=True)
+    looks = models.PositiveSmallIntegerField(default=0, help_text=_("Reads that counted as evidence."))
+    verify_at = models.DateTimeField(_("verify at"), null=True, blank=True)
 
     objects = AttemptQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         constraints = [
             models.UniqueConstraint(fields=["change", "call"], name="integrations_attempt_once_per_call"),
             models.CheckConstraint(
@@ -164,4 +181,4 @@ class Attempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt {self.pk}: {self.command}"
+        return gettext("attempt %(id)s: %(command)s") % {"id": self.pk, "command": self.command}

@@ -12,6 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from integrations.secrets import EncryptedTextField, digest
 from leads.models import Account
@@ -20,48 +21,55 @@ from leads.models import Account
 class Sending(models.TextChoices):
     """The sending switch."""
 
-    LOOK_ONLY = "look_only", "look-only: nothing is sent to Kartra"
-    ON = "on", "on"
-    STOPPED = "stopped", "stopped"
+    LOOK_ONLY = "look_only", _("look-only: nothing is sent to Kartra")
+    ON = "on", _("on")
+    STOPPED = "stopped", _("stopped")
 
 
 class StoppedBy(models.TextChoices):
     NOBODY = "", ""
-    PERSON = "person", "a person"
-    CREDENTIALS = "credentials", "Kartra refused our keys"
-    OUTAGE = "outage", "Kartra did not answer"
-    RESTORED = "restored", "this database was restored or copied"
-    COMMAND = "command", "Kartra does not allow the command"
+    PERSON = "person", _("a person")
+    CREDENTIALS = "credentials", _("Kartra refused our keys")
+    OUTAGE = "outage", _("Kartra did not answer")
+    RESTORED = "restored", _("this database was restored or copied")
+    COMMAND = "command", _("Kartra does not allow the command")
 
 
 class Connection(models.Model):
     """How we reach one Kartra account. One to one with the account; its name is the account's."""
 
-    account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="connection")
-    app_id = models.CharField(max_length=200)
+    account = models.OneToOneField(
+        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="connection"
+    )
+    app_id = models.CharField(_("app id"), max_length=200)
     api_key = EncryptedTextField()
     api_password = EncryptedTextField()
-    api_url = models.CharField("API address", max_length=500)
+    api_url = models.CharField(_("API address"), max_length=500)
     calls_per_second = models.FloatField(
+        _("calls per second"),
         default=19.5,
         validators=[MinValueValidator(0), MaxValueValidator(19.5)],
-        help_text="Kartra allows 20 a second per app; 19.5 is the most that never goes over. 0: no limit (pretend Kartra only).",
+        help_text=_(
+            "Kartra allows 20 a second per app; 19.5 is the most that never goes over. 0: no limit (pretend Kartra only)."
+        ),
     )
-    test_mode = models.BooleanField(default=False, help_text="The app is in Kartra's test mode.")
-    get_lead_by_id = models.BooleanField(null=True, blank=True, help_text="Whether get_lead takes an id; learnt.")
+    test_mode = models.BooleanField(_("test mode"), default=False, help_text=_("The app is in Kartra's test mode."))
+    get_lead_by_id = models.BooleanField(null=True, blank=True, help_text=_("Whether get_lead takes an id; learnt."))
     receipt_field = models.CharField(
-        "safety field",
+        _("safety field"),
         max_length=64,
         blank=True,
         default="",
-        help_text="The custom field in Kartra that calls write their receipt into; empty: none.",
+        help_text=_("The custom field in Kartra that calls write their receipt into; empty: none."),
     )
     counter_key = models.UUIDField(default=uuid.uuid4, editable=False)
     calls_made = models.PositiveBigIntegerField(
-        default=0, editable=False, help_text="Calls that wrote; kept outside the database too, to tell a restored one."
+        default=0,
+        editable=False,
+        help_text=_("Calls that wrote; kept outside the database too, to tell a restored one."),
     )
 
-    sending = models.CharField(max_length=12, choices=Sending, default=Sending.LOOK_ONLY)
+    sending = models.CharField(_("sending"), max_length=12, choices=Sending, default=Sending.LOOK_ONLY)
     sending_since = models.DateTimeField(null=True, blank=True)
     sending_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -69,29 +77,33 @@ class Connection(models.Model):
     sending_why = models.TextField(blank=True, default="")
     stopped_by = models.CharField(max_length=12, choices=StoppedBy, blank=True, default="")
 
-    hold_until = models.DateTimeField(null=True, blank=True, help_text="Back-off: nothing is sent before.")
-    failures = models.PositiveIntegerField(default=0, help_text="Calls in a row that got no answer.")
-    probe_at = models.DateTimeField(null=True, blank=True, help_text="When an outage is next tried.")
-    checked_at = models.DateTimeField(null=True, blank=True)
+    hold_until = models.DateTimeField(null=True, blank=True, help_text=_("Back-off: nothing is sent before."))
+    failures = models.PositiveIntegerField(default=0, help_text=_("Calls in a row that got no answer."))
+    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When an outage is next tried."))
+    checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
     check_result = models.TextField(blank=True, default="")
     catalogue_read_at = models.DateTimeField(null=True, blank=True)
-    catalogue_due = models.BooleanField(default=False, help_text="Kartra refused a name that our catalogue has.")
+    catalogue_due = models.BooleanField(default=False, help_text=_("Kartra refused a name that our catalogue has."))
     reads_stopped_at = models.DateTimeField(
-        null=True, blank=True, help_text="Nothing is read by itself until a person decides."
+        null=True, blank=True, help_text=_("Nothing is read by itself until a person decides.")
     )
     reads_stopped_why = models.TextField(blank=True, default="")
     refused_commands = models.JSONField(
-        default=dict, blank=True, help_text='Commands this app may not use: {"assign_tag": {"since": …, "words": …}}.'
+        default=dict,
+        blank=True,
+        help_text=_('Commands this app may not use: {"assign_tag": {"since": …, "words": …}}.'),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         ordering = ["account__name"]
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
         permissions = [
-            ("switch_sending", "Can switch sending on and off"),
-            ("see_webhook_addresses", "Can see the addresses for Kartra"),
-            ("use_console", "Can make any call to Kartra's API by hand"),
-            ("create_customfield", "Can create custom fields in Kartra"),
+            ("switch_sending", _("Can switch sending on and off")),
+            ("see_webhook_addresses", _("Can see the addresses for Kartra")),
+            ("use_console", _("Can make any call to Kartra's API by hand")),
+            ("create_customfield", _("Can create custom fields in Kartra")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -153,24 +165,26 @@ class Door(models.Model):
     """
 
     key = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="doors")
-    name = models.CharField(max_length=100, default="Kartra")
+    connection = models.ForeignKey(
+        Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="doors"
+    )
+    name = models.CharField(_("name"), max_length=100, default="Kartra")
     token = EncryptedTextField(default=new_token, editable=False)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     old_token = EncryptedTextField(null=True, blank=True, editable=False)
     old_token_digest = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
     rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
-    ipn_secret = EncryptedTextField("secret key of the IPN", blank=True, default="")
-    created_at = models.DateTimeField(auto_now_add=True)
-    retired_at = models.DateTimeField(null=True, blank=True)
+    ipn_secret = EncryptedTextField(_("secret key of the IPN"), blank=True, default="")
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    retired_at = models.DateTimeField(_("retired at"), null=True, blank=True)
 
     objects = DoorQuerySet.as_manager()
 
     class Meta:
         ordering = ["connection", "name"]
-        verbose_name = "address for Kartra"
-        verbose_name_plural = "addresses for Kartra"
-        permissions = [("rotate_door", "Can change and retire addresses for Kartra")]
+        verbose_name = _("address for Kartra")
+        verbose_name_plural = _("addresses for Kartra")
+        permissions = [("rotate_door", _("Can change and retire addresses for Kartra"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["connection", "name"], condition=Q(retired_at=None), name="integrations_door_one_per_name"

@@ -6,31 +6,32 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from integrations.models.connection import Door
 from leads.models import Lead
 
 
 class Channel(models.TextChoices):
-    OUTBOUND = "outbound", "event"
-    IPN = "ipn", "payment message"
+    OUTBOUND = "outbound", _("event")
+    IPN = "ipn", _("payment message")
 
 
 class DeliveryStatus(models.TextChoices):
-    WAITING = "waiting", "to be applied"
-    APPLIED = "applied", "applied"
-    RECORDED = "recorded", "kept, of a kind we do not know"
-    QUARANTINED = "quarantined", "could not read this message"
-    REFUSED = "refused", "refused: wrong secret, or too large"
+    WAITING = "waiting", _("to be applied")
+    APPLIED = "applied", _("applied")
+    RECORDED = "recorded", _("kept, of a kind we do not know")
+    QUARANTINED = "quarantined", _("could not read this message")
+    REFUSED = "refused", _("refused: wrong secret, or too large")
 
 
 class Secret(models.TextChoices):
     """What a payment message's secret key was, at a door that has one."""
 
-    NONE = "", "not asked for"
-    RIGHT = "right", "right"
-    WRONG = "wrong", "wrong"
-    MISSING = "missing", "not in the message"
+    NONE = "", _("not asked for")
+    RIGHT = "right", _("right")
+    WRONG = "wrong", _("wrong")
+    MISSING = "missing", _("not in the message")
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -60,35 +61,39 @@ class Delivery(models.Model):
     """
 
     door = models.ForeignKey(
-        Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name="address for Kartra"
+        Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("address for Kartra")
     )
-    channel = models.CharField(max_length=12, choices=Channel)
-    received_at = models.DateTimeField()
-    body = models.BinaryField()
-    truncated = models.BooleanField("only its beginning is kept", default=False)
-    size = models.PositiveIntegerField(help_text="Bytes, as announced or as read.")
-    headers = models.JSONField(default=dict)
-    old_address = models.BooleanField("came to the old address", default=False, db_default=False)
-    digest = models.CharField(max_length=64, help_text="SHA-256 of the body: equal bodies are marked, never dropped.")
-    status = models.CharField(max_length=12, choices=DeliveryStatus, default=DeliveryStatus.WAITING)
-    reason = models.TextField(blank=True, default="")
-    action = models.CharField(max_length=100, blank=True, default="")
+    channel = models.CharField(_("channel"), max_length=12, choices=Channel)
+    received_at = models.DateTimeField(_("received at"))
+    body = models.BinaryField(_("body"))
+    truncated = models.BooleanField(_("only its beginning is kept"), default=False)
+    size = models.PositiveIntegerField(_("size"), help_text=_("Bytes, as announced or as read."))
+    headers = models.JSONField(_("headers"), default=dict)
+    old_address = models.BooleanField(_("came to the old address"), default=False, db_default=False)
+    digest = models.CharField(
+        _("digest"), max_length=64, help_text=_("SHA-256 of the body: equal bodies are marked, never dropped.")
+    )
+    status = models.CharField(_("status"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.WAITING)
+    reason = models.TextField(_("reason"), blank=True, default="")
+    action = models.CharField(_("action"), max_length=100, blank=True, default="")
     family = models.CharField(max_length=520, blank=True, default="", db_default="", editable=False)
-    secret = models.CharField("secret key", max_length=8, choices=Secret, blank=True, default="", db_default="")
-    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, null=True, blank=True, related_name="deliveries")
+    secret = models.CharField(_("secret key"), max_length=8, choices=Secret, blank=True, default="", db_default="")
+    lead = models.ForeignKey(
+        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, blank=True, related_name="deliveries"
+    )
     changed = models.JSONField(default=list, blank=True)
-    applied_at = models.DateTimeField(null=True, blank=True)
+    applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
     replays = models.JSONField(
-        "applied again", default=list, db_default=models.Value([], models.JSONField()), blank=True
+        _("applied again"), default=list, db_default=models.Value([], models.JSONField()), blank=True
     )
 
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
-        verbose_name = "message from Kartra"
-        verbose_name_plural = "messages from Kartra"
-        permissions = [("replay_delivery", "Can apply messages from Kartra again")]
+        verbose_name = _("message from Kartra")
+        verbose_name_plural = _("messages from Kartra")
+        permissions = [("replay_delivery", _("Can apply messages from Kartra again"))]
         constraints = [
             models.CheckConstraint(
                 name="integrations_delivery_applied_at",

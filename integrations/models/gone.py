@@ -4,16 +4,18 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from integrations.models.connection import Connection
 from leads.models import GoneReason, Lead
 
 
 class Belief(models.TextChoices):
-    PENDING = "pending", "not believed yet"
-    BELIEVED = "believed", "marked as deleted"
-    CONFIRMED = "confirmed", "confirmed by a person"
-    DROPPED = "dropped", "not believed: read again"
+    PENDING = "pending", _("not believed yet")
+    BELIEVED = "believed", _("marked as deleted")
+    CONFIRMED = "confirmed", _("confirmed by a person")
+    DROPPED = "dropped", _("not believed: read again")
 
 
 class GoneFindingQuerySet(models.QuerySet["GoneFinding"]):
@@ -52,4 +54,4 @@ class GoneFinding(models.Model):
         indexes = [models.Index(fields=["connection", "-found_at"], name="integrations_gone_found")]
 
     def __str__(self) -> str:
-        return f"lead {self.lead_id}: {self.get_reason_display()}"
+        return gettext("lead %(id)s: %(reason)s") % {"id": self.lead_id, "reason": self.get_reason_display()}

@@ -14,9 +14,19 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 
-from integrations import calls, money, refresh, tasks
-from integrations.kartra.errors import KartraError
-from kartra_mirror.admin import exports, finding, known, lead_create, lead_page, newcomers, prepare, segments
+from integrations import tasks
+from kartra_mirror.admin import (
+    exports,
+    finding,
+    known,
+    lead_create,
+    lead_page,
+    lead_read,
+    newcomers,
+    prepare,
+    segments,
+    spoken,
+)
 from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
@@ -158,6 +168,7 @@ class LeadAdmin(ModelAdmin):
             path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
+            path("<int:pk>/spoken/", view(self.spoken_view), name="leads_lead_spoken"),
             path("<int:pk>/prepare/<slug:kind>/", view(self.prepare_view), name="leads_lead_prepare"),
             path("<int:pk>/decide/<int:change>/<slug:answer>/", view(self.decide_view), name="leads_lead_decide"),
             *super().get_urls(),
@@ -217,44 +228,15 @@ class LeadAdmin(ModelAdmin):
 
     def read_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Update this lead from Kartra now."""
-        lead = self._lead(request, pk)
-        connection = connection_of(lead.account)
-        if request.method != "POST" or connection is None:
-            return HttpResponseRedirect(lead.get_absolute_url())
-        try:
-            result = refresh.read_lead(connection, lead=lead, made_by=request.user)
-        except KartraError as error:
-            self.message_user(request, calls.in_words(error), messages.ERROR)
-            return HttpResponseRedirect(lead.get_absolute_url())
-        if result.gone:
-            self.message_user(request, "Kartra says that this lead is deleted.", messages.WARNING)
-        elif not result.found:
-            self.message_user(request, "Kartra has no lead of this address.", messages.WARNING)
-        elif not result.applied:
-            words = "A change of ours went out moments ago; the lead is read again by itself shortly."
-            self.message_user(request, words, messages.INFO)
-        else:
-            number = len(result.taken.differences) if result.taken else 0
-            words = (
-                f"{number:,} thing{'' if number == 1 else 's'} had changed in Kartra."
-                if number
-                else "Nothing had changed."
-            )
-            self.message_user(request, f"Updated from Kartra. {words}", messages.SUCCESS)
-        return HttpResponseRedirect((result.lead or lead).get_absolute_url())
+        return lead_read.now(request, self._lead(request, pk))
 
     def read_money_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Read this lead's transactions and subscriptions from Kartra now."""
-        lead = self._lead(request, pk)
-        connection = connection_of(lead.account)
-        if request.method == "POST" and connection is not None:
-            try:
-                done = money.read(connection, lead, made_by=request.user)
-                words = f"Read from Kartra: {done.transactions:,} transactions, {done.subscriptions:,} subscriptions."
-                self.message_user(request, words, messages.SUCCESS)
-            except KartraError as error:
-                self.message_user(request, calls.in_words(error), messages.ERROR)
-        return HttpResponseRedirect(f"{lead.get_absolute_url()}?tab=money")
+        return lead_read.money_now(request, self._lead(request, pk))
+
+    def spoken_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What became of what this person has just asked for."""
+        return spoken.fragment(request, self._lead(request, pk))
 
     def decide_view(self, request: HttpRequest, pk: int, change: int, answer: str) -> HttpResponse:
         """A person's answer about a change that needs a decision."""
@@ -275,5 +257,5 @@ class LeadAdmin(ModelAdmin):
         return HttpResponseRedirect(lead.get_absolute_url())
 
 
-def _badge(words: str, kind: str) -> str:
+def _badge(words: Any, kind: str) -> str:
     return format_html('<span class="km-badge km-{}">{}</span>', kind, words)

@@ -6,9 +6,10 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from integrations.models import ApiCall, Cause
-from kartra_mirror.admin import provenance
+from kartra_mirror.admin import lead_facts, lead_read, spoken
 from kartra_mirror.admin.grouping import BESIDES, LEAVING, groups, show_what_may_be_asked
 from kartra_mirror.admin.lead_create import say_recorded
 from kartra_mirror.admin.prepare import check_steps
@@ -16,31 +17,27 @@ from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import style
 from leads import changes, decisions, kinds
 from leads.kinds.profile import CUSTOM, of_profile
-from leads.models import OPEN, Account, ChangeStatus, CustomField, Lead, LeadChange, Reason
-from leads.words import STATUS_WORDS
-
-SHOWN = 50
+from leads.models import OPEN, Account, Lead
 
 TABS = (
-    ("profile", "Profile"),
-    ("custom", "Custom fields"),
-    ("ties", "Tags, lists, sequences, calendars"),
-    ("money", "Money"),
-    ("timeline", "Timeline"),
-    ("changes", "Changes"),
-    ("calls", "Calls"),
+    ("glance", _("At a glance")),
+    ("profile", _("Profile")),
+    ("custom", _("Custom fields")),
+    ("ties", _("Tags, lists, sequences, calendars")),
+    ("money", _("Money")),
+    ("timeline", _("Timeline")),
+    ("changes", _("Changes")),
+    ("calls", _("Calls")),
 )
 
-LOOK_ONLY = (
-    "username", "instagram", "ip_country", "source", "source_id", "referring_id", "score", "blacklisted", "date_joined",
-    "gdpr_lead_status", "gdpr_lead_status_date", "gdpr_lead_status_ip", "gdpr_lead_communications", "notes",
-)  # fmt: skip
-"""Facts that Kartra does not let us change."""
-
-GDPR_STATUS = {
-    "0": "GDPR is switched off for the account", "1": "not subject to GDPR", "2": "accepted", "3": "not accepted",
-    "4": "unknown (the place could not be determined)", "5": "pending",
-}  # fmt: skip
+ACTIONS = (
+    (_("Tag"), (("assign_tag", _("Assign")), ("unassign_tag", _("Remove")))),
+    (_("List"), (("subscribe_list", _("Add")), ("unsubscribe_list", _("Remove")))),
+    (_("Points"), (("give_points", _("Give")), ("remove_points", _("Remove")))),
+    (_("Sequence"), (("subscribe_sequence", _("Add")), ("unsubscribe_sequence", _("Remove")))),
+    (_("Calendar"), (("subscribe_calendar", _("Add")), ("cancel_calendar", _("Remove")))),
+)
+"""What may be asked for of one lead, each on the page of a bulk action; fields are changed on the lead's own page."""
 
 
 class EditForm(forms.Form):
@@ -64,9 +61,9 @@ class EditForm(forms.Form):
                 self.initial[name] = decisions.value_now(lead, name)
                 if isinstance(self.initial[name], list) and not isinstance(field, forms.MultipleChoiceField):
                     self.initial[name] = next(iter(self.initial[name]), "")
-        self.fields["email"].label = "Email"
+        self.fields["email"].label = gettext("Email")
         self.fields["email"].help_text = ""
-        self.fields["why"] = forms.CharField(label="Why (for your colleagues)", required=False, max_length=500)
+        self.fields["why"] = forms.CharField(label=gettext("Why (for your colleagues)"), required=False, max_length=500)
         style(self)
 
     def clean(self) -> dict[str, Any]:
@@ -80,7 +77,7 @@ class EditForm(forms.Form):
         }
         given = {**profile, **self.kind.given_in_form(besides)}
         if not given:
-            raise forms.ValidationError("Nothing was changed.")
+            raise forms.ValidationError(gettext("Nothing was changed."))
         try:
             self.parameters = self.kind.clean(self.account, given)
         except kinds.BadParameters as problem:
@@ -121,9 +118,10 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
     elif request.method == "POST" and form is not None:
-        messages.error(request, "Nothing was requested; please look at the marked fields.")
+        messages.error(request, gettext("Nothing was requested; please look at the marked fields."))
     if form is not None:
         show_what_may_be_asked(form, user)
+    connection = connection_of(lead.account)
     opened = request.POST.get("tab") or request.GET.get("tab", "")
     shown = {
         **context,
@@ -131,20 +129,19 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
         "title": str(lead),
         "lead": lead,
         "tabs": TABS,
-        "open_tab": opened if opened in dict(TABS) else "profile",
+        "open_tab": opened if opened in dict(TABS) else "glance",
         "warned": warned,
-        "kinds": [kind for kind in kinds.IN_BULK.values() if user.has_perm(kind.permission)],
-        "may_read": connection_of(lead.account) is not None,
-        **_wishes(lead),
-        **_facts(lead),
-        **_ties(lead),
-        **_money(lead, user),
+        "actions": [] if lead.gone_at else _actions(user),
+        "may_read": connection is not None,
+        "reads_itself": request.method != "POST" and lead_read.reads_itself(lead, connection),
+        "sentences": spoken.just_now(lead, user),
+        **lead_facts.of(lead, user),
     }
     shown.update(_form_parts(form, shown["by_field"]) if form else {"profile_facts": _plain_profile(lead)})
     return TemplateResponse(request, "admin/leads/lead/page.html", shown)
 
 
-def _form_parts(form: EditForm, by_field: dict[str, list[LeadChange]]) -> dict[str, Any]:
+def _form_parts(form: EditForm, by_field: dict[str, list[Any]]) -> dict[str, Any]:
     """The form's fields as [(title, [(bound field, wishes about it)])] for each tab."""
     found = [(title, [(field, by_field.get(field.name, [])) for field in fields]) for title, fields in groups(form)]
     titles = {
@@ -163,110 +160,17 @@ def _form_parts(form: EditForm, by_field: dict[str, list[LeadChange]]) -> dict[s
 
 
 def _plain_profile(lead: Lead) -> list[tuple[str, Any]]:
+    """The profile for those who may not change it."""
     fields = kinds.get("update_lead").fields(lead.account)
     names = [name for name in fields if name not in (*BESIDES, *LEAVING, "clear") and not name.startswith(CUSTOM)]
-    return [(_label(name), value) for name in names if (value := getattr(lead, name)) not in ("", None)]
+    return [(lead_facts.label(name), value) for name in names if (value := getattr(lead, name)) not in ("", None)]
 
 
-def _label(name: str) -> str:
-    words = str(getattr(Lead._meta.get_field(name), "verbose_name", name)).replace("gdpr", "GDPR")
-    return words[:1].upper() + words[1:]
-
-
-def _wishes(lead: Lead) -> dict[str, Any]:
-    """The lead's changes; those that are open by the field they are about; conflicts."""
-    rows = list(lead.changes.select_related("requested_by", "run").order_by("-pk")[:SHOWN])
-    still_open = list(lead.changes.filter(status__in=OPEN).select_related("requested_by", "run").order_by("pk")[:SHOWN])
-    by_field: dict[str, list[LeadChange]] = {}
-    options = {
-        f"{CUSTOM}{each.identifier}": each.options for each in CustomField.objects.filter(account=lead.account_id)
-    }
-    for change in still_open:
-        if change.family == "profile":
-            for name, value in change.parameters.items():
-                change_for_field = _at_field(change, lead, name, value, options)
-                by_field.setdefault(name, []).append(change_for_field)
-    return {
-        "wishes": [(change, STATUS_WORDS[change.status]) for change in rows],
-        "open_wishes": [(change, STATUS_WORDS[change.status]) for change in still_open if change.family != "profile"],
-        "by_field": by_field,
-        "to_decide": [c for c in still_open if c.status == ChangeStatus.UNDECIDED],
-    }
-
-
-def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: dict[str, list[Any]]) -> Any:
-    """What is shown beside a field about a wish: its value, its state, and whether Kartra holds something else by now."""
-    names = {str(number): str(words) for number, words in options.get(name, [])}
-    return {
-        "change": change,
-        "value": ", ".join(names.get(str(each), str(each)) for each in (value if isinstance(value, list) else [value])),
-        "words": STATUS_WORDS[change.status],
-        "conflict": change.reason == Reason.CONFLICT and name in decisions.conflicts_of(lead, change),
-    }
-
-
-def _facts(lead: Lead) -> dict[str, Any]:
-    return {
-        "facts": [
-            (_label(name), _said(name, value)) for name in LOOK_ONLY if (value := getattr(lead, name)) not in ("", None)
-        ],
-        "custom_facts": [
-            (identifier, ", ".join(str(option[1]) for option in value) if isinstance(value, list) else value)
-            for identifier, value in sorted(lead.custom_values.items())
-            if value
-        ],
-        "extra": sorted(lead.extra.items()),
-        "addresses": lead.emails.all()[:10],
-        "timeline": lead.activities.select_related("account", "change__run", "change__requested_by")[:SHOWN],
-        "calls": ApiCall.objects.filter(lead=lead).exclude(writes=False, cause=Cause.REFRESH).select_related("made_by")[:SHOWN],
-    }  # fmt: skip
-
-
-def _said(name: str, value: Any) -> Any:
-    if name == "gdpr_lead_status":
-        return f"{value}: {GDPR_STATUS.get(str(value), 'not documented')}"
-    if name == "gdpr_lead_communications":
-        return f"{value} (Kartra's own value; its pages contradict each other about what it means)"
-    if name == "blacklisted":
-        return "yes: Kartra sends no mail to this address" if value else "no"
-    return value
-
-
-def _ties(lead: Lead) -> dict[str, Any]:
-    purchases = provenance.purchases_of(lead)
-
-    def told(rows: Any) -> list[tuple[Any, str]]:
-        rows = rows.select_related("change__run", "change__requested_by")
-        return [(row, provenance.sentence(row, purchases)) for row in rows]
-
-    return {
-        "tags": told(lead.leadtags.select_related("tag").order_by("tag__name")),
-        "lists": told(lead.listsubscriptions.select_related("mailing_list").order_by("-active", "mailing_list__name")),
-        "sequences": told(lead.sequenceenrollments.select_related("sequence").order_by("sequence__name")),
-        "bookings": [
-            (row, words, lead.account.time_of_kartra(row.starts_at) if row.starts_at else "time not told")
-            for row, words in told(
-                lead.calendarenrollments.select_related("calendar_class__calendar").order_by("-starts_at")
-            )
-        ],
-        "memberships": told(lead.membershipgrants.select_related("level__membership")),
-    }
-
-
-def _money(lead: Lead, user: Any) -> dict[str, Any]:
-    """Transactions with the refunds of each, subscriptions, and what this person may do with them."""
-    rows = list(lead.transactions.select_related("product", "subscription")[:200])
-    refunds: dict[str, list[Any]] = {}
-    for row in rows:
-        if row.parent_kartra_id:
-            refunds.setdefault(row.parent_kartra_id, []).append(row)
-    return {
-        "transactions": [(row, refunds.get(row.kartra_id, [])) for row in rows],
-        "subscriptions": lead.recurring_subscriptions.select_related("product")[:SHOWN],
-        "may": {
-            name: user.has_perm(kinds.get(name).permission)
-            for name in (
-                "refund_transaction", "cancel_subscription", "pause_subscription", "unpause_subscription", "edit_subscription",
-            )
-        },
-    }  # fmt: skip
+def _actions(user: Any) -> list[tuple[Any, list[tuple[Any, Any]]]]:
+    """What this person may ask for about the lead, by thing: [(thing, [(kind, verb)])]."""
+    found = []
+    for thing, verbs in ACTIONS:
+        allowed = [(kinds.get(name), verb) for name, verb in verbs if user.has_perm(kinds.get(name).permission)]
+        if allowed:
+            found.append((thing, allowed))
+    return found

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from leads.exporting.lines import Told, custom_text
 from leads.models import Account, CustomField
 from leads.people_list import Person
@@ -48,14 +50,16 @@ class KartraFiles:
     def remarks(self) -> list[str]:
         """What is not in the files, in sentences; known when they are made."""
         found = [
-            (self.without_email, "left out: no email address, which Kartra's import needs"),
-            (self.gone, "left out: deleted in Kartra"),
-            (self.cut, "cells cut at 255 characters, the most that Kartra's import takes"),
-            (self.names_left_out, "tags or lists left out: a semicolon in the name, or no room in 255 characters"),
+            (self.without_email, _("left out: no email address, which Kartra's import needs")),
+            (self.gone, _("left out: deleted in Kartra")),
+            (self.cut, _("cells cut at 255 characters, the most that Kartra's import takes")),
+            (self.names_left_out, _("tags or lists left out: a semicolon in the name, or no room in 255 characters")),
         ]
         remarks = [f"{number:,} {words}." for number, words in found if number]
         if self.columns_left_out:
-            remarks.append(f"Custom fields left out, over 54 columns: {', '.join(self.columns_left_out)}.")
+            remarks.append(
+                _("Custom fields left out, over 54 columns: %(names)s.") % {"names": ", ".join(self.columns_left_out)}
+            )
         return remarks
 
     def _belongs(self, lead: Told) -> bool:

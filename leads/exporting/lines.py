@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from leads.importing.columns import CUSTOM, LEADS
+from leads.importing.columns import CUSTOM, LEADS, header
 from leads.mirror import FIELDS
 from leads.models import Account, CustomField, CustomFieldType, Lead, LeadTag, ListSubscription
 from leads.shielding import joined, shield
@@ -56,7 +56,7 @@ def mirror_lines(account: Account, pks: Sequence[int]) -> Iterator[list[str]]:
     """Everything an import can take in, under headers it knows. What a spreadsheet could run is shielded."""
     custom = [*CustomField.objects.filter(account=account).order_by("identifier")]
     several = {field.identifier for field in custom if field.type == CustomFieldType.CHECKBOX}
-    yield [LEADS[name][0] for name in LEADS] + [shield(f"{CUSTOM}{field.identifier}") for field in custom]
+    yield [header(name) for name in LEADS] + [shield(f"{CUSTOM}{field.identifier}") for field in custom]
     zone = account.zone
     for lead in told(pks):
         line = [lead.values["kartra_id"] or ""]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from leads.filters import money, own, state, ties
 from leads.filters.base import NOT, Accounts, Condition, Part, Unreadable
@@ -76,17 +77,21 @@ def of_segment(segment: Segment) -> QuerySet[Lead]:
 
 def in_words(wanted: Wanted, accounts: Accounts) -> list[str]:
     """Each condition as a phrase: "has the tag VIP", "not on the list Buyers". `accounts`: whose names may be said."""
-    said = [f"“{text}” in the name, address, phone or company" for text in wanted.get(SEARCH, ()) if text]
+    said = [
+        _("“%(text)s” in the name, address, phone or company") % {"text": text}
+        for text in wanted.get(SEARCH, ())
+        if text
+    ]
     for condition in ALL:
         for prefix in ("", NOT):
             try:
                 given = condition.read(wanted, prefix)
             except Unreadable:
-                said.append(f"{condition.label}: a value that cannot be read, which fits nobody")
+                said.append(_("%(label)s: a value that cannot be read, which fits nobody") % {"label": condition.label})
                 continue
             if given:
                 words = condition.said(given, accounts)
-                said.append(f"not: {words}" if prefix else words)
+                said.append(_("not: %(words)s") % {"words": words} if prefix else words)
     return said
 
 

@@ -1,6 +1,7 @@
 """What a filter of leads has to say about itself: its inputs, its test, its words."""
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,9 +9,10 @@ from typing import Any, Literal
 from django.core.cache import cache
 from django.db.models import Exists, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 Given = Mapping[str, Any]
-Choices = list[tuple[str, str]]
+Choices = list[tuple[str, Any]]
 Accounts = frozenset[int] | None
 """The accounts whose names may be shown; None: all."""
 LARGEST_ID = 10**17
@@ -33,10 +35,11 @@ class Part:
     """
 
     name: str
-    label: str
+    label: Any  # lazy, as are the words of choices
     type: Literal["ids", "texts", "choice", "text", "number", "day"]
     choices: Callable[[Accounts], Choices] | None = None
-    help_text: str = ""
+    help_text: Any = ""
+    every: bool = False  # all of several values are meant, not any
 
     def read(self, values: Sequence[str]) -> Any:
         """The value meant, None where nothing was given. Raises Unreadable."""
@@ -60,7 +63,9 @@ class Part:
         """The value in words. What belongs to no account of these keeps its number."""
         labels = dict(self.choices(accounts)) if self.choices else {}
         values = value if isinstance(value, list) else [value]
-        return " or ".join(labels.get(str(each), str(each)) for each in values)
+        words = _("%(first)s and %(last)s") if self.every else _("%(first)s or %(last)s")
+        told = [str(labels.get(str(each), each)) for each in values]
+        return functools.reduce(lambda first, last: words % {"first": first, "last": last}, told)
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,8 @@ class Condition:
     """
 
     name: str
-    label: str
-    group: str
+    label: Any
+    group: Any
     parts: tuple[Part, ...]
     test: Callable[[Given], Q | Exists]
     words: Callable[[Mapping[str, str]], str]
@@ -105,7 +110,7 @@ def named(rows: Callable[[], Any], *path: str) -> Callable[[Accounts], Choices]:
     def choices(accounts: Accounts) -> Choices:
         shown = rows() if accounts is None else rows().filter(**{f"{owner}__in": accounts})
         listed = list(shown.order_by(*path).values_list("pk", f"{owner}__name", *path)[:MOST_CHOICES])
-        many = len({account for _, account, *_ in listed}) > 1
+        many = len({account for _pk, account, *_names in listed}) > 1
         return [
             (str(pk), f"{': '.join(names)} ({account})" if many else ": ".join(names)) for pk, account, *names in listed
         ]
@@ -145,7 +150,12 @@ def between(field: str, given: Given, first: str, last: str) -> Q:
     return found
 
 
-def span(given: Mapping[str, str], first: str, last: str) -> str:
-    """ "from … to …", as much of it as was given."""
-    found = f" from {given[first]}" if first in given else ""
-    return f"{found} to {given[last]}" if last in given else found
+def spanned(what: Any, given: Mapping[str, str], first: str, last: str) -> str:
+    """ "… from … to …", as much of it as was given."""
+    words = {
+        (True, True): _("%(what)s from %(first)s to %(last)s"),
+        (True, False): _("%(what)s from %(first)s"),
+        (False, True): _("%(what)s to %(last)s"),
+        (False, False): "%(what)s",
+    }[first in given, last in given]
+    return words % {"what": what, "first": given.get(first), "last": given.get(last)}

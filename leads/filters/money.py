@@ -1,20 +1,22 @@
 """Filters by what a lead bought: sales, refunds, payment plans, by product and date."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
-from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, named, span
+from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, named, spanned
 from leads.models import Product, RecurringSubscription, Transaction
 
-GROUP = "Money"
+GROUP = _("Money")
 SALES = ("sale", "rebill")
 REFUNDS = ("refund", "partial_refund", "chargeback")
 ANY = "any"
 
 
 def _products(accounts: Accounts) -> Choices:
-    return [(ANY, "any product"), *named(Product.objects.all)(accounts)]
+    return [(ANY, _("any product")), *named(Product.objects.all)(accounts)]
 
 
 def _of_products(rows: Any, chosen: list[str]) -> Any:
@@ -46,21 +48,33 @@ def _plan(given: Given) -> Exists:
     return Exists(rows)
 
 
-def _parts(name: str, first: str) -> tuple[Part, ...]:
+def _parts(name: str, first: Any) -> tuple[Part, ...]:
     return (
-        Part(name, "Product", "texts", _products), Part(f"{name}_from", first, "day"), Part(f"{name}_to", "to", "day"),
+        Part(name, _("Product"), "texts", _products), Part(f"{name}_from", first, "day"), Part(f"{name}_to", _("to"), "day"),
     )  # fmt: skip
 
 
-def _words(name: str, verb: str) -> Any:
-    return lambda given: f"{verb} {given.get(name, 'any product')}{span(given, f'{name}_from', f'{name}_to')}"
+def _words(name: str, verb: Any) -> Any:
+    """`verb` is the phrase with a place for the product: "bought %(product)s"."""
+
+    def words(given: Mapping[str, str]) -> str:
+        what = str(verb) % {"product": given.get(name) or _("any product")}
+        return spanned(what, given, f"{name}_from", f"{name}_to")
+
+    return words
 
 
 CONDITIONS = (
-    Condition("bought", "Bought", GROUP, _parts("bought", "From"), _transactions("bought", SALES), _words("bought", "bought")),
     Condition(
-        "refunded", "Refunded", GROUP, _parts("refunded", "From"), _transactions("refunded", REFUNDS),
-        _words("refunded", "got money back for"),
+        "bought", _("Bought"), GROUP, _parts("bought", _("From")), _transactions("bought", SALES),
+        _words("bought", _("bought %(product)s")),
     ),
-    Condition("plan", "Payment plan active", GROUP, _parts("plan", "Begun from"), _plan, _words("plan", "pays in a plan for")),
+    Condition(
+        "refunded", _("Refunded"), GROUP, _parts("refunded", _("From")), _transactions("refunded", REFUNDS),
+        _words("refunded", _("got money back for %(product)s")),
+    ),
+    Condition(
+        "plan", _("Payment plan active"), GROUP, _parts("plan", _("Begun from")), _plan,
+        _words("plan", _("pays in a plan for %(product)s")),
+    ),
 )  # fmt: skip

@@ -9,12 +9,13 @@ from django.db.models import Q, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, IContains
+from django.utils.translation import gettext_lazy as _
 
-from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, distinct, fixed, span
+from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, distinct, fixed, spanned
 from leads.models import Account, CustomField, Lead
 
-GROUP = "About the lead"
-HOW = [("is", "is"), ("contains", "contains"), ("filled", "is filled in"), ("empty", "is empty")]
+GROUP = _("About the lead")
+HOW = [("is", _("is")), ("contains", _("contains")), ("filled", _("is filled in")), ("empty", _("is empty"))]
 
 
 def _accounts(accounts: Accounts) -> Choices:
@@ -36,8 +37,9 @@ def _range(field: str, low: str, high: str) -> Any:
 
 def _score_words(given: Mapping[str, str]) -> str:
     if "score_min" in given and "score_max" in given:
-        return f"score {given['score_min']} to {given['score_max']}"
-    return f"score {given['score_min']} or more" if "score_min" in given else f"score {given['score_max']} or less"
+        return _("score %(score_min)s to %(score_max)s") % given
+    words = _("score %(score_min)s or more") if "score_min" in given else _("score %(score_max)s or less")
+    return words % given
 
 
 def _custom_fields(accounts: Accounts) -> Choices:
@@ -77,41 +79,42 @@ def _options(name: str, wanted: str, how: str) -> list[str]:
 
 
 def _custom_words(given: Mapping[str, str]) -> str:
-    return f"{given.get('custom', '?')} {given.get('custom_how', 'is')} {given.get('custom_value', '')}".rstrip()
+    how = given.get("custom_how") or _("is")
+    return f"{given.get('custom', '?')} {how} {given.get('custom_value', '')}".rstrip()
 
 
 CONDITIONS = (
     Condition(
-        "account", "Connection", GROUP, (Part("account", "Any of", "ids", _accounts),),
-        lambda given: Q(account__in=given["account"]), lambda given: f"of {given['account']}",
+        "account", _("Connection"), GROUP, (Part("account", _("Any of"), "ids", _accounts),),
+        lambda given: Q(account__in=given["account"]), lambda given: _("of %(account)s") % given,
     ),
     Condition(
-        "score", "Score", GROUP, (Part("score_min", "From", "number"), Part("score_max", "to", "number")),
+        "score", _("Score"), GROUP, (Part("score_min", _("From"), "number"), Part("score_max", _("to"), "number")),
         _range("score", "score_min", "score_max"), _score_words,
     ),
     Condition(
-        "joined", "Joined", GROUP, (Part("joined_from", "From", "day"), Part("joined_to", "to", "day")),
+        "joined", _("Joined"), GROUP, (Part("joined_from", _("From"), "day"), Part("joined_to", _("to"), "day")),
         lambda given: between("date_joined", given, "joined_from", "joined_to"),
-        lambda given: f"joined{span(given, 'joined_from', 'joined_to')}",
+        lambda given: spanned(_("joined"), given, "joined_from", "joined_to"),
     ),
     Condition(
-        "country", "Country", GROUP, (Part("country", "Any of", "texts", distinct(Lead.objects.all, "country", "account")),),
-        lambda given: Q(country__in=given["country"]), lambda given: f"from {given['country']}",
+        "country", _("Country"), GROUP, (Part("country", _("Any of"), "texts", distinct(Lead.objects.all, "country", "account")),),
+        lambda given: Q(country__in=given["country"]), lambda given: _("from %(country)s") % given,
     ),
     Condition(
-        "source", "Source", GROUP, (Part("source", "Any of", "texts", distinct(Lead.objects.all, "source", "account")),),
-        lambda given: Q(source__in=given["source"]), lambda given: f"came by {given['source']}",
+        "source", _("Source"), GROUP, (Part("source", _("Any of"), "texts", distinct(Lead.objects.all, "source", "account")),),
+        lambda given: Q(source__in=given["source"]), lambda given: _("came by %(source)s") % given,
     ),
     Condition(
-        "gdpr", "GDPR status", GROUP,
-        (Part("gdpr", "Any of", "texts", distinct(Lead.objects.all, "gdpr_lead_status", "account")),),
-        lambda given: Q(gdpr_lead_status__in=given["gdpr"]), lambda given: f"GDPR status {given['gdpr']}",
+        "gdpr", _("GDPR status"), GROUP,
+        (Part("gdpr", _("Any of"), "texts", distinct(Lead.objects.all, "gdpr_lead_status", "account")),),
+        lambda given: Q(gdpr_lead_status__in=given["gdpr"]), lambda given: _("GDPR status %(gdpr)s") % given,
     ),
     Condition(
-        "custom", "Custom field", GROUP,
+        "custom", _("Custom field"), GROUP,
         (
-            Part("custom", "Field", "choice", _custom_fields), Part("custom_how", "How", "choice", fixed(HOW)),
-            Part("custom_value", "Value", "text"),
+            Part("custom", _("Field"), "choice", _custom_fields), Part("custom_how", _("How"), "choice", fixed(HOW)),
+            Part("custom_value", _("Value"), "text"),
         ),
         _custom, _custom_words,
     ),

@@ -3,21 +3,25 @@
 import datetime as dt
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from leads import second_profiles
 from leads.filters.base import Condition, Given, Part, fixed, named
-from leads.models import ChangeStatus, Lead, LeadChange, LeadEmail, Segment
+from leads.models import ChangeStatus, LeadChange, Segment
 
-GROUP = "Requested changes, our copy"
+GROUP = _("Requested changes, our copy")
 
 WISHES = (
-    (ChangeStatus.WAITING, "queued"),
-    (ChangeStatus.SENDING, "sending"),
-    (ChangeStatus.UNKNOWN, "checking"),
-    (ChangeStatus.UNDECIDED, "needs your decision"),
+    (ChangeStatus.WAITING, _("queued")),
+    (ChangeStatus.SENDING, _("sending")),
+    (ChangeStatus.UNKNOWN, _("checking")),
+    (ChangeStatus.UNDECIDED, _("needs your decision")),
 )
 """The open states of a change, as a badge says them."""
 
@@ -26,26 +30,14 @@ def _wished(given: Given) -> Exists:
     return Exists(LeadChange.objects.filter(lead=OuterRef("pk"), status__in=given["wish"]))
 
 
-def _twins() -> Q:
-    """Another lead of the account that is not deleted has the same phone, address, or had this address once."""
-    other = Lead.objects.filter(account=OuterRef("account"), gone_at=None).exclude(pk=OuterRef("pk"))
-    phone = Exists(other.filter(phone=OuterRef("phone")))
-    address = Exists(other.filter(email_key=OuterRef("email_key")))
-    before = Exists(
-        LeadEmail.objects.filter(email_key=OuterRef("email_key"), lead__account=OuterRef("account"), lead__gone_at=None)
-        .exclude(lead=OuterRef("pk"))
-    )  # fmt: skip
-    return (~Q(phone="") & Q(phone)) | (~Q(email_key="") & (Q(address) | Q(before)))
-
-
-STATES: dict[str, tuple[str, Callable[[], Q]]] = {
-    "here": ("in Kartra", lambda: Q(gone_at=None)),
-    "gone": ("deleted in Kartra", lambda: Q(gone_at__isnull=False)),
-    "absent": ("not in Kartra yet", lambda: Q(absent_at__isnull=False)),
-    "no_id": ("Kartra id not known", lambda: Q(kartra_id=None)),
-    "due": ("update due", lambda: Q(dirty_at__isnull=False)),
-    "unread": ("never read", lambda: Q(read_at=None)),
-    "second": ("possible second profile", _twins),
+STATES: dict[str, tuple[Any, Callable[[], Q]]] = {
+    "here": (_("in Kartra"), lambda: Q(gone_at=None)),
+    "gone": (_("deleted in Kartra"), lambda: Q(gone_at__isnull=False)),
+    "absent": (_("not in Kartra yet"), lambda: Q(absent_at__isnull=False)),
+    "no_id": (_("Kartra id not known"), lambda: Q(kartra_id=None)),
+    "due": (_("update due"), lambda: Q(dirty_at__isnull=False)),
+    "unread": (_("never read"), lambda: Q(read_at=None)),
+    "second": (_("possible second profile"), second_profiles.has_one),
 }
 
 
@@ -57,6 +49,13 @@ def _state(given: Given) -> Q:
 def _older(given: Given) -> Q:
     before = timezone.now() - dt.timedelta(hours=max(0, min(given["older"], 1_000_000)))
     return Q(read_at=None) | Q(read_at__lt=before)
+
+
+def _older_words(given: Mapping[str, str]) -> str:
+    words = ngettext(
+        "read more than %(older)s hour ago", "read more than %(older)s hours ago", abs(int(given["older"]))
+    )
+    return words % given
 
 
 def _in_segments(given: Given) -> Q:
@@ -71,21 +70,21 @@ def _in_segments(given: Given) -> Q:
 
 CONDITIONS = (
     Condition(
-        "segment", "Segment", "Segments", (Part("segment", "In any of", "ids", named(Segment.objects.all)),),
-        _in_segments, lambda given: f"in the segment {given['segment']}",
+        "segment", _("Segment"), _("Segments"), (Part("segment", _("In any of"), "ids", named(Segment.objects.all)),),
+        _in_segments, lambda given: _("in the segment %(segment)s") % given,
     ),
     Condition(
-        "wish", "Requested change", GROUP,
-        (Part("wish", "Any of", "texts", fixed([(str(status.value), words) for status, words in WISHES])),),
-        _wished, lambda given: f"with a change {given['wish']}",
+        "wish", _("Requested change"), GROUP,
+        (Part("wish", _("Any of"), "texts", fixed([(str(status.value), words) for status, words in WISHES])),),
+        _wished, lambda given: _("with a change %(wish)s") % given,
     ),
     Condition(
-        "copy", "State of our copy", GROUP,
-        (Part("copy", "Any of", "texts", fixed([(key, words) for key, (words, _) in STATES.items()])),),
+        "copy", _("State of our copy"), GROUP,
+        (Part("copy", _("Any of"), "texts", fixed([(key, words) for key, (words, _test) in STATES.items()])),),
         _state, lambda given: given["copy"],
     ),
     Condition(
-        "older", "As of older than", GROUP, (Part("older", "Hours", "number"),),
-        _older, lambda given: f"read more than {given['older']} hours ago",
+        "older", _("As of older than"), GROUP, (Part("older", _("Hours"), "number"),),
+        _older, _older_words,
     ),
 )  # fmt: skip

@@ -5,8 +5,9 @@ import operator
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
-from leads.filters.base import Condition, Given, Part, between, distinct, fixed, named, span
+from leads.filters.base import Condition, Given, Part, between, distinct, fixed, named, spanned
 from leads.models import (
     CalendarClass,
     CalendarEnrollment,
@@ -20,10 +21,10 @@ from leads.models import (
     Tag,
 )
 
-GROUP = "Tags, lists, sequences"
+GROUP = _("Tags, lists, sequences")
 tags = named(Tag.objects.all)
 lists = named(MailingList.objects.all)
-LIST_STATES = [("active", "on it now"), ("left", "left it")]
+LIST_STATES = [("active", _("on it now")), ("left", _("left it"))]
 
 
 def _tagged(ids: list[int]) -> Exists:
@@ -73,58 +74,69 @@ def _booked(given: Given) -> Exists:
     return Exists(rows)
 
 
-def _state_words(given: Any, name: str, thing: str) -> str:
-    state = f" ({given[f'{name}_state']})" if f"{name}_state" in given else ""
-    return f"{thing} {given.get(name, 'any')}{state}"
+def _with_state(words: str, given: Any, name: str) -> str:
+    return f"{words} ({given[name]})" if name in given else words
+
+
+def _list_words(given: Any) -> str:
+    words = _("on the list %(list)s") if "list" in given else _("on any list")
+    return _with_state(words % given, given, "list_state")
+
+
+def _membership_words(given: Any) -> str:
+    words = _("in the membership %(membership)s") if "membership" in given else _("in any membership")
+    return _with_state(words % given, given, "membership_state")
 
 
 def _sequence_words(given: Any) -> str:
-    step = f" at step {given['sequence_step']}" if "sequence_step" in given else ""
-    status = f" ({given['sequence_status']})" if "sequence_status" in given else ""
-    return f"in the sequence {given.get('sequence', 'any')}{step}{status}"
+    words = _("in the sequence %(sequence)s") if "sequence" in given else _("in any sequence")
+    if "sequence_step" in given:
+        at_step = _("in the sequence %(sequence)s at step %(sequence_step)s")
+        words = at_step if "sequence" in given else _("in any sequence at step %(sequence_step)s")
+    return _with_state(words % given, given, "sequence_status")
 
 
 def _booking_words(given: Any) -> str:
-    status = f" ({given['calendar_status']})" if "calendar_status" in given else ""
-    return f"booked in {given.get('calendar', 'any calendar')}{status}{span(given, 'calendar_from', 'calendar_to')}"
+    words = _("booked in %(calendar)s") if "calendar" in given else _("booked in any calendar")
+    return spanned(_with_state(words % given, given, "calendar_status"), given, "calendar_from", "calendar_to")
 
 
 CONDITIONS = (
     Condition(
-        "tag", "Has any of these tags", GROUP, (Part("tag", "Any of", "ids", tags),),
-        lambda given: _tagged(given["tag"]), lambda given: f"has the tag {given['tag']}",
+        "tag", _("Has any of these tags"), GROUP, (Part("tag", _("Any of"), "ids", tags),),
+        lambda given: _tagged(given["tag"]), lambda given: _("has the tag %(tag)s") % given,
     ),
     Condition(
-        "tag_all", "Has all of these tags", GROUP, (Part("tag_all", "All of", "ids", tags),),
-        _all_tags, lambda given: f"has all of the tags {given['tag_all'].replace(' or ', ' and ')}",
+        "tag_all", _("Has all of these tags"), GROUP, (Part("tag_all", _("All of"), "ids", tags, every=True),),
+        _all_tags, lambda given: _("has all of the tags %(tag_all)s") % given,
     ),
     Condition(
-        "list", "List", GROUP,
-        (Part("list", "On any of", "ids", lists), Part("list_state", "State", "texts", fixed(LIST_STATES))),
-        _on_list, lambda given: _state_words(given, "list", "on the list"),
+        "list", _("List"), GROUP,
+        (Part("list", _("On any of"), "ids", lists), Part("list_state", _("State"), "texts", fixed(LIST_STATES))),
+        _on_list, _list_words,
     ),
     Condition(
-        "sequence", "Sequence", GROUP,
+        "sequence", _("Sequence"), GROUP,
         (
-            Part("sequence", "In any of", "ids", named(Sequence.objects.all)), Part("sequence_step", "At step", "number"),
-            Part("sequence_status", "State there", "texts", distinct(SequenceEnrollment.objects.all, "status", "lead__account")),
+            Part("sequence", _("In any of"), "ids", named(Sequence.objects.all)), Part("sequence_step", _("At step"), "number"),
+            Part("sequence_status", _("State there"), "texts", distinct(SequenceEnrollment.objects.all, "status", "lead__account")),
         ),
         _in_sequence, _sequence_words,
     ),
     Condition(
-        "membership", "Membership", GROUP,
+        "membership", _("Membership"), GROUP,
         (
-            Part("membership", "Level", "ids", named(MembershipLevel.objects.all, "membership__name", "name")),
-            Part("membership_state", "State", "texts", fixed([("active", "active"), ("ended", "ended")])),
+            Part("membership", _("Level"), "ids", named(MembershipLevel.objects.all, "membership__name", "name")),
+            Part("membership_state", _("State"), "texts", fixed([("active", _("active")), ("ended", _("ended"))])),
         ),
-        _member, lambda given: _state_words(given, "membership", "in the membership"),
+        _member, _membership_words,
     ),
     Condition(
-        "calendar", "Calendar", GROUP,
+        "calendar", _("Calendar"), GROUP,
         (
-            Part("calendar", "Class", "ids", named(CalendarClass.objects.all, "calendar__name", "name")),
-            Part("calendar_status", "State", "texts", distinct(CalendarEnrollment.objects.all, "status", "lead__account")),
-            Part("calendar_from", "Begins from", "day"), Part("calendar_to", "to", "day"),
+            Part("calendar", _("Class"), "ids", named(CalendarClass.objects.all, "calendar__name", "name")),
+            Part("calendar_status", _("State"), "texts", distinct(CalendarEnrollment.objects.all, "status", "lead__account")),
+            Part("calendar_from", _("Begins from"), "day"), Part("calendar_to", _("to"), "day"),
         ),
         _booked, _booking_words,
     ),

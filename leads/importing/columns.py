@@ -5,6 +5,10 @@ Kartra documents no column names of its exports, so every suggestion can be chan
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from leads.importing.files import CannotImport
 from leads.mirror import FIELDS
@@ -12,75 +16,88 @@ from leads.models import Account, ColumnMapping, CustomField, ImportKind
 
 CUSTOM = "custom."
 
-LEADS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "id": ("Kartra id", ("id", "leadid", "kartraid", "contactid", "kartraleadid")),
+LEADS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "id": (_("Kartra id"), ("id", "leadid", "kartraid", "contactid", "kartraleadid")),
     **{name: (name.replace("_", " ").capitalize(), ()) for name in FIELDS},
-    "email": ("Email", ("email", "emailaddress", "mail", "leademail")),
-    "first_name": ("First name", ("firstname", "first", "givenname", "forename")),
-    "middle_name": ("Middle name", ("middlename", "middle")),
-    "last_name": ("Last name", ("lastname", "last", "surname", "familyname")),
-    "last_name2": ("Second last name", ("lastname2", "secondlastname")),
-    "phone": ("Phone", ("phone", "phonenumber", "telephone", "mobile")),
-    "phone_country_code": ("Phone country code", ("phonecountrycode", "countrycode", "phonecode")),
-    "company": ("Company", ("company", "companyname", "organisation", "organization")),
-    "address": ("Address", ("address", "street", "streetaddress")),
-    "zip": ("Zip", ("zip", "zipcode", "postcode", "postalcode")),
-    "city": ("City", ("city", "town")),
-    "state": ("State", ("state", "region", "province")),
-    "ip": ("IP address", ("ip", "ipaddress")),
-    "ip_country": ("Country of the IP address", ("ipcountry",)),
-    "lead_picture": ("Picture", ("picture", "leadpicture")),
-    "website": ("Website", ("website", "url", "site")),
-    "twitter": ("Twitter (X)", ("twitter", "x", "twitterx")),
-    "linkedin": ("LinkedIn", ("linkedin",)),
-    "lead_preferred_time_zone": ("Preferred time zone", ("timezone", "preferredtimezone")),
-    "score": ("Score", ("score", "points", "leadscore")),
-    "source": ("Source", ("source", "leadsource")),
-    "date_joined": ("Date joined", ("datejoined", "joined", "dateadded", "created", "createdat", "datecreated", "subscribedon")),
-    "notes": ("Notes", ("notes", "note")),
-    "tags": ("Tags", ("tags", "tag")),
-    "lists": ("Lists", ("lists", "list", "mailinglists")),
-    "left_lists": ("Lists left", ("leftlists", "listsleft")),
+    "email": (_("Email"), ("email", "emailaddress", "mail", "leademail")),
+    "first_name": (_("First name"), ("firstname", "first", "givenname", "forename")),
+    "middle_name": (_("Middle name"), ("middlename", "middle")),
+    "last_name": (_("Last name"), ("lastname", "last", "surname", "familyname")),
+    "last_name2": (_("Second last name"), ("lastname2", "secondlastname")),
+    "phone": (_("Phone"), ("phone", "phonenumber", "telephone", "mobile")),
+    "phone_country_code": (_("Phone country code"), ("phonecountrycode", "countrycode", "phonecode")),
+    "company": (_("Company"), ("company", "companyname", "organisation", "organization")),
+    "address": (_("Address"), ("address", "street", "streetaddress")),
+    "zip": (_("Zip"), ("zip", "zipcode", "postcode", "postalcode")),
+    "city": (_("City"), ("city", "town")),
+    "state": (_("State"), ("state", "region", "province")),
+    "ip": (_("IP address"), ("ip", "ipaddress")),
+    "ip_country": (_("Country of the IP address"), ("ipcountry",)),
+    "lead_picture": (_("Picture"), ("picture", "leadpicture")),
+    "website": (_("Website"), ("website", "url", "site")),
+    "twitter": (_("Twitter (X)"), ("twitter", "x", "twitterx")),
+    "linkedin": (_("LinkedIn"), ("linkedin",)),
+    "lead_preferred_time_zone": (_("Preferred time zone"), ("timezone", "preferredtimezone")),
+    "score": (_("Score"), ("score", "points", "leadscore")),
+    "source": (_("Source"), ("source", "leadsource")),
+    "date_joined": (_("Date joined"), ("datejoined", "joined", "dateadded", "created", "createdat", "datecreated", "subscribedon")),
+    "notes": (_("Notes"), ("notes", "note")),
+    "username": (_("Username"), ()), "country": (_("Country"), ()), "facebook": (_("Facebook"), ()),
+    "instagram": (_("Instagram"), ()), "google_plus": (_("Google plus"), ()), "sales_tax_id": (_("Sales tax id"), ()),
+    "business_type": (_("Business type"), ()), "source_id": (_("Source id"), ()),
+    "referring_id": (_("Referring id"), ()), "blacklisted": (_("Blacklisted"), ()),
+    "gdpr_lead_status": (_("Gdpr lead status"), ()), "gdpr_lead_status_date": (_("Gdpr lead status date"), ()),
+    "gdpr_lead_status_ip": (_("Gdpr lead status ip"), ()),
+    "gdpr_lead_communications": (_("Gdpr lead communications"), ()),
+    "tags": (_("Tags"), ("tags", "tag")),
+    "lists": (_("Lists"), ("lists", "list", "mailinglists")),
+    "left_lists": (_("Lists left"), ("leftlists", "listsleft")),
 }  # fmt: skip
 """{field: (what people see, headers that mean it)} of a lead; `custom.<identifier>` besides."""
 
-TRANSACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "id": ("Transaction id", ("transactionid", "orderid", "ordernumber", "id", "kartraid", "invoiceid", "transaction")),
-    "type": ("Type", ("type", "transactiontype", "status", "eventtype")),
-    "at": ("Date", ("date", "transactiondate", "datetime", "at", "created", "createdat", "orderdate")),
+TRANSACTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "id": (_("Transaction id"), ("transactionid", "orderid", "ordernumber", "id", "kartraid", "invoiceid", "transaction")),
+    "type": (_("Type"), ("type", "transactiontype", "status", "eventtype")),
+    "at": (_("Date"), ("date", "transactiondate", "datetime", "at", "created", "createdat", "orderdate")),
     "full_amount": (
-        "Amount", ("amount", "fullamount", "transactionfullamount", "total", "price", "totalamount", "transactionamount"),
+        _("Amount"), ("amount", "fullamount", "transactionfullamount", "total", "price", "totalamount", "transactionamount"),
     ),
-    "base_amount": ("Base amount", ("baseamount", "transactionbaseamount", "baseprice", "subtotal")),
-    "discount": ("Discount", ("discount", "transactiondiscount", "coupon")),
-    "shipping": ("Shipping", ("shipping", "transactionshipping")),
-    "tax": ("Tax", ("tax", "transactiontax", "vat", "salestax")),
-    "quantity": ("Quantity", ("quantity", "transactionquantity", "qty", "units")),
-    "product": ("Product", ("product", "productname")),
-    "product_id": ("Product id", ("productid",)),
-    "price_point": ("Price point", ("pricepoint", "productpricepoint")),
-    "parent_kartra_id": ("Id of the refunded sale", ("transactionparentid", "parentid", "parenttransactionid", "refundedsale")),
+    "base_amount": (_("Base amount"), ("baseamount", "transactionbaseamount", "baseprice", "subtotal")),
+    "discount": (_("Discount"), ("discount", "transactiondiscount", "coupon")),
+    "shipping": (_("Shipping"), ("shipping", "transactionshipping")),
+    "tax": (_("Tax"), ("tax", "transactiontax", "vat", "salestax")),
+    "quantity": (_("Quantity"), ("quantity", "transactionquantity", "qty", "units")),
+    "product": (_("Product"), ("product", "productname")),
+    "product_id": (_("Product id"), ("productid",)),
+    "price_point": (_("Price point"), ("pricepoint", "productpricepoint")),
+    "parent_kartra_id": (_("Id of the refunded sale"), ("transactionparentid", "parentid", "parenttransactionid", "refundedsale")),
     "subscription_id": (
-        "Subscription id", ("subscriptionid", "internalsubscriptionid", "transactioninternalsubscriptionid"),
+        _("Subscription id"), ("subscriptionid", "internalsubscriptionid", "transactioninternalsubscriptionid"),
     ),
-    "affiliate": ("Affiliate", ("affiliate", "transactionaffiliate")),
-    "lead_id": ("Lead's Kartra id", ("leadid", "buyerid", "customerid", "contactid")),
-    "lead_email": ("Lead's email", ("leademail", "buyeremail", "email", "customeremail", "emailaddress")),
-    "lead_first_name": ("Lead's first name", ("leadfirstname", "buyerfirstname", "firstname")),
-    "lead_last_name": ("Lead's last name", ("leadlastname", "buyerlastname", "lastname")),
+    "affiliate": (_("Affiliate"), ("affiliate", "transactionaffiliate")),
+    "lead_id": (_("Lead's Kartra id"), ("leadid", "buyerid", "customerid", "contactid")),
+    "lead_email": (_("Lead's email"), ("leademail", "buyeremail", "email", "customeremail", "emailaddress")),
+    "lead_first_name": (_("Lead's first name"), ("leadfirstname", "buyerfirstname", "firstname")),
+    "lead_last_name": (_("Lead's last name"), ("leadlastname", "buyerlastname", "lastname")),
 }  # fmt: skip
 """The same of a transaction."""
 
 
-def targets(kind: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+def targets(kind: str) -> dict[str, tuple[Any, tuple[str, ...]]]:
     return TRANSACTIONS if kind == ImportKind.TRANSACTIONS else LEADS
 
 
 def label(kind: str, target: str) -> str:
     """What people see for a field."""
     if target.startswith(CUSTOM):
-        return f"Custom field {target.removeprefix(CUSTOM)}"
-    return targets(kind)[target][0]
+        return _("Custom field %(name)s") % {"name": target.removeprefix(CUSTOM)}
+    return str(targets(kind)[target][0])
+
+
+def header(target: str) -> str:
+    """The header under which our own files hold a field of a lead: the same in every language, for they are read again."""
+    with translation.override(None):
+        return label(ImportKind.LEADS, target)
 
 
 def custom_targets(account: Account, kind: str) -> list[str]:
@@ -120,9 +137,10 @@ def by_words(kind: str, header: str) -> str | None:
     plain = _plain(header)
     if not plain:
         return None
-    for target, (words, synonyms) in targets(kind).items():
-        if plain in (_plain(target), _plain(words)) or plain in synonyms:
-            return target
+    with translation.override(None):
+        for target, (words, synonyms) in targets(kind).items():
+            if plain in (_plain(target), _plain(str(words))) or plain in synonyms:
+                return target
     return None
 
 
@@ -137,19 +155,27 @@ def checked(kind: str, headers: Sequence[str], mapping: Mapping[str, str]) -> di
     columns = ", ".join(headers)[:1000]
     for target, header in mapping.items():
         if not is_target(kind, target):
-            custom = f", {CUSTOM}<identifier>" if kind == ImportKind.LEADS else ""
-            raise CannotImport(f"There is no field {target}. There are: {', '.join(targets(kind))}{custom}.")
+            known = [*targets(kind), *([f"{CUSTOM}<identifier>"] if kind == ImportKind.LEADS else [])]
+            told = {"name": target, "names": ", ".join(known)}
+            raise CannotImport(_("There is no field %(name)s. There are: %(names)s.") % told)
         if header not in headers:
-            raise CannotImport(f"The file has no column {header}. Its columns are: {columns}.")
+            told = {"name": header, "names": columns}
+            raise CannotImport(_("The file has no column %(name)s. Its columns are: %(names)s.") % told)
     if kind == ImportKind.TRANSACTIONS and "id" not in mapping:
         raise CannotImport(
-            'No column is known to hold the transaction\'s id. Say which: --map id="<header>" on the command line. '
-            f"The file's columns are: {columns}."
+            _(
+                'No column is known to hold the transaction\'s id. Say which: --map id="<header>" on the command line. '
+                "The file's columns are: %(names)s."
+            )
+            % {"names": columns}
         )
     if kind == ImportKind.LEADS and not {"email", "id"} & set(mapping):
         raise CannotImport(
-            "No column is known to hold the email address or the lead's id. Say which: "
-            f'--map email="<header>" on the command line. The file\'s columns are: {columns}.'
+            _(
+                "No column is known to hold the email address or the lead's id. Say which: "
+                '--map email="<header>" on the command line. The file\'s columns are: %(names)s.'
+            )
+            % {"names": columns}
         )
     return dict(mapping)
 

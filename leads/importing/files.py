@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 BLOCK = 1 << 20
 SAMPLE = 1 << 16
 MAX_RECORD = 1 << 20
@@ -25,9 +28,14 @@ KEPT_OF_BAD = 2_000
 csv.field_size_limit(MAX_RECORD * 2)
 
 _NOT_TEXT = {
-    b"PK\x03\x04": "an Excel workbook or a ZIP file", b"\xd0\xcf\x11\xe0": "an old Excel workbook", b"%PDF": "a PDF file",
-    b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"\x1f\x8b": "a compressed file",
-    b"SQLite": "a database",
+    b"PK\x03\x04": gettext_lazy("an Excel workbook or a ZIP file"),
+    b"\xd0\xcf\x11\xe0": gettext_lazy("an old Excel workbook"),
+    b"%PDF": gettext_lazy("a PDF file"),
+    b"\x89PNG": gettext_lazy("a picture"),
+    b"\xff\xd8\xff": gettext_lazy("a picture"),
+    b"GIF8": gettext_lazy("a picture"),
+    b"\x1f\x8b": gettext_lazy("a compressed file"),
+    b"SQLite": gettext_lazy("a database"),
 }  # fmt: skip
 
 
@@ -71,9 +79,9 @@ def layout_of(file: BinaryIO) -> Layout:
     delimiter = delimiter or _delimiter(sample)
     for record in records(file, encoding, delimiter, start, line):
         if record.problem:
-            raise CannotImport(f"The line of column names cannot be read. {record.problem}")
+            raise CannotImport(_("The line of column names cannot be read. %(problem)s") % {"problem": record.problem})
         return Layout(encoding, delimiter, _headers(record.cells), record.position, record.next_line)
-    raise CannotImport("The file is empty.")
+    raise CannotImport(_("The file is empty."))
 
 
 def _headers(cells: list[str]) -> tuple[str, ...]:
@@ -82,12 +90,15 @@ def _headers(cells: list[str]) -> tuple[str, ...]:
         cells = cells[:-1]
     if len(cells) > MAX_COLUMNS:
         raise CannotImport(
-            f"The file has {len(cells):,} columns; up to {MAX_COLUMNS} can be read. Is it the right file?"
+            _("The file has %(cells)s columns; up to %(most)s can be read. Is it the right file?")
+            % {"cells": f"{len(cells):,}", "most": MAX_COLUMNS}
         )
     if any(re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", cell.strip()) for cell in cells):
         raise CannotImport(
-            "The first line holds an email address, so it is a lead, not the names of the columns. Put a line of column "
-            "names on top of the file."
+            _(
+                "The first line holds an email address, so it is a lead, not the names of the columns. Put a line of column "
+                "names on top of the file."
+            )
         )
     found: list[str] = []
     taken: set[str] = set()
@@ -111,9 +122,12 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
     sample = file.read(SAMPLE)
     for start, what in _NOT_TEXT.items():
         if sample.startswith(start):
-            raise CannotImport(f"This is {what}, not a CSV file. Save it as CSV (in Excel: “CSV UTF-8”) and try again.")
+            raise CannotImport(
+                _("This is %(what)s, not a CSV file. Save it as CSV (in Excel: “CSV UTF-8”) and try again.")
+                % {"what": what}
+            )
     if sample.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        raise CannotImport("The file is in UTF-32, which nothing exports. Save it as CSV in UTF-8 and try again.")
+        raise CannotImport(_("The file is in UTF-32, which nothing exports. Save it as CSV in UTF-8 and try again."))
     if sample.startswith(codecs.BOM_UTF8):
         return "utf-8", 3
     if sample.startswith(codecs.BOM_UTF16_LE):
@@ -121,13 +135,13 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
     if sample.startswith(codecs.BOM_UTF16_BE):
         return "utf-16-be", 2
     if not sample.strip(b"\0 \t\r\n"):
-        raise CannotImport("The file is empty.")
+        raise CannotImport(_("The file is empty."))
     for encoding, odd, even in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
         if sample[odd::2].count(0) > len(sample) // 5 and sample[even::2].count(0) < len(sample) // 50:
             return encoding, 0
     controls = sum(sample.count(bytes([byte])) for byte in range(32) if byte not in (9, 10, 11, 12, 13))
     if controls > max(20, len(sample) // 50):
-        raise CannotImport("This is not a text file. Export the leads in Kartra as CSV and load that file.")
+        raise CannotImport(_("This is not a text file. Export the leads in Kartra as CSV and load that file."))
     return _eight_bit(file, sample), 0
 
 
@@ -263,7 +277,7 @@ def records(file: BinaryIO, encoding: str, delimiter: str, position: int, line: 
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, _TooLong):
-        return f"It is longer than {MAX_RECORD:,} characters."
+        return _("It is longer than %(most)s characters.") % {"most": f"{MAX_RECORD:,}"}
     if "unexpected end" in str(error):
-        return "A quotation mark is opened and never closed."
-    return "A quotation mark stands where none may be."
+        return _("A quotation mark is opened and never closed.")
+    return _("A quotation mark stands where none may be.")

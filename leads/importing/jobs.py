@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from django.db import reset_queries, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from leads import forgetting
 from leads.importing import columns, values
@@ -39,7 +40,7 @@ def match(job: Import, mapping: Mapping[str, str], *, day_first: bool | None = N
     """Say what the columns are, and remember it for the account. Raises CannotImport."""
     checked = columns.checked(job.kind, job.headers, mapping)
     if job.is_going or job.has_ended:
-        raise CannotImport("This import is already under way; start another with the same file.")
+        raise CannotImport(_("This import is already under way; start another with the same file."))
     with transaction.atomic():
         columns.remember(job.account, job.kind, job.headers, checked)
         job.mapping, job.day_first = checked, day_first
@@ -151,7 +152,9 @@ def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
         cells = {record.line: record.cells for record in batch}
         fresh, twice = _once(job, reader, good)
         bad += [(row.number, reader.twice) for row in twice]
-        written = reader.write(fresh, at=timezone.now(), dry_run=job.state == ImportState.CHECKING)
+        written = reader.write(
+            fresh, at=timezone.now(), dry_run=job.state == ImportState.CHECKING, cause=f"import {job.pk}"
+        )
         bad += written.refused
         ImportReject.objects.bulk_create(
             [

@@ -5,6 +5,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from leads.importing import values
 from leads.importing.columns import CUSTOM, label
 from leads.importing.files import Record
@@ -40,25 +43,28 @@ class LeadRows:
             for field in CustomField.objects.filter(account=account, identifier__in=wanted)
             if field.type not in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA)
         }
-        checkboxes = {f"{CUSTOM}{name}" for name, (type, _) in self.options.items() if type == CustomFieldType.CHECKBOX}
+        checkboxes = {
+            f"{CUSTOM}{name}" for name, (type, _ids) in self.options.items() if type == CustomFieldType.CHECKBOX
+        }
         self.several = checkboxes | {"tags", "lists", "left_lists"}  # cells of several names are taken apart by `names`
 
     def read(self, record: Record) -> Row:
         """What the row tells. Raises Bad."""
         cells = record.cells
         if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
-            raise Bad(f"it has {len(cells):,} cells, the header {self.width:,}")
+            raise Bad(
+                _("it has %(cells)s cells, the header %(width)s")
+                % {"cells": f"{len(cells):,}", "width": f"{self.width:,}"}
+            )
         told: dict[str, str] = {}
         for number, target in self.columns:
             if number < len(cells):
                 cell = cells[number]
                 if len(cell) > MAX_CELL or values.UNSTORABLE.search(cell):
-                    what = (
-                        "is longer than 100,000 characters"
-                        if len(cell) > MAX_CELL
-                        else "holds characters that are no text"
-                    )
-                    raise Bad(f"the cell {label(ImportKind.LEADS, target)} {what}")
+                    words = _("the cell %(name)s holds characters that are no text")
+                    if len(cell) > MAX_CELL:
+                        words = _("the cell %(name)s is longer than 100,000 characters")
+                    raise Bad(words % {"name": label(ImportKind.LEADS, target)})
                 told[target] = cell if target in self.several else unshield(cell.strip())
         id, email = self._who(told)
         fields: dict[str, Any] = {}
@@ -73,7 +79,8 @@ class LeadRows:
             elif target not in ("tags", "lists", "left_lists"):
                 if len(cell) > SHORT.get(target, MAX_CELL):
                     raise Bad(
-                        f"the {label(ImportKind.LEADS, target).lower()} is longer than {SHORT[target]} characters"
+                        _("the %(name)s is longer than %(most)s characters")
+                        % {"name": label(ImportKind.LEADS, target).lower(), "most": SHORT[target]}
                     )
                 fields[target] = "" if cell == "N/A" else cell
         return Row(
@@ -85,12 +92,12 @@ class LeadRows:
         id, email = told.pop("id", ""), told.pop("email", "")
         id, email = ("" if text.lower() in ("n/a", "null") else text for text in (id, email))
         if id and (not id.isascii() or not id.isdigit() or len(id) > 32):
-            raise Bad(f"the id “{id[:40]}” is not a number")
+            raise Bad(_("the id “%(id)s” is not a number") % {"id": id[:40]})
         if email and (len(email) > MAX_EMAIL or not re.fullmatch(r"[^@\s]+@[^@\s]+", email)):
-            raise Bad(f"“{email[:80]}” is not an email address")
+            raise Bad(_("“%(email)s” is not an email address") % {"email": email[:80]})
         id = id.lstrip("0")
         if not id and not email:
-            raise Bad("it has neither an email address nor an id")
+            raise Bad(_("it has neither an email address nor an id"))
         return id, email
 
     def _custom(self, identifier: str, cell: str) -> Any:
@@ -104,7 +111,7 @@ class LeadRows:
         """By this a second row of the same lead is known."""
         return row.kartra_id or normal_email(row.email)
 
-    twice = "the same lead stands further up in the file; the first one counts"
+    twice = gettext_lazy("the same lead stands further up in the file; the first one counts")
 
-    def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool) -> Written:
-        return write_rows(self.account, rows, at=at, dry_run=dry_run)
+    def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
+        return write_rows(self.account, rows, at=at, dry_run=dry_run, cause=cause)

@@ -4,6 +4,10 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads.importing import values
 from leads.importing.columns import label
@@ -34,29 +38,32 @@ class TransactionRows:
         """What the row tells. Raises Bad."""
         cells = record.cells
         if len(cells) > len(self.headers) and any(cell.strip() for cell in cells[len(self.headers) :]):
-            raise Bad(f"it has {len(cells):,} cells, the header {len(self.headers):,}")
+            raise Bad(
+                _("it has %(cells)s cells, the header %(headers)s")
+                % {"cells": f"{len(cells):,}", "headers": f"{len(self.headers):,}"}
+            )
         told: dict[str, str] = {}
         for number, target in self.columns:
             cell = cells[number] if number < len(cells) else ""
             if len(cell) > MAX_CELL or values.UNSTORABLE.search(cell):
-                what = (
-                    "is longer than 2,000 characters" if len(cell) > MAX_CELL else "holds characters that are no text"
-                )
-                raise Bad(f"the cell {label(ImportKind.TRANSACTIONS, target)} {what}")
+                words = _("the cell %(name)s holds characters that are no text")
+                if len(cell) > MAX_CELL:
+                    words = _("the cell %(name)s is longer than 2,000 characters")
+                raise Bad(words % {"name": label(ImportKind.TRANSACTIONS, target)})
             cell = unshield(cell.strip())
             told[target] = "" if cell.lower() in ("n/a", "null") else cell
-        id = _ident(told.get("id", ""), "transaction's id")
+        id = _ident(told.get("id", ""), _TRANSACTION)
         if not id:
-            raise Bad("it has no transaction id")
+            raise Bad(_("it has no transaction id"))
         email = told.get("lead_email", "")
         if email and (len(email) > MAX_EMAIL or not re.fullmatch(r"[^@\s]+@[^@\s]+", email)):
-            raise Bad(f"“{email[:80]}” is not an email address")
+            raise Bad(_("“%(email)s” is not an email address") % {"email": email[:80]})
         type = told.get("type", "")
         if len(type) > 32:
-            raise Bad("the type is longer than 32 characters")
+            raise Bad(_("the type is longer than 32 characters"))
         quantity = values.whole(told.get("quantity", ""))
         if quantity is not None and quantity < 0:
-            raise Bad(f"the quantity {quantity} is below nothing")
+            raise Bad(_("the quantity %(quantity)s is below nothing") % {"quantity": quantity})
         amounts: dict[str, Decimal | None] = {
             name: values.amount(told.get(name, ""))
             for name in ("full_amount", "base_amount", "discount", "shipping", "tax")
@@ -65,19 +72,19 @@ class TransactionRows:
             kartra_id=id,
             type=documented(type),
             product=told.get("product", "")[:500],
-            product_id=_ident(told.get("product_id", ""), "product's id"),
+            product_id=_ident(told.get("product_id", ""), _PRODUCT),
             price_point=told.get("price_point", "")[:32],
             quantity=quantity,
             at=values.moment(told.get("at", ""), self.zone, day_first=self.day_first),
-            parent_kartra_id=_ident(told.get("parent_kartra_id", ""), "id of the refunded sale"),
-            subscription_id=_ident(told.get("subscription_id", ""), "subscription's id"),
+            parent_kartra_id=_ident(told.get("parent_kartra_id", ""), _REFUNDED),
+            subscription_id=_ident(told.get("subscription_id", ""), _SUBSCRIPTION),
             affiliate=told.get("affiliate", "")[:200],
             authority=True,
             raw=self._raw(cells),
             **amounts,  # type: ignore[arg-type]
         )
         names = {name: told[f"lead_{name}"] for name in ("first_name", "last_name") if told.get(f"lead_{name}")}
-        return TransactionRow(record.line, fact, _ident(told.get("lead_id", ""), "lead's id"), email, names)
+        return TransactionRow(record.line, fact, _ident(told.get("lead_id", ""), _LEAD), email, names)
 
     def _raw(self, cells: Sequence[str]) -> dict[str, str]:
         """All of the row under the file's own headers, beside what came from elsewhere."""
@@ -92,10 +99,10 @@ class TransactionRows:
         """By this a second row of the same transaction is known."""
         return row.fact.kartra_id
 
-    twice = "the same transaction stands further up in the file; the first one counts"
+    twice = gettext_lazy("the same transaction stands further up in the file; the first one counts")
 
-    def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool) -> Written:
-        return write_transactions(self.account, rows, at=at, dry_run=dry_run)
+    def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
+        return write_transactions(self.account, rows, at=at, dry_run=dry_run, cause=cause)
 
 
 def documented(type: str) -> str:
@@ -104,8 +111,15 @@ def documented(type: str) -> str:
     return plain if plain in DOCUMENTED else type
 
 
-def _ident(cell: str, what: str) -> str:
+_TRANSACTION = gettext_lazy("the transaction's id “%(id)s” is none (a spreadsheet may have shortened it)")
+_PRODUCT = gettext_lazy("the product's id “%(id)s” is none (a spreadsheet may have shortened it)")
+_REFUNDED = gettext_lazy("the id of the refunded sale “%(id)s” is none (a spreadsheet may have shortened it)")
+_SUBSCRIPTION = gettext_lazy("the subscription's id “%(id)s” is none (a spreadsheet may have shortened it)")
+_LEAD = gettext_lazy("the lead's id “%(id)s” is none (a spreadsheet may have shortened it)")
+
+
+def _ident(cell: str, words: Any) -> str:
     plain = re.sub(r"\.0$", "", cell)
     if len(plain) > 32 or re.search(r"\s", plain) or re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", plain):
-        raise Bad(f"the {what} “{cell[:40]}” is none (a spreadsheet may have shortened it)")
+        raise Bad(words % {"id": cell[:40]})
     return "" if plain == "0" else plain

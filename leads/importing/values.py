@@ -5,6 +5,8 @@ import re
 import zoneinfo
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
+from django.utils.translation import gettext as _
+
 from leads.shielding import split
 
 MAX_NAME = 500
@@ -48,7 +50,7 @@ def whole(cell: str) -> int | None:
     plain = re.sub(r"(?<=\d)[, \u00a0\u202f](?=\d{3})", "", cell)
     plain = re.sub(r"\.0+$", "", plain)
     if not re.fullmatch(r"[+-]?[0-9]{1,10}", plain) or abs(int(plain)) > 2**31 - 1:
-        raise Bad(f"{_short(cell)} is no number")
+        raise Bad(_("%(cell)s is no number") % {"cell": _short(cell)})
     return int(plain)
 
 
@@ -61,7 +63,7 @@ def flag(cell: str) -> bool | None:
         return True
     if plain in ("0", "no", "false", "n"):
         return False
-    raise Bad(f"{_short(cell)} is neither yes nor no")
+    raise Bad(_("%(cell)s is neither yes nor no") % {"cell": _short(cell)})
 
 
 def amount(cell: str) -> Decimal | None:
@@ -75,10 +77,12 @@ def amount(cell: str) -> Decimal | None:
     if plain.startswith(("-", "+", "−")):
         negative, plain = negative != (plain[0] != "+"), plain[1:]
     if not re.fullmatch(r"[0-9][0-9.,']*", plain):
-        raise Bad(f"{_short(cell)} is no amount")
+        raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
     plain = plain.replace("'", "")
     if re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", plain):
-        raise Bad(f"{_short(cell)} can be read in two ways; write it with two digits after the point")
+        raise Bad(
+            _("%(cell)s can be read in two ways; write it with two digits after the point") % {"cell": _short(cell)}
+        )
     if "," in plain and "." in plain:
         thousands, point = (",", ".") if plain.rindex(".") > plain.rindex(",") else (".", ",")
         plain = plain.replace(thousands, "").replace(point, ".")
@@ -89,9 +93,9 @@ def amount(cell: str) -> Decimal | None:
     try:
         number = Decimal(plain).quantize(CENT, ROUND_HALF_UP)
     except InvalidOperation:
-        raise Bad(f"{_short(cell)} is no amount") from None
+        raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)}) from None
     if number > MOST:
-        raise Bad(f"{_short(cell)} is too large an amount")
+        raise Bad(_("%(cell)s is too large an amount") % {"cell": _short(cell)})
     return -number if negative else number
 
 
@@ -101,7 +105,7 @@ def moment(cell: str, zone: zoneinfo.ZoneInfo, *, day_first: bool = False) -> dt
         return None
     found = _iso(cell) or _in_words(cell) or _numeric(cell, day_first)
     if found is None or not 1970 <= found.year <= 2100:
-        raise Bad(f"the date {_short(cell)} cannot be read")
+        raise Bad(_("the date %(cell)s cannot be read") % {"cell": _short(cell)})
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(dt.UTC)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from leads.kinds import billing, calendars, lists, points, profile, sequences, several, tags
 from leads.kinds.base import BadParameters, Kind, Parameters, UnknownKind, warnings
 from leads.kinds.billing import refund_amounts
@@ -28,7 +30,10 @@ def get(name: str) -> Kind:
     try:
         return ALL[name]
     except KeyError:
-        raise UnknownKind(f"There is no kind of change called {name}. There are: {', '.join(ALL)}.") from None
+        raise UnknownKind(
+            _("There is no kind of change called %(name)s. There are: %(names)s.")
+            % {"name": name, "names": ", ".join(ALL)}
+        ) from None
 
 
 def permissions(kind: Kind, parameters: Parameters) -> set[str]:

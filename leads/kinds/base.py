@@ -8,12 +8,16 @@ from typing import Any
 
 from django import forms
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from leads.kinds.words import called
 from leads.models import Account, Lead, LeadChange
 
 Parameters = Mapping[str, Any]
 Step = tuple[str, dict[str, Any]]
 
+CANNOT = gettext_lazy("It cannot be done for these leads.")
 FIREWALL = "<>{}[]\\"
 """Characters that Kartra's firewall is reported to refuse, answering with a web page."""
 
@@ -49,7 +53,8 @@ class Kind:
     `fields(account)` are its parameters as form fields by name, with the account's own choices; their cleaning decides
     what is valid, and `check(account, clean)` what they may be together (ValidationError). `family(parameters)` is what
     it is about: changes of one family and lead keep their order. `sentence(parameters)` says it in words ("assign the
-    tag VIP"). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is Django's, in full.
+    tag VIP"); `done(name of the lead, parameters)` what is so once Kartra has confirmed it, to be read aloud ("Ada Lind now
+    has the tag VIP."). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is Django's, in full.
     `inverse` is the kind that takes it back, if any.
 
     `already_so(leads, parameters)` narrows a query of leads to those on which it would change nothing; None where it
@@ -65,11 +70,12 @@ class Kind:
     """
 
     name: str
-    label: str
+    label: Any  # lazy, as is what follows in words: the language is that of the page
     permission: str
     fields: Callable[[Account], dict[str, forms.Field]]
     family: Callable[[Parameters], str]
     sentence: Callable[[Parameters], str]
+    done: Callable[[str, Parameters], str]
     effect: Callable[[LeadChange, dt.datetime], None]
     already_so: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
     left: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
@@ -77,7 +83,7 @@ class Kind:
     inverse: str = ""
     check: Callable[[Account, dict[str, Any]], None] = lambda account, clean: None
     applies: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
-    applies_words: str = "It cannot be done for these leads."
+    applies_words: Any = CANNOT
     steps: Callable[[Parameters], list[Step]] | None = None
     sparse: bool = False
     most: Callable[[Parameters], int | None] = lambda parameters: None
@@ -105,7 +111,8 @@ class Kind:
         unknown = sorted(set(given) - set(fields))
         if unknown:
             raise BadParameters(
-                f"{self.label} does not take {', '.join(unknown)}. It takes: {', '.join(fields) or 'nothing'}."
+                _("%(kind)s does not take %(names)s. It takes: %(known)s.")
+                % {"kind": self.label, "names": ", ".join(unknown), "known": ", ".join(fields) or _("nothing")}
             )
         clean: dict[str, Any] = {}
         complaints: list[str] = []
@@ -152,7 +159,10 @@ def warnings(parameters: Parameters) -> list[str]:
         odd = [character for character in FIREWALL if any(character in str(text) for text in texts)]
         if odd:
             found.append(
-                f"{name.replace('_', ' ')} holds {' '.join(odd)}: Kartra's firewall is reported to refuse such texts. "
-                "It may come to nothing; then it is left to you to decide."
+                _(
+                    "%(name)s holds %(odd)s: Kartra's firewall is reported to refuse such texts. It may come to nothing; "
+                    "then it is left to you to decide."
+                )
+                % {"name": called(name), "odd": " ".join(odd)}
             )
     return found

@@ -7,14 +7,21 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
 from leads.kinds.fields import PlainText, zone_words
+from leads.kinds.words import called
 from leads.models import Account, ChangeStatus, Lead, LeadChange, RecurringSubscription, Transaction
 
 WHOLE = "whole"
-PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months", "quarterly", "yearly", "every 2 years")
+PERIODS: dict[str, Any] = {
+    "weekly": gettext_lazy("weekly"), "every 2 weeks": gettext_lazy("every 2 weeks"), "monthly": gettext_lazy("monthly"),
+    "every 2 months": gettext_lazy("every 2 months"), "quarterly": gettext_lazy("quarterly"),
+    "yearly": gettext_lazy("yearly"), "every 2 years": gettext_lazy("every 2 years"),
+}  # fmt: skip
 SHORT_PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months")
 LONG_PERIODS = ("yearly", "every 2 years")
 MOST_AT_ONCE = 50
@@ -25,8 +32,8 @@ class Amount(forms.Field):
     """An amount of money, or the word "whole". Never empty: an amount that got lost must not refund everything."""
 
     default_error_messages = {
-        "required": "Say how much is to be given back, or “whole”.",
-        "invalid": "Give an amount such as 20.00, or “whole”.",
+        "required": gettext_lazy("Say how much is to be given back, or “whole”."),
+        "invalid": gettext_lazy("Give an amount such as 20.00, or “whole”."),
     }
 
     def to_python(self, value: Any) -> str:
@@ -42,28 +49,35 @@ class Amount(forms.Field):
 
 def _id_field(label: str) -> forms.Field:
     return forms.RegexField(
-        r"^\d{1,18}$", label=label, strip=True, error_messages={"invalid": "Give its number in Kartra."}
+        r"^\d{1,18}$", label=label, strip=True, error_messages={"invalid": _("Give its number in Kartra.")}
     )
 
 
 def _refunding(account: Account) -> dict[str, forms.Field]:
-    return {"transaction": _id_field("Transaction"), "amount": Amount(label="Amount")}
+    return {"transaction": _id_field(_("Transaction")), "amount": Amount(label=_("Amount"))}
 
 
 def _check_refund(account: Account, clean: dict[str, Any]) -> None:
     sale = Transaction.objects.filter(account=account, kartra_id=clean["transaction"]).first()
     if sale is None:
         raise ValidationError(
-            f"Our copy has no transaction {clean['transaction']}. Read it from Kartra first (Transactions, Find in Kartra)."
+            _("Our copy has no transaction %(transaction)s. Read it from Kartra first (Transactions, Find in Kartra).")
+            % {"transaction": clean["transaction"]}
         )
     if sale.type and sale.type.lower() not in REFUNDABLE:
-        raise ValidationError(f"Transaction {sale.kartra_id} is a {sale.type}; only a sale or rebill can be refunded.")
+        raise ValidationError(
+            _("Transaction %(kartra_id)s is a %(type)s; only a sale or rebill can be refunded.")
+            % {"kartra_id": sale.kartra_id, "type": sale.type}
+        )
     if clean["amount"] == WHOLE or sale.full_amount is None:
         return
     before = given_back(sale)
     if Decimal(clean["amount"]) > sale.full_amount - before:
-        less = f" less the {before:.2f} given back already" if before else ""
-        raise ValidationError(f"{clean['amount']} is more than the {sale.full_amount:.2f} that was paid{less}.")
+        words = _("%(amount)s is more than the %(paid)s that was paid.")
+        if before:
+            words = _("%(amount)s is more than the %(paid)s that was paid less the %(before)s given back already.")
+        told = {"amount": clean["amount"], "paid": f"{sale.full_amount:.2f}", "before": f"{before:.2f}"}
+        raise ValidationError(words % told)
 
 
 def given_back(sale: Transaction) -> Decimal:
@@ -86,14 +100,15 @@ def refund_amounts(account: Account, clean: Parameters) -> tuple[Decimal | None,
 
 
 def _subscription(account: Account) -> dict[str, forms.Field]:
-    return {"subscription": _id_field("Subscription")}
+    return {"subscription": _id_field(_("Subscription"))}
 
 
 def _plan(account: Account, clean: dict[str, Any]) -> RecurringSubscription:
     plan = RecurringSubscription.objects.filter(account=account, kartra_id=clean["subscription"]).first()
     if plan is None:
         raise ValidationError(
-            f"Our copy has no subscription {clean['subscription']}. Read the lead's transactions from Kartra first."
+            _("Our copy has no subscription %(subscription)s. Read the lead's transactions from Kartra first.")
+            % {"subscription": clean["subscription"]}
         )
     return plan
 
@@ -124,46 +139,50 @@ def _editing(account: Account) -> dict[str, forms.Field]:
     return {
         **_subscription(account),
         "amount": forms.DecimalField(
-            label="Amount", min_value=Decimal("1.00"), max_value=Decimal("9999.99"), decimal_places=2, required=False
+            label=_("Amount"), min_value=Decimal("1.00"), max_value=Decimal("9999.99"), decimal_places=2, required=False
         ),
-        "quantity": number("Quantity", 1, 9999),
+        "quantity": number(_("Quantity"), 1, 9999),
         "next_payment": forms.DateTimeField(
-            label="Next payment", required=False, input_formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
-            help_text=f"In {zone_words(account)}, as 2027-01-31 15:00.",
+            label=_("Next payment"), required=False, input_formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
+            help_text=_("In %(zone)s, as 2027-01-31 15:00.") % {"zone": zone_words(account)},
         ),
         "period": forms.ChoiceField(
-            label="Every", required=False, choices=[("", "—"), *((name, name) for name in PERIODS)]
+            label=_("Every"), required=False, choices=[("", "—"), *PERIODS.items()]
         ),
         "later_period": forms.ChoiceField(
-            label="Later every", required=False, choices=[("", "—"), *((name, name) for name in LONG_PERIODS)],
-            help_text="Recurring installments only; then “every” can be weekly to every 2 months.",
+            label=_("Later every"), required=False, choices=[("", "—"), *((name, PERIODS[name]) for name in LONG_PERIODS)],
+            help_text=_("Recurring installments only; then “every” can be weekly to every 2 months."),
         ),
         "installments_left": PlainText(
-            label="Installments left", help_text="A number, or “until cancelled”.", max_length=20
+            label=_("Installments left"), help_text=_("A number, or “until cancelled”."), max_length=20
         ),
         "tax_percent": forms.DecimalField(
-            label="Tax in percent", min_value=0, max_value=100, decimal_places=4, required=False
+            label=_("Tax in percent"), min_value=0, max_value=100, decimal_places=4, required=False
         ),
-        "product_id": number("Product id", 1, 10**15, "Together with the price point."),
-        "price_point": number("Price point", 1, 10**6),
+        "product_id": number(_("Product id"), 1, 10**15, _("Together with the price point.")),
+        "price_point": number(_("Price point"), 1, 10**6),
     }  # fmt: skip
 
 
 def _check_edit(account: Account, clean: dict[str, Any]) -> None:
     _plan(account, clean)
     if len([value for name, value in clean.items() if name != "subscription" and value != ""]) == 0:
-        raise ValidationError("Say what is to change.")
+        raise ValidationError(_("Say what is to change."))
     if bool(clean.get("product_id")) != bool(clean.get("price_point")):
-        raise ValidationError("Give the product id and the price point, or neither of them.")
+        raise ValidationError(_("Give the product id and the price point, or neither of them."))
     if clean.get("later_period") and clean.get("period") not in SHORT_PERIODS:
-        raise ValidationError(f"With a later period, “every” is one of: {', '.join(SHORT_PERIODS)}.")
+        names = ", ".join(str(PERIODS[name]) for name in SHORT_PERIODS)
+        raise ValidationError(_("With a later period, “every” is one of: %(names)s.") % {"names": names})
     left = clean.get("installments_left", "").strip().lower()
     if left and left != "until cancelled" and not (left.isdecimal() and int(left) > 0):
-        raise ValidationError("Installments left is a number, or “until cancelled”.")
+        raise ValidationError(_("Installments left is a number, or “until cancelled”."))
     if clean.get("next_payment"):
         naive = dt.datetime.fromisoformat(clean["next_payment"])
         if naive.replace(tzinfo=account.zone) <= dt.datetime.now(dt.UTC):
-            raise ValidationError(f"{clean['next_payment']} is in the past in {zone_words(account)}.")
+            raise ValidationError(
+                _("%(next_payment)s is in the past in %(zone)s.")
+                % {"next_payment": clean["next_payment"], "zone": zone_words(account)}
+            )
 
 
 def _buyer(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
@@ -196,23 +215,41 @@ def _in_status(status: str) -> Any:
 
 def _refund_words(parameters: Parameters) -> str:
     amount = parameters.get("amount", "")
-    what = "the whole of" if amount == WHOLE else f"{amount} of"
-    return f"refund {what} transaction {parameters.get('transaction', '')}"
+    words = _("refund %(amount)s of transaction %(transaction)s")
+    if amount == WHOLE:
+        words = _("refund the whole of transaction %(transaction)s")
+    return words % {"amount": amount, "transaction": parameters.get("transaction", "")}
+
+
+def _refunded_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "amount": parameters.get("amount", ""), "sale": parameters.get("transaction", "")}
+    if told["amount"] == WHOLE:
+        return _("The whole of transaction %(sale)s was given back to %(lead)s.") % told
+    return _("%(amount)s of transaction %(sale)s were given back to %(lead)s.") % told
+
+
+def _edited_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "id": parameters.get("subscription", ""), "what": _edited(parameters)}
+    return _("Subscription %(id)s of %(lead)s is changed: %(what)s.") % told
 
 
 def _edit_words(parameters: Parameters) -> str:
-    told = [f"{n.replace('_', ' ')} {v}" for n, v in parameters.items() if n != "subscription" and v != ""]
-    return f"change subscription {parameters.get('subscription', '')}: {', '.join(told)}"
+    words = _("change subscription %(subscription)s: %(what)s")
+    return words % {"subscription": parameters.get("subscription", ""), "what": _edited(parameters)}
+
+
+def _edited(parameters: Parameters) -> str:
+    return ", ".join(f"{called(n)} {v}" for n, v in parameters.items() if n != "subscription" and v != "")
 
 
 _OF_BUYER: dict[str, Any] = {
     "applies": _buyer,
-    "applies_words": "This transaction is of another lead.",
+    "applies_words": gettext_lazy("This transaction is of another lead."),
     "family": lambda parameters: f"sale:{parameters['transaction']}",
 }
 _OF_SUBSCRIBER: dict[str, Any] = {
     "applies": _subscriber,
-    "applies_words": "This subscription is of another lead.",
+    "applies_words": gettext_lazy("This subscription is of another lead."),
     "family": lambda parameters: f"subscription:{parameters['subscription']}",
 }
 _MONEY: dict[str, Any] = {
@@ -224,22 +261,28 @@ _MONEY: dict[str, Any] = {
 
 REFUND = Kind(
     name="refund_transaction",
-    label="Refund a sale",
+    label=gettext_lazy("Refund a sale"),
     permission="leads.refund_transaction",
     fields=_refunding,
     check=_check_refund,
     sentence=_refund_words,
+    done=_refunded_words,
     effect=_refunded,
     **_OF_BUYER,
     **_MONEY,
 )
 CANCEL = Kind(
     name="cancel_subscription",
-    label="Cancel a subscription",
+    label=gettext_lazy("Cancel a subscription"),
     permission="leads.cancel_subscription",
     fields=_cancelling,
     check=_check_cancel,
-    sentence=lambda parameters: f"cancel subscription {parameters.get('subscription', '')}",
+    sentence=lambda parameters: (
+        _("cancel subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
+    ),
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is cancelled.") % {"lead": name, "id": p.get("subscription", "")}
+    ),
     already_so=_in_status("Cancelled"),
     effect=_status("Cancelled"),
     **_OF_SUBSCRIBER,
@@ -247,11 +290,16 @@ CANCEL = Kind(
 )
 PAUSE = Kind(
     name="pause_subscription",
-    label="Pause a subscription",
+    label=gettext_lazy("Pause a subscription"),
     permission="leads.pause_subscription",
     fields=_subscription,
     check=_check_plan,
-    sentence=lambda parameters: f"pause subscription {parameters.get('subscription', '')}",
+    sentence=lambda parameters: (
+        _("pause subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
+    ),
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is paused.") % {"lead": name, "id": p.get("subscription", "")}
+    ),
     already_so=_in_status("Paused"),
     effect=_status("Paused"),
     inverse="unpause_subscription",
@@ -260,11 +308,16 @@ PAUSE = Kind(
 )
 UNPAUSE = Kind(
     name="unpause_subscription",
-    label="Unpause a subscription",
+    label=gettext_lazy("Unpause a subscription"),
     permission="leads.unpause_subscription",
     fields=_subscription,
     check=_check_plan,
-    sentence=lambda parameters: f"unpause subscription {parameters.get('subscription', '')}",
+    sentence=lambda parameters: (
+        _("unpause subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
+    ),
+    done=lambda name, p: (
+        _("Subscription %(id)s of %(lead)s is active again.") % {"lead": name, "id": p.get("subscription", "")}
+    ),
     already_so=_in_status("Active"),
     effect=_status("Active"),
     inverse="pause_subscription",
@@ -273,11 +326,12 @@ UNPAUSE = Kind(
 )
 EDIT = Kind(
     name="edit_subscription",
-    label="Change a subscription",
+    label=gettext_lazy("Change a subscription"),
     permission="leads.edit_subscription",
     fields=_editing,
     check=_check_edit,
     sentence=_edit_words,
+    done=_edited_words,
     effect=lambda change, at: mirror.note_plan_edit(change.lead, change.parameters, at=at, change=change),
     sparse=True,
     **_OF_SUBSCRIBER,

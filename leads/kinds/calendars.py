@@ -7,6 +7,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
@@ -22,15 +24,15 @@ def calendar_fields(account: Account, *, required: bool = True, prefix: str = ""
     names = list(Calendar.objects.filter(account=account).values_list("name", flat=True)[:500])
     classes = CalendarClass.objects.filter(calendar__account=account).order_by("name")
     offered = list(classes.values_list("name", flat=True).distinct()[:500])
-    before = "Leave: " if prefix else ""
     return {
         f"{prefix}calendar": PlainText(
-            label=f"{before}Kartra calendar", required=required, max_length=500, widget=Suggested(names),
-            help_text="Its name, letter for letter. Kartra has no list of calendars; its webinars cannot be reached from outside.",
+            label=_("Leave: Kartra calendar") if prefix else _("Kartra calendar"), required=required, max_length=500,
+            widget=Suggested(names),
+            help_text=_("Its name, letter for letter. Kartra has no list of calendars; its webinars cannot be reached from outside."),
         ),
         f"{prefix}class": PlainText(
-            label=f"{before}Class", required=required, max_length=500, widget=Suggested(offered),
-            help_text="The class of that calendar, letter for letter.",
+            label=_("Leave: Class") if prefix else _("Class"), required=required, max_length=500, widget=Suggested(offered),
+            help_text=_("The class of that calendar, letter for letter."),
         ),
     }  # fmt: skip
 
@@ -39,12 +41,12 @@ def time_fields(account: Account) -> dict[str, forms.Field]:
     zone = zone_words(account)
     return {
         "date": forms.DateField(
-            label="Date", required=False, input_formats=DATE_FORMS, widget=forms.DateInput(attrs={"type": "date"}),
-            help_text=f"In {zone}.",
+            label=_("Date"), required=False, input_formats=DATE_FORMS, widget=forms.DateInput(attrs={"type": "date"}),
+            help_text=_("In %(zone)s.") % {"zone": zone},
         ),
         "hour": forms.TimeField(
-            label="Hour", required=False, input_formats=HOUR_FORMS, widget=forms.TimeInput(attrs={"type": "time"}),
-            help_text=f"In {zone}.",
+            label=_("Hour"), required=False, input_formats=HOUR_FORMS, widget=forms.TimeInput(attrs={"type": "time"}),
+            help_text=_("In %(zone)s.") % {"zone": zone},
         ),
     }  # fmt: skip
 
@@ -60,22 +62,32 @@ def starts_at(account: Account, parameters: Parameters) -> dt.datetime | None:
 def check_time(account: Account, clean: dict[str, Any]) -> None:
     """Date and hour together or not at all, and still to come (Kartra answers 260 and 261 otherwise)."""
     if bool(clean.get("date")) != bool(clean.get("hour")):
-        raise ValidationError("Give the date and the hour, or neither of them.")
+        raise ValidationError(_("Give the date and the hour, or neither of them."))
     when = starts_at(account, clean)
     if when is not None and when <= timezone.now():
-        raise ValidationError(f"{clean['date']} {clean['hour']} is in the past in {zone_words(account)}.")
+        raise ValidationError(
+            _("%(date)s %(hour)s is in the past in %(zone)s.")
+            % {"date": clean["date"], "hour": clean["hour"], "zone": zone_words(account)}
+        )
 
 
 def _booking(account: Account) -> dict[str, forms.Field]:
     return {**calendar_fields(account), **time_fields(account)}
 
 
-def when_words(parameters: Parameters) -> str:
-    return f" on {parameters['date']} at {parameters['hour']}" if parameters.get("date") else ""
+def _booking_words(parameters: Parameters) -> str:
+    words = _("book %(class)s of the calendar %(calendar)s")
+    if parameters.get("date"):
+        words = _("book %(class)s of the calendar %(calendar)s on %(date)s at %(hour)s")
+    return words % _told(parameters)
 
 
-def _class_words(parameters: Parameters) -> str:
-    return f"{parameters.get('class', '')} of the calendar {parameters.get('calendar', '')}"
+def _cancelling_words(parameters: Parameters) -> str:
+    return _("cancel the booking of %(class)s of the calendar %(calendar)s") % _told(parameters)
+
+
+def _told(parameters: Parameters) -> dict[str, Any]:
+    return {name: parameters.get(name, "") for name in ("class", "calendar", "date", "hour")}
 
 
 def _booked(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
@@ -116,14 +128,27 @@ def _cancelled(change: LeadChange, at: dt.datetime) -> None:
     mirror.end_booking(change.lead, change.parameters["calendar"], change.parameters["class"], at=at, change=change)
 
 
+def _booked_words(name: str, parameters: Parameters) -> str:
+    told = {**_told(parameters), "lead": name}
+    if told["date"]:
+        return _("%(lead)s is booked for %(class)s of the calendar %(calendar)s on %(date)s at %(hour)s.") % told
+    return _("%(lead)s is booked for %(class)s of the calendar %(calendar)s.") % told
+
+
+def _cancelled_words(name: str, parameters: Parameters) -> str:
+    words = _("The booking of %(lead)s for %(class)s of the calendar %(calendar)s is cancelled.")
+    return words % {**_told(parameters), "lead": name}
+
+
 SUBSCRIBE_CALENDAR = Kind(
     name="subscribe_calendar",
-    label="Add to a calendar",
+    label=gettext_lazy("Add to a calendar"),
     permission="leads.subscribe_calendar",
     fields=_booking,
     check=check_time,
     family=lambda parameters: "calendar",
-    sentence=lambda parameters: f"book {_class_words(parameters)}{when_words(parameters)}",
+    sentence=_booking_words,
+    done=_booked_words,
     already_so=_booked,
     effect=_confirmed,
     repeatable=False,
@@ -132,11 +157,12 @@ SUBSCRIBE_CALENDAR = Kind(
 )
 CANCEL_CALENDAR = Kind(
     name="cancel_calendar",
-    label="Remove from a calendar",
+    label=gettext_lazy("Remove from a calendar"),
     permission="leads.cancel_calendar",
     fields=calendar_fields,
     family=lambda parameters: "calendar",
-    sentence=lambda parameters: f"cancel the booking of {_class_words(parameters)}",
+    sentence=_cancelling_words,
+    done=_cancelled_words,
     effect=_cancelled,
 )
 KINDS = (SUBSCRIBE_CALENDAR, CANCEL_CALENDAR)

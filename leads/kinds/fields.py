@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads.models import Account
 
@@ -14,7 +16,7 @@ def sendable(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValidationError("It holds characters that are no text.") from None
+        raise ValidationError(_("It holds characters that are no text.")) from None
 
 
 class PlainText(forms.CharField):
@@ -29,7 +31,7 @@ def _present(things: QuerySet[Any]) -> list[str]:
     return list(things.filter(missing_since=None).order_by("name").values_list("name", flat=True))
 
 
-NOT_KNOWN = (
+NOT_KNOWN = gettext_lazy(
     "“%(value)s” is not in our copy of this account. If it is new in Kartra, update the catalogue from Kartra first."
 )
 
@@ -37,10 +39,10 @@ NOT_KNOWN = (
 class CatalogueChoice(forms.ChoiceField):
     """A name out of the account's catalogue, as it stands there byte for byte. Names no longer in Kartra are refused."""
 
-    default_error_messages = {"required": "Please choose one.", "invalid_choice": NOT_KNOWN}
+    default_error_messages = {"required": gettext_lazy("Please choose one."), "invalid_choice": NOT_KNOWN}
 
-    def __init__(self, things: QuerySet[Any], *, label: str, required: bool = True, help_text: str = "") -> None:
-        choices = [("", "Choose…"), *((name, name) for name in _present(things))]
+    def __init__(self, things: QuerySet[Any], *, label: Any, required: bool = True, help_text: str = "") -> None:
+        choices = [("", _("Choose…")), *((name, name) for name in _present(things))]
         super().__init__(label=label, choices=choices, required=required, help_text=help_text)
 
     def to_python(self, value: Any) -> str:
@@ -66,7 +68,7 @@ class CatalogueChoices(Several):
 
     default_error_messages = {"invalid_choice": NOT_KNOWN}
 
-    def __init__(self, things: QuerySet[Any], *, label: str, help_text: str = "") -> None:
+    def __init__(self, things: QuerySet[Any], *, label: Any, help_text: str = "") -> None:
         super().__init__([(name, name) for name in _present(things)], label=label, help_text=help_text)
 
 
@@ -89,4 +91,4 @@ class Suggested(forms.TextInput):
 
 def zone_words(account: Account) -> str:
     """How the zone of Kartra's dates is named beside a field."""
-    return f"Kartra's time ({account.time_zone})"
+    return _("Kartra's time (%(time_zone)s)") % {"time_zone": account.time_zone}

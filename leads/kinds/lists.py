@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
@@ -13,7 +15,7 @@ from leads.models import Account, Lead, LeadChange, ListSubscription, MailingLis
 
 
 def _fields(account: Account) -> dict[str, forms.Field]:
-    return {"list": CatalogueChoice(MailingList.objects.filter(account=account), label="List")}
+    return {"list": CatalogueChoice(MailingList.objects.filter(account=account), label=_("List"))}
 
 
 def _family(parameters: Parameters) -> str:
@@ -56,11 +58,12 @@ def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
 
 SUBSCRIBE_LIST = Kind(
     name="subscribe_list",
-    label="Add to a list",
+    label=gettext_lazy("Add to a list"),
     fields=_fields,
     permission="leads.subscribe_list",
     family=_family,
-    sentence=lambda parameters: f"add to the list {parameters.get('list', '')}",
+    sentence=lambda parameters: _("add to the list %(list)s") % {"list": parameters.get("list", "")},
+    done=lambda name, p: _("%(lead)s is now on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
     already_so=_on_list,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unsubscribe_list",
@@ -69,11 +72,12 @@ SUBSCRIBE_LIST = Kind(
 )
 UNSUBSCRIBE_LIST = Kind(
     name="unsubscribe_list",
-    label="Remove from a list",
+    label=gettext_lazy("Remove from a list"),
     fields=_fields,
     permission="leads.unsubscribe_list",
     family=_family,
-    sentence=lambda parameters: f"remove from the list {parameters.get('list', '')}",
+    sentence=lambda parameters: _("remove from the list %(list)s") % {"list": parameters.get("list", "")},
+    done=lambda name, p: _("%(lead)s is no longer on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
     already_so=_off_list,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="subscribe_list",

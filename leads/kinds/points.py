@@ -5,6 +5,8 @@ import datetime as dt
 from django import forms
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
@@ -15,14 +17,14 @@ LONGEST_DAYS = 36_500
 
 
 def points_field(*, required: bool = True) -> forms.IntegerField:
-    return forms.IntegerField(label="Points", min_value=1, max_value=MOST_POINTS, required=required)
+    return forms.IntegerField(label=_("Points"), min_value=1, max_value=MOST_POINTS, required=required)
 
 
 def expiry_field() -> forms.IntegerField:
     """Days after which exactly these points are taken off again; 0 is never."""
     return forms.IntegerField(
-        label="Expire after days", min_value=0, max_value=LONGEST_DAYS, required=False, initial=0,
-        help_text="After so many days exactly these points are taken off again; 0 means never.",
+        label=_("Expire after days"), min_value=0, max_value=LONGEST_DAYS, required=False, initial=0,
+        help_text=_("After so many days exactly these points are taken off again; 0 means never."),
     )  # fmt: skip
 
 
@@ -36,8 +38,31 @@ def _removing(account: Account) -> dict[str, forms.Field]:
 
 def _sentence(parameters: Parameters) -> str:
     days = parameters.get("expires_in_days")
-    ends = f", which expire after {days} days" if days else ""
-    return f"give {parameters.get('points', '')} points{ends}"
+    told = {"points": parameters.get("points", ""), "days": days}
+    if not days:
+        return _("give %(points)s points") % told
+    words = ngettext(
+        "give %(points)s points, which expire after %(days)s day",
+        "give %(points)s points, which expire after %(days)s days",
+        int(days),
+    )
+    return words % told
+
+
+def _given_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "points": parameters.get("points", ""), "days": parameters.get("expires_in_days")}
+    if told["days"]:
+        words = ngettext(
+            "%(lead)s was given %(points)s points, which expire after %(days)s day.",
+            "%(lead)s was given %(points)s points, which expire after %(days)s days.",
+            int(told["days"]),
+        )
+        return words % told
+    return _("%(lead)s was given %(points)s points.") % told
+
+
+def _taken_words(name: str, parameters: Parameters) -> str:
+    return _("%(points)s points were taken from %(lead)s.") % {"lead": name, "points": parameters.get("points", "")}
 
 
 def _not_expired(parameters: Parameters) -> Q:
@@ -51,11 +76,12 @@ def _confirmed(change: LeadChange, at: dt.datetime, sign: int) -> None:
 
 GIVE_POINTS = Kind(
     name="give_points",
-    label="Give points",
+    label=gettext_lazy("Give points"),
     permission="leads.give_points",
     fields=_giving,
     family=lambda parameters: "points",
     sentence=_sentence,
+    done=_given_words,
     effect=lambda change, at: _confirmed(change, at, 1),
     repeatable=False,
     inverse="remove_points",
@@ -63,11 +89,12 @@ GIVE_POINTS = Kind(
 )
 REMOVE_POINTS = Kind(
     name="remove_points",
-    label="Remove points",
+    label=gettext_lazy("Remove points"),
     permission="leads.remove_points",
     fields=_removing,
     family=lambda parameters: "points",
-    sentence=lambda parameters: f"remove {parameters.get('points', '')} points",
+    sentence=lambda parameters: _("remove %(points)s points") % {"points": parameters.get("points", "")},
+    done=_taken_words,
     effect=lambda change, at: _confirmed(change, at, -1),
     repeatable=False,
     inverse="give_points",

@@ -13,6 +13,9 @@ from django.core.validators import RegexValidator
 from django.db.models import Q, QuerySet, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, Step
@@ -20,6 +23,7 @@ from leads.kinds.calendars import calendar_fields, check_time, time_fields
 from leads.kinds.fields import CatalogueChoices, PlainText, Several
 from leads.kinds.points import expiry_field, points_field
 from leads.kinds.sequences import sequence_field, step_field
+from leads.kinds.words import called
 from leads.models import Account, CustomField, CustomFieldType, Lead, LeadChange, MailingList, Tag, normal_email
 
 WRITABLE = (
@@ -33,35 +37,34 @@ CUSTOM = "custom."
 """Custom fields are parameters of this prefix and their identifier."""
 
 HELP = {
-    "country": "As Kartra shows it: a name, such as Canada.",
-    "lead_picture": "Address of a small picture.",
-    "lead_preferred_time_zone": "Exactly as Kartra's own list has it; other names may be ignored or refused.",
-    "business_type": "A number; which one means what stands in Kartra.",
-    "google_plus": "Kartra's older fields only.",
+    "country": gettext_lazy("As Kartra shows it: a name, such as Canada."),
+    "lead_picture": gettext_lazy("Address of a small picture."),
+    "lead_preferred_time_zone": gettext_lazy(
+        "Exactly as Kartra's own list has it; other names may be ignored or refused."
+    ),
+    "business_type": gettext_lazy("A number; which one means what stands in Kartra."),
+    "google_plus": gettext_lazy("Kartra's older fields only."),
 }
 CHOICES = {CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON}
 
 
-LABELS = {"ip": "IP address", "linkedin": "LinkedIn", "google_plus": "Google Plus"}
-
-
-def _label(name: str) -> str:
+def _label(name: str) -> Any:
     field: Any = Lead._meta.get_field(name)
-    return LABELS.get(name) or str(field.verbose_name).capitalize()
+    return capfirst(str(field.verbose_name))
 
 
 def _text_field(name: str) -> forms.Field:
     more: dict[str, Any] = {"max_length": 100} if name == "country" else {}
     field = PlainText(label=_label(name), help_text=HELP.get(name, ""), **more)
     if name == "business_type":
-        field.validators.append(RegexValidator(r"^\d{1,9}$", "Give a number."))
+        field.validators.append(RegexValidator(r"^\d{1,9}$", _("Give a number.")))
     return field
 
 
 class _OneOption(forms.ChoiceField):
     """One option of a custom field: its id, or its text where only one option has it. Stored as Kartra's option id."""
 
-    default_error_messages = {"invalid_choice": "“%(value)s” is not one of its options in our copy."}
+    default_error_messages = {"invalid_choice": gettext_lazy("“%(value)s” is not one of its options in our copy.")}
 
     def __init__(self, field: CustomField) -> None:
         options = [(str(number), str(words)) for number, words in field.options]
@@ -74,7 +77,7 @@ class _OneOption(forms.ChoiceField):
 class _SomeOptions(Several):
     """Any options of a custom field, stored as a list of Kartra's option ids."""
 
-    default_error_messages = {"invalid_choice": "“%(value)s” is not one of its options in our copy."}
+    default_error_messages = {"invalid_choice": gettext_lazy("“%(value)s” is not one of its options in our copy.")}
 
     def __init__(self, field: CustomField) -> None:
         options = [(str(number), str(words)) for number, words in field.options]
@@ -85,7 +88,7 @@ class _SomeOptions(Several):
 
 
 def _option_id(text: str, choices: Any) -> str:
-    if any(text == number for number, _ in choices):
+    if any(text == number for number, _words in choices):
         return text
     same = [number for number, words in choices if number and words == text]
     return str(same[0]) if len(same) == 1 else text
@@ -112,11 +115,11 @@ def profile_fields(account: Account) -> dict[str, forms.Field]:
 def _besides(account: Account) -> dict[str, forms.Field]:
     """What can be wanted for a lead in the same breath."""
     return {
-        "tag": CatalogueChoices(Tag.objects.filter(account=account), label="Assign tags"),
+        "tag": CatalogueChoices(Tag.objects.filter(account=account), label=_("Assign tags")),
         "points": points_field(required=False),
         "expires_in_days": expiry_field(),
-        "list": CatalogueChoices(MailingList.objects.filter(account=account), label="Add to lists"),
-        "sequence": sequence_field(account, required=False, label="Add to the sequence"),
+        "list": CatalogueChoices(MailingList.objects.filter(account=account), label=_("Add to lists")),
+        "sequence": sequence_field(account, required=False, label=_("Add to the sequence")),
         "step": step_field(required=False),
         **calendar_fields(account, required=False),
         **time_fields(account),
@@ -125,29 +128,29 @@ def _besides(account: Account) -> dict[str, forms.Field]:
 
 def _leaving(account: Account) -> dict[str, forms.Field]:
     return {
-        "remove_tag": CatalogueChoices(Tag.objects.filter(account=account), label="Remove tags"),
-        "leave_list": CatalogueChoices(MailingList.objects.filter(account=account), label="Remove from lists"),
-        "leave_sequence": sequence_field(account, required=False, label="Remove from the sequence"),
+        "remove_tag": CatalogueChoices(Tag.objects.filter(account=account), label=_("Remove tags")),
+        "leave_list": CatalogueChoices(MailingList.objects.filter(account=account), label=_("Remove from lists")),
+        "leave_sequence": sequence_field(account, required=False, label=_("Remove from the sequence")),
         **calendar_fields(account, required=False, prefix="leave_"),
     }
 
 
 def _creating(account: Account) -> dict[str, forms.Field]:
     email = forms.EmailField(
-        label="Email", max_length=320, error_messages={"required": "A lead needs an email address."}
+        label=_("Email"), max_length=320, error_messages={"required": _("A lead needs an email address.")}
     )
     return {"email": email, **profile_fields(account), **_besides(account)}
 
 
 def _updating(account: Account) -> dict[str, forms.Field]:
     email = forms.EmailField(
-        label="New email", max_length=320, required=False, help_text="Changes the address of this lead."
+        label=_("New email"), max_length=320, required=False, help_text=_("Changes the address of this lead.")
     )
     writable = profile_fields(account)
     names = [(name, str(field.label or name)) for name, field in writable.items()]
     clear = Several(
-        names, label="Empty these fields",
-        help_text="Fields left empty above stay as they are; choose here those that are to become empty.",
+        names, label=_("Empty these fields"),
+        help_text=_("Fields left empty above stay as they are; choose here those that are to become empty."),
     )  # fmt: skip
     return {"email": email, **writable, "clear": clear, **_besides(account), **_leaving(account)}
 
@@ -155,10 +158,12 @@ def _updating(account: Account) -> dict[str, forms.Field]:
 def _check(account: Account, clean: dict[str, Any]) -> None:
     for one, other in (("sequence", "step"), ("calendar", "class"), ("leave_calendar", "leave_class")):
         if bool(clean.get(one)) != bool(clean.get(other)):
-            raise ValidationError(f"Give both: {one.replace('_', ' ')} and {other.replace('_', ' ')}.")
+            raise ValidationError(_("Give both: %(one)s and %(other)s.") % {"one": called(one), "other": called(other)})
     for needed, by in (("points", "expires_in_days"), ("calendar", "date")):
         if clean.get(by) and not clean.get(needed):
-            raise ValidationError(f"{by.replace('_', ' ')} belongs to {needed}; give {needed} too.")
+            raise ValidationError(
+                _("%(by)s belongs to %(needed)s; give %(needed)s too.") % {"by": called(by), "needed": called(needed)}
+            )
     check_time(account, clean)
     for name in clean.pop("clear", None) or []:
         clean.setdefault(name, [] if _is_several(account, name) else "")
@@ -171,10 +176,10 @@ def _is_several(account: Account, name: str) -> bool:
 
 def _check_update(account: Account, clean: dict[str, Any]) -> None:
     if clean.get("email") == "":
-        raise ValidationError("An email address can be changed, but not emptied.")
+        raise ValidationError(_("An email address can be changed, but not emptied."))
     _check(account, clean)
     if not _steps("update_lead", clean):
-        raise ValidationError("Say what is to change.")
+        raise ValidationError(_("Say what is to change."))
 
 
 def of_profile(parameters: Parameters) -> dict[str, Any]:
@@ -244,15 +249,21 @@ def _confirmed(change: LeadChange, at: dt.datetime) -> None:
 
 def _words(parameters: Parameters) -> str:
     profile = of_profile(parameters)
-    told = [
-        f"{name.removeprefix(CUSTOM).replace('_', ' ')} {'to ' + _shown(value) if value not in ('', []) else 'to nothing'}"
-        for name, value in profile.items()
-    ]
-    return f"set {', '.join(told)}" if told else ""
+    told = [_told(called(name), value) for name, value in profile.items()]
+    return _("set %(what)s") % {"what": ", ".join(told)} if told else ""
+
+
+def _told(field: str, value: Any) -> str:
+    words = _("%(field)s to nothing") if value in ("", []) else _("%(field)s to %(value)s")
+    return words % {"field": field, "value": _shown(value)}
 
 
 def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _created(parameters: Parameters) -> str:
+    return (_("create the lead %(email)s") % {"email": parameters.get("email", "")}).rstrip()
 
 
 def _several_words(own: str, first: str, parameters: Parameters) -> str:
@@ -262,31 +273,52 @@ def _several_words(own: str, first: str, parameters: Parameters) -> str:
     return ", ".join(part for part in (first, *others) if part)
 
 
+def _done_words(name: str, parameters: Parameters) -> str:
+    """What Kartra now holds; "" where no field of the profile was changed."""
+    told = []
+    for field, value in of_profile(parameters).items():
+        label = called(field)
+        told.append(_("no %(field)s") % {"field": label} if value in ("", []) else f"{label} {_shown(value)}")
+    words = {"lead": name, "what": ", ".join(told)}
+    return _("Kartra now has for %(lead)s: %(what)s.") % words if told else ""
+
+
+def _several_done(own: str, name: str, first: str, parameters: Parameters) -> str:
+    from leads import kinds
+
+    others = [kinds.get(each).done(name, given) for each, given in _steps(own, parameters) if each != own]
+    return " ".join(part for part in (first, *others) if part)
+
+
 CREATE = Kind(
     name="create_lead",
-    label="Create a lead",
+    label=gettext_lazy("Create a lead"),
     permission="leads.create_lead",
     fields=_creating,
     check=_check,
     sparse=True,
     family=lambda parameters: "profile",
-    sentence=lambda p: _several_words("create_lead", f"create the lead {p.get('email', '')}".rstrip(), p),
+    sentence=lambda p: _several_words("create_lead", _created(p), p),
+    done=lambda name, p: _several_done("create_lead", name, _("%(lead)s is now a lead in Kartra.") % {"lead": name}, p),
     effect=_confirmed,
     steps=lambda parameters: _steps("create_lead", parameters),
     most=lambda parameters: 1,
 )
 UPDATE = Kind(
     name="update_lead",
-    label="Change fields",
+    label=gettext_lazy("Change fields"),
     permission="leads.update_lead",
     fields=_updating,
     check=_check_update,
     sparse=True,
     family=lambda parameters: "profile",
-    sentence=lambda p: _several_words("update_lead", _words(p), p) or "change fields",
+    sentence=lambda p: _several_words("update_lead", _words(p), p) or _("change fields"),
+    done=lambda name, p: _several_done("update_lead", name, _done_words(name, p), p),
     already_so=_already,
     applies=_reachable,
-    applies_words="An address can only be changed on a lead whose Kartra id is known. Update the lead from Kartra first.",
+    applies_words=gettext_lazy(
+        "An address can only be changed on a lead whose Kartra id is known. Update the lead from Kartra first."
+    ),
     effect=_confirmed,
     steps=lambda parameters: _steps("update_lead", parameters),
     most=lambda parameters: 1 if parameters.get("email") else None,

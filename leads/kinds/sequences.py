@@ -4,6 +4,8 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters
@@ -14,14 +16,14 @@ ACTIVE = "active"
 LEFT = "unsubscribed"
 
 
-def sequence_field(account: Account, *, required: bool = True, label: str = "Sequence") -> forms.Field:
-    return CatalogueChoice(Sequence.objects.filter(account=account), label=label, required=required)
+def sequence_field(account: Account, *, required: bool = True, label: str = "") -> forms.Field:
+    return CatalogueChoice(Sequence.objects.filter(account=account), label=label or _("Sequence"), required=required)
 
 
 def step_field(*, required: bool = True) -> forms.Field:
     return forms.IntegerField(
-        label="Step", min_value=1, max_value=9999, required=required,
-        help_text="The number on its box in Kartra's sequence. Kartra has no list of steps, so it is checked when it is sent.",
+        label=_("Step"), min_value=1, max_value=9999, required=required,
+        help_text=_("The number on its box in Kartra's sequence. Kartra has no list of steps, so it is checked when it is sent."),
     )  # fmt: skip
 
 
@@ -66,13 +68,22 @@ def _left(change: LeadChange, at: dt.datetime) -> None:
     mirror.set_sequence(change.lead, change.parameters["sequence"], "", LEFT, at=at, change=change)
 
 
+def _entered_words(name: str, parameters: Parameters) -> str:
+    told = {"lead": name, "sequence": parameters.get("sequence", ""), "step": parameters.get("step", "")}
+    return _("%(lead)s is now in the sequence %(sequence)s, at step %(step)s.") % told
+
+
 SUBSCRIBE_SEQUENCE = Kind(
     name="subscribe_sequence",
-    label="Add to a sequence",
+    label=gettext_lazy("Add to a sequence"),
     permission="leads.subscribe_sequence",
     fields=_entering,
     family=_family,
-    sentence=lambda p: f"add to the sequence {p.get('sequence', '')} at step {p.get('step', '')}",
+    sentence=lambda p: (
+        _("add to the sequence %(sequence)s at step %(step)s")
+        % {"sequence": p.get("sequence", ""), "step": p.get("step", "")}
+    ),
+    done=_entered_words,
     already_so=_at_step,
     effect=_entered,
     repeatable=False,
@@ -81,11 +92,16 @@ SUBSCRIBE_SEQUENCE = Kind(
 )
 UNSUBSCRIBE_SEQUENCE = Kind(
     name="unsubscribe_sequence",
-    label="Remove from a sequence",
+    label=gettext_lazy("Remove from a sequence"),
     permission="leads.unsubscribe_sequence",
     fields=_leaving,
     family=_family,
-    sentence=lambda parameters: f"remove from the sequence {parameters.get('sequence', '')}",
+    sentence=lambda parameters: (
+        _("remove from the sequence %(sequence)s") % {"sequence": parameters.get("sequence", "")}
+    ),
+    done=lambda name, p: (
+        _("%(lead)s is no longer in the sequence %(sequence)s.") % {"lead": name, "sequence": p.get("sequence", "")}
+    ),
     already_so=_outside,
     effect=_left,
 )

@@ -3,6 +3,9 @@ permission and outcome; they travel together in as few calls as Kartra's rules a
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from leads.kinds.base import BadParameters, Kind, Parameters, Step
 from leads.models import Account
 
@@ -18,7 +21,7 @@ class Several(Kind):
     def clean(self, account: Account, given: Parameters) -> dict[str, Any]:
         parts = [(kind, kind.clean(account, parameters)) for kind, parameters in self.parts(given)]
         if not parts:
-            raise BadParameters("Say what is to be done.")
+            raise BadParameters(_("Say what is to be done."))
         seen: set[str] = set()
         for name, parameters in self.single_steps({"steps": [[kind.name, clean] for kind, clean in parts]}):
             from leads import kinds
@@ -27,7 +30,8 @@ class Several(Kind):
             family = kind.family(parameters)
             if family in seen:
                 raise BadParameters(
-                    f"“{kind.sentence(parameters)}” is asked for beside another change of the same thing. Choose one of them."
+                    _("“%(sentence)s” is asked for beside another change of the same thing. Choose one of them.")
+                    % {"sentence": kind.sentence(parameters)}
                 )
             seen.add(family)
         return {"steps": [[kind.name, clean] for kind, clean in parts]}
@@ -38,7 +42,11 @@ def _steps(parameters: Parameters) -> list[Step]:
 
 
 def _sentence(parameters: Parameters) -> str:
-    return ", ".join(kind.sentence(given) for kind, given in SEVERAL.parts(parameters)) or "several actions"
+    return ", ".join(kind.sentence(given) for kind, given in SEVERAL.parts(parameters)) or _("several actions")
+
+
+def _done(name: str, parameters: Parameters) -> str:
+    return " ".join(kind.done(name, given) for kind, given in SEVERAL.parts(parameters))
 
 
 def _no_effect(*_: Any) -> None:
@@ -47,11 +55,12 @@ def _no_effect(*_: Any) -> None:
 
 SEVERAL = Several(
     name="several",
-    label="Several actions",
+    label=gettext_lazy("Several actions"),
     permission="leads.view_lead",
     fields=lambda account: {},
     family=lambda parameters: "",
     sentence=_sentence,
+    done=_done,
     effect=_no_effect,
     steps=_steps,
 )

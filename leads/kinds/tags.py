@@ -4,6 +4,8 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
@@ -12,7 +14,7 @@ from leads.models import Account, Activity, Lead, LeadChange, LeadTag, Source, T
 
 
 def _fields(account: Account) -> dict[str, forms.Field]:
-    return {"tag": CatalogueChoice(Tag.objects.filter(account=account), label="Tag")}
+    return {"tag": CatalogueChoice(Tag.objects.filter(account=account), label=_("Tag"))}
 
 
 def _family(parameters: Parameters) -> str:
@@ -49,11 +51,12 @@ def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
 
 ASSIGN_TAG = Kind(
     name="assign_tag",
-    label="Assign a tag",
+    label=gettext_lazy("Assign a tag"),
     fields=_fields,
     permission="leads.assign_tag",
     family=_family,
-    sentence=lambda parameters: f"assign the tag {parameters.get('tag', '')}",
+    sentence=lambda parameters: _("assign the tag %(tag)s") % {"tag": parameters.get("tag", "")},
+    done=lambda name, p: _("%(lead)s now has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_tagged,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unassign_tag",
@@ -61,11 +64,12 @@ ASSIGN_TAG = Kind(
 )
 UNASSIGN_TAG = Kind(
     name="unassign_tag",
-    label="Remove a tag",
+    label=gettext_lazy("Remove a tag"),
     fields=_fields,
     permission="leads.unassign_tag",
     family=_family,
-    sentence=lambda parameters: f"remove the tag {parameters.get('tag', '')}",
+    sentence=lambda parameters: _("remove the tag %(tag)s") % {"tag": parameters.get("tag", "")},
+    done=lambda name, p: _("%(lead)s no longer has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_not_tagged,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="assign_tag",

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from leads import forgetting
 from leads.inserting import insert_new
@@ -68,7 +69,13 @@ class _Known:
 
 
 def write_rows(
-    account: Account, rows: Sequence[Row], *, at: dt.datetime, source: Source = Source.IMPORT, dry_run: bool = False
+    account: Account,
+    rows: Sequence[Row],
+    *,
+    at: dt.datetime,
+    source: Source = Source.IMPORT,
+    dry_run: bool = False,
+    cause: str = "",
 ) -> Written:
     """Upsert a batch (about 1,000 rows) by id, then by address, in a handful of queries."""
     written = Written()
@@ -101,7 +108,7 @@ def write_rows(
         written.updated = sum(each.changed or bool(each.differences) for each in known)
         written.unchanged = len(known) - written.updated
         if not dry_run:
-            _write(account, new, known, at, source)
+            _write(account, new, known, at, source, cause)
     return written
 
 
@@ -133,7 +140,7 @@ def _match(row: Row, by_id: dict[str, Lead], by_email: dict[str, list[Lead]]) ->
     if len(same_address) > 1:
         here = [lead for lead in same_address if lead.gone_at is None]
         if len(here) != 1:
-            return None, "two leads of our copy have this address; give the lead's id in a column of its own"
+            return None, _("two leads of our copy have this address; give the lead's id in a column of its own")
         same_address = here
     return (same_address[0] if same_address else None), ""
 
@@ -203,7 +210,9 @@ def _new_ties(each: _Known, had: Mapping[tuple[int, str, str], bool]) -> list[Di
     return [Difference(f"{what} {name}", False, True) for what, name in new if (pk, what, name) not in had]
 
 
-def _write(account: Account, new: list[tuple[Lead, Row]], known: list[_Known], at: dt.datetime, source: Source) -> None:
+def _write(
+    account: Account, new: list[tuple[Lead, Row]], known: list[_Known], at: dt.datetime, source: Source, cause: str
+) -> None:
     Lead.objects.bulk_create([lead for lead, _ in new], batch_size=500)
     otherwise = [each for each in known if each.changed or each.differences]
     changed = list({each.lead.pk: each.lead for each in otherwise}.values())
@@ -222,6 +231,7 @@ def _write(account: Account, new: list[tuple[Lead, Row]], known: list[_Known], a
         ],
         source=source,
         at=at,
+        cause=cause,
     )
 
 

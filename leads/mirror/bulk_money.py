@@ -40,7 +40,7 @@ class TransactionRow:
 
 
 def write_transactions(
-    account: Account, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool = False
+    account: Account, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool = False, cause: str = ""
 ) -> Written:
     """Upsert a batch (about 1,000 rows) by Kartra's id in a handful of queries. What a row does not tell is left as it is."""
     written = Written()
@@ -79,7 +79,7 @@ def write_transactions(
             Transaction.objects.bulk_create(new, batch_size=500)
             _update(changed)
             _stubs(account, rows, leads)
-            _tell(account, told, at)
+            _tell(account, told, at, cause)
     return written
 
 
@@ -208,7 +208,7 @@ def _stubs(account: Account, rows: Sequence[TransactionRow], leads: Mapping[str,
     )
 
 
-def _tell(account: Account, rows: list[Transaction], at: dt.datetime) -> None:
+def _tell(account: Account, rows: list[Transaction], at: dt.datetime, cause: str) -> None:
     """One line in the timeline for each transaction that is news, unless something told of it before."""
     with_lead = [row for row in rows if row.lead_id and row.type]
     told = set(
@@ -232,6 +232,7 @@ def _tell(account: Account, rows: list[Transaction], at: dt.datetime) -> None:
         lines.append(
             Activity(
                 account=account, lead=row.lead, kind=kind, at=row.at or at, source=Source.IMPORT, details=details,
+                cause=cause,
             )
         )  # fmt: skip
     Activity.objects.bulk_create(lines, batch_size=500)

@@ -5,35 +5,45 @@ import zoneinfo
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 
 def validate_time_zone(value: str) -> None:
     if value not in zoneinfo.available_timezones():
-        raise ValidationError(f"{value} is not the name of a time zone (an example is America/New_York).")
+        raise ValidationError(
+            gettext("%(value)s is not the name of a time zone (an example is America/New_York).") % {"value": value}
+        )
 
 
 class Account(models.Model):
     """One Kartra account. How it is reached is the matter of `integrations.Connection`."""
 
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(_("name"), max_length=100, unique=True)
     time_zone = models.CharField(
+        _("time zone"),
         max_length=64,
         default="America/New_York",
         validators=[validate_time_zone],
-        help_text="The zone of Kartra's dates, which come without one. Kartra documents them as EST.",
+        help_text=_("The zone of Kartra's dates, which come without one. Kartra documents them as EST."),
     )
     contacts_in_kartra = models.PositiveIntegerField(
-        "contacts in Kartra",
+        _("contacts in Kartra"),
         null=True,
         blank=True,
-        help_text="The total that Kartra shows on its own Leads page. Kartra's API does not tell it; with it the pages say "
-        "how many of all leads our copy knows.",
+        help_text=_(
+            "The total that Kartra shows on its own Leads page. Kartra's API does not tell it; with it the pages say "
+            "how many of all leads our copy knows."
+        ),
     )
     contacts_counted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
 
     def __str__(self) -> str:
         return self.name
@@ -45,4 +55,5 @@ class Account(models.Model):
 
     def time_of_kartra(self, at: dt.datetime) -> str:
         """A moment as Kartra's people see it, with the zone's name: "16 Jan 2027 15:00, Kartra's time (America/New_York)"."""
-        return f"{at.astimezone(self.zone):%-d %b %Y %H:%M}, Kartra's time ({self.time_zone})"
+        when = date_format(at.astimezone(self.zone), "j M Y H:i")
+        return gettext("%(when)s, Kartra's time (%(zone)s)") % {"when": when, "zone": self.time_zone}

@@ -2,12 +2,15 @@
 
 import contextlib
 import datetime as dt
+import re
 from typing import Any, Self
 
 from django.db import models
 from django.db.models import Case, Count, F, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Concat, TruncDate
+from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 from leads.models.lead import Lead
@@ -16,12 +19,12 @@ from leads.models.lead import Lead
 class Source(models.TextChoices):
     """Who told us, or who did it."""
 
-    STAFF = "staff", "staff"
-    PUSH = "push", "sent by us, confirmed by Kartra"
-    WEBHOOK = "webhook", "message from Kartra"
-    IPN = "ipn", "payment message from Kartra"
-    REFRESH = "refresh", "read from Kartra"
-    IMPORT = "import", "import"
+    STAFF = "staff", _("staff")
+    PUSH = "push", _("sent by us, confirmed by Kartra")
+    WEBHOOK = "webhook", _("message from Kartra")
+    IPN = "ipn", _("payment message from Kartra")
+    REFRESH = "refresh", _("read from Kartra")
+    IMPORT = "import", _("import")
 
 
 TIES = {
@@ -30,7 +33,41 @@ TIES = {
     "sequence": ("sequence_entered", "sequence_left"),
 }
 """What the timeline calls the coming and going of a tie that a message told."""
-ALONE = {"gone": "deleted in Kartra", "back": "back in Kartra", "address_moved": "no longer at the address we know"}
+ALONE = {
+    "gone": gettext_noop("deleted in Kartra"),
+    "back": gettext_noop("back in Kartra"),
+    "address_moved": gettext_noop("no longer at the address we know"),
+}
+WORDS: dict[str, Any] = {
+    "tag_assigned": _("tag assigned"),
+    "tag_removed": _("tag removed"),
+    "list_joined": _("list joined"),
+    "list_left": _("list left"),
+    "sequence_entered": _("sequence entered"),
+    "sequence_left": _("sequence left"),
+    "membership_granted": _("membership granted"),
+    "membership_revoked": _("membership revoked"),
+    "calendar_booked": _("calendar booked"),
+    "calendar_cancelled": _("calendar cancelled"),
+    "calendar_completed": _("calendar completed"),
+    "points_given": _("points given"),
+    "points_removed": _("points removed"),
+    "created": _("created"),
+    "decided": _("decided"),
+    "not_gone": _("not gone"),
+    "refund_confirmed": _("refund confirmed"),
+    "subscription_changed": _("subscription changed"),
+    "subscription_cancelled": _("subscription cancelled"),
+    "subscription_paused": _("subscription paused"),
+    "subscription_active": _("subscription active"),
+    "payment_sale": _("payment sale"),
+    "payment_rebill": _("payment rebill"),
+    "payment_refund": _("payment refund"),
+    "payment_partial_refund": _("payment partial refund"),
+    "payment_chargeback": _("payment chargeback"),
+    "payment_failed": _("payment failed"),
+}
+"""What happened, in words; beside these there are Kartra's events that are kept as lines, by Kartra's names."""
 
 TOLD = (
     "tag", "list", "sequence", "calendar", "class", "membership", "level", "points", "step", "expires_in_days", "starts_at",
@@ -65,51 +102,64 @@ class Activity(models.Model):
     `cause` names the row behind it, e.g. "delivery 12" or "call 5"; `change` is the wish behind it, if there was one.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="activities")
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
-    kind = models.CharField(max_length=64)
-    between_from = models.DateTimeField(null=True, blank=True)
-    at = models.DateTimeField()
-    source = models.CharField(max_length=12, choices=Source)
-    details = models.JSONField(default=dict, blank=True)
-    cause = models.CharField(max_length=64, blank=True, default="")
+    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="activities")
+    lead = models.ForeignKey(Lead, verbose_name=_("lead"), on_delete=models.CASCADE, related_name="activities")
+    kind = models.CharField(_("kind"), max_length=64)
+    between_from = models.DateTimeField(_("between from"), null=True, blank=True)
+    at = models.DateTimeField(_("at"))
+    source = models.CharField(_("source"), max_length=12, choices=Source)
+    details = models.JSONField(_("details"), default=dict, blank=True)
+    cause = models.CharField(_("cause"), max_length=64, blank=True, default="")
     change = models.ForeignKey(
-        "leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="activities"
+        "leads.LeadChange",
+        verbose_name=_("change"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="activities",
     )
 
     objects = ActivityQuerySet.as_manager()
 
     class Meta:
         ordering = ["-at", "-pk"]
-        verbose_name_plural = "activity"
+        verbose_name = _("activity")
+        verbose_name_plural = _("activity")
         indexes = [
             models.Index(fields=["lead", "-at"], name="leads_activity_lead"),
             models.Index(fields=["account", "kind", "-at"], name="leads_activity_kind"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} of lead {self.lead_id}"
+        return gettext("%(what)s of lead %(lead)s") % {"what": self.happened, "lead": self.lead_id}
 
     @property
     def label(self) -> str:
         """What happened, as a phrase: "tag assigned: VIP", "city: Bend → Salem"."""
         details = self.details if isinstance(self.details, dict) else {}
         if "field" in details:
-            name = str(details["field"]).removeprefix("custom.").replace("_", " ")
-            return f"{name}: {shown(details.get('was'))} → {shown(details.get('is'))}"
+            name = field_words(str(details["field"]).removeprefix("custom."))
+            return f"{name}: {self.was} → {self.is_now}"
         ordered = sorted(details.items(), key=lambda item: (TOLD.index(item[0]) if item[0] in TOLD else -1, item[0]))
         told = ", ".join(filter(None, (self._detail(name, value) for name, value in ordered)))
-        kind = ALONE.get(self.kind, self.kind.replace("_", " "))
-        return f"{kind}: {told}" if told else kind
+        return f"{self.happened}: {told}" if told else self.happened
+
+    @property
+    def happened(self) -> str:
+        """What happened, without its details; of an event that we have no words for, Kartra's name."""
+        if self.kind in ALONE:
+            return gettext(ALONE[self.kind])
+        return str(WORDS.get(self.kind, self.kind.replace("_", " ")))
 
     def _detail(self, name: str, value: Any) -> str:
         """One detail in words; nothing for what is empty or no plain value."""
         if value == "" or not isinstance(value, str | int | float):
             return ""
         if name == "expires_in_days":
-            return f"to expire after {value} day{'' if value == 1 else 's'}"
+            days = ngettext("to expire after %(days)s day", "to expire after %(days)s days", int(value))
+            return days % {"days": value}
         if name == "step":
-            return f"at step {value}"
+            return gettext("at step %(step)s") % {"step": value}
         if name == "starts_at":
             with contextlib.suppress(ValueError, OverflowError):
                 return self.account.time_of_kartra(dt.datetime.fromisoformat(str(value)))
@@ -120,24 +170,50 @@ class Activity(models.Model):
         """Of a change in Kartra: what it was before."""
         if self.kind in COMING_AND_GOING:
             return shown(self.kind not in COMING)
-        return shown(self.details.get("was"))
+        return shown(_step_words(self.details.get("was")))
 
     @property
     def is_now(self) -> str:
         """Of a change in Kartra: what it is now."""
         if self.kind in COMING_AND_GOING:
             return shown(self.kind in COMING)
-        return shown(self.details.get("is"))
+        return shown(_step_words(self.details.get("is")))
 
 
 COMING = frozenset(pair[0] for pair in TIES.values())
 COMING_AND_GOING = frozenset(kind for pair in TIES.values() for kind in pair)
 
 
+STEP = re.compile(r"step (\S+), (.*)", re.DOTALL)
+
+
+def _step_words(value: Any) -> Any:
+    """A place in a sequence as reads write it down, "step 2, active", in the reader's language."""
+    found = STEP.fullmatch(value) if isinstance(value, str) else None
+    return gettext("step %(step)s, %(status)s") % {"step": found[1], "status": found[2]} if found else value
+
+
+def field_words(what: str) -> str:
+    """What a difference is about: a field's name, or the thing, "tag VIP"."""
+    fields = {field.name: field for field in Lead._meta.concrete_fields}
+    if what in fields:
+        return str(fields[what].verbose_name)
+    noun, _space, name = what.partition(" ")
+    return THINGS[noun] % {"name": name} if name and noun in THINGS else what.replace("_", " ")
+
+
+THINGS: dict[str, Any] = {
+    "tag": _("tag %(name)s"),
+    "list": _("list %(name)s"),
+    "sequence": _("sequence %(name)s"),
+    "membership": _("membership %(name)s"),
+}
+
+
 def shown(value: Any) -> str:
     """A value of the timeline for people: yes and no, the texts of chosen options, a dash for none."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, list):
         value = ", ".join(str(each[-1]) if isinstance(each, list) and each else str(each) for each in value)
     return "—" if value is None or value == "" else str(value)

@@ -5,6 +5,7 @@ things that Kartra has no list of (calendars, products, memberships) never get i
 """
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 
@@ -15,11 +16,11 @@ SAFETY_FIELD = "mirror_receipt"
 class Thing(models.Model):
     """What every entry of the catalogue has. Names are kept byte for byte: Kartra's own matching is not documented."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss")
-    name = models.CharField(max_length=500)
-    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
-    first_seen_at = models.DateTimeField(auto_now_add=True)
-    missing_since = models.DateTimeField("no longer in Kartra since", null=True, blank=True)
+    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="%(class)ss")
+    name = models.CharField(_("name"), max_length=500)
+    kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
+    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
+    missing_since = models.DateTimeField(_("no longer in Kartra since"), null=True, blank=True)
 
     class Meta:
         abstract = True
@@ -36,46 +37,71 @@ class Thing(models.Model):
 class Tag(Thing):
     """A tag of the account."""
 
+    class Meta(Thing.Meta):
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+
 
 class MailingList(Thing):
     """A list of the account."""
 
     class Meta(Thing.Meta):
-        verbose_name = "list"
+        verbose_name = _("list")
+        verbose_name_plural = _("lists")
 
 
 class Sequence(Thing):
     """A sequence of the account. Kartra does not tell its steps."""
 
+    class Meta(Thing.Meta):
+        verbose_name = _("sequence")
+        verbose_name_plural = _("sequences")
+
 
 class Page(Thing):
     """A page of the account."""
+
+    class Meta(Thing.Meta):
+        verbose_name = _("page")
+        verbose_name_plural = _("pages")
 
 
 class Product(Thing):
     """A product, known from what was sold."""
 
+    class Meta(Thing.Meta):
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+
 
 class Calendar(Thing):
     """A calendar, known from bookings: Kartra has no list of them."""
+
+    class Meta(Thing.Meta):
+        verbose_name = _("calendar")
+        verbose_name_plural = _("calendars")
 
 
 class Membership(Thing):
     """A membership, known from the leads that have it."""
 
+    class Meta(Thing.Meta):
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+
 
 class CalendarClass(models.Model):
     """A class of a calendar, known from bookings."""
 
-    calendar = models.ForeignKey(Calendar, on_delete=models.PROTECT, related_name="classes")
-    name = models.CharField(max_length=500)
-    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
-    first_seen_at = models.DateTimeField(auto_now_add=True)
+    calendar = models.ForeignKey(Calendar, verbose_name=_("calendar"), on_delete=models.PROTECT, related_name="classes")
+    name = models.CharField(_("name"), max_length=500)
+    kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
+    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
-        verbose_name = "calendar class"
-        verbose_name_plural = "calendar classes"
+        verbose_name = _("calendar class")
+        verbose_name_plural = _("calendar classes")
         constraints = [models.UniqueConstraint(fields=["calendar", "name"], name="leads_calendarclass_one_per_name")]
 
     def __str__(self) -> str:
@@ -85,13 +111,17 @@ class CalendarClass(models.Model):
 class MembershipLevel(models.Model):
     """A level of a membership; access is per level."""
 
-    membership = models.ForeignKey(Membership, on_delete=models.PROTECT, related_name="levels")
-    name = models.CharField(max_length=500)
-    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
-    first_seen_at = models.DateTimeField(auto_now_add=True)
+    membership = models.ForeignKey(
+        Membership, verbose_name=_("membership"), on_delete=models.PROTECT, related_name="levels"
+    )
+    name = models.CharField(_("name"), max_length=500)
+    kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
+    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
+        verbose_name = _("membership level")
+        verbose_name_plural = _("membership levels")
         constraints = [
             models.UniqueConstraint(fields=["membership", "name"], name="leads_membershiplevel_one_per_name")
         ]
@@ -101,27 +131,30 @@ class MembershipLevel(models.Model):
 
 
 class CustomFieldType(models.TextChoices):
-    INPUT_FIELD = "input_field", "one line of text"
-    TEXT_AREA = "text_area", "text"
-    DROP_DOWN = "drop_down", "drop-down"
-    RADIO_BUTTON = "radio_button", "one of several"
-    CHECKBOX = "checkbox", "any of several"
+    INPUT_FIELD = "input_field", _("one line of text")
+    TEXT_AREA = "text_area", _("text")
+    DROP_DOWN = "drop_down", _("drop-down")
+    RADIO_BUTTON = "radio_button", _("one of several")
+    CHECKBOX = "checkbox", _("any of several")
 
 
 class CustomField(models.Model):
     """A custom field of the account. `options` is [[option id, option text], …], empty for the text types."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="customfields")
-    identifier = models.CharField(max_length=500)
-    kartra_id = models.CharField("Kartra id", max_length=32, blank=True, default="")
-    type = models.CharField(max_length=32, help_text="As Kartra names it; five are documented.")
-    options = models.JSONField(default=list, blank=True)
-    first_seen_at = models.DateTimeField(auto_now_add=True)
-    missing_since = models.DateTimeField("no longer in Kartra since", null=True, blank=True)
+    account = models.ForeignKey(
+        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="customfields"
+    )
+    identifier = models.CharField(_("identifier"), max_length=500)
+    kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
+    type = models.CharField(_("type"), max_length=32, help_text=_("As Kartra names it; five are documented."))
+    options = models.JSONField(_("options"), default=list, blank=True)
+    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
+    missing_since = models.DateTimeField(_("no longer in Kartra since"), null=True, blank=True)
 
     class Meta:
         ordering = ["identifier"]
-        verbose_name = "custom field"
+        verbose_name = _("custom field")
+        verbose_name_plural = _("custom fields")
         constraints = [
             models.UniqueConstraint(fields=["account", "identifier"], name="leads_customfield_one_per_identifier")
         ]

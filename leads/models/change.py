@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 from leads.models.lead import Lead
@@ -14,14 +15,14 @@ from leads.models.run import BulkRun, RunState
 
 
 class ChangeStatus(models.TextChoices):
-    WAITING = "waiting", "queued"
-    SENDING = "sending", "sending"
-    UNKNOWN = "unknown", "checking with Kartra"
-    UNDECIDED = "undecided", "needs your decision"
-    ACCEPTED = "accepted", "done (Kartra confirmed)"
-    REJECTED = "rejected", "Kartra refused"
-    SKIPPED = "skipped", "nothing to do"
-    CANCELLED = "cancelled", "cancelled"
+    WAITING = "waiting", _("queued")
+    SENDING = "sending", _("sending")
+    UNKNOWN = "unknown", _("checking with Kartra")
+    UNDECIDED = "undecided", _("needs your decision")
+    ACCEPTED = "accepted", _("done (Kartra confirmed)")
+    REJECTED = "rejected", _("Kartra refused")
+    SKIPPED = "skipped", _("nothing to do")
+    CANCELLED = "cancelled", _("cancelled")
 
 
 OPEN = (ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN, ChangeStatus.UNDECIDED)
@@ -32,13 +33,13 @@ class Reason(models.TextChoices):
     """Why a change is skipped or undecided."""
 
     NONE = "", ""
-    ALREADY_SO = "already_so", "already so"
-    GONE = "gone", "deleted in Kartra"
-    LEFT_OUT = "left_out", "left out"
-    OUTCOME = "outcome", "nobody can know whether it was done"
-    CONFLICT = "conflict", "changed in Kartra meanwhile"
-    UNLISTED_CODE = "unlisted_code", "Kartra answered with a code that is not documented"
-    FIREWALL = "firewall", "twice not done: Kartra's firewall may refuse the text"
+    ALREADY_SO = "already_so", _("already so")
+    GONE = "gone", _("deleted in Kartra")
+    LEFT_OUT = "left_out", _("left out")
+    OUTCOME = "outcome", _("nobody can know whether it was done")
+    CONFLICT = "conflict", _("changed in Kartra meanwhile")
+    UNLISTED_CODE = "unlisted_code", _("Kartra answered with a code that is not documented")
+    FIREWALL = "firewall", _("twice not done: Kartra's firewall may refuse the text")
 
 
 class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
@@ -82,20 +83,22 @@ class LeadChange(models.Model):
     it is sent, that is a conflict.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="changes")
-    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="changes")
-    run = models.ForeignKey(BulkRun, on_delete=models.PROTECT, null=True, blank=True, related_name="changes")
-    kind = models.CharField(max_length=32)
+    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="changes")
+    lead = models.ForeignKey(Lead, verbose_name=_("lead"), on_delete=models.PROTECT, related_name="changes")
+    run = models.ForeignKey(
+        BulkRun, verbose_name=_("bulk action"), on_delete=models.PROTECT, null=True, blank=True, related_name="changes"
+    )
+    kind = models.CharField(_("kind"), max_length=32)
     parameters = models.JSONField(default=dict, blank=True)
     family = models.CharField(max_length=520)
     seen = models.JSONField(default=dict, blank=True)
-    status = models.CharField(max_length=12, choices=ChangeStatus, default=ChangeStatus.WAITING)
-    reason = models.CharField(max_length=16, choices=Reason, blank=True, default="")
-    code = models.CharField(max_length=16, blank=True, default="")
-    message = models.TextField(blank=True, default="")
-    alone = models.BooleanField(default=False, help_text="Sent in a call of its own: an earlier chain was refused.")
+    status = models.CharField(_("status"), max_length=12, choices=ChangeStatus, default=ChangeStatus.WAITING)
+    reason = models.CharField(_("reason"), max_length=16, choices=Reason, blank=True, default="")
+    code = models.CharField(_("code"), max_length=16, blank=True, default="")
+    message = models.TextField(_("message"), blank=True, default="")
+    alone = models.BooleanField(default=False, help_text=_("Sent in a call of its own: an earlier chain was refused."))
     anyway = models.BooleanField(
-        default=False, help_text="Sent although it was so already: Kartra's automations fire again."
+        default=False, help_text=_("Sent although it was so already: Kartra's automations fire again.")
     )
     retry_of = models.ForeignKey(
         "self",
@@ -103,48 +106,54 @@ class LeadChange(models.Model):
         null=True,
         blank=True,
         related_name="retries",
-        help_text="The refused first try.",
+        help_text=_("The refused first try."),
     )
     closed_at = models.DateTimeField(
-        null=True, blank=True, help_text="When a refusal was dealt with: tried again, or closed with a reason."
+        null=True, blank=True, help_text=_("When a refusal was dealt with: tried again, or closed with a reason.")
     )
     closed_why = models.TextField(blank=True, default="")
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    not_done = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row that were proven not done.")
+    not_done = models.PositiveSmallIntegerField(default=0, help_text=_("Tries in a row that were proven not done."))
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("requested by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    why = models.TextField("reason given", blank=True, default="")
-    requested_at = models.DateTimeField()
-    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    why = models.TextField(_("reason given"), blank=True, default="")
+    requested_at = models.DateTimeField(_("requested at"))
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
 
     objects = LeadChangeQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]  # the order in which they were asked for
-        verbose_name = "requested change"
+        verbose_name = _("requested change")
+        verbose_name_plural = _("requested changes")
         permissions = [
-            ("assign_tag", "Can assign tags"),
-            ("unassign_tag", "Can remove tags"),
-            ("subscribe_list", "Can add leads to lists"),
-            ("unsubscribe_list", "Can remove leads from lists"),
-            ("resubscribe_list", "Can add leads again to lists that they left themselves"),
-            ("create_lead", "Can create leads in Kartra"),
-            ("update_lead", "Can change fields of leads in Kartra"),
-            ("give_points", "Can give points"),
-            ("remove_points", "Can remove points"),
-            ("subscribe_sequence", "Can add leads to sequences"),
-            ("unsubscribe_sequence", "Can remove leads from sequences"),
-            ("subscribe_calendar", "Can add leads to calendars"),
-            ("cancel_calendar", "Can remove leads from calendars"),
-            ("refund_transaction", "Can refund sales"),
-            ("cancel_subscription", "Can cancel subscriptions"),
-            ("pause_subscription", "Can pause subscriptions"),
-            ("unpause_subscription", "Can unpause subscriptions"),
-            ("edit_subscription", "Can change subscriptions"),
-            ("decide_change", "Can decide about changes whose outcome nobody knows"),
+            ("assign_tag", _("Can assign tags")),
+            ("unassign_tag", _("Can remove tags")),
+            ("subscribe_list", _("Can add leads to lists")),
+            ("unsubscribe_list", _("Can remove leads from lists")),
+            ("resubscribe_list", _("Can add leads again to lists that they left themselves")),
+            ("create_lead", _("Can create leads in Kartra")),
+            ("update_lead", _("Can change fields of leads in Kartra")),
+            ("give_points", _("Can give points")),
+            ("remove_points", _("Can remove points")),
+            ("subscribe_sequence", _("Can add leads to sequences")),
+            ("unsubscribe_sequence", _("Can remove leads from sequences")),
+            ("subscribe_calendar", _("Can add leads to calendars")),
+            ("cancel_calendar", _("Can remove leads from calendars")),
+            ("refund_transaction", _("Can refund sales")),
+            ("cancel_subscription", _("Can cancel subscriptions")),
+            ("pause_subscription", _("Can pause subscriptions")),
+            ("unpause_subscription", _("Can unpause subscriptions")),
+            ("edit_subscription", _("Can change subscriptions")),
+            ("decide_change", _("Can decide about changes whose outcome nobody knows")),
         ]
         constraints = [
             models.CheckConstraint(

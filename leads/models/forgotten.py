@@ -1,6 +1,7 @@
 """People who asked to be forgotten: all that stays of them is a keyed hash."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 
@@ -11,13 +12,13 @@ class Forgotten(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="forgotten")
     digest = models.CharField(max_length=64)
     at = models.DateTimeField()
-    met = models.PositiveIntegerField(default=0, help_text="How often Kartra or a file named this person since.")
+    met = models.PositiveIntegerField(default=0, help_text=_("How often Kartra or a file named this person since."))
 
     class Meta:
         ordering = ["-pk"]
-        verbose_name = "forgotten person"
-        verbose_name_plural = "forgotten people"
-        permissions = [("forget_lead", "Can erase a person")]
+        verbose_name = _("forgotten person")
+        verbose_name_plural = _("forgotten people")
+        permissions = [("forget_lead", _("Can erase a person"))]
         constraints = [models.UniqueConstraint(fields=["account", "digest"], name="leads_forgotten_once")]
 
     def __str__(self) -> str:

@@ -6,25 +6,27 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 
 
 class ImportKind(models.TextChoices):
-    LEADS = "leads", "leads"
-    TRANSACTIONS = "transactions", "transactions"
+    LEADS = "leads", _("leads")
+    TRANSACTIONS = "transactions", _("transactions")
 
 
 class ImportState(models.TextChoices):
     """The life of an import: new (columns are being matched) → checking → checked → loading → finished."""
 
-    NEW = "new", "columns to be matched"
-    CHECKING = "checking", "being checked"
-    CHECKED = "checked", "checked, not loaded yet"
-    LOADING = "loading", "loading"
-    FINISHED = "finished", "finished"
-    CANCELLED = "cancelled", "cancelled"
-    STOPPED = "stopped", "stopped"
+    NEW = "new", _("columns to be matched")
+    CHECKING = "checking", _("being checked")
+    CHECKED = "checked", _("checked, not loaded yet")
+    LOADING = "loading", _("loading")
+    FINISHED = "finished", _("finished")
+    CANCELLED = "cancelled", _("cancelled")
+    STOPPED = "stopped", _("stopped")
 
 
 GOING = (ImportState.CHECKING, ImportState.LOADING)
@@ -45,32 +47,39 @@ class Import(models.Model):
     `counts` {"created": 3, …}. `kept`: the file's bytes are in `ImportChunk`; else a command reads the file itself.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="imports")
-    kind = models.CharField(max_length=16, choices=ImportKind)
-    file_name = models.CharField("file", max_length=255)
+    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="imports")
+    kind = models.CharField(_("kind"), max_length=16, choices=ImportKind)
+    file_name = models.CharField(_("file"), max_length=255)
     size = models.PositiveBigIntegerField()
-    digest = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the file.")
+    digest = models.CharField(max_length=64, editable=False, help_text=_("SHA-256 of the file."))
     kept = models.BooleanField(default=False, editable=False)
     encoding = models.CharField(max_length=16)
     delimiter = models.CharField(max_length=1)
     headers = models.JSONField()
-    data_start = models.PositiveBigIntegerField(help_text="Where the first row after the header begins.")
+    data_start = models.PositiveBigIntegerField(help_text=_("Where the first row after the header begins."))
     data_line = models.PositiveIntegerField()
     mapping = models.JSONField(default=dict, blank=True)
-    day_first = models.BooleanField(null=True, blank=True, help_text="How 03/04/2026 is read. Null: found by itself.")
+    day_first = models.BooleanField(
+        null=True, blank=True, help_text=_("How 03/04/2026 is read. Null: found by itself.")
+    )
 
-    state = models.CharField(max_length=12, choices=ImportState, default=ImportState.NEW)
-    why = models.TextField(blank=True, default="", help_text="Why it was stopped.")
+    state = models.CharField(_("state"), max_length=12, choices=ImportState, default=ImportState.NEW)
+    why = models.TextField(blank=True, default="", help_text=_("Why it was stopped."))
     position = models.PositiveBigIntegerField()
     line = models.PositiveIntegerField()
-    rows = models.PositiveIntegerField(default=0)
-    rejected = models.PositiveIntegerField("bad rows", default=0)
+    rows = models.PositiveIntegerField(_("rows"), default=0)
+    rejected = models.PositiveIntegerField(_("bad rows"), default=0)
     counts = models.JSONField(default=dict, blank=True)
-    expected = models.JSONField(default=dict, blank=True, help_text="The counts of the check.")
+    expected = models.JSONField(default=dict, blank=True, help_text=_("The counts of the check."))
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("created by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -78,6 +87,8 @@ class Import(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
         constraints = [
             models.CheckConstraint(
                 name="leads_import_ended_at_iff_ended",
@@ -143,7 +154,7 @@ class ImportReject(models.Model):
         constraints = [models.UniqueConstraint(fields=["file", "line"], name="leads_importreject_once")]
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
+        return gettext("line %(line)s: %(reason)s") % {"line": self.line, "reason": self.reason}
 
 
 class ImportSeen(models.Model):

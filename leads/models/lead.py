@@ -5,6 +5,8 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 
@@ -17,8 +19,8 @@ def normal_email(email: str | None) -> str:
 class GoneReason(models.TextChoices):
     """How we know that a lead is gone. A failed call is never one of them."""
 
-    DELETED = "deleted", "Kartra says that it is deleted (245)"
-    NOT_FOUND = "not_found", "Kartra finds no lead of this id (243)"
+    DELETED = "deleted", _("Kartra says that it is deleted (245)")
+    NOT_FOUND = "not_found", _("Kartra finds no lead of this id (243)")
 
 
 class LeadQuerySet(models.QuerySet["Lead"]):
@@ -44,73 +46,79 @@ class Lead(models.Model):
     gave them; `date_joined` is UTC. `custom_values` is {identifier: text | [[option id, option text], …]}.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="leads")
-    kartra_id = models.CharField("Kartra id", max_length=32, null=True, blank=True)
-    email = models.TextField(blank=True, default="")
+    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="leads")
+    kartra_id = models.CharField(_("Kartra id"), max_length=32, null=True, blank=True)
+    email = models.TextField(_("email"), blank=True, default="")
     email_key = models.CharField(max_length=320, blank=True, default="", editable=False)
 
-    first_name = models.TextField(blank=True, default="")
-    middle_name = models.TextField(blank=True, default="")
-    last_name = models.TextField(blank=True, default="")
-    last_name2 = models.TextField("second last name", blank=True, default="")
-    username = models.TextField(blank=True, default="")
-    phone_country_code = models.TextField(blank=True, default="")
-    phone = models.TextField(blank=True, default="")
-    company = models.TextField(blank=True, default="")
-    address = models.TextField(blank=True, default="")
-    zip = models.TextField(blank=True, default="")
-    city = models.TextField(blank=True, default="")
-    state = models.TextField(blank=True, default="")
-    country = models.CharField(max_length=100, blank=True, default="")
-    ip = models.TextField("IP address", blank=True, default="")
-    ip_country = models.TextField("country of the IP address", blank=True, default="")
-    lead_picture = models.TextField("picture", blank=True, default="")
-    website = models.TextField(blank=True, default="")
-    facebook = models.TextField(blank=True, default="")
-    twitter = models.TextField(blank=True, default="")
-    linkedin = models.TextField(blank=True, default="")
-    instagram = models.TextField(blank=True, default="")
-    google_plus = models.TextField(blank=True, default="")
-    lead_preferred_time_zone = models.TextField("preferred time zone", blank=True, default="")
-    sales_tax_id = models.TextField(blank=True, default="")
-    business_type = models.TextField(blank=True, default="")
-    notes = models.TextField(blank=True, default="")
-    source = models.CharField(max_length=64, blank=True, default="")
-    source_id = models.TextField(blank=True, default="")
-    referring_id = models.TextField(blank=True, default="")
-    score = models.IntegerField(null=True, blank=True)
-    blacklisted = models.BooleanField(null=True, blank=True)
-    date_joined = models.DateTimeField(null=True, blank=True)
-    gdpr_lead_status = models.CharField("GDPR status", max_length=16, blank=True, default="")
-    gdpr_lead_status_date = models.TextField("GDPR status since", blank=True, default="")
-    gdpr_lead_status_ip = models.TextField("GDPR status from", blank=True, default="")
+    first_name = models.TextField(_("first name"), blank=True, default="")
+    middle_name = models.TextField(_("middle name"), blank=True, default="")
+    last_name = models.TextField(_("last name"), blank=True, default="")
+    last_name2 = models.TextField(_("second last name"), blank=True, default="")
+    username = models.TextField(_("username"), blank=True, default="")
+    phone_country_code = models.TextField(_("phone country code"), blank=True, default="")
+    phone = models.TextField(_("phone"), blank=True, default="")
+    company = models.TextField(_("company"), blank=True, default="")
+    address = models.TextField(_("address"), blank=True, default="")
+    zip = models.TextField(_("zip"), blank=True, default="")
+    city = models.TextField(_("city"), blank=True, default="")
+    state = models.TextField(_("state"), blank=True, default="")
+    country = models.CharField(_("country"), max_length=100, blank=True, default="")
+    ip = models.TextField(_("IP address"), blank=True, default="")
+    ip_country = models.TextField(_("country of the IP address"), blank=True, default="")
+    lead_picture = models.TextField(_("picture"), blank=True, default="")
+    website = models.TextField(_("website"), blank=True, default="")
+    facebook = models.TextField(_("Facebook"), blank=True, default="")
+    twitter = models.TextField(_("Twitter"), blank=True, default="")
+    linkedin = models.TextField(_("LinkedIn"), blank=True, default="")
+    instagram = models.TextField(_("Instagram"), blank=True, default="")
+    google_plus = models.TextField(_("Google Plus"), blank=True, default="")
+    lead_preferred_time_zone = models.TextField(_("preferred time zone"), blank=True, default="")
+    sales_tax_id = models.TextField(_("sales tax id"), blank=True, default="")
+    business_type = models.TextField(_("business type"), blank=True, default="")
+    notes = models.TextField(_("notes"), blank=True, default="")
+    source = models.CharField(_("source"), max_length=64, blank=True, default="")
+    source_id = models.TextField(_("source id"), blank=True, default="")
+    referring_id = models.TextField(_("referring id"), blank=True, default="")
+    score = models.IntegerField(_("score"), null=True, blank=True)
+    blacklisted = models.BooleanField(_("blacklisted"), null=True, blank=True)
+    date_joined = models.DateTimeField(_("date joined"), null=True, blank=True)
+    gdpr_lead_status = models.CharField(_("GDPR status"), max_length=16, blank=True, default="")
+    gdpr_lead_status_date = models.TextField(_("GDPR status since"), blank=True, default="")
+    gdpr_lead_status_ip = models.TextField(_("GDPR status from"), blank=True, default="")
     gdpr_lead_communications = models.CharField(
-        "GDPR communications", max_length=16, blank=True, default="", help_text="Kartra's own value, unread."
+        _("GDPR communications"), max_length=16, blank=True, default="", help_text=_("Kartra's own value, unread.")
     )
     custom_values = models.JSONField(default=dict, blank=True)
-    extra = models.JSONField(default=dict, blank=True, help_text="Keys Kartra sent that we do not know.")
+    extra = models.JSONField(default=dict, blank=True, help_text=_("Keys Kartra sent that we do not know."))
 
-    known_since = models.DateTimeField(auto_now_add=True)
-    known_from = models.CharField(max_length=12, blank=True, default="")
-    read_at = models.DateTimeField("as of", null=True, blank=True, help_text="When Kartra last told all of it.")
-    dirty_at = models.DateTimeField("update due since", null=True, blank=True)
-    absent_at = models.DateTimeField(null=True, blank=True, help_text="A read of this address found no lead.")
-    read_not_before = models.DateTimeField(
-        null=True, blank=True, help_text="Not read again sooner: it is being read now, or a read of it came to nothing."
+    known_since = models.DateTimeField(_("known since"), auto_now_add=True)
+    known_from = models.CharField(_("known from"), max_length=12, blank=True, default="")
+    read_at = models.DateTimeField(_("as of"), null=True, blank=True, help_text=_("When Kartra last told all of it."))
+    dirty_at = models.DateTimeField(_("update due since"), null=True, blank=True)
+    absent_at = models.DateTimeField(
+        _("absent at"), null=True, blank=True, help_text=_("A read of this address found no lead.")
     )
-    orders_read_at = models.DateTimeField(
-        "transactions as of",
+    read_not_before = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="When Kartra last told its transactions and subscriptions.",
+        help_text=_("Not read again sooner: it is being read now, or a read of it came to nothing."),
     )
-    gone_at = models.DateTimeField("deleted in Kartra", null=True, blank=True)
-    gone_reason = models.CharField(max_length=12, choices=GoneReason, blank=True, default="")
+    orders_read_at = models.DateTimeField(
+        _("transactions as of"),
+        null=True,
+        blank=True,
+        help_text=_("When Kartra last told its transactions and subscriptions."),
+    )
+    gone_at = models.DateTimeField(_("deleted in Kartra"), null=True, blank=True)
+    gone_reason = models.CharField(_("gone reason"), max_length=12, choices=GoneReason, blank=True, default="")
 
     objects = LeadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = _("lead")
+        verbose_name_plural = _("leads")
         constraints = [
             models.UniqueConstraint(fields=["account", "kartra_id"], name="leads_lead_one_per_kartra_id"),
             models.UniqueConstraint(
@@ -140,7 +148,7 @@ class Lead(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or self.email or f"lead {self.kartra_id}"
+        return self.name or self.email or gettext("lead %(id)s") % {"id": self.kartra_id}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.email_key = normal_email(self.email)
@@ -161,8 +169,8 @@ class LeadEmail(models.Model):
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="emails")
     email = models.TextField()
     email_key = models.CharField(max_length=320, editable=False)
-    since = models.DateTimeField(help_text="When we first saw it.")
-    until = models.DateTimeField(null=True, blank=True, help_text="When we saw another instead.")
+    since = models.DateTimeField(help_text=_("When we first saw it."))
+    until = models.DateTimeField(null=True, blank=True, help_text=_("When we saw another instead."))
 
     class Meta:
         ordering = ["-since"]

@@ -1,6 +1,8 @@
 """What a lead is joined to: tags, lists, sequences, calendars, memberships, with whence we know it."""
 
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.activity import Source
 from leads.models.catalogue import CalendarClass, MailingList, MembershipLevel, Sequence, Tag
@@ -14,10 +16,10 @@ class Joined(models.Model):
     """
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="%(class)ss")
-    since = models.DateTimeField(help_text="When it became known to us in this state.")
+    since = models.DateTimeField(help_text=_("When it became known to us in this state."))
     source = models.CharField(max_length=12, choices=Source)
     change = models.ForeignKey("leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    after = models.DateTimeField(null=True, blank=True, help_text="When the lead was read before, without it.")
+    after = models.DateTimeField(null=True, blank=True, help_text=_("When the lead was read before, without it."))
 
     class Meta:
         abstract = True
@@ -39,17 +41,17 @@ class ListSubscription(Joined):
     """The lead is, or was, on the list: Kartra keeps the entry of those who left, inactive."""
 
     mailing_list = models.ForeignKey(
-        MailingList, on_delete=models.PROTECT, related_name="subscriptions", verbose_name="list"
+        MailingList, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("list")
     )
     active = models.BooleanField(default=True)
 
     class Meta:
-        verbose_name = "list subscription"
+        verbose_name = _("list subscription")
         constraints = [models.UniqueConstraint(fields=["mailing_list", "lead"], name="leads_listsubscription_once")]
         indexes = [models.Index(fields=["mailing_list", "active", "lead"], name="leads_listsub_active")]
 
     def __str__(self) -> str:
-        return f"{self.mailing_list}" if self.active else f"{self.mailing_list} (left)"
+        return f"{self.mailing_list}" if self.active else gettext("%(list)s (left)") % {"list": self.mailing_list}
 
 
 class SequenceEnrollment(Joined):
@@ -63,7 +65,8 @@ class SequenceEnrollment(Joined):
         constraints = [models.UniqueConstraint(fields=["sequence", "lead"], name="leads_sequenceenrollment_once")]
 
     def __str__(self) -> str:
-        return f"{self.sequence}, step {self.step}" if self.step else str(self.sequence)
+        words = gettext("%(sequence)s, step %(step)s") if self.step else "%(sequence)s"
+        return words % {"sequence": self.sequence, "step": self.step}
 
 
 class CalendarEnrollment(Joined):
@@ -73,7 +76,7 @@ class CalendarEnrollment(Joined):
     starts_at = models.DateTimeField(null=True, blank=True)
     duration_min = models.PositiveIntegerField(null=True, blank=True)
     status = models.CharField(max_length=32, blank=True, default="")
-    booking_id = models.CharField("Kartra's booking id", max_length=32, blank=True, default="")
+    booking_id = models.CharField(_("Kartra's booking id"), max_length=32, blank=True, default="")
 
     class Meta:
         constraints = [

@@ -7,17 +7,18 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 
 
 class RunState(models.TextChoices):
-    PREPARING = "preparing", "preparing"
-    RUNNING = "running", "running"
-    PAUSED = "paused", "paused"
-    CANCELLING = "cancelling", "cancelling"
-    FINISHED = "finished", "finished"
-    CANCELLED = "cancelled", "cancelled"
+    PREPARING = "preparing", _("preparing")
+    RUNNING = "running", _("running")
+    PAUSED = "paused", _("paused")
+    CANCELLING = "cancelling", _("cancelling")
+    FINISHED = "finished", _("finished")
+    CANCELLED = "cancelled", _("cancelled")
 
 
 ENDED = (RunState.FINISHED, RunState.CANCELLED)
@@ -41,21 +42,26 @@ class BulkRun(models.Model):
     Its counts are not stored: they are counted over its changes by status, so they can never disagree with them.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="runs")
-    name = models.CharField(max_length=200)
-    kind = models.CharField(max_length=32)
+    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="runs")
+    name = models.CharField(_("name"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=32)
     parameters = models.JSONField(default=dict, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("created by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    why = models.TextField("reason", blank=True, default="")
-    expected = models.PositiveIntegerField(default=0, help_text="How many the preview said would change.")
-    state = models.CharField(max_length=12, choices=RunState, default=RunState.PREPARING)
-    created_at = models.DateTimeField(auto_now_add=True)
+    why = models.TextField(_("reason"), blank=True, default="")
+    expected = models.PositiveIntegerField(default=0, help_text=_("How many the preview said would change."))
+    state = models.CharField(_("state"), max_length=12, choices=RunState, default=RunState.PREPARING)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_why = models.TextField(blank=True, default="")
-    refusals = models.PositiveSmallIntegerField(default=0, help_text="Equal refusals in a row.")
-    refused_code = models.CharField(max_length=16, blank=True, default="", help_text="Kartra's code of these.")
+    refusals = models.PositiveSmallIntegerField(default=0, help_text=_("Equal refusals in a row."))
+    refused_code = models.CharField(max_length=16, blank=True, default="", help_text=_("Kartra's code of these."))
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -65,24 +71,25 @@ class BulkRun(models.Model):
         null=True,
         blank=True,
         related_name="undone_by",
-        help_text="What this takes back.",
+        help_text=_("What this takes back."),
     )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     ended_at = models.DateTimeField(null=True, blank=True)
-    mail_wanted = models.BooleanField(default=False, help_text="Its author wants a mail when it has ended.")
+    mail_wanted = models.BooleanField(default=False, help_text=_("Its author wants a mail when it has ended."))
     mailed_at = models.DateTimeField(null=True, blank=True)
-    told_at = models.DateTimeField(null=True, blank=True, help_text="When its author was told that it has ended.")
+    told_at = models.DateTimeField(null=True, blank=True, help_text=_("When its author was told that it has ended."))
 
     objects = BulkRunQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
-        verbose_name = "bulk action"
+        verbose_name = _("bulk action")
+        verbose_name_plural = _("bulk actions")
         permissions = [
-            ("steer_bulkrun", "Can cancel, pause and resume bulk actions"),
-            ("approve_bulkrun", "Can start bulk actions that others ask for"),
+            ("steer_bulkrun", _("Can cancel, pause and resume bulk actions")),
+            ("approve_bulkrun", _("Can start bulk actions that others ask for")),
         ]
         constraints = [
             models.CheckConstraint(

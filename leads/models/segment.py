@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 
@@ -14,17 +15,24 @@ class Segment(models.Model):
     `conditions` are the filter's parameters, {name: [values as text]}; what they mean is in `leads.filters`.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="segments")
-    name = models.CharField(max_length=200)
+    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.CASCADE, related_name="segments")
+    name = models.CharField(_("name"), max_length=200)
     conditions = models.JSONField()
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("created by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
         ordering = ["name"]
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
         constraints = [
             models.UniqueConstraint("account", Lower("name"), name="leads_segment_one_per_name"),
             models.CheckConstraint(condition=~models.Q(name=""), name="leads_segment_named"),

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 
@@ -13,7 +14,9 @@ class StaffLimits(models.Model):
     """The accounts a person may work in. Without a row, or with `limited` unset: all of them."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="limits")
-    limited = models.BooleanField(default=False, help_text="Only the accounts chosen here; none chosen is none at all.")
+    limited = models.BooleanField(
+        default=False, help_text=_("Only the accounts chosen here; none chosen is none at all.")
+    )
     accounts = models.ManyToManyField(Account, blank=True, related_name="+")
 
     class Meta:
@@ -27,16 +30,16 @@ class GroupLimits(models.Model):
     """How much the people of a group may do alone. Empty is without bound; without a row, too."""
 
     group = models.OneToOneField(Group, on_delete=models.CASCADE, related_name="limits")
-    largest_run = models.PositiveIntegerField("largest bulk action", null=True, blank=True)
+    largest_run = models.PositiveIntegerField(_("largest bulk action"), null=True, blank=True)
     refund_ceiling = models.DecimalField(
-        "largest refund", max_digits=12, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+        _("largest refund"), max_digits=12, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
     )
 
     class Meta:
         default_permissions = ()
         permissions = [
-            ("start_bulkrun", "Can start bulk actions on many leads"),
-            ("export_lead", "Can take leads out as a file"),
+            ("start_bulkrun", _("Can start bulk actions on many leads")),
+            ("export_lead", _("Can take leads out as a file")),
         ]
         constraints = [
             models.CheckConstraint(

@@ -178,3 +178,30 @@ def test_custom_field_that_is_so_already_whatever_its_name(account, identifier):
     counted = changes.preview(account, leads, kinds.get("update_lead"), {f"custom.{identifier}": "A-7"})
 
     assert (counted.total, counted.already_so) == (2, 0 if identifier == "7" else 1)
+
+
+@pytest.mark.parametrize("name", sorted(kinds.ALL))
+def test_every_kind_says_what_is_so_once_it_is_done(name):
+    given = {
+        "tag": "VIP",
+        "list": "News",
+        "sequence": "Start",
+        "step": 2,
+        "points": 5,
+        "calendar": "Talk",
+        "class": "One",
+    }
+    given |= {
+        "date": "2027-01-31",
+        "hour": "15:00",
+        "transaction": "70",
+        "subscription": "80",
+        "amount": "9.00",
+        "city": "Bend",
+    }
+
+    said = kinds.get(name).done("Ada Lind", given)
+
+    assert "Ada Lind" in said
+    assert said.endswith(".")
+    assert said != kinds.get(name).sentence(given)

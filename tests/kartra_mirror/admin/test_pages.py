@@ -186,6 +186,6 @@ def test_lead_is_read_from_the_page(staff, sandbox, connection):
 
     answer = staff.post(reverse("admin:leads_lead_read", args=[lead.pk]), follow=True).content.decode()
 
-    assert "Updated from Kartra." in answer
+    assert "Updated from Kartra just now." in answer
     assert "had changed in Kartra" in answer
     assert LeadTag.objects.get(lead=lead).tag.name == "VIP"

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0007_imports'),
+        ('leads', '0008_names'),
     ]
 
     operations = [

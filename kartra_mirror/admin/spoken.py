@@ -1,0 +1,87 @@
+"""What became of what somebody has just asked for, as sentences to read aloud to the person on the phone."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.formats import time_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from integrations import switch
+from integrations.settle import remedy
+from kartra_mirror.admin.speed import connection_of
+from leads import kinds
+from leads.models import ChangeStatus, Lead, LeadChange, Reason
+
+JUST_NOW = dt.timedelta(minutes=30)
+SAID = 5
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What became of one change. `status` is the change's own, for its looks."""
+
+    change: LeadChange
+    status: str
+    words: str
+
+
+def just_now(lead: Lead, user: Any) -> list[Sentence]:
+    """The outcomes of this person's last requests about the lead, at most SAID, those of the last JUST_NOW."""
+    rows = lead.changes.filter(requested_by=user, requested_at__gt=timezone.now() - JUST_NOW, run=None)
+    found = list(rows.order_by("-pk")[:SAID])
+    if not found:
+        return []
+    connection = connection_of(lead.account)
+    why_not = switch.why_not_sending(connection) if connection is not None else ""
+    for change in found:
+        change.lead = lead
+    return [Sentence(change, change.status, sentence(change, why_not)) for change in found]
+
+
+def sentence(change: LeadChange, why_not: str = "") -> str:
+    """One change's outcome. `why_not`: why nothing is sent just now, if so."""
+    name, what = str(change.lead), capfirst(str(change))
+    told = {"what": what, "lead": name}
+    match change.status:
+        case ChangeStatus.ACCEPTED:
+            at = time_format(timezone.localtime(change.settled_at), "H:i")
+            done = kinds.get(change.kind).done(name, change.parameters) or f"{what}."
+            return _("%(done)s Kartra confirmed it at %(at)s.") % {"done": done, "at": at}
+        case ChangeStatus.REJECTED:
+            refused = _("Kartra refused “%(what)s” for %(lead)s: %(why)s.") % {
+                **told, "why": change.message.rstrip(".") or change.code or _("it gave no reason"),
+            }  # fmt: skip
+            return f"{refused} {remedy(change.code)}".strip()
+        case ChangeStatus.SKIPPED:
+            return _skipped(change, told)
+        case ChangeStatus.CANCELLED:
+            return _("“%(what)s” for %(lead)s was cancelled before it was sent; nothing was changed in Kartra.") % told
+        case ChangeStatus.UNDECIDED:
+            return _("Nobody can say yet whether “%(what)s” was done for %(lead)s: it needs a decision.") % told
+        case ChangeStatus.UNKNOWN:
+            return (
+                _("Kartra gave no clear answer to “%(what)s” for %(lead)s. We are looking whether it was done.") % told
+            )
+        case ChangeStatus.SENDING:
+            return _("“%(what)s” for %(lead)s is being sent to Kartra.") % told
+    if why_not:
+        return _("“%(what)s” for %(lead)s is kept and not sent yet. %(why)s") % {**told, "why": why_not}
+    return _("“%(what)s” for %(lead)s is next to be sent to Kartra.") % told
+
+
+def _skipped(change: LeadChange, told: dict[str, str]) -> str:
+    if change.reason == Reason.ALREADY_SO:
+        return _("Nothing had to be sent for “%(what)s”: it was so already for %(lead)s.") % told
+    if change.reason == Reason.GONE:
+        return _("“%(what)s” was not sent: %(lead)s is deleted in Kartra.") % told
+    return _("“%(what)s” was not sent: %(lead)s was left out.") % told
+
+
+def fragment(request: HttpRequest, lead: Lead) -> HttpResponse:
+    """The sentences as they are now, for the polling of the lead's page."""
+    return render(request, "admin/leads/lead/spoken.html", {"sentences": just_now(lead, request.user)})
