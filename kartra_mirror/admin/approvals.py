@@ -35,7 +35,7 @@ def waiting(user: Any) -> QuerySet[RunDraft]:
     if not may_approve(user):
         return RunDraft.objects.none()
     drafts = RunDraft.objects.asked_for().exclude(created_by=user.pk).select_related("created_by")
-    return staff.only_mine(drafts, user).order_by("asked_at")
+    return staff.only_mine(drafts, user).defer("selection").order_by("asked_at")
 
 
 def why_not_alone(user: Any, account: Account, size: int) -> str:

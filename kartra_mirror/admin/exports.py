@@ -89,10 +89,15 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
 def _file(request: HttpRequest, account: Account, leads: QuerySet[Lead], form: str, query: str) -> Any:
     pks = exporting.frozen(leads)
     name = f"leads-{timezone.localdate():%Y-%m-%d}.csv"
-    _write_down(request, account, len(pks), form, query)
+    which = f", filtered by {query}" if query else ""
+    write_down(request, account, len(pks), f"{dict(FORMS)[form]}{which}")
     if form == "mirror":
         return csv_response(exporting.mirror_lines(account, pks), name)
-    made = exporting.KartraFiles(account, pks)
+    return for_kartra(request, exporting.KartraFiles(account, exporting.told(pks)), name)
+
+
+def for_kartra(request: HttpRequest, made: exporting.KartraFiles, name: str) -> FileResponse:
+    """The files that Kartra's own import takes; what is not in them is said on the next page."""
     answer = _packed(made, name)
     for remark in made.remarks():
         messages.warning(request, f"Exported for Kartra: {remark}")
@@ -120,12 +125,12 @@ def _packed(made: exporting.KartraFiles, name: str) -> FileResponse:
     return FileResponse(packed, as_attachment=True, filename=f"{PurePath(name).stem}.zip")
 
 
-def _write_down(request: HttpRequest, account: Account, number: int, form: str, query: str) -> None:
-    """Leads that leave the house are no small thing: who, when, how many, which."""
+def write_down(request: HttpRequest, account: Account, number: int, what: str) -> None:
+    """Leads that leave the house are no small thing: who, when, how many, which and in which form."""
     user: Any = request.user
-    words = f"Exported {number:,} leads of {account} ({dict(FORMS)[form]}){f', filtered by {query}' if query else ''}."
+    words = f"Exported {number:,} leads of {account}: {what}."
     LogEntry.objects.create(
         user=user, content_type=ContentType.objects.get_for_model(Lead), object_id=None,
         object_repr=f"{number:,} leads of {account}"[:200], action_flag=CHANGE, change_message=words[:2000],
     )  # fmt: skip
-    logger.info("User %s exported %s leads of account %s as %s.", user.pk, number, account.pk, form)
+    logger.info("User %s exported %s leads of account %s.", user.pk, number, account.pk)

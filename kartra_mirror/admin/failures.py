@@ -14,6 +14,7 @@ from kartra_mirror.admin.downloads import csv_response
 from leads import changes, failures, kinds, staff
 from leads.models import Account, LeadChange
 from leads.shielding import shield
+from leads.words import NEW_CONTACTS
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -33,6 +34,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             "account": accounts[group.account_id],
             "remedy": remedy(group.code),
             "query": _query(group),
+            "notice": NEW_CONTACTS if group.kind == "create_lead" else "",
             "may_retry": not kinds.get(group.kind).money
             and user.has_perm(kinds.get(group.kind).permission)
             and (group.number == 1 or user.has_perm(staff.BULK)),

@@ -15,7 +15,18 @@ from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 
 from integrations import tasks
-from kartra_mirror.admin import exports, finding, known, lead_create, lead_page, lead_read, prepare, segments, spoken
+from kartra_mirror.admin import (
+    exports,
+    finding,
+    known,
+    lead_create,
+    lead_page,
+    lead_read,
+    newcomers,
+    prepare,
+    segments,
+    spoken,
+)
 from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
@@ -153,6 +164,7 @@ class LeadAdmin(ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("find/", view(self.find_view), name="leads_lead_find"),
+            path("newcomers/", view(self.newcomers_view), name="leads_lead_newcomers"),
             path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
@@ -194,6 +206,12 @@ class LeadAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return finding.lead_page(request, self.admin_site.each_context(request))
+
+    def newcomers_view(self, request: HttpRequest) -> HttpResponse:
+        """Create the people of a file in Kartra."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return newcomers.upload(request, self.admin_site.each_context(request))
 
     def export_view(self, request: HttpRequest) -> Any:
         """Chosen leads as a file."""

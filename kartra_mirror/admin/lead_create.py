@@ -13,6 +13,7 @@ from kartra_mirror.admin.prepare import check_steps
 from kartra_mirror.admin.speed import connection_of
 from leads import changes, kinds, staff
 from leads.models import Account, Lead
+from leads.words import NEW_CONTACTS
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -42,7 +43,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     show_what_may_be_asked(form, request.user)
     page_context = {
         **context, "title": "Create a lead in Kartra", "opts": Lead._meta, "form": form, "groups": groups(form),
-        "account": account, "accounts": accounts, "warned": warned,
+        "account": account, "accounts": accounts, "warned": warned, "new_contacts": NEW_CONTACTS,
     }  # fmt: skip
     return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
 

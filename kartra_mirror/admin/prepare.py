@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -80,14 +80,9 @@ def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
     return leads
 
 
-def page(request: HttpRequest, key: Any) -> HttpResponse:
+def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     """Ask, preview, start. GET changes nothing; starting twice makes one run."""
-    draft = approvals.find(request, key)
-    if draft is None:
-        raise Http404
     _check_kinds(request, draft.kinds)
-    if draft.run is not None:
-        return redirect(draft.run)
     leads = selected(request, draft)
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:3])
     back = f"{reverse('admin:leads_lead_changelist')}?{draft.selection.get('query', '')}".rstrip("?")

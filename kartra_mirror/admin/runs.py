@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import capfirst
 
-from kartra_mirror.admin import approvals, prepare, run_files, undo
+from kartra_mirror.admin import approvals, newcomers, prepare, run_files, undo
 from kartra_mirror.admin.progress import failures_of, progress_of, results_of
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import aftermath, kinds, runs, staff
@@ -100,13 +100,22 @@ class BulkRunAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("prepare/<uuid:key>/", view(prepare.page), name="leads_bulkrun_prepare"),
+            path("prepare/<uuid:key>/", view(self.prepare_view), name="leads_bulkrun_prepare"),
             path("<int:pk>/progress/", view(self.progress_view), name="leads_bulkrun_progress"),
             path("<int:pk>/undo/", view(self.undo_view), name="leads_bulkrun_undo"),
             path("<int:pk>/csv/", view(self.csv_view), name="leads_bulkrun_csv"),
             path("<int:pk>/steer/", view(self.steer_view), name="leads_bulkrun_steer"),
             *super().get_urls(),
         ]
+
+    def prepare_view(self, request: HttpRequest, key: Any) -> HttpResponse:
+        """A bulk action before it starts: on chosen leads, or on people of a file who are to be created."""
+        draft = approvals.find(request, key)
+        if draft is None:
+            raise Http404
+        if draft.run is not None:
+            return HttpResponseRedirect(draft.run.get_absolute_url())
+        return newcomers.page(request, draft) if "people" in draft.selection else prepare.page(request, draft)
 
     def _run(self, request: HttpRequest, pk: int) -> BulkRun:
         run = self.get_queryset(request).filter(pk=pk).first()
@@ -131,7 +140,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "title": run.name,
             "run": run,
-            "sentence": run.name if run.undoes_id else capfirst(kinds.get(run.kind).sentence(run.parameters)),
+            "sentence": run.name
+            if run.undoes_id or not run.parameters
+            else capfirst(kinds.get(run.kind).sentence(run.parameters)),
             "progress": progress_of(run),
             "failures": failures_of(run),
             "results": results_of(run),
