@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.utils.translation import gettext_lazy as _
 
 from leads.models import Lead, LeadEmail
@@ -12,16 +12,21 @@ SHOWN = 10
 
 
 def has_one() -> Q:
-    """Leads that share the phone or the address with another that is not deleted, or have an address that another had
-    once."""
-    other = Lead.objects.filter(account=OuterRef("account"), gone_at=None).exclude(pk=OuterRef("pk"))
-    phone = Exists(other.filter(phone=OuterRef("phone")))
-    address = Exists(other.filter(email_key=OuterRef("email_key")))
-    before = Exists(
-        LeadEmail.objects.filter(email_key=OuterRef("email_key"), lead__account=OuterRef("account"), lead__gone_at=None)
-        .exclude(lead=OuterRef("pk"))
-    )  # fmt: skip
-    return (~Q(phone="") & Q(phone)) | (~Q(email_key="") & (Q(address) | Q(before)))
+    """Leads, not deleted, that share the phone or the address with another of their account, or have an address that another
+    had once. Each test looks over the leads once, not once for each lead."""
+    before = LeadEmail.objects.filter(until__isnull=False, lead__gone_at=None)
+    of_another = before.filter(email_key=OuterRef("email_key"), lead__account=OuterRef("account")).exclude(
+        lead=OuterRef("pk")
+    )
+    had_once = ~Q(email_key="") & Q(email_key__in=before.values("email_key")) & Q(Exists(of_another))
+    return Q(gone_at=None) & (Q(pk__in=_sharing("phone")) | Q(pk__in=_sharing("email_key")) | had_once)
+
+
+def _sharing(field: str) -> QuerySet[Any, Any]:
+    """Primary keys of the leads, not deleted, that have the same in this field as another of their account."""
+    told = Lead.objects.filter(gone_at=None).exclude(**{field: ""}).order_by()
+    alike = Window(Count("pk"), partition_by=[F("account"), F(field)])
+    return told.annotate(alike=alike).filter(alike__gt=1).values("pk")
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,11 @@ def likely(lead: Lead) -> list[Likely]:
     wanted = Q(email_key__in=keys) | Q(pk__in=list(had_one.values_list("lead_id", flat=True)[:SHOWN]))
     if lead.phone:
         wanted |= Q(phone=lead.phone)
-    others = Lead.objects.filter(wanted, account=lead.account_id, gone_at=None).exclude(pk=lead.pk).order_by("pk")
-    return sorted(
-        (Likely(other, _why(lead, other, keys)) for other in others[:SHOWN]),
-        key=lambda each: each.lead.email_key not in keys,
-    )
+    others = Lead.objects.filter(wanted, account=lead.account_id, gone_at=None).exclude(pk=lead.pk)
+    found = [
+        Likely(other, _why(lead, other, keys)) for other in others.order_by()[:SHOWN]
+    ]  # an order would cost a scan
+    return sorted(found, key=lambda each: (each.lead.email_key not in keys, each.lead.pk))
 
 
 def _why(lead: Lead, other: Lead, keys: set[str]) -> Any:
