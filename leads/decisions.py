@@ -59,19 +59,6 @@ def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
     change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
 
 
-def hold_conflicts(lead: Lead) -> int:
-    """After our copy of a lead has changed: hold the queued edits that no longer fit. How many."""
-    held = 0
-    with transaction.atomic():
-        lead = Lead.objects.get(pk=lead.pk)
-        waiting = LeadChange.objects.filter(lead=lead, kind="update_lead", status=ChangeStatus.WAITING)
-        for change in waiting.exclude(seen={}).select_for_update():
-            if fields := conflicts_of(lead, change):
-                hold(lead, change, fields)
-                held += 1
-    return held
-
-
 def _shown(lead: Lead, name: str) -> str:
     """What our copy holds of a field, chosen options by their words."""
     own = name.removeprefix(CUSTOM)

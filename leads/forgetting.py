@@ -62,8 +62,9 @@ def check(account: Account | int, *, kartra_id: str = "", email: str = "") -> No
         raise LeftOut(number, digests)
 
 
-def forgotten_among(account: Account, people: Mapping[int, tuple[str, str]]) -> set[int]:
-    """Which of many, {key: (Kartra id, email)}, asked to be forgotten. One query, and one more to count them."""
+def forgotten_among(account: Account, people: Mapping[int, tuple[str, str]], *, note: bool = True) -> set[int]:
+    """Which of many, {key: (Kartra id, email)}, asked to be forgotten. One query, and one more to `note` that they were
+    met again."""
     by_digest: dict[str, set[int]] = {}
     for key, (kartra_id, email) in people.items():
         for digest in digests_of(account, kartra_id=kartra_id, email=email):
@@ -72,7 +73,8 @@ def forgotten_among(account: Account, people: Mapping[int, tuple[str, str]]) -> 
     if not known.exists():
         return set()
     met = list(known.filter(digest__in=by_digest).values_list("digest", flat=True))
-    known.filter(digest__in=met).update(met=F("met") + 1)
+    if note:
+        known.filter(digest__in=met).update(met=F("met") + 1)
     return set().union(*(by_digest[digest] for digest in met)) if met else set()
 
 

@@ -60,6 +60,12 @@ def only_mine(rows: QuerySet[Rows], user: Any) -> QuerySet[Rows]:
     return rows if mine is None or not route else rows.filter(**{f"{route}__in": mine})
 
 
+def works_in(user: Any, account: int | None) -> bool:
+    """Whether a person works in an account, by its primary key; what is of no account yet is of nobody limited."""
+    mine = accounts_of(user)
+    return mine is None or account in mine
+
+
 def largest_run(user: Any) -> int | None:
     """The most leads a person may change at once; None: any number. 1: no bulk actions."""
     most = _bound(user, BULK, "largest_run")

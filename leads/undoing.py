@@ -67,6 +67,10 @@ class Group:
         return [(key, self.number[key], WHY[key]) for key in WHY if key != STANDS and self.number.get(key)]
 
 
+OF_EACH_LEAD = ("update_lead", "create_lead")
+"""Kinds whose parameters may differ from lead to lead."""
+
+
 def inverse_of(kind: kinds.Kind, parameters: Mapping[str, Any]) -> tuple[kinds.Kind, dict[str, Any]] | None:
     """The single change that takes this one back; None where there is none, or where it differs from lead to lead."""
     if kind.stands is None or not kind.inverse:
@@ -95,18 +99,19 @@ def can_be_undone(kind: kinds.Kind, parameters: Mapping[str, Any]) -> bool:
 
 
 def parts_of(run: BulkRun) -> list[tuple[kinds.Kind, dict[str, Any]]]:
-    """What the run consists of, each once. Edits of fields are one part whatever their values."""
-    rows = run.changes.exclude(kind="update_lead").order_by().values_list("kind", "parameters", "family").distinct()
+    """What the run consists of, each once. Edits of fields are one part whatever their values, and so are new leads."""
+    rows = run.changes.exclude(kind__in=OF_EACH_LEAD).order_by().values_list("kind", "parameters", "family").distinct()
     found = [(kinds.get(kind), parameters) for kind, parameters, _ in rows[:200]]
-    if run.changes.filter(kind="update_lead").exists():
-        found.append((kinds.get("update_lead"), run.parameters if run.kind == "update_lead" else {}))
+    for kind in OF_EACH_LEAD:
+        if run.changes.filter(kind=kind).exists():
+            found.append((kinds.get(kind), run.parameters if run.kind == kind else {}))
     return found
 
 
 def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]) -> QuerySet[Any]:
     """The run's changes of this part, each with `fate`: a key of WHY."""
     rows = run.changes.filter(kind=kind.name)
-    if kind.name != "update_lead":
+    if kind.name not in OF_EACH_LEAD:
         rows = rows.filter(family=kind.family(parameters), parameters=parameters)
     younger = LeadChange.objects.filter(
         lead=OuterRef("lead"), family=OuterRef("family"), pk__gt=OuterRef("pk"), status__in=OPEN

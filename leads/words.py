@@ -6,6 +6,15 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.models import ChangeStatus, RunState
 
+NEW_CONTACTS = _("Kartra may not mail new contacts until they consent, and they count in your plan.")
+"""Said wherever leads are about to be made in Kartra: those that the API makes never count as having agreed."""
+
+OWN_IMPORT = _(
+    "Kartra's own import asks how they agreed and gives all of them tags, lists and sequences; people at Kartra review "
+    "it within about two business days."
+)
+"""The way out of it, as Kartra's help on importing describes it."""
+
 STATUS_WORDS: dict[str, Any] = {
     ChangeStatus.WAITING: _("queued"),
     ChangeStatus.SENDING: _("sending"),

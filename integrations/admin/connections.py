@@ -19,6 +19,7 @@ from integrations.connecting import check_new_keys, go_on_with_new_keys, save_ke
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, Door
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, style
+from leads import staff
 from leads.models import Account
 from leads.models.account import validate_time_zone
 
@@ -140,6 +141,10 @@ class ConnectionAdmin(ModelAdmin):
             (None, {"fields": ["name", "app_id", "key", "password"]}),
             (_("How we reach it"), {"fields": ["api_url", "calls_per_second", "test_mode", "time_zone"]}),
         ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Not for those who work in some accounts alone: a new one would be none of theirs."""
+        return super().has_add_permission(request) and staff.accounts_of(request.user) is None
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

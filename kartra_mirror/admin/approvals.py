@@ -26,14 +26,17 @@ def find(request: HttpRequest, key: Any) -> RunDraft | None:
     draft = RunDraft.objects.select_related("run", "tried", "created_by").filter(key=key).first()
     if draft is None or draft.created_by_id == user.pk:
         return draft
+    if not staff.works_in(user, draft.account_id):
+        return None
     return draft if may_approve(user) and (draft.asked_at or draft.run) else None
 
 
 def waiting(user: Any) -> QuerySet[RunDraft]:
-    """Drafts of others that wait for this person's yes or no."""
+    """Drafts of others, in the person's accounts, that wait for this person's yes or no."""
     if not may_approve(user):
         return RunDraft.objects.none()
-    return RunDraft.objects.asked_for().exclude(created_by=user.pk).select_related("created_by").order_by("asked_at")
+    drafts = RunDraft.objects.asked_for().exclude(created_by=user.pk).select_related("created_by")
+    return staff.only_mine(drafts, user).defer("selection").order_by("asked_at")
 
 
 def why_not_alone(user: Any, account: Account, size: int) -> str:
@@ -46,12 +49,12 @@ def why_not_alone(user: Any, account: Account, size: int) -> str:
     return ""
 
 
-def ask(request: HttpRequest, draft: RunDraft, back: str) -> HttpResponse:
+def ask(request: HttpRequest, draft: RunDraft, account: Account, back: str) -> HttpResponse:
     """Ask a colleague to start it. Asking twice is asking once."""
     if draft.created_by_id != request.user.pk:
         raise PermissionDenied
     RunDraft.objects.filter(pk=draft.pk, asked_at=None, started_at=None).update(
-        asked_at=timezone.now(), refused_at=None, refused_by=None, refused_why=""
+        account=account, asked_at=timezone.now(), refused_at=None, refused_by=None, refused_why=""
     )
     messages.success(request, _("Your managers see it on the page of bulk actions and can start it."))
     return HttpResponseRedirect(back)

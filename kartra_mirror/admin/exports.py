@@ -64,7 +64,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
     selection: dict[str, Any] = {"query": query.urlencode()}
     if ids is not None:
         selection["ids"] = [int(pk) for pk in ids[-1].split(",") if pk.isdecimal() and len(pk) < 18]
-    leads = prepare.selected(request, RunDraft(selection=selection))
+    leads = prepare.selected(request, RunDraft(selection=selection, created_by=user))
     back = f"{reverse('admin:leads_lead_changelist')}?{selection['query']}".rstrip("?")
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:2])
     if len(accounts) != 1:
@@ -91,10 +91,15 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
 def _file(request: HttpRequest, account: Account, leads: QuerySet[Lead], form: str, query: str) -> Any:
     pks = exporting.frozen(leads)
     name = f"leads-{timezone.localdate():%Y-%m-%d}.csv"
-    _write_down(request, account, len(pks), form, query)
+    words = _("%(form)s, filtered by %(query)s") if query else "%(form)s"
+    write_down(request, account, len(pks), words % {"form": dict(FORMS)[form], "query": query})
     if form == "mirror":
         return csv_response(exporting.mirror_lines(account, pks), name)
-    made = exporting.KartraFiles(account, pks)
+    return for_kartra(request, exporting.KartraFiles(account, exporting.told(pks)), name)
+
+
+def for_kartra(request: HttpRequest, made: exporting.KartraFiles, name: str) -> FileResponse:
+    """The files that Kartra's own import takes; what is not in them is said on the next page."""
     answer = _packed(made, name)
     for remark in made.remarks():
         messages.warning(request, _("Exported for Kartra: %(remark)s") % {"remark": remark})
@@ -122,24 +127,18 @@ def _packed(made: exporting.KartraFiles, name: str) -> FileResponse:
     return FileResponse(packed, as_attachment=True, filename=f"{PurePath(name).stem}.zip")
 
 
-def _write_down(request: HttpRequest, account: Account, number: int, form: str, query: str) -> None:
-    """Leads that leave the house are no small thing: who, when, how many, which."""
+def write_down(request: HttpRequest, account: Account, number: int, what: str) -> None:
+    """Leads that leave the house are no small thing: who, when, how many, which and in which form."""
     user: Any = request.user
+    told = {"number": f"{number:,}", "account": account, "what": what}
+    which = ngettext("%(number)s lead of %(account)s", "%(number)s leads of %(account)s", number) % told
     words = ngettext(
-        "Exported %(number)s lead of %(account)s (%(form)s).",
-        "Exported %(number)s leads of %(account)s (%(form)s).",
+        "Exported %(number)s lead of %(account)s: %(what)s.",
+        "Exported %(number)s leads of %(account)s: %(what)s.",
         number,
     )
-    if query:
-        words = ngettext(
-            "Exported %(number)s lead of %(account)s (%(form)s), filtered by %(query)s.",
-            "Exported %(number)s leads of %(account)s (%(form)s), filtered by %(query)s.",
-            number,
-        )
-    told = {"number": f"{number:,}", "account": account, "form": dict(FORMS)[form], "query": query}
-    which = ngettext("%(number)s lead of %(account)s", "%(number)s leads of %(account)s", number) % told
     LogEntry.objects.create(
         user=user, content_type=ContentType.objects.get_for_model(Lead), object_id=None,
         object_repr=which[:200], action_flag=CHANGE, change_message=(words % told)[:2000],
     )  # fmt: skip
-    logger.info("User %s exported %s leads of account %s as %s.", user.pk, number, account.pk, form)
+    logger.info("User %s exported %s leads of account %s.", user.pk, number, account.pk)

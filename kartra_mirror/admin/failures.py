@@ -16,6 +16,7 @@ from kartra_mirror.admin.downloads import csv_response
 from leads import changes, failures, kinds, staff
 from leads.models import Account, LeadChange
 from leads.shielding import shield
+from leads.words import NEW_CONTACTS
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -35,6 +36,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             "account": accounts[group.account_id],
             "remedy": remedy(group.code),
             "query": _query(group),
+            "notice": NEW_CONTACTS if group.kind == "create_lead" else "",
             "may_retry": not kinds.get(group.kind).money
             and user.has_perm(kinds.get(group.kind).permission)
             and (group.number == 1 or user.has_perm(staff.BULK)),
@@ -76,6 +78,8 @@ def _failed(user: Any) -> Any:
 
 def _members(user: Any, given: Any) -> Any:
     if not str(given.get("account", "")).isdecimal() or given.get("kind") not in kinds.ALL:
+        raise Http404
+    if not staff.works_in(user, int(str(given["account"])[:18])):
         raise Http404
     return _failed(user).filter(
         account=int(given["account"]), kind=given["kind"], family=given.get("family", ""), code=given.get("code", "")

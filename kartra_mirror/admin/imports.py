@@ -14,7 +14,13 @@ from django.utils.translation import gettext_lazy
 from integrations import tasks
 from kartra_mirror.admin import known
 from kartra_mirror.admin.downloads import csv_response
-from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter, style
+from kartra_mirror.admin.unfold_adapter import (
+    ChoicesDropdownFilter,
+    ReadOnlyAdmin,
+    RelatedDropdownFilter,
+    only_mine,
+    style,
+)
 from leads import importing
 from leads.importing import words
 from leads.models import Account, Import, ImportKind, ImportReject, ImportState
@@ -128,17 +134,17 @@ class ImportAdmin(ReadOnlyAdmin):
             path("<int:pk>/do/<slug:what>/", view(self.do_view), name="leads_import_do"),
             path("<int:pk>/progress/", view(self.progress_view), name="leads_import_progress"),
             path("<int:pk>/rejected.csv", view(self.rejects_view), name="leads_import_rejects"),
-            path("total/<int:pk>/", view(self.total_view), name="leads_import_total"),
+            path("total/<int:account>/", view(self.total_view), name="leads_import_total"),
             *super().get_urls(),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        totals = [(account, known.in_words(account)) for account in known.totals()]
+        totals = [(account, known.in_words(account)) for account in known.totals(request.user)]
         return super().changelist_view(request, {"totals": totals, **(extra_context or {})})
 
-    def total_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def total_view(self, request: HttpRequest, account: int) -> HttpResponse:
         """Kartra's own total of an account."""
-        return known.page(request, pk, self.admin_site.each_context(request))
+        return known.page(request, account, self.admin_site.each_context(request))
 
     def _job(self, request: HttpRequest, pk: int | str, *, may_load: bool = False) -> Import:
         if not (self.has_add_permission(request) if may_load else self.has_view_permission(request)):
@@ -157,6 +163,7 @@ class ImportAdmin(ReadOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None, initial={"kind": request.GET.get("kind")})
+        only_mine(form, request.user)
         if request.method == "POST" and form.is_valid():
             file, kind = form.cleaned_data["file"], ImportKind(form.cleaned_data["kind"])
             try:

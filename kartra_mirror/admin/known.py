@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -13,21 +13,26 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from kartra_mirror.admin.unfold_adapter import style
+from leads import staff
 from leads.models import Account
 
 
-def totals() -> list[Account]:
-    """The accounts, each with `known`: its leads that are not deleted in Kartra. One query."""
-    return list(Account.objects.annotate(known=Count("leads", filter=Q(leads__gone_at=None))))
+def totals(user: Any) -> list[Account]:
+    """The person's accounts, each with `known`: its leads that are not deleted in Kartra. One query."""
+    return list(_mine(user).annotate(known=Count("leads", filter=Q(leads__gone_at=None))))
 
 
-def sentences() -> list[str]:
-    """ "59,870 of 60,214 known" for each account whose total was entered."""
-    if not (entered := Account.objects.exclude(contacts_in_kartra=None)).exists():
+def sentences(user: Any) -> list[str]:
+    """ "59,870 of 60,214 known" for each of the person's accounts whose total was entered."""
+    if not (entered := _mine(user).exclude(contacts_in_kartra=None)).exists():
         return []
     counted = entered.annotate(known=Count("leads", filter=Q(leads__gone_at=None)))
-    many = Account.objects.count() > 1
+    many = _mine(user).count() > 1
     return [f"{account}: {in_words(account)}" if many else in_words(account) for account in counted]
+
+
+def _mine(user: Any) -> QuerySet[Account]:
+    return staff.only_mine(Account.objects.all(), user)
 
 
 def in_words(account: Account) -> str:
@@ -47,12 +52,12 @@ class TotalForm(forms.ModelForm):
         style(self)
 
 
-def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
+def page(request: HttpRequest, account_id: int, context: dict[str, Any]) -> HttpResponse:
     """Enter the total that Kartra shows."""
     user: Any = request.user
     if not user.has_perm("leads.change_account"):
         raise PermissionDenied
-    account = Account.objects.filter(pk=pk).first()
+    account = _mine(user).filter(pk=account_id).first()
     if account is None:
         raise Http404
     form = TotalForm(request.POST or None, instance=account)

@@ -17,7 +17,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from integrations import tasks
-from kartra_mirror.admin import exports, finding, known, lead_create, lead_page, lead_read, prepare, segments, spoken
+from kartra_mirror.admin import (
+    exports,
+    finding,
+    known,
+    lead_create,
+    lead_page,
+    lead_read,
+    newcomers,
+    prepare,
+    segments,
+    spoken,
+)
 from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
@@ -142,8 +153,8 @@ class LeadAdmin(ModelAdmin):
         tell_ended(request)
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
-            "known": known.sentences(),
-            "conditions": filters.in_words(conditions),
+            "known": known.sentences(user),
+            "conditions": filters.in_words(conditions, staff.accounts_of(user)),
             "conditions_query": segments.query_of(conditions),
             "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
             "segments": staff.only_mine(Segment.objects.order_by("name"), user)[:SEGMENTS_SHOWN]
@@ -157,6 +168,7 @@ class LeadAdmin(ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("find/", view(self.find_view), name="leads_lead_find"),
+            path("newcomers/", view(self.newcomers_view), name="leads_lead_newcomers"),
             path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
@@ -198,6 +210,12 @@ class LeadAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return finding.lead_page(request, self.admin_site.each_context(request))
+
+    def newcomers_view(self, request: HttpRequest) -> HttpResponse:
+        """Create the people of a file in Kartra."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return newcomers.upload(request, self.admin_site.each_context(request))
 
     def export_view(self, request: HttpRequest) -> Any:
         """Chosen leads as a file."""

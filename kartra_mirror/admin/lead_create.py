@@ -13,13 +13,15 @@ from kartra_mirror.admin.drafting import DraftForm
 from kartra_mirror.admin.grouping import groups, show_what_may_be_asked
 from kartra_mirror.admin.prepare import check_steps
 from kartra_mirror.admin.speed import connection_of
-from leads import changes, kinds
+from leads import changes, kinds, staff
 from leads.models import Account, Lead
+from leads.words import NEW_CONTACTS
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask for the lead's fields; a POST records the changes and goes to the lead's page."""
-    accounts = list(Account.objects.filter(connection__isnull=False).order_by("name"))
+    reachable = Account.objects.filter(connection__isnull=False).order_by("name")
+    accounts = list(staff.only_mine(reachable, request.user))
     chosen = request.GET.get("account", "")
     account = next((each for each in accounts if str(each.pk) == chosen), accounts[0] if accounts else None)
     if account is None:
@@ -43,7 +45,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     show_what_may_be_asked(form, request.user)
     page_context = {
         **context, "title": _("Create a lead in Kartra"), "opts": Lead._meta, "form": form, "groups": groups(form),
-        "account": account, "accounts": accounts, "warned": warned,
+        "account": account, "accounts": accounts, "warned": warned, "new_contacts": NEW_CONTACTS,
     }  # fmt: skip
     return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
 

@@ -127,6 +127,7 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
         **context,
         "opts": Lead._meta,
         "title": str(lead),
+        "original": lead,
         "lead": lead,
         "tabs": TABS,
         "open_tab": opened if opened in dict(TABS) else "glance",

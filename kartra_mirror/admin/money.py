@@ -208,7 +208,7 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("<int:pk>/<slug:kind>/", view(self.ask_view), name="leads_recurringsubscription_ask"),
+            path("<int:pk>/ask/<slug:kind>/", view(self.ask_view), name="leads_recurringsubscription_ask"),
             *super().get_urls(),
         ]
 

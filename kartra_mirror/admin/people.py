@@ -8,10 +8,11 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from kartra_mirror.admin import invites
 from kartra_mirror.admin.unfold_adapter import (
@@ -21,7 +22,8 @@ from kartra_mirror.admin.unfold_adapter import (
     UserCreationForm,
     style,
 )
-from leads.models import GroupLimits
+from leads import staff
+from leads.models import Account, GroupLimits
 
 admin.site.unregister([User, Group])
 
@@ -60,7 +62,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     filter_horizontal = []
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).prefetch_related("groups", "limits__accounts")
+        """With the accounts of each that are the reader's too, and the number of all of them."""
+        mine = Prefetch("limits__accounts", staff.only_mine(Account.objects.order_by("name"), request.user))
+        rows = super().get_queryset(request).annotate(number_of_accounts=Count("limits__accounts"))
+        return rows.prefetch_related("groups", mine)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         user: Any = request.user
@@ -108,7 +113,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
-        self.log_change(request, user, "Made a link to choose a password.")
+        self.log_change(request, user, str(_("Made a link to choose a password.")))
         return invites.tell(self, request, user)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -127,11 +132,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return ", ".join(group.name for group in user.groups.all()) or "—"
 
     @admin.display(description=_("accounts"))
-    def in_accounts(self, user: User) -> str:
+    def in_accounts(self, user: Any) -> str:
         limits = getattr(user, "limits", None)
         if limits is None or not limits.limited or user.is_superuser:
             return str(_("all"))
-        return ", ".join(account.name for account in limits.accounts.all()) or str(_("none"))
+        names = [account.name for account in limits.accounts.all()]
+        if others := user.number_of_accounts - len(names):
+            names.append(ngettext("%(n)s other", "%(n)s others", others) % {"n": others})
+        return ", ".join(names) or str(_("none"))
 
 
 class GroupForm(forms.ModelForm):

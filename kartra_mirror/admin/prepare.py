@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -26,7 +26,7 @@ from kartra_mirror.admin import approvals, preview
 from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
-from leads import changes, judging, kinds, mirror
+from leads import changes, judging, kinds, mirror, staff
 from leads.models import Account, BulkRun, Lead, LeadChange, RunDraft
 
 MOST_KINDS = 8
@@ -64,9 +64,11 @@ def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, An
 
 
 def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
-    """The leads of the draft, as they are now: the list's own query is asked again. Those on whom it was tried are done."""
+    """The leads of the draft, as they are now: the list's own query is asked again. Those on whom it was tried are done.
+
+    Of the accounts of both: of who looks, and of who chose them."""
     if "ids" in draft.selection:
-        leads = Lead.objects.filter(pk__in=draft.selection["ids"])
+        leads: QuerySet[Lead] = Lead.objects.filter(pk__in=draft.selection["ids"])
     else:
         listing = copy.copy(request)
         listing.method = "GET"
@@ -74,19 +76,16 @@ def selected(request: HttpRequest, draft: RunDraft) -> QuerySet[Lead]:
         lead_admin = admin.site.get_model_admin(Lead)
         found: QuerySet[Lead] = lead_admin.get_changelist_instance(listing).get_queryset(listing)
         leads = Lead.objects.filter(pk__in=found.order_by().values("pk"))
+    for person in {request.user, draft.created_by}:
+        leads = staff.only_mine(leads, person)
     if draft.tried_id:
         leads = leads.filter(~Exists(LeadChange.objects.filter(run=draft.tried_id, lead=OuterRef("pk"))))
     return leads
 
 
-def page(request: HttpRequest, key: Any) -> HttpResponse:
+def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     """Ask, preview, start. GET changes nothing; starting twice makes one run."""
-    draft = approvals.find(request, key)
-    if draft is None:
-        raise Http404
     _check_kinds(request, draft.kinds)
-    if draft.run is not None:
-        return redirect(draft.run)
     leads = selected(request, draft)
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:3])
     back = f"{reverse('admin:leads_lead_changelist')}?{draft.selection.get('query', '')}".rstrip("?")
@@ -132,7 +131,7 @@ def _decided(
     if do == "try":
         return _try(request, draft, account, leads)
     if do == "ask":
-        return approvals.ask(request, draft, back)
+        return approvals.ask(request, draft, account, back)
     if do == "refuse":
         return approvals.refuse(request, draft)
     if do == "read":
@@ -178,9 +177,10 @@ def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
     chosen[INCLUDE_LEFT] = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
     mail = bool(request.POST.get("mail") and user.email and settings.MAIL_IS_SET_UP)
     draft.parameters = {"clean": clean, "form": drafting.typed(), "choices": chosen, "mail": mail}
+    draft.account = drafting.account
     draft.asked_at = draft.refused_at = draft.refused_by = None
     draft.refused_why = ""
-    draft.save(update_fields=["parameters", "asked_at", "refused_at", "refused_by", "refused_why"])
+    draft.save(update_fields=["account", "parameters", "asked_at", "refused_at", "refused_by", "refused_why"])
 
 
 def _show(

@@ -18,7 +18,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kartra_mirror.admin import approvals, prepare, run_files, undo
+from kartra_mirror.admin import approvals, newcomers, prepare, run_files, undo
 from kartra_mirror.admin.progress import failures_of, progress_of, results_of
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import aftermath, kinds, runs, staff
@@ -30,7 +30,7 @@ WAITING_SHOWN = 20
 
 def running_badge(request: HttpRequest) -> str:
     """How many bulk actions are under way; nothing when there are none."""
-    number = BulkRun.objects.under_way().count()
+    number = staff.only_mine(BulkRun.objects.under_way(), request.user).count()
     return str(number) if number else ""
 
 
@@ -38,8 +38,8 @@ def tell_ended(request: HttpRequest) -> None:
     """Say once to its author that a bulk action has ended, and how."""
     user: Any = request.user
     since = timezone.now() - dt.timedelta(days=2)
-    ended = BulkRun.objects.ended().filter(created_by=user.pk, told_at=None, ended_at__gt=since)[:5]
-    for run in ended:
+    ended = BulkRun.objects.ended().filter(created_by=user.pk, told_at=None, ended_at__gt=since)
+    for run in staff.only_mine(ended, user)[:5]:
         if BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=timezone.now()):
             counts = run.changes.counts()
             bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]
@@ -100,13 +100,22 @@ class BulkRunAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("prepare/<uuid:key>/", view(prepare.page), name="leads_bulkrun_prepare"),
+            path("prepare/<uuid:key>/", view(self.prepare_view), name="leads_bulkrun_prepare"),
             path("<int:pk>/progress/", view(self.progress_view), name="leads_bulkrun_progress"),
             path("<int:pk>/undo/", view(self.undo_view), name="leads_bulkrun_undo"),
             path("<int:pk>/csv/", view(self.csv_view), name="leads_bulkrun_csv"),
             path("<int:pk>/steer/", view(self.steer_view), name="leads_bulkrun_steer"),
             *super().get_urls(),
         ]
+
+    def prepare_view(self, request: HttpRequest, key: Any) -> HttpResponse:
+        """A bulk action before it starts: on chosen leads, or on people of a file who are to be created."""
+        draft = approvals.find(request, key)
+        if draft is None:
+            raise Http404
+        if draft.run is not None:
+            return HttpResponseRedirect(draft.run.get_absolute_url())
+        return newcomers.page(request, draft) if "people" in draft.selection else prepare.page(request, draft)
 
     def _run(self, request: HttpRequest, pk: int) -> BulkRun:
         run = self.get_queryset(request).filter(pk=pk).first()
@@ -131,7 +140,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "title": run.name,
             "run": run,
-            "sentence": run.name if run.undoes_id else capfirst(kinds.get(run.kind).sentence(run.parameters)),
+            "sentence": run.name
+            if run.undoes_id or not run.parameters
+            else capfirst(kinds.get(run.kind).sentence(run.parameters)),
             "progress": progress_of(run),
             "failures": failures_of(run),
             "results": results_of(run),

@@ -37,6 +37,11 @@ def query_of(conditions: dict[str, list[str]]) -> str:
     return query.urlencode()
 
 
+def _words(segment: Segment) -> list[str]:
+    """Who is in it, with names of its own account alone."""
+    return filters.in_words(segment.conditions, frozenset({segment.account_id}))
+
+
 class SegmentForm(forms.Form):
     """A name, and the account where there are several."""
 
@@ -61,7 +66,7 @@ class SegmentAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("who is in it"))
     def what(self, segment: Segment) -> str:
-        return "; ".join(filters.in_words(segment.conditions)) or _("every lead of the account")
+        return "; ".join(_words(segment)) or _("every lead of the account")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -85,6 +90,8 @@ class SegmentAdmin(ReadOnlyAdmin):
             messages.warning(request, _("Nothing is filtered, so there is nothing to save. Filter the leads first."))
             return redirect(LEADS)
         accounts = list(staff.only_mine(Account.objects.all(), request.user))
+        if not accounts:
+            raise PermissionDenied
         chosen = [each for each in accounts if conditions.get("account") == [str(each.pk)]]
         accounts = chosen or accounts
         form = SegmentForm(accounts, request.POST or None)
@@ -99,7 +106,8 @@ class SegmentAdmin(ReadOnlyAdmin):
             form.fields["replace"] = forms.BooleanField(required=False, label=_("Replace what it holds"))
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": _("Save as a segment"), "form": form,
-            "query": query, "words": filters.in_words(conditions), "back": f"{reverse(LEADS)}?{query}",
+            "query": query, "words": filters.in_words(conditions, staff.accounts_of(request.user)),
+            "back": f"{reverse(LEADS)}?{query}",
         }  # fmt: skip
         return TemplateResponse(request, "admin/leads/segment/save.html", context)
 
@@ -137,7 +145,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         user: Any = request.user
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": segment.name, "segment": segment,
-            "words": filters.in_words(segment.conditions), "number": filters.of_segment(segment).count(),
+            "words": _words(segment), "number": filters.of_segment(segment).count(),
             "kinds": [kind for kind in kinds.IN_BULK.values() if user.has_perm(kind.permission)],
             "as_filter": f"{reverse(LEADS)}?{query_of(segment.conditions)}",
             "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,

@@ -135,7 +135,7 @@ def steps_of(connection: Connection | None, user: Any) -> list[Step]:
         ),
     ]  # fmt: skip
     if connection is None:
-        if user.has_perm("integrations.add_connection"):
+        if user.has_perm("integrations.add_connection") and staff.accounts_of(user) is None:
             steps[1].links = [(_("Connect"), reverse("admin:integrations_connection_add"))]
     else:
         _of_connection(steps, connection, user)

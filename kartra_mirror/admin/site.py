@@ -5,6 +5,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.options import ModelAdmin
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.contenttypes.views import shortcut
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -48,6 +50,7 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("failed/csv/", failures.as_csv, "failures_csv"),
             at("decisions/", with_context(decisions.page), "decisions"),
             at("decisions/<int:pk>/", with_context(decisions.one), "decision"),
+            at("r/<int:content_type_id>/<int:object_id>/", self.shortcut_view, "view_on_site"),
             *super().get_urls(),
         ]
 
@@ -66,6 +69,16 @@ class MirrorAdminSite(UnfoldAdminSite):
             words = _("All sending is stopped. What is queued waits.") if number else _("Nothing was being sent.")
             messages.success(request, words)
         return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
+
+    def shortcut_view(self, request: HttpRequest, content_type_id: int, object_id: int) -> HttpResponseBase:
+        """To the page of a row of any table; there is none unless the row is of the person's accounts."""
+        from leads import staff
+
+        kind = ContentType.objects.filter(pk=content_type_id).first()
+        model = kind.model_class() if kind is not None else None
+        if model is None or not staff.only_mine(model._default_manager.filter(pk=object_id), request.user).exists():
+            raise Http404
+        return shortcut(request, content_type_id, object_id)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from kartra_mirror.admin.home import facts

@@ -4,9 +4,11 @@ has in common: only rows of the person's accounts, no bulk action for those who 
 from typing import Any
 
 from django import forms
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin as _ModelAdmin
 from unfold.admin import TabularInline as _TabularInline
 from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter
@@ -28,6 +30,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from leads import staff
@@ -48,6 +51,18 @@ class ModelAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return staff.only_mine(super().get_queryset(request), request.user)
+
+    def action_checkbox(self, obj: Any) -> str:
+        """The tick of a row, named after what it ticks."""
+        name = _("Select %(row)s") % {"row": obj}
+        box = UnfoldBooleanWidget({"class": "action-select", "aria-label": name}, lambda value: False)
+        return box.render(ACTION_CHECKBOX_NAME, str(obj.pk))
+
+    def get_field_queryset(self, db: Any, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
+        """Choices of rows of the person's accounts alone."""
+        rows: QuerySet[Any] | None = super().get_field_queryset(db, db_field, request)
+        chosen = db_field.remote_field.model._default_manager.all() if rows is None else rows
+        return staff.only_mine(chosen, request.user)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """An action that names no permission of its own acts on many leads: it is for those who may start bulk actions."""

@@ -6,13 +6,20 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
-from leads import evidence, kinds
-from leads.models import ChangeStatus, LeadChange, RunState
+from kartra_mirror.admin.unfold_adapter import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    ReadOnlyAdmin,
+    RelatedDropdownFilter,
+)
+from leads import evidence, kinds, staff
+from leads.models import BulkRun, ChangeStatus, LeadChange, RunState
 from leads.words import STATUS_WORDS
 
+RUNS_SHOWN = 50
 
-class KindFilter(admin.SimpleListFilter):
+
+class KindFilter(DropdownFilter):
     title, parameter_name = gettext_lazy("kind"), "kind"
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
@@ -22,10 +29,33 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+class RunFilter(DropdownFilter):
+    """The newest bulk actions of the person's accounts, and the one that is chosen."""
+
+    title, parameter_name = gettext_lazy("bulk action"), "run__id__exact"
+
+    def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
+        runs = staff.only_mine(BulkRun.objects.all(), request.user)
+        chosen = request.GET.get(self.parameter_name, "")
+        newest = list(runs.values_list("pk", "name")[:RUNS_SHOWN])
+        if chosen.isdecimal() and len(chosen) < 18 and int(chosen) not in dict(newest):
+            newest += runs.filter(pk=chosen).values_list("pk", "name")
+        return [(str(pk), f"{name} ({pk})") for pk, name in newest]
+
+    def has_output(self) -> bool:
+        return True  # else a bulk action that is not theirs would be no filter at all
+
+    def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
+        chosen = self.value()
+        if not chosen:
+            return queryset
+        return queryset.filter(run=chosen) if chosen.isdecimal() and len(chosen) < 18 else queryset.none()
+
+
 @admin.register(LeadChange)
 class LeadChangeAdmin(ReadOnlyAdmin):
     list_display = ["what", "lead", "became", "kartras_words", "requested_by", "run", "requested_at", "settled_at"]
-    list_filter = [("status", ChoicesDropdownFilter), KindFilter, ("account", RelatedDropdownFilter), "run"]
+    list_filter = [("status", ChoicesDropdownFilter), KindFilter, ("account", RelatedDropdownFilter), RunFilter]
     list_filter_submit = True
     search_fields = ["=lead__kartra_id", "lead__email", "family"]
     list_select_related = ["lead", "requested_by", "run", "account"]

@@ -2,15 +2,18 @@
 column, several tags or lists of a lead in one cell between semicolons. (Kartra's help on importing leads.)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from django.utils.translation import gettext as _
 
-from leads.exporting.lines import Told, custom_text, told
+from leads.exporting.lines import Told, custom_text
 from leads.models import Account, CustomField
+from leads.people_list import Person
 from leads.shielding import shield
 
+CUSTOM = "custom."
 MAX_ROWS = 19_998  # and the header makes 19,999
 MAX_COLUMNS = 54
 MAX_CELL = 255
@@ -27,8 +30,8 @@ COLUMNS = {
 class KartraFiles:
     """The files, and what had to be left out of them to fit: counted while they are made."""
 
-    def __init__(self, account: Account, pks: Sequence[int]) -> None:
-        self.account, self.pks = account, pks
+    def __init__(self, account: Account, leads: Iterable[Told]) -> None:
+        self.account, self.leads = account, leads
         self.rows = self.without_email = self.gone = self.cut = self.names_left_out = 0
         self.columns_left_out: list[str] = []
 
@@ -38,7 +41,7 @@ class KartraFiles:
         room = MAX_COLUMNS - len(COLUMNS) - 2
         self.columns_left_out = [field.identifier for field in custom[room:]]
         header = [*COLUMNS.values(), "Tags", "Lists", *(shield(field.identifier) for field in custom[:room])]
-        lines = (self._line(lead, custom[:room]) for lead in told(self.pks) if self._belongs(lead))
+        lines = (self._line(lead, custom[:room]) for lead in self.leads if self._belongs(lead))
         while rows := list(islice(lines, MAX_ROWS)):
             self.rows += len(rows)
             filled = [number for number in range(len(header)) if any(row[number] for row in rows)]
@@ -92,6 +95,33 @@ class KartraFiles:
             else:
                 cell = longer
         return cell
+
+
+def told_of_people(account: Account, people: Iterable[Person]) -> Iterator[Told]:
+    """People who are not in Kartra yet, as leads that an export could tell of."""
+    options = {
+        f"{CUSTOM}{field.identifier}": {str(number): str(words) for number, words in field.options}
+        for field in CustomField.objects.filter(account=account)
+    }
+    for person in people:
+        given = person.parameters
+        custom = {
+            name.removeprefix(CUSTOM): _chosen(value, options.get(name, {}))
+            for name, value in given.items()
+            if name.startswith(CUSTOM)
+        }
+        values = {name: given.get(name, "") for name in (*COLUMNS, "phone_country_code")}
+        yield Told(
+            {**values, "gone_at": None, "custom_values": custom}, given.get("tag", ()), given.get("list", ()), ()
+        )
+
+
+def _chosen(value: Any, options: dict[str, str]) -> Any:
+    """A custom field's parameter as our copy would hold it: of options their ids and texts."""
+    if not options:
+        return value
+    ids = value if isinstance(value, list) else [value]
+    return [[number, options.get(str(number), str(number))] for number in ids if number != ""]
 
 
 def _phone(lead: Told) -> str:

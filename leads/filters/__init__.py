@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from leads.filters import money, own, state, ties
-from leads.filters.base import NOT, Condition, Part, Unreadable
+from leads.filters.base import NOT, Accounts, Condition, Part, Unreadable
 from leads.filters.state import WISHES
 from leads.models import Lead, Segment
 
@@ -75,8 +75,8 @@ def of_segment(segment: Segment) -> QuerySet[Lead]:
         _asking.reset(token)
 
 
-def in_words(wanted: Wanted) -> list[str]:
-    """Each condition as a phrase: "has the tag VIP", "not on the list Buyers"."""
+def in_words(wanted: Wanted, accounts: Accounts) -> list[str]:
+    """Each condition as a phrase: "has the tag VIP", "not on the list Buyers". `accounts`: whose names may be said."""
     said = [
         _("“%(text)s” in the name, address, phone or company") % {"text": text}
         for text in wanted.get(SEARCH, ())
@@ -90,7 +90,7 @@ def in_words(wanted: Wanted) -> list[str]:
                 said.append(_("%(label)s: a value that cannot be read, which fits nobody") % {"label": condition.label})
                 continue
             if given:
-                words = condition.said(given)
+                words = condition.said(given, accounts)
                 said.append(_("not: %(words)s") % {"words": words} if prefix else words)
     return said
 

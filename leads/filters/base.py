@@ -59,9 +59,9 @@ class Part:
                 raise Unreadable(values[-1]) from None
         return values[-1]
 
-    def shown(self, value: Any) -> str:
-        """The value in words."""
-        labels = dict(self.choices(None)) if self.choices else {}
+    def shown(self, value: Any, accounts: Accounts) -> str:
+        """The value in words. What belongs to no account of these keeps its number."""
+        labels = dict(self.choices(accounts)) if self.choices else {}
         values = value if isinstance(value, list) else [value]
         words = _("%(first)s and %(last)s") if self.every else _("%(first)s or %(last)s")
         told = [str(labels.get(str(each), each)) for each in values]
@@ -87,8 +87,8 @@ class Condition:
         found = {part.name: part.read(given.get(f"{prefix}{part.name}", ())) for part in self.parts}
         return {name: value for name, value in found.items() if value is not None}
 
-    def said(self, given: Given) -> str:
-        parts = {part.name: part.shown(given[part.name]) for part in self.parts if part.name in given}
+    def said(self, given: Given, accounts: Accounts) -> str:
+        parts = {part.name: part.shown(given[part.name], accounts) for part in self.parts if part.name in given}
         return self.words(parts)
 
 

@@ -129,15 +129,15 @@ def _cancelled(change: LeadChange, at: dt.datetime) -> None:
 
 
 def _booked_words(name: str, parameters: Parameters) -> str:
-    words = _("%(lead)s is booked for %(class)s of the calendar %(calendar)s.")
-    if parameters.get("date"):
-        words = _("%(lead)s is booked for %(class)s of the calendar %(calendar)s on %(date)s at %(hour)s.")
-    return words % {"lead": name, **_told(parameters)}
+    told = {**_told(parameters), "lead": name}
+    if told["date"]:
+        return _("%(lead)s is booked for %(class)s of the calendar %(calendar)s on %(date)s at %(hour)s.") % told
+    return _("%(lead)s is booked for %(class)s of the calendar %(calendar)s.") % told
 
 
 def _cancelled_words(name: str, parameters: Parameters) -> str:
     words = _("The booking of %(lead)s for %(class)s of the calendar %(calendar)s is cancelled.")
-    return words % {"lead": name, **_told(parameters)}
+    return words % {**_told(parameters), "lead": name}
 
 
 SUBSCRIBE_CALENDAR = Kind(

@@ -7,7 +7,7 @@ from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.bulk_money import TransactionRow, write_transactions
 from leads.mirror.catalogue import set_catalogue, set_custom_fields, things
-from leads.mirror.confirmed import add_points, adopt, expect, set_profile
+from leads.mirror.confirmed import add_points, adopt, expect, expect_all, set_profile
 from leads.mirror.facts import (
     FIELDS,
     CustomFieldFact,
@@ -56,6 +56,7 @@ __all__ = [
     "end_booking",
     "end_plan",
     "expect",
+    "expect_all",
     "find",
     "hear_of_sequence",
     "lift_gone",

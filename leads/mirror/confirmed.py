@@ -1,7 +1,7 @@
 """What Kartra confirmed of our own changes to a lead itself: that it exists, its fields, its points."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +9,7 @@ from django.db.models import F
 
 from leads.mirror.leads import fold, keep_address
 from leads.mirror.ties import log
-from leads.models import Account, CustomField, Lead, LeadChange, Source, normal_email
+from leads.models import Account, CustomField, Lead, LeadChange, LeadEmail, Source, normal_email
 
 CUSTOM = "custom."
 
@@ -24,6 +24,22 @@ def expect(account: Account, email: str, at: dt.datetime) -> Lead:
     if made:
         keep_address(lead, at)
     return lead
+
+
+def expect_all(account: Account, emails: Sequence[str], at: dt.datetime) -> dict[str, int]:
+    """The rows of many addresses that somebody means to create, by the address as it is compared: their primary keys."""
+    by_key = {normal_email(email): email.strip() for email in emails}
+    rows = Lead.objects.filter(account=account, kartra_id=None, email_key__in=by_key)
+    known = set(rows.values_list("email_key", flat=True))
+    made = Lead.objects.bulk_create(
+        Lead(account=account, email=email, email_key=key, known_from=Source.STAFF, absent_at=at)
+        for key, email in by_key.items()
+        if key not in known
+    )
+    LeadEmail.objects.bulk_create(
+        LeadEmail(lead=lead, email=lead.email, email_key=lead.email_key, since=at) for lead in made
+    )
+    return dict(rows.values_list("email_key", "pk"))
 
 
 def adopt(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:

@@ -130,14 +130,24 @@ class RunDraft(models.Model):
     """A selection somebody means to change: the leads (as a changelist query or as ids) and the kinds, until confirmed.
 
     `selection` is {"query": "<query string of the leads list>"}, and {"ids": […]} with it when only these leads of the
-    list are meant. `more` are the kinds besides the first. `parameters` is empty until a preview was asked for, then
-    {"clean": …, "form": …, "counted": …}. `tried` is the run over the first few. `started_at` is set once, by the click
-    that starts the run. `asked_at`: too large for its author, so a colleague is asked to start it.
+    list are meant; or {"people": [[line, parameters], …], "file": …, "bad": …} for people who are to be created, each with
+    parameters of their own. `more` are the kinds besides the first. `parameters` is empty until a preview was asked for,
+    then {"clean": …, "form": …, "counted": …}; of people with their number. `tried` is the run over the first few.
+    `started_at` is set once, by the click that starts the run. `asked_at`: too large for its author, so a colleague is
+    asked to start it.
     """
 
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Whose leads they are, once that was seen."),
+    )
     kind = models.CharField(max_length=32)
     more = models.JSONField(default=list, blank=True)
     selection = models.JSONField()
@@ -176,8 +186,10 @@ class RunDraft(models.Model):
     @property
     def words(self) -> str:
         """What it is to do, in words; once it was previewed."""
-        from leads import kinds
+        from leads import creating, kinds
 
+        if "people" in self.parameters:
+            return creating.name_of(self.parameters["people"])
         if "clean" not in self.parameters:
             return kinds.get(self.kind).label
         words = (kinds.SEVERAL if self.more else kinds.get(self.kind)).sentence(self.parameters["clean"])

@@ -1,17 +1,16 @@
 """A real browser on the live server. Skipped, saying so, where there is none. Nothing but this machine is let through."""
 
-import shutil
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connections
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run", "--disable-quic",
-]  # fmt: skip
+from integrations import push
+from integrations.models import Connection
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +50,21 @@ def page(browser: Any) -> Iterator[Any]:
     yield made
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def pusher(connection: Connection) -> Iterator[threading.Thread]:
+    """A pusher in the background, as the worker is."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            push.drain(Connection.objects.get(pk=connection.pk), until_s=0.5, stop=stop.is_set)
+            stop.wait(0.1)
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    yield thread
+    stop.set()
+    if thread.is_alive():
+        thread.join(20)

@@ -28,6 +28,10 @@ class Mouse:
         whole = next(each for each in labels if each.strip().startswith(label))
         self.page.select_option(selector, label=whole.strip())
 
+    def tab(self, name: str) -> None:
+        """Open this part of a lead's page."""
+        self.page.click(f"label[for=tab-{name}]")
+
 
 class Keyboard:
     """Goes from field to field with Tab, and never touches the mouse."""
@@ -63,3 +67,11 @@ class Keyboard:
     def choose(self, selector: str, label: str) -> None:
         self._go_to(selector)
         self.page.keyboard.type(label)
+
+    def tab(self, name: str) -> None:
+        self._go_to(".km-tab:checked")
+        for _ in range(self.page.locator(".km-tab").count()):
+            if self.page.locator(f"#tab-{name}").is_checked():
+                return
+            self.page.keyboard.press("ArrowRight")
+        raise AssertionError(f"The part {name} cannot be opened with the arrow keys.")

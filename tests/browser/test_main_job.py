@@ -1,36 +1,13 @@
 """The main job in a real browser: filter, select all, tag, preview, start, watch it end; Kartra has exactly those."""
 
-import threading
-
 import pytest
-from django.db import connections
 
-from integrations import push
-from integrations.models import Connection
 from leads.models import BulkRun, LeadChange, ListSubscription, MailingList
 from tests.factories import StaffFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LEADS = 60  # over one page of the list, so that "select all" means more than what is shown
-
-
-@pytest.fixture
-def pusher(connection):
-    """A pusher in the background, as the worker is."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.is_set():
-            push.drain(Connection.objects.get(pk=connection.pk), until_s=0.5, stop=stop.is_set)
-            stop.wait(0.1)
-        connections.close_all()
-
-    thread = threading.Thread(target=work)
-    yield thread
-    stop.set()
-    if thread.is_alive():
-        thread.join(20)
 
 
 def sign_in(page, live_server, username="mara"):

@@ -93,6 +93,7 @@ def test_change_a_lead_over_three_tabs_in_three_calls(page, live_server, sandbox
     mirror.set_sequence(lead, "Win back", "1", "active", at=timezone.now())
     sign_in(page, live_server)
     page.goto(f"{live_server.url}{lead.get_absolute_url()}")
+    page.click("label[for=tab-profile]")
     page.fill("input[name=city]", "Bend")
     page.click("label[for=tab-custom]")
     page.fill("input[name='custom.crm_ref']", "A-7")

@@ -8,7 +8,7 @@ from integrations import push
 from leads import changes, kinds, mirror
 from leads.models import BulkRun, Lead, RunDraft, Segment, Source, Tag
 from tests.browser.hands import Keyboard, Mouse
-from tests.browser.test_main_job import pusher, sign_in  # noqa: F401  (a fixture)
+from tests.browser.test_main_job import sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,7 +62,7 @@ def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection)
     assert Segment.objects.get().conditions == {"country": ["Spain"], "not_tag": [str(vip.pk)]}
 
 
-def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, sandbox, connection, pusher):  # noqa: F811
+def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, sandbox, connection, pusher):
     leads = six_leads(sandbox, connection)
     Lead.objects.update(score=0)
     sign_in(page, live_server)
@@ -111,7 +111,7 @@ def test_cancel(page, hand, live_server, sandbox, connection):
     assert run.changes.count() == len(leads)
 
 
-def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connection, pusher):  # noqa: F811
+def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connection, pusher):
     leads = six_leads(sandbox, connection)
     run = tagged_run(connection, leads[:3])
     for lead in leads[:2]:

@@ -126,7 +126,7 @@ def test_filter_finds_who_fits_and_its_not_finds_the_others(ada, name):
 
     assert list(names.filter(pk__in=found)) == ["Ada"]
     assert list(names.filter(pk__in=others)) == ["Bo"]
-    assert len(filters.in_words(wanted)) == 1
+    assert len(filters.in_words(wanted, None)) == 1
 
 
 def test_filters_combine_and_a_date_outside_finds_nobody(ada):

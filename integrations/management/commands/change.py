@@ -13,13 +13,17 @@ from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
 
 from integrations import calls, push, switch, verify
+from integrations.management import newcomers
 from integrations.management.arguments import add_connection, connection_named, leads_named, segment_named
 from integrations.models import Connection
 from integrations.settle import remedy
 from integrations.translate import ENCODINGS
-from leads import changes, filters, kinds
+from leads import changes, filters, importing, kinds, people_list
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
-from leads.words import STATUS_WORDS
+from leads.words import NEW_CONTACTS, STATUS_WORDS
+
+NAMING = ("tag", "list", "segment", "people")
+"""Options that name leads by something they have in common."""
 
 
 def name_and_value(text: str) -> tuple[str, str]:
@@ -56,6 +60,11 @@ class Command(BaseCommand):
         who.add_argument("--tag", metavar="NAME", help="every lead that has this tag")
         who.add_argument("--list", metavar="NAME", help="every lead that is on this list")
         who.add_argument("--segment", metavar="NAME", help="every lead that is in this segment (a saved filter) now")
+        who.add_argument(
+            "--people", metavar="FILE",
+            help="the people of a CSV file (a column Email; of those in our copy also Kartra id). With create_lead: those who "
+            "are to be created, with what their rows say of them",
+        )  # fmt: skip
         who.add_argument("--all", action="store_true", help="every lead of the account")
         parser.add_argument("--anyway", action="store_true", help="send it also where it is so already")
         parser.add_argument(
@@ -72,11 +81,15 @@ class Command(BaseCommand):
         connection = connection_named(options["connection"])
         kind = kinds.get(options["kind"])
         given = together(options["parameters"])
-        named = options["lead"] or options["all"] or any(options[n] is not None for n in ("tag", "list", "segment"))
+        if options["people"] is not None and kind.name == "create_lead":
+            return self._carry(newcomers.create(self, connection, given, options), connection, options)
+        named = options["lead"] or options["all"] or any(options[n] is not None for n in NAMING)
         if not named and kind.name != "create_lead" and not kind.money:
-            raise CommandError("Say which leads: --lead, --tag, --list, --segment or --all.", returncode=2)
+            raise CommandError("Say which leads: --lead, --tag, --list, --segment, --people or --all.", returncode=2)
         if named and kind.name == "create_lead":
-            raise CommandError("A lead that is to be created is named by --set email=… alone.", returncode=2)
+            raise CommandError(
+                "Leads that are to be created are named by --set email=… or by --people alone.", returncode=2
+            )
         try:
             parameters = kind.clean(connection.account, given)
             if kind.name == "create_lead":
@@ -86,6 +99,10 @@ class Command(BaseCommand):
                 run = self._record(connection, kind, leads, parameters, options)
         except (kinds.BadParameters, changes.CannotRecord) as error:
             raise CommandError(str(error)) from None
+        self._carry(run, connection, options)
+
+    def _carry(self, run: BulkRun | None, connection: Connection, options: dict[str, Any]) -> None:
+        """Wait, if wanted, and say what became of it; nothing where only a preview was asked for."""
         if run is None:
             return
         if options["wait"]:
@@ -104,6 +121,8 @@ class Command(BaseCommand):
             self.stderr.write(warning)
         if options["dry_run"]:
             self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
+            if kind.name == "create_lead" and not options["json"]:
+                self.stdout.write(f"  {NEW_CONTACTS}")
             return None
         return changes.record_run(
             connection.account,
@@ -133,6 +152,8 @@ class Command(BaseCommand):
         leads = Lead.objects.filter(account=connection.account_id)
         if options["lead"]:
             return leads_named(connection, options["lead"])
+        if options["people"] is not None:
+            return self._people(connection, options["people"])
         if options["segment"] is not None:
             return filters.of_segment(segment_named(connection, options["segment"]))
         if options["tag"] is not None:
@@ -144,6 +165,16 @@ class Command(BaseCommand):
                 lead=OuterRef("pk"), mailing_list__name=options["list"], active=True
             )
             return leads.filter(Exists(on_it))
+        return leads
+
+    def _people(self, connection: Connection, path: str) -> QuerySet[Lead]:
+        try:
+            with open(path, "rb") as file:
+                leads, missing = people_list.known(connection.account, file)
+        except (OSError, importing.CannotImport) as error:
+            raise CommandError(str(error)) from None
+        if missing:
+            self.stderr.write(f"{missing:,} of the file are not in our copy and are left out.")
         return leads
 
     def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:

@@ -82,7 +82,7 @@ class Command(BaseCommand):
         return {"leads": len(pks), "files": [str(path)], "remarks": []}
 
     def _for_kartra(self, account: Account, pks: Any, path: Path) -> dict[str, Any]:
-        export, files = exporting.KartraFiles(account, pks), []
+        export, files = exporting.KartraFiles(account, exporting.told(pks)), []
         bar = self._bar(len(pks))
         for number, lines in enumerate(export.files(), start=1):
             name = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")

@@ -297,11 +297,11 @@ def test_decisions_and_failures_are_those_of_their_accounts(client, two_accounts
     assert client.get("/admin/failed/").context_data["total"] == 1
     assert [client.get(f"/admin/decisions/{change.pk}/").status_code for change in open_ones] == [200, 404]
     given = {"account": theirs["lead"].account_id, "kind": "assign_tag", "family": "tag:b", "code": "212", "why": "x"}
-    client.post("/admin/failed/", {**given, "do": "close"})
-    client.post("/admin/failed/", {**given, "do": "retry"})
+    assert client.post("/admin/failed/", {**given, "do": "close"}).status_code == 404
+    assert client.post("/admin/failed/", {**given, "do": "retry"}).status_code == 404
     refused[1].refresh_from_db()
     assert refused[1].closed_at is None
-    assert theirs["lead"].email not in b"".join(client.get("/admin/failed/csv/", given).streaming_content).decode()
+    assert client.get("/admin/failed/csv/", given).status_code == 404
     Connection.objects.update(sending="on")
     client.post("/admin/stop/")
     assert [Connection.objects.get(pk=rows["connection"].pk).sending for rows in two_accounts] == ["stopped", "on"]

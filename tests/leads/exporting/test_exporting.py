@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leads import exporting, importing
-from leads.exporting import KartraFiles, frozen, mirror_lines
+from leads.exporting import KartraFiles, frozen, mirror_lines, told
 from leads.exporting import kartra as kartra_form
 from leads.importing.columns import LEADS, by_words
 from leads.models import (
@@ -147,7 +147,7 @@ def test_no_cell_of_an_export_runs():
         for cell in line:
             for part in [cell, *cell.split(";")]:
                 assert not part.startswith(EXECUTES)
-    for lines in KartraFiles(account, frozen(Lead.objects.all())).files():
+    for lines in KartraFiles(account, told(frozen(Lead.objects.all()))).files():
         assert not [cell for line in lines for cell in line if cell.startswith(EXECUTES)]
 
 
@@ -173,7 +173,7 @@ def test_kartras_form_keeps_kartras_limits(monkeypatch):
     LeadFactory(account=account, email="", kartra_id="90")
     LeadFactory(account=account, gone_at=timezone.now(), gone_reason="deleted")
 
-    export = KartraFiles(account, frozen(Lead.objects.filter(account=account)))
+    export = KartraFiles(account, told(frozen(Lead.objects.filter(account=account))))
     files = list(export.files())
 
     assert [len(lines) - 1 for lines in files] == [3, 3, 1]

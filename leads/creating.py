@@ -1,0 +1,124 @@
+"""Many new leads at once, as one bulk action: who of a list would be made in Kartra, and the wishes for them.
+
+Beside `changes` the only place where wishes are made: here each lead has parameters of its own, so they are no set that
+one statement could write.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from leads import forgetting, kinds, mirror, runs, staff
+from leads.changes import CannotRecord
+from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, normal_email
+from leads.people_list import CHUNK, Person
+from leads.runs import Author, user_of
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """Who of a list would be created, and how many are left out: because Kartra has a lead of this address, had one that is
+    deleted there, because it is being created already, or because they asked to be forgotten."""
+
+    new: tuple[Person, ...] = ()
+    known: int = 0
+    gone: int = 0
+    being_created: int = 0
+    forgotten: int = 0
+
+    @property
+    def mark(self) -> str:
+        """The same as long as the same people would be created."""
+        told = "\n".join(person.email for person in self.new)
+        return f"{len(self.new)}/{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+
+    @property
+    def steps(self) -> int:
+        """How many single changes that is."""
+        return sum(len(_steps(person)) for person in self.new)
+
+
+def judge(account: Account, people: Sequence[Person]) -> Newcomers:
+    """Sort the people of a list, each of them named once. Reads only; a few queries for every 500."""
+    new: list[Person] = []
+    known = gone = being_created = forgotten = 0
+    for first in range(0, len(people), CHUNK):
+        chunk = people[first : first + CHUNK]
+        left_out = forgetting.forgotten_among(
+            account, {number: ("", person.email) for number, person in enumerate(chunk)}, note=False
+        )
+        asked = LeadChange.objects.filter(lead=OuterRef("pk"), kind="create_lead", status__in=OPEN)
+        rows = Lead.objects.filter(account=account, email_key__in=[normal_email(person.email) for person in chunk])
+        state: dict[str, str] = {}
+        for key, kartra_id, gone_at, being in rows.annotate(being=Exists(asked)).values_list(
+            "email_key", "kartra_id", "gone_at", "being"
+        ):
+            found = "known" if kartra_id and not gone_at else "gone" if gone_at else "being" if being else ""
+            state[key] = min(filter(None, [state.get(key, ""), found]), key=ORDER.index, default="")
+        for number, person in enumerate(chunk):
+            is_ = state.get(normal_email(person.email), "")
+            known += is_ == "known"
+            gone += is_ == "gone"
+            being_created += is_ == "being"
+            if not is_ and number in left_out:
+                forgotten += 1
+            elif not is_:
+                new.append(person)
+    return Newcomers(tuple(new), known, gone, being_created, forgotten)
+
+
+ORDER = ["known", "being", "gone"]
+"""Of several rows of one address the first of these counts."""
+
+
+def name_of(number: int) -> str:
+    return ngettext("Create %(n)s lead", "Create %(n)s leads", number) % {"n": f"{number:,}"}
+
+
+def create_leads(
+    account: Account, people: Sequence[Person], *, by: Author = None, why: str = "", approved_by: Author = None
+) -> BulkRun:
+    """Record that these people are to be created in Kartra, with what their rows say, as one bulk action. Whoever is not
+    new any more is left out. Returns the run, already running. Raises CannotRecord; then nothing is recorded."""
+    new = judge(account, people).new
+    if not new:
+        raise CannotRecord(_("Nobody of this list is new, so there is nothing to do."))
+    try:
+        staff.check_account(approved_by or by, account)
+        staff.check_run(approved_by or by, len(new))
+    except staff.NotAllowed as problem:
+        raise CannotRecord(str(problem)) from None
+    run = BulkRun.objects.create(
+        account=account, name=name_of(len(new)), kind="create_lead", created_by=user_of(by), why=why,
+        expected=len(new), approved_by=user_of(approved_by),
+    )  # fmt: skip
+    for first in range(0, len(new), CHUNK):
+        with transaction.atomic():
+            _record(run, judge(account, new[first : first + CHUNK]).new)
+    runs.start(run)
+    return run
+
+
+def _record(run: BulkRun, people: Sequence[Person]) -> None:
+    now = timezone.now()
+    rows = mirror.expect_all(run.account, [person.email for person in people], now)
+    LeadChange.objects.bulk_create(
+        LeadChange(
+            account_id=run.account_id, lead_id=rows[normal_email(person.email)], run=run, kind=kind.name,
+            parameters=parameters, family=kind.family(parameters), requested_by_id=run.created_by_id, why=run.why,
+            requested_at=now,
+        )
+        for person in people
+        for kind, parameters in _steps(person)
+    )  # fmt: skip
+
+
+def _steps(person: Person) -> list[tuple[kinds.Kind, dict[str, object]]]:
+    create = kinds.get("create_lead")
+    return [(kinds.get(name), parameters) for name, parameters in create.single_steps(person.parameters)]

@@ -1,0 +1,159 @@
+"""One lead and one decision in a real browser, each with the mouse and with the keyboard alone."""
+
+import datetime as dt
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from integrations import push, verify
+from integrations.models import Connection
+from leads import changes, kinds
+from leads.models import Activity, ChangeStatus, Lead, LeadChange
+from tests.browser.hands import Keyboard, Mouse
+from tests.browser.looking import findings, wider_by
+from tests.browser.test_main_job import sign_in
+from tests.factories import LeadChangeFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=[Mouse, Keyboard], ids=lambda hand: hand.name)
+def hand(request, page):
+    return request.param(page)
+
+
+@pytest.fixture
+def lead(sandbox, connection):
+    return sandbox.mirrored_lead(connection, "ada@example.com", first_name="Ada", last_name="Lind", city="Salem")
+
+
+def open_lead(page, live_server, lead):
+    page.goto(f"{live_server.url}{lead.get_absolute_url()}")
+    page.wait_for_selector("#lead")
+
+
+def asked_city(lead):
+    return LeadChange.objects.get(lead=lead, kind="update_lead")
+
+
+@pytest.mark.parametrize(("button", "city"), [("Send ours", "Bend"), ("Keep theirs", "Reno")])
+def test_lead_edited_and_its_conflict_resolved(
+    page,
+    hand,
+    live_server,
+    sandbox,
+    connection,
+    lead,
+    pusher,
+    button,
+    city,
+):
+    sign_in(page, live_server)
+    open_lead(page, live_server, lead)
+    hand.tab("profile")
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno"})  # somebody else, in Kartra
+    hand.fill("#edit_city", "Bend")
+    hand.press(".km-panel-profile button:has-text('Request these changes')")
+    page.wait_for_selector("text=1 change requested")
+    page.wait_for_selector("#spoken:has-text('is next to be sent to Kartra')")
+    hand.press("button:has-text('Update from Kartra')")
+    page.wait_for_selector("text=had changed in Kartra")
+    push.drain(Connection.objects.get(pk=connection.pk), until_s=2)
+    page.wait_for_selector(".km-warned h2:has-text('Needs your decision')")
+    assert "city is now Reno in Kartra" in page.inner_text(".km-warned")
+    assert asked_city(lead).reason == "conflict"
+    assert sandbox.calls(writes=True) == []
+
+    hand.fill("input[name=decision_why]", "Ada told us on the phone")
+    hand.press(f".km-warned button:has-text('{button}')")
+    page.wait_for_selector("text=set city to Bend")
+    pusher.start()
+
+    if button == "Send ours":
+        page.wait_for_selector(
+            "#spoken:has-text('Kartra now has for Ada Lind: city Bend. Kartra confirmed it at')", timeout=20000
+        )
+    else:
+        page.wait_for_selector("#spoken:has-text('was cancelled before it was sent')")
+    assert sandbox.lead(lead.kartra_id)["city"] == city
+    assert asked_city(lead).status == (ChangeStatus.ACCEPTED if button == "Send ours" else ChangeStatus.CANCELLED)
+    assert Activity.objects.get(kind="decided").details["why"] == "Ada told us on the phone"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "score"),
+    [("It happened", ChangeStatus.ACCEPTED, 5), ("It did not: send it again", ChangeStatus.ACCEPTED, 10), ("Give it up", ChangeStatus.CANCELLED, 5)],
+)  # fmt: skip
+def test_decision(page, hand, live_server, sandbox, connection, lead, answer, status, score):
+    """Points whose answer was lost while others came and went: nothing in Kartra tells."""
+    sandbox.act("give_points", lead=lead.kartra_id, points=5)
+    change = LeadChangeFactory(
+        lead=lead, account=lead.account, kind="give_points", parameters={"points": 5}, family="points",
+        status=ChangeStatus.UNDECIDED, reason="outcome", message="the answer was lost",
+    )  # fmt: skip
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/")
+    hand.press("a[href*='/admin/decisions/']:has-text('decision')")
+    page.wait_for_selector("text=1 change needs your decision")
+    hand.press("a:has-text('Give 5 points')")
+    page.wait_for_selector("text=Look at the lead in Kartra.")
+    assert (findings(page), wider_by(page)) == ([], 0)
+    hand.fill("input[name=why]", "Looked at it in Kartra")
+    hand.press(f"button:has-text('{answer}')")
+    page.wait_for_selector("text=Nothing is to be decided")
+    push.drain(Connection.objects.get(pk=connection.pk), until_s=3)
+    verify.drain(Connection.objects.get(pk=connection.pk))
+
+    change.refresh_from_db()
+    assert (change.status, sandbox.lead(lead.kartra_id)["score"]) == (status, score)
+    assert Activity.objects.get(kind="decided").details["why"] == "Looked at it in Kartra"
+
+
+def test_old_page_reads_itself_and_shows_what_changed(page, live_server, sandbox, connection, lead):
+    Lead.objects.filter(pk=lead.pk).update(read_at=timezone.now() - dt.timedelta(hours=2))
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno", "phone": "5550"})
+    sign_in(page, live_server)
+
+    open_lead(page, live_server, lead)
+
+    page.wait_for_selector("#lead-read:has-text('had changed in Kartra')")
+    assert "Reno" in page.inner_text(".km-panel-glance")
+    assert len(sandbox.calls()) == 1
+
+
+def test_old_page_that_reads_itself_keeps_what_somebody_types(page, live_server, sandbox, connection, lead):
+    Lead.objects.filter(pk=lead.pk).update(read_at=timezone.now() - dt.timedelta(hours=2))
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"phone": "5550"})
+    sandbox.fault("slow", seconds=1.2)
+    sign_in(page, live_server)
+    open_lead(page, live_server, lead)
+    page.click("label[for=tab-profile]")
+    page.fill("#edit_city", "Bend")
+
+    page.wait_for_selector("#lead-read:has-text('had changed in Kartra') a:has-text('Show it')")
+    assert page.input_value("#edit_city") == "Bend"
+    page.click("#lead-read a")
+    page.wait_for_selector("#edit_phone[value='5550']", state="attached")
+    assert page.is_visible("#edit_city")  # the same part of the page is open
+
+
+def test_outcome_is_read_out_without_a_look_at_the_page(page, live_server, sandbox, connection, lead, pusher):
+    sign_in(page, live_server)
+    changes.record_all(
+        Lead.objects.get(pk=lead.pk),
+        kinds.get("assign_tag"),
+        {"tag": "VIP"},
+        by=get_user_model().objects.get(username="mara"),
+    )
+    open_lead(page, live_server, lead)
+    assert page.get_attribute("#spoken", "aria-live") == "polite"
+    pusher.start()
+
+    page.wait_for_selector("#spoken:has-text('Ada Lind now has the tag VIP. Kartra confirmed it at')", timeout=20000)
+    page.wait_for_selector(".km-panel-glance .km-chip:has-text('VIP')")
+    assert (findings(page), wider_by(page)) == ([], 0)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for part in ("money", "ties", "timeline", "changes", "profile"):
+        page.click(f"label[for=tab-{part}]")
+        assert wider_by(page) == 0

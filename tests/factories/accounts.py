@@ -1,0 +1,134 @@
+"""A whole account: one row of everything that an admin page shows, each text of it with the account's own word in it."""
+
+import datetime as dt
+from types import SimpleNamespace
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from integrations.models import ApiCall, Attempt, GoneFinding, Stop
+from leads.models import (
+    Account,
+    Activity,
+    Calendar,
+    CalendarClass,
+    CalendarEnrollment,
+    CustomField,
+    Import,
+    ImportReject,
+    LeadTag,
+    ListSubscription,
+    MailingList,
+    Membership,
+    MembershipGrant,
+    MembershipLevel,
+    Page,
+    Product,
+    RecurringSubscription,
+    RunDraft,
+    Segment,
+    Sequence,
+    SequenceEnrollment,
+    Tag,
+    Transaction,
+)
+from tests.factories import (
+    BulkRunFactory,
+    ConnectionFactory,
+    DeliveryFactory,
+    DoorFactory,
+    LeadChangeFactory,
+    LeadFactory,
+)
+
+
+def whole_account(word: str, number: int) -> Any:
+    """Rows by name; `number` keeps the ids of two accounts apart."""
+    now = timezone.now()
+    account = Account.objects.create(name=f"{word} account", contacts_in_kartra=7_000_000 + number)
+    connection = ConnectionFactory(
+        account=account, app_id=f"{word}-app", sending="stopped", sending_why=f"{word} stop", stopped_by="person"
+    )
+    lead = LeadFactory(
+        account=account, email=f"{word}@example.com", first_name=word, company=f"{word} company", country=f"{word}land",
+        source=f"{word} source", gdpr_lead_status=f"{word}-gdpr", kartra_id=f"88{number}", phone=f"+1{number}",
+        custom_values={f"{word}_field": f"{word} value"},
+    )  # fmt: skip
+    tag = Tag.objects.create(account=account, name=f"{word} tag")
+    mailing_list = MailingList.objects.create(account=account, name=f"{word} list")
+    sequence = Sequence.objects.create(account=account, name=f"{word} sequence")
+    calendar = Calendar.objects.create(account=account, name=f"{word} calendar")
+    calendar_class = CalendarClass.objects.create(calendar=calendar, name=f"{word} class")
+    membership = Membership.objects.create(account=account, name=f"{word} membership")
+    level = MembershipLevel.objects.create(membership=membership, name=f"{word} level")
+    product = Product.objects.create(account=account, name=f"{word} product")
+    page = Page.objects.create(account=account, name=f"{word} page")
+    field = CustomField.objects.create(account=account, identifier=f"{word}_field", type="input_field")
+    tie: dict[str, Any] = {"lead": lead, "since": now, "source": "refresh"}
+    LeadTag.objects.create(tag=tag, **tie)
+    ListSubscription.objects.create(mailing_list=mailing_list, **tie)
+    SequenceEnrollment.objects.create(sequence=sequence, step="1", status=f"{word} step", **tie)
+    CalendarEnrollment.objects.create(calendar_class=calendar_class, status=f"{word} booked", **tie)
+    MembershipGrant.objects.create(level=level, **tie)
+    plan = RecurringSubscription.objects.create(
+        account=account, kartra_id=f"31{number}", lead=lead, product=product, status=f"{word} plan"
+    )
+    sale = Transaction.objects.create(
+        account=account, kartra_id=f"71{number}", lead=lead, product=product, type="sale", full_amount=80, at=now,
+        subscription=plan, reported=False,
+    )  # fmt: skip
+    author = get_user_model().objects.create(username=f"colleague{number}", is_staff=True)
+    run = BulkRunFactory(account=account, name=f"{word} run", created_by=author, parameters={"tag": f"{word} tag"})
+    given: dict[str, Any] = {
+        "lead": lead,
+        "parameters": {"tag": f"{word} tag"},
+        "requested_by": author,
+        "why": f"{word} why",
+    }
+    change = LeadChangeFactory(run=run, **given)
+    undecided = LeadChangeFactory(
+        status="undecided",
+        reason="outcome",
+        message=f"{word} words",
+        **{**given, "parameters": {"tag": f"{word} second"}},
+    )
+    refused = LeadChangeFactory(
+        status="rejected",
+        code="212",
+        message=f"{word} refusal",
+        settled_at=now,
+        **{**given, "parameters": {"tag": f"{word} third"}},
+    )
+    draft = RunDraft.objects.create(
+        created_by=author, account=account, kind="assign_tag", selection={"query": f"account={account.pk}"}, asked_at=now,
+        parameters={"clean": {"tag": f"{word} tag"}, "form": {"tag": f"{word} tag", "why": f"{word} why"}},
+    )  # fmt: skip
+    segment = Segment.objects.create(
+        account=account, name=f"{word} segment", conditions={"tag": [str(tag.pk)]}, created_by=author
+    )
+    activity = Activity.objects.create(
+        account=account, lead=lead, kind="tag_assigned", at=now, source="refresh", details={"tag": f"{word} tag"}
+    )
+    job = Import.objects.create(
+        account=account, kind="leads", file_name=f"{word}.csv", size=100, digest="a" * 64, encoding="utf-8", delimiter=",",
+        headers=["Email"], data_start=10, data_line=2, position=100, line=3, rows=2, rejected=1, state="finished",
+        ended_at=now, mapping={"email": "Email"},
+    )  # fmt: skip
+    ImportReject.objects.create(file=job, line=2, reason=f"{word} reason", cells=[f"{word}@bad"])
+    door = DoorFactory(connection=connection, name=f"{word} door")
+    delivery = DeliveryFactory(
+        door=door, lead=lead, action=f"{word}_action", status="quarantined", reason=f"{word} unread", applied_at=now,
+        body=f"{word} body".encode(),
+    )  # fmt: skip
+    call = ApiCall.objects.create(
+        connection=connection, lead=lead, cause="push", writes=True, commands=f"{word}_command", claimed_at=now,
+        lease_until=now, sent_at=now, finished_at=now, outcome="unknown", message=f"{word} no answer",
+    )  # fmt: skip
+    Attempt.objects.create(change=undecided, call=call, position=0, command=f"{word}_command", proof="undecided")
+    Stop.objects.create(
+        connection=connection, stopped_by="person", why=f"{word} old stop", began_at=now - dt.timedelta(hours=2),
+        ended_at=now - dt.timedelta(hours=1), ended_by=author,
+    )  # fmt: skip
+    GoneFinding.objects.create(connection=connection, lead=lead, reason="deleted", found_at=now)
+    return SimpleNamespace(**{name: value for name, value in locals().items() if name not in ("given", "tie", "now")})
