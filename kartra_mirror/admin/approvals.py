@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from leads import staff
 from leads.models import Account, RunDraft
@@ -55,7 +56,7 @@ def ask(request: HttpRequest, draft: RunDraft, account: Account, back: str) -> H
     RunDraft.objects.filter(pk=draft.pk, asked_at=None, started_at=None).update(
         account=account, asked_at=timezone.now(), refused_at=None, refused_by=None, refused_why=""
     )
-    messages.success(request, "Your managers see it on the page of bulk actions and can start it.")
+    messages.success(request, _("Your managers see it on the page of bulk actions and can start it."))
     return HttpResponseRedirect(back)
 
 
@@ -67,5 +68,5 @@ def refuse(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     RunDraft.objects.filter(pk=draft.pk, asked_at__isnull=False, refused_at=None, started_at=None).update(
         refused_at=timezone.now(), refused_by=user, refused_why=request.POST.get("refused_why", "")[:1000]
     )
-    messages.info(request, f"Refused. {draft.created_by} sees it, with your reason.")
+    messages.info(request, _("Refused. %(person)s sees it, with your reason.") % {"person": draft.created_by})
     return redirect("admin:leads_bulkrun_changelist")

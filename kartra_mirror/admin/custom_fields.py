@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations import calls, custom_fields
 from integrations.kartra.errors import KartraError
@@ -18,14 +20,16 @@ from leads.models import CustomField, CustomFieldType
 
 
 class CustomFieldForm(forms.Form):
-    connection = forms.ModelChoiceField(Connection.objects.select_related("account"), label="Account", empty_label=None)
+    connection = forms.ModelChoiceField(
+        Connection.objects.select_related("account"), label=gettext_lazy("Account"), empty_label=None
+    )
     identifier = forms.CharField(
-        max_length=255, help_text="Letters, digits, - and _ only. Kartra cannot change it later."
+        max_length=255, help_text=gettext_lazy("Letters, digits, - and _ only. Kartra cannot change it later.")
     )
     type = forms.ChoiceField(choices=CustomFieldType.choices)
     options = forms.CharField(
         required=False, strip=False, widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="For drop-down, one of several and any of several: at least two, one on each line.",
+        help_text=gettext_lazy("For drop-down, one of several and any of several: at least two, one on each line."),
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,7 +52,7 @@ class CustomFieldAdmin(ReadOnlyAdmin):
         user: Any = request.user
         return bool(user.has_perm("integrations.create_customfield"))
 
-    @admin.display(description="options")
+    @admin.display(description=gettext_lazy("options"))
     def choices(self, field: CustomField) -> str:
         return ", ".join(str(option[1]) for option in field.options)
 
@@ -69,9 +73,9 @@ class CustomFieldAdmin(ReadOnlyAdmin):
                     given["connection"], given["identifier"], given["type"], given["options"], made_by=request.user
                 )
                 words = (
-                    "Made in Kartra."
+                    _("Made in Kartra.")
                     if row
-                    else "Kartra took it, but does not show it yet; update the catalogue later."
+                    else _("Kartra took it, but does not show it yet; update the catalogue later.")
                 )
                 self.message_user(request, words, messages.SUCCESS)
                 return HttpResponseRedirect(reverse("admin:leads_customfield_changelist"))
@@ -80,8 +84,8 @@ class CustomFieldAdmin(ReadOnlyAdmin):
             except KartraError as error:
                 form.add_error(None, calls.in_words(error))
         context = {
-            **self.admin_site.each_context(request), "title": "Create a custom field in Kartra", "opts": self.opts,
-            "form": form, "button": "Create in Kartra", "warned": warned,
-            "words": "It is made at once. Kartra has no command to change or delete a field or its options.",
+            **self.admin_site.each_context(request), "title": _("Create a custom field in Kartra"), "opts": self.opts,
+            "form": form, "button": _("Create in Kartra"), "warned": warned,
+            "words": _("It is made at once. Kartra has no command to change or delete a field or its options."),
         }  # fmt: skip
         return TemplateResponse(request, "admin/form.html", context)

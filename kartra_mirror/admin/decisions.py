@@ -9,18 +9,28 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations.settle import remedy
-from leads import decisions, kinds, staff
+from leads import decisions, evidence, kinds, staff
 from leads.models import ChangeStatus, LeadChange, Reason
 
 PER_PAGE = 50
 
 WHAT_TO_DO = {
-    Reason.OUTCOME: "Look at the lead in Kartra. If it is done there, say so; if not, have it sent again.",
-    Reason.FIREWALL: "Kartra answered twice with a web page and did nothing. Change the text and ask again, or give it up.",
-    Reason.UNLISTED_CODE: "Kartra gave a reason that it does not document. Look at the lead in Kartra, then decide.",
-    Reason.CONFLICT: "Somebody changed the same field in Kartra after you looked. Keep their value, or send ours.",
+    Reason.OUTCOME: gettext_lazy(
+        "Look at the lead in Kartra. If it is done there, say so; if not, have it sent again."
+    ),
+    Reason.FIREWALL: gettext_lazy(
+        "Kartra answered twice with a web page and did nothing. Change the text and ask again, or give it up."
+    ),
+    Reason.UNLISTED_CODE: gettext_lazy(
+        "Kartra gave a reason that it does not document. Look at the lead in Kartra, then decide."
+    ),
+    Reason.CONFLICT: gettext_lazy(
+        "Somebody changed the same field in Kartra after you looked. Keep their value, or send ours."
+    ),
 }
 
 
@@ -36,7 +46,9 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         rows = rows.filter(reason=reason)
     shown = Paginator(rows.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
     return TemplateResponse(
-        request, "admin/decisions.html", {**context, "title": "Needs your decision", "shown": shown, "reason": reason}
+        request,
+        "admin/decisions.html",
+        {**context, "title": _("Needs your decision"), "shown": shown, "reason": reason},
     )
 
 
@@ -57,8 +69,8 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
             raise PermissionDenied
         return _decide(request, change)
     conflict = change.reason == Reason.CONFLICT
-    answers = {"give-up": "Keep theirs", "again": "Send ours"} if conflict else {
-        "happened": "It happened", "again": "It did not: send it again", "give-up": "Give it up",
+    answers = {"give-up": _("Keep theirs"), "again": _("Send ours")} if conflict else {
+        "happened": _("It happened"), "again": _("It did not: send it again"), "give-up": _("Give it up"),
     }  # fmt: skip
     return TemplateResponse(
         request, "admin/decision.html",
@@ -75,7 +87,7 @@ def _decide(request: HttpRequest, change: LeadChange) -> HttpResponse:
     here = HttpResponseRedirect(reverse("admin:decision", args=[change.pk]))
     why = request.POST.get("why", "").strip()[:500]
     if not why:
-        messages.error(request, "Nothing was decided. Say why: it is written into the lead's timeline.")
+        messages.error(request, _("Nothing was decided. Say why: it is written into the lead's timeline."))
         return here
     try:
         decided = decisions.decide(change, request.POST.get("answer", ""), by=request.user, why=why)
@@ -100,16 +112,12 @@ def _attempts(change: LeadChange) -> list[dict[str, Any]]:
             {
                 "attempt": attempt,
                 "call": attempt.call,
-                "before": ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in attempt.before.items()),
+                "before": evidence.told(attempt.before),
                 "seen": [
                     {
                         "at": dt.datetime.fromisoformat(entry["at"]) if entry.get("at") else None,
-                        "what": entry.get("what", ""),
-                        "rest": ", ".join(
-                            f"{key}: {value}"
-                            for key, value in entry.items()
-                            if value and key not in ("at", "what", "read_at", "kind")
-                        ),
+                        "what": evidence.what_was_seen(entry),
+                        "rest": evidence.also_seen(entry),
                     }
                     for entry in attempt.evidence
                 ],

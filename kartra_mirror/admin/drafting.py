@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from kartra_mirror.admin.unfold_adapter import style
 from leads import kinds
@@ -43,7 +44,7 @@ class DraftForm(KindForm):
 
     def add_more(self) -> None:
         self.fields["why"] = forms.CharField(
-            label="Why (for your colleagues)", required=False, max_length=500, widget=forms.TextInput()
+            label=_("Why (for your colleagues)"), required=False, max_length=500, widget=forms.TextInput()
         )
 
 

@@ -19,6 +19,8 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRed
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from kartra_mirror.admin import prepare
 from kartra_mirror.admin.downloads import csv_response
@@ -30,12 +32,12 @@ logger = logging.getLogger(__name__)
 
 IDS = "_ids"
 FORMS = (
-    ("mirror", "Everything our copy knows, to look at or to load back here"),
-    ("kartra", "What Kartra's own import takes (files of under 20,000 rows)"),
+    ("mirror", gettext_lazy("Everything our copy knows, to look at or to load back here")),
+    ("kartra", gettext_lazy("What Kartra's own import takes (files of under 20,000 rows)")),
 )
 
 
-@admin.action(description="Export as a file…", permissions=["export"])
+@admin.action(description=gettext_lazy("Export as a file…"), permissions=["export"])
 def export(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> HttpResponse:
     """The drop-down action: on to the page that asks in which form."""
     query = request.GET.copy()
@@ -45,7 +47,7 @@ def export(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> H
 
 
 class ExportForm(forms.Form):
-    form = forms.ChoiceField(label="In which form", choices=FORMS, initial="mirror")
+    form = forms.ChoiceField(label=gettext_lazy("In which form"), choices=FORMS, initial="mirror")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,9 +69,9 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:2])
     if len(accounts) != 1:
         words = (
-            "These leads are of more than one account. Filter by one account first, then choose again."
+            _("These leads are of more than one account. Filter by one account first, then choose again.")
             if accounts
-            else "No leads are chosen, so there is nothing to export."
+            else _("No leads are chosen, so there is nothing to export.")
         )
         messages.warning(request, words)
         return HttpResponseRedirect(back)
@@ -77,7 +79,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
     if request.method == "POST" and form.is_valid():
         return _file(request, accounts[0], leads, form.cleaned_data["form"], selection["query"])
     shown = {
-        "title": "Export leads as a file",
+        "title": _("Export leads as a file"),
         "form": form,
         "chosen": leads.count(),
         "account": accounts[0],
@@ -89,8 +91,8 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
 def _file(request: HttpRequest, account: Account, leads: QuerySet[Lead], form: str, query: str) -> Any:
     pks = exporting.frozen(leads)
     name = f"leads-{timezone.localdate():%Y-%m-%d}.csv"
-    which = f", filtered by {query}" if query else ""
-    write_down(request, account, len(pks), f"{dict(FORMS)[form]}{which}")
+    words = _("%(form)s, filtered by %(query)s") if query else "%(form)s"
+    write_down(request, account, len(pks), words % {"form": dict(FORMS)[form], "query": query})
     if form == "mirror":
         return csv_response(exporting.mirror_lines(account, pks), name)
     return for_kartra(request, exporting.KartraFiles(account, exporting.told(pks)), name)
@@ -100,7 +102,7 @@ def for_kartra(request: HttpRequest, made: exporting.KartraFiles, name: str) -> 
     """The files that Kartra's own import takes; what is not in them is said on the next page."""
     answer = _packed(made, name)
     for remark in made.remarks():
-        messages.warning(request, f"Exported for Kartra: {remark}")
+        messages.warning(request, _("Exported for Kartra: %(remark)s") % {"remark": remark})
     return answer
 
 
@@ -128,9 +130,15 @@ def _packed(made: exporting.KartraFiles, name: str) -> FileResponse:
 def write_down(request: HttpRequest, account: Account, number: int, what: str) -> None:
     """Leads that leave the house are no small thing: who, when, how many, which and in which form."""
     user: Any = request.user
-    words = f"Exported {number:,} leads of {account}: {what}."
+    told = {"number": f"{number:,}", "account": account, "what": what}
+    which = ngettext("%(number)s lead of %(account)s", "%(number)s leads of %(account)s", number) % told
+    words = ngettext(
+        "Exported %(number)s lead of %(account)s: %(what)s.",
+        "Exported %(number)s leads of %(account)s: %(what)s.",
+        number,
+    )
     LogEntry.objects.create(
         user=user, content_type=ContentType.objects.get_for_model(Lead), object_id=None,
-        object_repr=f"{number:,} leads of {account}"[:200], action_flag=CHANGE, change_message=words[:2000],
+        object_repr=which[:200], action_flag=CHANGE, change_message=(words % told)[:2000],
     )  # fmt: skip
     logger.info("User %s exported %s leads of account %s.", user.pk, number, account.pk)

@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations.settle import remedy
 from kartra_mirror.admin.downloads import csv_response
@@ -44,7 +46,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     total = sum(group.number for group in found)
     return TemplateResponse(
         request, "admin/failures.html",
-        {**context, "title": "Failed changes", "groups": shown, "total": total, "may_close": user.has_perm("leads.decide_change"),
+        {**context, "title": _("Failed changes"), "groups": shown, "total": total, "may_close": user.has_perm("leads.decide_change"),
          "may_export": user.has_perm(staff.EXPORT), "only": only},
     )  # fmt: skip
 
@@ -93,10 +95,11 @@ def _do(request: HttpRequest) -> HttpResponse:
         if not user.has_perm("leads.decide_change"):
             raise PermissionDenied
         if not why:
-            messages.error(request, "Nothing was closed. Give a reason, so that your colleagues know.")
+            messages.error(request, _("Nothing was closed. Give a reason, so that your colleagues know."))
             return back
         number = failures.close(members, by=user, why=why)
-        messages.success(request, f"{number:,} failed changes were closed.")
+        words = ngettext("%(number)s failed change was closed.", "%(number)s failed changes were closed.", number)
+        messages.success(request, words % {"number": f"{number:,}"})
         return back
     if not user.has_perm(kinds.get(request.POST["kind"]).permission):
         raise PermissionDenied

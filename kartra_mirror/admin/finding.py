@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations import calls, money, refresh
 from integrations.calls import Priority
@@ -19,7 +21,9 @@ from leads.models import BulkRun, Transaction
 class FindForm(forms.Form):
     """What to look for, and in which account."""
 
-    connection = forms.ModelChoiceField(Connection.objects.select_related("account"), label="Account", empty_label=None)
+    connection = forms.ModelChoiceField(
+        Connection.objects.select_related("account"), label=gettext_lazy("Account"), empty_label=None
+    )
 
     def __init__(self, label: str, help_text: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,7 +33,7 @@ class FindForm(forms.Form):
 
 def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask about an email or id; the answer says yes or no and offers to keep the lead in our copy."""
-    form = only_mine(FindForm("Email or Kartra id", "", _given(request)), request.user)
+    form = only_mine(FindForm(_("Email or Kartra id"), "", _given(request)), request.user)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         connection, named = form.cleaned_data["connection"], form.cleaned_data["named"]
@@ -43,7 +47,7 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                     messages.warning(request, str(problem))
                     return HttpResponseRedirect(request.path)
                 if result.lead is not None and result.found:
-                    messages.success(request, "The lead is in our copy now.")
+                    messages.success(request, _("The lead is in our copy now."))
                     return HttpResponseRedirect(result.lead.get_absolute_url())
             known = mirror.find(connection.account, **by)
             asked = refresh.ask(
@@ -54,27 +58,34 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             messages.error(request, calls.in_words(error))
         else:
             shown = _lead_answer(asked, named, known)
-    return _answer(request, context, form, "Find a lead in Kartra", shown)
+    return _answer(request, context, form, _("Find a lead in Kartra"), shown)
 
 
 def _lead_answer(asked: refresh.Asked, named: str, known: Any) -> dict[str, Any]:
     profile = asked.profile
     if profile is None:
-        gone = " It was deleted there." if asked.gone else ""
-        return {"found": False, "words": f"No: Kartra has no lead {named}.{gone}", "known": known}
+        words = _("No: Kartra has no lead %(named)s.")
+        if asked.gone:
+            words = _("No: Kartra has no lead %(named)s. It was deleted there.")
+        return {"found": False, "words": words % {"named": named}, "known": known}
     fields = profile.fields
     name = " ".join(part for part in (fields.get("first_name"), fields.get("last_name")) if part)
-    facts = [("Kartra id", profile.id), ("Email", profile.email), ("Name", name), ("Joined", fields.get("date_joined"))]
-    facts += [("Tags", ", ".join(profile.tags or ())), ("Country", fields.get("country"))]
+    facts = [
+        (_("Kartra id"), profile.id),
+        (_("Email"), profile.email),
+        (_("Name"), name),
+        (_("Joined"), fields.get("date_joined")),
+    ]
+    facts += [(_("Tags"), ", ".join(profile.tags or ())), (_("Country"), fields.get("country"))]
     return {
-        "found": True, "words": f"Yes: Kartra has lead {profile.id}.", "known": known,
+        "found": True, "words": _("Yes: Kartra has lead %(id)s.") % {"id": profile.id}, "known": known,
         "facts": [(label, value) for label, value in facts if value],
     }  # fmt: skip
 
 
 def transaction_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask about a transaction's id."""
-    form = only_mine(FindForm("Transaction id", "The number Kartra gave it.", _given(request)), request.user)
+    form = only_mine(FindForm(_("Transaction id"), _("The number Kartra gave it."), _given(request)), request.user)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         connection, named = form.cleaned_data["connection"], form.cleaned_data["named"].strip()
@@ -85,24 +96,24 @@ def transaction_page(request: HttpRequest, context: dict[str, Any]) -> HttpRespo
             messages.error(request, calls.in_words(error))
         else:
             if row is not None and keep:
-                messages.success(request, "The transaction is in our copy now.")
+                messages.success(request, _("The transaction is in our copy now."))
                 return HttpResponseRedirect(f"../{row.pk}/change/")
             shown = _transaction_answer(row, named, connection)
-    return _answer(request, context, form, "Find a transaction in Kartra", shown)
+    return _answer(request, context, form, _("Find a transaction in Kartra"), shown)
 
 
 def _transaction_answer(row: Transaction | None, named: str, connection: Connection) -> dict[str, Any]:
     if row is None:
-        return {"found": False, "words": f"No: Kartra has no transaction {named}."}
+        return {"found": False, "words": _("No: Kartra has no transaction %(named)s.") % {"named": named}}
     known = Transaction.objects.filter(account=connection.account_id, kartra_id=row.kartra_id).first()
     facts = [
-        ("Type", row.type),
-        ("Amount", row.full_amount),
-        ("Product", row.raw.get("product_name")),
-        ("Lead", row.lead),
+        (_("Type"), row.type),
+        (_("Amount"), row.full_amount),
+        (_("Product"), row.raw.get("product_name")),
+        (_("Lead"), row.lead),
     ]
     return {
-        "found": True, "words": f"Yes: Kartra has transaction {row.kartra_id}.", "known": known,
+        "found": True, "words": _("Yes: Kartra has transaction %(id)s.") % {"id": row.kartra_id}, "known": known,
         "facts": [(label, value) for label, value in facts if value],
     }  # fmt: skip
 

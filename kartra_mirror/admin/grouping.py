@@ -3,14 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from leads import kinds
 from leads.kinds.profile import CUSTOM
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Person", ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),
-    ("Contact", ("phone_country_code", "phone", "address", "zip", "city", "state", "country", "lead_preferred_time_zone", "ip")),
-    ("Business", ("company", "sales_tax_id", "business_type")),
-    ("Web", ("website", "facebook", "twitter", "linkedin", "google_plus")),
+    (gettext_noop("Person"), ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),
+    (gettext_noop("Contact"), (
+        "phone_country_code", "phone", "address", "zip", "city", "state", "country", "lead_preferred_time_zone", "ip",
+    )),
+    (gettext_noop("Business"), ("company", "sales_tax_id", "business_type")),
+    (gettext_noop("Web"), ("website", "facebook", "twitter", "linkedin", "google_plus")),
 )  # fmt: skip
 BESIDES = ("tag", "points", "expires_in_days", "list", "sequence", "step", "calendar", "class", "date", "hour")
 LEAVING = ("remove_tag", "leave_list", "leave_sequence", "leave_calendar", "leave_class")
@@ -35,16 +39,17 @@ def show_what_may_be_asked(form: Any, user: Any) -> None:
 
 
 def groups(form: Any, titles: dict[str, str] | None = None) -> list[tuple[str, list[Any]]]:
-    """The form's visible fields as [(title, bound fields)], every one in exactly one group."""
+    """The form's visible fields as [(title, bound fields)], every one in exactly one group. Templates translate the titles,
+    by which a page knows the groups."""
     left = {field.name: field for field in form.visible_fields()}
 
     def taken(names: Iterable[str]) -> list[Any]:
         return [left.pop(name) for name in names if name in left]
 
     found = [(title, taken(names)) for title, names in GROUPS]
-    found.append(("Custom fields", taken([name for name in left if name.startswith(CUSTOM)])))
-    found.append(("Empty fields", taken(["clear"])))
-    found.append(("Put on or into", taken(BESIDES)))
-    found.append(("Take off or out of", taken(LEAVING)))
+    found.append((gettext_noop("Custom fields"), taken([name for name in left if name.startswith(CUSTOM)])))
+    found.append((gettext_noop("Empty fields"), taken(["clear"])))
+    found.append((gettext_noop("Put on or into"), taken(BESIDES)))
+    found.append((gettext_noop("Take off or out of"), taken(LEAVING)))
     found.append(("", list(left.values())))
     return [(title, fields) for title, fields in found if fields]

@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations import tasks
 from kartra_mirror.admin import known
@@ -26,10 +28,10 @@ from leads.models import Account, Import, ImportKind, ImportReject, ImportState
 MAX_UPLOAD = 200 * 1024 * 1024
 REJECTS_SHOWN = 20
 SAMPLE_SHOWN = 60
-LEAVE_OUT = ("", "— leave out —")
+LEAVE_OUT = ("", gettext_lazy("— leave out —"))
 DATES = (
-    ("", "Found by itself; month first where nothing shows it"), ("month", "3 April: 04/03/2026 (month first)"),
-    ("day", "3 April: 03/04/2026 (day first)"),
+    ("", gettext_lazy("Found by itself; month first where nothing shows it")), ("month", gettext_lazy("3 April: 04/03/2026 (month first)")),
+    ("day", gettext_lazy("3 April: 03/04/2026 (day first)")),
 )  # fmt: skip
 
 
@@ -37,10 +39,12 @@ class UploadForm(forms.Form):
     """The file, what it holds, and of which account."""
 
     account = forms.ModelChoiceField(Account.objects.all(), empty_label=None)
-    kind = forms.ChoiceField(label="What it holds", choices=ImportKind.choices)
+    kind = forms.ChoiceField(label=gettext_lazy("What it holds"), choices=ImportKind.choices)
     file = forms.FileField(
-        label="The file that Kartra exported",
-        help_text="CSV, up to 200 MB. Any encoding and separator. For larger files use the import commands.",
+        label=gettext_lazy("The file that Kartra exported"),
+        help_text=gettext_lazy(
+            "CSV, up to 200 MB. Any encoding and separator. For larger files use the import commands."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -50,14 +54,14 @@ class UploadForm(forms.Form):
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > MAX_UPLOAD:
-            raise forms.ValidationError("The file is larger than 200 MB. Use the import commands for it.")
+            raise forms.ValidationError(_("The file is larger than 200 MB. Use the import commands for it."))
         return file
 
 
 class MatchForm(forms.Form):
     """One choice per column of the file."""
 
-    dates = forms.ChoiceField(label="Dates written in numbers", choices=DATES, required=False)
+    dates = forms.ChoiceField(label=gettext_lazy("Dates written in numbers"), choices=DATES, required=False)
 
     def __init__(self, job: Import, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,7 +89,11 @@ class MatchForm(forms.Form):
                 continue
             if target in mapping:
                 words = importing.label(self.job.kind, target)
-                self.add_error(f"column_{number}", f"{words} is chosen for the column {mapping[target]} already.")
+                self.add_error(
+                    f"column_{number}",
+                    _("%(field)s is chosen for the column %(column)s already.")
+                    % {"field": words, "column": mapping[target]},
+                )
             mapping[target] = header
         self.mapping = mapping
         self.day_first = {"day": True, "month": False}.get(cleaned.get("dates") or "")
@@ -166,7 +174,7 @@ class ImportAdmin(ReadOnlyAdmin):
                 form.add_error("file", str(problem))
             else:
                 return HttpResponseRedirect(reverse("admin:leads_import_match", args=[job.pk]))
-        return self._page(request, "upload", {"title": "Load a file that Kartra exported", "form": form})
+        return self._page(request, "upload", {"title": _("Load a file that Kartra exported"), "form": form})
 
     def match_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what each column is, then have the file checked."""
@@ -189,7 +197,7 @@ class ImportAdmin(ReadOnlyAdmin):
             (form[f"column_{number}"], [cells[number][:SAMPLE_SHOWN] for cells in samples if number < len(cells)])
             for number in range(len(job.headers))
         ]
-        more = {"title": f"What the columns of {job} are", "job": job, "form": form, "columns": rows}
+        more = {"title": _("What the columns of %(job)s are") % {"job": job}, "job": job, "form": form, "columns": rows}
         return self._page(request, "match", more)
 
     def change_view(
@@ -219,13 +227,15 @@ class ImportAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             if what == "cancel":
                 done = importing.cancel(job)
-                said = "The import is cancelled. What was loaded stays; it is what Kartra exported."
+                said = _("The import is cancelled. What was loaded stays; it is what Kartra exported.")
             else:
                 done = job.state == ImportState.CHECKED and importing.start(job)
-                said = "Loading has begun. You may leave this page."
+                said = _("Loading has begun. You may leave this page.")
                 if done:
                     tasks.ring(tasks.load_file, job.pk)
-            words_ = said if done else f"Nothing to do: this import is {job.get_state_display()}."
+            words_ = (
+                said if done else _("Nothing to do: this import is %(state)s.") % {"state": job.get_state_display()}
+            )
             self.message_user(request, words_, messages.SUCCESS if done else messages.WARNING)
         return HttpResponseRedirect(job.get_absolute_url())
 

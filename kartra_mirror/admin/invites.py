@@ -128,7 +128,7 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
             user.groups.set(given["groups"])
             save_limits(user, given["limited"], given["accounts"])
             groups = ", ".join(group.name for group in given["groups"])
-            model_admin.log_addition(request, user, f"Invited into {groups}.")
+            model_admin.log_addition(request, user, _("Invited into %(groups)s.") % {"groups": groups})
         return tell(model_admin, request, user)
     context = {
         **model_admin.admin_site.each_context(request), "title": _("Invite a colleague"), "opts": User._meta, "form": form,

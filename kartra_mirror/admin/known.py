@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from kartra_mirror.admin.unfold_adapter import style
 from leads import staff
@@ -27,7 +28,7 @@ def sentences(user: Any) -> list[str]:
         return []
     counted = entered.annotate(known=Count("leads", filter=Q(leads__gone_at=None)))
     many = _mine(user).count() > 1
-    return [f"{f'{account}: ' if many else ''}{in_words(account)}" for account in counted]
+    return [f"{account}: {in_words(account)}" if many else in_words(account) for account in counted]
 
 
 def _mine(user: Any) -> QuerySet[Account]:
@@ -37,8 +38,8 @@ def _mine(user: Any) -> QuerySet[Account]:
 def in_words(account: Account) -> str:
     known: int = account.known  # type: ignore[attr-defined]
     if account.contacts_in_kartra is None:
-        return f"{known:,} known"
-    return f"{known:,} of {account.contacts_in_kartra:,} known"
+        return _("%(known)s known") % {"known": f"{known:,}"}
+    return _("%(known)s of %(all)s known") % {"known": f"{known:,}", "all": f"{account.contacts_in_kartra:,}"}
 
 
 class TotalForm(forms.ModelForm):
@@ -63,14 +64,14 @@ def page(request: HttpRequest, account_id: int, context: dict[str, Any]) -> Http
     if request.method == "POST" and form.is_valid():
         account.contacts_counted_at = timezone.now() if account.contacts_in_kartra is not None else None
         account.save(update_fields=["contacts_in_kartra", "contacts_counted_at"])
-        messages.success(request, f"Kartra's total of {account} is kept.")
+        messages.success(request, _("Kartra's total of %(account)s is kept.") % {"account": account})
         return HttpResponseRedirect(reverse("admin:leads_import_changelist"))
-    words = "How many contacts does Kartra show on its own Leads page? Leave it empty if you do not know."
+    words = _("How many contacts does Kartra show on its own Leads page? Leave it empty if you do not know.")
     shown = {
-        "title": f"Kartra's total of {account}",
+        "title": _("Kartra's total of %(account)s") % {"account": account},
         "words": words,
         "form": form,
-        "button": "Keep",
+        "button": _("Keep"),
         "opts": Account._meta,
     }
     return TemplateResponse(request, "admin/form.html", {**context, **shown, "answer": None})

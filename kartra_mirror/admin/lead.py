@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from integrations import tasks
 from kartra_mirror.admin import (
@@ -39,7 +41,7 @@ TAGS_SHOWN = 3
 SEGMENTS_SHOWN = 30
 
 
-@admin.action(description="Update from Kartra")
+@admin.action(description=gettext_lazy("Update from Kartra"))
 def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> None:
     """Have the chosen leads read, as soon as the speed limit allows."""
     leads = Lead.objects.filter(pk__in=queryset.order_by().values("pk"))
@@ -47,10 +49,12 @@ def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) 
     for account in Account.objects.filter(leads__in=leads).distinct():
         if connection := connection_of(account):
             tasks.ring(tasks.refresh_leads, connection.pk)
-    words = (
-        f"{number:,} lead{'' if number == 1 else 's'} will be updated from Kartra as soon as its speed limit allows."
+    words = ngettext(
+        "%(number)s lead will be updated from Kartra as soon as its speed limit allows.",
+        "%(number)s leads will be updated from Kartra as soon as its speed limit allows.",
+        number,
     )
-    modeladmin.message_user(request, words, messages.SUCCESS)
+    modeladmin.message_user(request, words % {"number": f"{number:,}"}, messages.SUCCESS)
 
 
 @admin.register(Lead)
@@ -59,7 +63,7 @@ class LeadAdmin(ModelAdmin):
     list_display_links = ["who"]
     list_filter = [LeadFilter]
     search_fields = [*filters.SEARCHED, "=kartra_id"]
-    search_help_text = "Email, name, phone, company or Kartra id"
+    search_help_text = gettext_lazy("Email, name, phone, company or Kartra id")
     ordering = ["-pk"]
     actions = [*(prepare.draft_action(kind) for kind in kinds.IN_BULK.values()), read_again, exports.export]
     actions_selection_counter = True
@@ -107,35 +111,35 @@ class LeadAdmin(ModelAdmin):
             )
         )
 
-    @admin.display(description="lead", ordering="last_name")
+    @admin.display(description=gettext_lazy("lead"), ordering="last_name")
     def who(self, lead: Lead) -> str:
-        name = lead.name or lead.email or f"lead {lead.kartra_id}"
+        name = lead.name or lead.email or str(lead)
         if lead.gone_at:
-            return format_html("{} {}", name, _badge("deleted in Kartra", "bad"))
-        return format_html("{} {}", name, _badge("not in Kartra yet", "waiting")) if lead.absent_at else name
+            return format_html("{} {}", name, _badge(_("deleted in Kartra"), "bad"))
+        return format_html("{} {}", name, _badge(_("not in Kartra yet"), "waiting")) if lead.absent_at else name
 
-    @admin.display(description="tags")
+    @admin.display(description=gettext_lazy("tags"))
     def tags(self, lead: Lead) -> str:
         names = [row.tag.name for row in lead.leadtags.all()]
         shown = format_html_join(" ", '<span class="km-chip">{}</span>', ((name,) for name in names[:TAGS_SHOWN]))
         more = len(names) - TAGS_SHOWN
         return format_html("{} +{}", shown, more) if more > 0 else shown or "—"
 
-    @admin.display(description="joined", ordering="date_joined")
+    @admin.display(description=gettext_lazy("joined"), ordering="date_joined")
     def joined(self, lead: Lead) -> Any:
         return date(timezone.localtime(lead.date_joined), "j M Y") if lead.date_joined else "—"
 
-    @admin.display(description="requested")
+    @admin.display(description=gettext_lazy("requested"))
     def wishes(self, lead: Lead) -> str:
         badges = [_badge(words, status.value) for status, words in WISHES if getattr(lead, f"has_{status.value}")]
         return format_html_join(" ", "{}", ((badge,) for badge in badges)) or "—"
 
-    @admin.display(description="as of", ordering="read_at")
+    @admin.display(description=gettext_lazy("as of"), ordering="read_at")
     def as_of(self, lead: Lead) -> Any:
         if lead.dirty_at:
-            return _badge("update due", "waiting")
+            return _badge(_("update due"), "waiting")
         if lead.read_at is None:
-            return _badge("never read", "waiting")
+            return _badge(_("never read"), "waiting")
         return date_format(localtime(lead.read_at), "j M H:i")
 
     def get_search_results(

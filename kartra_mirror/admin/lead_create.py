@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import switch
 from kartra_mirror.admin.drafting import DraftForm
@@ -23,7 +25,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     chosen = request.GET.get("account", "")
     account = next((each for each in accounts if str(each.pk) == chosen), accounts[0] if accounts else None)
     if account is None:
-        messages.warning(request, "There is no connection to Kartra yet; make one first.")
+        messages.warning(request, _("There is no connection to Kartra yet; make one first."))
         return HttpResponseRedirect("../")
     kind = kinds.get("create_lead")
     form = DraftForm(kind, account, request.POST or None)
@@ -42,7 +44,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                 form.add_error(None, str(problem))
     show_what_may_be_asked(form, request.user)
     page_context = {
-        **context, "title": "Create a lead in Kartra", "opts": Lead._meta, "form": form, "groups": groups(form),
+        **context, "title": _("Create a lead in Kartra"), "opts": Lead._meta, "form": form, "groups": groups(form),
         "account": account, "accounts": accounts, "warned": warned, "new_contacts": NEW_CONTACTS,
     }  # fmt: skip
     return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
@@ -51,9 +53,14 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 def say_recorded(request: HttpRequest, account: Account, recorded: list[Any]) -> None:
     """What was asked for, and whether it goes out now."""
     connection = connection_of(account)
-    why_not = switch.why_not_sending(connection) if connection else "This account has no connection to Kartra yet."
+    why_not = switch.why_not_sending(connection) if connection else _("This account has no connection to Kartra yet.")
     number = len(recorded)
-    words = f"{number:,} change{'' if number == 1 else 's'} requested; {'it goes' if number == 1 else 'they go'} to Kartra now."
+    words = ngettext(
+        "%(number)s change requested; it goes to Kartra now.",
+        "%(number)s changes requested; they go to Kartra now.",
+        number,
+    )
     if why_not:
-        words = f"{number:,} change{'' if number == 1 else 's'} requested. {why_not}"
-    (messages.warning if why_not else messages.success)(request, words)
+        words = ngettext("%(number)s change requested. %(why)s", "%(number)s changes requested. %(why)s", number)
+    told = words % {"number": f"{number:,}", "why": why_not}
+    (messages.warning if why_not else messages.success)(request, told)

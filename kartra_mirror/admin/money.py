@@ -13,6 +13,8 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations import switch
 from kartra_mirror.admin import finding
@@ -23,24 +25,34 @@ from leads import changes, kinds
 from leads.kinds.billing import REFUNDABLE, WHOLE, given_back
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
 
-ACCESS = "Access to memberships is not taken away by it; take it away in Kartra if that is wanted."
+ACCESS = gettext_lazy("Access to memberships is not taken away by it; take it away in Kartra if that is wanted.")
 
 
 class RefundForm(forms.Form):
     """How much, typed twice; and whether the plan behind the sale ends too."""
 
     what = forms.ChoiceField(
-        label="How much", choices=[("whole", "the whole amount"), ("part", "a part of it")], widget=forms.RadioSelect()
+        label=gettext_lazy("How much"),
+        choices=[("whole", gettext_lazy("the whole amount")), ("part", gettext_lazy("a part of it"))],
+        widget=forms.RadioSelect(),
     )
     amount = forms.DecimalField(
-        label="Amount, if a part", required=False, min_value=Decimal("0.01"), max_digits=12, decimal_places=2
+        label=gettext_lazy("Amount, if a part"),
+        required=False,
+        min_value=Decimal("0.01"),
+        max_digits=12,
+        decimal_places=2,
     )
     typed = forms.CharField(
-        label="Type the amount once more", max_length=20,
-        help_text="The amount that is given back, such as 20.00. If the whole amount was not told to us, type the transaction's id.",
+        label=gettext_lazy("Type the amount once more"), max_length=20,
+        help_text=gettext_lazy(
+            "The amount that is given back, such as 20.00. If the whole amount was not told to us, type the transaction's id."
+        ),
     )  # fmt: skip
-    cancel_plan = forms.BooleanField(label="Cancel the recurring subscription too", required=False, help_text=ACCESS)
-    why = forms.CharField(label="Why (for your colleagues)", required=False, max_length=500)
+    cancel_plan = forms.BooleanField(
+        label=gettext_lazy("Cancel the recurring subscription too"), required=False, help_text=ACCESS
+    )
+    why = forms.CharField(label=gettext_lazy("Why (for your colleagues)"), required=False, max_length=500)
 
     def __init__(self, sale: Transaction, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,7 +66,7 @@ class RefundForm(forms.Form):
         if self.errors:
             return cleaned
         if cleaned["what"] == "part" and cleaned["amount"] is None:
-            raise forms.ValidationError("Give the amount, or choose the whole.")
+            raise forms.ValidationError(_("Give the amount, or choose the whole."))
         wanted = cleaned["amount"] if cleaned["what"] == "part" else self.sale.full_amount
         expected = f"{wanted:.2f}" if wanted is not None else self.sale.kartra_id
         typed = cleaned["typed"].strip().replace(",", ".")
@@ -63,7 +75,7 @@ class RefundForm(forms.Form):
         except ArithmeticError:
             same = False
         if not same:
-            self.add_error("typed", f"That is not {expected}. Nothing was refunded.")
+            self.add_error("typed", _("That is not %(expected)s. Nothing was refunded.") % {"expected": expected})
         return cleaned
 
     @property
@@ -81,9 +93,9 @@ class PlanForm(forms.Form):
         own = {n: f for n, f in kind.fields(plan.account).items() if n not in ("subscription", "named_by")}
         self.fields.update(own)
         self.fields["typed"] = forms.CharField(
-            label="Type the subscription's id", max_length=32, help_text=f"It is {plan.kartra_id}."
+            label=_("Type the subscription's id"), max_length=32, help_text=_("It is %(id)s.") % {"id": plan.kartra_id}
         )
-        self.fields["why"] = forms.CharField(label="Why (for your colleagues)", required=False, max_length=500)
+        self.fields["why"] = forms.CharField(label=_("Why (for your colleagues)"), required=False, max_length=500)
         style(self)
 
     def clean(self) -> dict[str, Any]:
@@ -91,7 +103,7 @@ class PlanForm(forms.Form):
         if self.errors:
             return cleaned
         if cleaned["typed"].strip() != self.plan.kartra_id:
-            self.add_error("typed", f"That is not {self.plan.kartra_id}. Nothing was changed.")
+            self.add_error("typed", _("That is not %(id)s. Nothing was changed.") % {"id": self.plan.kartra_id})
             return cleaned
         own = {name: value for name, value in cleaned.items() if name not in ("typed", "why")}
         given = {"subscription": self.plan.kartra_id, **self.kind.given_in_form(own)}
@@ -127,7 +139,7 @@ class _MoneyAdmin(ReadOnlyAdmin):
             "before": LeadChange.objects.filter(account=row.account, family=family, status__in=OPEN).first(),
             "why_not": switch.why_not_sending(connection)
             if connection
-            else "This account has no connection to Kartra yet.",
+            else _("This account has no connection to Kartra yet."),
             **more,
         }
         return TemplateResponse(request, "admin/leads/money.html", context)
@@ -166,7 +178,7 @@ class TransactionAdmin(_MoneyAdmin):
         user: Any = request.user
         sale = self._row(request, pk, kind)
         if sale.lead is None or sale.type.lower() not in REFUNDABLE:
-            return self._refused(request, sale, "Only a sale or rebill of a lead that we know can be refunded.")
+            return self._refused(request, sale, _("Only a sale or rebill of a lead that we know can be refunded."))
         form = RefundForm(sale, request.POST or None)
         if not user.has_perm(ending.permission):
             form.fields.pop("cancel_plan", None)
@@ -209,7 +221,7 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
         plan = self._row(request, pk, asked)
         if plan.lead is None:
             return self._refused(
-                request, plan, "We do not know whose subscription this is; read the lead's money first."
+                request, plan, _("We do not know whose subscription this is; read the lead's money first.")
             )
         form = PlanForm(asked, plan, request.POST or None)
         if request.method == "POST" and form.is_valid():

@@ -223,9 +223,8 @@ def _file(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
     if not user.has_perm(staff.EXPORT):
         raise PermissionDenied
     told = exporting.told_of_people(account, found.new)
-    exports.write_down(
-        request, account, len(found.new), f"new people of the file {draft.selection['file']}, for Kartra's import"
-    )
+    what = _("new people of the file %(file)s, for Kartra's import") % {"file": draft.selection["file"]}
+    exports.write_down(request, account, len(found.new), what)
     return exports.for_kartra(
         request, exporting.KartraFiles(account, told), f"new-leads-{timezone.localdate():%Y-%m-%d}.csv"
     )

@@ -113,7 +113,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
-        self.log_change(request, user, "Made a link to choose a password.")
+        self.log_change(request, user, str(_("Made a link to choose a password.")))
         return invites.tell(self, request, user)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

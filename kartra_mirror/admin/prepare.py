@@ -17,6 +17,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import tasks
 from kartra_mirror.admin import approvals, preview
@@ -34,7 +37,7 @@ LISTS = {"subscribe_list", "update_lead"}
 def draft_action(kind: kinds.Kind) -> Any:
     """The drop-down action of a kind: remember the selection, then ask on a page of its own."""
 
-    @admin.action(description=f"{kind.label}…")
+    @admin.action(description=format_lazy("{}…", kind.label))
     def remember(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> HttpResponse:
         selection: dict[str, Any] = {"query": request.GET.urlencode()}
         if request.POST.get("select_across") != "1":
@@ -88,9 +91,9 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     back = f"{reverse('admin:leads_lead_changelist')}?{draft.selection.get('query', '')}".rstrip("?")
     if len(accounts) != 1:
         words = (
-            "No leads are chosen any more, so there is nothing to do."
+            _("No leads are chosen any more, so there is nothing to do.")
             if not accounts
-            else "These leads are of more than one account. Filter by one account first, then choose again."
+            else _("These leads are of more than one account. Filter by one account first, then choose again.")
         )
         messages.warning(request, words)
         return HttpResponseRedirect(back)
@@ -192,7 +195,7 @@ def _show(
     chosen = shown["counted"].total if shown else leads.count()
     context = {
         **admin.site.each_context(request),
-        "title": kind.label if not draft.more else "Several actions in one",
+        "title": kind.label if not draft.more else _("Several actions in one"),
         "opts": BulkRun._meta,
         "draft": draft,
         "own": draft.created_by_id == user.pk,
@@ -237,8 +240,10 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
     RunDraft.objects.filter(pk=draft.pk).update(run=run)
     if draft.parameters.get("mail"):
         BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
-    words = 'Started: {} for {} leads. <a href="{}">Watch it</a>'
-    messages.success(request, format_html(words, run.name, f"{counted.will_change:,}", run.get_absolute_url()))
+    number = counted.will_change
+    words = ngettext("Started: %(run)s for %(number)s lead.", "Started: %(run)s for %(number)s leads.", number)
+    told = words % {"run": run.name, "number": f"{number:,}"}
+    messages.success(request, format_html('{} <a href="{}">{}</a>', told, run.get_absolute_url(), _("Watch it")))
     return HttpResponseRedirect(back if approved_by is None else run.get_absolute_url())
 
 
@@ -275,6 +280,11 @@ def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, lead
         tasks.ring(tasks.refresh_leads, connection.pk)
     messages.info(
         request,
-        f"{number:,} lead{' is' if number == 1 else 's are'} being updated from Kartra. Look again in a moment: the numbers follow.",
+        ngettext(
+            "%(number)s lead is being updated from Kartra. Look again in a moment: the numbers follow.",
+            "%(number)s leads are being updated from Kartra. Look again in a moment: the numbers follow.",
+            number,
+        )
+        % {"number": f"{number:,}"},
     )
     return redirect(draft)

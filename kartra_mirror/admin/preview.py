@@ -7,6 +7,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import switch
 from integrations.models import Connection
@@ -32,7 +34,7 @@ def of(
     seconds = seconds_for(account, counted.calls)
     ahead = LeadChange.objects.filter(account=account, status=ChangeStatus.WAITING).values("lead").distinct().count()
     begins_in = seconds_for(account, ahead)
-    names = {name for name, _ in kind.single_steps(clean)}
+    names = {name for name, _given in kind.single_steps(clean)}
     return {
         "counted": counted,
         "sentence": capfirst(kind.sentence(clean)),
@@ -44,7 +46,7 @@ def of(
         "can_be_undone": undoing.can_be_undone(kind, clean),
         "cannot_be_undone": _cannot(kind, clean),
         "warnings": [
-            *(warning for _, given in kind.parts(clean) for warning in kinds.warnings(given)),
+            *(warning for _kind, given in kind.parts(clean) for warning in kinds.warnings(given)),
             *_safety(connection, names),
         ],
         "opposite": opposite_runs(account, leads, kind, clean) if counted.opposite_waiting else [],
@@ -53,7 +55,7 @@ def of(
         "can_be_tried": counted.will_change > TRY,
         "why_not": switch.why_not_sending(connection)
         if connection
-        else "This account has no connection to Kartra yet.",
+        else _("This account has no connection to Kartra yet."),
     }
 
 
@@ -63,8 +65,10 @@ def _safety(connection: Connection | None, names: set[str]) -> list[str]:
     if connection is None or connection.receipt_field or not names & bearing:
         return []
     return [
-        "Should Kartra's answer get lost, we may have to ask you whether it was done. Add the safety field in Kartra (on the "
-        "connection's page) and we can tell by ourselves; for points it also saves a read of each lead."
+        _(
+            "Should Kartra's answer get lost, we may have to ask you whether it was done. Add the safety field in Kartra "
+            "(on the connection's page) and we can tell by ourselves; for points it also saves a read of each lead."
+        )
     ]
 
 
@@ -79,30 +83,42 @@ def what_changed(before: str, counted: Preview) -> str:
         return ""
     told = before.split("/")
     was = int(told[1]) if len(told) == 3 and told[1].isdecimal() else None
-    now = f"now {counted.will_change:,} of {counted.total:,} would change"
+    told_now = {"will": f"{counted.will_change:,}", "all": f"{counted.total:,}"}
     if was is None or was == counted.will_change:
         return (
-            f"Meanwhile the leads have changed: they are not the same any more ({now}). Please look again, then start."
+            _(
+                "Meanwhile the leads have changed: they are not the same any more (now %(will)s of %(all)s would change). "
+                "Please look again, then start."
+            )
+            % told_now
         )
-    more = counted.will_change - was
-    by = f"{abs(more):,} {'more' if more > 0 else 'fewer'} than the {was:,} of the preview"
-    return f"Meanwhile the leads have changed: {now}, {by}. Please look again, then start."
+    words = _(
+        "Meanwhile the leads have changed: now %(will)s of %(all)s would change, %(by)s fewer than the %(was)s of the "
+        "preview. Please look again, then start."
+    )
+    if counted.will_change > was:
+        words = _(
+            "Meanwhile the leads have changed: now %(will)s of %(all)s would change, %(by)s more than the %(was)s of the "
+            "preview. Please look again, then start."
+        )
+    return words % {**told_now, "by": f"{abs(counted.will_change - was):,}", "was": f"{was:,}"}
 
 
 def _rest(counted: Preview, choices: Choices) -> list[str]:
     """What becomes of the others, each as a phrase; only what there is."""
-
-    def told(number: int, one: str, many: str) -> list[str]:
-        return [f"{intcomma(number)} {one if number == 1 else many}"] if number else []
-
-    so = told(counted.already_so, "has it already", "have it already")
+    so, again, left, gone = counted.already_so, counted.had, counted.left_out, counted.gone
+    had = ngettext("%(number)s has it already", "%(number)s have it already", so)
     if choices.anyway:
-        so = told(counted.had, "has it already and gets it again", "have it already and get it again")
-    return [
-        *so,
-        *told(counted.left_out, "left the list and is left out", "left the list themselves and are left out"),
-        *told(counted.gone, "is deleted in Kartra", "are deleted in Kartra"),
-    ]
+        so = again
+        had = ngettext(
+            "%(number)s has it already and gets it again", "%(number)s have it already and get it again", again
+        )
+    out = ngettext(
+        "%(number)s left the list and is left out", "%(number)s left the list themselves and are left out", left
+    )
+    deleted = ngettext("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", gone)
+    found = ((so, had), (left, out), (gone, deleted))
+    return [words % {"number": intcomma(number)} for number, words in found if number]
 
 
 def _cannot(kind: kinds.Kind, clean: dict[str, Any]) -> list[str]:
@@ -111,7 +127,7 @@ def _cannot(kind: kinds.Kind, clean: dict[str, Any]) -> list[str]:
     for name, parameters in kind.single_steps(clean):
         step = kinds.get(name)
         if step.stands is None and name != "update_lead":
-            why = undoing.CANNOT.get(name, "It cannot be taken back from outside Kartra.")
+            why = undoing.CANNOT.get(name, _("It cannot be taken back from outside Kartra."))
             found.append(f"{capfirst(step.sentence(parameters))}: {why}")
     return found
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations import switch
 from integrations.settle import remedy
@@ -49,7 +51,7 @@ def progress_of(run: BulkRun) -> dict[str, Any]:
         "state": run.state,
         "state_words": RUN_WORDS[run.state],
         "has_ended": run.has_ended,
-        "noun": "leads" if _is_single(run) else "changes",
+        "noun": _("leads") if _is_single(run) else _("changes"),
         "members": members,
         "finished": members - still,
         "percent": 100 if not members else math.floor((members - still) * 100 / members),
@@ -89,15 +91,18 @@ def results_of(run: BulkRun) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
+SKIPPED: dict[str, Any] = {
+    Reason.GONE: gettext_lazy("deleted in Kartra"),
+    Reason.LEFT_OUT: gettext_lazy("left out: left the list themselves"),
+    Reason.ALREADY_SO: gettext_lazy("nothing to do (already so)"),
+}
+
+
 def outcome_words(status: str, reason: str) -> str:
     """What became of a change, for a reader: why it was skipped, too."""
     if status != ChangeStatus.SKIPPED:
-        return STATUS_WORDS[status]
-    return {
-        Reason.GONE: "deleted in Kartra",
-        Reason.LEFT_OUT: "left out: left the list themselves",
-        Reason.ALREADY_SO: "nothing to do (already so)",
-    }.get(Reason(reason), STATUS_WORDS[status])
+        return str(STATUS_WORDS[status])
+    return str(SKIPPED.get(reason, STATUS_WORDS[status]))
 
 
 def failures_of(run: BulkRun) -> list[dict[str, Any]]:
@@ -112,7 +117,8 @@ def failures_of(run: BulkRun) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "remedy": remedy(row["code"]) or ("Nothing more is sent for it." if row["reason"] == Reason.GONE else ""),
+            "remedy": remedy(row["code"])
+            or (_("Nothing more is sent for it.") if row["reason"] == Reason.GONE else ""),
             "words": outcome_words(row["status"], row["reason"]),
             "label": kinds.get(row["kind"]).label,
         }

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from leads.models import Activity, Source
 
@@ -44,25 +46,37 @@ def _thing(row: Any) -> str:
 
 def sentence(row: Any, purchases: Sequence[Activity]) -> str:
     """Of a row that joins the lead to a thing: by a change of ours, by Kartra after a purchase, or found by a read."""
-    verb = "taken off" if _ended(row) else "put on"
-    change = row.change
+    when, change = _moment(row.since), row.change
     if change is not None:
-        who = f" by {change.requested_by}" if change.requested_by else ""
-        where = f" in “{change.run}”" if change.run else ""
-        why = f", because: {change.why}" if change.why else ""
-        return f"{verb}{who}{where} on {_moment(row.since)}{why}"
+        words = _("put on%(who)s%(where)s on %(when)s%(why)s")
+        if _ended(row):
+            words = _("taken off%(who)s%(where)s on %(when)s%(why)s")
+        return words % {
+            "who": _(" by %(person)s") % {"person": change.requested_by} if change.requested_by else "",
+            "where": _(" in “%(run)s”") % {"run": change.run} if change.run else "",
+            "when": when,
+            "why": _(", because: %(why)s") % {"why": change.why} if change.why else "",
+        }
     bought = _purchase_before(row, purchases)
     if bought is not None:
-        seconds = round((row.since - bought.at).total_seconds())
-        what = bought.details.get("product_name") or "something"
-        return f"put on by Kartra {seconds} s after the purchase of {what} on {_moment(row.since)}"
+        return _("put on by Kartra %(seconds)s s after the purchase of %(what)s on %(when)s") % {
+            "seconds": round((row.since - bought.at).total_seconds()),
+            "what": bought.details.get("product_name") or _("something"),
+            "when": when,
+        }
     if row.source == Source.REFRESH and row.after is None:
-        return f"already there when first read on {_moment(row.since)}"
+        return _("already there when first read on %(when)s") % {"when": when}
     if row.source == Source.REFRESH:
-        return f"found by a read: came between {_moment(row.after)} and {_moment(row.since)}"
+        words = _("found by a read: came between %(first)s and %(last)s")
+        return words % {"first": _moment(row.after), "last": when}
     if row.source == Source.IMPORT:
-        return f"told by an import on {_moment(row.since)}"
-    return f"{verb} in Kartra on {_moment(row.since)} ({row.get_source_display()})"
+        return _("told by an import on %(when)s") % {"when": when}
+    words = (
+        _("taken off in Kartra on %(when)s (%(source)s)")
+        if _ended(row)
+        else _("put on in Kartra on %(when)s (%(source)s)")
+    )
+    return words % {"when": when, "source": row.get_source_display()}
 
 
 def _ended(row: Any) -> bool:
@@ -81,4 +95,4 @@ def _purchase_before(row: Any, purchases: Sequence[Activity]) -> Activity | None
 
 
 def _moment(at: dt.datetime) -> str:
-    return timezone.localtime(at).strftime("%-d %b %Y %H:%M")
+    return date_format(timezone.localtime(at), "j M Y H:i")

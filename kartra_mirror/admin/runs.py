@@ -15,6 +15,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from kartra_mirror.admin import approvals, newcomers, prepare, run_files, undo
 from kartra_mirror.admin.progress import failures_of, progress_of, results_of
@@ -42,14 +44,12 @@ def tell_ended(request: HttpRequest) -> None:
             counts = run.changes.counts()
             bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]
             level = messages.WARNING if bad else messages.SUCCESS
-            told = f"{counts[ChangeStatus.ACCEPTED]:,} done" + (f", {bad:,} not: see why" if bad else "")
-            words = format_html(
-                '“{}” is {}: {}. <a href="{}">Look at it</a>',
-                run.name,
-                RUN_WORDS[run.state],
-                told,
-                run.get_absolute_url(),
-            )
+            words = _("“%(run)s” is %(state)s: %(done)s done.")
+            if bad:
+                words = _("“%(run)s” is %(state)s: %(done)s done, %(bad)s not: see why.")
+            told = {"done": f"{counts[ChangeStatus.ACCEPTED]:,}", "bad": f"{bad:,}"}
+            said = words % {"run": run.name, "state": RUN_WORDS[run.state], **told}
+            words = format_html('{} <a href="{}">{}</a>', said, run.get_absolute_url(), _("Look at it"))
             messages.add_message(request, level, words)
 
 
@@ -88,11 +88,11 @@ class BulkRunAdmin(ReadOnlyAdmin):
         for run in runs:
             run._totals = totals[run.pk]  # type: ignore[attr-defined]
 
-    @admin.display(description="leads")
+    @admin.display(description=gettext_lazy("leads"))
     def members(self, run: BulkRun) -> str:
         return f"{run._totals[0]:,}"  # type: ignore[attr-defined]
 
-    @admin.display(description="finished")
+    @admin.display(description=gettext_lazy("finished"))
     def done(self, run: BulkRun) -> str:
         total, done = run._totals  # type: ignore[attr-defined]
         return f"{done * 100 // total if total else 100} %"
@@ -183,7 +183,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
         }
         group = LeadChange.objects.filter(run=run, **wanted)
         name = "-".join(wanted.values()) or "all"
-        self.log_change(request, run, f"Took out as CSV: {name}")
+        self.log_change(request, run, _("Took out as CSV: %(name)s") % {"name": name})
         return run_files.response(run, group, "".join(each for each in name if each.isalnum() or each in "-_"))
 
     def steer_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -197,14 +197,13 @@ class BulkRunAdmin(ReadOnlyAdmin):
         if wanted == "cancel":
             done = runs.cancel(run, by=request.user)
         elif wanted == "pause":
-            done = runs.pause(run, why=f"Paused by {request.user}.")
+            done = runs.pause(run, why=_("Paused by %(person)s.") % {"person": request.user})
         elif wanted == "resume":
             done = runs.resume(run)
         else:
             raise Http404
         run.refresh_from_db()
-        words = f"The bulk action is {RUN_WORDS[run.state]}."
-        self.message_user(
-            request, words if done else f"Nothing to do: {words}", messages.SUCCESS if done else messages.WARNING
-        )
+        words = _("The bulk action is %(state)s.") if done else _("Nothing to do: The bulk action is %(state)s.")
+        told = words % {"state": RUN_WORDS[run.state]}
+        self.message_user(request, told, messages.SUCCESS if done else messages.WARNING)
         return HttpResponseRedirect(run.get_absolute_url())

@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from kartra_mirror.admin import prepare
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
@@ -43,13 +45,13 @@ def _words(segment: Segment) -> list[str]:
 class SegmentForm(forms.Form):
     """A name, and the account where there are several."""
 
-    name = forms.CharField(max_length=200, label="Name of the segment")
+    name = forms.CharField(max_length=200, label=gettext_lazy("Name of the segment"))
 
     def __init__(self, accounts: list[Account], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if len(accounts) > 1:
             self.fields["account"] = forms.ChoiceField(
-                choices=[(each.pk, each.name) for each in accounts], label="Account"
+                choices=[(each.pk, each.name) for each in accounts], label=_("Account")
             )
         style(self)
 
@@ -62,9 +64,9 @@ class SegmentAdmin(ReadOnlyAdmin):
     list_select_related = ["account", "created_by"]
     change_form_template = "admin/leads/segment/page.html"
 
-    @admin.display(description="who is in it")
+    @admin.display(description=gettext_lazy("who is in it"))
     def what(self, segment: Segment) -> str:
-        return "; ".join(_words(segment)) or "every lead of the account"
+        return "; ".join(_words(segment)) or _("every lead of the account")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -85,7 +87,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         query = request.POST.get("query", request.GET.get("query", ""))
         conditions = conditions_of(query)
         if not conditions:
-            messages.warning(request, "Nothing is filtered, so there is nothing to save. Filter the leads first.")
+            messages.warning(request, _("Nothing is filtered, so there is nothing to save. Filter the leads first."))
             return redirect(LEADS)
         accounts = list(staff.only_mine(Account.objects.all(), request.user))
         if not accounts:
@@ -99,11 +101,11 @@ class SegmentAdmin(ReadOnlyAdmin):
             if found is not None:
                 return HttpResponseRedirect(f"{reverse(LEADS)}?segment={found.pk}")
             form.add_error(
-                "name", "There is a segment of this name. Choose another, or tick below to replace that one."
+                "name", _("There is a segment of this name. Choose another, or tick below to replace that one.")
             )
-            form.fields["replace"] = forms.BooleanField(required=False, label="Replace what it holds")
+            form.fields["replace"] = forms.BooleanField(required=False, label=_("Replace what it holds"))
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": "Save as a segment", "form": form,
+            **self.admin_site.each_context(request), "opts": self.opts, "title": _("Save as a segment"), "form": form,
             "query": query, "words": filters.in_words(conditions, staff.accounts_of(request.user)),
             "back": f"{reverse(LEADS)}?{query}",
         }  # fmt: skip
@@ -120,7 +122,9 @@ class SegmentAdmin(ReadOnlyAdmin):
                 return None
             taken.conditions = conditions
             taken.save()
-            self.message_user(request, f"The segment {taken.name} holds what you see now.", messages.SUCCESS)
+            self.message_user(
+                request, _("The segment %(name)s holds what you see now.") % {"name": taken.name}, messages.SUCCESS
+            )
             return taken
         user: Any = request.user
         try:
@@ -128,7 +132,9 @@ class SegmentAdmin(ReadOnlyAdmin):
                 made = Segment.objects.create(account=account, name=name, conditions=conditions, created_by=user)
         except IntegrityError:  # somebody took the name at the same moment
             return None
-        self.message_user(request, f"Saved. The segment {name} is there for everybody now.", messages.SUCCESS)
+        self.message_user(
+            request, _("Saved. The segment %(name)s is there for everybody now.") % {"name": name}, messages.SUCCESS
+        )
         return made
 
     def change_view(
@@ -171,7 +177,9 @@ class SegmentAdmin(ReadOnlyAdmin):
                 raise PermissionDenied
             name = segment.name
             segment.delete()
-            self.message_user(request, f"The segment {name} is deleted. No lead was touched.", messages.SUCCESS)
+            self.message_user(
+                request, _("The segment %(name)s is deleted. No lead was touched.") % {"name": name}, messages.SUCCESS
+            )
             return redirect("admin:leads_segment_changelist")
         if what == "rename":
             if not (owns or self._may(request, "change")):
@@ -187,5 +195,5 @@ class SegmentAdmin(ReadOnlyAdmin):
                     segment.name = name
                     segment.save()
         except IntegrityError:
-            self.message_user(request, f"There is another segment called {name}.", messages.ERROR)
+            self.message_user(request, _("There is another segment called %(name)s.") % {"name": name}, messages.ERROR)
         return HttpResponseRedirect(segment.get_absolute_url())

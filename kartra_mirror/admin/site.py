@@ -65,8 +65,8 @@ class MirrorAdminSite(UnfoldAdminSite):
             raise PermissionDenied
         if request.method == "POST":
             mine = staff.only_mine(Connection.objects.all(), user)
-            number = switch.off_everywhere(by=user, why="Stopped with “Stop all sending”.", among=mine)
-            words = "All sending is stopped. What is queued waits." if number else "Nothing was being sent."
+            number = switch.off_everywhere(by=user, why=_("Stopped with “Stop all sending”."), among=mine)
+            words = _("All sending is stopped. What is queued waits.") if number else _("Nothing was being sent.")
             messages.success(request, words)
         return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
 

@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import switch
 from kartra_mirror.admin.speed import connection_of, seconds_for
@@ -25,7 +27,7 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
         raise PermissionDenied
     if not run.has_ended:
         messages.warning(
-            request, "This bulk action is still under way. Cancel it first; then undo what was done of it."
+            request, _("This bulk action is still under way. Cancel it first; then undo what was done of it.")
         )
         return redirect(run)
     groups = undoing.groups(run)
@@ -36,7 +38,7 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
     connection = connection_of(run.account)
     shown = {
         **context,
-        "title": f"Undo: {run.name}",
+        "title": _("Undo: %(run)s") % {"run": run.name},
         "run": run,
         "parts": [{"group": group, "rest": _named(run, group)} for group in groups],
         "standing": standing,
@@ -47,7 +49,7 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
         "undone": run.undone_by.first(),
         "why_not": switch.why_not_sending(connection)
         if connection
-        else "This account has no connection to Kartra yet.",
+        else _("This account has no connection to Kartra yet."),
     }
     return TemplateResponse(request, "admin/leads/bulkrun/undo.html", shown)
 
@@ -65,17 +67,20 @@ def _start(request: HttpRequest, run: BulkRun, groups: list[undoing.Group], stan
     also = aftermath.chosen(run, request.POST.getlist("also"))
     _check(request.user, groups, also)
     if request.POST.get("mark") != str(standing) and standing:
-        number = f"{standing:,} change{'' if standing == 1 else 's'}"
-        words = f"Meanwhile this has changed: now {number} can be taken back. Please look again, then start."
-        messages.warning(request, words)
+        words = ngettext(
+            "Meanwhile this has changed: now %(number)s change can be taken back. Please look again, then start.",
+            "Meanwhile this has changed: now %(number)s changes can be taken back. Please look again, then start.",
+            standing,
+        )
+        messages.warning(request, words % {"number": f"{standing:,}"})
         return redirect("admin:leads_bulkrun_undo", run.pk)
     try:
         undone = changes.undo(run, by=request.user, why=request.POST.get("why", "")[:500], also=also)
     except changes.CannotRecord as problem:
         messages.warning(request, str(problem))
         return redirect(run)
-    words = 'Started: {}. <a href="{}">Watch it</a>'
-    messages.success(request, format_html(words, undone.name, undone.get_absolute_url()))
+    told = _("Started: %(run)s.") % {"run": undone.name}
+    messages.success(request, format_html('{} <a href="{}">{}</a>', told, undone.get_absolute_url(), _("Watch it")))
     return redirect(undone)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
 
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads.admin import drift
@@ -25,6 +26,6 @@ class ActivityAdmin(ReadOnlyAdmin):
     def without_us_view(self, request: Any) -> Any:
         return drift.page(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
-    @admin.display(description="what", ordering="kind")
+    @admin.display(description=_("what"), ordering="kind")
     def what(self, activity: Activity) -> str:
         return activity.label

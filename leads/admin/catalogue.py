@@ -7,6 +7,7 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, ReadOnlyInline, RelatedDropdownFilter
 from leads.models import (
@@ -53,7 +54,7 @@ class JoinedThingAdmin(ThingAdmin):
                 thing._leads = numbers.get(thing.pk, 0)
         return response
 
-    @admin.display(description="leads")
+    @admin.display(description=_("leads"))
     def leads_number(self, thing: Any) -> str:
         filtered = {"tag": "tag", "mailing_list": "list", "sequence": "sequence"}[self.key]
         url = f"{reverse('admin:leads_lead_changelist')}?{filtered}={thing.pk}"

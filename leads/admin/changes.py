@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.text import capfirst
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from kartra_mirror.admin.unfold_adapter import (
     ChoicesDropdownFilter,
@@ -11,7 +12,7 @@ from kartra_mirror.admin.unfold_adapter import (
     ReadOnlyAdmin,
     RelatedDropdownFilter,
 )
-from leads import kinds, staff
+from leads import evidence, kinds, staff
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunState
 from leads.words import STATUS_WORDS
 
@@ -19,7 +20,7 @@ RUNS_SHOWN = 50
 
 
 class KindFilter(DropdownFilter):
-    title, parameter_name = "kind", "kind"
+    title, parameter_name = gettext_lazy("kind"), "kind"
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
         return [(kind.name, kind.label) for kind in kinds.ALL.values()]
@@ -31,7 +32,7 @@ class KindFilter(DropdownFilter):
 class RunFilter(DropdownFilter):
     """The newest bulk actions of the person's accounts, and the one that is chosen."""
 
-    title, parameter_name = _("bulk action"), "run__id__exact"
+    title, parameter_name = gettext_lazy("bulk action"), "run__id__exact"
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
         runs = staff.only_mine(BulkRun.objects.all(), request.user)
@@ -64,44 +65,50 @@ class LeadChangeAdmin(ReadOnlyAdmin):
         "evidence",
     ]  # fmt: skip
 
-    @admin.display(description="what")
+    @admin.display(description=gettext_lazy("what"))
     def what(self, change: LeadChange) -> str:
         return capfirst(str(change))
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description=gettext_lazy("status"), ordering="status")
     def became(self, change: LeadChange) -> str:
         words = STATUS_WORDS[change.status]
         if change.reason and change.reason not in ("already_so",):
             words = f"{words}: {change.get_reason_display()}"
         return format_html('<span class="km-badge km-{}">{}</span>', change.status, words)
 
-    @admin.display(description="Kartra's words")
+    @admin.display(description=gettext_lazy("Kartra's words"))
     def kartras_words(self, change: LeadChange) -> str:
         return f"{change.message} ({change.code})" if change.code else change.message
 
-    @admin.display(description="waits for")
+    @admin.display(description=gettext_lazy("waits for"))
     def waits_for(self, change: LeadChange) -> str:
         """What holds a queued change back."""
         holder = change.held_by()
         if change.run and change.run.state == RunState.PAUSED:
-            return f"bulk action {change.run_id} is paused"
+            return _("bulk action %(run)s is paused") % {"run": change.run_id}
         if holder is None:
             return "—"
         if holder.run and holder.run.state == RunState.PAUSED and holder.status == ChangeStatus.WAITING:
-            return f"held by bulk action {holder.run_id} ({holder.run}), which is paused"
-        return f"held by an earlier request that is {STATUS_WORDS[holder.status]}: {holder}"
+            return _("held by bulk action %(run)s (%(name)s), which is paused") % {
+                "run": holder.run_id,
+                "name": holder.run,
+            }
+        words = _("held by an earlier request that is %(status)s: %(change)s")
+        return words % {"status": STATUS_WORDS[holder.status], "change": holder}
 
-    @admin.display(description="what was seen")
+    @admin.display(description=gettext_lazy("what was seen"))
     def evidence(self, change: LeadChange) -> str:
-        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or "Nothing yet.")
+        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or _("Nothing yet."))
 
 
 def _lines(change: LeadChange) -> list[str]:
     """The attempts of a change, one line for each thing that was seen."""
     found = []
     for attempt in change.attempts.select_related("call"):
-        found.append(f"Attempt {attempt.pk} in call {attempt.call_id}: {attempt.get_proof_display()}")
+        words = _("Attempt %(id)s in call %(call)s: %(proof)s")
+        found.append(words % {"id": attempt.pk, "call": attempt.call_id, "proof": attempt.get_proof_display()})
         for entry in attempt.evidence:
-            rest = ", ".join(f"{key}: {value}" for key, value in entry.items() if key not in ("at", "what") and value)
-            found.append(f"  {entry.get('at', '')[:19]}  {entry.get('what', '')}{f' ({rest})' if rest else ''}")
+            rest = evidence.also_seen(entry)
+            what = evidence.what_was_seen(entry)
+            found.append(f"  {entry.get('at', '')[:19]}  {what}{f' ({rest})' if rest else ''}")
     return found

@@ -9,14 +9,19 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads import staff
-from leads.models import Account, Activity, Lead, Source
+from leads.models import Account, Activity, Source
+from leads.models.activity import ALONE, field_words
 
-PERIODS = {"7": "7 days", "30": "30 days", "90": "90 days"}
+PERIODS = {"7": gettext_lazy("7 days"), "30": gettext_lazy("30 days"), "90": gettext_lazy("90 days")}
 SOURCES = {
-    Source.REFRESH: "found by a read", Source.IMPORT: "told by an import", Source.WEBHOOK: "told by a message from Kartra",
-}  # fmt: skip
+    Source.REFRESH: gettext_lazy("found by a read"),
+    Source.IMPORT: gettext_lazy("told by an import"),
+    Source.WEBHOOK: gettext_lazy("told by a message from Kartra"),
+}
 GROUPS = 200
 SHOWN = 100
 
@@ -43,7 +48,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
         group["url"] = "?" + urlencode({**kept, "what": group["what"], "day": group["day"]}) + "#single"
     shown = {
         **context,
-        "title": "Changed in Kartra without us",
+        "title": _("Changed in Kartra without us"),
         "groups": groups[:GROUPS],
         "more": len(groups) > GROUPS,
         "total": sum(group["changes"] for group in groups[:GROUPS]),
@@ -60,9 +65,8 @@ def _words(what: str | None) -> str:
     """A field's name for people: "preferred time zone", "custom field shirt_size"; a thing is named as it is."""
     name = what or "?"
     if name.startswith("custom."):
-        return f"custom field {name.removeprefix('custom.')}"
-    fields = {field.name: str(getattr(field, "verbose_name", field.name)) for field in Lead._meta.get_fields()}
-    return fields.get(name, name)
+        return _("custom field %(name)s") % {"name": name.removeprefix("custom.")}
+    return _(name) if name in ALONE.values() else field_words(name)
 
 
 def _single(rows: Any, what: str, day: str) -> dict[str, Any]:

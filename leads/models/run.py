@@ -146,7 +146,7 @@ class RunDraft(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="Whose leads they are, once that was seen.",
+        help_text=_("Whose leads they are, once that was seen."),
     )
     kind = models.CharField(max_length=32)
     more = models.JSONField(default=list, blank=True)
