@@ -43,12 +43,13 @@ def ask_many(
     """Ask Kartra about these leads, several calls at once, in no order. For each the answer, or why there is none; None:
     not asked, as the time (`ends`, monotonic) was over. Refused keys or a few failures in a row end it."""
     client = calls.client_for(asking)
+    rate = calls.rate_of(asking)
     skew = now() - timezone.now()
     over = _Over(stop, ends)
 
     with ThreadPoolExecutor(settings.REFRESH_READERS, thread_name_prefix="read") as readers:
         waiting: dict[Future[_Got], Lead] = {
-            readers.submit(_get, client, asking, lead, priority, over): lead for lead in leads
+            readers.submit(_get, client, asking, rate, lead, priority, over): lead for lead in leads
         }
         try:
             for future in as_completed(waiting):
@@ -97,12 +98,13 @@ class _Got:
     by_id: bool = False
 
 
-def _get(client: Client, asking: Connection, lead: Lead, priority: Priority, over: _Over) -> _Got:
-    """One call in a reader's thread: no ORM."""
+def _get(client: Client, asking: Connection, rate: float, lead: Lead, priority: Priority, over: _Over) -> _Got:
+    """One call in a reader's thread: no ORM, which would open a database connection for each thread."""
     if over():
         return _Got()
     try:
-        calls.wait_for_slot(asking, priority, wait_s=max(0.1, min(20.0, over.ends - time.monotonic())))
+        wait_s = max(0.1, min(20.0, over.ends - time.monotonic()))
+        calls.wait_for_slot(asking, priority, wait_s=wait_s, rate=rate)
     except KartraError as error:  # no turn: the limiter does not answer, or others go first
         late = over()
         over.heed(error)

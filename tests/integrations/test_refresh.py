@@ -1,11 +1,12 @@
 """Reads: by id or address, gone only on Kartra's word, never against our own recent writes."""
 
 import datetime as dt
+import threading
 
 import pytest
 from django.utils import timezone
 
-from integrations import catalogue_reads, refresh, verify
+from integrations import calls, catalogue_reads, refresh, verify
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, Attempt
 from leads.models import CustomField, Lead, LeadTag, Page, Tag
@@ -167,3 +168,22 @@ def test_read_that_fails_is_no_evidence_for_the_verifier(sandbox, connection):
 
     change.refresh_from_db()
     assert (change.status, Attempt.objects.get().looks) == ("unknown", 0)
+
+
+def test_readers_open_no_database_connection_of_their_own(sandbox, connection, monkeypatch):
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    for number in range(12):
+        sandbox.mirrored_lead(connection, f"lead{number}@example.com")
+    Lead.objects.update(read_at=None)
+    monkeypatch.setattr(calls, "RATE_KEPT_S", 0)  # the speed allowed is asked of the database each time
+    opened_by = []
+    connect = BaseDatabaseWrapper.connect
+    monkeypatch.setattr(
+        BaseDatabaseWrapper, "connect",
+        lambda self: (opened_by.append(threading.current_thread().name), connect(self))[1],
+    )  # fmt: skip
+
+    assert refresh.drain(connection) == 12
+
+    assert [name for name in opened_by if name.startswith("read")] == []
