@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from kartra_mirror.admin.unfold_adapter import (
@@ -82,6 +83,8 @@ class LeadChangeAdmin(ReadOnlyAdmin):
     @admin.display(description="waits for")
     def waits_for(self, change: LeadChange) -> str:
         """What holds a queued change back."""
+        if change.status == ChangeStatus.WAITING and change.awaits_read(change.lead):
+            return gettext("for its lead to be read from Kartra: by our old copy there is nothing to do")
         holder = change.held_by()
         if change.run and change.run.state == RunState.PAUSED:
             return f"bulk action {change.run_id} is paused"
