@@ -93,6 +93,7 @@ def _due(connection: Connection) -> QuerySet[LeadChange]:
     due = LeadChange.objects.filter(account=connection.account_id).due().filter(~Exists(in_flight))
     unproven = Attempt.objects.unclear().exclude(call__receipt="").filter(change__lead=OuterRef("lead"))
     due = due.exclude(Q(kind__in=NEEDS_RECEIPT) & Exists(unproven.filter(change__kind__in=NEEDS_RECEIPT)))
+    due = due.exclude(LeadChange.objects.resting(now()))
     refused = set(connection.refused_commands)
     return due.exclude(kind__in=[kind for kind, encoding in ENCODINGS.items() if encoding.commands & refused])
 
@@ -111,7 +112,7 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
     for change in due[: len(lead_ids) * MAX_ACTIONS]:
         by_lead[change.lead_id].append(change)
     leads = Lead.objects.in_bulk(by_lead)
-    so = _already_so(connection, by_lead)
+    so = already_so(connection, by_lead)
     at = now()
     skipped: list[LeadChange] = []
     planned: list[tuple[Lead, list[LeadChange]]] = []
@@ -122,7 +123,7 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
         skipped += idle
         if chain:
             planned.append((leads[lead_id], chain))
-    _skip(skipped, at)
+    skip(skipped, at)
     receipts = [_receipt(connection, chain) for _, chain in planned]
     composed = [compose(lead, chain, receipt) for (lead, chain), receipt in zip(planned, receipts, strict=True)]
     calls = ApiCall.objects.bulk_create(
@@ -158,7 +159,7 @@ def _receipt(connection: Connection, chain: Iterable[LeadChange]) -> Receipt | N
     return Receipt(connection.receipt_field, f"r-{secrets.token_hex(12)}")
 
 
-def _already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> dict[int, bool]:
+def already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> dict[int, bool]:
     """For each change: whether it would change nothing, by the mirror. One query for all that ask for the same."""
     wanted: dict[tuple[str, str], list[LeadChange]] = defaultdict(list)
     for change in (change for group in by_lead.values() for change in group):
@@ -189,7 +190,8 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
         last = last_of_family.get(change.family)
         adds_up = kinds.get(change.kind).already_so is None
         same = last is not None and (last.kind, last.parameters) == (change.kind, change.parameters)
-        if not adds_up and not change.anyway and (so[change.pk] if last is None else same):
+        needless = so[change.pk] and change.believes(lead) if last is None else same
+        if not adds_up and not change.anyway and needless:
             idle.append(change)
             continue
         if not fits(lead, chain, change):
@@ -237,14 +239,7 @@ def knows_score(lead: Lead) -> bool:
     return lead.score is not None and lead.read_at is not None and now() - lead.read_at < SCORE_FRESH
 
 
-def note_score(chain: Chain) -> None:
-    """Keep the score that was just read with the attempts that need it."""
-    if knows_score(chain.lead):
-        points = [change for change in chain.changes if change.family == "points"]
-        Attempt.objects.filter(call=chain.call, change__in=points).update(before={"score": chain.lead.score})
-
-
-def _skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
+def skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
     if not idle:
         return
     LeadChange.objects.filter(pk__in=[change.pk for change in idle]).update(
@@ -279,7 +274,7 @@ def stamp(chain: Chain) -> Chain | None:
             behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
             (kept if going and not behind else dropped).append(change)
         if dropped:
-            _put_back(chain.call, dropped, states, at)
+            put_back(chain.call, dropped, states, at)
         if not kept:
             calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
             return None
@@ -289,7 +284,7 @@ def stamp(chain: Chain) -> Chain | None:
     return dataclasses.replace(chain, changes=tuple(kept))
 
 
-def _put_back(call: ApiCall, dropped: Sequence[LeadChange], states: dict[int, str], at: dt.datetime) -> None:
+def put_back(call: ApiCall, dropped: Sequence[LeadChange], states: dict[int, str], at: dt.datetime) -> None:
     Attempt.objects.filter(call=call, change__in=dropped).update(proof=Proof.NOT_DONE, message=_("Not sent."))
     LeadChange.objects.filter(pk__in=[c.pk for c in dropped]).update(status=ChangeStatus.WAITING)
     for run_id in {c.run_id for c in dropped if states.get(c.pk) == RunState.CANCELLING and c.run_id}:
@@ -305,7 +300,7 @@ def release(chains: Iterable[Chain]) -> None:
                 states = dict(
                     LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "run__state")
                 )
-                _put_back(chain.call, chain.changes, states, now())
+                put_back(chain.call, chain.changes, states, now())
 
 
 def end_leases(connection: Connection) -> int:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.utils.translation import gettext_noop
 
-from integrations import calls, claim, money, refresh
+from integrations import calls, claim, money, reading_first
 from integrations.calls import Priority
 from integrations.claim import Chain
 from integrations.kartra.client import Client
@@ -109,25 +109,11 @@ class _Drain:
         return max(1, math.ceil(self.rate / 5))
 
     def _prepare(self, chains: list[Chain]) -> list[Chain]:
-        """Of points, where no safety field will tell: read the scores that our copy does not know for certain, so that the
-        score afterwards can prove what was done. A lead that cannot be read is sent without: then a person may be asked."""
-        unsure = [
-            chain
-            for chain in chains
-            if chain.receipt is None
-            and chain.lead.kartra_id
-            and any(change.family == "points" for change in chain.changes)
-            and not claim.knows_score(chain.lead)
-        ]
-        if unsure:
-            best = Priority.SINGLE if any(chain.single for chain in unsure) else Priority.RUN
-            refresh.read_many(
-                self.connection, [chain.lead for chain in unsure], cause=Cause.PUSH, priority=best
-            )  # fmt: skip
-            for chain in unsure:
-                chain.lead.refresh_from_db()
-                claim.note_score(chain)
-        return chains
+        """Read first whatever has to be, and leave out what is needless by then."""
+        prepared, stopped = reading_first.look(self.connection, chains)
+        if stopped is not None and len(prepared) < len(chains):
+            self.ends = 0.0  # Kartra cannot be asked just now; what waits for a read comes up again
+        return prepared
 
     def _step(self, senders: ThreadPoolExecutor) -> None:
         if not self.claimed or len(self.in_flight) >= settings.PUSH_SENDERS:

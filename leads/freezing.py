@@ -19,7 +19,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 
-from leads import judging, kinds
+from leads import judging, kinds, mirror
 from leads.judging import NO_CHOICES, Choices, Step, judged
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
@@ -27,15 +27,20 @@ from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason
 def freeze(
     run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
 ) -> None:
-    """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason."""
+    """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason. Who is
+    to be read first is queued, and marked for reading; whether there is anything to do is seen then."""
     for step in steps:
         freeze_step(run, members, step, now, choices)
+    if choices.read_first:
+        doubtful = run.changes.filter(read_first=True, lead__in=members.order_by().values("pk"))
+        mirror.mark_all_dirty(Lead.objects.filter(pk__in=doubtful.values("lead")), now)
 
 
 def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
     kind, parameters = step
     chosen = judged(run.account, members, [step]).order_by("pk")
-    idle = Q(gone_at__isnull=False) | judging.idle(0, choices)
+    doubtful = Q(gone_at=None) & judging.read_first(0, choices)
+    idle = Q(gone_at__isnull=False) | (judging.idle(0, choices) & ~doubtful)
     columns: dict[str, Any] = {
         "account_id": Value(run.account_id),
         "lead_id": "pk",
@@ -50,6 +55,7 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
         "reason": Case(
             When(gone_at__isnull=False, then=_text(Reason.GONE)),
             When(judging.left_out(0, choices), then=_text(Reason.LEFT_OUT)),
+            When(doubtful, then=_text("")),
             When(judging.already_so(0, choices), then=_text(Reason.ALREADY_SO)),
             default=_text(""),
             output_field=CharField(),
@@ -61,6 +67,7 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
         )
         if choices.anyway
         else Value(False, output_field=BooleanField()),
+        "read_first": Case(When(doubtful, then=Value(True)), default=Value(False), output_field=BooleanField()),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
         "why": _text(run.why),
         "requested_at": Value(now, output_field=DateTimeField()),

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db.models import BooleanField, Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, Value, When
+from django.utils import timezone
 
 from leads import kinds
 from leads.models import OPEN, Account, Lead, LeadChange
@@ -24,11 +26,13 @@ class Choices:
     """What a person chose besides the leads and the kinds.
 
     `anyway`: what is so already is sent all the same, so that Kartra's automations fire again. `include_left`: those who
-    left a list themselves are added to it again.
+    left a list themselves are added to it again. `read_first`: who is so already by an old copy is read before it is
+    believed.
     """
 
     anyway: bool = False
     include_left: bool = False
+    read_first: bool = False
 
 
 NO_CHOICES = Choices()
@@ -53,10 +57,10 @@ class Preview:
 
     `total` = `will_change` + `already_so` + `left_out` + `gone`. `id_not_known` of those that will change are known by
     their address alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never
-    read. `had` have at least one of the steps already, `doubtful` of them by a copy
-    that is due for an update. `left` left a list themselves. `oldest_read_at` is the age of the oldest of our knowledge
-    that this count rests on. `calls_per_lead`: one, and one more for every further change that Kartra must not be told
-    twice. `mark` is the same as long as the same leads would change.
+    read. `had` have at least one of the steps already, `doubtful` of them by an old copy; `read_first` of these are read
+    before that is believed, and may then change too. `left` left a list themselves. `oldest_read_at` is the age of the
+    oldest of our knowledge that this count rests on. `calls_per_lead`: one, and one more for every further change that
+    Kartra must not be told twice. `mark` is the same as long as the same leads would change.
     """
 
     total: int
@@ -72,12 +76,13 @@ class Preview:
     left: int = 0
     had: int = 0
     doubtful: int = 0
+    read_first: int = 0
     steps: tuple[StepCount, ...] = ()
     mark: str = ""
 
     @property
     def calls(self) -> int:
-        return self.will_change * self.calls_per_lead
+        return (self.will_change + self.read_first) * self.calls_per_lead + self.read_first
 
 
 def steps_of(kind: kinds.Kind, clean: Mapping[str, Any]) -> list[Step]:
@@ -119,6 +124,20 @@ def _any(tests: Sequence[Any]) -> Q:
     return functools.reduce(operator.or_, (Q(each) for each in tests))
 
 
+def old_copy() -> Q:
+    """Leads of whom what we know may not be true any more: due for an update, never read, or read longer ago than every
+    lead is to be read within."""
+    promised = dt.timedelta(hours=settings.REFRESH_WITHIN_H)
+    return Q(dirty_at__isnull=False) | Q(read_at=None) | Q(read_at__lt=timezone.now() - promised)
+
+
+def read_first(number: int, choices: Choices) -> Q:
+    """Members on whom this step has nothing to do by an old copy alone, where such are read before that is believed."""
+    if not choices.read_first or choices.anyway:
+        return Q(pk__in=[])
+    return Q(**{f"had_{number}": True}) & ~left_out(number, choices) & old_copy()
+
+
 def left_out(number: int, choices: Choices) -> Q:
     """Members whom this step leaves out because they turned it down themselves."""
     return Q(pk__in=[]) if choices.include_left else Q(**{f"left_{number}": True})
@@ -150,14 +169,14 @@ def preview(
     steps = steps_of(kind, parameters)
     numbers = range(len(steps))
     flags = [f"{flag}_{number}" for number in numbers for flag in ("had", "left")]
-    flags += ["opposite", "gone", "by_address", "unread", "due"]
+    flags += ["opposite", "gone", "by_address", "unread", "old"]
     rows = list(
         judged(account, leads, steps)
         .annotate(
             gone=_flag([When(gone_at__isnull=False, then=Value(True))]),
             by_address=_flag([When(kartra_id=None, then=Value(True))]),
             unread=_flag([When(read_at=None, then=Value(True))]),
-            due=_flag([When(dirty_at__isnull=False, then=Value(True))]),
+            old=_flag([When(old_copy(), then=Value(True))]),
         )
         .order_by()
         .values(*flags)
@@ -190,7 +209,8 @@ def preview(
         left=count(row for row in here if any(row[f"left_{n}"] for n in numbers)),
         gone=count(row for row in rows if row["gone"]),
         had=count(had),
-        doubtful=count(row for row in had if row["due"] or row["unread"]),
+        doubtful=(doubtful := count(row for row in had if row["old"])),
+        read_first=doubtful if choices.read_first and not choices.anyway else 0,
         id_not_known=count(row for row in will if row["by_address"]),
         opposite_waiting=count(row for row in will if row["opposite"]),
         never_read=count(row for row in here if row["unread"]),
@@ -224,9 +244,9 @@ def first_to_change(
 
 
 def doubtful(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
-    """Members who have at least one of the steps already by a copy that is due for an update, or was never read."""
+    """Members who have at least one of the steps already by an old copy."""
     had = _any([Q(**{f"had_{number}": True}) for number in range(len(steps))])
-    found = judged(account, leads, steps).filter(had, Q(dirty_at__isnull=False) | Q(read_at=None), gone_at=None)
+    found = judged(account, leads, steps).filter(had, old_copy(), gone_at=None)
     return Lead.objects.filter(pk__in=found.values("pk"))
 
 

@@ -11,7 +11,7 @@ from leads.judging import Choices
 from leads.kinds.base import stored
 from leads.models import Account, RunDraft
 
-ANYWAY, INCLUDE_LEFT = "anyway", "include_left"
+ANYWAY, INCLUDE_LEFT, READ_FIRST = "anyway", "include_left", "read_first"
 
 
 class KindForm(forms.Form):

@@ -4,6 +4,7 @@ The selection is kept as the leads list's query, or as the ids of one page; neve
 """
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from django.utils.translation import ngettext
 
 from integrations import tasks
 from kartra_mirror.admin import approvals, preview
-from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, Drafting, choices_of, kind_of
+from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
 from leads import changes, judging, kinds, mirror, staff
@@ -219,7 +220,8 @@ def _show(
 
 
 def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str) -> HttpResponse:
-    kind, clean, choices = kind_of(draft), draft.parameters["clean"], choices_of(draft)
+    kind, clean = kind_of(draft), draft.parameters["clean"]
+    choices = replace(choices_of(draft), read_first=bool(request.POST.get(READ_FIRST)))
     counted = changes.preview(account, leads, kind, clean, choices)
     if words := preview.what_changed(request.POST.get("mark", ""), counted):
         messages.warning(request, words)
@@ -240,6 +242,8 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
     RunDraft.objects.filter(pk=draft.pk).update(run=run)
     if draft.parameters.get("mail"):
         BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
+    if counted.read_first:
+        _ring_reader(account)
     number = counted.will_change
     words = ngettext("Started: %(run)s for %(number)s lead.", "Started: %(run)s for %(number)s leads.", number)
     told = words % {"run": run.name, "number": f"{number:,}"}
@@ -276,8 +280,7 @@ def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, lead
     """Have those read whose "already so" rests on a copy that is due for an update."""
     doubtful = judging.doubtful(account, leads, judging.steps_of(kind_of(draft), draft.parameters["clean"]))
     number = mirror.mark_all_dirty(doubtful, timezone.now())
-    if connection := connection_of(account):
-        tasks.ring(tasks.refresh_leads, connection.pk)
+    _ring_reader(account)
     messages.info(
         request,
         ngettext(
@@ -288,3 +291,9 @@ def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, lead
         % {"number": f"{number:,}"},
     )
     return redirect(draft)
+
+
+def _ring_reader(account: Account) -> None:
+    """There are leads to be read."""
+    if connection := connection_of(account):
+        tasks.ring(tasks.refresh_leads, connection.pk)

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, QuerySet
 from django.utils import timezone
@@ -17,6 +18,9 @@ from kartra_mirror.admin.speed import connection_of, seconds_for
 from leads import changes, kinds, undoing
 from leads.judging import Choices, Preview
 from leads.models import OPEN, Account, ChangeStatus, Lead, LeadChange
+
+READ_FEW = 500
+"""So few doubtful leads are read first unless somebody says otherwise: half a minute."""
 
 TRY = 10
 """How many leads a bulk action is tried on first."""
@@ -40,6 +44,9 @@ def of(
         "sentence": capfirst(kind.sentence(clean)),
         "rest": _rest(counted, choices),
         "seconds": seconds,
+        "read_seconds": seconds_for(account, counted.doubtful),
+        "reads_by_default": counted.doubtful <= READ_FEW,
+        "promised_h": f"{settings.REFRESH_WITHIN_H:g}",
         "ahead": ahead,
         "until": timezone.now() + dt.timedelta(seconds=seconds + begins_in),
         "mark": mark(counted),

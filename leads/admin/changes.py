@@ -83,6 +83,8 @@ class LeadChangeAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("waits for"))
     def waits_for(self, change: LeadChange) -> str:
         """What holds a queued change back."""
+        if change.status == ChangeStatus.WAITING and change.awaits_read(change.lead):
+            return _("for its lead to be read from Kartra: by our old copy there is nothing to do")
         holder = change.held_by()
         if change.run and change.run.state == RunState.PAUSED:
             return _("bulk action %(run)s is paused") % {"run": change.run_id}

@@ -5,7 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -68,6 +68,12 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
         held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
         return self.filter(status=ChangeStatus.WAITING).in_going_runs().filter(~Exists(held))
 
+    def resting(self, now: dt.datetime) -> Q:
+        """Those whose lead is to be read first and cannot be just now: somebody is reading it, or a read came to nothing."""
+        unread = Q(lead__read_at=None) | Q(lead__read_at__lt=F("requested_at"))
+        due = Q(lead__dirty_at__isnull=False, lead__gone_at=None, lead__read_not_before__gt=now)
+        return Q(read_first=True) & due & unread
+
     def counts(self) -> dict[str, int]:
         """How many changes are in each status, every status named: {"waiting": 3, "accepted": 0, …}."""
         found = dict(self.order_by().values_list("status").annotate(n=models.Count("pk")))
@@ -99,6 +105,11 @@ class LeadChange(models.Model):
     alone = models.BooleanField(default=False, help_text=_("Sent in a call of its own: an earlier chain was refused."))
     anyway = models.BooleanField(
         default=False, help_text=_("Sent although it was so already: Kartra's automations fire again.")
+    )
+    read_first = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text=_("It is so already by an old copy: the lead is read before anybody judges that."),
     )
     retry_of = models.ForeignKey(
         "self",
@@ -210,6 +221,15 @@ class LeadChange(models.Model):
         )
         held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
         return held.select_related("run").order_by("pk").first()
+
+    def believes(self, lead: Lead) -> bool:
+        """Whether our copy of its lead is new enough for it: any, unless the lead was to be read first."""
+        return not self.read_first or (lead.read_at is not None and lead.read_at >= self.requested_at)
+
+    def awaits_read(self, lead: Lead) -> bool:
+        """Whether its lead is still to be read before it can be judged. A read that found no lead there is an answer too:
+        then nothing is due any more, and it is sent, to hear what Kartra says."""
+        return not self.believes(lead) and lead.dirty_at is not None and lead.gone_at is None
 
     @property
     def is_open(self) -> bool:

@@ -72,6 +72,11 @@ class Command(BaseCommand):
             action="store_true",
             help="add to a list also those who left it themselves; else they are left out",
         )
+        parser.add_argument(
+            "--read-first", action="store_true",
+            help="whoever has it already by an old copy (update due, never read, older than REFRESH_WITHIN_H) is read before that "
+            "is believed",
+        )  # fmt: skip
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
         parser.add_argument("--wait", action="store_true", help="send it from here, and wait for the end")
         parser.add_argument("--why", default="", help="the reason, kept with the bulk action")
@@ -115,7 +120,9 @@ class Command(BaseCommand):
         self, connection: Connection, kind: kinds.Kind, leads: QuerySet[Lead], parameters: Any, options: dict[str, Any]
     ) -> BulkRun | None:
         """The run, or None where only a preview was asked for; then nothing stays recorded."""
-        choices = changes.Choices(anyway=options["anyway"], include_left=options["include_left"])
+        choices = changes.Choices(
+            anyway=options["anyway"], include_left=options["include_left"], read_first=options["read_first"]
+        )
         preview = changes.preview(connection.account, leads, kind, parameters, choices)
         for warning in kinds.warnings(parameters):
             self.stderr.write(warning)
@@ -187,7 +194,8 @@ class Command(BaseCommand):
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
             "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
-            "never_read": preview.never_read, "left_out": preview.left_out, "calls": preview.calls, "seconds": seconds,
+            "never_read": preview.never_read, "left_out": preview.left_out, "doubtful": preview.doubtful,
+            "calls": preview.calls, "seconds": seconds,
         }  # fmt: skip
         if as_json:
             self.stdout.write(json.dumps(facts))
@@ -201,6 +209,7 @@ class Command(BaseCommand):
             (preview.id_not_known, "known by address alone"),
             (preview.opposite_waiting, "with another change of the same thing queued"),
             (preview.never_read, "never read from Kartra"),
+            (preview.doubtful, "of those already so by an old copy (--read-first looks before it believes that)"),
             (preview.left_out, "who left the list themselves, left out (--include-left adds them again)"),
         ):
             if number:

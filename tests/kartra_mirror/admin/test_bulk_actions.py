@@ -342,6 +342,64 @@ def test_doubtful_ones_are_read_first_when_asked(staff, account, rings):
     assert not BulkRun.objects.exists()
 
 
+def doubtful_one(account, **given):
+    lead = LeadFactory(account=account, **(given or {"dirty_at": timezone.now()}))
+    LeadTag.objects.create(lead=lead, tag=account.tags.get(), since=timezone.now(), source="refresh")
+    return lead
+
+
+def test_reading_the_doubtful_is_a_part_of_starting(staff, account, rings):
+    lead = doubtful_one(account)
+    doubtful_one(account, read_at=timezone.now())
+    url = choose(staff, [lead], everything=True)
+    shown = preview(staff, url)
+    page = " ".join(staff.get(url).content.decode().split())
+    assert 'name="read_first" value="1" checked' in page
+    assert "Read the 1 doubtful lead first" in page
+    assert "older than 24 hours" in page
+
+    staff.post(url, {"do": "start", "mark": shown["mark"], "read_first": "1"})
+
+    change = LeadChange.objects.get(lead=lead)
+    assert (change.status, change.read_first) == ("waiting", True)
+    assert LeadChange.objects.exclude(lead=lead).get().status == "skipped"
+    assert ("refresh_leads", (account.connection.pk,)) in rings
+
+
+def test_without_the_tick_the_copy_is_believed(staff, account, rings):
+    lead = doubtful_one(account)
+    url = choose(staff, [lead])
+    shown = preview(staff, url)
+    staff.post(url, {"do": "start", "mark": shown["mark"]})
+    assert LeadChange.objects.get().status == "skipped"
+    assert not [task for task, _ in rings if task == "refresh_leads"]
+
+
+def test_many_doubtful_ones_are_read_only_when_wanted(staff, account, monkeypatch):
+    monkeypatch.setattr("kartra_mirror.admin.preview.READ_FEW", 1)
+    leads = [doubtful_one(account) for _ in range(2)]
+    url = choose(staff, leads)
+    preview(staff, url)
+    page = staff.get(url).content.decode()
+    assert 'name="read_first" value="1"' in page
+    assert 'name="read_first" value="1" checked' not in page
+
+
+def test_nobody_is_doubtful_where_all_get_it_anyway(staff, account):
+    url = choose(staff, [doubtful_one(account)])
+    preview(staff, url, anyway="on")
+    assert "read_first" not in staff.get(url).content.decode()
+
+
+def test_requested_change_says_that_it_waits_for_a_read(staff, account):
+    lead = doubtful_one(account)
+    url = choose(staff, [lead])
+    shown = preview(staff, url)
+    staff.post(url, {"do": "start", "mark": shown["mark"], "read_first": "1"})
+    page = staff.get(LeadChange.objects.get().get_absolute_url()).content.decode()
+    assert "for its lead to be read from Kartra" in page
+
+
 def test_preview_costs_the_same_queries_for_any_number(staff, account, django_assert_max_num_queries):
     leads = LeadFactory.create_batch(3, account=account)
     url = choose(staff, leads[:1], everything=True)

@@ -1,0 +1,110 @@
+"""Leads whose copy is not sure enough for what is about to be sent are read, between the claim and the POST.
+
+Of points, where no safety field will tell, so that the score afterwards can prove what was done; a lead that cannot be read
+is sent without, and then a person may be asked. Of what is so already by an old copy, where somebody wanted it looked at:
+what is so indeed is skipped, and what could not be looked at waits.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from integrations import claim, refresh
+from integrations.calls import Priority
+from integrations.claim import Chain
+from integrations.clock import now
+from integrations.kartra.errors import KartraError
+from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
+from leads import runs
+from leads.models import Lead, LeadChange
+
+
+def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], KartraError | None]:
+    """The chains as they may be sent, and why reading stopped, if it did. Claimed leads are read, several at once."""
+    unsure = [chain for chain in chains if _awaits_read(chain) or _needs_score(chain)]
+    stopped = None
+    if unsure:
+        best = Priority.SINGLE if any(chain.single for chain in unsure) else Priority.RUN
+        leads = [chain.lead for chain in unsure]
+        _, stopped = refresh.read_many(connection, leads, cause=Cause.PUSH, priority=best)
+    prepared: list[Chain] = []
+    for chain in chains:
+        if any(chain is each for each in unsure):
+            try:
+                chain.lead.refresh_from_db()
+            except Lead.DoesNotExist:  # it turned out to be somebody whom we know by the id; the changes went there
+                claim.release([chain])
+                continue
+            _note_score(chain)
+            judged = _judge_again(connection, chain)
+        else:
+            judged = chain
+        if judged is not None:
+            prepared.append(judged)
+    return prepared, stopped
+
+
+def _awaits_read(chain: Chain) -> bool:
+    return any(change.awaits_read(chain.lead) for change in chain.changes)
+
+
+def _needs_score(chain: Chain) -> bool:
+    """Whether points are given of which only the score can tell afterwards, and our copy does not know it for certain."""
+    return (
+        chain.receipt is None
+        and bool(chain.lead.kartra_id)
+        and any(change.family == "points" for change in chain.changes)
+        and not claim.knows_score(chain.lead)
+    )
+
+
+def _note_score(chain: Chain) -> None:
+    """Keep the score that was just read with the attempts that need it."""
+    if claim.knows_score(chain.lead):
+        points = [change for change in chain.changes if change.family == "points"]
+        Attempt.objects.filter(call=chain.call, change__in=points).update(before={"score": chain.lead.score})
+
+
+def _judge_again(connection: Connection, chain: Chain) -> Chain | None:
+    """The chain without what is so already, and without what waits for a read. None if nothing is left of it, or the lead is
+    no longer ours."""
+    doubtful = [change for change in chain.changes if change.read_first]
+    if not doubtful:
+        return chain
+    with transaction.atomic():
+        calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
+        if not calls.select_for_update().exists():
+            return None
+        waiting = _waiting(chain)
+        so = claim.already_so(connection, {chain.lead.pk: doubtful})
+        looked_at = [change for change in doubtful if change.believes(chain.lead) and change not in waiting]
+        idle = [change for change in looked_at if so[change.pk] and _is_first(chain, change)]
+        kept = [change for change in chain.changes if change not in (*idle, *waiting)]
+        at = now()
+        Attempt.objects.filter(call=chain.call, change__in=idle).update(proof=Proof.NOT_DONE, message="Not sent.")
+        claim.skip(idle, at)
+        if waiting:
+            states = LeadChange.objects.filter(pk__in=[change.pk for change in waiting]).values_list("pk", "run__state")
+            claim.put_back(chain.call, waiting, dict(states), at)
+        if not kept:
+            calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
+        if chain.lead.gone_at:
+            runs.skip_gone(chain.lead)
+    return dataclasses.replace(chain, changes=tuple(kept)) if kept else None
+
+
+def _waiting(chain: Chain) -> list[LeadChange]:
+    """What goes back into the queue: what could not be looked at, with what follows of its family; all of a lead that is
+    deleted in Kartra, to be closed there."""
+    unread = [change for change in chain.changes if change.awaits_read(chain.lead)]
+    return [
+        change
+        for change in chain.changes
+        if chain.lead.gone_at or any(c.family == change.family and c.pk <= change.pk for c in unread)
+    ]
+
+
+def _is_first(chain: Chain, change: LeadChange) -> bool:
+    """Whether nothing before it in the chain is about the same thing."""
+    return not any(c.family == change.family and c.pk < change.pk for c in chain.changes)
