@@ -26,6 +26,18 @@ class Migration(migrations.Migration):
         NamesAlone(
             state_operations=[
                 migrations.AlterModelOptions(
+                    name='gonefinding',
+                    options={'ordering': ['pk'], 'verbose_name': 'lead found deleted', 'verbose_name_plural': 'leads found deleted'},
+                ),
+                migrations.AlterModelOptions(
+                    name='heartbeat',
+                    options={'verbose_name': 'regular job', 'verbose_name_plural': 'regular jobs'},
+                ),
+                migrations.AlterModelOptions(
+                    name='stop',
+                    options={'ordering': ['-pk'], 'verbose_name': 'stop of sending', 'verbose_name_plural': 'stops of sending'},
+                ),
+                migrations.AlterModelOptions(
                     name='attempt',
                     options={'ordering': ['pk'], 'verbose_name': 'attempt', 'verbose_name_plural': 'attempts'},
                 ),

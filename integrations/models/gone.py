@@ -44,6 +44,8 @@ class GoneFinding(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        verbose_name = _("lead found deleted")
+        verbose_name_plural = _("leads found deleted")
         constraints = [
             models.CheckConstraint(
                 name="integrations_gonefinding_decided_iff_not_pending",

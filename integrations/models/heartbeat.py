@@ -1,6 +1,7 @@
 """When a regular job last ran."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Heartbeat(models.Model):
@@ -8,6 +9,10 @@ class Heartbeat(models.Model):
 
     name = models.CharField(max_length=32, primary_key=True)
     at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("regular job")
+        verbose_name_plural = _("regular jobs")
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at:%Y-%m-%d %H:%M:%S}"

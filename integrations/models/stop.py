@@ -5,6 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from integrations.models.connection import Connection, StoppedBy
 
@@ -43,6 +44,8 @@ class Stop(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = _("stop of sending")
+        verbose_name_plural = _("stops of sending")
         constraints = [
             models.UniqueConstraint(
                 fields=["connection", "command"], condition=Q(ended_at=None), name="integrations_stop_one_standing"

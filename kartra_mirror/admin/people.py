@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from kartra_mirror.admin import invites
+from kartra_mirror.admin.permission_names import PermissionChoice
 from kartra_mirror.admin.unfold_adapter import (
     AdminPasswordChangeForm,
     ModelAdmin,
@@ -86,6 +87,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "groups":
             kwargs.update(queryset=invites.groups_to_give(request.user), widget=forms.CheckboxSelectMultiple())
+        if db_field.name == "user_permissions":
+            kwargs["form_class"] = PermissionChoice
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -170,6 +173,9 @@ class GroupForm(forms.ModelForm):
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     form = GroupForm
     fields = ["name", "largest_run", "refund_ceiling", "permissions"]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(db_field, request, **{**kwargs, "form_class": PermissionChoice})
 
     def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

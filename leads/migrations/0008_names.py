@@ -25,6 +25,58 @@ class Migration(migrations.Migration):
         NamesAlone(
             state_operations=[
                 migrations.AlterModelOptions(
+                    name='calendarenrollment',
+                    options={'verbose_name': 'calendar enrollment', 'verbose_name_plural': 'calendar enrollments'},
+                ),
+                migrations.AlterModelOptions(
+                    name='columnmapping',
+                    options={'verbose_name': 'column mapping', 'verbose_name_plural': 'column mappings'},
+                ),
+                migrations.AlterModelOptions(
+                    name='grouplimits',
+                    options={'default_permissions': (), 'permissions': [('start_bulkrun', 'Can start bulk actions on many leads'), ('export_lead', 'Can take leads out as a file')], 'verbose_name': 'limits of a group', 'verbose_name_plural': 'limits of groups'},
+                ),
+                migrations.AlterModelOptions(
+                    name='importchunk',
+                    options={'verbose_name': 'piece of a file', 'verbose_name_plural': 'pieces of files'},
+                ),
+                migrations.AlterModelOptions(
+                    name='importreject',
+                    options={'ordering': ['pk'], 'verbose_name': 'bad row', 'verbose_name_plural': 'bad rows'},
+                ),
+                migrations.AlterModelOptions(
+                    name='importseen',
+                    options={'verbose_name': 'row of a file', 'verbose_name_plural': 'rows of files'},
+                ),
+                migrations.AlterModelOptions(
+                    name='leademail',
+                    options={'ordering': ['-since'], 'verbose_name': 'lead email', 'verbose_name_plural': 'lead emails'},
+                ),
+                migrations.AlterModelOptions(
+                    name='leadtag',
+                    options={'verbose_name': 'tag of a lead', 'verbose_name_plural': 'tags of leads'},
+                ),
+                migrations.AlterModelOptions(
+                    name='listsubscription',
+                    options={'verbose_name': 'list subscription', 'verbose_name_plural': 'list subscriptions'},
+                ),
+                migrations.AlterModelOptions(
+                    name='membershipgrant',
+                    options={'verbose_name': 'membership grant', 'verbose_name_plural': 'membership grants'},
+                ),
+                migrations.AlterModelOptions(
+                    name='rundraft',
+                    options={'ordering': ['-created_at'], 'verbose_name': 'draft of a bulk action', 'verbose_name_plural': 'drafts of bulk actions'},
+                ),
+                migrations.AlterModelOptions(
+                    name='sequenceenrollment',
+                    options={'verbose_name': 'sequence enrollment', 'verbose_name_plural': 'sequence enrollments'},
+                ),
+                migrations.AlterModelOptions(
+                    name='stafflimits',
+                    options={'default_permissions': (), 'verbose_name': 'limits of a person', 'verbose_name_plural': 'limits of people'},
+                ),
+                migrations.AlterModelOptions(
                     name='account',
                     options={'ordering': ['name'], 'verbose_name': 'account', 'verbose_name_plural': 'accounts'},
                 ),

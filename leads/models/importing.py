@@ -135,6 +135,8 @@ class ImportChunk(models.Model):
     content = models.BinaryField()
 
     class Meta:
+        verbose_name = _("piece of a file")
+        verbose_name_plural = _("pieces of files")
         constraints = [models.UniqueConstraint(fields=["file", "number"], name="leads_importchunk_once")]
 
     def __str__(self) -> str:
@@ -151,6 +153,8 @@ class ImportReject(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        verbose_name = _("bad row")
+        verbose_name_plural = _("bad rows")
         constraints = [models.UniqueConstraint(fields=["file", "line"], name="leads_importreject_once")]
 
     def __str__(self) -> str:
@@ -164,6 +168,8 @@ class ImportSeen(models.Model):
     key = models.BigIntegerField()
 
     class Meta:
+        verbose_name = _("row of a file")
+        verbose_name_plural = _("rows of files")
         constraints = [models.UniqueConstraint(fields=["file", "key"], name="leads_importseen_once")]
 
     def __str__(self) -> str:
@@ -182,6 +188,8 @@ class ColumnMapping(models.Model):
     target = models.CharField(max_length=520, blank=True, default="")
 
     class Meta:
+        verbose_name = _("column mapping")
+        verbose_name_plural = _("column mappings")
         constraints = [
             models.UniqueConstraint(fields=["account", "kind", "header"], name="leads_columnmapping_one_per_header")
         ]

@@ -175,6 +175,8 @@ class LeadEmail(models.Model):
 
     class Meta:
         ordering = ["-since"]
+        verbose_name = _("lead email")
+        verbose_name_plural = _("lead emails")
         constraints = [
             models.UniqueConstraint(
                 fields=["lead", "email_key"], condition=Q(until=None), name="leads_leademail_one_open"

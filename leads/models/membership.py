@@ -31,6 +31,8 @@ class LeadTag(Joined):
     tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="lead_tags")
 
     class Meta:
+        verbose_name = _("tag of a lead")
+        verbose_name_plural = _("tags of leads")
         constraints = [models.UniqueConstraint(fields=["tag", "lead"], name="leads_leadtag_once")]
 
     def __str__(self) -> str:
@@ -47,6 +49,7 @@ class ListSubscription(Joined):
 
     class Meta:
         verbose_name = _("list subscription")
+        verbose_name_plural = _("list subscriptions")
         constraints = [models.UniqueConstraint(fields=["mailing_list", "lead"], name="leads_listsubscription_once")]
         indexes = [models.Index(fields=["mailing_list", "active", "lead"], name="leads_listsub_active")]
 
@@ -62,6 +65,8 @@ class SequenceEnrollment(Joined):
     status = models.CharField(max_length=32, blank=True, default="")
 
     class Meta:
+        verbose_name = _("sequence enrollment")
+        verbose_name_plural = _("sequence enrollments")
         constraints = [models.UniqueConstraint(fields=["sequence", "lead"], name="leads_sequenceenrollment_once")]
 
     def __str__(self) -> str:
@@ -79,6 +84,8 @@ class CalendarEnrollment(Joined):
     booking_id = models.CharField(_("Kartra's booking id"), max_length=32, blank=True, default="")
 
     class Meta:
+        verbose_name = _("calendar enrollment")
+        verbose_name_plural = _("calendar enrollments")
         constraints = [
             models.UniqueConstraint(
                 fields=["lead", "booking_id"],
@@ -98,6 +105,8 @@ class MembershipGrant(Joined):
     active = models.BooleanField(default=True)
 
     class Meta:
+        verbose_name = _("membership grant")
+        verbose_name_plural = _("membership grants")
         constraints = [models.UniqueConstraint(fields=["level", "lead"], name="leads_membershipgrant_once")]
 
     def __str__(self) -> str:

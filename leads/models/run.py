@@ -166,6 +166,8 @@ class RunDraft(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        verbose_name = _("draft of a bulk action")
+        verbose_name_plural = _("drafts of bulk actions")
         indexes = [
             models.Index(
                 fields=["asked_at"], condition=Q(asked_at__isnull=False, started_at=None), name="leads_rundraft_asked"

@@ -20,6 +20,8 @@ class StaffLimits(models.Model):
     accounts = models.ManyToManyField(Account, blank=True, related_name="+")
 
     class Meta:
+        verbose_name = _("limits of a person")
+        verbose_name_plural = _("limits of people")
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -36,6 +38,8 @@ class GroupLimits(models.Model):
     )
 
     class Meta:
+        verbose_name = _("limits of a group")
+        verbose_name_plural = _("limits of groups")
         default_permissions = ()
         permissions = [
             ("start_bulkrun", _("Can start bulk actions on many leads")),
