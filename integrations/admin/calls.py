@@ -8,6 +8,7 @@ from kartra_mirror.admin.unfold_adapter import (
     ReadOnlyAdmin,
     ReadOnlyInline,
     RelatedDropdownFilter,
+    SearchedByLead,
 )
 
 
@@ -19,11 +20,10 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(ApiCall)
-class ApiCallAdmin(ReadOnlyAdmin):
+class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["claimed_at", "commands", "lead", "cause", "outcome", "code", "elapsed_ms", "connection"]
     list_filter = [
         ("connection", RelatedDropdownFilter), ("cause", ChoicesDropdownFilter), ("outcome", ChoicesDropdownFilter), "writes",
     ]  # fmt: skip
-    search_fields = ["=lead__kartra_id", "lead__email", "commands", "=code"]
     list_select_related = ["lead", "connection__account"]
     inlines = [AttemptInline]

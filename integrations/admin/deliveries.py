@@ -28,6 +28,7 @@ from kartra_mirror.admin.unfold_adapter import (
     RangeDateTimeFilter,
     ReadOnlyAdmin,
     RelatedDropdownFilter,
+    SearchedByLead,
 )
 from leads.kinds.words import OF_LEAD
 
@@ -40,13 +41,13 @@ _SECRET = re.compile(r'(secret_key"?\s*[=:]\s*"?|name="secret_key"\s+)[^&"\s]+')
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["received_at", "action", "channel", "lead", "status", "in_short", "same", "door"]
     list_filter = [
         ("door", RelatedDropdownFilter), ("status", ChoicesDropdownFilter), ("channel", ChoicesDropdownFilter), "action",
         ("received_at", RangeDateTimeFilter),
     ]  # fmt: skip
-    search_fields = ["=lead__kartra_id", "lead__email", "action", "=digest"]
+    own_texts = ["digest"]
     list_select_related = ["lead", "door__connection__account"]
     fields = [
         "received_at", "door", "old_address", "channel", "action", "lead", "status", "why", "secret", "what_changed",

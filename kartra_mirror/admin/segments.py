@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kartra_mirror.admin import prepare
+from kartra_mirror.admin import long_lists, prepare
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import filters, kinds, staff
 from leads.models import Account, Segment
@@ -143,9 +143,10 @@ class SegmentAdmin(ReadOnlyAdmin):
         """The page of a segment: who is in it, how many now, what to do with them."""
         segment = self._segment(request, object_id)
         user: Any = request.user
+        number, more = long_lists.counted(filters.of_segment(segment))
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": segment.name, "segment": segment,
-            "words": _words(segment), "number": filters.of_segment(segment).count(),
+            "words": _words(segment), "number": number, "more": more,
             "kinds": [kind for kind in kinds.IN_BULK.values() if user.has_perm(kind.permission)],
             "as_filter": f"{reverse(LEADS)}?{query_of(segment.conditions)}",
             "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,

@@ -1,14 +1,18 @@
 """The one place that imports the theme. Admin classes, widgets and filters come from here, and with them what every list
 has in common: only rows of the person's accounts, no bulk action for those who change one lead at a time."""
 
+import functools
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import BaseModelAdmin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin as _ModelAdmin
 from unfold.admin import TabularInline as _TabularInline
 from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter
@@ -22,6 +26,7 @@ from unfold.contrib.filters.admin.dropdown_filters import (
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.sites import UnfoldAdminSite
+from unfold.views import ChangeList as _ChangeList
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
@@ -33,21 +38,38 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from kartra_mirror.admin.long_lists import CappedPaginator
 from leads import staff
+from leads.filters.searching import of_leads
 from leads.kinds.fields import Suggested
 
 SHORT_LIST = 25
 """Choices up to so many are a plain drop-down."""
 
 
+class ChangeList(_ChangeList):
+    """A list that says what it counted: where that was not all, no number stands for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.multi_page:
+            self.result_list = self.paginator.page(1).object_list  # its rows are known, and not looked for again
+        if self.paginator.capped:
+            self.full_result_count = self.result_count  # the theme then says nothing of it on top
+
+
 class ModelAdmin(_ModelAdmin):
     """What all our lists share: short pages, no count of everything, filters that are applied together."""
 
+    paginator: Any = CappedPaginator
     list_per_page = 50
     show_full_result_count = False
     list_filter_submit = True
     list_filter_sheet = True
     compressed_fields = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_ChangeList]:
+        return ChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return staff.only_mine(super().get_queryset(request), request.user)
@@ -71,6 +93,27 @@ class ModelAdmin(_ModelAdmin):
         if not user.has_perm(staff.BULK):
             found = {name: each for name, each in found.items() if hasattr(each[0], "allowed_permissions")}
         return found
+
+
+class SearchedByLead(ModelAdmin):
+    """A list of what happened to leads: searched by whom it is about, and where that is nobody, by `own_texts`."""
+
+    search_help_text = gettext_lazy("Email, name or Kartra id of the lead")
+    search_fields: Sequence[str] = ["=lead__kartra_id"]
+    own_texts: Sequence[str] = ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        found = of_leads(queryset, search_term)
+        if found is not None:
+            return found, False
+        own = functools.reduce(
+            operator.or_, (Q(**{name: search_term.strip()}) for name in self.own_texts), Q(pk__in=[])
+        )
+        return queryset.filter(own), False
 
 
 class _LookOnly(BaseModelAdmin):
@@ -173,6 +216,7 @@ __all__ = [
     "ReadOnlyAdmin",
     "ReadOnlyInline",
     "RelatedDropdownFilter",
+    "SearchedByLead",
     "UnfoldAdminSite",
     "UserChangeForm",
     "UserCreationForm",

@@ -6,16 +6,20 @@ from django.contrib import admin
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
+from kartra_mirror.admin.unfold_adapter import (
+    ChoicesDropdownFilter,
+    ReadOnlyAdmin,
+    RelatedDropdownFilter,
+    SearchedByLead,
+)
 from leads.admin import drift
 from leads.models import Activity
 
 
 @admin.register(Activity)
-class ActivityAdmin(ReadOnlyAdmin):
+class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["at", "lead", "what", "source"]
     list_filter = [("account", RelatedDropdownFilter), ("source", ChoicesDropdownFilter)]
-    search_fields = ["=lead__kartra_id", "kind"]
     list_select_related = ["lead", "account"]
     fields = ["lead", "kind", "at", "between_from", "source", "details", "cause", "change"]
 

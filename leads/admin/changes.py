@@ -11,6 +11,7 @@ from kartra_mirror.admin.unfold_adapter import (
     DropdownFilter,
     ReadOnlyAdmin,
     RelatedDropdownFilter,
+    SearchedByLead,
 )
 from leads import evidence, kinds, staff
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunState
@@ -53,11 +54,11 @@ class RunFilter(DropdownFilter):
 
 
 @admin.register(LeadChange)
-class LeadChangeAdmin(ReadOnlyAdmin):
+class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["what", "lead", "became", "kartras_words", "requested_by", "run", "requested_at", "settled_at"]
     list_filter = [("status", ChoicesDropdownFilter), KindFilter, ("account", RelatedDropdownFilter), RunFilter]
     list_filter_submit = True
-    search_fields = ["=lead__kartra_id", "lead__email", "family"]
+    ordering = ["-pk"]
     list_select_related = ["lead", "requested_by", "run", "account"]
     readonly_fields = ["what", "became", "waits_for", "evidence"]
     fields = [

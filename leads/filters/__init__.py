@@ -4,8 +4,6 @@ What is filtered by is a mapping {parameter: [texts]}, as an address's query say
 leaves out who fits. All that is given must hold.
 """
 
-import functools
-import operator
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
@@ -14,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from leads.filters import money, own, state, ties
 from leads.filters.base import NOT, Accounts, Condition, Part, Unreadable
+from leads.filters.searching import SEARCHED, search
 from leads.filters.state import WISHES
 from leads.models import Lead, Segment
 
@@ -27,7 +26,6 @@ ALL: tuple[Condition, ...] = (
     *state.CONDITIONS[1:],
 )
 SEARCH = "q"
-SEARCHED = ("email", "first_name", "last_name", "phone", "company")
 
 PARAMETERS: frozenset[str] = frozenset(
     f"{prefix}{part.name}" for condition in ALL for part in condition.parts for prefix in ("", NOT)
@@ -49,14 +47,6 @@ def matching(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
             if given:
                 test = Q(condition.test(given))
                 leads = leads.filter(~test if prefix else test)
-    return leads
-
-
-def search(leads: QuerySet[Lead], text: str) -> QuerySet[Lead]:
-    """Leads in whose address, name, phone or company every word occurs, or whose Kartra id it is."""
-    for word in text.replace("\x00", " ").split():
-        tests = [Q(**{f"{field}__icontains": word}) for field in SEARCHED]
-        leads = leads.filter(functools.reduce(operator.or_, tests, Q(kartra_id=word)))
     return leads
 
 
@@ -100,6 +90,7 @@ __all__ = [
     "NOT",
     "PARAMETERS",
     "SEARCH",
+    "SEARCHED",
     "WISHES",
     "Condition",
     "Part",

@@ -126,6 +126,7 @@ class Activity(models.Model):
         verbose_name = _("activity")
         verbose_name_plural = _("activity")
         indexes = [
+            models.Index(fields=["-at", "-id"], name="leads_activity_at"),
             models.Index(fields=["lead", "-at"], name="leads_activity_lead"),
             models.Index(fields=["account", "kind", "-at"], name="leads_activity_kind"),
         ]

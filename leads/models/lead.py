@@ -137,6 +137,7 @@ class Lead(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "email_key"], name="leads_lead_email"),
+            models.Index(fields=["kartra_id"], name="leads_lead_kartra_id"),
             models.Index(fields=["account", "-date_joined"], name="leads_lead_joined"),
             models.Index(fields=["account", "score"], name="leads_lead_score"),
             models.Index(fields=["account", "country"], name="leads_lead_country"),

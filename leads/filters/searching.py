@@ -1,0 +1,45 @@
+"""Searching leads: every word in the address, name, phone or company, or the Kartra id as a whole."""
+
+from typing import Any, TypeVar
+
+from django.db.models import Func, Model, Q, QuerySet, TextField
+
+from leads.models import Lead
+
+Rows = TypeVar("Rows", bound=Model)
+
+SEARCHED = ("email", "first_name", "last_name", "phone", "company")
+
+
+class AsOneText(Func):
+    """The searched fields as one text, a space between them: a word holds none, so it lies within one field.
+
+    The index that PostgreSQL searches by is of this very expression in capitals (migration 0011), so both change together.
+    """
+
+    template = "(%(expressions)s)"
+    arg_joiner = " || ' ' || "
+    output_field: Any = TextField()
+
+
+def search(leads: QuerySet[Lead], text: str) -> QuerySet[Lead]:
+    """Leads in whose address, name, phone or company every word occurs, or whose Kartra id it is."""
+    words = text.replace("\x00", " ").split()
+    if words:
+        leads = leads.alias(searched=AsOneText(*SEARCHED))
+    for word in words:
+        leads = leads.filter(Q(kartra_id=word) | Q(searched__icontains=word))
+    return leads
+
+
+FEW = 500
+"""So many leads are named one by one where something of theirs is looked for; of more the search itself is asked again."""
+
+
+def of_leads(rows: QuerySet[Rows], text: str) -> QuerySet[Rows] | None:
+    """The rows about the leads that a search finds, of whatever table has a `lead`; None where it finds no lead."""
+    leads = search(Lead.objects.all(), text)
+    found = list(leads.order_by().values_list("pk", flat=True)[: FEW + 1])
+    if not found:
+        return None
+    return rows.filter(lead__in=found if len(found) <= FEW else leads.order_by().values("pk"))

@@ -1,0 +1,46 @@
+"""Indexes by which long lists are searched and turned. On PostgreSQL parts of words are found by trigrams: an index that is
+made while others go on writing, and is left out where the extension may not be made (searching works without, slowly)."""
+
+import logging
+
+from django.db import DatabaseError, migrations, models
+
+logger = logging.getLogger(__name__)
+
+# the expression of leads.filters.searching.AsOneText, as `icontains` compares it
+TEXT = "UPPER(email || ' ' || first_name || ' ' || last_name || ' ' || phone || ' ' || company)"
+
+
+def index_texts(apps, schema_editor):
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    with schema_editor.connection.cursor() as cursor:
+        try:
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        except DatabaseError as problem:
+            logger.warning("Leads are searched without an index, because pg_trgm could not be added: %s", problem)
+            return
+        cursor.execute("DROP INDEX IF EXISTS leads_lead_search")
+        cursor.execute(f"CREATE INDEX CONCURRENTLY leads_lead_search ON leads_lead USING gin ({TEXT} gin_trgm_ops)")
+
+
+def forget_texts(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("DROP INDEX IF EXISTS leads_lead_search")
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("leads", "0010_reading_first")]
+
+    operations = [
+        migrations.AddIndex(
+            model_name="activity", index=models.Index(fields=["-at", "-id"], name="leads_activity_at")
+        ),
+        migrations.AddIndex(
+            model_name="lead", index=models.Index(fields=["kartra_id"], name="leads_lead_kartra_id")
+        ),
+        migrations.RunPython(index_texts, forget_texts, elidable=False),
+    ]
