@@ -30,13 +30,13 @@ from unfold.views import ChangeList as _ChangeList
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
-    UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget as _UnfoldAdminSelect2MultipleWidget
 
 from kartra_mirror.admin.long_lists import CappedPaginator
 from leads import staff
@@ -56,6 +56,14 @@ class ChangeList(_ChangeList):
             self.result_list = self.paginator.page(1).object_list  # its rows are known, and not looked for again
         if self.paginator.capped:
             self.full_result_count = self.result_count  # the theme then says nothing of it on top
+
+
+class UnfoldAdminSelect2MultipleWidget(_UnfoldAdminSelect2MultipleWidget):
+    """A searched list of which several are chosen; its search field is named after it."""
+
+    @property
+    def media(self) -> Any:
+        return super().media + forms.Media(js=["kartra_mirror/labels.js"])
 
 
 class ModelAdmin(_ModelAdmin):

@@ -4,14 +4,16 @@ import datetime as dt
 
 import pytest
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import ApiCall, Heartbeat, Stop
 from kartra_mirror import groups
+from leads.models import RunDraft
 from tests.browser.looking import findings, paint, wider_by
 from tests.browser.test_main_job import sign_in
-from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory
+from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, TagFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +66,17 @@ def busy(sandbox, connection, settings):
     }  # fmt: skip
 
 
+def previewed(connection):
+    """The address of a bulk action that is about to be started, for who is signed in."""
+    TagFactory(account=connection.account, name=HOSTILE)
+    clean = {"steps": [["assign_tag", {"tag": HOSTILE}], ["give_points", {"points": 5}]]}
+    draft = RunDraft.objects.create(
+        created_by=get_user_model().objects.get(username="mara"), kind="assign_tag", more=["give_points"],
+        selection={"query": "not_bought=any"}, parameters={"clean": clean, "form": {}}, account=connection.account,
+    )  # fmt: skip
+    return draft.get_absolute_url()
+
+
 def problems(page, live_server, busy, schemes=("light",)):
     """Everything wrong with these pages in these colours, named by page."""
     dialogs, found = [], []
@@ -80,15 +93,24 @@ def problems(page, live_server, busy, schemes=("light",)):
     return found
 
 
-def test_pages_on_a_wide_screen(page, live_server, busy):
+def tabs_of(path):
+    return {
+        f"lead, {name}": f"{path}?tab={name}"
+        for name in ("profile", "custom", "ties", "money", "timeline", "changes", "calls")
+    }
+
+
+def test_pages_on_a_wide_screen(page, live_server, busy, connection):
     sign_in(page, live_server)
-    assert problems(page, live_server, busy, ("light", "dark")) == []
+    pages = {**busy, "preview": previewed(connection), **tabs_of(busy["lead"])}
+    assert problems(page, live_server, pages, ("light", "dark")) == []
 
 
-def test_pages_on_a_phone(page, live_server, busy):
+def test_pages_on_a_phone(page, live_server, busy, connection):
     page.set_viewport_size({"width": 390, "height": 844})
     sign_in(page, live_server)
-    assert problems(page, live_server, busy) == []
+    pages = {**busy, "preview": previewed(connection), **tabs_of(busy["lead"])}
+    assert problems(page, live_server, pages) == []
 
 
 def test_pages_before_the_sign_in(page, live_server):
