@@ -159,6 +159,7 @@ USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]  # where catalogues of other languages go
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = ["kartra_mirror.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
