@@ -1,15 +1,55 @@
-"""Calls to Kartra."""
+"""Calls to Kartra: what was said, for whom, what came of it."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
+from integrations.admin import bodies
+from integrations.kartra.commands import FIRST_ONLY, WITHOUT_LEAD
 from integrations.models import ApiCall, Attempt
+from integrations.translate import ENCODINGS
+from kartra_mirror.admin import behind
 from kartra_mirror.admin.unfold_adapter import (
     ChoicesDropdownFilter,
+    CodeFilter,
+    DropdownFilter,
+    RangeDateTimeFilter,
     ReadOnlyAdmin,
     ReadOnlyInline,
     RelatedDropdownFilter,
     SearchedByLead,
 )
+
+COMMANDS = sorted(
+    {command for encoding in ENCODINGS.values() for command in encoding.commands}
+    | FIRST_ONLY
+    | WITHOUT_LEAD
+    | {"get_lead", "retrieve_transactions_from_lead", "retrieve_subscriptions_from_lead"}
+)
+"""Kartra's names of all that can be said."""
+
+
+class CommandFilter(DropdownFilter):
+    """Calls with this command among their actions."""
+
+    title, parameter_name = _("command"), "command"
+
+    def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
+        return [(name, name) for name in COMMANDS]
+
+    def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
+        name = self.value()
+        if not name:
+            return queryset
+        alone, first, last, between = (Q(**{f"commands{how}": text}) for how, text in (
+            ("", name), ("__startswith", f"{name}, "), ("__endswith", f", {name}"), ("__contains", f", {name}, "),
+        ))  # fmt: skip
+        return queryset.filter(alone | first | last | between)
 
 
 class AttemptInline(ReadOnlyInline):
@@ -18,12 +58,43 @@ class AttemptInline(ReadOnlyInline):
     readonly_fields = ("change", "position", "command", "proof", "code", "message", "verify_at")
     show_change_link = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).select_related("change")
+
 
 @admin.register(ApiCall)
 class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["claimed_at", "commands", "lead", "cause", "outcome", "code", "elapsed_ms", "connection"]
+    list_display = ["claimed_at", "commands", "whom", "carried", "cause", "outcome", "code", "elapsed_ms", "connection"]
     list_filter = [
-        ("connection", RelatedDropdownFilter), ("cause", ChoicesDropdownFilter), ("outcome", ChoicesDropdownFilter), "writes",
+        ("claimed_at", RangeDateTimeFilter), ("outcome", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter),
+        CommandFilter, CodeFilter, "writes", ("connection", RelatedDropdownFilter),
     ]  # fmt: skip
     list_select_related = ["lead", "connection__account"]
+    readonly_fields = ["answer_text"]
+    fields = [
+        "claimed_at", "commands", "lead", "cause", "made_by", "connection", "sent_at", "finished_at", "elapsed_ms", "outcome",
+        "code", "message", "answer_text",
+    ]  # fmt: skip
     inlines = [AttemptInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiCall]:
+        rows: QuerySet[ApiCall] = super().get_queryset(request)
+        return rows.prefetch_related(
+            Prefetch("attempts", Attempt.objects.select_related("change").order_by("position"))
+        )
+
+    def behind(self, row: ApiCall, user: Any) -> Any:
+        return behind.of_call(row, user)
+
+    @admin.display(description=_("requested changes"))
+    def carried(self, call: ApiCall) -> str:
+        lines = ((each.change.get_absolute_url(), capfirst(str(each.change))) for each in call.attempts.all())
+        return format_html_join("", '<div><a class="km-link" href="{}">{}</a></div>', lines) or "—"
+
+    @admin.display(description=_("Kartra's answer"))
+    def answer_text(self, call: ApiCall) -> str:
+        """Kept of calls that write."""
+        if not call.answer:
+            return "—"
+        told = bodies.shown(call.answer.encode("utf-8", "replace"))
+        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', told.pretty or told.raw)

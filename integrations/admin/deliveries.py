@@ -1,8 +1,5 @@
 """Messages from Kartra: as they came, what became of them, and a button to apply them again."""
 
-import contextlib
-import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,10 +18,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from integrations import apply, tasks
-from integrations.kartra.bodies import as_text
-from integrations.models import Delivery, DeliveryStatus
+from integrations.admin import bodies
+from integrations.admin.doors import WHEN
+from integrations.kartra.notices import EVENTS
+from integrations.models import Channel, Delivery, DeliveryStatus
+from kartra_mirror.admin import behind
 from kartra_mirror.admin.unfold_adapter import (
     ChoicesDropdownFilter,
+    DropdownFilter,
     RangeDateTimeFilter,
     ReadOnlyAdmin,
     RelatedDropdownFilter,
@@ -37,15 +38,30 @@ AT_ONCE = 25
 
 FAILED = (DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED)
 
-_SECRET = re.compile(r'(secret_key"?\s*[=:]\s*"?|name="secret_key"\s+)[^&"\s]+')
+
+class EventFilter(DropdownFilter):
+    """Kartra's documented events; all payment messages together; what is not documented."""
+
+    title, parameter_name = gettext_lazy("event"), "action"
+
+    def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
+        events = [(name, f"{name}: {WHEN[name]}") for name in EVENTS]
+        return [*events, ("ipn", _("payment messages")), ("other", _("not documented by Kartra"))]
+
+    def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
+        if self.value() == "ipn":
+            return queryset.filter(channel=Channel.IPN)
+        if self.value() == "other":
+            return queryset.filter(channel=Channel.OUTBOUND).exclude(action__in=["", *EVENTS])
+        return queryset.filter(action=self.value()) if self.value() else queryset
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["received_at", "action", "channel", "lead", "status", "in_short", "same", "door"]
+    list_display = ["received_at", "action", "channel", "whom", "status", "in_short", "same", "door"]
     list_filter = [
-        ("door", RelatedDropdownFilter), ("status", ChoicesDropdownFilter), ("channel", ChoicesDropdownFilter), "action",
-        ("received_at", RangeDateTimeFilter),
+        ("received_at", RangeDateTimeFilter), EventFilter, ("status", ChoicesDropdownFilter),
+        ("channel", ChoicesDropdownFilter), ("door", RelatedDropdownFilter),
     ]  # fmt: skip
     own_texts = ["digest"]
     list_select_related = ["lead", "door__connection__account"]
@@ -120,6 +136,9 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
         ordinary = {name for name in ("old_address", "secret", "truncated") if not getattr(obj, name, True)}
         return [name for name in self.fields if name not in ordinary]
 
+    def behind(self, row: Delivery, user: Any) -> Any:
+        return behind.of_delivery(row, user)
+
     @admin.display(description=gettext_lazy("reason"))
     def why(self, delivery: Delivery) -> str:
         return _(delivery.reason) if delivery.reason else "—"
@@ -149,11 +168,16 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
 
     @admin.display(description=gettext_lazy("as it came"))
     def body_text(self, delivery: Delivery) -> str:
-        text = as_text(bytes(delivery.body))
-        with contextlib.suppress(ValueError, RecursionError):
-            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        told = bodies.shown(bytes(delivery.body))
+        raw = format_html('<pre class="km-raw" tabindex="0" dir="ltr">{}</pre>', told.raw)
+        if not told.pretty:
+            return raw
+        pretty = format_html('<pre class="km-raw" tabindex="0" dir="ltr">{}</pre>', told.pretty)
         return format_html(
-            '<pre class="km-raw" tabindex="0">{}</pre>', _SECRET.sub("\\1" + _("(hidden)"), text[:200_000])
+            '{}<details class="km-original"><summary>{}</summary>{}</details>',
+            pretty,
+            _("Letter by letter, as it came"),
+            raw,
         )
 
 

@@ -103,6 +103,11 @@ def _json(plain: str) -> Any:
 # --- forms
 
 
+def pairs_of(body: bytes) -> list[tuple[str, str]] | None:
+    """The fields of a body that is a form, in order, each as often as it came; None if it is none."""
+    return _pairs(as_text(body).strip(BLANK))
+
+
 def _pairs(plain: str) -> list[tuple[str, str]] | None:
     """The fields of a form, urlencoded or in parts; None if it is no form."""
     parts = _MULTIPART.match(plain)

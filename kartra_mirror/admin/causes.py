@@ -26,12 +26,15 @@ class Link:
 
 
 def link(cause: str, user: Any) -> Link | None:
-    """The link of a cause as the timeline keeps it ("delivery 12"); None where it names nothing that has a page."""
+    """The link of a cause as the timeline keeps it ("delivery 12"); None where it names nothing that has a page. Without a
+    user it is not asked whether this one may open it: the page itself is."""
     found = _CAUSE.fullmatch(cause)
     if found is None:
         return None
     page, permission, words = _PAGES[found[1]]
-    return Link(f"{words} {found[2]}", reverse(page, args=[int(found[2])]) if user.has_perm(permission) else "")
+    return Link(
+        f"{words} {found[2]}", reverse(page, args=[int(found[2])]) if user is None or user.has_perm(permission) else ""
+    )
 
 
 def links(activity: Activity, user: Any) -> list[Link]:

@@ -1,6 +1,7 @@
 """The one place that imports the theme. Admin classes, widgets and filters come from here, and with them what every list
 has in common: only rows of the person's accounts, no bulk action for those who change one lead at a time."""
 
+import datetime as dt
 import functools
 import operator
 from collections.abc import Sequence
@@ -10,12 +11,14 @@ from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin as _ModelAdmin
 from unfold.admin import TabularInline as _TabularInline
-from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter
+from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter as _RangeDateTimeFilter
 from unfold.contrib.filters.admin.dropdown_filters import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -23,6 +26,7 @@ from unfold.contrib.filters.admin.dropdown_filters import (
 from unfold.contrib.filters.admin.dropdown_filters import (
     RelatedDropdownFilter as _RelatedDropdownFilter,
 )
+from unfold.contrib.filters.admin.text_filters import TextFilter as _TextFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.sites import UnfoldAdminSite
@@ -103,8 +107,46 @@ class ModelAdmin(_ModelAdmin):
         return found
 
 
+class RangeDateTimeFilter(_RangeDateTimeFilter):
+    """From one moment to another, in the reader's zone; a day without a time is all of it. What cannot be read fits nothing."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        try:
+            first, last = self._moment("from", dt.time.min), self._moment("to", dt.time.max)
+        except forms.ValidationError:
+            return queryset.none()
+        if first is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
+        return queryset.filter(**{f"{self.parameter_name}__lte": last}) if last is not None else queryset
+
+    def _moment(self, end: str, without_time: dt.time) -> dt.datetime | None:
+        day, time = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "" for part in (0, 1))
+        if not day and not time:
+            return None
+        on = forms.DateField().clean(day)
+        at = forms.TimeField().clean(time) if time else without_time
+        return timezone.make_aware(dt.datetime.combine(on, at))
+
+
+class ExactTextFilter(_TextFilter):
+    """A text typed in, compared as a whole with `field`."""
+
+    field = ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        text = (self.value() or "").strip()
+        return queryset.filter(**{self.field: text}) if text else queryset
+
+
+class CodeFilter(ExactTextFilter):
+    title, parameter_name, field = gettext_lazy("Kartra's code"), "code", "code"
+
+
 class SearchedByLead(ModelAdmin):
-    """A list of what happened to leads: searched by whom it is about, and where that is nobody, by `own_texts`."""
+    """A list of what happened to leads: searched by whom it is about, and where that is nobody, by `own_texts`. Each row's
+    page ends with what is behind it and what came of it."""
+
+    change_form_after_template = "admin/behind.html"
 
     search_help_text = gettext_lazy("Email, name or Kartra id of the lead")
     search_fields: Sequence[str] = ["=lead__kartra_id"]
@@ -122,6 +164,26 @@ class SearchedByLead(ModelAdmin):
             operator.or_, (Q(**{name: search_term.strip()}) for name in self.own_texts), Q(pk__in=[])
         )
         return queryset.filter(own), False
+
+    def behind(self, row: Any, user: Any) -> Any:
+        """The sections of a row's page that say what is behind it."""
+        return []
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        behind = self.behind(row, request.user) if row is not None else []
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {"behind": behind, **(extra_context or {})}
+        )
+        return answer
+
+    @display(description=gettext_lazy("lead"), ordering="lead")
+    def whom(self, row: Any) -> str:
+        if row.lead is None:
+            return "—"
+        return format_html('<a class="km-link" href="{}">{}</a>', row.lead.get_absolute_url(), row.lead)
 
 
 class _LookOnly(BaseModelAdmin):
@@ -218,7 +280,9 @@ def _same_type(styled: Any, widget: Any) -> Any:
 __all__ = [
     "AdminPasswordChangeForm",
     "ChoicesDropdownFilter",
+    "CodeFilter",
     "DropdownFilter",
+    "ExactTextFilter",
     "ModelAdmin",
     "RangeDateTimeFilter",
     "ReadOnlyAdmin",

@@ -1,0 +1,1 @@
+"""How times are written where a page does not say how: day before month, no halves of the day, with seconds."""

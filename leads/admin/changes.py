@@ -1,14 +1,20 @@
 """Requested changes: what was wanted, and what became of it."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kartra_mirror.admin import behind
 from kartra_mirror.admin.unfold_adapter import (
     ChoicesDropdownFilter,
+    CodeFilter,
     DropdownFilter,
+    ExactTextFilter,
+    RangeDateTimeFilter,
     ReadOnlyAdmin,
     RelatedDropdownFilter,
     SearchedByLead,
@@ -53,10 +59,23 @@ class RunFilter(DropdownFilter):
         return queryset.filter(run=chosen) if chosen.isdecimal() and len(chosen) < 18 else queryset.none()
 
 
+class AboutFilter(ExactTextFilter):
+    """The tag, list, sequence or id that a change is about, as it is written."""
+
+    title, parameter_name = gettext_lazy("tag, list or sequence"), "about"
+
+    def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
+        name = (self.value() or "").strip()
+        return queryset.filter(family__endswith=f":{name}") if name else queryset
+
+
 @admin.register(LeadChange)
 class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["what", "lead", "became", "kartras_words", "requested_by", "run", "requested_at", "settled_at"]
-    list_filter = [("status", ChoicesDropdownFilter), KindFilter, ("account", RelatedDropdownFilter), RunFilter]
+    list_display = ["what", "whom", "became", "kartras_words", "requested_by", "in_run", "requested_at", "settled_at"]
+    list_filter = [
+        ("requested_at", RangeDateTimeFilter), ("status", ChoicesDropdownFilter), KindFilter, AboutFilter, CodeFilter, RunFilter,
+        ("account", RelatedDropdownFilter),
+    ]  # fmt: skip
     list_filter_submit = True
     ordering = ["-pk"]
     list_select_related = ["lead", "requested_by", "run", "account"]
@@ -65,6 +84,15 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         "what", "lead", "became", "waits_for", "reason", "code", "message", "run", "requested_by", "why", "requested_at", "settled_at",
         "evidence",
     ]  # fmt: skip
+
+    def behind(self, row: LeadChange, user: Any) -> Any:
+        return behind.of_change(row, user)
+
+    @admin.display(description=gettext_lazy("bulk action"), ordering="run")
+    def in_run(self, change: LeadChange) -> str:
+        if change.run is None:
+            return "—"
+        return format_html('<a class="km-link" href="{}">{}</a>', change.run.get_absolute_url(), change.run)
 
     @admin.display(description=gettext_lazy("what"))
     def what(self, change: LeadChange) -> str:

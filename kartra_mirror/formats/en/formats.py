@@ -1,7 +1,7 @@
-"""How dates are written where no template says so: as on our own pages."""
+"""For readers of English."""
 
 DATE_FORMAT = "j M Y"
-DATETIME_FORMAT = "j M Y H:i"
-TIME_FORMAT = "H:i"
+TIME_FORMAT = "H:i:s"
+DATETIME_FORMAT = "j M Y H:i:s"
 SHORT_DATE_FORMAT = "j M Y"
-SHORT_DATETIME_FORMAT = "j M Y H:i"
+SHORT_DATETIME_FORMAT = "j M Y H:i:s"

@@ -1,0 +1,120 @@
+"""A body as Kartra sent it, made readable: JSON indented, a form field by field. Nothing is read into it or left out: texts,
+numbers and names that come twice stand as they came. Secret keys are hidden. What is neither stays as it is.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from django.utils.translation import gettext as _
+
+from integrations.kartra.bodies import BLANK, Unreadable, as_text, pairs_of
+
+MOST = 200_000
+"""Characters that are shown."""
+DEEPEST = 40
+"""So far it is indented; what is nested more deeply stays at that."""
+
+HIDDEN = "secret_key"
+"""The field whose value nobody is shown."""
+_SECRETS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r'(secret_key"\s*:\s*")(?:[^"\\]|\\.)*',
+        r'(secret_key"\s*:\s*)[^"\s,}]+',
+        r"(secret_key\s*=\s*)[^&\r\n]*",
+        r'(name="secret_key"[^\r\n]*(?:\r?\n[^\r\n]+)*\r?\n\r?\n)[^\r\n]+',
+        r"(secret_key%22(?:%3A|:)(?:%20|\+)*%22)(?:(?!%22).)*",
+    )
+)
+"""A secret key with its value, as JSON, as a form, in parts, and as JSON in percent signs."""
+_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s",:{}\[\]]+|[,:{}\[\]]', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """`pretty` is empty where the body is as readable as it came."""
+
+    raw: str
+    pretty: str = ""
+
+
+def shown(body: bytes) -> Shown:
+    """The body for a person. Never fails, whatever it holds."""
+    text = as_text(body)
+    raw = text[:MOST]
+    for secret in _SECRETS:
+        raw = secret.sub(lambda found: found[1] + _hidden(), raw)
+    raw = _safe(raw)
+    pretty = _pretty(body, text.strip(BLANK))
+    return Shown(raw, _safe(pretty) if pretty and pretty != text.strip() else "")
+
+
+def indented(text: str) -> str:
+    """JSON on lines of its own for each value, or "" if it is none. Only white space between tokens is changed."""
+    try:
+        json.loads(text)
+    except RecursionError:
+        return ""
+    except ValueError as problem:
+        if "digits" not in str(problem):  # a number too long for Python is a number all the same
+            return ""
+    lines: list[str] = []
+    line, depth, length, name, opened, after_name = "", 0, 0, "", False, False
+    for piece in _PIECE.findall(text):
+        closes = piece in ("]", "}")
+        depth -= closes
+        if (closes and not opened) or (opened and not closes):
+            lines.append(line)
+            length += len(line)
+            line = "  " * min(depth, DEEPEST)
+        opened = piece in ("[", "{")
+        depth += opened
+        line += _hidden() if after_name and name == HIDDEN and not opened else ": " if piece == ":" else piece
+        after_name = piece == ":"
+        name = name if after_name else _name(piece)
+        if piece == ",":
+            lines.append(line)
+            length += len(line)
+            line = "  " * min(depth, DEEPEST)
+        if length > MOST:
+            break
+    return "\n".join([*lines, line])[:MOST]
+
+
+def _name(piece: str) -> str:
+    """The text of a piece, for the case that it is a name."""
+    try:
+        found = json.loads(piece) if piece[:1] == '"' else ""
+    except ValueError:
+        return ""
+    return str(found).lower()
+
+
+def _pretty(body: bytes, text: str) -> str:
+    if text[:3].upper() in ("%7B", "%5B"):
+        text = unquote_plus(text)
+    if text[:1] in ("{", "["):
+        return indented(text)
+    try:
+        pairs = pairs_of(body)
+    except Unreadable:
+        return ""
+    if pairs is None:
+        return ""
+    lines = []
+    for name, value in pairs:
+        inner = indented(value) if value.lstrip()[:1] in ("{", "[") else ""
+        told = _hidden() if name.strip().lower() == HIDDEN else f"\n{inner}" if inner else value
+        lines.append(f"{name}: {told}")
+    return "\n".join(lines)[:MOST]
+
+
+def _hidden() -> str:
+    return _("(hidden)")
+
+
+def _safe(text: str) -> str:
+    """Without halves of characters, which no page can be written with."""
+    return text.encode("utf-8", "replace").decode()
