@@ -45,8 +45,8 @@ class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
         ("at", RangeDateTimeFilter), KindFilter, ("source", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
     ]  # fmt: skip
     list_select_related = ["lead", "account", "change__run"]
-    readonly_fields = ["what"]
-    fields = ["what", "lead", "at", "between_from", "source", "kind", "details"]
+    readonly_fields = ["what", "happened"]
+    fields = ["what", "lead", "at", "between_from", "source", "happened", "details"]
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.without_us_view)
@@ -57,6 +57,10 @@ class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
 
     def behind(self, row: Activity, user: Any) -> Any:
         return behind.of_activity(row, user)
+
+    @admin.display(description=_("kind"))
+    def happened(self, activity: Activity) -> str:
+        return activity.happened
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, activity: Activity) -> str:
