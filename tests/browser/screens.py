@@ -152,7 +152,7 @@ def undecided(page: Any, demo: Demo) -> None:
     picture(page, "lead")
     number = page.inner_text("#content").split("Kartra id ")[1].split(" ")[0]
     demo.tell("faults", '{"fault": "hung, then nothing", "cmd": "give_points_to_lead", "count": 1, "seconds": 1}')
-    page.click("button:has-text('Give points…')")
+    page.click("button[aria-label^='Give points']")
     page.fill("input[name=points]", "5")
     page.click("button[value=preview]")
     page.click("button[value=start]")
