@@ -24,8 +24,9 @@ run: .venv/.runtime
 	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python manage.py migrate --verbosity 0
 	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/honcho --no-colour --no-prefix start
 
+# In several processes (tests/environment.py says how many); ARGS="-n 0 …" for one.
 test: .venv/.dev
-	@$(BIN)/python -m pytest --cov --cov-report=term -rs $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term -rs $(ARGS)
 
 lint: .venv/.dev
 	@$(BIN)/ruff format --check .

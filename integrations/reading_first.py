@@ -2,10 +2,12 @@
 
 Of points, where no safety field will tell, so that the score afterwards can prove what was done; a lead that cannot be read
 is sent without, and then a person may be asked. Of what is so already by an old copy, where somebody wanted it looked at:
-what is so indeed is skipped, and what could not be looked at waits.
+what is so indeed is skipped, and what could not be looked at waits. Of a field that somebody looked at before changing it,
+unless our copy is from just now: what was changed in Kartra meanwhile is left to a person.
 """
 
 import dataclasses
+import datetime as dt
 from collections.abc import Sequence
 
 from django.db import transaction
@@ -16,13 +18,16 @@ from integrations.claim import Chain
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
-from leads import runs
+from leads import decisions, runs
 from leads.models import Lead, LeadChange
+
+FROM_JUST_NOW = dt.timedelta(seconds=90)
+"""A copy so old is believed to be what Kartra has, when a person's edit is about to replace it."""
 
 
 def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], KartraError | None]:
     """The chains as they may be sent, and why reading stopped, if it did. Claimed leads are read, several at once."""
-    unsure = [chain for chain in chains if _awaits_read(chain) or _needs_score(chain)]
+    unsure = [chain for chain in chains if _awaits_read(chain) or _needs_score(chain) or _may_conflict(chain)]
     stopped = None
     if unsure:
         best = Priority.SINGLE if any(chain.single for chain in unsure) else Priority.RUN
@@ -37,7 +42,8 @@ def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], 
                 claim.release([chain])
                 continue
             _note_score(chain)
-            judged = _judge_again(connection, chain)
+            calm = _without_conflicts(chain)
+            judged = _judge_again(connection, calm) if calm is not None else None
         else:
             judged = chain
         if judged is not None:
@@ -57,6 +63,38 @@ def _needs_score(chain: Chain) -> bool:
         and any(change.family == "points" for change in chain.changes)
         and not claim.knows_score(chain.lead)
     )
+
+
+def _may_conflict(chain: Chain) -> bool:
+    """Whether a person's edit would replace a value that our copy may not know."""
+    read_at = chain.lead.read_at
+    old = read_at is None or now() - read_at > FROM_JUST_NOW
+    return old and bool(chain.lead.kartra_id) and any(change.seen for change in chain.changes)
+
+
+def _without_conflicts(chain: Chain) -> Chain | None:
+    """The chain without edits of fields that were changed in Kartra meanwhile, which are left to a person, and without what
+    waits for those. None if nothing is left of it, or the lead is no longer ours."""
+    fields = {change.pk: decisions.conflicts_of(chain.lead, change) for change in chain.changes if change.seen}
+    held = [change for change in chain.changes if fields.get(change.pk) and _is_first(chain, change)]
+    if not held:
+        return chain
+    with transaction.atomic():
+        calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
+        if not calls.select_for_update().exists():
+            return None
+        families = {change.family for change in held}
+        behind = [change for change in chain.changes if change.family in families and change not in held]
+        Attempt.objects.filter(call=chain.call, change__in=held).update(proof=Proof.NOT_DONE, message="Not sent.")
+        for change in held:
+            decisions.hold(chain.lead, change, fields[change.pk])
+        if behind:
+            states = LeadChange.objects.filter(pk__in=[change.pk for change in behind]).values_list("pk", "run__state")
+            claim.put_back(chain.call, behind, dict(states), now())
+        kept = [change for change in chain.changes if change.family not in families]
+        if not kept:
+            calls.update(finished_at=now(), outcome=Outcome.WITHDRAWN)
+    return dataclasses.replace(chain, changes=tuple(kept)) if kept else None
 
 
 def _note_score(chain: Chain) -> None:

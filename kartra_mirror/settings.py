@@ -156,10 +156,10 @@ EMAIL_TIMEOUT = 10
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
+FORMAT_MODULE_PATH = ["kartra_mirror.formats"]
 LOCALE_PATHS = [BASE_DIR / "locale"]  # where catalogues of other languages go
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
-FORMAT_MODULE_PATH = ["kartra_mirror.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

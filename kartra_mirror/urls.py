@@ -17,3 +17,5 @@ urlpatterns = [
     path("readyz", health.ready),
     path("metrics", health.metrics),
 ]
+
+handler404 = "kartra_mirror.refusals.not_found"

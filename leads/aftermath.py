@@ -56,6 +56,7 @@ WORDS: dict[str, Any] = {
     "payment_refund": gettext_lazy("got their money back for %(product_name)s"),
     "buy_product": gettext_lazy("bought %(product_name)s"),
     "gone": gettext_lazy("were deleted in Kartra"),
+    "reaches_score": gettext_lazy("reached a score of which Kartra tells"),
 }
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from integrations import calls, catalogue_reads, custom_fields, receipts, switch
+from integrations import calls, catalogue_reads, custom_fields, pretend, receipts, switch
 from integrations.admin import console, gone
 from integrations.checking import check, validate_api_url
 from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
@@ -168,6 +168,8 @@ class ConnectionAdmin(ModelAdmin):
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:
         """From a new connection on to what comes next: the checklist."""
+        if pretend.is_pretend(obj):  # the checklist is about a real Kartra
+            return HttpResponseRedirect(reverse("admin:integrations_connection_change", args=[obj.pk]))
         return HttpResponseRedirect(f"{reverse('admin:setup')}?connection={obj.pk}")
 
     @admin.display(description=gettext_lazy("name"))

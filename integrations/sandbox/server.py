@@ -61,7 +61,7 @@ class Sandbox:
             demo.fill(self.account(), leads)
 
     def start(self) -> None:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def serve(self) -> None:
         """Serve until interrupted."""

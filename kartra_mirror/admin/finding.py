@@ -15,7 +15,17 @@ from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection
 from kartra_mirror.admin.unfold_adapter import only_mine, style
 from leads import forgetting, mirror
-from leads.models import BulkRun, Transaction
+from leads.models import GoneReason, Lead, Transaction
+
+ASKED_BY = gettext_lazy(
+    "Kartra can be asked by a whole email address or by its own number of the lead, by nothing else."
+)
+
+
+def can_be_asked(named: str) -> bool:
+    """Whether this names a lead to Kartra: an email address, or an id."""
+    named = named.strip()
+    return "@" in named.strip("@") or (named.isascii() and named.isdigit() and len(named) <= 32)
 
 
 class FindForm(forms.Form):
@@ -36,7 +46,10 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     form = only_mine(FindForm(_("Email or Kartra id"), "", _given(request)), request.user)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
-        connection, named = form.cleaned_data["connection"], form.cleaned_data["named"]
+        connection, named = form.cleaned_data["connection"], form.cleaned_data["named"].strip()
+        if not can_be_asked(named):
+            form.add_error("named", ASKED_BY)
+            return _answer(request, context, form, _("Find a lead in Kartra"), shown)
         by = {"email": named} if "@" in named else {"kartra_id": named}
         try:
             if request.POST.get("do") == "keep":
@@ -65,7 +78,7 @@ def _lead_answer(asked: refresh.Asked, named: str, known: Any) -> dict[str, Any]
     profile = asked.profile
     if profile is None:
         words = _("No: Kartra has no lead %(named)s.")
-        if asked.gone:
+        if asked.gone == GoneReason.DELETED:
             words = _("No: Kartra has no lead %(named)s. It was deleted there.")
         return {"found": False, "words": words % {"named": named}, "known": known}
     fields = profile.fields
@@ -99,7 +112,7 @@ def transaction_page(request: HttpRequest, context: dict[str, Any]) -> HttpRespo
                 messages.success(request, _("The transaction is in our copy now."))
                 return HttpResponseRedirect(f"../{row.pk}/change/")
             shown = _transaction_answer(row, named, connection)
-    return _answer(request, context, form, _("Find a transaction in Kartra"), shown)
+    return _answer(request, context, form, _("Find a transaction in Kartra"), shown, Transaction)
 
 
 def _transaction_answer(row: Transaction | None, named: str, connection: Connection) -> dict[str, Any]:
@@ -125,9 +138,9 @@ def _given(request: HttpRequest) -> Any:
 
 
 def _answer(
-    request: HttpRequest, context: dict[str, Any], form: FindForm, title: str, shown: dict[str, Any]
+    request: HttpRequest, context: dict[str, Any], form: FindForm, title: str, shown: dict[str, Any], model: Any = Lead
 ) -> HttpResponse:
     if not form.is_bound and request.GET.get("q"):
         form.initial = {"named": request.GET["q"][:320]}
-    page = {**context, "title": title, "form": form, "answer": shown, "opts": BulkRun._meta}
+    page = {**context, "title": title, "form": form, "answer": shown, "opts": model._meta}
     return TemplateResponse(request, "admin/find.html", page)

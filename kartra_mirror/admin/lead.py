@@ -26,6 +26,7 @@ from kartra_mirror.admin import (
     lead_read,
     newcomers,
     prepare,
+    sales_known,
     segments,
     spoken,
 )
@@ -153,6 +154,8 @@ class LeadAdmin(ModelAdmin):
         tell_ended(request)
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
+            "sales_unread": sales_known.warning(conditions, user),
+            "may_ask_for": finding.can_be_asked(request.GET.get("q", "")),
             "known": known.sentences(user),
             "conditions": filters.in_words(conditions, staff.accounts_of(user)),
             "conditions_query": segments.query_of(conditions),

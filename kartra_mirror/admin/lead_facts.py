@@ -61,7 +61,7 @@ def _glance(lead: Lead, shown: dict[str, Any]) -> list[tuple[Any, Any]]:
         (_("Where"), place),
         (_("Points"), f"{lead.score:,}" if lead.score is not None else ""),
         (_("Mail"), _("Kartra sends no mail to this address.") if lead.blacklisted else ""),
-        (_("GDPR status"), _said("gdpr_lead_status", lead.gdpr_lead_status) if lead.gdpr_lead_status else ""),
+        (_("GDPR status"), _said("gdpr_lead_status", lead.gdpr_lead_status, lead) if lead.gdpr_lead_status else ""),
         (_("Money"), _money_in_a_line(shown["orders"], shown["subscriptions"])),
     ]
     return [(name, text) for name, text in lines if text]
@@ -126,7 +126,7 @@ def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: di
 def _facts(lead: Lead) -> dict[str, Any]:
     return {
         "facts": [
-            (label(name), _said(name, value)) for name in LOOK_ONLY if (value := getattr(lead, name)) not in ("", None)
+            (label(name), _said(name, value, lead)) for name in LOOK_ONLY if (value := getattr(lead, name)) not in ("", None)
         ],
         "custom_facts": [
             (identifier, ", ".join(str(option[1]) for option in value) if isinstance(value, list) else value)
@@ -139,7 +139,10 @@ def _facts(lead: Lead) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _said(name: str, value: Any) -> Any:
+def _said(name: str, value: Any, lead: Lead) -> Any:
+    """A fact as the page says it. Kartra's own times name their zone."""
+    if name == "gdpr_lead_status_date":
+        return _("%(when)s, Kartra's time (%(zone)s)") % {"when": value, "zone": lead.account.time_zone}
     if name == "gdpr_lead_status":
         return f"{value}: {GDPR_STATUS.get(str(value), _('not documented'))}"
     if name == "gdpr_lead_communications":

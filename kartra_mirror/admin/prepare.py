@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations import tasks
-from kartra_mirror.admin import approvals, preview
+from kartra_mirror.admin import approvals, preview, sales_known
 from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
@@ -212,6 +212,7 @@ def _show(
         "chosen": chosen,
         "back": back,
         "preview": shown,
+        "sales_unread": sales_known.warning(QueryDict(draft.selection.get("query", "")), user) if shown else "",
         "try_number": preview.TRY,
         "too_many": approvals.why_not_alone(user, account, chosen),
         "may_approve": approvals.may_approve(user),
@@ -225,6 +226,9 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
     counted = changes.preview(account, leads, kind, clean, choices)
     if words := preview.what_changed(request.POST.get("mark", ""), counted):
         messages.warning(request, words)
+        return redirect(draft)
+    if not counted.will_change and not counted.read_first:
+        messages.info(request, _("Nothing would change, so nothing was started."))
         return redirect(draft)
     if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=timezone.now()):
         draft.refresh_from_db()

@@ -73,8 +73,8 @@ def _safety(connection: Connection | None, names: set[str]) -> list[str]:
         return []
     return [
         _(
-            "Should Kartra's answer get lost, we may have to ask you whether it was done. Add the safety field in Kartra "
-            "(on the connection's page) and we can tell by ourselves; for points it also saves a read of each lead."
+            "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra we "
+            "could tell by ourselves, and points would cost no read of each lead: an engineer adds it on the connection's page."
         )
     ]
 

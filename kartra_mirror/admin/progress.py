@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -81,11 +82,13 @@ def _bar(counts: dict[str, int], members: int) -> list[dict[str, Any]]:
 
 def results_of(run: BulkRun) -> list[dict[str, str]]:
     """The last ones that were settled, as the page shows them."""
+    single = _is_single(run)
     rows = run.changes.filter(settled_at__isnull=False).select_related("lead").order_by("-settled_at", "-pk")
     return [
         {
             "lead": str(change.lead), "url": change.lead.get_absolute_url(), "status": change.status,
-            "words": outcome_words(change.status, change.reason),
+            "words": outcome_words(change.status, change.reason) if single
+            else f"{capfirst(str(change))}: {outcome_words(change.status, change.reason)}",
         }
         for change in rows[:RESULTS_SHOWN]
     ]  # fmt: skip

@@ -88,7 +88,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
         for run in runs:
             run._totals = totals[run.pk]  # type: ignore[attr-defined]
 
-    @admin.display(description=gettext_lazy("leads"))
+    @admin.display(description=gettext_lazy("requested changes"))
     def members(self, run: BulkRun) -> str:
         return f"{run._totals[0]:,}"  # type: ignore[attr-defined]
 
@@ -149,6 +149,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "may_steer": user.has_perm("leads.steer_bulkrun"),
             "may_export": user.has_perm(staff.EXPORT),
             "others": RunDraft.objects.filter(tried=run, started_at=None, created_by=user.pk).first(),
+            "partner": run.partner(),
             "undone": list(run.undone_by.all()[:3]),
             "next": aftermath.happened_next(run)[:15] if run.has_ended else [],
             "changes_url": f"{reverse('admin:leads_leadchange_changelist')}?run__id__exact={run.pk}",

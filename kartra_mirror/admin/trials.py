@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from leads import kinds, staff
 from leads.models import BulkRun, Lead, MailingList, RunState
 
 TRIAL_LIST = "Demo 25"
+TRIAL_SIZE = 25
 TRIED = "assign_tag"
 
 FAULTS = {
@@ -73,7 +74,10 @@ def _watch(connection: Connection) -> Trial:
             "press Start, then “Watch it”."
         )
         % {"list": TRIAL_LIST},
-        BulkRun.objects.filter(account=connection.account_id, state=RunState.FINISHED).exists(),
+        BulkRun.objects.filter(account=connection.account_id, state=RunState.FINISHED)
+        .annotate(members=Count("changes"))
+        .filter(members__gte=TRIAL_SIZE)
+        .exists(),
         [(_("Open the 25 leads"), f"{leads}?list={found.pk}" if found else leads, False)],
         [],
     )

@@ -47,6 +47,7 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
         "mark": str(standing),
         "next": aftermath.happened_next(run),
         "undone": run.undone_by.first(),
+        "partner": run.partner(),
         "why_not": switch.why_not_sending(connection)
         if connection
         else _("This account has no connection to Kartra yet."),

@@ -13,6 +13,7 @@ from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -34,13 +35,13 @@ from unfold.views import ChangeList as _ChangeList
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
-    UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget as _UnfoldAdminSelect2MultipleWidget
 
 from kartra_mirror.admin.long_lists import CappedPaginator
 from leads import staff
@@ -60,6 +61,14 @@ class ChangeList(_ChangeList):
             self.result_list = self.paginator.page(1).object_list  # its rows are known, and not looked for again
         if self.paginator.capped:
             self.full_result_count = self.result_count  # the theme then says nothing of it on top
+
+
+class UnfoldAdminSelect2MultipleWidget(_UnfoldAdminSelect2MultipleWidget):
+    """A searched list of which several are chosen; its search field is named after it."""
+
+    @property
+    def media(self) -> Any:
+        return super().media + forms.Media(js=["kartra_mirror/labels.js"])
 
 
 class ModelAdmin(_ModelAdmin):
@@ -178,6 +187,17 @@ class SearchedByLead(ModelAdmin):
         return format_html('<a class="km-link" href="{}">{}</a>', row.lead.get_absolute_url(), row.lead)
 
 
+def to_the_second(name: str, label: Any) -> Any:
+    """A column or field of a list: a moment with its second, in the reader's zone."""
+
+    @display(description=label, ordering=name)
+    def moment(self: Any, row: Any) -> str:
+        at = getattr(row, name)
+        return date_format(timezone.localtime(at), "j M Y H:i:s") if at else "—"
+
+    return moment
+
+
 class _LookOnly(BaseModelAdmin):
     """Rows that people look at. Nothing here can be added, changed or deleted."""
 
@@ -288,4 +308,5 @@ __all__ = [
     "only_mine",
     "search_media",
     "style",
+    "to_the_second",
 ]

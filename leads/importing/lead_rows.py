@@ -22,6 +22,10 @@ SHORT = {"country": 100, "source": 64, "gdpr_lead_status": 16, "gdpr_lead_commun
 """Fields that the mirror keeps in short columns."""
 
 
+ADDRESS = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\]+")
+"""What may be an email address: one @, and no character that none has outside quotes."""
+
+
 class LeadRows:
     """Reads rows by a mapping and writes batches of them."""
 
@@ -93,7 +97,7 @@ class LeadRows:
         id, email = ("" if text.lower() in ("n/a", "null") else text for text in (id, email))
         if id and (not id.isascii() or not id.isdigit() or len(id) > 32):
             raise Bad(_("the id “%(id)s” is not a number") % {"id": id[:40]})
-        if email and (len(email) > MAX_EMAIL or not re.fullmatch(r"[^@\s]+@[^@\s]+", email)):
+        if email and (len(email) > MAX_EMAIL or not ADDRESS.fullmatch(email)):
             raise Bad(_("“%(email)s” is not an email address") % {"email": email[:80]})
         id = id.lstrip("0")
         if not id and not email:

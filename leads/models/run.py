@@ -115,6 +115,12 @@ class BulkRun(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("admin:leads_bulkrun_change", args=[self.pk])
 
+    def partner(self) -> "BulkRun | None":
+        """Of a bulk action that was tried on a few first: the trial; of the trial: the one over the others."""
+        draft = RunDraft.objects.filter(Q(run=self) | Q(tried=self), run__isnull=False, tried__isnull=False)
+        found = draft.select_related("run", "tried").first()
+        return None if found is None else (found.tried if found.run_id == self.pk else found.run)
+
     @property
     def has_ended(self) -> bool:
         return self.state in ENDED

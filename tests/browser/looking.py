@@ -16,6 +16,17 @@ def findings(page):
     return page.evaluate(_RUN)
 
 
+def paint(page, scheme):
+    """Show the page in light or dark colours, and wait until fonts are there and no colour fades into another."""
+    page.emulate_media(color_scheme=scheme)
+    for _ in range(2):  # the theme's own key; a page follows the machine's colours only when it is loaded
+        if page.evaluate("document.documentElement.classList.contains('dark')") != (scheme == "dark"):
+            page.keyboard.press("Control+e")
+    page.wait_for_function("dark => document.documentElement.classList.contains('dark') === dark", arg=scheme == "dark")
+    page.evaluate("document.fonts.ready.then(() => true)")
+    page.wait_for_function("document.getAnimations().every((each) => each.playState !== 'running')")
+
+
 def wider_by(page):
     """How many pixels the page is wider than the screen."""
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -4,14 +4,16 @@ import datetime as dt
 
 import pytest
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import ApiCall, Heartbeat, Stop
 from kartra_mirror import groups
-from tests.browser.looking import findings, wider_by
+from leads.models import RunDraft
+from tests.browser.looking import findings, paint, wider_by
 from tests.browser.test_main_job import sign_in
-from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory
+from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, TagFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,14 +66,26 @@ def busy(sandbox, connection, settings):
     }  # fmt: skip
 
 
-def problems(page, live_server, busy):
-    """Everything wrong with these pages, named by page."""
+def previewed(connection):
+    """The address of a bulk action that is about to be started, for who is signed in."""
+    TagFactory(account=connection.account, name=HOSTILE)
+    clean = {"steps": [["assign_tag", {"tag": HOSTILE}], ["give_points", {"points": 5}]]}
+    draft = RunDraft.objects.create(
+        created_by=get_user_model().objects.get(username="mara"), kind="assign_tag", more=["give_points"],
+        selection={"query": "not_bought=any"}, parameters={"clean": clean, "form": {}}, account=connection.account,
+    )  # fmt: skip
+    return draft.get_absolute_url()
+
+
+def problems(page, live_server, busy, schemes=("light",)):
+    """Everything wrong with these pages in these colours, named by page."""
     dialogs, found = [], []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     for name, path in busy.items():
         page.goto(f"{live_server.url}{path}")
-        page.wait_for_load_state("networkidle")
-        found += [f"{name}: {finding}" for finding in findings(page)]
+        for scheme in schemes:
+            paint(page, scheme)
+            found += [f"{name} ({scheme}): {finding}" for finding in findings(page)]
         if (pixels := wider_by(page)) > 0:
             found.append(f"{name}: {pixels} px wider than the screen")
         if page.query_selector("img[x-data]") or dialogs:
@@ -79,31 +93,37 @@ def problems(page, live_server, busy):
     return found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_on_a_wide_screen(page, live_server, busy, scheme):
-    page.emulate_media(color_scheme=scheme)
+def tabs_of(path):
+    return {
+        f"lead, {name}": f"{path}?tab={name}"
+        for name in ("profile", "custom", "ties", "money", "timeline", "changes", "calls")
+    }
+
+
+def test_pages_on_a_wide_screen(page, live_server, busy, connection):
     sign_in(page, live_server)
-    assert problems(page, live_server, busy) == []
+    pages = {**busy, "preview": previewed(connection), **tabs_of(busy["lead"])}
+    assert problems(page, live_server, pages, ("light", "dark")) == []
 
 
-def test_pages_on_a_phone(page, live_server, busy):
+def test_pages_on_a_phone(page, live_server, busy, connection):
     page.set_viewport_size({"width": 390, "height": 844})
     sign_in(page, live_server)
-    assert problems(page, live_server, busy) == []
+    pages = {**busy, "preview": previewed(connection), **tabs_of(busy["lead"])}
+    assert problems(page, live_server, pages) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_before_the_sign_in(page, live_server, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_pages_before_the_sign_in(page, live_server):
     before = {
         "sign-in": "/admin/login/",
         "new password": "/admin/password_reset/",
         "dead link": "/admin/reset/MQ/set-password/",
     }
-    assert problems(page, live_server, before) == []
+    assert problems(page, live_server, before, ("light", "dark")) == []
 
 
 def test_home_stays_true_by_itself_and_rests_when_nobody_looks(page, live_server, busy, connection):
+    page.clock.install()  # so that seconds pass when told
     sign_in(page, live_server)
     page.wait_for_selector("text=change of a single lead")
     lead = connection.account.leads.get()
@@ -111,16 +131,17 @@ def test_home_stays_true_by_itself_and_rests_when_nobody_looks(page, live_server
     page.on("request", lambda request: asked.append(request.url) if "/home/" in request.url else None)
 
     LeadChangeFactory(lead=lead, family="tag:third", parameters={"tag": "third"})
-    page.wait_for_selector("text=changes of single leads", timeout=15000)
+    page.clock.run_for(4500)
+    page.wait_for_selector("text=changes of single leads")
     assert asked
 
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
-    page.wait_for_timeout(4500)
+    page.clock.run_for(4500)
     asked.clear()
-    page.wait_for_timeout(9000)
+    page.clock.run_for(90_000)
     assert asked == []
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {value: false, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))"
     )
-    page.wait_for_timeout(1500)
+    page.wait_for_load_state("networkidle")
     assert len(asked) == 2

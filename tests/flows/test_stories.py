@@ -72,11 +72,13 @@ def told(order, dropped, doubled):
     return left if doubled == dropped else [*left, doubled]
 
 
-def test_every_order_of_the_story_ends_in_the_same_rows(connection, story):
+@pytest.mark.parametrize("first", range(5))
+def test_every_order_of_the_story_ends_in_the_same_rows(connection, story, first):
     door = DoorFactory(connection=connection)
-    chance = random.Random(5)
+    chance = random.Random(first)
+    as_it_was = tuple(range(5))
     expected = None
-    for order in itertools.permutations(range(5)):
+    for order in [as_it_was, *(each for each in itertools.permutations(range(5)) if each[0] == first)]:
         dropped, doubled = chance.choice(DROPS)
         for number in told(order, dropped, doubled):
             DeliveryFactory(door=door, body=story[number])

@@ -41,6 +41,15 @@ def test_connection_is_made_with_account_and_door(staff, sandbox):
     assert "look-only" in page
 
 
+def test_new_connection_to_the_pretend_kartra_leads_to_its_own_page(staff, sandbox, settings):
+    settings.SANDBOX_URL = sandbox.url.removesuffix("/api")
+
+    answer = staff.post(ADD, given(sandbox))
+
+    assert answer.url == Connection.objects.get().get_absolute_url()
+    assert staff.get(answer.url).status_code == 200
+
+
 def test_empty_keys_keep_what_is_stored_and_nothing_shows_them(staff, sandbox, connection):
     Connection.objects.filter(pk=connection.pk).update(app_id=sandbox.app_id)
     connection.api_key = "sandbox-key"

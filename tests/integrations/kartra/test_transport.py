@@ -91,7 +91,7 @@ def test_form_in_the_body_and_nothing_in_the_address(serve):
 
 
 def hang(handler):
-    time.sleep(1.2)
+    time.sleep(3)
 
 
 def drop(handler):
@@ -134,7 +134,7 @@ def test_what_may_have_arrived_is_unknown_and_429_is_a_refusal(serve, behave, er
     with pytest.raises(KartraError) as caught:
         call(serve(behave).url)
     assert type(caught.value) is error
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5  # the server takes three
     shown = f"{caught.value} {caught.value!r} {caught.value.args} {caught.value.__cause__} {caught.value.__dict__}"
     assert not any(secret in shown for secret in SECRETS)
     assert "ada@example.com" not in shown

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from leads.models import BulkRun, LeadChange, LeadTag, ListSubscription, RunDraft, Sequence
+from leads.models import BulkRun, LeadChange, LeadTag, ListSubscription, RunDraft, Sequence, Tag
 from tests.factories import (
     AccountFactory,
     BulkRunFactory,
@@ -220,6 +220,34 @@ def test_taking_a_kind_away_keeps_what_was_typed_for_the_others(staff, account):
     assert (draft.parameters["form"]["2-points"], draft.parameters["form"]["3-points"]) == (6, 7)
 
 
+def test_nothing_is_started_where_nothing_would_change(staff, account):
+    lead = LeadFactory(account=account)
+    LeadTag.objects.create(lead=lead, tag=Tag.objects.get(name="VIP"), since=timezone.now(), source="refresh")
+    url = choose(staff, [lead])
+    shown = preview(staff, url)
+
+    page = staff.get(url).content.decode()
+    answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
+
+    assert "there is nothing to start" in page
+    assert 'value="start"' not in page
+    assert "Nothing would change, so nothing was started." in answer.content.decode()
+    assert not BulkRun.objects.exists()
+
+
+def test_filter_by_sales_says_of_how_many_leads_they_are_not_read(staff, account):
+    read, unread = LeadFactory(account=account, orders_read_at=timezone.now()), LeadFactory(account=account)
+    words = "The transactions of 1 lead have not been read from Kartra yet"
+
+    assert words in staff.get(f"{LEADS}?not_bought=any").content.decode()
+    assert words not in staff.get(f"{LEADS}?country=Spain").content.decode()
+    url = choose(staff, [read], everything=True, query="?not_bought=any")
+    preview(staff, url)
+    assert words in staff.get(url).content.decode()
+    type(unread).objects.update(orders_read_at=timezone.now())
+    assert words not in staff.get(f"{LEADS}?not_bought=any").content.decode()
+
+
 def test_two_kinds_about_the_same_thing_are_refused_in_words(staff, account):
     url = choose(staff, LeadFactory.create_batch(1, account=account))
     staff.post(url, {"do": "add", "kind": "unassign_tag"})
@@ -266,10 +294,10 @@ def test_who_left_a_list_is_left_out_and_ticked_only_by_one_who_may(client, staf
     url = choose(client, [lead], kind="subscribe_list")
     client.post(url, given)
     shown = client.get(url).context["preview"]
-    client.post(url, {"do": "start", "mark": shown["mark"]})
-
     assert shown["rest"] == ["1 left the list and is left out"]
-    assert list(LeadChange.objects.values_list("status", "reason")) == [("skipped", "left_out")]
+    assert shown["counted"].will_change == 0
+    client.post(url, {"do": "start", "mark": shown["mark"]})
+    assert not LeadChange.objects.exists()
 
 
 def test_another_set_of_the_same_size_is_asked_again(staff, account):
@@ -303,6 +331,12 @@ def test_first_ten_are_tried_and_the_others_started_once(staff, account):
 
     others = BulkRun.objects.exclude(pk=tried.pk).get()
     assert others.changes.count() == 3
+    assert (tried.partner(), others.partner()) == (others, tried)
+    for one, other in ((tried, others), (others, tried)):
+        words = f'the other part is <a href="{other.get_absolute_url()}">bulk action {other.pk}</a>'
+        assert words in staff.get(one.get_absolute_url()).content.decode()
+        BulkRun.objects.filter(pk=one.pk).update(state="finished", ended_at=timezone.now())
+        assert words in staff.get(reverse("admin:leads_bulkrun_undo", args=[one.pk])).content.decode()
     assert LeadChange.objects.values("lead").distinct().count() == 13
 
 
@@ -368,10 +402,10 @@ def test_reading_the_doubtful_is_a_part_of_starting(staff, account, rings):
 
 def test_without_the_tick_the_copy_is_believed(staff, account, rings):
     lead = doubtful_one(account)
-    url = choose(staff, [lead])
+    url = choose(staff, [lead, LeadFactory(account=account)])
     shown = preview(staff, url)
     staff.post(url, {"do": "start", "mark": shown["mark"]})
-    assert LeadChange.objects.get().status == "skipped"
+    assert LeadChange.objects.get(lead=lead).status == "skipped"
     assert not [task for task, _ in rings if task == "refresh_leads"]
 
 

@@ -170,6 +170,22 @@ def test_find_in_kartra_says_yes_and_keeps_only_when_asked(staff, sandbox, conne
     assert sandbox.calls()[0]["form"]["get_lead"] == {named: asked["named"]}
 
 
+@pytest.mark.parametrize("named", ["+34", "600 123 456", "Ada", "@", "12x", "٣"])
+def test_what_names_no_lead_to_kartra_is_not_asked(staff, sandbox, connection, named):
+    answer = staff.post(f"{LEADS}find/", {"connection": connection.pk, "named": named}).content.decode()
+
+    assert "Kartra can be asked by a whole email address" in answer
+    assert sandbox.calls() == []
+    assert "by nothing else" in staff.get(LEADS, {"q": named}).content.decode()
+
+
+def test_id_that_never_was_is_not_said_to_be_deleted(staff, sandbox, connection):
+    answer = staff.post(f"{LEADS}find/", {"connection": connection.pk, "named": "999999"}).content.decode()
+
+    assert "No: Kartra has no lead 999999." in answer
+    assert "deleted there" not in answer
+
+
 def test_find_in_kartra_says_no(staff, sandbox, connection):
     answer = staff.post(f"{LEADS}find/", {"connection": connection.pk, "named": "no@example.com"})
 

@@ -189,3 +189,35 @@ def test_lead_is_read_from_the_page(staff, sandbox, connection):
     assert "Updated from Kartra just now." in answer
     assert "had changed in Kartra" in answer
     assert LeadTag.objects.get(lead=lead).tag.name == "VIP"
+
+
+def test_what_is_not_there_and_what_is_forbidden_is_said_in_words(client):
+    client.force_login(StaffFactory(is_staff=True))
+
+    missing, forbidden = client.get("/admin/nowhere/"), client.get("/admin/leads/import/")
+
+    assert (missing.status_code, "There is nothing here" in missing.content.decode()) == (404, True)
+    assert (forbidden.status_code, "You may not open this" in forbidden.content.decode()) == (403, True)
+    for answer in (missing, forbidden):
+        assert 'href="/admin/"' in answer.content.decode()
+
+
+def test_stranger_at_a_wrong_address_is_told_nothing(client):
+    for path in ("/webhooks/wrong-token/", "/nothing/", "/webhooks/"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.content) in ((404, b""), (405, b""))
+
+
+def test_dates_are_written_one_way(staff):
+    fill(1)
+
+    page = staff.get(reverse("admin:leads_leadchange_changelist")).content.decode()
+
+    assert timezone.localtime().strftime("%-d %b %Y") in page
+    assert "a.m." not in page
+    assert "p.m." not in page
+
+
+def test_list_without_rows_speaks_our_words(staff):
+    assert "Nothing here yet." in staff.get(reverse("admin:leads_lead_changelist")).content.decode()
+    assert "Nothing here fits" in staff.get(reverse("admin:leads_lead_changelist"), {"q": "nobody"}).content.decode()

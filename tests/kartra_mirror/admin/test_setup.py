@@ -170,6 +170,11 @@ def test_three_trials_are_offered_and_tick_themselves(staff, sandbox, demo):
     changes.record_run(demo.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
     push.drain(demo)
     assert BulkRun.objects.get().state == "finished"
+    assert not trials(staff)["Tag 25 leads and watch"].done  # one is not 25
+    for number in range(24):
+        sandbox.mirrored_lead(demo, f"lead{number}@example.com")
+    changes.record_run(demo.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    push.drain(demo)
     watch, arrive, fail = trials(staff).values()
     assert [watch.done, arrive.done, fail.done] == [True, False, False]
 
