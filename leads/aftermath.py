@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from leads import kinds
 from leads.kinds.base import ECHO_S
 from leads.models import Activity, BulkRun, ChangeStatus, Lead, Source
-from leads.models.activity import WORDS as HAPPENED
+from leads.models.activity import happened
 from leads.undoing import parts_of
 
 
@@ -127,8 +127,7 @@ def _plainly(kind: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def _next(kind: str, details: dict[str, Any], number: int) -> Next:
     told = next((details[name] for name in ("tag", "list", "sequence", "product_name", "field") if name in details), "")
     key = f"{kind}:{told}"
-    happened = HAPPENED.get(kind, kind.replace("_", " "))
-    words = f"{happened} {told}".strip()
+    words = f"{happened(kind)} {told}".strip()
     if kind in WORDS:
         words = WORDS[kind] % {name: details.get(name, _("something")) for name in NAMES}
     back = None

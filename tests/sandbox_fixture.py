@@ -72,14 +72,20 @@ class SandboxForTests:
 
     def make_known(self, connection: Connection) -> None:
         """Put the sandbox's catalogue into our copy."""
+        account, things = connection.account, self.server.store.things
         for kind, model in (("tag", Tag), ("list", MailingList), ("sequence", Sequence)):
-            for thing in self.server.store.things(1, kind):
-                model.objects.get_or_create(account=connection.account, name=thing["name"])
-        for thing in self.server.store.things(1, "custom_field"):
-            CustomField.objects.get_or_create(
-                account=connection.account, identifier=thing["name"],
-                defaults={"type": thing["type"], "options": [[str(n), words] for n, words in thing["options"]]},
-            )  # fmt: skip
+            rows = [model(account=account, name=thing["name"]) for thing in things(1, kind)]
+            model.objects.bulk_create(rows, ignore_conflicts=True)
+        CustomField.objects.bulk_create(
+            [
+                CustomField(
+                    account=account, identifier=thing["name"], type=thing["type"],
+                    options=[[str(n), words] for n, words in thing["options"]],
+                )
+                for thing in things(1, "custom_field")
+            ],
+            ignore_conflicts=True,
+        )  # fmt: skip
 
     def mirrored_lead(self, connection: Connection, email: str, **fields: str) -> Lead:
         """A lead that both sides know, read `read_ago`."""

@@ -59,7 +59,11 @@ def _what_was_read(found: catalogue_reads.CatalogueRead) -> str:
 class ConnectionForm(forms.ModelForm):
     """Name and keys. Keys are write-only: an empty field keeps what is stored. The form is valid once Kartra agrees."""
 
-    name = forms.CharField(max_length=100, help_text=gettext_lazy("Of the Kartra account, for your colleagues."))
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("Of the Kartra account, for your colleagues."),
+    )
     key = forms.CharField(
         label=gettext_lazy("API key"), required=False, widget=forms.PasswordInput(render_value=False),
         help_text=gettext_lazy("In Kartra: Integrations > API > My API. Empty keeps the one that is stored."),
@@ -69,6 +73,7 @@ class ConnectionForm(forms.ModelForm):
         help_text=gettext_lazy("Beside the key. Empty keeps the one that is stored."),
     )  # fmt: skip
     time_zone = forms.CharField(
+        label=gettext_lazy("Time zone"),
         required=False,
         validators=[validate_time_zone],
         help_text=gettext_lazy("Of Kartra's dates; empty means America/New_York."),

@@ -46,7 +46,7 @@ class EventFilter(DropdownFilter):
     title, parameter_name = gettext_lazy("event"), "action"
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
-        events = [(name, f"{name}: {WHEN[name]}") for name in EVENTS]
+        events = [(name, f"{_(WHEN[name])} ({name})") for name in EVENTS]
         return [*events, ("ipn", _("payment messages")), ("other", _("not documented by Kartra"))]
 
     def queryset(self, request, queryset):  # type: ignore[no-untyped-def]

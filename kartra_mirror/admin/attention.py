@@ -9,6 +9,7 @@ from django.db.models import Count, Max
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -79,7 +80,7 @@ def _workers(now: dt.datetime) -> list[dict[str, Any]]:
 
 
 def _when(at: dt.datetime) -> str:
-    return timezone.localtime(at).strftime("%-d %b %Y %H:%M")
+    return date_format(timezone.localtime(at), "j M Y H:i")
 
 
 def _stops(user: Any, connections: list[Connection]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -43,11 +44,7 @@ def per_hour(title: str, hours: Sequence[dt.datetime], series: Sequence[Series])
                 tip = f"{_hour(hour)}: {each.numbers[index]:,} {each.name}"
                 bars.append((each.css, LEFT + index * STEP, f"{base:.1f}", STEP - 3, f"{max(tall, 1):.1f}", tip))
     lines = [(LEFT, width, f"{floor - value * scale:.1f}", f"{value:,}") for value in (0, top // 2, top)]
-    marks = [
-        (LEFT + index * STEP, HEIGHT - 6, timezone.localtime(hour).strftime("%-d %b %H:%M"))
-        for index, hour in enumerate(hours)
-        if index % 12 == 0
-    ]
+    marks = [(LEFT + index * STEP, HEIGHT - 6, _hour(hour)) for index, hour in enumerate(hours) if index % 12 == 0]
     return format_html(
         '<svg class="km-chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
         width,
@@ -96,7 +93,7 @@ def hours_until(now: dt.datetime, number: int) -> list[dt.datetime]:
 
 
 def _hour(at: dt.datetime) -> str:
-    return timezone.localtime(at).strftime("%-d %b %H:%M")
+    return date_format(timezone.localtime(at), "j M H:i")
 
 
 def _short(words: str) -> str:

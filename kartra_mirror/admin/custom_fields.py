@@ -24,11 +24,13 @@ class CustomFieldForm(forms.Form):
         Connection.objects.select_related("account"), label=gettext_lazy("Account"), empty_label=None
     )
     identifier = forms.CharField(
-        max_length=255, help_text=gettext_lazy("Letters, digits, - and _ only. Kartra cannot change it later.")
+        label=gettext_lazy("Identifier"),
+        max_length=255,
+        help_text=gettext_lazy("Letters, digits, - and _ only. Kartra cannot change it later."),
     )
-    type = forms.ChoiceField(choices=CustomFieldType.choices)
+    type = forms.ChoiceField(label=gettext_lazy("Type"), choices=CustomFieldType.choices)
     options = forms.CharField(
-        required=False, strip=False, widget=forms.Textarea(attrs={"rows": 4}),
+        label=gettext_lazy("Options"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 4}),
         help_text=gettext_lazy("For drop-down, one of several and any of several: at least two, one on each line."),
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ DATES = (
 class UploadForm(forms.Form):
     """The file, what it holds, and of which account."""
 
-    account = forms.ModelChoiceField(Account.objects.all(), empty_label=None)
+    account = forms.ModelChoiceField(Account.objects.all(), label=gettext_lazy("Account"), empty_label=None)
     kind = forms.ChoiceField(label=gettext_lazy("What it holds"), choices=ImportKind.choices)
     file = forms.FileField(
         label=gettext_lazy("The file that Kartra exported"),

@@ -41,13 +41,13 @@ class KindFilter(DropdownFilter):
 
 @admin.register(Activity)
 class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["happened", "whom", "what", "source", "because"]
+    list_display = ["moment", "whom", "what", "source", "because"]
     list_filter = [
         ("at", RangeDateTimeFilter), KindFilter, ("source", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
     ]  # fmt: skip
     list_select_related = ["lead", "account", "change__run"]
-    readonly_fields = ["what", "happened"]
-    fields = ["what", "lead", "happened", "between_from", "source", "kind", "details"]
+    readonly_fields = ["what", "moment", "happened"]
+    fields = ["what", "lead", "moment", "between_from", "source", "happened", "details"]
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.without_us_view)
@@ -56,10 +56,14 @@ class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
     def without_us_view(self, request: Any) -> Any:
         return drift.page(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
-    happened = to_the_second("at", _("at"))
+    moment = to_the_second("at", _("at"))
 
     def behind(self, row: Activity, user: Any) -> Any:
         return behind.of_activity(row, user)
+
+    @admin.display(description=_("kind"))
+    def happened(self, activity: Activity) -> str:
+        return activity.happened
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, activity: Activity) -> str:

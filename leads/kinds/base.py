@@ -122,7 +122,7 @@ class Kind:
             try:
                 clean[name] = stored(field.clean(given.get(name)))
             except forms.ValidationError as error:
-                complaints.append(f"{name}: {' '.join(error.messages)}")
+                complaints.append(f"{called(name)}: {' '.join(error.messages)}")
         if not complaints:
             try:
                 self.check(account, clean)

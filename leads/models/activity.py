@@ -66,8 +66,25 @@ WORDS: dict[str, Any] = {
     "payment_partial_refund": _("payment partial refund"),
     "payment_chargeback": _("payment chargeback"),
     "payment_failed": _("payment failed"),
+    "payment_cancellation": _("payment cancellation"),
+    "field_changed": _("field changed"),
+    "changed_in_kartra": _("changed in Kartra"),
+    "buy_product": _("product bought"),
+    "refund_product": _("product refunded"),
+    "partial_refund_product": _("part of a product refunded"),
+    "cancel_subscription": _("subscription cancelled"),
+    "sequence_completion": _("sequence completed"),
+    "filled_form": _("form filled in"),
+    "reaches_score": _("score reached"),
+    "survey_complete": _("survey completed"),
+    "kartra_page_visit": _("Kartra page visited"),
+    "click_page_split_test_link": _("split-test link clicked"),
+    "video_play": _("video started"),
+    "video_complete": _("video watched to its end"),
+    "affiliate_signup": _("signed up as an affiliate"),
+    "jv_signup": _("signed up as a JV partner"),
 }
-"""What happened, in words; beside these there are Kartra's events that are kept as lines, by Kartra's names."""
+"""What happened, in words. Kartra's events that nobody documented are called by their names."""
 
 TOLD = (
     "tag", "list", "sequence", "calendar", "class", "membership", "level", "points", "step", "expires_in_days", "starts_at",
@@ -147,10 +164,8 @@ class Activity(models.Model):
 
     @property
     def happened(self) -> str:
-        """What happened, without its details; of an event that we have no words for, Kartra's name."""
-        if self.kind in ALONE:
-            return gettext(ALONE[self.kind])
-        return str(WORDS.get(self.kind, self.kind.replace("_", " ")))
+        """What happened, without its details."""
+        return happened(self.kind)
 
     def _detail(self, name: str, value: Any) -> str:
         """One detail in words; nothing for what is empty or no plain value."""
@@ -183,6 +198,11 @@ class Activity(models.Model):
 
 COMING = frozenset(pair[0] for pair in TIES.values())
 COMING_AND_GOING = frozenset(kind for pair in TIES.values() for kind in pair)
+
+
+def happened(kind: str) -> str:
+    """What a kind of activity is called; of an event that we have no words for, Kartra's name."""
+    return gettext(ALONE[kind]) if kind in ALONE else str(WORDS.get(kind, kind.replace("_", " ")))
 
 
 STEP = re.compile(r"step (\S+), (.*)", re.DOTALL)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
@@ -181,7 +182,9 @@ class RunDraft(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"draft of {self.kind}"
+        from leads import kinds
+
+        return gettext("draft: %(kind)s") % {"kind": kinds.get(self.kind).label}
 
     def get_absolute_url(self) -> str:
         return reverse("admin:leads_bulkrun_prepare", args=[self.key])

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
@@ -25,7 +26,7 @@ class StaffLimits(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"limits of {self.user_id}"
+        return gettext("limits of %(whom)s") % {"whom": self.user_id}
 
 
 class GroupLimits(models.Model):
@@ -53,4 +54,4 @@ class GroupLimits(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"limits of {self.group_id}"
+        return gettext("limits of %(whom)s") % {"whom": self.group_id}

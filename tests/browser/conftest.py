@@ -32,6 +32,7 @@ def page(browser: Any) -> Iterator[Any]:
     """A page that fails the test on a script error, on a breach of the policy, and on a request to elsewhere."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     made = context.new_page()
+    made.set_default_timeout(60_000)  # milliseconds; a machine that is busy with other tests takes its time
     complaints: list[str] = []
 
     def route(each: Any) -> None:

@@ -59,10 +59,10 @@ def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox
     connection = Connection.objects.get()
 
     lead = sandbox.mirrored_lead(connection, "me@example.com")
-    page.wait_for_selector("text=Shop: 5 of 11 steps are done", timeout=15000)
+    page.wait_for_selector("text=Shop: 5 of 11 steps are done", timeout=60_000)
     assert page.locator("#events").get_attribute("open") is not None
     DeliveryFactory(door=connection.doors.get(), action="assign_tag", status="applied", applied_at=timezone.now())
-    page.wait_for_selector("text=1 of 25 events have come.", timeout=15000)
+    page.wait_for_selector("text=1 of 25 events have come.", timeout=60_000)
 
     sandbox.make_known(connection)
     page.click("text=Find a lead")
@@ -125,7 +125,7 @@ def test_a_poll_does_not_take_the_focus_away(page, live_server, connection):
 
     for index in range(2):
         DeliveryFactory(door=connection.doors.create(name=f"Door {index}"), action=["assign_tag", "buy_product"][index])
-        page.wait_for_selector(f"text={index + 1} of 25 events have come.", timeout=15000)
+        page.wait_for_selector(f"text={index + 1} of 25 events have come.", timeout=60_000)
         assert focused(page) == "Find a lead"
 
 

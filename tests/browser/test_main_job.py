@@ -44,7 +44,7 @@ def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, 
     page.click("text=Watch it")
     page.wait_for_selector("#run-bar")
     pusher.start()
-    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=30000)
+    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
 
     assert page.inner_text("[data-count=accepted]") == "60"
     assert BulkRun.objects.get().state == "finished"

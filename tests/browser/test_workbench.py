@@ -86,7 +86,7 @@ def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, s
     hand.press("a:has-text('Watch it')")
     page.wait_for_selector("#run-bar", state="attached")
     pusher.start()
-    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=30000)
+    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
 
     assert page.inner_text("[data-count=accepted]") == "8"
     assert len(sandbox.calls(writes=True)) == 4
@@ -131,7 +131,7 @@ def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connecti
     hand.press("button:has-text('Start the undo')")
     page.wait_for_selector("text=It takes back")
     pusher.start()
-    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=30000)
+    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
 
     undone = BulkRun.objects.get(undoes=run)
     assert (undone.why, page.inner_text("[data-count=accepted]")) == ("Wrong list", "4")

@@ -652,7 +652,7 @@ def test_case_17_ten_equal_refusals_pause_the_run_with_the_cause(sandbox, connec
     leads_of(sandbox, connection, 40)
     run = run_of(connection, "subscribe_sequence", {"sequence": "Win back", "step": "99"})
 
-    push.drain(connection, until_s=5)
+    push.drain(connection, until_s=60)
 
     run.refresh_from_db()
     counts = run.changes.counts()

@@ -307,7 +307,7 @@ def test_run_is_carried_out_and_ends(sandbox, connection):
     )
     run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
 
-    push.drain(connection)
+    push.drain(connection, until_s=60)
 
     run.refresh_from_db()
     counts = run.changes.counts()
