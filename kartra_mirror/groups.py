@@ -41,7 +41,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "integrations.view_connection", "integrations.view_door", "integrations.create_customfield",
     ),
     "Engineer": (
-        *VIEWER, *PEOPLE, "leads.change_account", "leads.view_import", "leads.add_import",
+        *VIEWER, *PEOPLE, "leads.change_account", "leads.view_import", "leads.add_import", "leads.forget_lead",
         "integrations.view_connection", "integrations.add_connection",
         "integrations.change_connection", "integrations.view_door", "integrations.add_door", "integrations.change_door",
         "integrations.rotate_door", "integrations.replay_delivery", "integrations.see_webhook_addresses",

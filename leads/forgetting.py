@@ -7,19 +7,18 @@ a restored backup forgets them again.
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, ProtectedError, Q, QuerySet
+from django.db.models import F, ProtectedError, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from leads.models import Account, ChangeStatus, Forgotten, ImportReject, Lead, LeadChange, normal_email
+from leads import traces
+from leads.models import Account, ChangeStatus, Forgotten, Lead, LeadChange, normal_email
 
 WORDS = gettext_noop("This person asked to be forgotten and is left out.")
 """Stored like this beside what was blanked, and known again by it; pages translate it."""
@@ -86,12 +85,11 @@ def forget(lead: Lead) -> None:
         on_its_way = [ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
         if LeadChange.objects.filter(lead=lead, status__in=on_its_way).exists():
             raise CannotForget(_("A change of this lead is on its way to Kartra. Try again when it has ended."))
-        addresses = {lead.email, *lead.emails.values_list("email", flat=True)}
+        addresses = addresses_of(lead)
         digests = {
             digest for email in addresses for digest in digests_of(account, kartra_id=lead.kartra_id or "", email=email)
         }
-        _blank_bad_rows(lead, addresses)
-        _erase(lead)
+        _erase(lead, addresses)
         _remember(account, digests)
     _keep_outside(account, digests)
 
@@ -107,28 +105,22 @@ def apply_again(account: Account) -> int:
     for lead in Lead.objects.filter(account=account).only("pk", "kartra_id", "email", "account_id").iterator():
         if digests.intersection(digests_of(account, kartra_id=lead.kartra_id or "", email=lead.email)):
             with transaction.atomic():
-                _blank_bad_rows(lead, [lead.email])
-                _erase(lead)
+                _erase(lead, addresses_of(lead))
             erased += 1
     return erased
 
 
-def _erase(lead: Lead) -> None:
+def addresses_of(lead: Lead) -> set[str]:
+    """The address that a lead has, and those it had."""
+    return {lead.email, *lead.emails.values_list("email", flat=True)}
+
+
+def _erase(lead: Lead, addresses: set[str]) -> None:
     """Delete the lead and every row about it, of whichever app: changes, calls, messages, money, timeline."""
+    traces.blank(lead, addresses, WORDS)
+    run_ids = traces.runs_of(lead)
     _delete(Lead.objects.filter(pk=lead.pk))
-
-
-def _blank_bad_rows(lead: Lead, addresses: Iterable[str]) -> None:
-    """Empty the bad rows of imports that name the person, in whatever column."""
-    named = {normal_email(email) for email in addresses if email}
-    rows = ImportReject.objects.filter(file__account=lead.account).select_related("file")
-    for row in rows.filter(reduce(or_, (Q(cells__icontains=text) for text in (*named, lead.kartra_id) if text))):
-        job = row.file
-        column = job.headers.index(job.mapping["id"]) if job.mapping.get("id") in job.headers else None
-        same_id = column is not None and column < len(row.cells) and row.cells[column].strip() == lead.kartra_id
-        if same_id or named & {normal_email(cell) for cell in row.cells}:
-            row.cells, row.reason = [], WORDS
-            row.save(update_fields=["cells", "reason"])
+    traces.settle_runs(run_ids)
 
 
 def _delete(rows: QuerySet[Any]) -> None:

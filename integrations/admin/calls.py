@@ -23,6 +23,7 @@ from kartra_mirror.admin.unfold_adapter import (
     ReadOnlyInline,
     RelatedDropdownFilter,
     SearchedByLead,
+    to_the_second,
 )
 
 COMMANDS = sorted(
@@ -64,15 +65,15 @@ class AttemptInline(ReadOnlyInline):
 
 @admin.register(ApiCall)
 class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["claimed_at", "commands", "whom", "carried", "cause", "outcome", "code", "elapsed_ms", "connection"]
+    list_display = ["claimed", "commands", "whom", "carried", "cause", "outcome", "code", "elapsed_ms", "connection"]
     list_filter = [
         ("claimed_at", RangeDateTimeFilter), ("outcome", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter),
         CommandFilter, CodeFilter, "writes", ("connection", RelatedDropdownFilter),
     ]  # fmt: skip
     list_select_related = ["lead", "connection__account"]
-    readonly_fields = ["answer_text"]
+    readonly_fields = ["answer_text", "claimed", "sent", "finished"]
     fields = [
-        "claimed_at", "commands", "lead", "cause", "made_by", "connection", "sent_at", "finished_at", "elapsed_ms", "outcome",
+        "claimed", "commands", "lead", "cause", "made_by", "connection", "sent", "finished", "elapsed_ms", "outcome",
         "code", "message", "answer_text",
     ]  # fmt: skip
     inlines = [AttemptInline]
@@ -82,6 +83,10 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
         return rows.prefetch_related(
             Prefetch("attempts", Attempt.objects.select_related("change").order_by("position"))
         )
+
+    claimed = to_the_second("claimed_at", _("taken up at"))
+    sent = to_the_second("sent_at", _("sent at"))
+    finished = to_the_second("finished_at", _("finished at"))
 
     def behind(self, row: ApiCall, user: Any) -> Any:
         return behind.of_call(row, user)

@@ -30,6 +30,7 @@ from kartra_mirror.admin.unfold_adapter import (
     ReadOnlyAdmin,
     RelatedDropdownFilter,
     SearchedByLead,
+    to_the_second,
 )
 from leads.kinds.words import OF_LEAD
 
@@ -58,7 +59,7 @@ class EventFilter(DropdownFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["received_at", "action", "channel", "whom", "status", "in_short", "same", "door"]
+    list_display = ["received", "action", "channel", "whom", "status", "in_short", "same", "door"]
     list_filter = [
         ("received_at", RangeDateTimeFilter), EventFilter, ("status", ChoicesDropdownFilter),
         ("channel", ChoicesDropdownFilter), ("door", RelatedDropdownFilter),
@@ -66,10 +67,10 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
     own_texts = ["digest"]
     list_select_related = ["lead", "door__connection__account"]
     fields = [
-        "received_at", "door", "old_address", "channel", "action", "lead", "status", "why", "secret", "what_changed",
+        "received", "door", "old_address", "channel", "action", "lead", "status", "why", "secret", "what_changed",
         "applied_at", "applied_again", "same", "size", "truncated", "headers", "body_text",
     ]  # fmt: skip
-    readonly_fields = ["why", "what_changed", "applied_again", "same", "body_text"]
+    readonly_fields = ["received", "why", "what_changed", "applied_again", "same", "body_text"]
     actions = ["apply_again"]
     change_form_template = "admin/integrations/delivery/page.html"
 
@@ -135,6 +136,8 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
         """What is out of the ordinary is shown only where it is so."""
         ordinary = {name for name in ("old_address", "secret", "truncated") if not getattr(obj, name, True)}
         return [name for name in self.fields if name not in ordinary]
+
+    received = to_the_second("received_at", gettext_lazy("received at"))
 
     def behind(self, row: Delivery, user: Any) -> Any:
         return behind.of_delivery(row, user)

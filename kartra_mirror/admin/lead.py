@@ -20,6 +20,7 @@ from integrations import tasks
 from kartra_mirror.admin import (
     exports,
     finding,
+    forget,
     known,
     lead_create,
     lead_page,
@@ -176,6 +177,7 @@ class LeadAdmin(ModelAdmin):
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
             path("<int:pk>/spoken/", view(self.spoken_view), name="leads_lead_spoken"),
+            path("<int:pk>/forget/", view(self.forget_view), name="leads_lead_forget"),
             path("<int:pk>/prepare/<slug:kind>/", view(self.prepare_view), name="leads_lead_prepare"),
             path("<int:pk>/decide/<int:change>/<slug:answer>/", view(self.decide_view), name="leads_lead_decide"),
             *super().get_urls(),
@@ -223,6 +225,10 @@ class LeadAdmin(ModelAdmin):
     def export_view(self, request: HttpRequest) -> Any:
         """Chosen leads as a file."""
         return exports.page(request, self.admin_site.each_context(request))
+
+    def forget_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Erase this person for good."""
+        return forget.page(request, self._lead(request, pk), self.admin_site.each_context(request))
 
     def prepare_view(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Begin a change of this one lead: a draft like that of a bulk action."""

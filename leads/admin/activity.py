@@ -17,6 +17,7 @@ from kartra_mirror.admin.unfold_adapter import (
     ReadOnlyAdmin,
     RelatedDropdownFilter,
     SearchedByLead,
+    to_the_second,
 )
 from leads.admin import drift
 from leads.models import Activity
@@ -40,13 +41,13 @@ class KindFilter(DropdownFilter):
 
 @admin.register(Activity)
 class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["at", "whom", "what", "source", "because"]
+    list_display = ["moment", "whom", "what", "source", "because"]
     list_filter = [
         ("at", RangeDateTimeFilter), KindFilter, ("source", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
     ]  # fmt: skip
     list_select_related = ["lead", "account", "change__run"]
-    readonly_fields = ["what", "happened"]
-    fields = ["what", "lead", "at", "between_from", "source", "happened", "details"]
+    readonly_fields = ["what", "moment", "happened"]
+    fields = ["what", "lead", "moment", "between_from", "source", "happened", "details"]
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.without_us_view)
@@ -54,6 +55,8 @@ class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
 
     def without_us_view(self, request: Any) -> Any:
         return drift.page(request, {**self.admin_site.each_context(request), "opts": self.opts})
+
+    moment = to_the_second("at", _("at"))
 
     def behind(self, row: Activity, user: Any) -> Any:
         return behind.of_activity(row, user)

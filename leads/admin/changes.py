@@ -18,6 +18,7 @@ from kartra_mirror.admin.unfold_adapter import (
     ReadOnlyAdmin,
     RelatedDropdownFilter,
     SearchedByLead,
+    to_the_second,
 )
 from leads import evidence, kinds, staff
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunState
@@ -71,7 +72,7 @@ class AboutFilter(ExactTextFilter):
 
 @admin.register(LeadChange)
 class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["what", "whom", "became", "kartras_words", "requested_by", "in_run", "requested_at", "settled_at"]
+    list_display = ["what", "whom", "became", "kartras_words", "requested_by", "in_run", "requested", "settled"]
     list_filter = [
         ("requested_at", RangeDateTimeFilter), ("status", ChoicesDropdownFilter), KindFilter, AboutFilter, CodeFilter, RunFilter,
         ("account", RelatedDropdownFilter),
@@ -79,11 +80,14 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     list_filter_submit = True
     ordering = ["-pk"]
     list_select_related = ["lead", "requested_by", "run", "account"]
-    readonly_fields = ["what", "became", "waits_for", "evidence"]
+    readonly_fields = ["what", "became", "waits_for", "evidence", "requested", "settled"]
     fields = [
-        "what", "lead", "became", "waits_for", "reason", "code", "message", "run", "requested_by", "why", "requested_at", "settled_at",
+        "what", "lead", "became", "waits_for", "reason", "code", "message", "run", "requested_by", "why", "requested", "settled",
         "evidence",
     ]  # fmt: skip
+
+    requested = to_the_second("requested_at", gettext_lazy("requested at"))
+    settled = to_the_second("settled_at", gettext_lazy("settled at"))
 
     def behind(self, row: LeadChange, user: Any) -> Any:
         return behind.of_change(row, user)

@@ -63,6 +63,8 @@ def busy(sandbox, connection, settings):
         "leads": "/admin/leads/lead/", "lead": lead.get_absolute_url(), "run": run.get_absolute_url(),
         "changes": "/admin/leads/leadchange/", "decisions": "/admin/decisions/", "failed": "/admin/failed/",
         "decision": reverse("admin:decision", args=[run.changes.get(status="undecided").pk]),
+        "change": run.changes.get(status="rejected").get_absolute_url(), "timeline": "/admin/leads/activity/",
+        "forget": reverse("admin:leads_lead_forget", args=[lead.pk]), "create from a file": reverse("admin:leads_lead_newcomers"),
     }  # fmt: skip
 
 

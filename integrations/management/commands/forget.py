@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from integrations import erasing
 from integrations.management.arguments import add_connection, connection_named, leads_named
 from leads import forgetting
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
                 raise CommandError("Nothing was erased.")
         for lead in leads:
             try:
-                forgetting.forget(lead)
+                erasing.erase(lead)
             except forgetting.CannotForget as problem:
                 raise CommandError(f"Lead {lead.kartra_id or lead.pk}: {problem}") from None
         self.stdout.write(f"{number:,} lead{'' if number == 1 else 's'} erased, and left out from now on.")
