@@ -73,7 +73,10 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
             continue
         try:
             person = Person(record.line, kind.clean_with(fields, account, _given(record, wanted)))
-        except (kinds.BadParameters, values.Bad) as problem:
+        except kinds.BadParameters as problem:
+            found.reject(record.line, problem.words)
+            continue
+        except values.Bad as problem:
             found.reject(record.line, str(problem))
             continue
         key = normal_email(person.email)

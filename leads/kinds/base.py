@@ -27,7 +27,12 @@ class UnknownKind(ValueError):
 
 
 class BadParameters(ValueError):
-    """What was given for a change cannot be meant. The text is a sentence for the person who gave it."""
+    """What was given for a change cannot be meant. The text is a sentence for the person who gave it; it names parameters as
+    the command line takes them, `words` as pages do."""
+
+    def __init__(self, text: str, words: str = "") -> None:
+        super().__init__(text)
+        self.words = words or text
 
 
 def _everyone(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
@@ -115,21 +120,23 @@ class Kind:
                 % {"kind": self.label, "names": ", ".join(unknown), "known": ", ".join(fields) or _("nothing")}
             )
         clean: dict[str, Any] = {}
-        complaints: list[str] = []
+        complaints: list[tuple[str, str]] = []
         for name, field in fields.items():
             if self.sparse and name not in given and not field.required:
                 continue
             try:
                 clean[name] = stored(field.clean(given.get(name)))
             except forms.ValidationError as error:
-                complaints.append(f"{called(name)}: {' '.join(error.messages)}")
-        if not complaints:
-            try:
-                self.check(account, clean)
-            except forms.ValidationError as error:
-                complaints = list(error.messages)
+                complaints.append((name, " ".join(error.messages)))
         if complaints:
-            raise BadParameters(" ".join(complaints))
+            raise BadParameters(
+                " ".join(f"{name}: {text}" for name, text in complaints),
+                words=" ".join(f"{called(name)}: {text}" for name, text in complaints),
+            )
+        try:
+            self.check(account, clean)
+        except forms.ValidationError as error:
+            raise BadParameters(" ".join(error.messages)) from None
         return clean
 
     def given_in_form(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
