@@ -67,7 +67,7 @@ def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox
     sandbox.make_known(connection)
     page.click("text=Find a lead")
     page.click("text=me@example.com >> nth=0")
-    page.click("button:has-text('Assign a tag…')")
+    page.click("button[aria-label^='Assign a tag']")
     page.select_option("select[name=tag]", "VIP")
     page.click("button[value=preview]")
     page.click("button[value=start]")
