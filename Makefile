@@ -26,7 +26,7 @@ run: .venv/.runtime
 
 # In several processes (tests/environment.py says how many); ARGS="-n 0 …" for one.
 test: .venv/.dev
-	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term -rs $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal --max-worker-restart 0 --cov --cov-report=term -rs $(ARGS)
 
 lint: .venv/.dev
 	@$(BIN)/ruff format --check .

@@ -162,14 +162,15 @@ USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-_collected = (STATIC_ROOT / "staticfiles.json").exists()  # by collectstatic, as in the Dockerfile
+_static = BASE_DIR / "staticfiles"
+_collected = (_static / "staticfiles.json").exists() or "collectstatic" in sys.argv  # as in the Dockerfile
+STATIC_ROOT = _static if _collected else None
 WHITENOISE_USE_FINDERS = not _collected
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if _collected or "collectstatic" in sys.argv
+        if _collected
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }

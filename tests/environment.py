@@ -4,9 +4,12 @@ Each worker of pytest-xdist is a process with a folder, a database (pytest-djang
 """
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+import pytest
 
 REDIS_DATABASES = 16  # as Redis has by default
 MOST_WORKERS = 8
@@ -41,6 +44,11 @@ os.environ.update(
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers() -> int:
     """How many workers `-n auto` is: one more than there are cores, as a third of the time is waiting."""
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(VAR_DIR, ignore_errors=True)

@@ -368,7 +368,7 @@ def test_messages_from_kartra(staff, made):
     for number, body in enumerate(bodies):
         for channel in ("outbound", "ipn"):
             Delivery.objects.create(
-                door=made.door, channel=channel, received_at=made.now, body=body, size=2, digest=str(number) * 64
+                door=made.door, channel=channel, received_at=made.now, body=body, size=2, digest=f"{number:064}"
             )
     apply.drain()
     rows = Delivery.objects.order_by("-pk")
