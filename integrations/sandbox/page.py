@@ -5,6 +5,9 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from integrations.sandbox.faults import ALL
+from integrations.sandbox.switches import SWITCHES
+
 if TYPE_CHECKING:
     from integrations.sandbox.server import Sandbox
 
@@ -40,8 +43,11 @@ def show(sandbox: "Sandbox", path: str, query: dict[str, str]) -> tuple[int, str
 
 
 def act(sandbox: "Sandbox", path: str, form: dict[str, str]) -> str:
-    """Do what a form of a lead's page asks for; returns where to go next."""
+    """Do what a form asks for; returns where to go next."""
     parts = path.strip("/").split("/")
+    if parts[0] == "wrong":
+        _go_wrong(sandbox, parts[1:], form)
+        return "/#wrong"
     lead = sandbox.store.lead(1, id=parts[1]) if len(parts) == 3 and parts[0] == "leads" else None
     if lead is None:
         return "/"
@@ -56,6 +62,22 @@ def act(sandbox: "Sandbox", path: str, form: dict[str, str]) -> str:
     elif parts[2] == "delete":
         account.set_deleted(lead, not lead["deleted"])
     return f"/leads/{lead['id']}"
+
+
+def _go_wrong(sandbox: "Sandbox", parts: list[str], form: dict[str, str]) -> None:
+    """Order a fault for the next calls, or let everything go right again."""
+    if parts == ["order"] and form.get("fault") in ALL:
+        times = form.get("times", "")
+        sandbox.faults.add(
+            fault=form["fault"],
+            cmd=form.get("cmd", "").strip() or None,
+            count=int(times) if times.isdecimal() and 0 < len(times) < 6 else 1,
+        )
+    elif parts == ["end"]:
+        sandbox.faults.clear()
+        sandbox.switches.set({name: default for name, (default, _) in SWITCHES.items()})
+        sandbox.access.update(refuse="", refused_commands=[])
+        sandbox.save_access()
 
 
 def _frame(title: str, body: str) -> str:
@@ -91,8 +113,41 @@ def _home(sandbox: "Sandbox", query: dict[str, str]) -> str:
         f"<form method='get' action='/'><label for='q'>Find a lead</label>"
         f"<input id='q' name='q' value='{e(query.get('q', ''))}'><button>Find</button></form>"
         f"<h2>Leads</h2><div class='scroll'><table><tbody>{rows}</tbody></table></div>{more}"
+        f"<h2 id='wrong'>What goes wrong on purpose</h2>{_wrong(sandbox)}"
         f"<h2>Last calls</h2>{_calls(sandbox)}<h2>Last messages sent</h2>{_posts(sandbox)}"
     )
+
+
+def _wrong(sandbox: "Sandbox") -> str:
+    """What is ordered or set otherwise than it begins, with a way to end it, and a form to order a fault."""
+    told = [
+        f"<strong>{e(fault['fault'])}</strong>: {e(fault['cmd'] or 'any command')}, "
+        f"{e(fault['lead'] or 'any lead')}, {'until ended' if fault['count'] is None else _times(fault['count'])}"
+        for fault in sandbox.faults.listed()
+    ]
+    told += [
+        f"<strong>{e(name)} is {e(sandbox.switches[name])}</strong>: {e(means)}"
+        for name, (default, means) in SWITCHES.items()
+        if sandbox.switches[name] != default
+    ]
+    if sandbox.access["refuse"]:
+        told.append(f"<strong>Every call is refused</strong> with code {e(sandbox.access['refuse'])}")
+    if sandbox.access["refused_commands"]:
+        told.append(f"<strong>Refused commands</strong>: {e(', '.join(sandbox.access['refused_commands']))}")
+    end = "<form method='post' action='/wrong/end'><button>Let everything go right again</button></form>"
+    shown = f"<ul>{''.join(f'<li>{line}</li>' for line in told)}</ul>{end}" if told else "<p>Nothing just now.</p>"
+    options = "".join(f"<option>{e(fault)}</option>" for fault in ALL)
+    return (
+        f"{shown}<form method='post' action='/wrong/order'><label for='fault'>Let go wrong</label>"
+        f"<select id='fault' name='fault'>{options}</select><label for='cmd'>with the command</label>"
+        "<input id='cmd' name='cmd' placeholder='any' size='14'><label for='times'>times</label>"
+        "<input id='times' name='times' type='number' min='1' max='99999' value='1' style='width: 5rem'>"
+        "<button>Order it</button></form>"
+    )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _calls(sandbox: "Sandbox") -> str:

@@ -33,9 +33,9 @@ def wider_by(page):
 
 
 def focused(page):
-    """The text, name or address of what has the focus."""
+    """The label, text, name or address of what has the focus."""
     return page.evaluate(
-        "(() => { const e = document.activeElement; return (e.innerText || e.name || e.getAttribute('href') || '').trim(); })()"
+        "(() => { const e = document.activeElement; return (e.ariaLabel || e.innerText || e.name || e.getAttribute('href') || '').trim(); })()"
     )
 
 

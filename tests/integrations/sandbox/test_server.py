@@ -175,6 +175,31 @@ def test_page_acts_as_a_person_and_escapes(sandbox):
         assert "ada@example.com" in answer.read().decode()
 
 
+def said(sandbox, path="/", form=None):
+    with urllib.request.urlopen(urllib.request.Request(f"{sandbox.base}{path}", form), timeout=5) as answer:
+        return answer.read().decode()
+
+
+def test_page_shows_what_goes_wrong_on_purpose_and_ends_it(sandbox):
+    assert "Nothing just now." in said(sandbox)
+    shown = said(sandbox, "/wrong/order", b"fault=carried+out%2C+then+dropped&cmd=assign_tag&times=3")
+    assert "carried out, then dropped</strong>: assign_tag, any lead, 3 times" in shown
+    control(sandbox, "POST", "switches", {"down": True})
+    control(sandbox, "POST", "credentials", {"refuse": "233"})
+    shown = said(sandbox)
+    assert "down is True" in shown
+    assert "with code 233" in shown
+    assert "Nothing just now." in said(sandbox, "/wrong/end", b"")
+    assert control(sandbox, "GET", "faults") == []
+
+
+@pytest.mark.parametrize(
+    "form", [b"", b"fault=no+such", b"fault=%00&times=-1", b"fault=<script>&cmd=<script>", b"fault=\xff&times=9e9"]
+)
+def test_page_orders_no_fault_that_is_none(sandbox, form):
+    assert "Nothing just now." in said(sandbox, "/wrong/order", form)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=200)
