@@ -38,7 +38,7 @@ def show_what_may_be_asked(form: Any, user: Any) -> None:
             del form.fields[name]
 
 
-def groups(form: Any, titles: dict[str, str] | None = None) -> list[tuple[str, list[Any]]]:
+def groups(form: Any) -> list[tuple[str, list[Any]]]:
     """The form's visible fields as [(title, bound fields)], every one in exactly one group. Templates translate the titles,
     by which a page knows the groups."""
     left = {field.name: field for field in form.visible_fields()}
