@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kartra_mirror.admin.signing_in import SignInForm
 from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
 
 
@@ -20,6 +21,7 @@ class MirrorAdminSite(UnfoldAdminSite):
     site_title = "Kartra Mirror"
     site_header = "Kartra Mirror"
     index_title = gettext_lazy("Home")
+    login_form = SignInForm
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)

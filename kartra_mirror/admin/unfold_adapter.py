@@ -29,7 +29,7 @@ from unfold.contrib.filters.admin.dropdown_filters import (
 )
 from unfold.contrib.filters.admin.text_filters import TextFilter as _TextFilter
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.sites import UnfoldAdminSite
 from unfold.views import ChangeList as _ChangeList
 from unfold.widgets import (
@@ -291,6 +291,7 @@ def _same_type(styled: Any, widget: Any) -> Any:
 
 __all__ = [
     "AdminPasswordChangeForm",
+    "AuthenticationForm",
     "ChoicesDropdownFilter",
     "CodeFilter",
     "DropdownFilter",
