@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -55,8 +56,17 @@ SHORT_LIST = 25
 class ChangeList(_ChangeList):
     """A list that says what it counted: where that was not all, no number stands for all."""
 
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        if any("\x00" in text for _name, texts in request.GET.lists() for text in texts):
+            raise IncorrectLookupParameters  # no database can be asked for it
+        found: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
+        return found
+
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
+        try:
+            super().get_results(request)
+        except OverflowError:  # SQLite, of a number that no row can have
+            raise IncorrectLookupParameters from None
         if not self.multi_page:
             self.result_list = self.paginator.page(1).object_list  # its rows are known, and not looked for again
         if self.paginator.capped:
@@ -86,6 +96,15 @@ class ModelAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return staff.only_mine(super().get_queryset(request), request.user)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ticks that no page of ours has made are answered in words."""
+        ticks = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not all(tick.isdecimal() and len(tick) < 18 for tick in ticks):
+            self.message_user(request, _("What was ticked cannot be read. Please choose again."), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        answer: HttpResponse | None = super().response_action(request, queryset)
+        return answer
 
     def action_checkbox(self, obj: Any) -> str:
         """The tick of a row, named after what it ticks."""
@@ -125,6 +144,8 @@ class RangeDateTimeFilter(_RangeDateTimeFilter):
         if not day and not time:
             return None
         on = forms.DateField().clean(day)
+        if not 1900 <= on.year < 3000:  # its midnight elsewhere may lie beyond what a date can be
+            raise forms.ValidationError(day)
         at = forms.TimeField().clean(time) if time else without_time
         return timezone.make_aware(dt.datetime.combine(on, at))
 

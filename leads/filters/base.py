@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +16,6 @@ Given = Mapping[str, Any]
 Choices = list[tuple[str, Any]]
 Accounts = frozenset[int] | None
 """The accounts whose names may be shown; None: all."""
-LARGEST_ID = 10**17
 MOST_CHOICES = 1000
 KEPT_S = 60
 
@@ -46,6 +46,8 @@ class Part:
         values = [value for value in values if value != ""]
         if not values:
             return None
+        if any("\x00" in value for value in values):
+            raise Unreadable("NUL")
         if self.type == "texts":
             return list(values)
         if self.type == "ids":
@@ -53,10 +55,7 @@ class Part:
         if self.type == "number":
             return _whole(values[-1])
         if self.type == "day":
-            try:
-                return dt.date.fromisoformat(values[-1])
-            except ValueError:
-                raise Unreadable(values[-1]) from None
+            return _day(values[-1])
         return values[-1]
 
     def shown(self, value: Any, accounts: Accounts) -> str:
@@ -92,8 +91,18 @@ class Condition:
         return self.words(parts)
 
 
+def _day(text: str) -> dt.date:
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        raise Unreadable(text) from None
+    if not 1900 <= day.year < 3000:  # midnight elsewhere may lie beyond what a date can be
+        raise Unreadable(text)
+    return day
+
+
 def _whole(text: str) -> int:
-    if not text.lstrip("-").isdecimal() or abs(int(text)) > LARGEST_ID:
+    if not re.fullmatch(r"-?\d{1,17}", text):
         raise Unreadable(text)
     return int(text)
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q, TextField, Value
-from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, IContains
 from django.utils.translation import gettext_lazy as _
 
 from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, distinct, fixed, spanned
-from leads.models import Account, CustomField, Lead
+from leads.models import Account, CustomField, CustomValue, Lead
 
 GROUP = _("About the lead")
 HOW = [("is", _("is")), ("contains", _("contains")), ("filled", _("is filled in")), ("empty", _("is empty"))]
@@ -53,7 +52,7 @@ def _custom(given: Given) -> Q:
     if "custom" not in given:
         return Q(pk__in=[])
     name, wanted, how = given["custom"], given.get("custom_value", ""), given.get("custom_how", "is")
-    stored = Coalesce(KeyTextTransform(name, "custom_values"), Value(""), output_field=TextField())
+    stored = Coalesce(CustomValue(name), Value(""), output_field=TextField())
     filled = ~Q(Exact(stored, Value(""))) & ~Q(Exact(stored, Value("[]")))
     if how == "filled":
         return filled

@@ -11,7 +11,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db.models import Q, QuerySet, Value
-from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -24,7 +23,17 @@ from leads.kinds.fields import CatalogueChoices, PlainText, Several
 from leads.kinds.points import expiry_field, points_field
 from leads.kinds.sequences import sequence_field, step_field
 from leads.kinds.words import called
-from leads.models import Account, CustomField, CustomFieldType, Lead, LeadChange, MailingList, Tag, normal_email
+from leads.models import (
+    Account,
+    CustomField,
+    CustomFieldType,
+    CustomValue,
+    Lead,
+    LeadChange,
+    MailingList,
+    Tag,
+    normal_email,
+)
 
 WRITABLE = (
     "first_name", "middle_name", "last_name", "last_name2", "phone_country_code", "phone", "company", "address", "zip",
@@ -220,23 +229,14 @@ def _already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     for name, value in parameters.items():
         if name.startswith(CUSTOM):
             identifier = name.removeprefix(CUSTOM)
-            if isinstance(value, list) or not _is_plain(identifier):
+            if isinstance(value, list):
                 return leads.none()
-            same &= Q(Exact(KeyTextTransform(identifier, "custom_values"), Value(value)))
+            same &= Q(Exact(CustomValue(identifier), Value(value)))
         elif name == "email":
             same &= Q(email_key=normal_email(value))
         else:
             same &= Q(**{name: value})
     return leads.filter(same)
-
-
-def _is_plain(identifier: str) -> bool:
-    """Whether the identifier names a key of the stored values and not a place in a list."""
-    try:
-        int(identifier)
-    except ValueError:
-        return True
-    return False
 
 
 def _reachable(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:

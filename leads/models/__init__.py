@@ -18,6 +18,7 @@ from leads.models.catalogue import (
 )
 from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
+from leads.models.custom_value import CustomValue
 from leads.models.forgotten import Forgotten
 from leads.models.importing import (
     ColumnMapping,
@@ -54,6 +55,7 @@ __all__ = [
     "ColumnMapping",
     "CustomField",
     "CustomFieldType",
+    "CustomValue",
     "Forgotten",
     "GoneReason",
     "GroupLimits",

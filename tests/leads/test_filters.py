@@ -46,7 +46,7 @@ def ada(account):
     ada = LeadFactory(
         account=account, first_name="Ada", email="ada@example.com", company="Loom", phone="5550001", country="Spain",
         source="api", gdpr_lead_status="2", score=50, date_joined=AT, read_at=now - dt.timedelta(hours=30), dirty_at=now,
-        custom_values={"crm_ref": "A-7", "shirt": [["610", "Large"]], "empty": ""},
+        custom_values={"crm_ref": "A-7", "shirt": [["610", "Large"]], "empty": "", "2024": "x"},
     )  # fmt: skip
     tag, other = TagFactory(account=account, name="VIP"), TagFactory(account=account, name="buyer")
     LeadTag.objects.create(lead=ada, tag=tag, **TIE)
@@ -107,6 +107,7 @@ CASES = {
     "gdpr": lambda: {"gdpr": ["2"]},
     "custom text": lambda: {"custom": ["crm_ref"], "custom_value": ["A-7"]},
     "custom text contains": lambda: {"custom": ["crm_ref"], "custom_how": ["contains"], "custom_value": ["a-"]},
+    "custom of digits": lambda: {"custom": ["2024"], "custom_value": ["x"]},
     "custom option": lambda: {"custom": ["shirt"], "custom_value": ["Large"]},
     "custom option by id": lambda: {"custom": ["shirt"], "custom_value": ["610"]},
     "custom filled": lambda: {"custom": ["crm_ref"], "custom_how": ["filled"]},
@@ -138,8 +139,12 @@ def test_filters_combine_and_a_date_outside_finds_nobody(ada):
 
 @pytest.mark.parametrize(
     "wanted",
-    [{"tag": ["x"]}, {"score_min": ["many"]}, {"joined_from": ["yesterday"]}, {"nonsense": ["1"]}, {"tag": ["9" * 40]}],
-)
+    [
+        {"tag": ["x"]}, {"score_min": ["many"]}, {"joined_from": ["yesterday"]}, {"nonsense": ["1"]}, {"tag": ["9" * 40]},
+        {"tag": ["--5"]}, {"older": ["9" * 5000]}, {"joined_to": ["9999-12-31"]}, {"joined_from": ["0001-01-01"]},
+        {"country": ["\x00"]}, {"custom": ["a\x00"]},
+    ],
+)  # fmt: skip
 def test_what_is_not_understood_fits_nobody(ada, wanted):
     assert not filters.matching(Lead.objects.all(), wanted).exists()
 
