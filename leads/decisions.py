@@ -57,6 +57,8 @@ def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
         for name in fields
     )
     change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
+    if change.run_id:
+        runs.finish_if_over(change.run_id)
 
 
 def _shown(lead: Lead, name: str) -> str:
@@ -87,6 +89,8 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
             change.seen = {name: [value_now(change.lead, name)] for name in change.seen}
             change.save(update_fields=["seen"])
             change.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
+            if change.run_id:
+                runs.reopen(change.run_id)
             announce(change.account_id)
         else:
             change.settle(ChangeStatus.CANCELLED, at=at, code=change.code, message=_("A person gave it up."))

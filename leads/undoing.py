@@ -67,6 +67,9 @@ class Group:
         return [(key, self.number[key], WHY[key]) for key in WHY if key != STANDS and self.number.get(key)]
 
 
+MOST_PARTS = 1000
+"""So many different changes of a run are looked at; each costs a few queries."""
+
 OF_EACH_LEAD = ("update_lead", "create_lead")
 """Kinds whose parameters may differ from lead to lead."""
 
@@ -101,7 +104,7 @@ def can_be_undone(kind: kinds.Kind, parameters: Mapping[str, Any]) -> bool:
 def parts_of(run: BulkRun) -> list[tuple[kinds.Kind, dict[str, Any]]]:
     """What the run consists of, each once. Edits of fields are one part whatever their values, and so are new leads."""
     rows = run.changes.exclude(kind__in=OF_EACH_LEAD).order_by().values_list("kind", "parameters", "family").distinct()
-    found = [(kinds.get(kind), parameters) for kind, parameters, _ in rows[:200]]
+    found = [(kinds.get(kind), parameters) for kind, parameters, _ in rows[:MOST_PARTS]]
     for kind in OF_EACH_LEAD:
         if run.changes.filter(kind=kind).exists():
             found.append((kinds.get(kind), run.parameters if run.kind == kind else {}))
@@ -119,6 +122,7 @@ def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]
     undone = LeadChange.objects.filter(
         run__undoes=run, lead=OuterRef("lead"), family=OuterRef("family"), status=ChangeStatus.ACCEPTED
     )
+    moved = Activity.objects.filter(change=OuterRef("pk"), kind="sequence_entered", details__has_key="moved_from")
     if kind.name == "update_lead":
         told = Activity.objects.filter(change=OuterRef("pk"), kind="field_changed")
         stands: Any = Q(Exists(told))
@@ -127,6 +131,7 @@ def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]
     return rows.annotate(
         fate=Case(
             When(Q(status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO) | Q(anyway=True), then=Value(BEFORE)),
+            *([When(Exists(moved), then=Value(BEFORE))] if kind.name == "subscribe_sequence" else []),
             When(~Q(status=ChangeStatus.ACCEPTED), then=Value(NOT_DONE)),
             When(lead__gone_at__isnull=False, then=Value(GONE)),
             *([] if kind.stands or kind.name == "update_lead" else [When(pk__isnull=False, then=Value(NEVER))]),
@@ -154,10 +159,12 @@ def groups(run: BulkRun) -> list[Group]:
     return found
 
 
-def edits(run: BulkRun) -> Iterator[tuple[LeadChange, str, dict[str, Any]]]:
-    """The run's edits of fields: the change, its fate, and the values that its fields had before (of those that are still
-    as it left them)."""
+def edits(run: BulkRun, leads: QuerySet[Lead] | None = None) -> Iterator[tuple[LeadChange, str, dict[str, Any]]]:
+    """The run's edits of fields (of these leads alone): the change, its fate, and the values that its fields had before (of
+    those that are still as it left them)."""
     rows = sorted_changes(run, kinds.get("update_lead"), {}).select_related("lead").order_by("pk")
+    if leads is not None:
+        rows = rows.filter(lead__in=leads)
     for batch in _batches(rows, 1000):
         before: dict[int, dict[str, Any]] = {}
         told = Activity.objects.filter(change__in=[row.pk for row in batch], kind="field_changed").order_by("pk")

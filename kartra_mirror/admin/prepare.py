@@ -42,7 +42,7 @@ def draft_action(kind: kinds.Kind) -> Any:
     def remember(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> HttpResponse:
         selection: dict[str, Any] = {"query": request.GET.urlencode()}
         if request.POST.get("select_across") != "1":
-            selection["ids"] = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME) if pk.isdecimal()]
+            selection["ids"] = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
         return redirect(new_draft(request, kind, selection))
 
     remember.__name__ = kind.name
@@ -234,16 +234,17 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
         draft.refresh_from_db()
         return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
     approved_by = request.user if draft.created_by_id != request.user.pk else None
+    run = None
     try:
         run = changes.record_run(
             account, leads, kind, clean, by=draft.created_by, why=draft.parameters["form"].get("why", ""),
             expected=counted.will_change, choices=choices, approved_by=approved_by,
         )  # fmt: skip
     except (kinds.BadParameters, changes.CannotRecord) as error:
-        RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
         messages.error(request, str(error))
         return redirect(draft)
-    RunDraft.objects.filter(pk=draft.pk).update(run=run)
+    finally:
+        RunDraft.objects.filter(pk=draft.pk).update(run=run, started_at=timezone.now() if run else None)
     if draft.parameters.get("mail"):
         BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
     if counted.read_first:
@@ -267,6 +268,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
     first = judging.first_to_change(account, leads, kind, clean, choices, preview.TRY)
     if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=timezone.now()):
         return redirect(draft)
+    run = None
     try:
         run = changes.record_run(
             account, Lead.objects.filter(pk__in=first), kind, clean, by=request.user, choices=choices,
@@ -274,9 +276,9 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
         )  # fmt: skip
     except (kinds.BadParameters, changes.CannotRecord) as error:
         messages.error(request, str(error))
-        RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
         return redirect(draft)
-    RunDraft.objects.filter(pk=draft.pk).update(started_at=None, tried=run)
+    finally:
+        RunDraft.objects.filter(pk=draft.pk).update(started_at=None, tried=run)
     return redirect(run)
 
 

@@ -80,7 +80,7 @@ def _safety(connection: Connection | None, names: set[str]) -> list[str]:
 
 
 def mark(counted: Preview) -> str:
-    """What was previewed, so that what starts is that: the same as long as the same leads would change."""
+    """What was previewed, so that what starts is that: the same as long as the same would be done to the same leads."""
     return f"{counted.mark}/{counted.will_change}/{counted.total}"
 
 
@@ -94,7 +94,7 @@ def what_changed(before: str, counted: Preview) -> str:
     if was is None or was == counted.will_change:
         return (
             _(
-                "Meanwhile the leads have changed: they are not the same any more (now %(will)s of %(all)s would change). "
+                "Meanwhile this has changed: it is not what was previewed any more (now %(will)s of %(all)s would change). "
                 "Please look again, then start."
             )
             % told_now

@@ -311,7 +311,7 @@ def test_another_set_of_the_same_size_is_asked_again(staff, account):
     answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
 
     assert not BulkRun.objects.exists()
-    assert "they are not the same any more" in answer.content.decode()
+    assert "it is not what was previewed any more" in answer.content.decode()
 
 
 def test_first_ten_are_tried_and_the_others_started_once(staff, account):
@@ -510,3 +510,45 @@ def test_nobody_without_the_permission_sees_or_starts_anothers(client, account, 
 
     assert client.get(url).status_code == 404
     assert client.post(url, {"do": "start"}).status_code == 404
+
+
+def test_what_starts_is_what_this_tab_has_previewed(staff, account):
+    TagFactory(account=account, name="Spam")
+    url = choose(staff, LeadFactory.create_batch(2, account=account))
+    first = preview(staff, url, tag="VIP")
+    second = preview(staff, url, tag="Spam")
+
+    answer = staff.post(url, {"do": "start", "mark": first["mark"]}, follow=True)
+
+    assert not BulkRun.objects.exists()
+    assert "it is not what was previewed any more" in answer.content.decode()
+    staff.post(url, {"do": "start", "mark": second["mark"]})
+    assert BulkRun.objects.get().parameters == {"tag": "Spam"}
+
+
+def test_a_manager_starts_only_what_they_have_seen(client, account, marketer, manager):
+    url = asked(client, account, marketer)
+    TagFactory(account=account, name="Spam")
+    client.force_login(manager)
+    seen = client.get(url).context["preview"]["mark"]
+    client.force_login(marketer)
+    preview(client, url, tag="Spam")
+    client.post(url, {"do": "ask"})
+    client.force_login(manager)
+
+    client.post(url, {"do": "start", "mark": seen})
+
+    assert not BulkRun.objects.exists()
+
+
+def test_a_draft_whose_start_broke_can_be_started_again(staff, account, monkeypatch):
+    url = choose(staff, LeadFactory.create_batch(2, account=account))
+    shown = preview(staff, url)
+    with monkeypatch.context() as broken:
+        broken.setattr("leads.freezing.freeze", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            staff.post(url, {"do": "start", "mark": shown["mark"]})
+
+    staff.post(url, {"do": "start", "mark": shown["mark"]})
+
+    assert BulkRun.objects.get().changes.count() == 2

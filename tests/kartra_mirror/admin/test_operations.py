@@ -67,6 +67,17 @@ def edit(client, lead, **given):
     return client.post(lead.get_absolute_url(), {**shown_form(client, lead), **given}, follow=True)
 
 
+def test_form_that_is_sent_twice_is_recorded_once(staff, sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    given = {**shown_form(staff, lead), "points": "15"}
+
+    for _ in range(2):
+        assert staff.post(lead.get_absolute_url(), given).status_code == 302
+    assert [change.kind for change in lead.changes.all()] == ["give_points"]
+    edit(staff, lead, points="15")
+    assert lead.changes.count() == 2
+
+
 # --- 2, 18: create
 
 
