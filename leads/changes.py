@@ -22,6 +22,9 @@ from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
 
+EDITED_AT_ONCE = 1000
+"""Edits of fields taken back in one transaction; each is looked at by itself."""
+
 
 class CannotRecord(ValueError):
     """The wish cannot be recorded. The text is a sentence for the person who asked."""
@@ -215,7 +218,7 @@ def record_run(
             freezing.freeze(run, _of(ids), steps, now, choices)
             runs.start(run)
     if size > BATCH:
-        _fill(run, ids, lambda members: freezing.freeze(run, members, steps, now, choices))
+        _fill(run, ids, lambda some: freezing.freeze(run, _of(some), steps, now, choices))
         runs.start(run)
     return run
 
@@ -224,13 +227,14 @@ def _of(ids: Sequence[int]) -> QuerySet[Lead]:
     return Lead.objects.filter(pk__in=ids)
 
 
-def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[QuerySet[Lead]], None]) -> None:
+def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[Sequence[int]], None], batch: int = 0) -> None:
     """Write the run's members batch by batch, each in its transaction, until it is cancelled."""
-    for first in range(0, len(ids), BATCH):
+    batch = batch or BATCH
+    for first in range(0, len(ids), batch):
         with transaction.atomic():
             if not runs.is_preparing(run.pk):
                 return
-            write(_of(ids[first : first + BATCH]))
+            write(ids[first : first + batch])
 
 
 def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next] = ()) -> BulkRun:
@@ -241,14 +245,9 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
     about more leads than this person may change.
     """
     _check_undo(run)
-    groups = undoing.groups(run)
-    plan = [
-        (group.inverse, undoing.sorted_changes(run, group.kind, group.parameters).filter(fate=undoing.STANDS))
-        for group in groups
-        if group.inverse and group.number[undoing.STANDS]
-    ]
-    sets = [(step, _ids(Lead.objects.filter(pk__in=standing.values("lead")))) for step, standing in plan]
+    sets = [(step, _ids(Lead.objects.filter(pk__in=rows.values("lead")))) for step, rows in undoing.standing(run)]
     sets += [(each.back, _ids(aftermath.leads_of(run, each))) for each in also if each.back]
+    sets = [(step, ids) for step, ids in sets if ids]
     edited = sorted({change.lead_id for change, fate, _back in undoing.edits(run) if fate == undoing.STANDS})
     size = len(set(edited).union(*(ids for _step, ids in sets)))
     if not size:
@@ -269,7 +268,7 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             why=why,
             expected=size,
         )
-    _fill(undone, edited, lambda leads: freezing.record_edits(undone, undoing.edits(run, leads), now))
+    _fill(undone, edited, lambda ids: freezing.record_edits(undone, undoing.edits(run, ids), now), EDITED_AT_ONCE)
     for step, ids in sets:
         _fill(undone, ids, functools.partial(_take_back, undone, step, now))
     runs.start(undone)
@@ -288,8 +287,8 @@ def _ids(leads: QuerySet[Lead]) -> list[int]:
     return list(leads.order_by("pk").values_list("pk", flat=True))
 
 
-def _take_back(undone: BulkRun, step: Step, now: dt.datetime, leads: QuerySet[Lead]) -> None:
-    freezing.freeze_step(undone, leads, step, now, NO_CHOICES)
+def _take_back(undone: BulkRun, step: Step, now: dt.datetime, ids: Sequence[int]) -> None:
+    freezing.freeze_step(undone, _of(ids), step, now, NO_CHOICES)
 
 
 def record_again(

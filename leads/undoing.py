@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from leads import kinds
 from leads.decisions import same, value_now
+from leads.kinds.profile import WRITABLE
 from leads.models import OPEN, Activity, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
 STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
@@ -159,13 +160,23 @@ def groups(run: BulkRun) -> list[Group]:
     return found
 
 
-def edits(run: BulkRun, leads: QuerySet[Lead] | None = None) -> Iterator[tuple[LeadChange, str, dict[str, Any]]]:
-    """The run's edits of fields (of these leads alone): the change, its fate, and the values that its fields had before (of
-    those that are still as it left them)."""
+def standing(run: BulkRun) -> list[tuple[tuple[kinds.Kind, dict[str, Any]], QuerySet[Any]]]:
+    """What an undo consists of, besides edits of fields, the last first: each change that takes back, and the changes of the
+    run that it takes back."""
+    return [
+        (inverse, sorted_changes(run, kind, parameters).filter(fate=STANDS))
+        for kind, parameters in reversed(parts_of(run))
+        if (inverse := inverse_of(kind, parameters)) is not None
+    ]
+
+
+def edits(run: BulkRun, lead_ids: Sequence[int] = ()) -> Iterator[tuple[LeadChange, str, dict[str, Any]]]:
+    """The run's edits of fields (of these few leads alone): the change, its fate, and the values that its fields had before
+    (of those that are still as it left them)."""
+    lead_columns = (f"lead__{name}" for name in (*WRITABLE, "email", "custom_values"))
     rows = sorted_changes(run, kinds.get("update_lead"), {}).select_related("lead").order_by("pk")
-    if leads is not None:
-        rows = rows.filter(lead__in=leads)
-    for batch in _batches(rows, 1000):
+    rows = rows.only("lead", "run", "parameters", *lead_columns)
+    for batch in [list(rows.filter(lead__in=lead_ids))] if lead_ids else _batches(rows, 1000):
         before: dict[int, dict[str, Any]] = {}
         told = Activity.objects.filter(change__in=[row.pk for row in batch], kind="field_changed").order_by("pk")
         for change_id, details in told.values_list("change", "details"):
