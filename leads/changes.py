@@ -116,7 +116,7 @@ def _is_being_created(lead: Lead) -> bool:
 def _lock(leads: QuerySet[Lead]) -> None:
     """Let nobody else ask for something about these leads that looks first whether it is asked for already, until the
     transaction ends."""
-    list(leads.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    list(leads.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def create_lead(
