@@ -117,7 +117,12 @@ def _record(run: BulkRun, people: Sequence[Person]) -> None:
     now = timezone.now()
     rows = mirror.expect_all(run.account, [person.email for person in people], now)
     # Nobody else begins to create the same leads between this look and the commit.
-    list(Lead.objects.select_for_update(no_key=True).filter(pk__in=rows.values()).order_by("pk").values_list("pk", flat=True))
+    list(
+        Lead.objects.select_for_update(no_key=True)
+        .filter(pk__in=rows.values())
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
     begun = LeadChange.objects.filter(lead__in=rows.values(), kind="create_lead", status__in=OPEN)
     busy = set(begun.values_list("lead_id", flat=True))
     LeadChange.objects.bulk_create(
