@@ -105,7 +105,11 @@ def _wishes(lead: Lead) -> dict[str, Any]:
         "wishes": [(change, STATUS_WORDS[change.status]) for change in rows],
         "open_wishes": [(change, STATUS_WORDS[change.status]) for change in still_open],
         "by_field": by_field,
-        "to_decide": [c for c in still_open if c.status == ChangeStatus.UNDECIDED],
+        "to_decide": [
+            (change, decisions.answers_to(change).items(), decisions.dropped(lead, change))
+            for change in still_open
+            if change.status == ChangeStatus.UNDECIDED
+        ],
     }
 
 
@@ -117,6 +121,7 @@ def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: di
         "value": ", ".join(names.get(str(each), str(each)) for each in (value if isinstance(value, list) else [value])),
         "words": STATUS_WORDS[change.status],
         "conflict": change.reason == Reason.CONFLICT and name in decisions.conflicts_of(lead, change),
+        "dropped": decisions.dropped(lead, change),
     }
 
 

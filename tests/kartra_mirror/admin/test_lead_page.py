@@ -180,6 +180,46 @@ def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
     assert ("Sending is stopped." in said) is (status == ChangeStatus.WAITING)
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("conflict", "was not sent for Ada Lind, because somebody else changed it in Kartra meanwhile: city is now Oslo in Kartra."),
+        ("outcome", "Nobody can say yet whether"),
+        ("unlisted_code", "with a code that it does not document (212)"),
+        ("firewall", "was sent for Ada Lind and twice not done"),
+    ],
+)  # fmt: skip
+def test_what_needs_a_decision_is_said_by_its_reason(lead, reason, words):
+    message = "city is now Oslo in Kartra" if reason == "conflict" else "x"
+    change = LeadChangeFactory(lead=lead, status="undecided", reason=reason, code="212", message=message)
+
+    said = spoken.sentence(change)
+
+    assert words in said
+    assert ("Nobody can say yet" in said) is (reason == "outcome")
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [
+        (None, "was cancelled before it was sent; nothing was changed"),
+        ("undecided", "was given up; nobody knows"),
+        ("not_done", "was given up; nothing was changed"),
+    ],
+)
+def test_what_was_given_up_is_said_by_what_is_known_of_it(connection, lead, proof, words):
+    change = LeadChangeFactory(lead=lead, status="cancelled", settled_at=timezone.now())
+    if proof:
+        at = timezone.now()
+        call = ApiCall.objects.create(
+            connection=connection, lead=lead, cause="push", writes=True, commands="assign_tag", claimed_at=at, sent_at=at,
+            lease_until=at, finished_at=at, outcome="unknown",
+        )  # fmt: skip
+        change.attempts.create(call=call, position=0, command="assign_tag", proof=proof)
+
+    assert words in spoken.sentence(change)
+
+
 # --- from a line to its cause
 
 

@@ -365,6 +365,25 @@ def test_a_field_changed_in_kartra_meanwhile_is_a_conflict(staff, sandbox, conne
     assert Activity.objects.get(kind="decided").details["why"] == "She said so"
 
 
+def test_keeping_theirs_says_what_else_is_dropped_before_and_after(staff, sandbox, connection, lead):
+    edit(staff, lead, city="Bend", first_name="Ben2")
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno"})
+    staff.post(reverse("admin:leads_lead_read", args=[lead.pk]))
+    drain(connection)
+
+    change = LeadChange.objects.get()
+    words = "“Keep theirs” drops the rest of this change too; not sent then: set first name to Ben2."
+    for page in (lead.get_absolute_url(), reverse("admin:decision", args=[change.pk])):
+        assert words in staff.get(page).content.decode()
+    decide = reverse("admin:leads_lead_decide", args=[lead.pk, change.pk, "give-up"])
+    after = staff.post(decide, follow=True).content.decode()
+
+    change.refresh_from_db()
+    assert change.message == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
+    assert change.message in after
+    assert Activity.objects.get(kind="decided").details["answer"] == "keep theirs"
+
+
 def test_a_second_wish_for_a_field_is_no_conflict(staff, sandbox, connection, lead):
     edit(staff, lead, city="Bend")
     edit(staff, lead, city="Reno")
