@@ -76,8 +76,9 @@ def dropped(lead: Lead, change: LeadChange) -> str:
     """Of a conflict: what "keep theirs" gives up besides, in fields that nobody else changed; empty where there is none."""
     if change.reason != Reason.CONFLICT:
         return ""
-    ours = {name: value for name, value in change.parameters.items() if not same(value_now(lead, name), value)}
-    rest = {name: value for name, value in ours.items() if name not in conflicts_of(lead, change)}
+    ours = {name: change.parameters[name] for name in change.seen if name in change.parameters}
+    conflicts = conflicts_of(lead, change)
+    rest = {n: value for n, value in ours.items() if n not in conflicts and not same(value_now(lead, n), value)}
     return _kind(change).sentence(rest) if rest else ""
 
 
