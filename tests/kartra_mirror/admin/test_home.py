@@ -184,6 +184,19 @@ def test_copy_is_told_in_numbers_and_silence_is_seen(staff, connection):
     assert "an hour ago" in page.replace("\xa0", " ")
 
 
+def test_who_is_not_in_kartra_is_not_said_to_be_unread(staff, connection):
+    now = timezone.now()
+    LeadFactory(account=connection.account, read_at=now - dt.timedelta(minutes=28))
+    LeadFactory(account=connection.account, read_at=None)
+    LeadFactory.create_batch(2, account=connection.account, kartra_id=None, read_at=None, absent_at=now)
+
+    page = text(staff, "/admin/home/copies/")
+
+    assert "2 besides of whom Kartra has no lead" in page
+    assert "28 min, but for 1 never read" in page
+    assert "copy=absent" in page
+
+
 def fill(number, connection):
     account = connection.account
     door = connection.doors.first() or DoorFactory(connection=connection)

@@ -91,7 +91,30 @@ def test_a_lead_that_is_not_there_is_not_read_again_and_again(staff, connection)
     assert read_by_script(staff, lead).json()["level"] == "warning"
 
     lead.refresh_from_db()
-    assert "data-read-url" not in get(staff, lead)
+    page = get(staff, lead)
+    assert "data-read-url" not in page
+    assert "it has no lead of this address." in page
+    assert "Never read from Kartra" not in page
+    assert reverse("admin:integrations_apicall_change", args=[ApiCall.objects.get().pk]) in page
+
+
+def test_a_read_by_ourselves_that_found_nobody_is_among_the_calls(staff, sandbox, connection):
+    lead = LeadFactory(account=connection.account, kartra_id=None, email="nobody@example.com", read_at=None)
+    refresh.drain(connection)
+
+    page = get(staff, lead)
+
+    assert "it has no lead of this address." in page
+    assert reverse("admin:integrations_apicall_change", args=[ApiCall.objects.get().pk]) in page
+
+
+def test_lead_that_is_to_be_made_is_not_said_to_have_been_asked_for(staff, connection):
+    lead = mirror.expect(connection.account, "new@example.com", timezone.now())
+
+    page = get(staff, lead)
+
+    assert "Not in Kartra yet, so there is nothing to read." in page
+    assert "Asked Kartra" not in page
 
 
 def test_kartra_that_cannot_be_reached_is_told_and_changes_nothing(staff, connection, lead):
