@@ -159,6 +159,15 @@ def test_what_is_running_has_bar_and_time_left(staff, connection):
     assert context["singles"] == staff.get(url).context_data["cl"].result_count == 1
 
 
+def test_a_run_that_is_only_checked_says_so(staff, connection):
+    change(connection, "unknown", run=BulkRunFactory(account=connection.account))
+
+    page = text(staff, "/admin/home/now/")
+
+    assert "0 of 1 lead, running; checking with Kartra" in page
+    assert "left" not in page
+
+
 def test_a_run_that_cannot_be_sent_says_so(staff, connection):
     Connection.objects.update(sending="look_only")
     change(connection, "waiting", run=BulkRunFactory(account=connection.account))
