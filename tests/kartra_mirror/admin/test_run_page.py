@@ -234,6 +234,22 @@ def test_what_happened_next_is_shown_and_ticked(staff, account):
     assert sorted(undone.changes.values_list("kind", flat=True)) == ["unassign_tag", "unassign_tag", "unsubscribe_list"]
 
 
+def test_what_was_taken_back_since_is_not_offered_again(staff, account):
+    MailingListFactory(account=account, name="Buyers")
+    run = tagged(account, 2)
+    one, other = (change.lead for change in run.changes.all())
+    for lead in (one, other):
+        mirror.set_list(lead, "Buyers", True, source=Source.WEBHOOK, at=timezone.now())
+    mirror.set_list(one, "Buyers", False, source=Source.PUSH, at=timezone.now())
+    assert "(still so for 1)" in staff.get(undo_url(run)).content.decode()
+    mirror.set_list(other, "Buyers", False, source=Source.PUSH, at=timezone.now())
+
+    text = staff.get(undo_url(run)).content.decode()
+
+    assert "(not so any more)" in text
+    assert 'name="also"' not in text
+
+
 def test_undo_takes_the_permission_of_what_it_does(client, account):
     run = tagged(account, 1)
     user = StaffFactory()
