@@ -132,7 +132,7 @@ def _decided(
     if do == "try":
         return _try(request, draft, account, leads)
     if do == "ask":
-        return approvals.ask(request, draft, account, back)
+        return approvals.ask(request, draft, account, back, leads.count())
     if do == "refuse":
         return approvals.refuse(request, draft)
     if do == "read":

@@ -154,6 +154,13 @@ def test_bad_input_on_the_add_page_is_told_and_changes_nothing(staff, sandbox, l
     assert Lead.objects.count() == 1
 
 
+def test_known_address_is_told_once_with_the_way_to_its_lead(staff, sandbox, lead):
+    text = staff.post(f"{LEADS}add/", {"email": "ada@example.com"}).content.decode()
+
+    assert text.count("Change that one instead.") == 1
+    assert f'<a href="{lead.get_absolute_url()}">Open {lead}</a>' in text
+
+
 # --- 3, 4: get, does it exist
 
 
