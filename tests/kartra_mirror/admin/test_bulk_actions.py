@@ -113,7 +113,9 @@ def test_changed_selection_is_said_and_asked_again(staff, account):
     answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
 
     assert not BulkRun.objects.exists()
-    assert "now 3 of 3 would change" in answer.content.decode()
+    text = answer.content.decode()
+    assert text.count("now 3 of 3 would change") == 1
+    assert text.index('id="preview"') < text.index("now 3 of 3 would change") < text.index("What will happen")
 
 
 def test_opening_the_page_changes_nothing(staff, account):
