@@ -141,6 +141,16 @@ def _check_person(
         raise CannotRecord(str(problem)) from None
 
 
+def why_not(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any]) -> str:
+    """Why a run cannot be recorded of these leads, whoever asks; empty if it can."""
+    members = members_of(account, leads)
+    try:
+        _check_members(members, kind, clean, members.count())
+    except CannotRecord as problem:
+        return str(problem)
+    return ""
+
+
 def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
     for part, parameters in kind.parts(clean):
         _check_part(leads, part, parameters, size)
@@ -149,14 +159,13 @@ def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, 
 def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
     most = kind.most(clean)
     if most is not None and size > most:
-        raise CannotRecord(
-            ngettext(
-                "%(kind)s: %(size)s leads at once is too many; at most %(most)s is allowed.",
-                "%(kind)s: %(size)s leads at once is too many; at most %(most)s are allowed.",
-                most,
-            )
-            % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
+        words = ngettext(
+            "%(kind)s: %(size)s leads at once is too many; at most %(most)s is allowed.",
+            "%(kind)s: %(size)s leads at once is too many; at most %(most)s are allowed.",
+            most,
         )
+        told = words % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
+        raise CannotRecord(f"{told} {kind.most_words}".strip())
     if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
         raise CannotRecord(kind.applies_words)
     if kind.exclusive:
@@ -338,4 +347,5 @@ __all__ = [
     "record_all",
     "record_run",
     "undo",
+    "why_not",
 ]

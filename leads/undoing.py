@@ -22,12 +22,12 @@ STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
 )  # fmt: skip
 WHY: dict[str, Any] = {
     STANDS: gettext_lazy("will be taken back"),
-    SINCE: gettext_lazy("changed since, so they are left as they are"),
+    SINCE: gettext_lazy("changed since, and left alone"),
     GONE: gettext_lazy("deleted in Kartra"),
     QUEUED: gettext_lazy("another change of the same thing is queued"),
-    BEFORE: gettext_lazy("had it before, so this did not change them"),
-    UNDONE: gettext_lazy("were taken back already"),
-    NOT_DONE: gettext_lazy("were not changed (refused, cancelled or left out)"),
+    BEFORE: gettext_lazy("had it before, and not changed by this"),
+    UNDONE: gettext_lazy("taken back already"),
+    NOT_DONE: gettext_lazy("not changed (refused, cancelled or left out)"),
     NEVER: gettext_lazy("cannot be taken back"),
 }
 """What becomes of each change of the run, in words."""

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations import tasks
-from kartra_mirror.admin import approvals, preview, sales_known
+from kartra_mirror.admin import already, approvals, preview, sales_known
 from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
@@ -111,7 +111,7 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
         return redirect(draft)
     if request.method == "POST" and drafting.is_valid():
         _keep(request, draft, drafting)
-        return redirect(draft)
+        return redirect(f"{draft.get_absolute_url()}#preview")
     return _show(request, draft, drafting, account, leads, back)
 
 
@@ -132,7 +132,7 @@ def _decided(
     if do == "try":
         return _try(request, draft, account, leads)
     if do == "ask":
-        return approvals.ask(request, draft, account, back)
+        return approvals.ask(request, draft, account, back, leads.count())
     if do == "refuse":
         return approvals.refuse(request, draft)
     if do == "read":
@@ -206,6 +206,7 @@ def _show(
         "addable": [each for each in kinds.IN_BULK.values() if user.has_perm(each.permission)],
         "may_add": len(draft.kinds) < MOST_KINDS,
         "choices": choices,
+        "already": already.of(draft.kinds),
         "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
         "may_be_mailed": bool(user.email and settings.MAIL_IS_SET_UP),
         "mail": draft.parameters.get("mail"),
@@ -213,7 +214,7 @@ def _show(
         "back": back,
         "preview": shown,
         "sales_unread": sales_known.warning(QueryDict(draft.selection.get("query", "")), user) if shown else "",
-        "try_number": preview.TRY,
+        "try_number": 0 if approvals.why_not_alone(user, account, preview.TRY) else preview.TRY,
         "too_many": approvals.why_not_alone(user, account, chosen),
         "may_approve": approvals.may_approve(user),
     }
