@@ -169,7 +169,6 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
     if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
         raise CannotRecord(kind.applies_words)
     if kind.exclusive:
-        _lock(leads)
         account = leads.values("account")[:1]
         open_ones = LeadChange.objects.filter(account__in=account, family=kind.family(clean), status__in=OPEN)
         other = open_ones.first()
@@ -212,6 +211,8 @@ def record_run(
     steps = steps_of(kind, clean)
     now = timezone.now()
     with transaction.atomic():
+        if any(part.exclusive for part, _parameters in kind.parts(clean)):
+            _lock(_of(ids))
         _check_members(members_of(account, leads), kind, clean, size)
         run = BulkRun.objects.create(
             account=account,
