@@ -145,8 +145,11 @@ class SegmentAdmin(ReadOnlyAdmin):
             return self._replace(request, taken, conditions)
         user: Any = request.user
         try:
+            building.check_new(conditions)
             with transaction.atomic():
                 made = Segment.objects.create(account=account, name=name, conditions=conditions, created_by=user)
+        except building.CannotHold as problem:
+            raise NotSaved(str(problem)) from None
         except IntegrityError:  # somebody took the name at the same moment
             raise NotSaved(_("There is a segment of this name. Choose another name.")) from None
         self.message_user(

@@ -58,8 +58,7 @@ def _narrowed(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
     """As `matching`. Raises Unreadable."""
     if unknown := set(wanted) - PARAMETERS - {SEARCH}:
         raise Unreadable(unknown)
-    for text in wanted.get(SEARCH, ()):
-        leads = search(leads, text)
+    leads = search(leads, " ".join(wanted.get(SEARCH, ())))
     names = names_of([wanted])
     for condition in ALL:
         for prefix in ("", NOT):
@@ -70,11 +69,15 @@ def _narrowed(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
     return leads
 
 
+MOST_DEEP = 3
+"""So many segments can build on one another in a row: each is a query within a query, which databases take only so far."""
+
 _asking: ContextVar[tuple[int, ...]] = ContextVar("segments being asked", default=())
 
 
 def of_segment(segment: Segment) -> QuerySet[Lead]:
-    """The leads of a segment, as they are now. One that leads back to itself, or is not understood, is empty."""
+    """The leads of a segment, as they are now. One that is not understood, or builds on itself or on too many in a row, is
+    empty."""
     try:
         return members(segment)
     except Unreadable:
@@ -83,7 +86,7 @@ def of_segment(segment: Segment) -> QuerySet[Lead]:
 
 def members(segment: Segment) -> QuerySet[Lead]:
     """As `of_segment`, for other conditions to build on: raises Unreadable, so that leaving nobody out is never leaving all in."""
-    if segment.pk in _asking.get():
+    if segment.pk in _asking.get() or len(_asking.get()) >= MOST_DEEP:
         raise Unreadable(segment.pk)
     token = _asking.set((*_asking.get(), segment.pk))
     try:

@@ -1,6 +1,6 @@
 """How segments build on one another: one may be a condition of others, never of itself, and it stays while others need it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -11,6 +11,8 @@ from leads.filters.choosing import WHOLE
 from leads.models import Segment
 
 REFERRING = ("segment", f"{NOT}segment")
+NEW = 0
+"""Stands for a segment that has no primary key yet."""
 
 
 class CannotHold(ValueError):
@@ -30,16 +32,26 @@ def users_of(segment: Segment) -> list[Segment]:
 
 def refined(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """What the segment is to hold when it is replaced by these conditions. The segment itself among them stands for what
-    it holds so far. Raises CannotHold where the two cannot be put together, or where it would build on itself."""
+    it holds so far. Raises CannotHold where the two cannot be put together, or where it would build on itself, or segments
+    on one another too deeply."""
     found = {name: list(values) for name, values in conditions.items()}
     if found.get("segment") == [str(segment.pk)]:
         del found["segment"]
         _check_apart(segment, found)
         found = {**segment.conditions, **found}
-    if segment.pk in _reached(built_on(found)):
+    below = {**_below(), segment.pk: built_on(found)}
+    if segment.pk in _reached(built_on(found), below):
         words = _("The segment %(name)s cannot be a part of itself. Choose another name.")
         raise CannotHold(words % {"name": segment.name})
+    for pk in below:
+        if segment.pk in _reached({pk}, below):
+            _check_depth({pk}, below)
     return found
+
+
+def check_new(conditions: Mapping[str, Sequence[str]]) -> None:
+    """CannotHold for conditions of a new segment that build on others too deeply."""
+    _check_depth({NEW}, {**_below(), NEW: built_on(conditions)})
 
 
 def _check_apart(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> None:
@@ -64,11 +76,26 @@ def _building() -> QuerySet[Segment]:
     return Segment.objects.filter(conditions__has_any_keys=list(REFERRING))
 
 
-def _reached(ahead: Iterable[int]) -> set[int]:
-    """These segments and all that they build on, however far. One query."""
-    steps = {pk: built_on(conditions) for pk, conditions in _building().values_list("pk", "conditions")}
-    ahead, reached = set(ahead), set[int]()
+def _below() -> dict[int, set[int]]:
+    """What each segment that builds on others builds on. One query."""
+    return {pk: built_on(conditions) for pk, conditions in _building().values_list("pk", "conditions")}
+
+
+def _reached(start: set[int], below: Mapping[int, set[int]]) -> set[int]:
+    """These segments and all that they build on, however far."""
+    ahead, reached = start, set[int]()
     while ahead:
         reached |= ahead
-        ahead = set().union(*(steps.get(pk, set()) for pk in ahead)) - reached
+        ahead = set().union(*(below.get(pk, set()) for pk in ahead)) - reached
     return reached
+
+
+def _check_depth(ahead: set[int], below: Mapping[int, set[int]]) -> None:
+    for _level in range(filters.MOST_DEEP):
+        ahead = set().union(*(below.get(pk, set()) for pk in ahead))
+    if ahead:
+        words = _(
+            "At most %(most)s segments can build on one another in a row. Use the conditions themselves, not the segment "
+            "that has them."
+        )
+        raise CannotHold(words % {"most": filters.MOST_DEEP})

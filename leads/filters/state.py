@@ -59,7 +59,7 @@ def _older_words(given: Mapping[str, str]) -> str:
 
 
 def _in_segments(given: Given) -> Q:
-    """Leads of one of the segments. Raises Unreadable where one leads back to itself, or is itself not understood."""
+    """Leads of one of the segments. Raises Unreadable where one is empty because it cannot be asked."""
     from leads import filters
 
     found = list(Segment.objects.filter(pk__in=given["segment"]))

@@ -201,6 +201,14 @@ def test_search_takes_every_word_in_name_address_phone_company_and_the_id(ada):
     ]  # fmt: skip
 
 
+def test_more_words_than_a_search_takes_find_nobody(ada):
+    many = " ".join(f"{number}" for number in range(2000))
+
+    assert not filters.search(Lead.objects.all(), many).exists()
+    assert not filters.matching(Lead.objects.all(), {"q": many.split()}).exists()
+    assert list(filters.matching(Lead.objects.all(), {"q": ["ada", "lind ada " * 100]})) == [ada]
+
+
 def test_segment_holds_who_fits_now_and_only_of_its_account(account, ada):
     segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
     LeadFactory(country="Spain")

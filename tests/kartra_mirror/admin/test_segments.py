@@ -106,6 +106,14 @@ def conditions():
     return {each.name: each.conditions for each in Segment.objects.all()}
 
 
+def chain(account, **on):
+    """Two more segments in a row: all but the given one, all but that."""
+    [(name, below)] = on.items()
+    built = Segment.objects.create(account=account, name=f"not {name}", conditions={"not_segment": [str(below)]})
+    far = Segment.objects.create(account=account, name=f"not not {name}", conditions={"not_segment": [str(built.pk)]})
+    return {"built": built.pk, "far": far.pk}
+
+
 REFINED = {
     "a further condition": ("country=Spain", "segment={own}&score_max=50", {"country": ["Spain"], "score_max": ["50"]}),
     "leaving out": ("country=Spain", "segment={own}&not_country=Peru", {"country": ["Spain"], "not_country": ["Peru"]}),
@@ -120,6 +128,7 @@ REFINED = {
     "what builds on it": ("country=Spain", "segment={built}", "cannot be a part of itself"),
     "all but what builds on it": ("country=Spain", "not_segment={built}", "cannot be a part of itself"),
     "what builds on what builds on it": ("country=Spain", "segment={far}", "cannot be a part of itself"),
+    "another below what builds on it": ("country=Spain", "segment={own}&not_segment={other}", "At most 3 segments"),
 }  # fmt: skip
 
 
@@ -131,10 +140,7 @@ def test_segment_refined_under_its_own_name_holds_both_or_says_why_not(staff, ac
     save(staff, before.format(**told))
     told["own"] = Segment.objects.get(name="Spaniards").pk
     kept = conditions()["Spaniards"]
-    for link, on in (("built", "own"), ("far", "built")):
-        told[link] = Segment.objects.create(
-            account=account, name=link, conditions={"not_segment": [str(told[on])], "country": ["Peru"]}
-        ).pk
+    told |= chain(account, Spaniards=told["own"]) if "{other}" not in before else {}
 
     answer = save(staff, query.format(**told), replace="on")
 
@@ -144,6 +150,23 @@ def test_segment_refined_under_its_own_name_holds_both_or_says_why_not(staff, ac
     else:
         held = {key: [value.format(**told) for value in values] for key, values in wanted.items()}
         assert conditions()["Spaniards"] == held
+
+
+def test_segments_build_on_one_another_as_far_as_databases_follow(staff, account):
+    save(staff, "country=Spain")
+    pks = chain(account, Spaniards=Segment.objects.get().pk)
+
+    refused = save(staff, f"not_segment={pks['far']}&q=lind", name="Fourth")
+
+    assert "At most 3 segments can build on one another" in refused.content.decode()
+    assert not Segment.objects.filter(name="Fourth").exists()
+    assert listed(staff, f"?segment={pks['far']}&q=lind") == {"Spain"}
+    draft = staff.post(reverse("admin:leads_segment_do", args=[pks["far"], "start"]), {"kind": "assign_tag"}).url
+    shown = preview(staff, draft)
+    staff.post(draft, {"do": "start", "mark": shown["mark"]})
+    assert BulkRun.objects.get().changes.count() == 3
+    fourth = Segment.objects.create(account=account, name="Fourth", conditions={"not_segment": [str(pks["far"])]})
+    assert listed(staff, f"?segment={fourth.pk}") == listed(staff, f"?not_segment={fourth.pk}") == set()
 
 
 def test_refined_segment_holds_what_was_seen(staff, account):
