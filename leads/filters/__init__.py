@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from leads.filters import money, own, state, ties
 from leads.filters.base import MOST_VALUES, NOT, Condition, Part, Unreadable
 from leads.filters.choosing import Accounts, Names, Vocabulary
-from leads.filters.searching import SEARCHED, search
+from leads.filters.searching import MOST_WORDS, SEARCHED, search, words_of
 from leads.filters.state import WISHES
 from leads.models import Lead, Segment
 
@@ -58,7 +58,10 @@ def _narrowed(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
     """As `matching`. Raises Unreadable."""
     if unknown := set(wanted) - PARAMETERS - {SEARCH}:
         raise Unreadable(unknown)
-    leads = search(leads, " ".join(wanted.get(SEARCH, ())))
+    text = " ".join(wanted.get(SEARCH, ()))
+    if len(words_of(text)) > MOST_WORDS:
+        raise Unreadable(SEARCH)
+    leads = search(leads, text)
     names = names_of([wanted])
     for condition in ALL:
         for prefix in ("", NOT):
@@ -85,7 +88,8 @@ def of_segment(segment: Segment) -> QuerySet[Lead]:
 
 
 def members(segment: Segment) -> QuerySet[Lead]:
-    """As `of_segment`, for other conditions to build on: raises Unreadable, so that leaving nobody out is never leaving all in."""
+    """As `of_segment`, for other conditions to build on: raises Unreadable, so that to leave out what is not
+    understood leaves nobody in."""
     if segment.pk in _asking.get() or len(_asking.get()) >= MOST_DEEP:
         raise Unreadable(segment.pk)
     token = _asking.set((*_asking.get(), segment.pk))

@@ -224,8 +224,11 @@ ROUND = {
     "another that builds on it": lambda one, other: ({"segment": [other]}, {"not_segment": [one]}),
     "all but another that builds on it": lambda one, other: ({"not_segment": [other]}, {"not_segment": [one]}),
     "all but one that is not understood": lambda one, other: ({"not_segment": [other]}, {"tag": ["987654321"]}),
+    "all but one that asks for too many words": lambda one, other: (
+        {"not_segment": [other]}, {"q": [" ".join(map(str, range(60)))]},
+    ),
     "all but one that is gone": lambda one, other: ({"not_segment": ["987654321"]}, {}),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ROUND)
