@@ -63,14 +63,16 @@ def _last_stop(connection: Connection) -> str | None:
 
 
 def freshness(connection: Connection) -> dict[str, Any]:
-    """How true our copy is: how many leads, read by when, update due; how long a full round takes at this pace; whether
-    the promise (`REFRESH_WITHIN_H`) is kept. `stopped` and `alert` are for a person, empty when all is well."""
+    """How true our copy is: how many leads, and how many addresses besides of which Kartra has no lead (`absent`); read by
+    when, update due; how long a full round takes at this pace; whether the promise (`REFRESH_WITHIN_H`) is kept.
+    `stopped` and `alert` are for a person, empty when all is well."""
     at = timezone.now()
     old, soon = at - promised(), at + dt.timedelta(minutes=15)
     here = Q(absent_at=None) | Q(kartra_id__isnull=False)
     leads = Lead.objects.filter(account=connection.account_id, gone_at=None).aggregate(
-        known=Count("pk"),
-        never_read=Count("pk", filter=Q(read_at=None)),
+        known=Count("pk", filter=here),
+        absent=Count("pk", filter=~here),
+        never_read=Count("pk", filter=here & Q(read_at=None)),
         update_due=Count("pk", filter=Q(dirty_at__isnull=False)),
         late=Count("pk", filter=here & (Q(read_at__lt=old) | Q(read_at=None, known_since__lt=old))),
         out_of_reach=Count("pk", filter=Q(kartra_id__isnull=False, read_not_before__gt=soon)),

@@ -121,6 +121,7 @@ class _Drain:
             return
         if not self._prepared(self.claimed[0]):
             return
+        asked_at = time.monotonic()
         turn = self._turn()
         if not turn.granted:
             self._settle(timeout_s=turn.wait_s)
@@ -128,7 +129,10 @@ class _Drain:
         due_at = time.monotonic() + turn.wait_s
         chain = claim.stamp(self.claimed.popleft())
         if chain is not None:
-            sent = senders.submit(_send, self.client, chain, chain.said(), due_at, self._new_turn, self._on_time)
+            late_at = asked_at + turn.wait_s + LATE_S
+            sent = senders.submit(
+                _send, self.client, chain, chain.said(), due_at, late_at, self._new_turn, self._on_time
+            )
             self.in_flight[sent] = chain, self.keys
             self.drained.sent += 1
         self._settle(timeout_s=0)
@@ -219,15 +223,16 @@ def _send(
     chain: Chain,
     said: Composed,
     due_at: float = math.inf,
+    late_at: float = math.inf,
     new_turn: Callable[[], bool] = lambda: True,
     on_time: Callable[[], None] = lambda: None,
 ) -> tuple[Answer, int]:
-    """Make the POST when its turn is due (`time.monotonic`); a turn that is missed is given up for a new one. Runs in the
-    pool: no ORM. Whatever goes wrong is an answer; a bug of ours counts as unknown."""
+    """Make the POST when its turn is due (`time.monotonic`); a turn that may be missed after `late_at` is given up for a
+    new one. Runs in the pool: no ORM. Whatever goes wrong is an answer; a bug of ours counts as unknown."""
     if due_at < math.inf:
         time.sleep(max(0.0, due_at - time.monotonic()))
         try:
-            if time.monotonic() - due_at <= LATE_S:
+            if time.monotonic() <= late_at:
                 on_time()
             elif not new_turn():
                 return calls.NoSlot("", gettext_noop("Kartra's speed limit left no room for this call.")), 0

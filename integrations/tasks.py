@@ -22,7 +22,7 @@ from integrations import alerts, apply, catalogue_reads, claim, orders, outage, 
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
 from leads import importing, runs
-from leads.models import BulkRun, ChangeStatus, Import, LeadChange, RunDraft, RunState
+from leads.models import BulkRun, ChangeStatus, Import, LeadChange, RunDraft
 
 logger = logging.getLogger(__name__)
 
@@ -184,13 +184,16 @@ def read_catalogue(connection_id: int) -> None:
             catalogue_reads.read_due(connection)
 
 
+FILLED_WITHIN = dt.timedelta(minutes=30)
+"""How long a bulk action may take to be written down: one of a million leads takes some minutes."""
+
+
 @shared_task(ignore_result=True)
 def sweep() -> None:
     """Every 15 s: ring for whatever is due. What is lost with a broker or a worker comes back here."""
     at = now()
     Heartbeat.objects.update_or_create(name="sweep", defaults={"at": at})
-    for run_id in BulkRun.objects.filter(state=RunState.CANCELLING).values_list("pk", flat=True):
-        runs.close_cancelled_members(run_id)
+    runs.mend(abandoned_before=at - FILLED_WITHIN)
     for connection in Connection.objects.all():
         claim.end_leases(connection)
         if connection.sends and LeadChange.objects.filter(

@@ -156,7 +156,17 @@ def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
     return Lead.objects.filter(account=run.account_id, gone_at=None, pk__in=happened.values("lead"))
 
 
+def standing(run: BulkRun, each: Next) -> int:
+    """For how many of the leads to whom this happened it is so still, and can be taken back."""
+    if each.back is None:
+        return 0
+    kind, parameters = each.back
+    assert kind.already_so is not None
+    over = kind.already_so(Lead.objects.filter(account=run.account_id), parameters)
+    return leads_of(run, each).exclude(pk__in=over.values("pk")).count()
+
+
 def chosen(run: BulkRun, keys: Iterable[str]) -> list[Next]:
-    """Of what happened next: what was ticked and can be taken back."""
+    """Of what happened next: what was ticked, is so still and can be taken back."""
     wanted = set(keys)
-    return [each for each in happened_next(run) if each.back is not None and each.key in wanted] if wanted else []
+    return [each for each in happened_next(run) if each.key in wanted and standing(run, each)] if wanted else []

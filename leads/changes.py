@@ -3,7 +3,9 @@
 Nothing here speaks to Kartra; `changes_recorded` says after the commit that there is work.
 """
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -15,10 +17,13 @@ from django.utils.translation import ngettext
 
 from leads import aftermath, forgetting, freezing, kinds, mirror, runs, staff, undoing
 from leads.aftermath import Next
-from leads.judging import NO_CHOICES, Choices, Preview, members_of, preview, steps_of
-from leads.models import OPEN, Account, BulkRun, Lead, LeadChange
+from leads.judging import NO_CHOICES, Choices, Preview, Step, members_of, preview, steps_of
+from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
+
+EDITED_AT_ONCE = 1000
+"""Edits of fields taken back in one transaction; each is looked at by itself."""
 
 
 class CannotRecord(ValueError):
@@ -40,9 +45,11 @@ def record_all(
     by: Author = None,
     why: str = "",
     seen: Mapping[str, Any] | None = None,
+    once: str | None = None,
 ) -> list[LeadChange]:
     """Record a wish for one lead and what it carries besides, in order. `seen`: what the changed fields held when the
-    person chose. Raises BadParameters or CannotRecord; then nothing is recorded."""
+    person chose. `once`: a text of the form it came with; what was recorded with it already is returned, and nothing added.
+    Raises BadParameters or CannotRecord; then nothing is recorded."""
     clean = kind.clean(lead.account, parameters)
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
@@ -51,7 +58,16 @@ def record_all(
         )
     _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
+        _lock(only)
+        if once and (first := LeadChange.objects.filter(once=once, lead=lead).first()) is not None:
+            together = LeadChange.objects.filter(
+                lead=first.lead_id, requested_at=first.requested_at, run=None, pk__gte=first.pk
+            )
+            return list(together.order_by("pk"))
+        if kind.name == "create_lead" and _is_being_created(lead):
+            raise CannotRecord(_("A lead of this address is being created already."))
         _check_members(only, kind, clean, 1)
+        now = timezone.now()
         recorded = [
             LeadChange.objects.create(
                 account_id=lead.account_id,
@@ -62,9 +78,10 @@ def record_all(
                 seen=dict(seen or {}) if step.name == kind.name else {},
                 requested_by=user_of(by),
                 why=why,
-                requested_at=timezone.now(),
+                requested_at=now,
+                once=once if number == 0 else None,
             )
-            for step, given in steps_of(kind, clean)
+            for number, (step, given) in enumerate(steps_of(kind, clean))
         ]
         announce(lead.account_id)
     return recorded
@@ -87,9 +104,19 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
         raise CannotRecord(
             _("Kartra has a lead of this address already: %(id)s. Change that one instead.") % {"id": known.kartra_id}
         )
-    if known is not None and known.changes.filter(kind="create_lead", status__in=OPEN).exists():
+    if known is not None and _is_being_created(known):
         raise CannotRecord(_("A lead of this address is being created already."))
     return mirror.expect(account, clean["email"], timezone.now())
+
+
+def _is_being_created(lead: Lead) -> bool:
+    return lead.changes.filter(kind="create_lead", status__in=OPEN).exists()
+
+
+def _lock(leads: QuerySet[Lead]) -> None:
+    """Let nobody else ask for something about these leads that looks first whether it is asked for already, until the
+    transaction ends."""
+    list(leads.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def create_lead(
@@ -114,6 +141,16 @@ def _check_person(
         raise CannotRecord(str(problem)) from None
 
 
+def why_not(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any]) -> str:
+    """Why a run cannot be recorded of these leads, whoever asks; empty if it can."""
+    members = members_of(account, leads)
+    try:
+        _check_members(members, kind, clean, members.count())
+    except CannotRecord as problem:
+        return str(problem)
+    return ""
+
+
 def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
     for part, parameters in kind.parts(clean):
         _check_part(leads, part, parameters, size)
@@ -122,14 +159,13 @@ def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, 
 def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
     most = kind.most(clean)
     if most is not None and size > most:
-        raise CannotRecord(
-            ngettext(
-                "%(kind)s: %(size)s leads at once is too many; at most %(most)s is allowed.",
-                "%(kind)s: %(size)s leads at once is too many; at most %(most)s are allowed.",
-                most,
-            )
-            % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
+        words = ngettext(
+            "%(kind)s: %(size)s leads at once is too many; at most %(most)s is allowed.",
+            "%(kind)s: %(size)s leads at once is too many; at most %(most)s are allowed.",
+            most,
         )
+        told = words % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
+        raise CannotRecord(f"{told} {kind.most_words}".strip())
     if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
         raise CannotRecord(kind.applies_words)
     if kind.exclusive:
@@ -166,15 +202,18 @@ def record_run(
     clean = kind.clean(account, parameters)
     if leads.exclude(account=account).exists():
         raise CannotRecord(_("These leads are of more than one account. Choose the leads of one account first."))
-    members = members_of(account, leads)
-    size = members.count()
+    # The ids first, so that the set is the one of this moment whatever is written meanwhile.
+    ids = _ids(members_of(account, leads))
+    size = len(ids)
     if not size:
         raise CannotRecord(_("No leads are chosen, so there is nothing to do."))
     _check_person(approved_by or by, account, size, kind, clean)
     steps = steps_of(kind, clean)
     now = timezone.now()
     with transaction.atomic():
-        _check_members(members, kind, clean, size)
+        if any(part.exclusive for part, _parameters in kind.parts(clean)):
+            _lock(_of(ids))
+        _check_members(members_of(account, leads), kind, clean, size)
         run = BulkRun.objects.create(
             account=account,
             name=name or Truncator(capfirst(kind.sentence(clean))).chars(120),
@@ -186,88 +225,114 @@ def record_run(
             approved_by=user_of(approved_by),
         )
         if size <= BATCH:
-            freezing.freeze(run, members, steps, now, choices)
+            freezing.freeze(run, _of(ids), steps, now, choices)
             runs.start(run)
     if size > BATCH:
-        # The ids first, so that the set is the one of this moment whatever happens between the batches.
-        ids = list(members.order_by("pk").values_list("pk", flat=True))
-        for first in range(0, len(ids), BATCH):
-            low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
-            with transaction.atomic():
-                freezing.freeze(run, members.filter(pk__gte=low, pk__lte=high), steps, now, choices)
+        _fill(run, ids, lambda some: freezing.freeze(run, _of(some), steps, now, choices))
         runs.start(run)
     return run
+
+
+def _of(ids: Sequence[int]) -> QuerySet[Lead]:
+    return Lead.objects.filter(pk__in=ids)
+
+
+def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[Sequence[int]], None], batch: int = 0) -> None:
+    """Write the run's members batch by batch, each in its transaction, until it is cancelled."""
+    batch = batch or BATCH
+    for first in range(0, len(ids), batch):
+        with transaction.atomic():
+            if not runs.is_preparing(run.pk):
+                return
+            write(ids[first : first + batch])
 
 
 def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next] = ()) -> BulkRun:
     """Record a new run that takes back what this one changed and that is still as it left it; `also`: what happened next
     and is to be taken back with it. Returns the new run, already running.
 
-    Raises CannotRecord while the run, or an undo of it, is under way, and where nothing is left to take back.
+    Raises CannotRecord while the run, or an undo of it, is under way, where nothing is left to take back, and where it is
+    about more leads than this person may change.
     """
+    _check_undo(run)
+    sets = [(step, _ids(Lead.objects.filter(pk__in=rows.values("lead")))) for step, rows in undoing.standing(run)]
+    sets += [(each.back, _ids(aftermath.leads_of(run, each))) for each in also if each.back]
+    sets = [(step, ids) for step, ids in sets if ids]
+    edited = sorted({change.lead_id for change, fate, _back in undoing.edits(run) if fate == undoing.STANDS})
+    size = len(set(edited).union(*(ids for _step, ids in sets)))
+    if not size:
+        raise CannotRecord(
+            _("Nothing of this bulk action is left to take back: it changed nothing, or all has changed since.")
+        )
+    _check_person(by, run.account, size)
     now = timezone.now()
     with transaction.atomic():
-        run = BulkRun.objects.select_for_update(of=("self",)).select_related("account").get(pk=run.pk)
-        if not run.has_ended:
-            raise CannotRecord(
-                _("This bulk action is still under way. Cancel it first; then undo what was done of it.")
-            )
-        if run.undone_by.under_way().exists():
-            raise CannotRecord(_("This bulk action is being undone already."))
-        groups = undoing.groups(run)
-        plan = [
-            (group.inverse, undoing.sorted_changes(run, group.kind, group.parameters).filter(fate=undoing.STANDS))
-            for group in groups
-            if group.inverse and group.number[undoing.STANDS]
-        ]
-        back = [(each.back, aftermath.leads_of(run, each)) for each in also if each.back]
-        edited = [each for each in undoing.edits(run) if each[1] == undoing.STANDS]
-        if not plan and not back and not edited:
-            raise CannotRecord(
-                _("Nothing of this bulk action is left to take back: it changed nothing, or all has changed since.")
-            )
-        size = undoing.number_standing(run, groups)
-        _check_person(by, run.account, size)
-        steps = [step for step, _ in (*plan, *back)]
+        _check_undo(BulkRun.objects.select_for_update(of=("self",)).get(pk=run.pk))
         undone = BulkRun.objects.create(
             account=run.account,
             name=(_("Undo: %(run)s") % {"run": run.name})[:200],
             kind=kinds.SEVERAL.name,
-            parameters={"steps": [[kind.name, parameters] for kind, parameters in steps]},
+            parameters={"steps": [[kind.name, parameters] for (kind, parameters), _ids in sets]},
             undoes=run,
             created_by=user_of(by),
             why=why,
             expected=size,
         )
-        freezing.record_edits(undone, edited, now)
-    sets = [(step, Lead.objects.filter(pk__in=standing.values("lead"))) for step, standing in plan] + back
-    for step, leads in sets:
-        ids = list(leads.order_by("pk").values_list("pk", flat=True))
-        for first in range(0, len(ids), BATCH):
-            low, high = ids[first], ids[min(first + BATCH, len(ids)) - 1]
-            with transaction.atomic():
-                freezing.freeze_step(undone, leads.filter(pk__gte=low, pk__lte=high), step, now, NO_CHOICES)
+    _fill(undone, edited, lambda ids: freezing.record_edits(undone, undoing.edits(run, ids), now), EDITED_AT_ONCE)
+    for step, ids in sets:
+        _fill(undone, ids, functools.partial(_take_back, undone, step, now))
     runs.start(undone)
     return undone
+
+
+def _check_undo(run: BulkRun) -> None:
+    run.refresh_from_db(fields=["state"])
+    if not run.has_ended:
+        raise CannotRecord(_("This bulk action is still under way. Cancel it first; then undo what was done of it."))
+    if run.undone_by.under_way().exists():
+        raise CannotRecord(_("This bulk action is being undone already."))
+
+
+def _ids(leads: QuerySet[Lead]) -> list[int]:
+    return list(leads.order_by("pk").values_list("pk", flat=True))
+
+
+def _take_back(undone: BulkRun, step: Step, now: dt.datetime, ids: Sequence[int]) -> None:
+    freezing.freeze_step(undone, _of(ids), step, now, NO_CHOICES)
 
 
 def record_again(
     account: Account, refused: QuerySet[LeadChange], *, by: Author = None, why: str = "", name: str
 ) -> BulkRun:
-    """A new run with a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are left out
-    with that reason. One INSERT … SELECT. Raises CannotRecord if money is among them: that is asked for one by one."""
-    _check_person(by, account, refused.count())
-    kind = refused.order_by("pk").values_list("kind", flat=True).first() or ""
-    if any(kinds.get(each).money for each in refused.order_by().values_list("kind", flat=True).distinct()):
-        raise CannotRecord(
-            _("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
-        )
-    run = BulkRun.objects.create(
-        account=account, name=name, kind=kind, parameters=refused.order_by("pk").values_list("parameters", flat=True)[0],
-        created_by=user_of(by), why=why, expected=refused.count(),
-    )  # fmt: skip
-    freezing.copy_again(run, refused, timezone.now())
-    runs.start(run)
+    """A new run with a copy of each of these refused changes, linked to it; the first tries are closed by it, so that
+    nobody else tries them again. Left out with the reason are leads deleted in Kartra, and those who left a list themselves
+    that they would be added to. Raises CannotRecord if there is none, or if money is among them: that is asked for one by one.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        first = refused.order_by("pk").first()
+        if first is None:
+            raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
+        run = BulkRun.objects.create(
+            account=account, name=name, kind=first.kind, parameters=first.parameters, created_by=user_of(by), why=why,
+        )  # fmt: skip
+        closed = {
+            "closed_at": now,
+            "closed_why": _("Tried again in bulk action %(run)s.") % {"run": run.pk},
+            "closed_by": user_of(by),
+        }
+        run.expected = refused.update(**closed)
+        run.save(update_fields=["expected"])
+        taken = LeadChange.objects.filter(account=account, status=ChangeStatus.REJECTED, **closed)
+        if not run.expected:
+            raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
+        _check_person(by, account, run.expected)
+        if any(kinds.get(each).money for each in taken.order_by().values_list("kind", flat=True).distinct()):
+            raise CannotRecord(
+                _("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+            )
+        freezing.copy_again(run, taken, now)
+        runs.start(run)
     return run
 
 
@@ -283,4 +348,5 @@ __all__ = [
     "record_all",
     "record_run",
     "undo",
+    "why_not",
 ]

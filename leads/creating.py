@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -99,15 +99,32 @@ def create_leads(
         expected=len(new), approved_by=user_of(approved_by),
     )  # fmt: skip
     for first in range(0, len(new), CHUNK):
-        with transaction.atomic():
-            _record(run, judge(account, new[first : first + CHUNK]).new)
+        try:
+            _fill(run, new[first : first + CHUNK])
+        except IntegrityError:  # some of them were made at the same moment; now they are seen
+            _fill(run, new[first : first + CHUNK])
     runs.start(run)
     return run
+
+
+def _fill(run: BulkRun, people: Sequence[Person]) -> None:
+    with transaction.atomic():
+        if runs.is_preparing(run.pk):
+            _record(run, judge(run.account, people).new)
 
 
 def _record(run: BulkRun, people: Sequence[Person]) -> None:
     now = timezone.now()
     rows = mirror.expect_all(run.account, [person.email for person in people], now)
+    # Nobody else begins to create the same leads between this look and the commit.
+    list(
+        Lead.objects.select_for_update(no_key=True)
+        .filter(pk__in=rows.values())
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    begun = LeadChange.objects.filter(lead__in=rows.values(), kind="create_lead", status__in=OPEN)
+    busy = set(begun.values_list("lead_id", flat=True))
     LeadChange.objects.bulk_create(
         LeadChange(
             account_id=run.account_id, lead_id=rows[normal_email(person.email)], run=run, kind=kind.name,
@@ -115,6 +132,7 @@ def _record(run: BulkRun, people: Sequence[Person]) -> None:
             requested_at=now,
         )
         for person in people
+        if rows[normal_email(person.email)] not in busy
         for kind, parameters in _steps(person)
     )  # fmt: skip
 

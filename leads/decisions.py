@@ -16,9 +16,10 @@ from leads.signals import announce
 
 ANSWERS = {
     "happened": gettext_lazy("it happened"),
-    "again": gettext_lazy("it did not: send again"),
+    "again": gettext_lazy("it did not: send it again"),
     "give-up": gettext_lazy("give it up"),
 }
+ABOUT_A_CONFLICT = {"give-up": gettext_lazy("keep theirs"), "again": gettext_lazy("send ours")}
 
 
 class CannotDecide(ValueError):
@@ -57,6 +58,8 @@ def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
         for name in fields
     )
     change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
+    if change.run_id:
+        runs.finish_if_over(change.run_id)
 
 
 def _shown(lead: Lead, name: str) -> str:
@@ -64,6 +67,21 @@ def _shown(lead: Lead, name: str) -> str:
     own = name.removeprefix(CUSTOM)
     value = lead.custom_values.get(own, "") if name.startswith(CUSTOM) else getattr(lead, name)
     return (", ".join(str(option[-1]) for option in value) if isinstance(value, list) else str(value)) or _("empty")
+
+
+def answers_to(change: LeadChange) -> dict[str, Any]:
+    """The answers that a person may give about an undecided change, in words: of a conflict, which value is to be."""
+    return ABOUT_A_CONFLICT if change.reason == Reason.CONFLICT else ANSWERS
+
+
+def dropped(lead: Lead, change: LeadChange) -> str:
+    """Of a conflict: what "keep theirs" gives up besides, in fields that nobody else changed; empty where there is none."""
+    if change.reason != Reason.CONFLICT:
+        return ""
+    ours = {name: change.parameters[name] for name in change.seen if name in change.parameters}
+    conflicts = conflicts_of(lead, change)
+    rest = {n: value for n, value in ours.items() if n not in conflicts and not same(value_now(lead, n), value)}
+    return _kind(change).sentence(rest) if rest else ""
 
 
 def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "") -> LeadChange:
@@ -80,6 +98,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
         if change.reason == Reason.CONFLICT and answer == "happened":
             raise CannotDecide(_("It was never sent: keep theirs (give-up) or send ours (again)."))
         at = timezone.now()
+        words, besides = answers_to(change)[answer], dropped(change.lead, change)
         if answer == "happened":
             change.settle(ChangeStatus.ACCEPTED, at=at, code=change.code, message=_("A person said that it happened."))
             _kind(change).effect(change, at)
@@ -87,12 +106,19 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
             change.seen = {name: [value_now(change.lead, name)] for name in change.seen}
             change.save(update_fields=["seen"])
             change.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
+            if change.run_id:
+                runs.reopen(change.run_id)
             announce(change.account_id)
         else:
-            change.settle(ChangeStatus.CANCELLED, at=at, code=change.code, message=_("A person gave it up."))
+            told = _("A person gave it up.")
+            if change.reason == Reason.CONFLICT:
+                told = _("A person kept what Kartra holds.")
+            if besides:
+                told += " " + _("Not sent either: %(what)s.") % {"what": besides}
+            change.settle(ChangeStatus.CANCELLED, at=at, code=change.code, message=told)
         Activity.objects.create(
             account_id=change.account_id, lead=change.lead, kind="decided", at=at, source=Source.STAFF, change=change,
-            details={"what": str(change), "answer": str(ANSWERS[answer]), "why": why[:500], "by": str(user_of(by) or "")},
+            details={"what": str(change), "answer": str(words), "why": why[:500], "by": str(user_of(by) or "")},
         )  # fmt: skip
     if change.run_id:
         runs.finish_if_over(change.run_id)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -67,21 +66,7 @@ def retry(
     """
     from leads import changes
 
-    with transaction.atomic():
-        failed = LeadChange.objects.failed().filter(account=account, pk__in=failed.order_by().values("pk"))
-        first = failed.order_by("pk").first()
-        if first is None:
-            raise changes.CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
-        run = changes.record_again(
-            account,
-            failed,
-            by=by,
-            why=why,
-            name=name or (_("Try again: %(change)s") % {"change": capfirst(str(first))})[:200],
-        )
-        LeadChange.objects.filter(pk__in=run.changes.values("retry_of")).update(
-            closed_at=timezone.now(),
-            closed_why=_("Tried again in bulk action %(run)s.") % {"run": run.pk},
-            closed_by=user_of(by),
-        )
-    return run
+    failed = LeadChange.objects.failed().filter(account=account, pk__in=failed.order_by().values("pk"))
+    first = failed.order_by("pk").first()
+    named = name or (_("Try again: %(change)s") % {"change": capfirst(str(first or ""))})[:200]
+    return changes.record_again(account, failed, by=by, why=why, name=named)

@@ -1,7 +1,7 @@
 """Writes the changes of a run, many at once, for `changes` alone: a run of 100,000 is one INSERT … SELECT a step."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -19,7 +19,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 
-from leads import judging, kinds, mirror
+from leads import judging, kinds, mirror, undoing
 from leads.judging import NO_CHOICES, Choices, Step, judged
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
@@ -82,7 +82,7 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
 
 def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) -> None:
     """One INSERT … SELECT: a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are skipped
-    with that reason."""
+    with that reason, and so is who turned it down meanwhile: one UPDATE for each thing that can be turned down."""
     gone = Q(lead__gone_at__isnull=False)
     columns: dict[str, Any] = {
         "account_id": "account_id",
@@ -107,10 +107,17 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
         ),
     }
     _insert_select(refused.order_by("pk"), columns)
+    waiting = run.changes.filter(status=ChangeStatus.WAITING)
+    for name, parameters in waiting.order_by().values_list("kind", "parameters").distinct():
+        if (left := kinds.get(name).left) is not None:
+            themselves = left(Lead.objects.filter(account=run.account_id), parameters).values("pk")
+            waiting.filter(kind=name, parameters=parameters, lead__in=themselves).update(
+                status=ChangeStatus.SKIPPED, reason=Reason.LEFT_OUT, settled_at=now
+            )
 
 
-def record_edits(run: BulkRun, edited: Sequence[tuple[LeadChange, str, dict[str, Any]]], now: dt.datetime) -> None:
-    """Give fields back the values they had, unless somebody changes them in Kartra meanwhile."""
+def record_edits(run: BulkRun, edits: Iterable[tuple[LeadChange, str, dict[str, Any]]], now: dt.datetime) -> None:
+    """Give the fields of edits that still stand back the values they had, unless somebody changes them in Kartra meanwhile."""
     kind = kinds.get("update_lead")
     LeadChange.objects.bulk_create(
         (
@@ -126,7 +133,8 @@ def record_edits(run: BulkRun, edited: Sequence[tuple[LeadChange, str, dict[str,
                 why=run.why,
                 requested_at=now,
             )
-            for change, _, before in edited
+            for change, fate, before in edits
+            if fate == undoing.STANDS
         ),
         batch_size=1000,
     )

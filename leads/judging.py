@@ -6,6 +6,7 @@ The preview counts by it and the freezing writes by it, so that what was preview
 import datetime as dt
 import functools
 import hashlib
+import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Preview:
     read. `had` have at least one of the steps already, `doubtful` of them by an old copy; `read_first` of these are read
     before that is believed, and may then change too. `left` left a list themselves. `oldest_read_at` is the age of the
     oldest of our knowledge that this count rests on. `calls_per_lead`: one, and one more for every further change that
-    Kartra must not be told twice. `mark` is the same as long as the same leads would change.
+    Kartra must not be told twice. `mark` is the same as long as the same would be done to the same leads.
     """
 
     total: int
@@ -200,7 +201,6 @@ def preview(
     left_out = [row for row in rest if any(step_is(row, n)[1] for n in numbers)]
     had = [row for row in here if any(row[f"had_{n}"] for n in numbers)]
     known = [row["oldest"] for row in here if row["oldest"] is not None]
-    told = "/".join(f"{row['ids']}.{row['squares']}" for row in will)
     return Preview(
         total=count(rows),
         will_change=count(will),
@@ -225,8 +225,17 @@ def preview(
             )
             for n, (step, given) in enumerate(steps)
         ),
-        mark=hashlib.sha256(told.encode()).hexdigest()[:32],
+        mark=_mark(will, kind, parameters, choices),
     )
+
+
+def _mark(will: Iterable[dict[str, Any]], kind: kinds.Kind, parameters: Mapping[str, Any], choices: Choices) -> str:
+    """Who would change, and what was chosen for them. That doubtful ones are read first is said only when it starts."""
+    told = [
+        *([str(row["ids"]), str(row["squares"])] for row in will),
+        kind.name, parameters, choices.anyway, choices.include_left,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def first_to_change(

@@ -1,12 +1,13 @@
 """Steers runs: starts, pauses, resumes, cancels, ends them."""
 
+import datetime as dt
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -35,6 +36,18 @@ def start(run: BulkRun) -> None:
             announce(run.account_id)
         finish_if_over(run.pk)
     run.refresh_from_db()
+
+
+def reopen(run_id: int) -> None:
+    """Let an ended run go on, for a member that is to be sent again. It ends anew, and is told anew, after that."""
+    BulkRun.objects.ended().filter(pk=run_id).update(
+        state=RunState.RUNNING, ended_at=None, told_at=None, mailed_at=None
+    )
+
+
+def is_preparing(run_id: int) -> bool:
+    """Whether the run is still to be filled, asked by who fills it: a cancel waits until the transaction ends."""
+    return BulkRun.objects.select_for_update().filter(pk=run_id, state=RunState.PREPARING).exists()
 
 
 def pause(run: BulkRun, *, why: str = "") -> bool:
@@ -91,8 +104,23 @@ def finish_if_over(run_id: int) -> bool:
     )
     over = BulkRun.objects.filter(~Exists(going), pk=run_id)
     now = timezone.now()
-    finished = over.filter(state=RunState.RUNNING).update(state=RunState.FINISHED, ended_at=now)
-    return bool(finished or over.filter(state=RunState.CANCELLING).update(state=RunState.CANCELLED, ended_at=now))
+    cancelled = Q(state=RunState.CANCELLING) | Q(state=RunState.RUNNING, cancelled_by__isnull=False)
+    if over.filter(cancelled).update(state=RunState.CANCELLED, ended_at=now):
+        return True
+    return bool(over.filter(state=RunState.RUNNING).update(state=RunState.FINISHED, ended_at=now))
+
+
+def mend(abandoned_before: dt.datetime) -> None:
+    """End what was left standing: cancels that were cut off, runs whose last member was settled unseen, runs that were
+    being filled when their process died."""
+    rows = BulkRun.objects.under_way()
+    for run in rows.filter(state=RunState.PREPARING, created_at__lt=abandoned_before):
+        logger.warning("Bulk action %s was never filled to its end and is cancelled.", run.pk)
+        cancel(run)
+    for run_id in rows.filter(state=RunState.CANCELLING).values_list("pk", flat=True):
+        close_cancelled_members(run_id)
+    for run_id in rows.filter(state=RunState.RUNNING).values_list("pk", flat=True):
+        finish_if_over(run_id)
 
 
 def note_outcome(run_id: int, status: str, code: str, message: str) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from leads import kinds
 from leads.decisions import same, value_now
+from leads.kinds.profile import WRITABLE
 from leads.models import OPEN, Activity, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
 STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
@@ -21,12 +22,12 @@ STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
 )  # fmt: skip
 WHY: dict[str, Any] = {
     STANDS: gettext_lazy("will be taken back"),
-    SINCE: gettext_lazy("changed since, so they are left as they are"),
+    SINCE: gettext_lazy("changed since, and left alone"),
     GONE: gettext_lazy("deleted in Kartra"),
     QUEUED: gettext_lazy("another change of the same thing is queued"),
-    BEFORE: gettext_lazy("had it before, so this did not change them"),
-    UNDONE: gettext_lazy("were taken back already"),
-    NOT_DONE: gettext_lazy("were not changed (refused, cancelled or left out)"),
+    BEFORE: gettext_lazy("had it before, and not changed by this"),
+    UNDONE: gettext_lazy("taken back already"),
+    NOT_DONE: gettext_lazy("not changed (refused, cancelled or left out)"),
     NEVER: gettext_lazy("cannot be taken back"),
 }
 """What becomes of each change of the run, in words."""
@@ -67,6 +68,9 @@ class Group:
         return [(key, self.number[key], WHY[key]) for key in WHY if key != STANDS and self.number.get(key)]
 
 
+MOST_PARTS = 1000
+"""So many different changes of a run are looked at; each costs a few queries."""
+
 OF_EACH_LEAD = ("update_lead", "create_lead")
 """Kinds whose parameters may differ from lead to lead."""
 
@@ -101,7 +105,7 @@ def can_be_undone(kind: kinds.Kind, parameters: Mapping[str, Any]) -> bool:
 def parts_of(run: BulkRun) -> list[tuple[kinds.Kind, dict[str, Any]]]:
     """What the run consists of, each once. Edits of fields are one part whatever their values, and so are new leads."""
     rows = run.changes.exclude(kind__in=OF_EACH_LEAD).order_by().values_list("kind", "parameters", "family").distinct()
-    found = [(kinds.get(kind), parameters) for kind, parameters, _ in rows[:200]]
+    found = [(kinds.get(kind), parameters) for kind, parameters, _ in rows[:MOST_PARTS]]
     for kind in OF_EACH_LEAD:
         if run.changes.filter(kind=kind).exists():
             found.append((kinds.get(kind), run.parameters if run.kind == kind else {}))
@@ -119,6 +123,7 @@ def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]
     undone = LeadChange.objects.filter(
         run__undoes=run, lead=OuterRef("lead"), family=OuterRef("family"), status=ChangeStatus.ACCEPTED
     )
+    moved = Activity.objects.filter(change=OuterRef("pk"), kind="sequence_entered", details__has_key="moved_from")
     if kind.name == "update_lead":
         told = Activity.objects.filter(change=OuterRef("pk"), kind="field_changed")
         stands: Any = Q(Exists(told))
@@ -127,6 +132,7 @@ def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]
     return rows.annotate(
         fate=Case(
             When(Q(status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO) | Q(anyway=True), then=Value(BEFORE)),
+            *([When(Exists(moved), then=Value(BEFORE))] if kind.name == "subscribe_sequence" else []),
             When(~Q(status=ChangeStatus.ACCEPTED), then=Value(NOT_DONE)),
             When(lead__gone_at__isnull=False, then=Value(GONE)),
             *([] if kind.stands or kind.name == "update_lead" else [When(pk__isnull=False, then=Value(NEVER))]),
@@ -154,11 +160,23 @@ def groups(run: BulkRun) -> list[Group]:
     return found
 
 
-def edits(run: BulkRun) -> Iterator[tuple[LeadChange, str, dict[str, Any]]]:
-    """The run's edits of fields: the change, its fate, and the values that its fields had before (of those that are still
-    as it left them)."""
+def standing(run: BulkRun) -> list[tuple[tuple[kinds.Kind, dict[str, Any]], QuerySet[Any]]]:
+    """What an undo consists of, besides edits of fields, the last first: each change that takes back, and the changes of the
+    run that it takes back."""
+    return [
+        (inverse, sorted_changes(run, kind, parameters).filter(fate=STANDS))
+        for kind, parameters in reversed(parts_of(run))
+        if (inverse := inverse_of(kind, parameters)) is not None
+    ]
+
+
+def edits(run: BulkRun, lead_ids: Sequence[int] = ()) -> Iterator[tuple[LeadChange, str, dict[str, Any]]]:
+    """The run's edits of fields (of these few leads alone): the change, its fate, and the values that its fields had before
+    (of those that are still as it left them)."""
+    lead_columns = (f"lead__{name}" for name in (*WRITABLE, "email", "custom_values"))
     rows = sorted_changes(run, kinds.get("update_lead"), {}).select_related("lead").order_by("pk")
-    for batch in _batches(rows, 1000):
+    rows = rows.only("lead", "run", "parameters", *lead_columns)
+    for batch in [list(rows.filter(lead__in=lead_ids))] if lead_ids else _batches(rows, 1000):
         before: dict[int, dict[str, Any]] = {}
         told = Activity.objects.filter(change__in=[row.pk for row in batch], kind="field_changed").order_by("pk")
         for change_id, details in told.values_list("change", "details"):

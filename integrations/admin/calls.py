@@ -7,6 +7,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.admin import bodies
@@ -55,9 +56,15 @@ class CommandFilter(DropdownFilter):
 
 class AttemptInline(ReadOnlyInline):
     model = Attempt
-    fields = ("change", "position", "command", "proof", "code", "message", "verify_at")
-    readonly_fields = ("change", "position", "command", "proof", "code", "message", "verify_at")
+    verbose_name_plural = _("Requested changes in this call")
+    fields = readonly_fields = ("change", "command", "known", "code", "message", "looked_again")
     show_change_link = False
+
+    @admin.display(description=_("what is known of it"))
+    def known(self, attempt: Attempt) -> str:
+        return attempt.get_proof_display()
+
+    looked_again = to_the_second("verify_at", _("looked for again at"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         return super().get_queryset(request).select_related("change")
@@ -65,15 +72,15 @@ class AttemptInline(ReadOnlyInline):
 
 @admin.register(ApiCall)
 class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["claimed", "commands", "whom", "carried", "cause", "outcome", "code", "elapsed_ms", "connection"]
+    list_display = ["claimed", "commands", "whom", "carried", "cause", "outcome", "code", "took", "connection"]
     list_filter = [
         ("claimed_at", RangeDateTimeFilter), ("outcome", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter),
         CommandFilter, CodeFilter, "writes", ("connection", RelatedDropdownFilter),
     ]  # fmt: skip
     list_select_related = ["lead", "connection__account"]
-    readonly_fields = ["answer_text", "claimed", "sent", "finished"]
+    readonly_fields = ["answer_text", "claimed", "sent", "finished", "took"]
     fields = [
-        "claimed", "commands", "lead", "cause", "made_by", "connection", "sent", "finished", "elapsed_ms", "outcome",
+        "claimed", "commands", "lead", "cause", "made_by", "connection", "sent", "finished", "took", "outcome",
         "code", "message", "answer_text",
     ]  # fmt: skip
     inlines = [AttemptInline]
@@ -90,6 +97,10 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
 
     def behind(self, row: ApiCall, user: Any) -> Any:
         return behind.of_call(row, user)
+
+    @admin.display(description=_("took"), ordering="elapsed_ms")
+    def took(self, call: ApiCall) -> str:
+        return "—" if call.elapsed_ms is None else gettext("%(number)s ms") % {"number": f"{call.elapsed_ms:,}"}
 
     @admin.display(description=_("requested changes"))
     def carried(self, call: ApiCall) -> str:

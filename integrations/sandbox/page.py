@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from integrations.sandbox.server import Sandbox
 
 A_PAGE = 50
+WARNED = (
+    "<p><strong>Something goes wrong on purpose just now.</strong> <a href='#wrong'>What, and how to end it</a></p>"
+)
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
@@ -100,7 +103,7 @@ def _home(sandbox: "Sandbox", query: dict[str, str]) -> str:
     shown = leads[(page - 1) * A_PAGE : page * A_PAGE]
     rows = "".join(
         f"<tr><td><a href='/leads/{lead['id']}'>{e(lead['email'])}</a></td>"
-        f"<td>{e(lead['first_name'])} {e(lead['last_name'])}</td><td>{len(lead['tags'])} tags</td>"
+        f"<td>{e(lead['first_name'])} {e(lead['last_name'])}</td><td>{len(lead['tags'])} tag{'s' * (len(lead['tags']) != 1)}</td>"
         f"<td>{lead['score']} points{' · deleted' if lead['deleted'] else ''}</td></tr>"
         for lead in shown
     )
@@ -110,6 +113,7 @@ def _home(sandbox: "Sandbox", query: dict[str, str]) -> str:
     stats = sandbox.stats()
     return (
         f"<p>{sandbox.store.count_leads(1):,} leads · {stats['calls']:,} calls · {stats['throttled']:,} turned away (429)</p>"
+        f"{WARNED if _told(sandbox) else ''}"
         f"<form method='get' action='/'><label for='q'>Find a lead</label>"
         f"<input id='q' name='q' value='{e(query.get('q', ''))}'><button>Find</button></form>"
         f"<h2>Leads</h2><div class='scroll'><table><tbody>{rows}</tbody></table></div>{more}"
@@ -120,6 +124,21 @@ def _home(sandbox: "Sandbox", query: dict[str, str]) -> str:
 
 def _wrong(sandbox: "Sandbox") -> str:
     """What is ordered or set otherwise than it begins, with a way to end it, and a form to order a fault."""
+    told = _told(sandbox)
+    end = "<form method='post' action='/wrong/end'><button>Let everything go right again</button></form>"
+    shown = f"<ul>{''.join(f'<li>{line}</li>' for line in told)}</ul>{end}" if told else "<p>Nothing just now.</p>"
+    options = "".join(f"<option>{e(fault)}</option>" for fault in ALL)
+    return (
+        f"{shown}<form method='post' action='/wrong/order'><label for='fault'>Let go wrong</label>"
+        f"<select id='fault' name='fault'>{options}</select><label for='cmd'>with the command</label>"
+        "<input id='cmd' name='cmd' placeholder='any' size='14'><label for='times'>times</label>"
+        "<input id='times' name='times' type='number' min='1' max='99999' value='1' style='width: 5rem'>"
+        "<button>Order it</button></form>"
+    )
+
+
+def _told(sandbox: "Sandbox") -> list[str]:
+    """Each thing that goes wrong on purpose, as HTML."""
     told = [
         f"<strong>{e(fault['fault'])}</strong>: {e(fault['cmd'] or 'any command')}, "
         f"{e(fault['lead'] or 'any lead')}, {'until ended' if fault['count'] is None else _times(fault['count'])}"
@@ -134,16 +153,7 @@ def _wrong(sandbox: "Sandbox") -> str:
         told.append(f"<strong>Every call is refused</strong> with code {e(sandbox.access['refuse'])}")
     if sandbox.access["refused_commands"]:
         told.append(f"<strong>Refused commands</strong>: {e(', '.join(sandbox.access['refused_commands']))}")
-    end = "<form method='post' action='/wrong/end'><button>Let everything go right again</button></form>"
-    shown = f"<ul>{''.join(f'<li>{line}</li>' for line in told)}</ul>{end}" if told else "<p>Nothing just now.</p>"
-    options = "".join(f"<option>{e(fault)}</option>" for fault in ALL)
-    return (
-        f"{shown}<form method='post' action='/wrong/order'><label for='fault'>Let go wrong</label>"
-        f"<select id='fault' name='fault'>{options}</select><label for='cmd'>with the command</label>"
-        "<input id='cmd' name='cmd' placeholder='any' size='14'><label for='times'>times</label>"
-        "<input id='times' name='times' type='number' min='1' max='99999' value='1' style='width: 5rem'>"
-        "<button>Order it</button></form>"
-    )
+    return told
 
 
 def _times(count: int) -> str:

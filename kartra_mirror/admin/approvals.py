@@ -49,12 +49,17 @@ def why_not_alone(user: Any, account: Account, size: int) -> str:
     return ""
 
 
-def ask(request: HttpRequest, draft: RunDraft, account: Account, back: str) -> HttpResponse:
-    """Ask a colleague to start it. Asking twice is asking once."""
+def ask(request: HttpRequest, draft: RunDraft, account: Account, back: str, leads: int | None = None) -> HttpResponse:
+    """Ask a colleague to start it, on so many `leads` by now. Asking twice is asking once."""
     if draft.created_by_id != request.user.pk:
         raise PermissionDenied
     RunDraft.objects.filter(pk=draft.pk, asked_at=None, started_at=None).update(
-        account=account, asked_at=timezone.now(), refused_at=None, refused_by=None, refused_why=""
+        account=account,
+        asked_at=timezone.now(),
+        refused_at=None,
+        refused_by=None,
+        refused_why="",
+        parameters={**draft.parameters, "leads": leads},
     )
     messages.success(request, _("Your managers see it on the page of bulk actions and can start it."))
     return HttpResponseRedirect(back)

@@ -9,12 +9,14 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.settle import remedy
 from leads import decisions, evidence, kinds, staff
 from leads.models import ChangeStatus, LeadChange, Reason
+from leads.words import STATUS_WORDS
 
 PER_PAGE = 50
 
@@ -68,14 +70,11 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
         if not may:
             raise PermissionDenied
         return _decide(request, change)
-    conflict = change.reason == Reason.CONFLICT
-    answers = {"give-up": _("Keep theirs"), "again": _("Send ours")} if conflict else {
-        "happened": _("It happened"), "again": _("It did not: send it again"), "give-up": _("Give it up"),
-    }  # fmt: skip
     return TemplateResponse(
         request, "admin/decision.html",
         {
-            **context, "title": str(change), "change": change, "may": may, "answers": answers.items(),
+            **context, "title": str(change), "change": change, "may": may, "answers": decisions.answers_to(change).items(),
+            "dropped": decisions.dropped(change.lead, change),
             "advice": WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else "",
             "remedy": remedy(change.code), "attempts": _attempts(change), "held": _held(change),
             "undecided": change.status == ChangeStatus.UNDECIDED,
@@ -94,8 +93,13 @@ def _decide(request: HttpRequest, change: LeadChange) -> HttpResponse:
     except decisions.CannotDecide as problem:
         messages.error(request, str(problem))
         return here
-    messages.success(request, f"{decided}: {decided.get_status_display()}.")
+    messages.success(request, told(decided))
     return HttpResponseRedirect(reverse("admin:decisions"))
+
+
+def told(decided: LeadChange) -> str:
+    """What became of a change by a person's answer."""
+    return f"{capfirst(str(decided))}: {STATUS_WORDS[decided.status]}. {decided.message}"
 
 
 def _held(change: LeadChange) -> int:

@@ -12,15 +12,14 @@ from integrations.calls import rate_of
 from integrations.freshness import freshness, in_words
 from integrations.models import Connection, Delivery, Door
 from integrations.silence import kinds_of_many
-from kartra_mirror.admin import setup, trials
+from kartra_mirror.admin import progress, setup, trials
 from kartra_mirror.admin.attention import needs
 from leads import staff
-from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, RunState
+from leads.models import OPEN, BulkRun, LeadChange, RunState
 from leads.words import RUN_WORDS
 
 RUNS_SHOWN = 5
 COPIES_SHOWN = 10
-STILL = (ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN)
 
 
 def facts(request: HttpRequest) -> dict[str, Any]:
@@ -66,29 +65,26 @@ def _running(user: Any, connections: list[Connection]) -> dict[str, Any]:
     for run_id, status, number in numbers:
         counts[run_id][status] = number
     single = staff.only_mine(LeadChange.objects.filter(run=None, status__in=OPEN), user)
-    singles = single.filter(status__in=STILL).count()
+    singles = single.filter(status__in=progress.STILL).count()
     rates = {connection.account_id: connection for connection in connections}
     return {
         "running": [_progress(run, counts[run.pk], rates.get(run.account_id)) for run in runs[:RUNS_SHOWN]],
         "more_running": len(runs) > RUNS_SHOWN,
         "singles": singles,
-        "singles_query": f"run__isnull=True&status__in={','.join(STILL)}",
+        "singles_query": f"run__isnull=True&status__in={','.join(progress.STILL)}",
     }
 
 
 def _progress(run: BulkRun, counts: dict[str, int], connection: Connection | None) -> dict[str, Any]:
-    members = sum(counts.values())
-    still = sum(counts.get(status, 0) for status in STILL)
+    numbers = progress.in_numbers(run, counts)
     rate = rate_of(connection) if connection is not None else math.inf
-    left_s = 0 if math.isinf(rate) or run.state != RunState.RUNNING else math.ceil(still / rate)
+    to_be_sent = sum(counts.get(status, 0) for status in progress.TO_BE_SENT)
     return {
         "run": run,
         "state_words": RUN_WORDS[run.state],
-        "members": members,
-        "finished": members - still,
-        "percent": 100 if not members else (members - still) * 100 // members,
-        "left": in_words(left_s) if left_s else "",
-        "waits": bool(still and connection is not None and not connection.sends),
+        **numbers,
+        "pace": progress.pace(run, counts, 0 if math.isinf(rate) else math.ceil(to_be_sent / rate)),
+        "waits": bool(to_be_sent and connection is not None and not connection.sends),
     }
 
 

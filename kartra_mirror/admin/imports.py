@@ -23,7 +23,7 @@ from kartra_mirror.admin.unfold_adapter import (
 )
 from leads import importing
 from leads.importing import words
-from leads.models import Account, Import, ImportKind, ImportReject, ImportState
+from leads.models import Account, Import, ImportKind, ImportReject, ImportState, Source
 
 MAX_UPLOAD = 200 * 1024 * 1024
 REJECTS_SHOWN = 20
@@ -98,6 +98,12 @@ class MatchForm(forms.Form):
         self.mapping = mapping
         self.day_first = {"day": True, "month": False}.get(cleaned.get("dates") or "")
         return cleaned
+
+
+def _absent(job: Import) -> int:
+    """How many leads that came new with a file of leads are not in Kartra, as far as it was asked by now."""
+    new = job.account.leads.filter(known_from=Source.IMPORT, known_since__gte=job.created_at)
+    return new.filter(absent_at__isnull=False, kartra_id=None, gone_at=None).count()
 
 
 def progress_of(job: Import) -> dict[str, Any]:
@@ -216,6 +222,7 @@ class ImportAdmin(ReadOnlyAdmin):
             "mapping": mapping,
             "left_out": [header for header in job.headers if header not in job.mapping.values()],
             "may_load": self.has_add_permission(request),
+            "absent": _absent(job),
         }
         return self._page(request, "page", more)
 

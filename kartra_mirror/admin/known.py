@@ -22,8 +22,9 @@ KEPT_S = 60
 
 
 def totals(user: Any) -> list[Account]:
-    """The person's accounts, each with `known`: its leads that are not deleted in Kartra. One query."""
-    return list(_mine(user).annotate(known=Count("leads", filter=Q(leads__gone_at=None))))
+    """The person's accounts, each with `known`: its leads that Kartra has, as far as we know. One query."""
+    absent = Q(leads__absent_at__isnull=False, leads__kartra_id=None)
+    return list(_mine(user).annotate(known=Count("leads", filter=Q(leads__gone_at=None) & ~absent)))
 
 
 def sentences(user: Any) -> list[str]:
@@ -40,7 +41,7 @@ def sentences(user: Any) -> list[str]:
 
 
 def _known(account: Account) -> int:
-    return account.leads.filter(gone_at=None).count()
+    return account.leads.filter(gone_at=None).exclude(absent_at__isnull=False, kartra_id=None).count()
 
 
 def _mine(user: Any) -> QuerySet[Account]:

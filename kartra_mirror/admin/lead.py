@@ -31,6 +31,7 @@ from kartra_mirror.admin import (
     segments,
     spoken,
 )
+from kartra_mirror.admin.decisions import told
 from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
@@ -264,7 +265,7 @@ class LeadAdmin(ModelAdmin):
         if request.method == "POST":
             try:
                 decided = decisions.decide(row, answer, by=user, why=request.POST.get("decision_why", ""))
-                self.message_user(request, f"{decided}: {decided.get_status_display()}.", messages.SUCCESS)
+                self.message_user(request, told(decided), messages.SUCCESS)
             except decisions.CannotDecide as problem:
                 self.message_user(request, str(problem), messages.ERROR)
         return HttpResponseRedirect(lead.get_absolute_url())

@@ -13,7 +13,7 @@ from kartra_mirror.admin.drafting import DraftForm
 from kartra_mirror.admin.grouping import groups, show_what_may_be_asked
 from kartra_mirror.admin.prepare import check_steps
 from kartra_mirror.admin.speed import connection_of
-from leads import changes, kinds, staff
+from leads import changes, kinds, mirror, staff
 from leads.models import Account, Lead
 from leads.words import NEW_CONTACTS
 
@@ -30,6 +30,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     kind = kinds.get("create_lead")
     form = DraftForm(kind, account, request.POST or None)
     warned: list[str] = []
+    known: Lead | None = None
     if request.method == "POST" and form.is_valid():
         check_steps(request, kind, form.parameters)
         warned = kinds.warnings(form.parameters)
@@ -42,10 +43,11 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                 return HttpResponseRedirect(recorded[0].lead.get_absolute_url())
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
+                known = mirror.find(account, email=form.parameters["email"])
     show_what_may_be_asked(form, request.user)
     page_context = {
         **context, "title": _("Create a lead in Kartra"), "opts": Lead._meta, "form": form, "groups": groups(form),
-        "account": account, "accounts": accounts, "warned": warned, "new_contacts": NEW_CONTACTS,
+        "account": account, "accounts": accounts, "warned": warned, "known": known, "new_contacts": NEW_CONTACTS,
     }  # fmt: skip
     return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
 

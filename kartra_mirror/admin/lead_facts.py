@@ -3,6 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -105,7 +108,11 @@ def _wishes(lead: Lead) -> dict[str, Any]:
         "wishes": [(change, STATUS_WORDS[change.status]) for change in rows],
         "open_wishes": [(change, STATUS_WORDS[change.status]) for change in still_open],
         "by_field": by_field,
-        "to_decide": [c for c in still_open if c.status == ChangeStatus.UNDECIDED],
+        "to_decide": [
+            (change, decisions.answers_to(change).items(), decisions.dropped(lead, change))
+            for change in still_open
+            if change.status == ChangeStatus.UNDECIDED
+        ],
     }
 
 
@@ -117,6 +124,7 @@ def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: di
         "value": ", ".join(names.get(str(each), str(each)) for each in (value if isinstance(value, list) else [value])),
         "words": STATUS_WORDS[change.status],
         "conflict": change.reason == Reason.CONFLICT and name in decisions.conflicts_of(lead, change),
+        "dropped": decisions.dropped(lead, change),
     }
 
 
@@ -135,8 +143,26 @@ def _facts(lead: Lead) -> dict[str, Any]:
         ],
         "extra": sorted(lead.extra.items()),
         "addresses": lead.emails.all()[:10],
-        "calls": ApiCall.objects.filter(lead=lead).exclude(writes=False, cause=Cause.REFRESH).select_related("made_by")[:SHOWN],
+        "calls": _calls(lead).select_related("made_by")[:SHOWN],
+        "absence": _absence(lead),
     }  # fmt: skip
+
+
+def _calls(lead: Lead) -> QuerySet[ApiCall]:
+    """Those that somebody wanted. Of an address that Kartra has no lead of, those too that found it so."""
+    calls = ApiCall.objects.filter(lead=lead)
+    return calls if lead.absent_at else calls.exclude(writes=False, cause=Cause.REFRESH)
+
+
+def _absence(lead: Lead) -> str:
+    """What is known of an address that Kartra has no lead of; empty of every other lead."""
+    if not lead.absent_at or lead.kartra_id:
+        return ""
+    asked = ApiCall.objects.filter(lead=lead, writes=False, finished_at__lte=lead.absent_at).order_by("-pk").first()
+    if asked is None:
+        return _("Not in Kartra yet, so there is nothing to read.")
+    at = date_format(timezone.localtime(asked.finished_at), "j M Y H:i")
+    return _("Asked Kartra on %(at)s: it has no lead of this address.") % {"at": at}
 
 
 def _said(name: str, value: Any, lead: Lead) -> Any:

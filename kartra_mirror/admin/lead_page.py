@@ -1,5 +1,6 @@
 """The page of one lead: facts and wishes side by side, in tabs. Saving records changes with the values that were seen."""
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -63,6 +64,9 @@ class EditForm(forms.Form):
                     self.initial[name] = next(iter(self.initial[name]), "")
         self.fields["email"].label = gettext("Email")
         self.fields["email"].help_text = ""
+        self.fields["once"] = forms.CharField(
+            max_length=32, required=False, widget=forms.HiddenInput(), initial=uuid.uuid4().hex
+        )
         self.fields["why"] = forms.CharField(label=gettext("Why (for your colleagues)"), required=False, max_length=500)
         style(self)
 
@@ -70,7 +74,7 @@ class EditForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
-        changed = {name: cleaned[name] for name in self.changed_data if name != "why"}
+        changed = {name: cleaned[name] for name in self.changed_data if name not in ("why", "once")}
         profile = of_profile(changed)
         besides = {
             name: value for name, value in changed.items() if name not in profile and value not in ("", [], None)
@@ -111,8 +115,9 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
         if not warned or request.POST.get("confirmed") == "1":
             try:
                 recorded = changes.record_all(
-                    lead, form.kind, form.parameters, by=user, why=form.cleaned_data["why"], seen=form.seen
-                )
+                    lead, form.kind, form.parameters, by=user, why=form.cleaned_data["why"], seen=form.seen,
+                    once=form.cleaned_data["once"] or None,
+                )  # fmt: skip
                 say_recorded(request, lead.account, recorded)
                 return HttpResponseRedirect(lead.get_absolute_url())
             except (changes.CannotRecord, kinds.BadParameters) as problem:

@@ -3,6 +3,7 @@
 Each states amount, person and product, and wants the amount or id typed; what was asked for is one change of one lead.
 """
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,7 @@ from kartra_mirror.admin.lead_create import say_recorded
 from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import changes, kinds
-from leads.kinds.billing import REFUNDABLE, WHOLE, given_back
+from leads.kinds.billing import REFUNDABLE, WHOLE, given_back, left_of
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
 
 ACCESS = gettext_lazy("Access to memberships is not taken away by it; take it away in Kartra if that is wanted.")
@@ -56,7 +57,10 @@ class RefundForm(forms.Form):
 
     def __init__(self, sale: Transaction, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.sale = sale
+        self.sale, self.left = sale, left_of(sale)
+        if self.left is not None and self.left != sale.full_amount:
+            words = _("the remaining %(amount)s") % {"amount": f"{self.left:.2f}"}
+            self.fields["what"].choices = [("whole", words), ("part", _("a part of it"))]  # type: ignore[attr-defined]
         if sale.subscription is None:
             del self.fields["cancel_plan"]
         style(self)
@@ -66,8 +70,8 @@ class RefundForm(forms.Form):
         if self.errors:
             return cleaned
         if cleaned["what"] == "part" and cleaned["amount"] is None:
-            raise forms.ValidationError(_("Give the amount, or choose the whole."))
-        wanted = cleaned["amount"] if cleaned["what"] == "part" else self.sale.full_amount
+            raise forms.ValidationError(_("Give the amount, or choose all of it."))
+        wanted = cleaned["amount"] if cleaned["what"] == "part" else self.left
         expected = f"{wanted:.2f}" if wanted is not None else self.sale.kartra_id
         typed = cleaned["typed"].strip().replace(",", ".")
         try:
@@ -200,10 +204,18 @@ class TransactionAdmin(_MoneyAdmin):
 
 @admin.register(RecurringSubscription)
 class RecurringSubscriptionAdmin(_MoneyAdmin):
-    list_display = ["kartra_id", "status", "lead", "product", "next_payment_amount", "next_payment_at", "started_at"]
+    list_display = ["kartra_id", "status", "lead", "product", "next_amount", "next_at", "started_at"]
     list_filter = [("account", RelatedDropdownFilter), "status", ("product", RelatedDropdownFilter)]
     search_fields = ["=kartra_id", "=lead__kartra_id", "lead__email"]
     list_select_related = ["lead", "product", "account"]
+
+    @admin.display(description=gettext_lazy("next payment amount"), ordering="next_payment_amount", empty_value="—")
+    def next_amount(self, plan: RecurringSubscription) -> Decimal | None:
+        return plan.next_payment_amount if plan.goes_on else None
+
+    @admin.display(description=gettext_lazy("next payment at"), ordering="next_payment_at", empty_value="—")
+    def next_at(self, plan: RecurringSubscription) -> dt.datetime | None:
+        return plan.next_payment_at if plan.goes_on else None
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

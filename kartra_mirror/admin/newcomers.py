@@ -202,15 +202,18 @@ def _start(
     if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=timezone.now()):
         draft.refresh_from_db()
         return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
+    run = None
     try:
         run = creating.create_leads(
             account, people, by=draft.created_by, why=draft.parameters["form"].get("why", ""),
             approved_by=None if own else request.user,
         )  # fmt: skip
     except changes.CannotRecord as problem:
-        RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
         messages.error(request, str(problem))
         return redirect(draft)
+    finally:
+        if run is None:
+            RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
     RunDraft.objects.filter(pk=draft.pk).update(run=run, selection={"people": [], "file": draft.selection["file"]})
     words = _('Started: {} in Kartra. <a href="{}">Watch it</a>')
     messages.success(request, format_html(words, run.name, run.get_absolute_url()))

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations import tasks
-from kartra_mirror.admin import approvals, preview, sales_known
+from kartra_mirror.admin import already, approvals, preview, sales_known
 from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
@@ -42,7 +42,7 @@ def draft_action(kind: kinds.Kind) -> Any:
     def remember(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> HttpResponse:
         selection: dict[str, Any] = {"query": request.GET.urlencode()}
         if request.POST.get("select_across") != "1":
-            selection["ids"] = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME) if pk.isdecimal()]
+            selection["ids"] = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
         return redirect(new_draft(request, kind, selection))
 
     remember.__name__ = kind.name
@@ -111,7 +111,7 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
         return redirect(draft)
     if request.method == "POST" and drafting.is_valid():
         _keep(request, draft, drafting)
-        return redirect(draft)
+        return redirect(f"{draft.get_absolute_url()}#preview")
     return _show(request, draft, drafting, account, leads, back)
 
 
@@ -132,7 +132,7 @@ def _decided(
     if do == "try":
         return _try(request, draft, account, leads)
     if do == "ask":
-        return approvals.ask(request, draft, account, back)
+        return approvals.ask(request, draft, account, back, leads.count())
     if do == "refuse":
         return approvals.refuse(request, draft)
     if do == "read":
@@ -214,6 +214,7 @@ def _show(
         "addable": [each for each in kinds.IN_BULK.values() if user.has_perm(each.permission)],
         "may_add": len(draft.kinds) < MOST_KINDS,
         "choices": choices,
+        "already": already.of(draft.kinds),
         "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
         "may_be_mailed": bool(user.email and settings.MAIL_IS_SET_UP),
         "mail": draft.parameters.get("mail"),
@@ -221,7 +222,7 @@ def _show(
         "back": back,
         "preview": shown,
         "sales_unread": sales_known.warning(QueryDict(draft.selection.get("query", "")), user) if shown else "",
-        "try_number": preview.TRY,
+        "try_number": 0 if approvals.why_not_alone(user, account, preview.TRY) else preview.TRY,
         "too_many": approvals.why_not_alone(user, account, chosen),
         "may_approve": approvals.may_approve(user),
     }
@@ -242,16 +243,17 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
         draft.refresh_from_db()
         return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
     approved_by = request.user if draft.created_by_id != request.user.pk else None
+    run = None
     try:
         run = changes.record_run(
             account, leads, kind, clean, by=draft.created_by, why=draft.parameters["form"].get("why", ""),
             expected=counted.will_change, choices=choices, approved_by=approved_by,
         )  # fmt: skip
     except (kinds.BadParameters, changes.CannotRecord) as error:
-        RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
         messages.error(request, str(error))
         return redirect(draft)
-    RunDraft.objects.filter(pk=draft.pk).update(run=run)
+    finally:
+        RunDraft.objects.filter(pk=draft.pk).update(run=run, started_at=timezone.now() if run else None)
     if draft.parameters.get("mail"):
         BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
     if counted.read_first:
@@ -275,6 +277,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
     first = judging.first_to_change(account, leads, kind, clean, choices, preview.TRY)
     if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=timezone.now()):
         return redirect(draft)
+    run = None
     try:
         run = changes.record_run(
             account, Lead.objects.filter(pk__in=first), kind, clean, by=request.user, choices=choices,
@@ -282,9 +285,9 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
         )  # fmt: skip
     except (kinds.BadParameters, changes.CannotRecord) as error:
         messages.error(request, str(error))
-        RunDraft.objects.filter(pk=draft.pk).update(started_at=None)
         return redirect(draft)
-    RunDraft.objects.filter(pk=draft.pk).update(started_at=None, tried=run)
+    finally:
+        RunDraft.objects.filter(pk=draft.pk).update(started_at=None, tried=run)
     return redirect(run)
 
 

@@ -9,11 +9,12 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from integrations import switch
 from integrations.models import Connection
 from integrations.translate import ENCODINGS
+from kartra_mirror.admin import already
 from kartra_mirror.admin.speed import connection_of, seconds_for
 from leads import changes, kinds, undoing
 from leads.judging import Choices, Preview
@@ -28,6 +29,9 @@ TRY = 10
 UNCHECKED = {"subscribe_sequence", "subscribe_calendar", "cancel_calendar"}
 """Kinds with a name or a step that our copy cannot check beforehand."""
 
+POINTS = {"give_points", "remove_points"}
+"""Kinds before which each lead is read where there is no safety field."""
+
 
 def of(
     account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: dict[str, Any], choices: Choices
@@ -39,10 +43,13 @@ def of(
     ahead = LeadChange.objects.filter(account=account, status=ChangeStatus.WAITING).values("lead").distinct().count()
     begins_in = seconds_for(account, ahead)
     names = {name for name, _given in kind.single_steps(clean)}
+    words = already.PARTS if len(counted.steps) > 1 else already.of([part.name for part, _given in kind.parts(clean)])
     return {
         "counted": counted,
+        "refused": changes.why_not(account, leads, kind, clean),
         "sentence": capfirst(kind.sentence(clean)),
-        "rest": _rest(counted, choices),
+        "already": words,
+        "rest": _rest(counted, choices, words or already.GIVEN),
         "seconds": seconds,
         "read_seconds": seconds_for(account, counted.doubtful),
         "reads_by_default": counted.doubtful <= READ_FEW,
@@ -71,16 +78,24 @@ def _safety(connection: Connection | None, names: set[str]) -> list[str]:
     bearing = {name for name, encoding in ENCODINGS.items() if encoding.bears_receipt}
     if connection is None or connection.receipt_field or not names & bearing:
         return []
+    if names & POINTS:
+        return [
+            _(
+                "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra "
+                "we could tell by ourselves, and points would cost no read of each lead: an engineer adds it on the "
+                "connection's page."
+            )
+        ]
     return [
         _(
             "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra we "
-            "could tell by ourselves, and points would cost no read of each lead: an engineer adds it on the connection's page."
+            "could tell by ourselves: an engineer adds it on the connection's page."
         )
     ]
 
 
 def mark(counted: Preview) -> str:
-    """What was previewed, so that what starts is that: the same as long as the same leads would change."""
+    """What was previewed, so that what starts is that: the same as long as the same would be done to the same leads."""
     return f"{counted.mark}/{counted.will_change}/{counted.total}"
 
 
@@ -94,7 +109,7 @@ def what_changed(before: str, counted: Preview) -> str:
     if was is None or was == counted.will_change:
         return (
             _(
-                "Meanwhile the leads have changed: they are not the same any more (now %(will)s of %(all)s would change). "
+                "Meanwhile this has changed: it is not what was previewed any more (now %(will)s of %(all)s would change). "
                 "Please look again, then start."
             )
             % told_now
@@ -111,21 +126,15 @@ def what_changed(before: str, counted: Preview) -> str:
     return words % {**told_now, "by": f"{abs(counted.will_change - was):,}", "was": f"{was:,}"}
 
 
-def _rest(counted: Preview, choices: Choices) -> list[str]:
+def _rest(counted: Preview, choices: Choices, words: already.Already) -> list[str]:
     """What becomes of the others, each as a phrase; only what there is."""
-    so, again, left, gone = counted.already_so, counted.had, counted.left_out, counted.gone
-    had = ngettext("%(number)s has it already", "%(number)s have it already", so)
-    if choices.anyway:
-        so = again
-        had = ngettext(
-            "%(number)s has it already and gets it again", "%(number)s have it already and get it again", again
-        )
-    out = ngettext(
-        "%(number)s left the list and is left out", "%(number)s left the list themselves and are left out", left
+    out = ngettext_lazy(
+        "%(number)s left the list and is left out", "%(number)s left the list themselves and are left out", "n"
     )
-    deleted = ngettext("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", gone)
-    found = ((so, had), (left, out), (gone, deleted))
-    return [words % {"number": intcomma(number)} for number, words in found if number]
+    deleted = ngettext_lazy("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", "n")
+    so = (counted.had, words.again) if choices.anyway else (counted.already_so, words.so)
+    found = (so, (counted.left_out, out), (counted.gone, deleted))
+    return [told % {"n": number, "number": intcomma(number)} for number, told in found if number]
 
 
 def _cannot(kind: kinds.Kind, clean: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kartra_mirror.admin import approvals, newcomers, prepare, run_files, undo
-from kartra_mirror.admin.progress import failures_of, progress_of, results_of
+from kartra_mirror.admin.progress import BEING_CANCELLED, failures_of, leads_of, progress_of, results_of, tried_again
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
 from leads import aftermath, kinds, runs, staff
 from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason, RunDraft
@@ -80,11 +80,13 @@ class BulkRunAdmin(ReadOnlyAdmin):
 
     def _count(self, runs: list[BulkRun]) -> None:
         """Members and finished ones of a page of runs, in one query."""
+        by_pk = {run.pk: run for run in runs}
         totals: dict[int, list[int]] = {run.pk: [0, 0] for run in runs}
         rows = BulkRun.objects.filter(pk__in=totals).values_list("pk", "changes__status").annotate(n=Count("changes"))
         for pk, status, number in rows.order_by():
             totals[pk][0] += number
-            totals[pk][1] += number if status not in OPEN else 0
+            cancelled = status == ChangeStatus.CANCELLED and by_pk[pk].state in BEING_CANCELLED
+            totals[pk][1] += number if status not in OPEN and not cancelled else 0
         for run in runs:
             run._totals = totals[run.pk]  # type: ignore[attr-defined]
 
@@ -144,7 +146,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
             if run.undoes_id or not run.parameters
             else capfirst(kinds.get(run.kind).sentence(run.parameters)),
             "progress": progress_of(run),
+            "leads": leads_of(run),
             "failures": failures_of(run),
+            "again": tried_again(run),
             "results": results_of(run),
             "may_steer": user.has_perm("leads.steer_bulkrun"),
             "may_export": user.has_perm(staff.EXPORT),

@@ -183,7 +183,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": segment.name, "segment": segment,
             "words": _words(segment), "number": number, "more": more,
-            "kinds": [kind for kind in kinds.IN_BULK.values() if user.has_perm(kind.permission)],
+            "kinds": [k for k in kinds.IN_BULK.values() if user.has_perm(k.permission) and user.has_perm(staff.BULK)],
             "as_filter": f"{reverse(LEADS)}?{query_of(segment.conditions)}",
             "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,
             "may_change": self._may(request, "change") or segment.created_by_id == user.pk,

@@ -12,6 +12,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from integrations import switch
+from integrations.models import Proof
 from integrations.settle import remedy
 from kartra_mirror.admin.speed import connection_of
 from leads import kinds
@@ -60,9 +61,9 @@ def sentence(change: LeadChange, why_not: str = "") -> str:
         case ChangeStatus.SKIPPED:
             return _skipped(change, told)
         case ChangeStatus.CANCELLED:
-            return _("“%(what)s” for %(lead)s was cancelled before it was sent; nothing was changed in Kartra.") % told
+            return _cancelled(change, told)
         case ChangeStatus.UNDECIDED:
-            return _("Nobody can say yet whether “%(what)s” was done for %(lead)s: it needs a decision.") % told
+            return _undecided(change, told)
         case ChangeStatus.UNKNOWN:
             return (
                 _("Kartra gave no clear answer to “%(what)s” for %(lead)s. We are looking whether it was done.") % told
@@ -80,6 +81,45 @@ def _skipped(change: LeadChange, told: dict[str, str]) -> str:
     if change.reason == Reason.GONE:
         return _("“%(what)s” was not sent: %(lead)s is deleted in Kartra.") % told
     return _("“%(what)s” was not sent: %(lead)s was left out.") % told
+
+
+def _cancelled(change: LeadChange, told: dict[str, str]) -> str:
+    proofs = set(change.attempts.values_list("proof", flat=True))
+    if Proof.UNDECIDED in proofs:
+        return _("“%(what)s” for %(lead)s was given up; nobody knows whether Kartra has done it.") % told
+    if proofs:
+        return _("“%(what)s” for %(lead)s was given up; nothing was changed in Kartra.") % told
+    words = _("“%(what)s” for %(lead)s was cancelled before it was sent; nothing was changed in Kartra.") % told
+    return f"{words} {change.message}".strip()
+
+
+def _undecided(change: LeadChange, told: dict[str, str]) -> str:
+    told = {**told, "now": change.message, "code": change.code}
+    if change.reason == Reason.CONFLICT:
+        return (
+            _(
+                "“%(what)s” was not sent for %(lead)s, because somebody else changed it in Kartra meanwhile: %(now)s. Somebody "
+                "has to decide which is to be."
+            )
+            % told
+        )
+    if change.reason == Reason.FIREWALL:
+        return (
+            _(
+                "“%(what)s” was sent for %(lead)s and twice not done; Kartra's firewall may refuse the text. It needs a "
+                "decision."
+            )
+            % told
+        )
+    if change.reason == Reason.UNLISTED_CODE:
+        return (
+            _(
+                "Kartra answered “%(what)s” for %(lead)s with a code that it does not document (%(code)s), so nobody can say "
+                "yet whether it was done. It needs a decision."
+            )
+            % told
+        )
+    return _("Nobody can say yet whether “%(what)s” was done for %(lead)s: it needs a decision.") % told
 
 
 def fragment(request: HttpRequest, lead: Lead) -> HttpResponse:

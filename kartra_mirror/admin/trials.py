@@ -6,14 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations import pretend
-from integrations.models import Attempt, Connection, Delivery, Proof
+from integrations.models import Attempt, Connection, Delivery, Outcome, Proof
 from leads import kinds, staff
 from leads.models import BulkRun, Lead, MailingList, RunState
 
@@ -27,8 +27,8 @@ FAULTS = {
         {"fault": "carried out, then dropped", "cmd": TRIED, "count": 1},
         gettext_lazy(
             "The next tag will be put on in the pretend Kartra, but its answer will get lost. Assign a tag to "
-            "somebody and watch: "
-            "“checking with Kartra”, then, once we have looked there, “done”."
+            "somebody and watch: it is not sent a second time, but says “checking with Kartra” until we have seen there, "
+            "or Kartra's own message has told us, that it is done."
         ),
     ),
     "refuse": (
@@ -108,14 +108,18 @@ def _arrive(connection: Connection) -> Trial:
 
 
 def _fail(connection: Connection) -> Trial:
-    """Open until a change has gone wrong in one of the two ways."""
+    """Open until changes have gone wrong in both ways; what was seen is not offered any more."""
     attempts = Attempt.objects.filter(call__connection=connection)
+    seen = {
+        "lose": attempts.filter(call__outcome=Outcome.UNKNOWN).exists(),
+        "refuse": attempts.filter(proof=Proof.REFUSED).exists(),
+    }
     return Trial(
         _("Let Kartra fail and see what we tell you"),
         _("Choose what goes wrong with the next tag, then assign one."),
-        attempts.filter(Q(looks__gt=0) | Q(proof=Proof.REFUSED)).exists(),
+        all(seen.values()),
         [],
-        [(name, str(label)) for name, (label, _fault, _words) in FAULTS.items()],
+        [(name, str(label)) for name, (label, _fault, _words) in FAULTS.items() if not seen[name]],
     )
 
 

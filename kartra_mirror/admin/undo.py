@@ -45,7 +45,8 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
         "leads": leads,
         "seconds": seconds_for(run.account, leads),
         "mark": str(standing),
-        "next": aftermath.happened_next(run),
+        "next": (happened := [(each, aftermath.standing(run, each)) for each in aftermath.happened_next(run)]),
+        "offered": any(still for _each, still in happened),
         "undone": run.undone_by.first(),
         "partner": run.partner(),
         "why_not": switch.why_not_sending(connection)

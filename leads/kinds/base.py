@@ -69,7 +69,7 @@ class Kind:
     `applies(leads, parameters)` narrows to leads it can be meant for, else `applies_words`.
     `steps(parameters)` are the single changes it consists of, [(kind, parameters), …]; None: itself alone.
     `sparse`: only parameters that were given count, the others are left as they are. `most(parameters)`: the most leads
-    it may be asked for at once. `repeatable`: doing it twice ends the same as doing it once; a call holds at most one
+    it may be asked for at once, and `most_words` why. `repeatable`: doing it twice ends the same as doing it once; a call holds at most one
     change that is not. `exclusive`: refused while another of its family is open. `money`: it may cost or move
     money, so it is asked for on a page of its own.
     """
@@ -92,6 +92,7 @@ class Kind:
     steps: Callable[[Parameters], list[Step]] | None = None
     sparse: bool = False
     most: Callable[[Parameters], int | None] = lambda parameters: None
+    most_words: Any = ""
     repeatable: bool = True
     exclusive: bool = False
     money: bool = False

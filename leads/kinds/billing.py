@@ -54,10 +54,16 @@ def _id_field(label: str) -> forms.Field:
 
 
 def _refunding(account: Account) -> dict[str, forms.Field]:
-    return {"transaction": _id_field(_("Transaction")), "amount": Amount(label=_("Amount"))}
+    return {
+        "transaction": _id_field(_("Transaction")),
+        "amount": Amount(label=_("Amount")),
+        "rest": forms.CharField(required=False, widget=forms.HiddenInput()),
+    }
 
 
 def _check_refund(account: Account, clean: dict[str, Any]) -> None:
+    """`rest` is what the whole comes to where a part was given back before, for the words; Kartra is told "whole"."""
+    clean.pop("rest", None)
     sale = Transaction.objects.filter(account=account, kartra_id=clean["transaction"]).first()
     if sale is None:
         raise ValidationError(
@@ -69,15 +75,24 @@ def _check_refund(account: Account, clean: dict[str, Any]) -> None:
             _("Transaction %(kartra_id)s is a %(type)s; only a sale or rebill can be refunded.")
             % {"kartra_id": sale.kartra_id, "type": sale.type}
         )
-    if clean["amount"] == WHOLE or sale.full_amount is None:
+    if sale.full_amount is None:
         return
     before = given_back(sale)
+    if clean["amount"] == WHOLE:
+        if 0 < before < sale.full_amount:
+            clean["rest"] = f"{sale.full_amount - before:.2f}"
+        return
     if Decimal(clean["amount"]) > sale.full_amount - before:
         words = _("%(amount)s is more than the %(paid)s that was paid.")
         if before:
             words = _("%(amount)s is more than the %(paid)s that was paid less the %(before)s given back already.")
         told = {"amount": clean["amount"], "paid": f"{sale.full_amount:.2f}", "before": f"{before:.2f}"}
         raise ValidationError(words % told)
+
+
+def left_of(sale: Transaction) -> Decimal | None:
+    """What can still be given back of a sale, as far as we know; None where its amount was not told."""
+    return None if sale.full_amount is None else max(sale.full_amount - given_back(sale), Decimal(0))
 
 
 def given_back(sale: Transaction) -> Decimal:
@@ -96,7 +111,9 @@ def refund_amounts(account: Account, clean: Parameters) -> tuple[Decimal | None,
     ).values_list("parameters__amount", flat=True)
     confirmed = sum((Decimal(amount) for amount in ours if amount != WHOLE), Decimal(0))
     given = max(given_back(sale), confirmed)
-    return (sale.full_amount if clean["amount"] == WHOLE else Decimal(clean["amount"])), given
+    if clean["amount"] != WHOLE:
+        return Decimal(clean["amount"]), given
+    return (None if sale.full_amount is None else max(sale.full_amount - given, Decimal(0))), given
 
 
 def _subscription(account: Account) -> dict[str, forms.Field]:
@@ -218,11 +235,20 @@ def _refund_words(parameters: Parameters) -> str:
     words = _("refund %(amount)s of transaction %(transaction)s")
     if amount == WHOLE:
         words = _("refund the whole of transaction %(transaction)s")
-    return words % {"amount": amount, "transaction": parameters.get("transaction", "")}
+        if parameters.get("rest"):
+            words = _("refund the remaining %(rest)s of transaction %(transaction)s")
+    return words % {
+        "amount": amount,
+        "rest": parameters.get("rest", ""),
+        "transaction": parameters.get("transaction", ""),
+    }
 
 
 def _refunded_words(name: str, parameters: Parameters) -> str:
     told = {"lead": name, "amount": parameters.get("amount", ""), "sale": parameters.get("transaction", "")}
+    if parameters.get("rest"):
+        told["rest"] = parameters["rest"]
+        return _("The remaining %(rest)s of transaction %(sale)s were given back to %(lead)s.") % told
     if told["amount"] == WHOLE:
         return _("The whole of transaction %(sale)s was given back to %(lead)s.") % told
     return _("%(amount)s of transaction %(sale)s were given back to %(lead)s.") % told

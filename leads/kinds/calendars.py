@@ -109,12 +109,15 @@ def _booked(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     )  # fmt: skip
 
 
-def _booked_by_it(parameters: Parameters) -> Exists:
+def _booked_by_it(parameters: Parameters) -> Q:
+    """It stands, and no other booking of the class does: Kartra takes the class alone, and may cancel that one."""
     rows = CalendarEnrollment.objects.filter(
-        by_this_change("since"), lead=OuterRef("lead"), calendar_class__name=parameters["class"],
-        calendar_class__calendar__name=parameters["calendar"], status__iexact=mirror.BOOKED,
+        Q(starts_at=None) | Q(starts_at__gt=timezone.now()), lead=OuterRef("lead"),
+        calendar_class__name=parameters["class"], calendar_class__calendar__name=parameters["calendar"],
+        status__iexact=mirror.BOOKED,
     )  # fmt: skip
-    return Exists(rows.filter(Q(starts_at=None) | Q(starts_at__gt=timezone.now())))
+    ours = by_this_change("since")
+    return Q(Exists(rows.filter(ours))) & Q(~Exists(rows.exclude(ours)))
 
 
 def _confirmed(change: LeadChange, at: dt.datetime) -> None:

@@ -322,5 +322,6 @@ UPDATE = Kind(
     effect=_confirmed,
     steps=lambda parameters: _steps("update_lead", parameters),
     most=lambda parameters: 1 if parameters.get("email") else None,
+    most_words=gettext_lazy("An email address belongs to one lead alone."),
 )
 KINDS = (CREATE, UPDATE)

@@ -17,11 +17,18 @@ def mark_dirty(lead: Lead, at: dt.datetime) -> None:
     Lead.objects.filter(pk=lead.pk, dirty_at=None).update(dirty_at=at)
 
 
+MARKED_AT_ONCE = 10_000
+
+
 def mark_all_dirty(leads: QuerySet[Lead], at: dt.datetime) -> int:
-    """These leads are to be read again soon, ahead of those that are only old. How many there are."""
-    leads.filter(dirty_at=None, gone_at=None).update(dirty_at=at, absent_at=None)
-    leads.filter(gone_at=None).update(read_not_before=None)
-    return leads.filter(gone_at=None).count()
+    """These leads are to be read again soon, ahead of those that are only old. How many there are. In batches, so that
+    others can write between them."""
+    ids = list(leads.filter(gone_at=None).order_by("pk").values_list("pk", flat=True))
+    for first in range(0, len(ids), MARKED_AT_ONCE):
+        these = Lead.objects.filter(pk__in=ids[first : first + MARKED_AT_ONCE])
+        these.filter(dirty_at=None).update(dirty_at=at, absent_at=None)
+        these.exclude(read_not_before=None).update(read_not_before=None)
+    return len(ids)
 
 
 def mark_gone(lead: Lead, reason: GoneReason, at: dt.datetime, *, source: Source, cause: str = "") -> bool:

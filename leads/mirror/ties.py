@@ -126,13 +126,16 @@ def set_sequence(
         step = step or (row.step if row else "")
         if row is not None and (row.step, row.status) == (step, status):
             return False
+        told = {"sequence": name, "step": step}
         if row is None:
             row = SequenceEnrollment(lead=lead, sequence=thing(KartraSequence, lead.account_id, name))
+        elif change is not None and row.status.lower() == status == "active" and row.since < change.requested_at:
+            told["moved_from"] = row.step  # it was in the sequence before, so the change did not bring it in
         row.step, row.status, row.since, row.after = step, status, at, None
         row.source, row.change = source, change
         row.save()
         kind = "sequence_left" if status == "unsubscribed" else "sequence_entered"
-        log(lead, kind, {"sequence": name, "step": step}, source, at, change, cause)
+        log(lead, kind, told, source, at, change, cause)
     return True
 
 

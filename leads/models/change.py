@@ -136,6 +136,14 @@ class LeadChange(models.Model):
         related_name="+",
     )
     why = models.TextField(_("reason given"), blank=True, default="")
+    once = models.CharField(
+        max_length=32,
+        null=True,
+        blank=True,
+        unique=True,
+        editable=False,
+        help_text=_("The form it came with: sent twice, it is recorded once."),
+    )
     requested_at = models.DateTimeField(_("requested at"))
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
 

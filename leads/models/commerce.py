@@ -55,6 +55,11 @@ class RecurringSubscription(models.Model):
     def __str__(self) -> str:
         return gettext("subscription %(id)s") % {"id": self.kartra_id}
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether payments may still come: it was not cancelled, and not all are made (`Terminated`)."""
+        return self.status.lower() not in ("cancelled", "terminated")
+
 
 class Transaction(models.Model):
     """A sale, rebill, refund, failure or cancellation. Amounts are Decimal in the account's own currency (Kartra names none).

@@ -139,9 +139,9 @@ class RunDraft(models.Model):
     `selection` is {"query": "<query string of the leads list>"}, and {"ids": […]} with it when only these leads of the
     list are meant; or {"people": [[line, parameters], …], "file": …, "bad": …} for people who are to be created, each with
     parameters of their own. `more` are the kinds besides the first. `parameters` is empty until a preview was asked for,
-    then {"clean": …, "form": …, "counted": …}; of people with their number. `tried` is the run over the first few.
-    `started_at` is set once, by the click that starts the run. `asked_at`: too large for its author, so a colleague is
-    asked to start it.
+    then {"clean": …, "form": …}; of people with their number; with `leads` once a colleague was asked: how many they were.
+    `tried` is the run over the first few. `started_at` is set once, by the click that starts the run.
+    `asked_at`: too large for its author, so a colleague is asked to start it.
     """
 
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -135,7 +135,7 @@ def test_old_page_that_reads_itself_keeps_what_somebody_types(page, live_server,
     assert page.input_value("#edit_city") == "Bend"
     page.click("#lead-read a")
     page.wait_for_selector("#edit_phone[value='5550']", state="attached")
-    assert page.is_visible("#edit_city")  # the same part of the page is open
+    page.wait_for_selector("#edit_city", state="visible", timeout=10_000)  # the same part of the page is open
 
 
 def test_outcome_is_read_out_without_a_look_at_the_page(page, live_server, sandbox, connection, lead, pusher):

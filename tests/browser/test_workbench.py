@@ -94,6 +94,27 @@ def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, s
     assert [sandbox.lead(lead.kartra_id)["score"] for lead in leads] == [5, 5, 5, 5, 0, 0]
 
 
+def test_preview_of_a_long_form_comes_to_the_reader(page, hand, live_server, sandbox, connection):
+    six_leads(sandbox, connection)
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/leads/lead/?country=Spain")
+
+    hand.tick("#action-toggle")
+    hand.choose("select[name=action]", "Change fields")
+    hand.press("button[name=index]")
+    page.wait_for_selector("text=4 leads of")
+    hand.fill("input[name=city]", "Oslo")
+    hand.press("button[value=preview].km-button")
+    page.wait_for_selector("text=What will happen")
+
+    top = "document.getElementById('preview').getBoundingClientRect().top"
+    page.wait_for_function(f"{top} >= 0 && {top} < window.innerHeight - 100")
+    assert page.evaluate("document.activeElement.id") == "preview"
+    hand.press("button[value=start]")
+    page.wait_for_selector("text=Watch it")
+    assert BulkRun.objects.get().changes.count() == 4
+
+
 def test_cancel(page, hand, live_server, sandbox, connection):
     leads = six_leads(sandbox, connection)
     run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})

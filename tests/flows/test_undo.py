@@ -1,5 +1,6 @@
 """Undo against the pretend Kartra: what the run changed and is still so is taken back, and nothing else."""
 
+import datetime as dt
 import time
 
 import pytest
@@ -252,3 +253,27 @@ def test_undo_costs_the_same_queries_for_any_number(sandbox, connection, django_
     with django_assert_max_num_queries(len(counted.captured_queries)):
         undone = changes.undo(many)
     assert undone.changes.count() == 300
+
+
+def test_who_was_in_the_sequence_before_stays_in_it(sandbox, connection):
+    there, new = (sandbox.mirrored_lead(connection, f"{name}@example.com") for name in ("there", "new"))
+    sandbox.act("start_sequence", lead=there.kartra_id, sequence="Welcome series")
+    mirror.set_sequence(there, "Welcome series", "1", "active", at=timezone.now(), source=Source.WEBHOOK)
+    run = start(connection, [there, new], ("subscribe_sequence", {"sequence": "Welcome series", "step": 2}))
+
+    assert fates(run) == [("add to the sequence Welcome series at step 2", {"stands": 1, "before": 1})]
+    finish(connection, changes.undo(run))
+
+    assert sandbox.lead(there.kartra_id)["sequences"]["Welcome series"]["status"] == "active"
+    assert sandbox.lead(new.kartra_id)["sequences"]["Welcome series"]["status"] != "active"
+
+
+def test_booking_beside_an_older_one_of_the_class_is_left_alone(sandbox, connection):
+    older, only = (sandbox.mirrored_lead(connection, f"{name}@example.com") for name in ("older", "only"))
+    day = timezone.now() + dt.timedelta(days=30)
+    mirror.set_booking(older, "Coaching", "Intro call", day, at=timezone.now(), source=Source.WEBHOOK)
+    booking = {"calendar": "Coaching", "class": "Intro call", "date": f"{day:%Y-%m-%d}", "hour": "15:00"}
+    run = start(connection, [older, only], ("subscribe_calendar", booking))
+
+    [(_, number)] = fates(run)
+    assert number == {"stands": 1, "since": 1}

@@ -26,7 +26,8 @@ def test_author_is_mailed_once_when_it_has_ended(mailoutbox, rings):
     mara = StaffFactory(email="mara@example.com")
     run = ended(created_by=mara, mail_wanted=True)
     ended(created_by=mara)
-    BulkRunFactory(created_by=mara, mail_wanted=True)
+    going = BulkRunFactory(created_by=mara, mail_wanted=True)
+    LeadChangeFactory(run=going, lead=LeadFactory(account=going.account))
 
     tasks.sweep()
     assert ("mail_ended_runs", ()) in rings

@@ -37,6 +37,8 @@ class Command(BaseCommand):
         if copy["in_kartra"] is not None:
             known = f"{copy['known']:,} of {copy['in_kartra']:,} leads known"
         never = f", but {copy['never_read']:,} never read" if copy["never_read"] else ""
+        if copy["absent"]:
+            never += f", and {copy['absent']:,} not in Kartra"
         self.stdout.write(facts["name"])
         self.stdout.write(f"  sending: {facts['why_not_sending'] or 'on'}")
         if facts["why_commands_wait"]:

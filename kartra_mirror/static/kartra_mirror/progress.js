@@ -8,7 +8,7 @@
   function show(name, value) {
     const place = page.querySelector('[data-field="' + name + '"]');
     if (!place) return;
-    place.textContent = typeof value === "number" ? number.format(value) : value;
+    place.textContent = value;
     if (name === "why_not") place.hidden = !value;
   }
 
@@ -37,10 +37,12 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const progress = await answer.json();
       document.getElementById("run-bar").value = progress.percent;
-      for (const name of ["state_words", "finished", "members", "per_second", "left_s", "why_not"]) show(name, progress[name]);
+      for (const name of ["state_words", "amount", "pace", "why_not"]) show(name, progress[name]);
       for (const each of progress.counts) {
         const place = page.querySelector('[data-count="' + each.status + '"]');
         if (place) place.textContent = number.format(each.number);
+        const file = page.querySelector('[data-file="' + each.status + '"]');
+        if (file) file.hidden = !each.number;
       }
       for (const part of progress.bar) {
         const place = page.querySelector('[data-bar="' + part.status + '"]');

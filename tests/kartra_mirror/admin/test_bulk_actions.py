@@ -115,7 +115,9 @@ def test_changed_selection_is_said_and_asked_again(staff, account):
     answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
 
     assert not BulkRun.objects.exists()
-    assert "now 3 of 3 would change" in answer.content.decode()
+    text = answer.content.decode()
+    assert text.count("now 3 of 3 would change") == 1
+    assert text.index('id="preview"') < text.index("now 3 of 3 would change") < text.index("What will happen")
 
 
 def test_opening_the_page_changes_nothing(staff, account):
@@ -274,6 +276,67 @@ def test_filter_by_sales_says_of_how_many_leads_they_are_not_read(staff, account
     assert words not in staff.get(f"{LEADS}?not_bought=any").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "label", "rest"),
+    [
+        ("unassign_tag", {"tag": "VIP"}, "Do not have it", "2 do not have it"),
+        ("unsubscribe_list", {"list": "Partners"}, "Are not on it", "2 are not on it"),
+        ("unsubscribe_sequence", {"sequence": "Welcome"}, "Are not in it", "2 are not in it"),
+        ("update_lead", {"first_name": "Mara"}, "Are so already", "2 are so already"),
+    ],
+)
+def test_who_has_nothing_to_lose_is_not_said_to_have_it(staff, account, kind, given, label, rest):
+    MailingListFactory(account=account, name="Partners")
+    Sequence.objects.create(account=account, name="Welcome")
+    url = choose(staff, LeadFactory.create_batch(2, account=account), kind=kind)
+
+    staff.post(url, {"do": "preview", **given})
+    page = staff.get(url)
+
+    shown = page.context["preview"]
+    assert (shown["rest"], shown["already"].label) == ([rest], label)
+    text = page.content.decode()
+    assert "have it already" not in text.lower()
+    assert 'value="start"' not in text
+
+
+def test_sending_all_the_same_is_offered_only_where_something_can_be_so_already(staff, account):
+    leads = LeadFactory.create_batch(1, account=account)
+
+    assert 'name="anyway"' in staff.get(choose(staff, leads)).content.decode()
+    assert 'name="anyway"' not in staff.get(choose(staff, leads, kind="give_points")).content.decode()
+
+
+def test_preview_refuses_what_the_start_would_refuse(staff, account):
+    url = choose(staff, LeadFactory.create_batch(2, account=account), kind="update_lead")
+
+    staff.post(url, {"do": "preview", "email": "same@example.com"})
+    text = staff.get(url).content.decode()
+
+    assert "at most 1 is allowed. An email address belongs to one lead alone." in text
+    assert all(f'value="{do}"' not in text for do in ("start", "try", "ask"))
+
+
+def test_after_the_preview_the_reader_stands_at_it(staff, account):
+    url = choose(staff, LeadFactory.create_batch(1, account=account))
+
+    assert staff.post(url, {"do": "preview", "tag": "VIP"}).url == f"{url}#preview"
+    assert 'id="preview" tabindex="-1"' in staff.get(url).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"), [("give_points", {"points": "5"}), ("subscribe_sequence", {"sequence": "W", "step": "1"})]
+)
+def test_safety_field_promises_cheaper_points_only_where_points_are_given(staff, account, kind, given):
+    Sequence.objects.create(account=account, name="W")
+    url = choose(staff, LeadFactory.create_batch(1, account=account), kind=kind)
+
+    staff.post(url, {"do": "preview", **given})
+
+    [hint] = staff.get(url).context["preview"]["warnings"]
+    assert ("points would cost no read" in hint) is (kind == "give_points")
+
+
 def test_two_kinds_about_the_same_thing_are_refused_in_words(staff, account):
     url = choose(staff, LeadFactory.create_batch(1, account=account))
     staff.post(url, {"do": "add", "kind": "unassign_tag"})
@@ -337,7 +400,7 @@ def test_another_set_of_the_same_size_is_asked_again(staff, account):
     answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
 
     assert not BulkRun.objects.exists()
-    assert "they are not the same any more" in answer.content.decode()
+    assert "it is not what was previewed any more" in answer.content.decode()
 
 
 def test_first_ten_are_tried_and_the_others_started_once(staff, account):
@@ -414,7 +477,8 @@ def test_reading_the_doubtful_is_a_part_of_starting(staff, account, rings):
     url = choose(staff, [lead], everything=True)
     shown = preview(staff, url)
     page = " ".join(staff.get(url).content.decode().split())
-    assert 'name="read_first" value="1" checked' in page
+    assert '<input type="hidden" name="read_first" value="1">' in page
+    assert "Read them, then start" in page
     assert "Read the 1 doubtful lead first" in page
     assert "older than 24 hours" in page
 
@@ -488,6 +552,20 @@ def manager(db):
     return user
 
 
+def test_who_may_start_none_is_offered_no_trial(client, account):
+    supporter = StaffFactory()
+    supporter.groups.add(Group.objects.get(name="Support"))
+    client.force_login(supporter)
+    LeadFactory.create_batch(11, account=account)
+    draft = RunDraft.objects.create(created_by=supporter, kind="assign_tag", selection={"query": ""})
+    preview(client, draft.get_absolute_url())
+
+    text = client.get(draft.get_absolute_url()).content.decode()
+
+    assert "Ask a manager to start it" in text
+    assert 'value="try"' not in text
+
+
 def asked(client, account, marketer):
     leads = LeadFactory.create_batch(3, account=account)
     client.force_login(marketer)
@@ -503,7 +581,9 @@ def asked(client, account, marketer):
 def test_over_their_size_a_manager_is_asked_and_starts_it(client, account, marketer, manager):
     url = asked(client, account, marketer)
     client.force_login(manager)
-    assert "mia" in client.get(reverse("admin:leads_bulkrun_changelist")).content.decode()
+    assert (
+        "</a> for 3 leads, asked for by mia" in client.get(reverse("admin:leads_bulkrun_changelist")).content.decode()
+    )
     assert "bulk action waits for your yes or no" in client.get(reverse("admin:index")).content.decode()
     page = client.get(url)
 
@@ -536,3 +616,45 @@ def test_nobody_without_the_permission_sees_or_starts_anothers(client, account, 
 
     assert client.get(url).status_code == 404
     assert client.post(url, {"do": "start"}).status_code == 404
+
+
+def test_what_starts_is_what_this_tab_has_previewed(staff, account):
+    TagFactory(account=account, name="Spam")
+    url = choose(staff, LeadFactory.create_batch(2, account=account))
+    first = preview(staff, url, tag="VIP")
+    second = preview(staff, url, tag="Spam")
+
+    answer = staff.post(url, {"do": "start", "mark": first["mark"]}, follow=True)
+
+    assert not BulkRun.objects.exists()
+    assert "it is not what was previewed any more" in answer.content.decode()
+    staff.post(url, {"do": "start", "mark": second["mark"]})
+    assert BulkRun.objects.get().parameters == {"tag": "Spam"}
+
+
+def test_a_manager_starts_only_what_they_have_seen(client, account, marketer, manager):
+    url = asked(client, account, marketer)
+    TagFactory(account=account, name="Spam")
+    client.force_login(manager)
+    seen = client.get(url).context["preview"]["mark"]
+    client.force_login(marketer)
+    preview(client, url, tag="Spam")
+    client.post(url, {"do": "ask"})
+    client.force_login(manager)
+
+    client.post(url, {"do": "start", "mark": seen})
+
+    assert not BulkRun.objects.exists()
+
+
+def test_a_draft_whose_start_broke_can_be_started_again(staff, account, monkeypatch):
+    url = choose(staff, LeadFactory.create_batch(2, account=account))
+    shown = preview(staff, url)
+    with monkeypatch.context() as broken:
+        broken.setattr("leads.freezing.freeze", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            staff.post(url, {"do": "start", "mark": shown["mark"]})
+
+    staff.post(url, {"do": "start", "mark": shown["mark"]})
+
+    assert BulkRun.objects.get().changes.count() == 2

@@ -73,6 +73,13 @@ def test_decision_shows_the_evidence_and_wants_a_reason(staff):
     assert Activity.objects.get(kind="decided").details["why"] == "The score says so."
 
 
+def test_where_nothing_is_to_be_decided_nothing_is_explained(staff):
+    text = staff.get(reverse("admin:decisions")).content.decode()
+
+    assert "Nothing is to be decided" in text
+    assert "answer was lost" not in text
+
+
 def test_who_may_not_decide_sees_no_answers_and_gets_403(client):
     change = undecided(ConnectionFactory())
     page = reverse("admin:decision", args=[change.pk])

@@ -250,7 +250,7 @@ def polled(answer):
     """What a page asks for again and again has no words that did not go through gettext."""
     told = answer.json()
     rows = [*told.get("counts", []), *told.get("results", [])]
-    texts = [told.get(name, "") for name in ("state_words", "noun", "why_not", "sentence")] + [
+    texts = [told.get(name, "") for name in ("state_words", "amount", "pace", "why_not", "sentence")] + [
         row["words"] for row in rows
     ]
     assert [text for text in texts if pseudo.untranslated(text, DATA)] == []

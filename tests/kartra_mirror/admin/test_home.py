@@ -159,6 +159,15 @@ def test_what_is_running_has_bar_and_time_left(staff, connection):
     assert context["singles"] == staff.get(url).context_data["cl"].result_count == 1
 
 
+def test_a_run_that_is_only_checked_says_so(staff, connection):
+    change(connection, "unknown", run=BulkRunFactory(account=connection.account))
+
+    page = text(staff, "/admin/home/now/")
+
+    assert "0 of 1 lead, running; checking with Kartra" in page
+    assert "left" not in page
+
+
 def test_a_run_that_cannot_be_sent_says_so(staff, connection):
     Connection.objects.update(sending="look_only")
     change(connection, "waiting", run=BulkRunFactory(account=connection.account))
@@ -182,6 +191,19 @@ def test_copy_is_told_in_numbers_and_silence_is_seen(staff, connection):
     assert "A lead is given a tag: has stopped: silent for 11 days" in page
     assert "Somebody buys" not in page
     assert "an hour ago" in page.replace("\xa0", " ")
+
+
+def test_who_is_not_in_kartra_is_not_said_to_be_unread(staff, connection):
+    now = timezone.now()
+    LeadFactory(account=connection.account, read_at=now - dt.timedelta(minutes=28))
+    LeadFactory(account=connection.account, read_at=None)
+    LeadFactory.create_batch(2, account=connection.account, kartra_id=None, read_at=None, absent_at=now)
+
+    page = text(staff, "/admin/home/copies/")
+
+    assert "2 besides of whom Kartra has no lead" in page
+    assert "28 min, but for 1 never read" in page
+    assert "copy=absent" in page
 
 
 def fill(number, connection):

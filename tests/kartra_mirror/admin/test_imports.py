@@ -9,10 +9,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations import tasks
 from leads import importing
 from leads.exporting import kartra as kartra_form
+from leads.importing import columns
 from leads.models import Import, ImportChunk, ImportKind, Lead, Transaction
 from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, StaffFactory, TagFactory
 
@@ -87,6 +89,29 @@ def test_upload_match_preview_start_result(staff, account, rings):
     ]  # fmt: skip
     assert ("refresh_leads", (account.connection.pk,)) in rings
     assert [ring for ring in rings if ring[0] == "load_file"] == [("load_file", (job.pk,))] * 2
+
+
+def test_page_says_whom_of_the_file_kartra_does_not_have(staff, account, rings):
+    upload(staff, account)
+    job = Import.objects.get()
+    matched(staff, job, Mail="email", Vorname="first_name")
+    worked(job)
+    staff.post(reverse("admin:leads_import_do", args=[job.pk, "start"]))
+    worked(job)
+    Lead.objects.update(absent_at=timezone.now())
+
+    page = staff.get(job.get_absolute_url()).content.decode()
+
+    assert f'?account__id__exact={account.pk}&amp;copy=absent">Of 1 Kartra has no lead.</a>' in page
+    assert "0 known" in staff.get(reverse("admin:leads_import_changelist")).content.decode()
+
+
+def test_fields_are_called_as_on_the_leads_page(staff, account):
+    job = upload(staff, account)
+    page = staff.get(job.url).content.decode()
+
+    assert all(words in page for words in ("GDPR status from IP", "GDPR communications", "Google Plus"))
+    assert columns.by_words(ImportKind.LEADS, "Gdpr lead status ip") == "gdpr_lead_status_ip"
 
 
 def test_columns_are_matched_by_themselves_the_second_time(staff, account):

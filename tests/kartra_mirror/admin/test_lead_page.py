@@ -91,7 +91,30 @@ def test_a_lead_that_is_not_there_is_not_read_again_and_again(staff, connection)
     assert read_by_script(staff, lead).json()["level"] == "warning"
 
     lead.refresh_from_db()
-    assert "data-read-url" not in get(staff, lead)
+    page = get(staff, lead)
+    assert "data-read-url" not in page
+    assert "it has no lead of this address." in page
+    assert "Never read from Kartra" not in page
+    assert reverse("admin:integrations_apicall_change", args=[ApiCall.objects.get().pk]) in page
+
+
+def test_a_read_by_ourselves_that_found_nobody_is_among_the_calls(staff, sandbox, connection):
+    lead = LeadFactory(account=connection.account, kartra_id=None, email="nobody@example.com", read_at=None)
+    refresh.drain(connection)
+
+    page = get(staff, lead)
+
+    assert "it has no lead of this address." in page
+    assert reverse("admin:integrations_apicall_change", args=[ApiCall.objects.get().pk]) in page
+
+
+def test_lead_that_is_to_be_made_is_not_said_to_have_been_asked_for(staff, connection):
+    lead = mirror.expect(connection.account, "new@example.com", timezone.now())
+
+    page = get(staff, lead)
+
+    assert "Not in Kartra yet, so there is nothing to read." in page
+    assert "Asked Kartra" not in page
 
 
 def test_kartra_that_cannot_be_reached_is_told_and_changes_nothing(staff, connection, lead):
@@ -178,6 +201,46 @@ def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
     assert "Ada Lind" in said
     assert said.endswith(".")
     assert ("Sending is stopped." in said) is (status == ChangeStatus.WAITING)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("conflict", "was not sent for Ada Lind, because somebody else changed it in Kartra meanwhile: city is now Oslo in Kartra."),
+        ("outcome", "Nobody can say yet whether"),
+        ("unlisted_code", "with a code that it does not document (212)"),
+        ("firewall", "was sent for Ada Lind and twice not done"),
+    ],
+)  # fmt: skip
+def test_what_needs_a_decision_is_said_by_its_reason(lead, reason, words):
+    message = "city is now Oslo in Kartra" if reason == "conflict" else "x"
+    change = LeadChangeFactory(lead=lead, status="undecided", reason=reason, code="212", message=message)
+
+    said = spoken.sentence(change)
+
+    assert words in said
+    assert ("Nobody can say yet" in said) is (reason == "outcome")
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [
+        (None, "was cancelled before it was sent; nothing was changed"),
+        ("undecided", "was given up; nobody knows"),
+        ("not_done", "was given up; nothing was changed"),
+    ],
+)
+def test_what_was_given_up_is_said_by_what_is_known_of_it(connection, lead, proof, words):
+    change = LeadChangeFactory(lead=lead, status="cancelled", settled_at=timezone.now())
+    if proof:
+        at = timezone.now()
+        call = ApiCall.objects.create(
+            connection=connection, lead=lead, cause="push", writes=True, commands="assign_tag", claimed_at=at, sent_at=at,
+            lease_until=at, finished_at=at, outcome="unknown",
+        )  # fmt: skip
+        change.attempts.create(call=call, position=0, command="assign_tag", proof=proof)
+
+    assert words in spoken.sentence(change)
 
 
 # --- from a line to its cause

@@ -83,7 +83,7 @@ def test_start_makes_one_bulk_action_however_often_it_is_pressed(client, account
     assert RunDraft.objects.get().selection["people"] == []
     shown = client.get(run.get_absolute_url()).content.decode()
     assert "Create 2 leads" in shown
-    assert "3 changes" in " ".join(shown.split()).replace("</span>", "").replace('<span data-field="members">', "")
+    assert "3 changes" in shown
 
 
 def test_what_starts_is_what_was_previewed(client, account):

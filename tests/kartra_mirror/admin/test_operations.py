@@ -1,5 +1,7 @@
 """Every operation in the admin: what is clicked becomes the exact call that Kartra received; who may not gets 403."""
 
+from decimal import Decimal
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -7,7 +9,7 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall, Connection, Door
-from kartra_mirror.admin import grouping
+from kartra_mirror.admin import grouping, spoken
 from kartra_mirror.admin.grouping import NEEDED
 from leads import changes, kinds, mirror
 from leads.kinds.profile import profile_fields
@@ -65,6 +67,17 @@ def shown_form(client, lead):
 
 def edit(client, lead, **given):
     return client.post(lead.get_absolute_url(), {**shown_form(client, lead), **given}, follow=True)
+
+
+def test_form_that_is_sent_twice_is_recorded_once(staff, sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    given = {**shown_form(staff, lead), "points": "15"}
+
+    for _ in range(2):
+        assert staff.post(lead.get_absolute_url(), given).status_code == 302
+    assert [change.kind for change in lead.changes.all()] == ["give_points"]
+    edit(staff, lead, points="15")
+    assert lead.changes.count() == 2
 
 
 # --- 2, 18: create
@@ -150,6 +163,13 @@ def test_bad_input_on_the_add_page_is_told_and_changes_nothing(staff, sandbox, l
     assert words in answer.content.decode()
     assert not LeadChange.objects.exists()
     assert Lead.objects.count() == 1
+
+
+def test_known_address_is_told_once_with_the_way_to_its_lead(staff, sandbox, lead):
+    text = staff.post(f"{LEADS}add/", {"email": "ada@example.com"}).content.decode()
+
+    assert text.count("Change that one instead.") == 1
+    assert f'<a href="{lead.get_absolute_url()}">Open {lead}</a>' in text
 
 
 # --- 3, 4: get, does it exist
@@ -365,6 +385,25 @@ def test_a_field_changed_in_kartra_meanwhile_is_a_conflict(staff, sandbox, conne
     assert Activity.objects.get(kind="decided").details["why"] == "She said so"
 
 
+def test_keeping_theirs_says_what_else_is_dropped_before_and_after(staff, sandbox, connection, lead):
+    edit(staff, lead, city="Bend", first_name="Ben2")
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno"})
+    staff.post(reverse("admin:leads_lead_read", args=[lead.pk]))
+    drain(connection)
+
+    change = LeadChange.objects.get()
+    words = "“Keep theirs” drops the rest of this change too; not sent then: set first name to Ben2."
+    for page in (lead.get_absolute_url(), reverse("admin:decision", args=[change.pk])):
+        assert words in staff.get(page).content.decode()
+    decide = reverse("admin:leads_lead_decide", args=[lead.pk, change.pk, "give-up"])
+    after = staff.post(decide, follow=True).content.decode()
+
+    change.refresh_from_db()
+    assert change.message == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
+    assert change.message in after
+    assert Activity.objects.get(kind="decided").details["answer"] == "keep theirs"
+
+
 def test_a_second_wish_for_a_field_is_no_conflict(staff, sandbox, connection, lead):
     edit(staff, lead, city="Bend")
     edit(staff, lead, city="Reno")
@@ -557,6 +596,43 @@ def test_part_refund_and_a_second_is_barred(staff, sandbox, connection, buyer):
     assert "not settled yet" in second
     drain(connection)
     assert [said(call)[0]["refund_amount"] for call in sandbox.calls(writes=True)] == ["20.00"]
+
+
+def test_refund_of_all_after_a_part_is_of_what_is_left(staff, sandbox, connection, buyer):
+    staff.post(refund_url(buyer), {"what": "part", "amount": "20.00", "typed": "20.00"})
+    drain(connection)
+    staff.post(reverse("admin:leads_lead_read_money", args=[buyer.pk]))
+
+    page = staff.get(refund_url(buyer)).content.decode()
+    assert "the remaining 77.00" in page
+    assert staff.post(refund_url(buyer), {"what": "whole", "typed": "97.00"}).context["form"].errors
+    staff.post(refund_url(buyer), {"what": "whole", "typed": "77.00"})
+    drain(connection)
+
+    change = LeadChange.objects.last()
+    assert str(change) == f"refund the remaining 77.00 of transaction {buyer.sale}"
+    assert f"The remaining 77.00 of transaction {buyer.sale} were given back to" in spoken.sentence(change)
+    assert said(sandbox.calls(writes=True)[-1]) == [{"cmd": "refund_transaction", "transaction_id": buyer.sale}]
+
+
+def test_who_may_refund_up_to_a_sum_may_give_back_the_rest_below_it(staff, sandbox, connection, buyer):
+    staff.post(refund_url(buyer), {"what": "part", "amount": "20.00", "typed": "20.00"})
+    drain(connection)
+    staff.post(reverse("admin:leads_lead_read_money", args=[buyer.pk]))
+
+    amount, before = kinds.refund_amounts(connection.account, {"transaction": buyer.sale, "amount": "whole"})
+
+    assert (amount, before) == (Decimal("77.00"), Decimal("20.00"))
+
+
+def test_plan_that_has_ended_has_no_next_payment(staff, buyer):
+    tab = f"{buyer.get_absolute_url()}?tab=money"
+    assert "Next payment" in staff.get(tab).content.decode()
+    RecurringSubscription.objects.update(status="Cancelled")
+
+    assert "Next payment" not in staff.get(tab).content.decode()
+    listed = staff.get(reverse("admin:leads_recurringsubscription_changelist")).content.decode()
+    assert "29.00" not in listed
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Every page of the admin: it opens, costs a bounded number of queries, hides what is not permitted, and is not fooled."""
 
+import re
+
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -8,7 +11,7 @@ from django.utils import timezone
 
 from integrations.models import ApiCall, Heartbeat
 from kartra_mirror.admin.site import bands
-from leads.models import Activity, LeadTag, ListSubscription
+from leads.models import Account, Activity, LeadTag, ListSubscription, Segment
 from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
@@ -221,3 +224,22 @@ def test_dates_are_written_one_way(staff):
 def test_list_without_rows_speaks_our_words(staff):
     assert "Nothing here yet." in staff.get(reverse("admin:leads_lead_changelist")).content.decode()
     assert "Nothing here fits" in staff.get(reverse("admin:leads_lead_changelist"), {"q": "nobody"}).content.decode()
+
+
+def test_no_template_writes_an_id_as_a_number_for_people():
+    """Over 999 it would be "1,006", which no address and no choice is."""
+    shown = re.compile(r"=[\"'][^\"']*\{\{\s*[\w.]*(\.pk|_id|page_number)\s*\}\}")
+    found = [
+        f"{path.relative_to(settings.BASE_DIR)}: {match.group()}"
+        for path in sorted((settings.BASE_DIR / "templates").rglob("*.html"))
+        for match in shown.finditer(path.read_text())
+        if not match.group(1) == "_id" or "account_id" in match.group()
+    ]
+    assert found == []
+
+
+def test_choices_of_rows_with_long_ids_can_be_chosen(staff):
+    Account.objects.create(pk=12345, name="Far")
+    segment = Segment.objects.create(pk=54321, account_id=12345, name="Buyers", conditions={"score_min": ["1"]})
+    assert "?segment=54321" in staff.get(segment.get_absolute_url()).content.decode()
+    assert 'value="54321"' in staff.get(reverse("admin:leads_lead_changelist")).content.decode()

@@ -130,6 +130,13 @@ def test_support_changes_one_lead_at_a_time(client):
     assert changes.record(leads[0], kinds.get("give_points"), {"points": 5}, by=support).pk
 
 
+def test_wrong_password_is_one_message(client):
+    page = client.post(reverse("admin:login"), {"username": "ada", "password": "wrong"}).content.decode()
+
+    assert "Please correct the error" not in page
+    assert page.count("correct") == 1
+
+
 def _list_of(client, user):
     client.force_login(user)
     return client.get(LEADS).content.decode()

@@ -8,7 +8,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from leads import aftermath, changes, kinds, mirror, runs
+from integrations.models import Connection
+from leads import aftermath, changes, failures, kinds, mirror, runs
 from leads.models import Activity, BulkRun, Lead, LeadTag, Source
 from tests.factories import (
     BulkRunFactory,
@@ -57,7 +58,7 @@ def test_numbers_and_bar_add_up(staff, account):
 
     told = staff.get(reverse("admin:leads_bulkrun_progress", args=[run.pk])).json()
 
-    assert (told["members"], told["finished"], told["percent"], told["noun"]) == (4, 3, 75, "leads")
+    assert (told["members"], told["finished"], told["percent"], told["amount"]) == (4, 3, 75, "3 of 4 leads")
     assert {part["status"]: part["width"] for part in told["bar"] if part["width"]} == {
         "accepted": 50.0, "rejected": 25.0, "waiting": 25.0,
     }  # fmt: skip
@@ -71,7 +72,72 @@ def test_run_of_several_kinds_counts_changes(staff, account):
 
     told = staff.get(reverse("admin:leads_bulkrun_progress", args=[run.pk])).json()
 
-    assert (told["members"], told["noun"]) == (2, "changes")
+    assert (told["members"], told["amount"]) == (2, "0 of 2 changes")
+
+
+@pytest.mark.parametrize(
+    ("state", "statuses", "amount", "percent", "pace"),
+    [
+        ("running", ["accepted", "waiting"], "1 of 2 leads", 50, "0.1 a second · 1 s left"),
+        ("running", ["waiting"], "0 of 1 lead", 0, "1 s left"),
+        ("running", ["unknown", "unknown"], "0 of 2 leads", 0, "checking with Kartra"),
+        ("paused", ["accepted", "waiting"], "1 of 2 leads", 50, ""),
+        ("cancelled", ["accepted", "cancelled", "cancelled", "cancelled"], "1 of 4 leads, 3 cancelled", 25, ""),
+    ],
+)
+def test_pace_is_told_only_while_something_goes_out(staff, account, state, statuses, amount, percent, pace):
+    now = timezone.now()
+    ends = {"paused_at": now} if state == "paused" else {"ended_at": now} if state == "cancelled" else {}
+    run = BulkRunFactory(account=account, state=state, **ends)
+    BulkRun.objects.filter(pk=run.pk).update(created_at=now - dt.timedelta(minutes=1))
+    for status in statuses:
+        settled = {"settled_at": now} if status in ("accepted", "cancelled") else {}
+        LeadChangeFactory(run=run, lead=LeadFactory(account=account), status=status, **settled)
+    Connection.objects.update(calls_per_second=1)
+
+    told = staff.get(reverse("admin:leads_bulkrun_progress", args=[run.pk])).json()
+
+    assert (told["amount"], told["percent"], told["pace"]) == (amount, percent, pace)
+    assert amount in staff.get(run.get_absolute_url()).content.decode()
+    assert f"{percent} %" in staff.get(reverse("admin:leads_bulkrun_changelist")).content.decode()
+
+
+def test_run_of_several_kinds_says_what_it_counts(staff, account):
+    leads = LeadFactory.create_batch(2, account=account)
+    steps = {"steps": [["assign_tag", {"tag": "VIP"}], ["give_points", {"points": 5}]]}
+    run = changes.record_run(account, Lead.objects.filter(pk__in=[lead.pk for lead in leads]), kinds.SEVERAL, steps)
+    for change in run.changes.all():
+        change.settle("accepted", at=timezone.now())
+    runs.finish_if_over(run.pk)
+
+    page = staff.get(run.get_absolute_url()).content.decode()
+
+    words = "The preview said that 2 leads would change. 2 leads were changed. Below are single changes: 4 for 2 leads."
+    assert words in page
+
+
+def test_files_are_there_for_the_live_update_to_show(staff, account):
+    run = BulkRunFactory(account=account)
+    LeadChangeFactory(run=run, lead=LeadFactory(account=account))
+
+    page = staff.get(run.get_absolute_url()).content.decode()
+
+    assert '<a data-file="waiting" href=' in page
+    assert '<a data-file="accepted" hidden href=' in page
+
+
+def test_refused_ones_lead_to_the_bulk_action_that_tried_them_again(staff, account):
+    run = BulkRunFactory(account=account, state="finished", ended_at=timezone.now())
+    LeadChangeFactory(
+        run=run, lead=LeadFactory(account=account), status="rejected", code="212", settled_at=timezone.now()
+    )
+    assert "try them again under" in staff.get(run.get_absolute_url()).content.decode()
+    again = failures.retry(account, run.changes.all())
+
+    page = staff.get(run.get_absolute_url()).content.decode()
+
+    assert f'Tried again in <a href="{again.get_absolute_url()}">bulk action {again.pk}</a>: running.' in page
+    assert "try them again under" not in page
 
 
 def test_group_comes_as_csv_with_a_line_of_who_took_it(staff, account):
@@ -182,6 +248,22 @@ def test_what_happened_next_ends_after_some_days_and_the_pages_say_so(staff, acc
         assert f"the {aftermath.DAYS} days after it" in page
         assert "joined the list Soon" in page
         assert "joined the list Late" not in page
+
+
+def test_what_was_taken_back_since_is_not_offered_again(staff, account):
+    MailingListFactory(account=account, name="Buyers")
+    run = tagged(account, 2)
+    one, other = (change.lead for change in run.changes.all())
+    for lead in (one, other):
+        mirror.set_list(lead, "Buyers", True, source=Source.WEBHOOK, at=timezone.now())
+    mirror.set_list(one, "Buyers", False, source=Source.PUSH, at=timezone.now())
+    assert "(still so for 1)" in staff.get(undo_url(run)).content.decode()
+    mirror.set_list(other, "Buyers", False, source=Source.PUSH, at=timezone.now())
+
+    text = staff.get(undo_url(run)).content.decode()
+
+    assert "(not so any more)" in text
+    assert 'name="also"' not in text
 
 
 def test_undo_takes_the_permission_of_what_it_does(client, account):

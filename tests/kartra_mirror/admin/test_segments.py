@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -304,6 +304,17 @@ def test_bulk_action_starts_from_a_segment(staff, account):
 
     assert RunDraft.objects.get().selection == {"query": f"segment={segment.pk}"}
     assert set(BulkRun.objects.get().changes.values_list("lead__country", flat=True)) == {"Spain"}
+
+
+def test_who_may_start_none_is_offered_none_on_a_segment(client, account):
+    segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    for group, offered in (("Support", False), ("Marketer", True)):
+        user = StaffFactory()
+        user.groups.add(Group.objects.get(name=group))
+        client.force_login(user)
+        assert (
+            "Start a bulk action on all of them" in client.get(segment.get_absolute_url()).content.decode()
+        ) is offered
 
 
 def test_change_takes_a_segment_by_name(account, capsys):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from integrations import push, verify
 from integrations.kartra.notices import EVENTS
-from integrations.models import Connection
+from integrations.models import ApiCall, Connection
 from kartra_mirror import groups
 from kartra_mirror.admin import setup
 from leads import changes, kinds
@@ -209,7 +209,8 @@ def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
         if change.status == "accepted":
             break
     assert change.status == "accepted"
-    assert trials(staff)["Let Kartra fail and see what we tell you"].done
+    trial = trials(staff)["Let Kartra fail and see what we tell you"]
+    assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["refuse"])
 
 
 def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
@@ -220,6 +221,9 @@ def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
     push.drain(demo)
 
     assert "change refused by Kartra: Assign a tag" in staff.get("/admin/").content.decode()
+    trial = trials(staff)["Let Kartra fail and see what we tell you"]
+    assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["lose"])
+    ApiCall.objects.update(outcome="unknown")
     assert trials(staff)["Let Kartra fail and see what we tell you"].done
 
 

@@ -1,0 +1,120 @@
+"""Two people, or two clicks, at the same moment: what looks first whether it is asked for already, is asked for once."""
+
+import threading
+import time
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from leads import changes, creating, failures, freezing, kinds
+from leads.models import Lead, LeadChange
+from leads.people_list import Person
+from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def account():
+    return AccountFactory()
+
+
+@pytest.fixture(autouse=True)
+def _slowly(monkeypatch):
+    """Time between the look and what is written, so that two are in it together."""
+    for module, name in ((changes, "steps_of"), (freezing, "_insert_select"), (creating, "_steps")):
+        real = getattr(module, name)
+
+        def slow(*given, real=real, **more):
+            time.sleep(0.15)
+            return real(*given, **more)
+
+        monkeypatch.setattr(module, name, slow)
+
+
+def together(*work):
+    """Do all at once; the words of those that were refused."""
+    refused, broken = [], []
+    ready = threading.Barrier(len(work))
+
+    def one(each):
+        try:
+            ready.wait(10)
+            each()
+        except changes.CannotRecord as problem:
+            refused.append(str(problem))
+        except Exception as error:
+            broken.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=one, args=(each,)) for each in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert broken == []
+    return refused
+
+
+def test_one_sale_is_refunded_once(account):
+    sale = LeadFactory(account=account).transactions.create(
+        account=account, kartra_id="70001", type="sale", full_amount="97.00", at=timezone.now()
+    )
+    refund = kinds.get("refund_transaction")
+
+    def ask():
+        changes.record(Lead.objects.get(), refund, {"transaction": sale.kartra_id, "amount": "20.00"})
+
+    [words] = together(ask, ask)
+
+    assert "is not settled yet" in words
+    assert LeadChange.objects.count() == 1
+
+
+def test_refused_changes_are_tried_again_once(account):
+    for _ in range(2):
+        LeadChangeFactory(
+            lead=LeadFactory(account=account), kind="give_points", parameters={"points": 5}, family="points",
+            status="rejected", code="212", settled_at=timezone.now(),
+        )  # fmt: skip
+
+    def again():
+        failures.retry(account, LeadChange.objects.filter(account=account))
+
+    [words] = together(again, again)
+
+    assert "Nothing is left to try again" in words
+    assert LeadChange.objects.filter(status="waiting").count() == 2
+
+
+def test_a_lead_is_created_once(account):
+    def create():
+        changes.create_lead(account, {"email": "ada@example.com", "points": 15})
+
+    [words] = together(create, create)
+
+    assert "being created already" in words
+    assert sorted(LeadChange.objects.values_list("kind", flat=True)) == ["create_lead", "give_points"]
+
+
+def test_people_of_two_files_are_created_once(account):
+    people = [Person(number, {"email": f"lead{number}@example.com"}) for number in (1, 2)]
+
+    together(*[lambda: creating.create_leads(account, people)] * 2)
+
+    assert LeadChange.objects.filter(kind="create_lead").count() == 2
+
+
+def test_a_form_that_is_sent_twice_is_recorded_once(account):
+    lead = LeadFactory(account=account)
+    given = {"points": 15}
+
+    def ask():
+        changes.record_all(Lead.objects.get(), kinds.get("update_lead"), given, once="a" * 32)
+
+    assert together(ask, ask) == []
+    assert list(lead.changes.values_list("kind", flat=True)) == ["give_points"]
+    changes.record_all(lead, kinds.get("update_lead"), given, once="b" * 32)
+    assert lead.changes.count() == 2
