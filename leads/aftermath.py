@@ -1,4 +1,4 @@
-"""What happened to the leads of a bulk action after it that was not ours: an automation in Kartra, the people themselves.
+"""What happened to the leads of a bulk action soon after it that was not ours: an automation in Kartra, the people themselves.
 
 Some of it can be taken back together with the bulk action. Reads only; `changes.undo` records.
 """
@@ -30,6 +30,10 @@ class Next:
     back: tuple[kinds.Kind, dict[str, Any]] | None
     mails: bool = False
 
+
+DAYS = 7
+"""So long after the end of a bulk action something counts as having happened next; the pages say so. Later it is life, and
+an old bulk action costs no more to look at than a new one."""
 
 NAMES = ("tag", "list", "sequence", "field", "is", "product_name", "calendar", "class")
 """Details of an activity by which it is told apart."""
@@ -107,10 +111,13 @@ def _name_of(kind: kinds.Kind) -> str:
 
 
 def _afterwards(run: BulkRun) -> QuerySet[Activity]:
-    """Activity of the run's changed leads since it changed them, by no change of ours and no person of ours."""
+    """Activity of the run's changed leads since it changed them, up to DAYS after its end, by no change of ours and no person
+    of ours."""
     later = ExpressionWrapper(OuterRef("at") + dt.timedelta(seconds=ECHO_S), output_field=DateTimeField())
     changed = run.changes.filter(status=ChangeStatus.ACCEPTED, lead=OuterRef("lead"), settled_at__lte=later)
     told = Activity.objects.filter(account=run.account_id, at__gte=run.created_at, change=None)
+    if run.ended_at is not None:
+        told = told.filter(at__lt=run.ended_at + dt.timedelta(days=DAYS))
     return told.filter(Exists(changed)).exclude(source__in=[Source.STAFF, Source.PUSH, Source.IMPORT])
 
 

@@ -1,26 +1,62 @@
-"""What rows that are not about one lead keep of a person: bad rows of imports, drafts, bulk actions, lines of who did what.
+"""What rows that are not about one lead keep of a person: bad rows of imports, drafts, segments, bulk actions, lines of who did
+what.
 
 Emptied when the person is forgotten; the rows themselves stay, for what they say of others.
 """
 
+import json
+import re
 from collections.abc import Collection
 from functools import reduce
 from operator import or_
-from urllib.parse import quote, quote_plus
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
 from django.contrib.admin.models import LogEntry
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from leads import kinds, runs
-from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, normal_email
+from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, Segment, normal_email
+
+Row = TypeVar("Row", bound=Model)
+
+
+class Named:
+    """Finds where somebody is named by one of these addresses, as a whole: `lada@example.com` is somebody else."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        self.keys = sorted(keys)
+        either = "|".join(re.escape(key) for key in self.keys)
+        self._whole = re.compile(rf"(?<![\w.+-])(?:{either})(?![\w-]|\.\w)")
+
+    def stands_in(self, value: Any) -> bool:
+        """Whether a text, or a text anywhere in JSON, names them."""
+        if isinstance(value, dict):
+            return any(self.stands_in(each) for each in value.items())
+        if isinstance(value, list | tuple):
+            return any(self.stands_in(each) for each in value)
+        return isinstance(value, str) and self._whole.search(value.casefold()) is not None
+
+    def rows(self, model: type[Row], *fields: str) -> QuerySet[Row]:
+        """Rows to be looked at: those that may name them in one of the fields, as text, in an address or in JSON."""
+        found = Q()
+        for key in self.keys:
+            for text in {key, quote(key), quote_plus(key), json.dumps(key)[1:-1]}:
+                for field in fields:
+                    found |= Q(**{f"{field}__icontains": text})
+        return model._default_manager.filter(found)
 
 
 def blank(lead: Lead, addresses: Collection[str], words: str) -> None:
     """Empty what names the person by one of these addresses, or by the id. `words` stand where a reason stood."""
-    named = {key for address in addresses if (key := normal_email(address))}
-    _bad_rows(lead, named, words)
-    _drafts(lead, named)
-    _log(named, words)
+    keys = {key for address in addresses if (key := normal_email(address))}
+    _bad_rows(lead, keys, words)
+    if keys:
+        named = Named(keys)
+        _drafts(lead, named)
+        _segments(lead, named)
+        _log(named, words)
 
 
 def _bad_rows(lead: Lead, named: set[str], words: str) -> None:
@@ -36,27 +72,52 @@ def _bad_rows(lead: Lead, named: set[str], words: str) -> None:
             row.save(update_fields=["cells", "reason"])
 
 
-def _drafts(lead: Lead, named: set[str]) -> None:
-    """A list of people who are to be created loses this one; a draft whose filter names the person goes."""
-    written = {form for key in named for form in (key, quote(key), quote_plus(key))}
-    if not written:
-        return
-    for draft in RunDraft.objects.filter(reduce(or_, (Q(selection__icontains=form) for form in written))):
-        if "people" not in draft.selection:
+def _drafts(lead: Lead, named: Named) -> None:
+    """A list of people who are to be created loses this one; a draft whose filter names the person goes; of one where they
+    were typed, what was typed goes."""
+    for draft in named.rows(RunDraft, "selection", "parameters", "refused_why"):
+        filtered = parse_qsl(draft.selection.get("query", ""), keep_blank_values=True)
+        if "people" in draft.selection:
+            if draft.account_id == lead.account_id:
+                _out_of_list(draft, named)
+        elif named.stands_in(filtered):
             draft.delete()
-        elif draft.account_id == lead.account_id:
-            people = draft.selection["people"]
-            kept = [each for each in people if normal_email(each[1].get("email")) not in named]
-            draft.selection = {**draft.selection, "people": kept, "bad": []}
-            draft.parameters = {**draft.parameters, "people": len(kept)}
-            draft.save(update_fields=["selection", "parameters"])
+        elif named.stands_in([draft.parameters, draft.refused_why]):
+            draft.parameters, draft.refused_why, draft.asked_at = {}, "", None
+            draft.save(update_fields=["parameters", "refused_why", "asked_at"])
 
 
-def _log(named: set[str], words: str) -> None:
+def _out_of_list(draft: RunDraft, named: Named) -> None:
+    if named.stands_in(draft.selection):
+        kept = [each for each in draft.selection["people"] if not named.stands_in(each[1].get("email"))]
+        draft.selection = {**draft.selection, "people": kept, "bad": []}
+        draft.parameters = {**draft.parameters, "people": len(kept)}
+    if named.stands_in([draft.parameters, draft.refused_why]):
+        draft.parameters, draft.refused_why = {**draft.parameters, "form": {}}, ""
+    draft.save(update_fields=["selection", "parameters", "refused_why"])
+
+
+def _segments(lead: Lead, named: Named) -> None:
+    """A segment of the account that is filtered by the person goes; one that is called after them gets a number for a name."""
+    for segment in named.rows(Segment, "name", "conditions").filter(account=lead.account_id):
+        if named.stands_in(segment.conditions):
+            segment.delete()
+        elif named.stands_in(segment.name):
+            others = Segment.objects.filter(account=lead.account_id).exclude(pk=segment.pk)
+            segment.name = _("Segment %(number)s") % {"number": segment.pk}
+            while others.filter(name__iexact=segment.name).exists():
+                segment.name += "*"
+            segment.save(update_fields=["name"])
+
+
+def _log(named: Named, words: str) -> None:
     """Who did what stays; what was filtered by, or typed, is emptied where it names the person."""
-    for key in named:
-        for form in {key, quote(key), quote_plus(key)}:
-            LogEntry.objects.filter(change_message__icontains=form).update(change_message=words)
+    for line in named.rows(LogEntry, "change_message"):
+        text = line.change_message
+        queries = [unquote_plus(word) for word in text.split() if "%" in word]
+        if named.stands_in([text, *queries]):
+            line.change_message = words
+            line.save(update_fields=["change_message"])
 
 
 def runs_of(lead: Lead) -> list[int]:

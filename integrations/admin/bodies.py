@@ -24,12 +24,13 @@ _SECRETS = tuple(
         r'(secret_key"\s*:\s*")(?:[^"\\]|\\.)*',
         r'(secret_key"\s*:\s*)[^"\s,}]+',
         r"(secret_key\s*=\s*)[^&\r\n]*",
-        r'(name="secret_key"[^\r\n]*(?:\r?\n[^\r\n]+)*\r?\n\r?\n)[^\r\n]+',
         r"(secret_key%22(?:%3A|:)(?:%20|\+)*%22)(?:(?!%22).)*",
     )
 )
-"""A secret key with its value, as JSON, as a form, in parts, and as JSON in percent signs."""
-_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s",:{}\[\]]+|[,:{}\[\]]', re.DOTALL)
+"""A secret key with its value, as JSON, as a form, and as JSON in percent signs. None goes through more than white space
+before it may fail, so that a body is gone through once."""
+_PART = re.compile(r'name="secret_key"', re.IGNORECASE)
+_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[^\s",:{}\[\]]+|[,:{}\[\]]', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,19 @@ def shown(body: bytes) -> Shown:
     raw = text[:MOST]
     for secret in _SECRETS:
         raw = secret.sub(lambda found: found[1] + _hidden(), raw)
-    raw = _safe(raw)
+    raw = _safe(_without_parts(raw))
     pretty = _pretty(body, text.strip(BLANK))
     return Shown(raw, _safe(pretty) if pretty and pretty != text.strip() else "")
+
+
+def _without_parts(text: str) -> str:
+    """Of a form in parts: without the line of a secret key's value, which comes after the blank line that ends its headers."""
+    lines, in_headers, ended = [], False, False
+    for line in text.split("\n"):
+        plain = line.removesuffix("\r")
+        lines.append(_hidden() + line[len(plain) :] if ended and plain else line)
+        in_headers, ended = plain != "" and (in_headers or _PART.search(plain) is not None), in_headers and not plain
+    return "\n".join(lines)
 
 
 def indented(text: str) -> str:

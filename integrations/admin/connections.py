@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from integrations import calls, catalogue_reads, custom_fields, pretend, receipts, switch
 from integrations.admin import console, gone
-from integrations.checking import check, validate_api_url
+from integrations.checking import Check, check, validate_api_url
 from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, Door
@@ -57,7 +58,10 @@ def _what_was_read(found: catalogue_reads.CatalogueRead) -> str:
 
 
 class ConnectionForm(forms.ModelForm):
-    """Name and keys. Keys are write-only: an empty field keeps what is stored. The form is valid once Kartra agrees."""
+    """Name and keys. Keys are write-only: an empty field keeps what is stored. With `checked`, what Kartra said of these
+    keys, the form is valid if that was yes."""
+
+    checked: Check | None = None
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
@@ -113,23 +117,27 @@ class ConnectionForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if self.errors:
+        if self.errors or self.checked is None:
             return cleaned
-        trial = Connection(
+        if not self.checked.ok:
+            raise ValidationError(f"{self.checked.text} {_('Nothing was saved.')}".strip())
+        self.instance.api_key = cleaned["key"] or self.instance.api_key
+        self.instance.api_password = cleaned["password"] or self.instance.api_password
+        self.instance.checked_at, self.instance.check_result = timezone.now(), self.checked.text
+        return cleaned
+
+    def trial(self) -> Connection:
+        """The connection as it would be, to be asked about. Of a valid form."""
+        given = self.cleaned_data
+        return Connection(
             pk=self.instance.pk,
             account=self.instance.account if self.instance.pk else None,
-            app_id=cleaned["app_id"],
-            api_key=cleaned["key"] or self.instance.api_key,
-            api_password=cleaned["password"] or self.instance.api_password,
-            api_url=cleaned["api_url"],
-            calls_per_second=cleaned["calls_per_second"],
+            app_id=given["app_id"],
+            api_key=given["key"] or self.instance.api_key,
+            api_password=given["password"] or self.instance.api_password,
+            api_url=given["api_url"],
+            calls_per_second=given["calls_per_second"],
         )
-        result = check_new_keys(trial)
-        if not result.ok:
-            raise ValidationError(f"{result.text} {_('Nothing was saved.')}")
-        self.instance.api_key, self.instance.api_password = trial.api_key, trial.api_password
-        self.instance.checked_at, self.instance.check_result = timezone.now(), result.text
-        return cleaned
 
 
 @admin.register(Connection)
@@ -153,6 +161,39 @@ class ConnectionAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> type[Any]:
+        form: type[Any] = super().get_form(request, obj, change=change, **kwargs)
+
+        class CheckedForm(form):
+            checked = getattr(request, "checked", None)
+
+        return CheckedForm
+
+    def changeform_view(
+        self,
+        request: Any,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Kartra is asked first: Django saves in a transaction, and no answer is waited for in one."""
+        if request.method == "POST":
+            request.checked = self._check(request, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _check(self, request: HttpRequest, object_id: str | None) -> Check:
+        """What Kartra says of the keys in the form. It is not asked where nothing could be saved."""
+        connection = self.get_object(request, unquote(object_id)) if object_id else None
+        if object_id is None:
+            may = self.has_add_permission(request)
+        else:
+            may = connection is not None and self.has_change_permission(request, connection)
+        if may:
+            form = self.get_form(request, connection, change=connection is not None)(request.POST, instance=connection)
+            if form.is_valid():
+                return check_new_keys(form.trial())
+        return Check(False, "")
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         name, zone = form.cleaned_data["name"], form.cleaned_data["time_zone"] or "America/New_York"

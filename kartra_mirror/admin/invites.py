@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -38,11 +38,18 @@ def groups_to_give(user: Any) -> QuerySet[Group]:
     return Group.objects.filter(~Exists(beyond)).order_by("name")
 
 
+def _rights(user: Any) -> set[str]:
+    """What somebody may do, or may do again once they are active: Django tells of one who is not active that they may do
+    nothing."""
+    given = Permission.objects.filter(Q(user=user) | Q(group__user=user)).order_by()
+    return {f"{app}.{codename}" for app, codename in given.values_list("content_type__app_label", "codename")}
+
+
 def may_manage(user: Any, other: Any) -> bool:
     """Whether the person may change, or make a link for, somebody else: no more rights and no more accounts than their own."""
     if user.is_superuser:
         return True
-    if other.is_superuser or not other.get_all_permissions() <= user.get_all_permissions():
+    if other.is_superuser or not _rights(other) <= user.get_all_permissions():
         return False
     mine, theirs = staff.accounts_of(user), staff.accounts_of(other)
     return mine is None or (theirs is not None and theirs <= mine)

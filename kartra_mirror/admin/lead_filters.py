@@ -58,22 +58,23 @@ class LeadFilter(admin.ListFilter):
 
 
 class FilterForm(forms.Form):
-    """The inputs of all conditions, filled with what was given. It is shown; `leads.filters` reads."""
+    """The inputs of all conditions, filled with what was given, which is among the choices however many there are: a choice
+    that a form drops would widen the list with the next click. It is shown; `leads.filters` reads."""
 
     def __init__(self, given: dict[str, list[str]], accounts: frozenset[int] | None) -> None:
-        initial = {name: values if len(values) > 1 else values[0] for name, values in given.items() if values}
-        super().__init__(initial=initial, auto_id="filter_%s", label_suffix="")
-        asked: dict[Any, list[tuple[str, str]]] = {}
+        super().__init__(auto_id="filter_%s", label_suffix="")
+        names = filters.names_of([given])
+        offered: dict[Any, list[tuple[str, str]]] = {None: []}
         for condition in filters.ALL:
             for part in condition.parts:
-                if part.choices and part.choices not in asked:
-                    asked[part.choices] = part.choices(accounts)
-                choices = asked[part.choices] if part.choices else []
-                self.fields[part.name] = _field(condition, part, choices)
-                self.fields[f"{NOT}{part.name}"] = _field(condition, part, choices)
+                if part.vocabulary and part.vocabulary not in offered:
+                    offered[part.vocabulary] = part.vocabulary.offered(accounts)
                 for name in (part.name, f"{NOT}{part.name}"):
-                    if name in given and part.type in ("ids", "texts"):
-                        self.initial[name] = given[name]
+                    listed = {value for value, _words in offered[part.vocabulary]}
+                    chosen = part.told([v for v in given.get(name, ()) if v and v not in listed], accounts, names)
+                    self.fields[name] = _field(condition, part, [*offered[part.vocabulary], *chosen.items()])
+                    if given.get(name):
+                        self.initial[name] = given[name] if part.type in ("ids", "texts") else given[name][-1]
         style(self)
 
 

@@ -141,7 +141,7 @@ def _decided(
 
 
 def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do: str) -> None:
-    """Add a kind to the draft or take a further one away; what was typed stays."""
+    """Add a kind to the draft or take a further one away; what was typed and ticked stays."""
     typed = drafting.typed()
     name = request.POST.get("kind", "")
     if do == "add" and name in kinds.IN_BULK and len(draft.kinds) < MOST_KINDS:
@@ -152,8 +152,18 @@ def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do:
         gone = int(number)
         draft.more = [each for place, each in enumerate(draft.more, start=2) if place != gone]
         typed = _closed_up(typed, gone)
-    draft.parameters = {"form": typed}
+    draft.parameters = {"form": typed, **_ticked(request)}
     draft.save(update_fields=["more", "parameters"])
+
+
+def _ticked(request: HttpRequest) -> dict[str, Any]:
+    """The ticks below the kinds, as a draft keeps them; those that this person may set."""
+    user: Any = request.user
+    include_left = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
+    return {
+        "choices": {ANYWAY: bool(request.POST.get(ANYWAY)), INCLUDE_LEFT: include_left},
+        "mail": bool(request.POST.get("mail") and user.email and settings.MAIL_IS_SET_UP),
+    }
 
 
 def _closed_up(typed: dict[str, Any], gone: int) -> dict[str, Any]:
@@ -170,14 +180,10 @@ def _closed_up(typed: dict[str, Any], gone: int) -> dict[str, Any]:
 
 def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
     """Remember what was asked for, to preview it. 403 where a single change of it is not permitted."""
-    user: Any = request.user
     kind, clean = drafting.together()
     clean = kind.clean(drafting.account, clean)
     check_steps(request, kind, clean)
-    chosen = {ANYWAY: bool(request.POST.get(ANYWAY))}
-    chosen[INCLUDE_LEFT] = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
-    mail = bool(request.POST.get("mail") and user.email and settings.MAIL_IS_SET_UP)
-    draft.parameters = {"clean": clean, "form": drafting.typed(), "choices": chosen, "mail": mail}
+    draft.parameters = {"clean": clean, "form": drafting.typed(), **_ticked(request)}
     draft.account = drafting.account
     draft.asked_at = draft.refused_at = draft.refused_by = None
     draft.refused_why = ""
@@ -190,6 +196,8 @@ def _show(
     user: Any = request.user
     for form in drafting.all:
         show_what_may_be_asked(form, user)
+    if request.method == "POST":
+        draft.parameters = {**draft.parameters, **_ticked(request)}
     kind, choices = kind_of(draft), choices_of(draft)
     previewed = "clean" in draft.parameters and request.method != "POST"
     shown = preview.of(account, leads, kind, draft.parameters["clean"], choices) if previewed else None

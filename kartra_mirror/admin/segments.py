@@ -11,14 +11,18 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from kartra_mirror.admin import long_lists, prepare
-from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
+from kartra_mirror.admin.unfold_adapter import ChangeList, ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import filters, kinds, staff
+from leads.filters import Names
+from leads.filters import segments as building
 from leads.models import Account, Segment
 
 LEADS = "admin:leads_lead_changelist"
+SHOWN = 10
+"""So many segments are named where others build on one."""
 
 
 def conditions_of(query: str) -> dict[str, list[str]]:
@@ -37,9 +41,28 @@ def query_of(conditions: dict[str, list[str]]) -> str:
     return query.urlencode()
 
 
-def _words(segment: Segment) -> list[str]:
+def _words(segment: Segment, names: Names | None = None) -> list[str]:
     """Who is in it, with names of its own account alone."""
-    return filters.in_words(segment.conditions, frozenset({segment.account_id}))
+    return filters.in_words(segment.conditions, frozenset({segment.account_id}), names)
+
+
+class NotSaved(ValueError):
+    """The segment cannot be saved like this. The text is a sentence; `may_replace` where a tick would help."""
+
+    def __init__(self, words: str, *, may_replace: bool = False) -> None:
+        super().__init__(words)
+        self.may_replace = may_replace
+
+
+class SegmentList(ChangeList):
+    """The rows of a page share the names that their conditions need."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = self.result_list = list(self.result_list)
+        names = filters.names_of([row.conditions for row in rows])
+        for row in rows:
+            row.names = names
 
 
 class SegmentForm(forms.Form):
@@ -66,7 +89,10 @@ class SegmentAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("who is in it"))
     def what(self, segment: Segment) -> str:
-        return "; ".join(_words(segment)) or _("every lead of the account")
+        return "; ".join(_words(segment, getattr(segment, "names", None))) or _("every lead of the account")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SegmentList
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -97,13 +123,14 @@ class SegmentAdmin(ReadOnlyAdmin):
         form = SegmentForm(accounts, request.POST or None)
         if request.method == "POST" and form.is_valid():
             account = Account.objects.get(pk=form.cleaned_data.get("account", accounts[0].pk))
-            found = self._save(request, account, form.cleaned_data["name"].strip(), conditions)
-            if found is not None:
+            try:
+                found = self._save(request, account, form.cleaned_data["name"].strip(), conditions)
+            except NotSaved as problem:
+                form.add_error("name", str(problem))
+                if problem.may_replace:
+                    form.fields["replace"] = forms.BooleanField(required=False, label=_("Replace what it holds"))
+            else:
                 return HttpResponseRedirect(f"{reverse(LEADS)}?segment={found.pk}")
-            form.add_error(
-                "name", _("There is a segment of this name. Choose another, or tick below to replace that one.")
-            )
-            form.fields["replace"] = forms.BooleanField(required=False, label=_("Replace what it holds"))
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": _("Save as a segment"), "form": form,
             "query": query, "words": filters.in_words(conditions, staff.accounts_of(request.user)),
@@ -111,31 +138,40 @@ class SegmentAdmin(ReadOnlyAdmin):
         }  # fmt: skip
         return TemplateResponse(request, "admin/leads/segment/save.html", context)
 
-    def _save(
-        self, request: HttpRequest, account: Account, name: str, conditions: dict[str, list[str]]
-    ) -> Segment | None:
-        """The segment as it is stored now; None where the name is taken and is not to be replaced."""
+    def _save(self, request: HttpRequest, account: Account, name: str, conditions: dict[str, list[str]]) -> Segment:
+        """The segment as it is stored now. Raises NotSaved."""
         taken = Segment.objects.filter(account=account, name__iexact=name).first()
         if taken is not None:
-            owns = taken.created_by_id == request.user.pk or self._may(request, "change")
-            if not (request.POST.get("replace") and owns):
-                return None
-            taken.conditions = conditions
-            taken.save()
-            self.message_user(
-                request, _("The segment %(name)s holds what you see now.") % {"name": taken.name}, messages.SUCCESS
-            )
-            return taken
+            return self._replace(request, taken, conditions)
         user: Any = request.user
         try:
+            building.check_new(conditions)
             with transaction.atomic():
                 made = Segment.objects.create(account=account, name=name, conditions=conditions, created_by=user)
+        except building.CannotHold as problem:
+            raise NotSaved(str(problem)) from None
         except IntegrityError:  # somebody took the name at the same moment
-            return None
+            raise NotSaved(_("There is a segment of this name. Choose another name.")) from None
         self.message_user(
             request, _("Saved. The segment %(name)s is there for everybody now.") % {"name": name}, messages.SUCCESS
         )
         return made
+
+    def _replace(self, request: HttpRequest, taken: Segment, conditions: dict[str, list[str]]) -> Segment:
+        if not (taken.created_by_id == request.user.pk or self._may(request, "change")):
+            raise NotSaved(_("There is a segment of this name, and it is a colleague's. Choose another name."))
+        if not request.POST.get("replace"):
+            words = _("There is a segment of this name. Choose another, or tick below to replace that one.")
+            raise NotSaved(words, may_replace=True)
+        try:
+            taken.conditions = building.refined(taken, conditions)
+        except building.CannotHold as problem:
+            raise NotSaved(str(problem)) from None
+        taken.save()
+        self.message_user(
+            request, _("The segment %(name)s holds what you see now.") % {"name": taken.name}, messages.SUCCESS
+        )
+        return taken
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -176,17 +212,27 @@ class SegmentAdmin(ReadOnlyAdmin):
         if what == "delete":
             if not (owns or self._may(request, "delete")):
                 raise PermissionDenied
-            name = segment.name
-            segment.delete()
-            self.message_user(
-                request, _("The segment %(name)s is deleted. No lead was touched.") % {"name": name}, messages.SUCCESS
-            )
-            return redirect("admin:leads_segment_changelist")
+            return self._delete(request, segment)
         if what == "rename":
             if not (owns or self._may(request, "change")):
                 raise PermissionDenied
             return self._rename(request, segment)
         raise Http404
+
+    def _delete(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """Delete it, unless others build on it: without it they would hold nobody."""
+        users = building.users_of(segment)
+        if not users:
+            segment.delete()
+            words = _("The segment %(name)s is deleted. No lead was touched.") % {"name": segment.name}
+            self.message_user(request, words, messages.SUCCESS)
+            return redirect("admin:leads_segment_changelist")
+        names = [each.name for each in users if staff.works_in(request.user, each.account_id)][:SHOWN]
+        if others := len(users) - len(names):
+            names.append(ngettext("%(n)s other", "%(n)s others", others) % {"n": others})
+        words = _("The segment %(name)s stays, because others build on it: %(others)s. Change or delete those first.")
+        self.message_user(request, words % {"name": segment.name, "others": ", ".join(names)}, messages.ERROR)
+        return HttpResponseRedirect(segment.get_absolute_url())
 
     def _rename(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         name = request.POST.get("name", "").strip()[:200]

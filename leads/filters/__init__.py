@@ -4,15 +4,17 @@ What is filtered by is a mapping {parameter: [texts]}, as an address's query say
 leaves out who fits. All that is given must hold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from leads.filters import money, own, state, ties
-from leads.filters.base import NOT, Accounts, Condition, Part, Unreadable
-from leads.filters.searching import SEARCHED, search
+from leads.filters.base import MOST_VALUES, NOT, Condition, Part, Unreadable
+from leads.filters.choosing import Accounts, Names, Vocabulary
+from leads.filters.searching import MOST_WORDS, SEARCHED, search, words_of
 from leads.filters.state import WISHES
 from leads.models import Lead, Segment
 
@@ -32,41 +34,75 @@ PARAMETERS: frozenset[str] = frozenset(
 )
 
 
+def names_of(many: Iterable[Wanted]) -> Names:
+    """What the values given in any of these are called: one query for each catalogue that they are of, however many they are."""
+    asked: dict[Vocabulary, set[str]] = {}
+    for wanted in many:
+        for part in (part for condition in ALL for part in condition.parts):
+            for prefix in ("", NOT):
+                given = [value for value in wanted.get(f"{prefix}{part.name}", ()) if value and "\x00" not in value]
+                if given and part.vocabulary:
+                    asked.setdefault(part.vocabulary, set()).update(given[:MOST_VALUES])
+    return defaultdict(dict, {vocabulary: vocabulary.called(values) for vocabulary, values in asked.items()})
+
+
 def matching(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
-    """The leads that fit. What cannot be read, and a parameter nobody knows, fits nobody."""
-    if set(wanted) - PARAMETERS - {SEARCH}:
+    """The leads that fit. What cannot be read, what is not known (any more), and a parameter nobody knows, fits nobody."""
+    try:
+        return _narrowed(leads, wanted)
+    except Unreadable:
         return leads.none()
-    for text in wanted.get(SEARCH, ()):
-        leads = search(leads, text)
+
+
+def _narrowed(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
+    """As `matching`. Raises Unreadable."""
+    if unknown := set(wanted) - PARAMETERS - {SEARCH}:
+        raise Unreadable(unknown)
+    text = " ".join(wanted.get(SEARCH, ()))
+    if len(words_of(text)) > MOST_WORDS:
+        raise Unreadable(SEARCH)
+    leads = search(leads, text)
+    names = names_of([wanted])
     for condition in ALL:
         for prefix in ("", NOT):
-            try:
-                given = condition.read(wanted, prefix)
-            except Unreadable:
-                return leads.none()
+            given = condition.read(wanted, names, prefix)
             if given:
                 test = Q(condition.test(given))
                 leads = leads.filter(~test if prefix else test)
     return leads
 
 
+MOST_DEEP = 3
+"""So many segments can build on one another in a row: each is a query within a query, which databases take only so far."""
+
 _asking: ContextVar[tuple[int, ...]] = ContextVar("segments being asked", default=())
 
 
 def of_segment(segment: Segment) -> QuerySet[Lead]:
-    """The leads of a segment, as they are now."""
-    leads = Lead.objects.filter(account=segment.account_id)
-    if segment.pk in _asking.get():
-        return leads.none()
+    """The leads of a segment, as they are now. One that is not understood, or builds on itself or on too many in a row, is
+    empty."""
+    try:
+        return members(segment)
+    except Unreadable:
+        return Lead.objects.none()
+
+
+def members(segment: Segment) -> QuerySet[Lead]:
+    """As `of_segment`, for other conditions to build on: raises Unreadable, so that to leave out what is not
+    understood leaves nobody in."""
+    if segment.pk in _asking.get() or len(_asking.get()) >= MOST_DEEP:
+        raise Unreadable(segment.pk)
     token = _asking.set((*_asking.get(), segment.pk))
     try:
-        return matching(leads, segment.conditions)
+        return _narrowed(Lead.objects.filter(account=segment.account_id), segment.conditions)
     finally:
         _asking.reset(token)
 
 
-def in_words(wanted: Wanted, accounts: Accounts) -> list[str]:
-    """Each condition as a phrase: "has the tag VIP", "not on the list Buyers". `accounts`: whose names may be said."""
+def in_words(wanted: Wanted, accounts: Accounts, names: Names | None = None) -> list[str]:
+    """Each condition as a phrase: "has the tag VIP", "not on the list Buyers". `accounts`: whose names may be said; `names`:
+    what `names_of` found, where many are told at once."""
+    names = names_of([wanted]) if names is None else names
     said = [
         _("“%(text)s” in the name, address, phone or company") % {"text": text}
         for text in wanted.get(SEARCH, ())
@@ -75,12 +111,12 @@ def in_words(wanted: Wanted, accounts: Accounts) -> list[str]:
     for condition in ALL:
         for prefix in ("", NOT):
             try:
-                given = condition.read(wanted, prefix)
+                given = condition.read(wanted, names, prefix)
+                words = condition.said(given, accounts, names) if given else ""
             except Unreadable:
                 said.append(_("%(label)s: a value that cannot be read, which fits nobody") % {"label": condition.label})
                 continue
-            if given:
-                words = condition.said(given, accounts)
+            if words:
                 said.append(_("not: %(words)s") % {"words": words} if prefix else words)
     return said
 
@@ -93,9 +129,12 @@ __all__ = [
     "SEARCHED",
     "WISHES",
     "Condition",
+    "Names",
     "Part",
     "in_words",
     "matching",
+    "members",
+    "names_of",
     "of_segment",
     "search",
 ]

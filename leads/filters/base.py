@@ -2,22 +2,19 @@
 
 import datetime as dt
 import functools
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from django.core.cache import cache
 from django.db.models import Exists, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from leads.filters.choosing import WHOLE, Accounts, Names, Vocabulary
+
 Given = Mapping[str, Any]
-Choices = list[tuple[str, Any]]
-Accounts = frozenset[int] | None
-"""The accounts whose names may be shown; None: all."""
-MOST_CHOICES = 1000
-KEPT_S = 60
+MOST_VALUES = 500
+"""So many values can be given to one input: more than an address holds."""
 
 NOT = "not_"
 """The prefix of a parameter that leaves out who fits."""
@@ -31,40 +28,44 @@ class Unreadable(ValueError):
 class Part:
     """One input of a condition, and the name of its parameter in an address.
 
-    `type`: "ids" and "texts" may be given several times and "choice" once, of the choices; the others once.
+    `type`: "ids" and "texts" may be given several times and "choice" once, of what `vocabulary` knows; the others once.
     """
 
     name: str
     label: Any  # lazy, as are the words of choices
     type: Literal["ids", "texts", "choice", "text", "number", "day"]
-    choices: Callable[[Accounts], Choices] | None = None
+    vocabulary: Vocabulary | None = None
     help_text: Any = ""
     every: bool = False  # all of several values are meant, not any
 
-    def read(self, values: Sequence[str]) -> Any:
+    def read(self, values: Sequence[str], names: Names) -> Any:
         """The value meant, None where nothing was given. Raises Unreadable."""
         values = [value for value in values if value != ""]
         if not values:
             return None
-        if any("\x00" in value for value in values):
-            raise Unreadable("NUL")
-        if self.type == "texts":
-            return list(values)
-        if self.type == "ids":
-            return [_whole(value) for value in values]
+        if len(values) > MOST_VALUES or any("\x00" in value for value in values):
+            raise Unreadable(self.name)
         if self.type == "number":
             return _whole(values[-1])
         if self.type == "day":
             return _day(values[-1])
-        return values[-1]
+        meant = [_whole(value) for value in values] if self.type == "ids" else values
+        if self.vocabulary is not None and not {str(each) for each in meant} <= set(names[self.vocabulary]):
+            raise Unreadable(self.name)
+        return list(dict.fromkeys(meant)) if self.type in ("ids", "texts") else meant[-1]
 
-    def shown(self, value: Any, accounts: Accounts) -> str:
+    def shown(self, value: Any, accounts: Accounts, names: Names) -> str:
         """The value in words. What belongs to no account of these keeps its number."""
-        labels = dict(self.choices(accounts)) if self.choices else {}
-        values = value if isinstance(value, list) else [value]
+        values = [str(each) for each in (value if isinstance(value, list) else [value])]
         words = _("%(first)s and %(last)s") if self.every else _("%(first)s or %(last)s")
-        told = [str(labels.get(str(each), each)) for each in values]
+        told = [str(name) for name in self.told(values, accounts, names).values()]
         return functools.reduce(lambda first, last: words % {"first": first, "last": last}, told)
+
+    def told(self, values: Sequence[str], accounts: Accounts, names: Names) -> dict[str, Any]:
+        """What the values are called, each; one without a name that may be said is told as it is."""
+        known = names.get(self.vocabulary, {}) if self.vocabulary else {}
+        called = {value: known[value].told(accounts) if value in known else None for value in values}
+        return {value: value if name is None else name for value, name in called.items()}
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,14 @@ class Condition:
     test: Callable[[Given], Q | Exists]
     words: Callable[[Mapping[str, str]], str]
 
-    def read(self, given: Mapping[str, Sequence[str]], prefix: str = "") -> dict[str, Any]:
+    def read(self, given: Mapping[str, Sequence[str]], names: Names, prefix: str = "") -> dict[str, Any]:
         """The values that were given for it, by part. Raises Unreadable."""
-        found = {part.name: part.read(given.get(f"{prefix}{part.name}", ())) for part in self.parts}
+        found = {part.name: part.read(given.get(f"{prefix}{part.name}", ()), names) for part in self.parts}
         return {name: value for name, value in found.items() if value is not None}
 
-    def said(self, given: Given, accounts: Accounts) -> str:
-        parts = {part.name: part.shown(given[part.name], accounts) for part in self.parts if part.name in given}
+    def said(self, given: Given, accounts: Accounts, names: Names) -> str:
+        """Who fits, in words. Raises Unreadable."""
+        parts = {part.name: part.shown(given[part.name], accounts, names) for part in self.parts if part.name in given}
         return self.words(parts)
 
 
@@ -102,46 +104,9 @@ def _day(text: str) -> dt.date:
 
 
 def _whole(text: str) -> int:
-    if not re.fullmatch(r"-?\d{1,17}", text):
+    if not WHOLE.fullmatch(text):
         raise Unreadable(text)
     return int(text)
-
-
-def fixed(choices: Choices) -> Callable[[Accounts], Choices]:
-    return lambda accounts: choices
-
-
-def named(rows: Callable[[], Any], *path: str) -> Callable[[Accounts], Choices]:
-    """Choices out of a catalogue: primary key, and the names on the way to it; the account's too where there are several."""
-    path = path or ("name",)
-    owner = f"{path[0].removesuffix('name')}account"
-
-    def choices(accounts: Accounts) -> Choices:
-        shown = rows() if accounts is None else rows().filter(**{f"{owner}__in": accounts})
-        listed = list(shown.order_by(*path).values_list("pk", f"{owner}__name", *path)[:MOST_CHOICES])
-        many = len({account for _pk, account, *_names in listed}) > 1
-        return [
-            (str(pk), f"{': '.join(names)} ({account})" if many else ": ".join(names)) for pk, account, *names in listed
-        ]
-
-    return choices
-
-
-def distinct(rows: Callable[[], Any], field: str, account: str) -> Callable[[Accounts], Choices]:
-    """Choices out of the values that occur; `account` leads from a row to its account. Kept for a minute: on a long
-    table they cost a look at every row."""
-
-    def choices(accounts: Accounts) -> Choices:
-        shown = rows() if accounts is None else rows().filter(**{f"{account}__in": accounts})
-        key = f"filter choices {shown.model._meta.label} {field} {sorted(accounts) if accounts is not None else 'all'}"
-        return cache.get_or_set(key.replace(" ", "-"), lambda: _values(shown, field), KEPT_S) or []
-
-    return choices
-
-
-def _values(rows: Any, field: str) -> Choices:
-    found: Iterable[str] = rows.exclude(**{field: ""}).order_by(field).values_list(field, flat=True).distinct()[:300]
-    return [(value, value) for value in found]
 
 
 def midnight(day: dt.date, *, after: int = 0) -> dt.datetime:

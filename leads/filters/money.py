@@ -1,12 +1,13 @@
 """Filters by what a lead bought: sales, refunds, payment plans, by product and date."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, named, spanned
+from leads.filters.base import Condition, Given, Part, between, spanned
+from leads.filters.choosing import Accounts, Choices, Name, Named
 from leads.models import Product, RecurringSubscription, Transaction
 
 GROUP = _("Money")
@@ -15,15 +16,22 @@ REFUNDS = ("refund", "partial_refund", "chargeback")
 ANY = "any"
 
 
-def _products(accounts: Accounts) -> Choices:
-    return [(ANY, _("any product")), *named(Product.objects.all)(accounts)]
+class Products(Named):
+    """The products, and any of them."""
+
+    def offered(self, accounts: Accounts) -> Choices:
+        return [(ANY, _("any product")), *super().offered(accounts)]
+
+    def called(self, values: Collection[str]) -> dict[str, Name]:
+        return {**super().called(values), ANY: Name(_("any product"))}
+
+
+products = Products(Product.objects.all)
 
 
 def _of_products(rows: Any, chosen: list[str]) -> Any:
     """Narrowed to the chosen products; ANY among them is all of them."""
-    if ANY in chosen:
-        return rows
-    return rows.filter(product__in=[int(each) for each in chosen if each.isdecimal() and len(each) < 18])
+    return rows if ANY in chosen else rows.filter(product__in=[int(each) for each in chosen])
 
 
 def _transactions(name: str, types: tuple[str, ...]) -> Any:
@@ -50,7 +58,7 @@ def _plan(given: Given) -> Exists:
 
 def _parts(name: str, first: Any) -> tuple[Part, ...]:
     return (
-        Part(name, _("Product"), "texts", _products), Part(f"{name}_from", first, "day"), Part(f"{name}_to", _("to"), "day"),
+        Part(name, _("Product"), "texts", products), Part(f"{name}_from", first, "day"), Part(f"{name}_to", _("to"), "day"),
     )  # fmt: skip
 
 

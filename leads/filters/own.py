@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import Q, TextField, Value
@@ -10,16 +10,24 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, IContains
 from django.utils.translation import gettext_lazy as _
 
-from leads.filters.base import Accounts, Choices, Condition, Given, Part, between, distinct, fixed, spanned
+from leads.filters.base import Condition, Given, Part, Unreadable, between, spanned
+from leads.filters.choosing import MOST_OCCURRING, WHOLE, Accounts, Choices, Fixed, Name, Occurring
 from leads.models import Account, CustomField, CustomValue, Lead
 
 GROUP = _("About the lead")
 HOW = [("is", _("is")), ("contains", _("contains")), ("filled", _("is filled in")), ("empty", _("is empty"))]
 
 
-def _accounts(accounts: Accounts) -> Choices:
-    shown = Account.objects.all() if accounts is None else Account.objects.filter(pk__in=accounts)
-    return [(str(pk), name) for pk, name in shown.values_list("pk", "name")]
+class AccountNames:
+    """The accounts by primary key."""
+
+    def offered(self, accounts: Accounts) -> Choices:
+        shown = Account.objects.all() if accounts is None else Account.objects.filter(pk__in=accounts)
+        return [(str(pk), name) for pk, name in shown.values_list("pk", "name")]
+
+    def called(self, values: Collection[str]) -> dict[str, Name]:
+        shown = Account.objects.filter(pk__in=[int(value) for value in values if WHOLE.fullmatch(value)])
+        return {str(pk): Name(name, pk) for pk, name in shown.values_list("pk", "name")}
 
 
 def _range(field: str, low: str, high: str) -> Any:
@@ -41,16 +49,23 @@ def _score_words(given: Mapping[str, str]) -> str:
     return words % given
 
 
-def _custom_fields(accounts: Accounts) -> Choices:
-    shown = CustomField.objects.all() if accounts is None else CustomField.objects.filter(account__in=accounts)
-    names = shown.order_by("identifier").values_list("identifier", flat=True).distinct()
-    return [(name, name) for name in names[:300]]
+class CustomFields:
+    """The custom fields by identifier, which is all that they are called."""
+
+    def offered(self, accounts: Accounts) -> Choices:
+        shown = CustomField.objects.all() if accounts is None else CustomField.objects.filter(account__in=accounts)
+        names = shown.order_by("identifier").values_list("identifier", flat=True).distinct()
+        return [(name, name) for name in names[:MOST_OCCURRING]]
+
+    def called(self, values: Collection[str]) -> dict[str, Name]:
+        found = CustomField.objects.filter(identifier__in=values).values_list("identifier", flat=True)
+        return {name: Name(name) for name in found}
 
 
 def _custom(given: Given) -> Q:
-    """A custom field's value. Of options their texts and their ids can be given."""
+    """A custom field's value. Of options their texts and their ids can be given. Raises Unreadable without a field."""
     if "custom" not in given:
-        return Q(pk__in=[])
+        raise Unreadable("custom")
     name, wanted, how = given["custom"], given.get("custom_value", ""), given.get("custom_how", "is")
     stored = Coalesce(CustomValue(name), Value(""), output_field=TextField())
     filled = ~Q(Exact(stored, Value(""))) & ~Q(Exact(stored, Value("[]")))
@@ -78,13 +93,15 @@ def _options(name: str, wanted: str, how: str) -> list[str]:
 
 
 def _custom_words(given: Mapping[str, str]) -> str:
+    if "custom" not in given:
+        raise Unreadable("custom")
     how = given.get("custom_how") or _("is")
-    return f"{given.get('custom', '?')} {how} {given.get('custom_value', '')}".rstrip()
+    return f"{given['custom']} {how} {given.get('custom_value', '')}".rstrip()
 
 
 CONDITIONS = (
     Condition(
-        "account", _("Connection"), GROUP, (Part("account", _("Any of"), "ids", _accounts),),
+        "account", _("Connection"), GROUP, (Part("account", _("Any of"), "ids", AccountNames()),),
         lambda given: Q(account__in=given["account"]), lambda given: _("of %(account)s") % given,
     ),
     Condition(
@@ -97,22 +114,22 @@ CONDITIONS = (
         lambda given: spanned(_("joined"), given, "joined_from", "joined_to"),
     ),
     Condition(
-        "country", _("Country"), GROUP, (Part("country", _("Any of"), "texts", distinct(Lead.objects.all, "country", "account")),),
+        "country", _("Country"), GROUP, (Part("country", _("Any of"), "texts", Occurring(Lead.objects.all, "country", "account")),),
         lambda given: Q(country__in=given["country"]), lambda given: _("from %(country)s") % given,
     ),
     Condition(
-        "source", _("Source"), GROUP, (Part("source", _("Any of"), "texts", distinct(Lead.objects.all, "source", "account")),),
+        "source", _("Source"), GROUP, (Part("source", _("Any of"), "texts", Occurring(Lead.objects.all, "source", "account")),),
         lambda given: Q(source__in=given["source"]), lambda given: _("came by %(source)s") % given,
     ),
     Condition(
         "gdpr", _("GDPR status"), GROUP,
-        (Part("gdpr", _("Any of"), "texts", distinct(Lead.objects.all, "gdpr_lead_status", "account")),),
+        (Part("gdpr", _("Any of"), "texts", Occurring(Lead.objects.all, "gdpr_lead_status", "account")),),
         lambda given: Q(gdpr_lead_status__in=given["gdpr"]), lambda given: _("GDPR status %(gdpr)s") % given,
     ),
     Condition(
         "custom", _("Custom field"), GROUP,
         (
-            Part("custom", _("Field"), "choice", _custom_fields), Part("custom_how", _("How"), "choice", fixed(HOW)),
+            Part("custom", _("Field"), "choice", CustomFields()), Part("custom_how", _("How"), "choice", Fixed(HOW)),
             Part("custom_value", _("Value"), "text"),
         ),
         _custom, _custom_words,

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from leads import second_profiles
-from leads.filters.base import Condition, Given, Part, fixed, named
+from leads.filters.base import Condition, Given, Part, Unreadable
+from leads.filters.choosing import Fixed, Named
 from leads.models import ChangeStatus, LeadChange, Segment
 
 GROUP = _("Requested changes, our copy")
@@ -42,8 +43,7 @@ STATES: dict[str, tuple[Any, Callable[[], Q]]] = {
 
 
 def _state(given: Given) -> Q:
-    known = [STATES[each][1]() for each in given["copy"] if each in STATES]
-    return functools.reduce(operator.or_, known, Q(pk__in=[]))
+    return functools.reduce(operator.or_, (STATES[each][1]() for each in given["copy"]))
 
 
 def _older(given: Given) -> Q:
@@ -59,28 +59,28 @@ def _older_words(given: Mapping[str, str]) -> str:
 
 
 def _in_segments(given: Given) -> Q:
-    """Leads of one of the segments. One that leads back to itself is empty."""
+    """Leads of one of the segments. Raises Unreadable where one is empty because it cannot be asked."""
     from leads import filters
 
-    found = Q(pk__in=[])
-    for segment in Segment.objects.filter(pk__in=given["segment"]):
-        found |= Q(pk__in=filters.of_segment(segment).values("pk"))
-    return found
+    found = list(Segment.objects.filter(pk__in=given["segment"]))
+    if len(found) < len(given["segment"]):
+        raise Unreadable("segment")
+    return functools.reduce(operator.or_, (Q(pk__in=filters.members(segment).values("pk")) for segment in found))
 
 
 CONDITIONS = (
     Condition(
-        "segment", _("Segment"), _("Segments"), (Part("segment", _("In any of"), "ids", named(Segment.objects.all)),),
+        "segment", _("Segment"), _("Segments"), (Part("segment", _("In any of"), "ids", Named(Segment.objects.all)),),
         _in_segments, lambda given: _("in the segment %(segment)s") % given,
     ),
     Condition(
         "wish", _("Requested change"), GROUP,
-        (Part("wish", _("Any of"), "texts", fixed([(str(status.value), words) for status, words in WISHES])),),
+        (Part("wish", _("Any of"), "texts", Fixed([(str(status.value), words) for status, words in WISHES])),),
         _wished, lambda given: _("with a change %(wish)s") % given,
     ),
     Condition(
         "copy", _("State of our copy"), GROUP,
-        (Part("copy", _("Any of"), "texts", fixed([(key, words) for key, (words, _test) in STATES.items()])),),
+        (Part("copy", _("Any of"), "texts", Fixed([(key, words) for key, (words, _test) in STATES.items()])),),
         _state, lambda given: given["copy"],
     ),
     Condition(

@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from leads.filters.base import Condition, Given, Part, between, distinct, fixed, named, spanned
+from leads.filters.base import Condition, Given, Part, between, spanned
+from leads.filters.choosing import Fixed, Named, Occurring
 from leads.models import (
     CalendarClass,
     CalendarEnrollment,
@@ -22,8 +23,8 @@ from leads.models import (
 )
 
 GROUP = _("Tags, lists, sequences")
-tags = named(Tag.objects.all)
-lists = named(MailingList.objects.all)
+tags = Named(Tag.objects.all)
+lists = Named(MailingList.objects.all)
 LIST_STATES = [("active", _("on it now")), ("left", _("left it"))]
 
 
@@ -112,30 +113,30 @@ CONDITIONS = (
     ),
     Condition(
         "list", _("List"), GROUP,
-        (Part("list", _("On any of"), "ids", lists), Part("list_state", _("State"), "texts", fixed(LIST_STATES))),
+        (Part("list", _("On any of"), "ids", lists), Part("list_state", _("State"), "texts", Fixed(LIST_STATES))),
         _on_list, _list_words,
     ),
     Condition(
         "sequence", _("Sequence"), GROUP,
         (
-            Part("sequence", _("In any of"), "ids", named(Sequence.objects.all)), Part("sequence_step", _("At step"), "number"),
-            Part("sequence_status", _("State there"), "texts", distinct(SequenceEnrollment.objects.all, "status", "lead__account")),
+            Part("sequence", _("In any of"), "ids", Named(Sequence.objects.all)), Part("sequence_step", _("At step"), "number"),
+            Part("sequence_status", _("State there"), "texts", Occurring(SequenceEnrollment.objects.all, "status", "lead__account")),
         ),
         _in_sequence, _sequence_words,
     ),
     Condition(
         "membership", _("Membership"), GROUP,
         (
-            Part("membership", _("Level"), "ids", named(MembershipLevel.objects.all, "membership__name", "name")),
-            Part("membership_state", _("State"), "texts", fixed([("active", _("active")), ("ended", _("ended"))])),
+            Part("membership", _("Level"), "ids", Named(MembershipLevel.objects.all, "membership__name", "name")),
+            Part("membership_state", _("State"), "texts", Fixed([("active", _("active")), ("ended", _("ended"))])),
         ),
         _member, _membership_words,
     ),
     Condition(
         "calendar", _("Calendar"), GROUP,
         (
-            Part("calendar", _("Class"), "ids", named(CalendarClass.objects.all, "calendar__name", "name")),
-            Part("calendar_status", _("State"), "texts", distinct(CalendarEnrollment.objects.all, "status", "lead__account")),
+            Part("calendar", _("Class"), "ids", Named(CalendarClass.objects.all, "calendar__name", "name")),
+            Part("calendar_status", _("State"), "texts", Occurring(CalendarEnrollment.objects.all, "status", "lead__account")),
             Part("calendar_from", _("Begins from"), "day"), Part("calendar_to", _("to"), "day"),
         ),
         _booked, _booking_words,

@@ -1,10 +1,13 @@
 """Connections and addresses in the admin: keys written and never shown, errors as one sentence, the switch."""
 
 import pytest
+from django.db import connection as database
 from django.urls import reverse
+from django.utils import timezone
+from requests.adapters import HTTPAdapter
 
 from integrations.models import Connection, Door
-from leads.models import Account
+from leads.models import Account, Lead
 from tests.factories import ConnectionFactory, DoorFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +90,36 @@ def test_web_page_instead_of_json_is_said(staff, sandbox):
     sandbox.fault("html, nothing done")
     assert "web page" in staff.post(ADD, given(sandbox)).content.decode()
     assert not Connection.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kartra_is_asked_in_no_transaction_and_once(staff, sandbox, connection, monkeypatch):
+    asked, send = [], HTTPAdapter.send
+
+    def noted(*args, **given):
+        asked.append(database.in_atomic_block)
+        return send(*args, **given)
+
+    monkeypatch.setattr(HTTPAdapter, "send", noted)
+    sandbox.mirrored_lead(connection, "ada@example.com")
+    Lead.objects.update(read_at=timezone.now())
+    Connection.objects.filter(pk=connection.pk).update(app_id="another")
+    asked.clear()
+
+    for url, name in ((ADD, "Shop"), (connection.get_absolute_url(), "Renamed")):
+        assert staff.post(url, given(sandbox, name=name)).status_code == 302
+    assert staff.post(ADD, given(sandbox, name="Third", key="nope")).status_code == 200
+
+    assert asked == [False] * 4  # the keys; the keys and a lead of the account; the keys
+    assert set(Account.objects.values_list("name", flat=True)) == {"Shop", "Renamed"}
+
+
+def test_one_who_may_not_change_connections_has_nothing_asked(client, sandbox, connection):
+    client.force_login(StaffFactory())
+    before = len(sandbox.calls())
+
+    assert [client.post(url, given(sandbox)).status_code for url in (ADD, connection.get_absolute_url())] == [403, 403]
+    assert len(sandbox.calls()) == before
 
 
 def test_two_connections_of_one_name_are_refused(staff, sandbox):

@@ -73,6 +73,8 @@ def ada(account):
         account=account, kartra_id="7", lead=ada, product=course, status="Active", started_at=AT
     )
     CustomField.objects.create(account=account, identifier="shirt", type="drop_down", options=[["610", "Large"]])
+    for identifier in ("crm_ref", "2024"):
+        CustomField.objects.create(account=account, identifier=identifier, type="input_field")
     LeadChangeFactory(lead=ada)
     LeadFactory(
         account=account, first_name="Bo", email="bo@example.com", score=5, date_joined=AT - dt.timedelta(days=90)
@@ -142,11 +144,21 @@ def test_filters_combine_and_a_date_outside_finds_nobody(ada):
     [
         {"tag": ["x"]}, {"score_min": ["many"]}, {"joined_from": ["yesterday"]}, {"nonsense": ["1"]}, {"tag": ["9" * 40]},
         {"tag": ["--5"]}, {"older": ["9" * 5000]}, {"joined_to": ["9999-12-31"]}, {"joined_from": ["0001-01-01"]},
-        {"country": ["\x00"]}, {"custom": ["a\x00"]},
+        {"country": ["\x00"]}, {"custom": ["a\x00"]}, {"country": [str(number) for number in range(501)]},
+        *({name: [value]} for name in ("tag", "tag_all", "list", "sequence", "membership", "calendar", "segment", "account")
+          for value in ("987654321", "-1", "junk")),
+        {"bought": ["987654321"]}, {"refunded": ["any", "junk"]}, {"plan": ["junk"]}, {"copy": ["here", "junk"]},
+        {"wish": ["accepted"]}, {"list_state": ["junk"]}, {"membership_state": ["junk"]}, {"custom": ["junk"]},
+        {"custom": ["crm_ref"], "custom_how": ["junk"]}, {"custom_value": ["A-7"]}, {"custom_how": ["filled"]},
     ],
 )  # fmt: skip
-def test_what_is_not_understood_fits_nobody(ada, wanted):
+@pytest.mark.parametrize("prefix", ["", "not_"])
+def test_what_is_not_understood_fits_nobody_and_leaves_nobody_in(ada, prefix, wanted):
+    wanted = {f"{prefix}{name}": values for name, values in wanted.items()}
+
     assert not filters.matching(Lead.objects.all(), wanted).exists()
+    if "nonsense" not in wanted and "not_nonsense" not in wanted:
+        assert "fits nobody" in " ".join(filters.in_words(wanted, None))
 
 
 def test_state_of_our_copy(account):
@@ -189,6 +201,14 @@ def test_search_takes_every_word_in_name_address_phone_company_and_the_id(ada):
     ]  # fmt: skip
 
 
+def test_more_words_than_a_search_takes_find_nobody(ada):
+    many = " ".join(f"{number}" for number in range(2000))
+
+    assert not filters.search(Lead.objects.all(), many).exists()
+    assert not filters.matching(Lead.objects.all(), {"q": many.split()}).exists()
+    assert list(filters.matching(Lead.objects.all(), {"q": ["ada", "lind ada " * 100]})) == [ada]
+
+
 def test_segment_holds_who_fits_now_and_only_of_its_account(account, ada):
     segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
     LeadFactory(country="Spain")
@@ -198,9 +218,45 @@ def test_segment_holds_who_fits_now_and_only_of_its_account(account, ada):
     assert ada not in filters.matching(Lead.objects.all(), {"not_segment": [str(segment.pk)]})
 
 
-def test_segment_that_leads_back_to_itself_is_empty(account, ada):
-    segment = Segment.objects.create(account=account, name="Round", conditions={})
-    segment.conditions = {"segment": [str(segment.pk)]}
-    segment.save()
+ROUND = {
+    "itself": lambda one, other: ({"segment": [one]}, {}),
+    "all but itself": lambda one, other: ({"not_segment": [one]}, {}),
+    "another that builds on it": lambda one, other: ({"segment": [other]}, {"not_segment": [one]}),
+    "all but another that builds on it": lambda one, other: ({"not_segment": [other]}, {"not_segment": [one]}),
+    "all but one that is not understood": lambda one, other: ({"not_segment": [other]}, {"tag": ["987654321"]}),
+    "all but one that asks for too many words": lambda one, other: (
+        {"not_segment": [other]}, {"q": [" ".join(map(str, range(60)))]},
+    ),
+    "all but one that is gone": lambda one, other: ({"not_segment": ["987654321"]}, {}),
+}  # fmt: skip
 
-    assert not filters.of_segment(segment).exists()
+
+@pytest.mark.parametrize("name", ROUND)
+def test_segment_that_builds_on_itself_or_on_what_is_not_understood_is_empty(account, ada, name):
+    one, other = (Segment.objects.create(account=account, name=name, conditions={}) for name in "ab")
+    one.conditions, other.conditions = ROUND[name](str(one.pk), str(other.pk))
+    one.save()
+    other.save()
+
+    assert not filters.of_segment(one).exists()
+    assert not filters.matching(Lead.objects.all(), {"not_segment": [str(one.pk)]}).exists()
+
+
+def test_catalogues_are_asked_once_for_any_number_of_values_and_sets(account, django_assert_num_queries):
+    tags = [str(TagFactory(account=account).pk) for _ in range(30)]
+    sets = [{"tag": tags[:n], "not_tag_all": tags[n:], "bought": ["any"]} for n in range(30)]
+
+    with django_assert_num_queries(1):
+        names = filters.names_of(sets)
+    with django_assert_num_queries(0):
+        assert all(filters.in_words(each, None, names) for each in sets)
+    with django_assert_num_queries(2):
+        assert not filters.matching(Lead.objects.all(), sets[20]).exists()
+
+
+def test_names_say_the_account_where_there_are_several_and_none_of_anothers(account):
+    mine, theirs = TagFactory(account=account, name="VIP"), TagFactory(name="Secret")
+    wanted = {"tag": [str(mine.pk), str(theirs.pk)]}
+
+    assert filters.in_words(wanted, None) == [f"has the tag VIP ({account}) or Secret ({theirs.account})"]
+    assert filters.in_words(wanted, frozenset({account.pk})) == [f"has the tag VIP or {theirs.pk}"]

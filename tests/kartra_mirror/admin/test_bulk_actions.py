@@ -1,5 +1,7 @@
 """From a selection to a run: the draft, the preview, the start, and who may."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
@@ -220,6 +222,30 @@ def test_taking_a_kind_away_keeps_what_was_typed_for_the_others(staff, account):
     draft = RunDraft.objects.get()
     assert draft.kinds == ["assign_tag", "remove_points", "give_points"]
     assert (draft.parameters["form"]["2-points"], draft.parameters["form"]["3-points"]) == (6, 7)
+
+
+TICKED_AND_THEN = {
+    "a kind is added": {"do": "add", "kind": "give_points", "list": "News"},
+    "a kind is taken away": {"do": "remove-2", "list": "News"},
+    "a form is not complete": {"do": "preview", "list": ""},
+    "it is previewed": {"do": "preview", "list": "News", "2-points": "5"},
+}
+
+
+@pytest.mark.parametrize("what", TICKED_AND_THEN)
+def test_ticks_stay_when(staff, account, settings, what):
+    settings.MAIL_IS_SET_UP = True
+    staff.user.email = "max@example.com"
+    staff.user.save()
+    MailingListFactory(account=account, name="News")
+    url = choose(staff, LeadFactory.create_batch(1, account=account), kind="subscribe_list")
+    staff.post(url, {"do": "add", "kind": "give_points", "list": "News"})
+
+    for ticks in ({"anyway", "include_left", "mail"}, {"include_left"}, set()):
+        page = staff.post(url, {**TICKED_AND_THEN[what], **dict.fromkeys(ticks, "on")}, follow=True).content.decode()
+
+        assert set(re.findall(r'name="(anyway|include_left|mail)" checked', page)) == ticks
+        RunDraft.objects.update(more=["give_points"])
 
 
 def test_nothing_is_started_where_nothing_would_change(staff, account):

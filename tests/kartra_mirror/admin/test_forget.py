@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
@@ -15,8 +17,9 @@ from django.utils import timezone
 from integrations.models import ApiCall, Attempt, Delivery
 from kartra_mirror import groups
 from leads import changes, forgetting, kinds, people_list
-from leads.models import Activity, BulkRun, Forgotten, ImportReject, Lead, LeadChange, RunDraft
+from leads.models import Activity, BulkRun, Forgotten, ImportReject, Lead, LeadChange, RunDraft, Segment
 from tests.factories import (
+    AccountFactory,
     BulkRunFactory,
     DeliveryFactory,
     DoorFactory,
@@ -198,6 +201,88 @@ def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
     assert (run.state, run.name, run.parameters) == ("finished", "Change fields", {})
     other.refresh_from_db()
     assert bytes(other.body) == b"lead_email=bo%40example.com"
+
+
+def _people(account, **more):
+    lines = [[2, {"email": "bo@example.com"}]]
+    return {
+        "kind": "create_lead", "account": account, "selection": {"people": lines, "file": "x.csv", "bad": []},
+        "parameters": {"people": 1, "clean": {}, "form": {}}, **more,
+    }  # fmt: skip
+
+
+def _draft(**given):
+    return RunDraft.objects.create(
+        **{"created_by": StaffFactory(), "kind": "assign_tag", "selection": {"ids": [1]}, **given}
+    )
+
+
+PLACES = {
+    "a draft's filter": lambda account, who: _draft(selection={"query": urlencode({"q": f"mail {who}"})}),
+    "what was typed into a draft": lambda account, who: _draft(parameters={"form": {"why": f"for {who}."}, "clean": {}}),
+    "a reason to refuse": lambda account, who: _draft(refused_why=f"not {who}"),
+    "a list's reason": lambda account, who: _draft(**_people(account, parameters={"people": 1, "form": {"why": who}})),
+    "a segment's filter": lambda account, who: Segment.objects.create(account=account, name=who[::-1], conditions={"q": [who]}),
+    "a segment's name": lambda account, who: Segment.objects.create(account=account, name=f"<{who}>", conditions={"tag": ["1"]}),
+    "a line": lambda account, who: LogEntry.objects.create(
+        user=StaffFactory(), action_flag=2, object_repr="x", change_message=f"filtered by {urlencode({'q': f'mail {who}'})}."
+    ),
+    "a line in words": lambda account, who: LogEntry.objects.create(
+        user=StaffFactory(), action_flag=2, object_repr="x", change_message=f"For {who}."
+    ),
+}  # fmt: skip
+SOMEBODY_ELSE = [
+    "lada@example.com",
+    "x+ada@example.com",
+    "x.ada@example.com",
+    "ada@example.com.au",
+    "ada@example.community",
+]
+
+
+def stored(rows):
+    found = type(rows[0]).objects.filter(pk__in=[row.pk for row in rows]).order_by("pk")
+    return serializers.serialize("json", found)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_of_the_address_nothing_stays_and_of_somebody_elses_everything(theirs, place):
+    Lead.objects.filter(pk=theirs.lead.pk).update(email="Ada@example.com", email_key="ada@example.com")
+    theirs.lead.refresh_from_db()
+    others = [PLACES[place](theirs.account, who) for who in SOMEBODY_ELSE]
+    named = PLACES[place](theirs.account, "Ada@Example.com")
+    before = stored(others)
+
+    forgetting.forget(theirs.lead)
+
+    assert stored(others) == before
+    assert not re.search("ada@example|ada%40example", stored([named]).casefold())
+
+
+def test_what_is_left_of_what_named_the_person(theirs):
+    Lead.objects.filter(pk=theirs.lead.pk).update(email="ada@example.com", email_key="ada@example.com")
+    theirs.lead.refresh_from_db()
+    made = {
+        place: make(theirs.account, "ada@example.com")
+        for place, make in PLACES.items()
+        if place != "a segment's filter"
+    }
+    elsewhere = Segment.objects.create(
+        account=AccountFactory(), name="ada@example.com", conditions={"q": ["ada@example.com"]}
+    )
+    called = made["a segment's name"]
+    Segment.objects.create(account=theirs.account, name=f"Segment {called.pk}", conditions={"tag": ["1"]})
+
+    forgetting.forget(theirs.lead)
+
+    assert not RunDraft.objects.filter(pk=made["a draft's filter"].pk).exists()
+    typed = RunDraft.objects.get(pk=made["what was typed into a draft"].pk)
+    assert (typed.selection, typed.parameters) == ({"ids": [1]}, {})
+    people = RunDraft.objects.get(pk=made["a list's reason"].pk)
+    assert (len(people.selection["people"]), people.parameters) == (1, {"people": 1, "form": {}})
+    called.refresh_from_db()
+    assert (called.name, called.conditions) == (f"Segment {called.pk}*", {"tag": ["1"]})
+    assert Segment.objects.filter(pk=elsewhere.pk, name="ada@example.com").exists()
 
 
 def test_a_bulk_action_on_others_keeps_its_name_and_ends_without_the_person(theirs):

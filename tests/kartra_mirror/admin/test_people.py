@@ -427,6 +427,29 @@ def test_one_changes_only_people_who_have_no_more(client):
     assert (viewer.is_superuser, [group.name for group in viewer.groups.all()]) == (False, ["Marketer"])
 
 
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize(
+    ("by", "whom", "may"),
+    [
+        ("Engineer", "Manager", False), ("Manager", "Engineer", False), ("Manager", "Marketer", True),
+        ("Manager", "own permission", False), ("Manager", "root", False),
+    ],
+)  # fmt: skip
+def test_one_who_is_not_active_is_managed_by_as_few_as_before(client, by, whom, may, active):
+    other = member(whom, is_active=active, is_superuser=whom == "root")
+    if whom == "own permission":
+        other.user_permissions.set(Permission.objects.filter(codename="delete_group"))
+    held = set(other.groups.all())
+    client.force_login(user := member(by))
+    user.user_permissions.add(Permission.objects.get(codename="change_user"))
+    urls = [reverse(f"admin:auth_user_{page}", args=[other.pk]) for page in ("password_change", "change")]
+
+    assert client.get(urls[0]).status_code == (200 if may else 403)
+    saved = client.post(urls[1], {"username": other.username, "is_active": "on", "groups": [g.pk for g in held]})
+    assert saved.status_code == (302 if may else 403)
+    assert set(other.groups.all()) == held
+
+
 def test_accounts_of_a_person_are_set_on_their_page(client):
     ours = Account.objects.create(name="Ours")
     client.force_login(StaffFactory(is_superuser=True))

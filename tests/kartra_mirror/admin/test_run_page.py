@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Connection
-from leads import changes, failures, kinds, mirror, runs
+from leads import aftermath, changes, failures, kinds, mirror, runs
 from leads.models import Activity, BulkRun, Lead, LeadTag, Source
 from tests.factories import (
     BulkRunFactory,
@@ -232,6 +232,22 @@ def test_what_happened_next_is_shown_and_ticked(staff, account):
 
     undone = BulkRun.objects.get(undoes=run)
     assert sorted(undone.changes.values_list("kind", flat=True)) == ["unassign_tag", "unassign_tag", "unsubscribe_list"]
+
+
+def test_what_happened_next_ends_after_some_days_and_the_pages_say_so(staff, account):
+    run = tagged(account, 2)
+    lead = run.changes.first().lead
+    for days, name in ((aftermath.DAYS - 1, "Soon"), (aftermath.DAYS + 1, "Late")):
+        at = run.ended_at + dt.timedelta(days=days)
+        MailingListFactory(account=account, name=name)
+        mirror.set_list(lead, name, True, source=Source.WEBHOOK, at=at)
+
+    assert [each.words for each in aftermath.happened_next(run)] == ["joined the list Soon"]
+    for url in (run.get_absolute_url(), undo_url(run)):
+        page = staff.get(url).content.decode()
+        assert f"the {aftermath.DAYS} days after it" in page
+        assert "joined the list Soon" in page
+        assert "joined the list Late" not in page
 
 
 def test_what_was_taken_back_since_is_not_offered_again(staff, account):

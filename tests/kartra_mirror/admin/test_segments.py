@@ -1,6 +1,7 @@
 """The leads list with its filters, and filters saved as segments."""
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -8,7 +9,8 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from leads.models import BulkRun, LeadTag, ListSubscription, RunDraft, Segment, StaffLimits
+from leads.filters import choosing, own
+from leads.models import BulkRun, CustomField, LeadTag, ListSubscription, RunDraft, Segment, StaffLimits
 from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, MailingListFactory, StaffFactory, TagFactory
 from tests.kartra_mirror.admin.test_bulk_actions import preview
 
@@ -62,7 +64,7 @@ def test_search_that_finds_nobody_offers_to_ask_kartra(staff, account):
 
 def test_list_with_its_filters_costs_the_same_for_more_rows(staff, account, django_assert_max_num_queries):
     tag = account.tags.get()
-    url = f"{LEADS}?country=Spain&not_list=1"
+    url = f"{LEADS}?country=Spain&not_list={MailingListFactory(account=account).pk}"
     staff.get(url)
     with django_assert_max_num_queries(40) as few:
         staff.get(url)
@@ -98,6 +100,166 @@ def test_taken_name_is_said_and_replaced_only_when_asked(staff, account):
     save(staff, "country=Japan", name="spaniards", replace="on")
 
     assert Segment.objects.get().conditions == {"country": ["Japan"]}
+
+
+def conditions():
+    return {each.name: each.conditions for each in Segment.objects.all()}
+
+
+def chain(account, **on):
+    """Two more segments in a row: all but the given one, all but that."""
+    [(name, below)] = on.items()
+    built = Segment.objects.create(account=account, name=f"not {name}", conditions={"not_segment": [str(below)]})
+    far = Segment.objects.create(account=account, name=f"not not {name}", conditions={"not_segment": [str(built.pk)]})
+    return {"built": built.pk, "far": far.pk}
+
+
+REFINED = {
+    "a further condition": ("country=Spain", "segment={own}&score_max=50", {"country": ["Spain"], "score_max": ["50"]}),
+    "leaving out": ("country=Spain", "segment={own}&not_country=Peru", {"country": ["Spain"], "not_country": ["Peru"]}),
+    "the same again": ("country=Spain", "segment={own}&country=Spain", {"country": ["Spain"]}),
+    "a search": ("country=Spain", "segment={own}&q=lind", {"country": ["Spain"], "q": ["lind"]}),
+    "another segment in it": ("segment={other}", "segment={own}&score_max=50", {"segment": ["{other}"], "score_max": ["50"]}),
+    "another value of a condition": ("country=Spain", "segment={own}&country=Japan", "has a condition “Country” already"),
+    "another part of a condition": ("list={list}", "segment={own}&list_state=left", "has a condition “List” already"),
+    "another search": ("q=ada", "segment={own}&q=lind", "has a condition “Search” already"),
+    "itself or another": ("country=Spain", "segment={own}&segment={other}", "cannot be a part of itself"),
+    "all but itself": ("country=Spain", "not_segment={own}", "cannot be a part of itself"),
+    "what builds on it": ("country=Spain", "segment={built}", "cannot be a part of itself"),
+    "all but what builds on it": ("country=Spain", "not_segment={built}", "cannot be a part of itself"),
+    "what builds on what builds on it": ("country=Spain", "segment={far}", "cannot be a part of itself"),
+    "another below what builds on it": ("country=Spain", "segment={own}&not_segment={other}", "At most 3 segments"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFINED)
+def test_segment_refined_under_its_own_name_holds_both_or_says_why_not(staff, account, name):
+    before, query, wanted = REFINED[name]
+    told = {"other": Segment.objects.create(account=account, name="Other", conditions={"country": ["Japan"]}).pk}
+    told["list"] = MailingListFactory(account=account).pk
+    save(staff, before.format(**told))
+    told["own"] = Segment.objects.get(name="Spaniards").pk
+    kept = conditions()["Spaniards"]
+    told |= chain(account, Spaniards=told["own"]) if "{other}" not in before else {}
+
+    answer = save(staff, query.format(**told), replace="on")
+
+    if isinstance(wanted, str):
+        assert wanted in answer.content.decode()
+        assert conditions()["Spaniards"] == kept
+    else:
+        held = {key: [value.format(**told) for value in values] for key, values in wanted.items()}
+        assert conditions()["Spaniards"] == held
+
+
+def test_segments_build_on_one_another_as_far_as_databases_follow(staff, account):
+    save(staff, "country=Spain")
+    pks = chain(account, Spaniards=Segment.objects.get().pk)
+
+    refused = save(staff, f"not_segment={pks['far']}&q=lind", name="Fourth")
+
+    assert "At most 3 segments can build on one another" in refused.content.decode()
+    assert not Segment.objects.filter(name="Fourth").exists()
+    assert listed(staff, f"?segment={pks['far']}&q=lind") == {"Spain"}
+    draft = staff.post(reverse("admin:leads_segment_do", args=[pks["far"], "start"]), {"kind": "assign_tag"}).url
+    shown = preview(staff, draft)
+    staff.post(draft, {"do": "start", "mark": shown["mark"]})
+    assert BulkRun.objects.get().changes.count() == 3
+    fourth = Segment.objects.create(account=account, name="Fourth", conditions={"not_segment": [str(pks["far"])]})
+    assert listed(staff, f"?segment={fourth.pk}") == listed(staff, f"?not_segment={fourth.pk}") == set()
+
+
+def test_refined_segment_holds_what_was_seen(staff, account):
+    save(staff, "country=Spain")
+    own = Segment.objects.get()
+    low = account.leads.filter(country="Spain").first()
+    account.leads.update(score=90)
+    account.leads.filter(pk=low.pk).update(score=10)
+    query = f"segment={own.pk}&score_max=50"
+    seen = set(staff.get(f"{LEADS}?{query}").context["cl"].result_list)
+
+    save(staff, query, replace="on")
+
+    assert seen == set(staff.get(f"{LEADS}?segment={own.pk}").context["cl"].result_list) == {low}
+
+
+def test_name_of_a_colleagues_segment_offers_no_tick_to_one_who_may_not_replace_it(client, account):
+    Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]}, created_by=StaffFactory())
+    user = StaffFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "view_segment", "add_segment"]))
+    client.force_login(user)
+
+    for more in ({}, {"replace": "on"}):
+        text = save(client, "country=Japan", name="spain", **more).content.decode()
+        assert "Choose another name" in text
+        assert "Replace what it holds" not in text
+    assert conditions() == {"Spain": {"country": ["Spain"]}}
+
+
+def test_segment_on_which_others_build_is_not_deleted(client, account):
+    segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    others = Segment.objects.create(account=account, name="Others", conditions={"not_segment": [str(segment.pk)]})
+    theirs = Segment.objects.create(
+        account=AccountFactory(), name="Secret", conditions={"segment": [str(segment.pk)], "country": ["Peru"]}
+    )
+    user = StaffFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "view_segment", "delete_segment"]))
+    StaffLimits.objects.create(user=user, limited=True).accounts.add(account)
+    client.force_login(user)
+    delete = [reverse("admin:leads_segment_do", args=[each.pk, "delete"]) for each in (segment, others)]
+
+    text = client.post(delete[0], follow=True).content.decode()
+
+    assert "stays, because others build on it: Others, 1 other. Change or delete those first." in text
+    theirs.delete()
+    for url in reversed(delete):
+        client.post(url)
+    assert not Segment.objects.exists()
+
+
+def test_list_of_segments_costs_the_same_for_more_rows(staff, account, django_assert_max_num_queries):
+    def made(number):
+        for n in range(number):
+            tag, listing = TagFactory(account=account), MailingListFactory(account=account)
+            said = {"tag": [str(tag.pk)], "not_list": [str(listing.pk)], "custom": ["nothing"], "bought": ["any"]}
+            Segment.objects.create(account=account, name=f"{number} {n}", conditions=said)
+
+    made(2)
+    staff.get("/admin/leads/segment/")
+    with django_assert_max_num_queries(30) as few:
+        staff.get("/admin/leads/segment/")
+    made(20)
+
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        text = staff.get("/admin/leads/segment/").content.decode()
+    assert text.count("has the tag") == 22
+
+
+CHOSEN_BEYOND = {
+    "tag": lambda account: (TagFactory(account=account, name="zz").pk, "zz"),
+    "not_tag_all": lambda account: (TagFactory(account=account, name="zz").pk, "zz"),
+    "country": lambda account: ("Zz", "Zz"),
+    "not_custom": lambda account: (
+        CustomField.objects.create(account=account, identifier="zz", type="input_field").identifier, "zz",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHOSEN_BEYOND)
+def test_choice_beyond_what_a_form_can_offer_stays_chosen(staff, account, monkeypatch, name):
+    monkeypatch.setattr(choosing, "MOST_CHOICES", 3)
+    monkeypatch.setattr(own, "MOST_OCCURRING", 3)
+    for n in range(5):
+        TagFactory(account=account, name=f"a{n}")
+        CustomField.objects.create(account=account, identifier=f"a{n}", type="input_field")
+    value, words = CHOSEN_BEYOND[name](account)
+
+    page = staff.get(f"{LEADS}?{name}={value}")
+
+    text = page.content.decode()
+    inputs = re.findall(rf'<option value="{value}" selected>|<input[^>]*value="{value}"[^>]*checked', text)
+    assert len(inputs) == 1
+    assert words in page.context["conditions"][0]
 
 
 def test_with_several_accounts_the_account_is_asked_for(staff, account):
