@@ -33,7 +33,7 @@ APART_S = 1.02
 """A call leaves this process no sooner after the twentieth before it: turns are 1/19.5 s apart, but a busy machine is late
 for some, and late calls crowd the second that follows."""
 
-LATE_S = 0.015
+LATE_S = 0.02
 """A call that may be later than this for its turn gives the turn up: late calls crowd the second that follows, and twenty
 turns at 19.5 a second leave 25 ms to spare."""
 
