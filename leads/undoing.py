@@ -212,7 +212,11 @@ def number_standing(run: BulkRun, of: Sequence[Group]) -> int:
     standing = [group for group in of if group.number[STANDS]]
     if len(standing) <= 1:
         return sum(group.number[STANDS] for group in standing)
+    edited: set[int] = set()
     leads = Q(pk__in=[])
     for group in standing:
-        leads |= Q(pk__in=sorted_changes(run, group.kind, group.parameters).filter(fate=STANDS).values("lead"))
-    return Lead.objects.filter(leads, account=run.account_id).count()
+        if group.kind.name == "update_lead":
+            edited = {change.lead_id for change, fate, _ in edits(run) if fate == STANDS}
+        else:
+            leads |= Q(pk__in=sorted_changes(run, group.kind, group.parameters).filter(fate=STANDS).values("lead"))
+    return len(edited.union(Lead.objects.filter(leads, account=run.account_id).values_list("pk", flat=True)))

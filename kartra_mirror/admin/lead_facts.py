@@ -77,7 +77,10 @@ def _money_in_a_line(orders: list[Order], plans: list[Any]) -> str:
     taken, returned = sum((o.taken for o in orders), Decimal(0)), sum((o.returned for o in orders), Decimal(0))
     active = sum(plan.status.lower() == "active" for plan in plans)
     failed = sum(charge.effect == "failed" for order in orders for charge in order.charges)
-    told = [_("%(sum)s paid, orders: %(orders)s") % {"sum": f"{taken:,.2f}", "orders": len(orders)}]
+    paid = [order for order in orders if order.taken or order.untold]
+    told = [_("%(sum)s paid, orders: %(orders)s") % {"sum": f"{taken:,.2f}", "orders": len(paid)}]
+    if orders and not paid:
+        told = [_("nothing paid")]
     if returned:
         told.append(_("%(sum)s given back") % {"sum": f"{returned:,.2f}"})
     if failed:

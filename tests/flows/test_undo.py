@@ -104,10 +104,13 @@ def test_undo_of_removals_puts_back_only_what_was_there(sandbox, connection):
 
 def test_field_that_somebody_changed_since_keeps_their_value(sandbox, connection):
     kept, changed = (sandbox.mirrored_lead(connection, f"{name}@example.com", city="Salem") for name in ("a", "b"))
-    run = start(connection, [kept, changed], ("update_lead", {"city": "Bend"}))
+    run = start(connection, [kept, changed], ("update_lead", {"city": "Bend"}), ("assign_tag", {"tag": "VIP"}))
+    sandbox.act("unassign_tag", lead=changed.kartra_id, tag="VIP")
+    mirror.set_tag(changed, "VIP", False, source=Source.WEBHOOK, at=timezone.now())
     sandbox.act("edit_lead", lead=changed.kartra_id, fields={"city": "Eugene"})
     read(connection, changed)
 
+    assert undoing.number_standing(run, undoing.groups(run)) == 1
     finish(connection, changes.undo(run))
 
     assert sandbox.lead(kept.kartra_id)["city"] == "Salem"

@@ -317,7 +317,9 @@ def test_money_tells_orders_failures_and_double_charges_apart(staff, lead):
     assert page.count("charged twice?") == 2
     assert "Failed: nothing was taken" in page
     assert page.count("Refund…") == 2
-    assert "194.00 paid, orders: 3; failed payments: 1" in page
+    assert "194.00 paid, orders: 2; failed payments: 1" in page
+    Transaction.objects.exclude(type="failed").delete()
+    assert "nothing paid; failed payments: 1" in get(staff, lead, "money")
 
 
 def test_second_profile_is_named_with_the_reason(staff, lead):
