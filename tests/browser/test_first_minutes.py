@@ -3,13 +3,11 @@
 import re
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Connection
-from kartra_mirror import groups
 from tests.browser.looking import focused, tab_to
 from tests.browser.test_main_job import sign_in
 from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, StaffFactory
@@ -18,11 +16,6 @@ from tests.kartra_mirror.admin.test_operations import drain
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET = "a-long-enough-secret"
-
-
-@pytest.fixture(autouse=True)
-def _groups(transactional_db):
-    groups.make(apps)
 
 
 def come_in(page, live_server, group):

@@ -3,13 +3,11 @@
 import datetime as dt
 
 import pytest
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import ApiCall, Heartbeat, Stop
-from kartra_mirror import groups
 from leads.models import RunDraft
 from tests.browser.looking import findings, paint, wider_by
 from tests.browser.test_main_job import sign_in
@@ -24,7 +22,6 @@ HOSTILE = '<img x-data x-init="alert(1)" src=x onerror=alert(2)>'
 def busy(sandbox, connection, settings):
     """An installation in which everything there is to show is there, under hostile names."""
     settings.SANDBOX_URL = sandbox.base
-    groups.make(apps)
     now = timezone.now()
     Heartbeat.objects.create(name="sweep", at=now - dt.timedelta(hours=1))
     door = connection.doors.create(name="Kartra")

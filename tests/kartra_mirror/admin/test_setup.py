@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
@@ -11,7 +10,6 @@ from django.utils import timezone
 from integrations import push, verify
 from integrations.kartra.notices import EVENTS
 from integrations.models import ApiCall, Connection
-from kartra_mirror import groups
 from kartra_mirror.admin import setup
 from leads import changes, kinds
 from leads.models import BulkRun, Lead, MailingList, Transaction
@@ -114,7 +112,6 @@ def test_the_pretend_kartra_is_not_ones_own(staff, settings):
 
 
 def test_checklist_shows_what_one_may_press(client):
-    groups.make(apps)
     connection = ConnectionFactory(account__name="Shop")
     DoorFactory(connection=connection)
     switch = reverse("admin:integrations_connection_do", args=[connection.pk, "on"])
