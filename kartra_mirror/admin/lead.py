@@ -130,7 +130,7 @@ class LeadAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("joined"), ordering="date_joined")
     def joined(self, lead: Lead) -> Any:
-        return date(timezone.localtime(lead.date_joined), "j M Y") if lead.date_joined else "—"
+        return date(timezone.localtime(lead.date_joined), "j\u00a0M Y") if lead.date_joined else "—"
 
     @admin.display(description=gettext_lazy("requested"))
     def wishes(self, lead: Lead) -> str:
@@ -142,8 +142,8 @@ class LeadAdmin(ModelAdmin):
         if lead.dirty_at:
             return _badge(_("update due"), "waiting")
         if lead.read_at is None:
-            return _badge(_("never read"), "waiting")
-        return date_format(localtime(lead.read_at), "j M H:i")
+            return _badge(_("not in Kartra yet") if lead.absent_at else _("never read"), "waiting")
+        return date_format(localtime(lead.read_at), "j\u00a0M H:i")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str

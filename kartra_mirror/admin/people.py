@@ -28,15 +28,9 @@ from leads.models import Account, GroupLimits
 
 admin.site.unregister([User, Group])
 
-PERSON = (None, {"fields": ["username", "first_name", "last_name", "email", "password"]})
+PERSON = (None, {"fields": ["username", "first_name", "last_name", "email"]})
 WORK = (_("What they may do"), {"fields": ["is_active", "groups", "limited", "accounts"]})
 BEYOND = (_("Beyond groups"), {"fields": ["is_staff", "is_superuser", "user_permissions"], "classes": ["collapse"]})
-
-
-WORDS = {
-    "is_active": _("Untick it for somebody who has left: they cannot sign in any more, and what they did stays."),
-    "password": _("A password that was set cannot be seen by anybody."),
-}
 
 
 class UserForm(UserChangeForm):
@@ -47,9 +41,9 @@ class UserForm(UserChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, words in WORDS.items():
-            if name in self.fields:
-                self.fields[name].help_text = words
+        self.fields["is_active"].help_text = _(
+            "Untick it for somebody who has left: they cannot sign in any more, and what they did stays."
+        )
         limits = getattr(self.instance, "limits", None)
         if limits is not None:
             self.initial.update(limited=limits.limited, accounts=list(limits.accounts.all()))
