@@ -22,12 +22,19 @@ from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
 
+SENT_TWICE_WITHIN = dt.timedelta(minutes=5)
+"""The same form with the same wish within this time is one wish."""
+
 EDITED_AT_ONCE = 1000
 """Edits of fields taken back in one transaction; each is looked at by itself."""
 
 
 class CannotRecord(ValueError):
     """The wish cannot be recorded. The text is a sentence for the person who asked."""
+
+
+class AlreadyRecorded(CannotRecord):
+    """The same form came twice, as by a double click."""
 
 
 def record(
@@ -48,8 +55,8 @@ def record_all(
     once: str | None = None,
 ) -> list[LeadChange]:
     """Record a wish for one lead and what it carries besides, in order. `seen`: what the changed fields held when the
-    person chose. `once`: a text of the form it came with; what was recorded with it already is returned, and nothing added.
-    Raises BadParameters or CannotRecord; then nothing is recorded."""
+    person chose. `once`: a text of the form it came with. Raises BadParameters, CannotRecord, or AlreadyRecorded where the same
+    came with it a moment ago; then nothing is recorded."""
     clean = kind.clean(lead.account, parameters)
     only = Lead.objects.filter(pk=lead.pk)
     if lead.gone_at:
@@ -59,11 +66,9 @@ def record_all(
     _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
         _lock(only)
-        if once and (first := LeadChange.objects.filter(once=once, lead=lead).first()) is not None:
-            together = LeadChange.objects.filter(
-                lead=first.lead_id, requested_at=first.requested_at, run=None, pk__gte=first.pk
-            )
-            return list(together.order_by("pk"))
+        if once and (first := LeadChange.objects.filter(once=once).first()) is not None:
+            _check_sent_once(first, lead, kind, clean)
+            once = None  # the page was gone back to, and something else is wanted now
         if kind.name == "create_lead" and _is_being_created(lead):
             raise CannotRecord(_("A lead of this address is being created already."))
         _check_members(only, kind, clean, 1)
@@ -85,6 +90,15 @@ def record_all(
         ]
         announce(lead.account_id)
     return recorded
+
+
+def _check_sent_once(first: LeadChange, lead: Lead, kind: kinds.Kind, clean: Mapping[str, Any]) -> None:
+    """AlreadyRecorded if `first`, which came with the same form, began the very same a moment ago."""
+    together = LeadChange.objects.filter(lead=lead, requested_at=first.requested_at, run=None, pk__gte=first.pk)
+    recorded = list(together.order_by("pk").values_list("kind", "parameters"))
+    same = recorded == [(step.name, given) for step, given in steps_of(kind, clean)]
+    if same and timezone.now() - first.requested_at < SENT_TWICE_WITHIN:
+        raise AlreadyRecorded(_("This was requested a moment ago already, so nothing was added."))
 
 
 def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
@@ -337,6 +351,7 @@ def record_again(
 
 
 __all__ = [
+    "AlreadyRecorded",
     "CannotRecord",
     "Choices",
     "Preview",

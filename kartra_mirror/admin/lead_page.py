@@ -120,6 +120,9 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
                 )  # fmt: skip
                 say_recorded(request, lead.account, recorded)
                 return HttpResponseRedirect(lead.get_absolute_url())
+            except changes.AlreadyRecorded as problem:
+                messages.info(request, str(problem))
+                return HttpResponseRedirect(lead.get_absolute_url())
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
     elif request.method == "POST" and form is not None:
