@@ -28,6 +28,12 @@ class Mouse:
         whole = next(each for each in labels if each.strip().startswith(label))
         self.page.select_option(selector, label=whole.strip())
 
+    def upload(self, selector: str, path: Any) -> None:
+        """Open the browser's own window for files, and choose one in it."""
+        with self.page.expect_file_chooser() as chooser:
+            self.page.click(selector)
+        chooser.value.set_files(path)
+
     def tab(self, name: str) -> None:
         """Open this part of a lead's page."""
         self.page.click(f"label[for=tab-{name}]")
@@ -65,8 +71,23 @@ class Keyboard:
         self.page.keyboard.type(text)
 
     def choose(self, selector: str, label: str) -> None:
-        self._go_to(selector)
+        """The option whose words begin so; of a long list, which is searched, the first that is found."""
+        searched = f"{selector} + .select2 .select2-selection"
+        if not self.page.query_selector(searched):
+            self._go_to(selector)
+            self.page.keyboard.type(label)
+            return
+        self._go_to(searched)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(".select2-search__field:focus")
         self.page.keyboard.type(label)
+        self.page.keyboard.press("Enter")
+
+    def upload(self, selector: str, path: Any) -> None:
+        self._go_to(selector)
+        with self.page.expect_file_chooser() as chooser:
+            self.page.keyboard.press("Enter")
+        chooser.value.set_files(path)
 
     def tab(self, name: str) -> None:
         self._go_to(".km-tab:checked")

@@ -8,6 +8,7 @@ from django.db import connections
 
 from integrations import tasks
 from leads.models import Import, Lead
+from tests.browser.hands import Keyboard, Mouse
 from tests.browser.test_main_job import sign_in
 from tests.factories import ConnectionFactory
 
@@ -30,6 +31,34 @@ def loader():
     yield
     stop.set()
     thread.join(20)
+
+
+@pytest.mark.parametrize("hand", [Mouse, Keyboard], ids=lambda hand: hand.name)
+def test_import(page, hand, live_server, loader, tmp_path):
+    ConnectionFactory()
+    path = tmp_path / "export.csv"
+    path.write_text("Mail;First Name;Town\nada@example.com;Ada;Bend\nbo@example.com;Bo;Reno\nnobody;;\n")
+    sign_in(page, live_server)
+    hand = hand(page)
+
+    hand.press("nav a:has-text('Imports')")
+    page.wait_for_url("**/leads/import/")
+    hand.press("a:has-text('Load a file…')")
+    page.wait_for_selector("input[type=file]", state="attached")
+    hand.upload("input[type=file]", path)
+    hand.press("button:has-text('Upload')")
+    page.wait_for_selector("select[name=column_0]", state="attached")
+    hand.choose("select[name=column_0]", "Email")
+    hand.choose("select[name=column_2]", "City")
+    hand.press("button:has-text('Preview')")
+    page.wait_for_selector("text=3 rows: 2 would be new, 0 would be changed, 0 as they were, 1 bad.")
+    hand.press("button:has-text('Start')")
+    page.wait_for_selector("text=3 rows: 2 new, 0 changed, 0 as they were, 1 bad.")
+
+    assert sorted(Lead.objects.values_list("email", "city")) == [
+        ("ada@example.com", "Bend"),
+        ("bo@example.com", "Reno"),
+    ]
 
 
 def test_file_is_loaded_and_leads_are_exported(page, live_server, loader, tmp_path):
