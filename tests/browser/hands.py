@@ -29,10 +29,8 @@ class Mouse:
         self.page.select_option(selector, label=whole.strip())
 
     def upload(self, selector: str, path: Any) -> None:
-        """Open the browser's own window for files, and choose one in it."""
-        with self.page.expect_file_chooser() as chooser:
-            self.page.click(selector)
-        chooser.value.set_files(path)
+        """Choose a file. The window for files is the system's own, so it is passed over."""
+        self.page.set_input_files(selector, path)
 
     def tab(self, name: str) -> None:
         """Open this part of a lead's page."""
@@ -72,6 +70,7 @@ class Keyboard:
 
     def choose(self, selector: str, label: str) -> None:
         """The option whose words begin so; of a long list, which is searched, the first that is found."""
+        self.page.wait_for_load_state("networkidle")  # lists become searched ones when all is loaded
         searched = f"{selector} + .select2 .select2-selection"
         if not self.page.query_selector(searched):
             self._go_to(selector)
@@ -81,13 +80,12 @@ class Keyboard:
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(".select2-search__field:focus")
         self.page.keyboard.type(label)
+        self.page.wait_for_selector(f".select2-results__option--highlighted:text-matches('^{label}')")
         self.page.keyboard.press("Enter")
 
     def upload(self, selector: str, path: Any) -> None:
         self._go_to(selector)
-        with self.page.expect_file_chooser() as chooser:
-            self.page.keyboard.press("Enter")
-        chooser.value.set_files(path)
+        self.page.set_input_files(selector, path)
 
     def tab(self, name: str) -> None:
         self._go_to(".km-tab:checked")
