@@ -27,6 +27,12 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
+@pytest.fixture(autouse=True)
+def _patient(settings: Any) -> None:
+    """Browser, server and pretend Kartra share a busy machine: an answer may take its time here."""
+    settings.KARTRA_READ_TIMEOUT_S, settings.KARTRA_DEADLINE_S = 20.0, 30.0
+
+
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A page that fails the test on a script error, on a breach of the policy, and on a request to elsewhere."""
