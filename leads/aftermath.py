@@ -146,24 +146,23 @@ def _next(kind: str, details: dict[str, Any], number: int) -> Next:
 
 
 def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
-    """The leads of the run to whom this happened."""
+    """The leads of the run to whom this happened and for whom it is so still, so that it can be taken back."""
     assert each.back is not None
-    [(parameter, name)] = each.back[1].items()
+    kind, parameters = each.back
+    assert kind.already_so is not None
+    [(parameter, name)] = parameters.items()
     told = {TAKEN_BACK_BY[key][1]: key for key in TAKEN_BACK_BY}[parameter]
     happened = _afterwards(run).filter(
         Q(kind=told, **{f"details__{parameter}": name}) | Q(details__field=f"{parameter} {name}")
     )
-    return Lead.objects.filter(account=run.account_id, gone_at=None, pk__in=happened.values("lead"))
+    over = kind.already_so(Lead.objects.filter(account=run.account_id), parameters)
+    leads = Lead.objects.filter(account=run.account_id, gone_at=None, pk__in=happened.values("lead"))
+    return leads.exclude(pk__in=over.values("pk"))
 
 
 def standing(run: BulkRun, each: Next) -> int:
     """For how many of the leads to whom this happened it is so still, and can be taken back."""
-    if each.back is None:
-        return 0
-    kind, parameters = each.back
-    assert kind.already_so is not None
-    over = kind.already_so(Lead.objects.filter(account=run.account_id), parameters)
-    return leads_of(run, each).exclude(pk__in=over.values("pk")).count()
+    return leads_of(run, each).count() if each.back is not None else 0
 
 
 def chosen(run: BulkRun, keys: Iterable[str]) -> list[Next]:

@@ -242,8 +242,8 @@ def record_run(
             freezing.freeze(run, _of(ids), steps, now, choices)
             runs.start(run)
     if size > BATCH:
-        _fill(run, ids, lambda some: freezing.freeze(run, _of(some), steps, now, choices))
-        runs.start(run)
+        with runs.filling(run):
+            _fill(run, ids, lambda some: freezing.freeze(run, _of(some), steps, now, choices))
     return run
 
 
@@ -292,10 +292,10 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             why=why,
             expected=size,
         )
-    _fill(undone, edited, lambda ids: freezing.record_edits(undone, undoing.edits(run, ids), now), EDITED_AT_ONCE)
-    for step, ids in sets:
-        _fill(undone, ids, functools.partial(_take_back, undone, step, now))
-    runs.start(undone)
+    with runs.filling(undone):
+        _fill(undone, edited, lambda ids: freezing.record_edits(undone, undoing.edits(run, ids), now), EDITED_AT_ONCE)
+        for step, ids in sets:
+            _fill(undone, ids, functools.partial(_take_back, undone, step, now))
     return undone
 
 

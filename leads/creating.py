@@ -98,12 +98,12 @@ def create_leads(
         account=account, name=name_of(len(new)), kind="create_lead", created_by=user_of(by), why=why,
         expected=len(new), approved_by=user_of(approved_by),
     )  # fmt: skip
-    for first in range(0, len(new), CHUNK):
-        try:
-            _fill(run, new[first : first + CHUNK])
-        except IntegrityError:  # some of them were made at the same moment; now they are seen
-            _fill(run, new[first : first + CHUNK])
-    runs.start(run)
+    with runs.filling(run):
+        for first in range(0, len(new), CHUNK):
+            try:
+                _fill(run, new[first : first + CHUNK])
+            except IntegrityError:  # some of them were made at the same moment; now they are seen
+                _fill(run, new[first : first + CHUNK])
     return run
 
 

@@ -1,8 +1,9 @@
 """Steers runs: starts, pauses, resumes, cancels, ends them."""
 
+import contextlib
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -48,6 +49,17 @@ def reopen(run_id: int) -> None:
 def is_preparing(run_id: int) -> bool:
     """Whether the run is still to be filled, asked by who fills it: a cancel waits until the transaction ends."""
     return BulkRun.objects.select_for_update().filter(pk=run_id, state=RunState.PREPARING).exists()
+
+
+@contextlib.contextmanager
+def filling(run: BulkRun) -> Iterator[None]:
+    """While the members of a new run are written: it goes when they are, and is cancelled if that breaks off."""
+    try:
+        yield
+    except Exception:
+        cancel(run)
+        raise
+    start(run)
 
 
 def pause(run: BulkRun, *, why: str = "") -> bool:

@@ -120,6 +120,24 @@ def test_cancel_while_people_of_a_file_are_written_leaves_nothing_queued(account
     assert (run.state, run.changes.counts()["cancelled"], run.changes.count()) == (RunState.CANCELLED, 2, 2)
 
 
+def test_run_whose_filling_broke_off_holds_nobody_back(account, monkeypatch):
+    LeadFactory.create_batch(5, account=account)
+    monkeypatch.setattr(changes, "BATCH", 2)
+    real, calls = freezing.freeze, []
+
+    def write(*given):
+        calls.append(real(*given))
+        if len(calls) == 2:
+            raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(freezing, "freeze", write)
+    with pytest.raises(RuntimeError):
+        changes.record_run(account, Lead.objects.all(), ASSIGN, VIP)
+
+    run = BulkRun.objects.get()
+    assert (run.state, run.changes.counts()["cancelled"], run.changes.count()) == (RunState.CANCELLED, 2, 2)
+
+
 @pytest.mark.parametrize("batch", [2, 100])
 def test_every_step_is_for_the_same_leads(account, monkeypatch, batch):
     """Though the first step makes them stop fitting the filter they were chosen by."""
@@ -167,6 +185,7 @@ def test_an_undo_is_bounded_with_all_that_it_takes_back(account):
     BulkRun.objects.filter(pk=run.pk).update(created_at=at)
     for lead in LeadFactory.create_batch(3, account=account):
         LeadChangeFactory(lead=lead, run=run, status="accepted", settled_at=at)
+        ListSubscription.objects.create(lead=lead, mailing_list=account.mailinglists.get(), since=at, source="webhook")
         lead.activities.create(
             account=account,
             kind="list_joined",
