@@ -10,7 +10,6 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -19,22 +18,19 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from integrations import counter, restored, switch
+from integrations.before import states_before
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof, Sending, StoppedBy
-from integrations.translate import ENCODINGS, Composed, Receipt, compose, creates, fits
+from integrations.translate import ENCODINGS, Composed, Receipt, compose, fits
 from integrations.translate.composing import MAX_ACTIONS
 from leads import decisions, kinds, runs
-from leads.models import ChangeStatus, Lead, LeadChange, ListSubscription, Reason, RunState, SequenceEnrollment
+from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState
 
 LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
 
 NEEDS_RECEIPT = frozenset(kind for kind, encoding in ENCODINGS.items() if encoding.bears_receipt)
 """Kinds that a receipt in Kartra can prove: those that must not be told twice and are about the lead itself."""
-
-
-SCORE_FRESH = dt.timedelta(minutes=15)
-"""A score that was read longer ago proves nothing: somebody may have changed it in Kartra since."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +133,7 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
     LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain]).update(
         status=ChangeStatus.SENDING
     )
-    before = _before(planned)
+    before = states_before(planned)
     Attempt.objects.bulk_create(
         Attempt(
             change=change, call=call, position=position, command=said.actions[position].cmd,
@@ -198,45 +194,9 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
             break
         chain.append(change)
         last_of_family[change.family] = change
-        if change.alone or kinds.get(change.kind).money:
+        if kinds.get(change.kind).money:
             break
     return chain, idle
-
-
-def _before(planned: Sequence[tuple[Lead, list[LeadChange]]]) -> dict[int, dict[str, Any]]:
-    """What is known before sending of what the proof afterwards depends on: {change id: {"score": 10}}."""
-    found: dict[int, dict[str, Any]] = {}
-    entering = [change for _, chain in planned for change in chain if change.kind == "subscribe_sequence"]
-    rows = SequenceEnrollment.objects.filter(lead__in=[change.lead_id for change in entering])
-    known = {
-        (lead, name): {"step": step, "status": status}
-        for lead, name, step, status in rows.values_list("lead", "sequence__name", "step", "status")
-        if entering
-    }
-    joining = [change for _, chain in planned for change in chain if change.kind == "subscribe_list"]
-    listed = set(
-        ListSubscription.objects.filter(lead__in=[change.lead_id for change in joining]).values_list(
-            "lead", "mailing_list__name"
-        )
-        if joining
-        else ()
-    )
-    for lead, chain in planned:
-        new = creates(lead, chain)
-        for change in chain:
-            if change.family == "points":
-                if new or knows_score(lead):
-                    found[change.pk] = {"score": 0 if new else lead.score}
-            elif change.kind == "subscribe_sequence" and (new or lead.read_at):
-                found[change.pk] = {"sequence": known.get((lead.pk, change.parameters["sequence"]), {})}
-            elif change.kind == "subscribe_list" and (new or lead.read_at):
-                found[change.pk] = {"ever_on_list": (lead.pk, change.parameters["list"]) in listed}
-    return found
-
-
-def knows_score(lead: Lead) -> bool:
-    """Whether our copy of the score is fresh enough to tell by it afterwards whether points were given."""
-    return lead.score is not None and lead.read_at is not None and now() - lead.read_at < SCORE_FRESH
 
 
 def skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from integrations import claim, refresh
+from integrations import before, claim, refresh
 from integrations.calls import Priority
 from integrations.claim import Chain
 from integrations.clock import now
@@ -41,7 +41,7 @@ def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], 
             except Lead.DoesNotExist:  # it turned out to be somebody whom we know by the id; the changes went there
                 claim.release([chain])
                 continue
-            _note_score(chain)
+            _note_states(chain)
             calm = _without_conflicts(chain)
             judged = _judge_again(connection, calm) if calm is not None else None
         else:
@@ -58,10 +58,9 @@ def _awaits_read(chain: Chain) -> bool:
 def _needs_score(chain: Chain) -> bool:
     """Whether points are given of which only the score can tell afterwards, and our copy does not know it for certain."""
     return (
-        chain.receipt is None
-        and bool(chain.lead.kartra_id)
+        bool(chain.lead.kartra_id)
         and any(change.family == "points" for change in chain.changes)
-        and not claim.knows_score(chain.lead)
+        and not before.knows_score(chain.lead)
     )
 
 
@@ -97,11 +96,13 @@ def _without_conflicts(chain: Chain) -> Chain | None:
     return dataclasses.replace(chain, changes=tuple(kept)) if kept else None
 
 
-def _note_score(chain: Chain) -> None:
-    """Keep the score that was just read with the attempts that need it."""
-    if claim.knows_score(chain.lead):
-        points = [change for change in chain.changes if change.family == "points"]
-        Attempt.objects.filter(call=chain.call, change__in=points).update(before={"score": chain.lead.score})
+def _note_states(chain: Chain) -> None:
+    """Keep what was just read with the attempts, as what was known before."""
+    known = before.states_before([(chain.lead, chain.changes)])
+    attempts = list(Attempt.objects.filter(call=chain.call, change__in=chain.changes))
+    for attempt in attempts:
+        attempt.before = known.get(attempt.change_id, {})
+    Attempt.objects.bulk_update(attempts, ["before"])
 
 
 def _judge_again(connection: Connection, chain: Chain) -> Chain | None:

@@ -1,58 +1,33 @@
-"""What an answer means for each change in a call, written down together or not at all.
+"""The answer to a call, written down together or not at all: its row, its attempts, its changes, the mirror. What an answer
+means is `proof`'s.
 
 The fence: whoever finds the call finished may not write its outcome any more; a late answer is kept as evidence.
 """
 
+import copy
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from integrations import calls, switch
 from integrations.claim import Chain
 from integrations.clock import now
-from integrations.kartra.client import created_id
-from integrations.kartra.errors import (
-    CredentialsRefused,
-    KartraError,
-    Next,
-    NotSent,
-    OutcomeUnknown,
-    Throttled,
-    next_step,
-)
-from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
+from integrations.kartra.errors import KartraError, Next, OutcomeUnknown, next_step
+from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof
+from integrations.proof import Request, Verdict, classify_answer
+from integrations.proof.answers import Sent
 from integrations.said import remedy, said
-from integrations.translate import ENCODINGS, Look
+from integrations.translate import ENCODINGS, Look, creates
 from leads import kinds, mirror, runs
-from leads.models import ChangeStatus, GoneReason, LeadChange, Reason, Source
+from leads.models import ChangeStatus, Lead, LeadChange, Source
 
 ANSWER_CHARACTERS = 4000
-
-LEAD_CODES = frozenset({"206", "223", "224", "236", "243", "245"})
-"""Codes about the whole call or its lead: they speak of every action in it."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What becomes of one change and of its attempt."""
-
-    status: ChangeStatus
-    proof: Proof
-    reason: str = ""
-    code: str = ""
-    message: str = ""
-    look_in_s: float | None = None
-    alone: bool | None = None
-    gone: GoneReason | None = None
-    kartra_id: str = ""  # of the lead that the call made
 
 
 def settle_times(change: LeadChange | None = None) -> list[float]:
@@ -70,6 +45,7 @@ def settle(
 ) -> None:
     """Record the answer to a sent call: its row, its attempts, its changes, and the mirror where Kartra confirmed."""
     with transaction.atomic():
+        lock_lead(chain.lead.pk)
         at = now()
         row = ApiCall.objects.select_for_update().filter(pk=chain.call.pk, finished_at=None)
         attempts = {a.change_id: a for a in Attempt.objects.filter(call=chain.call, change__in=chain.changes)}
@@ -84,14 +60,42 @@ def settle(
             elapsed_ms=elapsed_ms,
             answer=answer[:ANSWER_CHARACTERS],
         )
-        positions = chain.said().positions
-        for change, verdict, position in zip(chain.changes, judge(chain, reply), positions, strict=True):
+        sent = sent_changes(chain)
+        for change, each, verdict in zip(chain.changes, sent, classify_answer(sent, reply), strict=True):
             _follow(change)
-            apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, position))
+            apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, each.position))
             _heed(chain.call.connection_id, attempts[change.pk], verdict)
             if change.run_id:
                 runs.note_outcome(change.run_id, verdict.status, verdict.code, verdict.message)
     _after(chain)
+
+
+def lock_lead(lead_id: int) -> None:
+    """Hold the lead's row until the transaction ends. Whoever writes about a lead takes it first, so that none waits for one
+    who waits for it."""
+    list(Lead.objects.select_for_update(no_key=True).filter(pk=lead_id).values_list("pk"))
+
+
+def sent_changes(chain: Chain) -> list[Sent]:
+    """The chain as the judge takes it."""
+    new = creates(chain.lead, chain.changes)
+    return [
+        Sent(
+            Request(change.pk, change.kind, change.parameters, not_done=change.not_done), position, new,
+            settle_times(change)[0], _unclear_before(change),
+        )
+        for change, position in zip(chain.changes, chain.said().positions, strict=True)
+    ]  # fmt: skip
+
+
+def _unclear_before(change: LeadChange) -> bool:
+    """Whether an earlier try of this very change left us without a clear answer, where Kartra refuses what was done. What a
+    partial refund leaves behind proves nothing of another."""
+    if not ENCODINGS[change.kind].guards:
+        return False
+    if change.kind == "refund_transaction" and change.parameters.get("amount") != "whole":
+        return False
+    return change.attempts.filter(Q(looks__gt=0) | Q(code__in=["266", "267"])).exists()
 
 
 def _heed(connection_id: int, attempt: Attempt, verdict: Verdict) -> None:
@@ -111,16 +115,24 @@ def _follow(change: LeadChange) -> None:
 
 def apply_verdict(
     change: LeadChange, attempt: Attempt, verdict: Verdict, at: dt.datetime, *, said: Mapping[str, Any] | None = None
-) -> None:
-    """Write a verdict on a change and its attempt; the mirror too where it is done. Inside a transaction."""
+) -> bool:
+    """Write a verdict on a change and its attempt; the mirror too where it is done. Inside a transaction that holds the lead.
+    False where somebody else has settled it meanwhile: it is left as it is."""
+    unsettled = Attempt.objects.select_for_update().filter(pk=attempt.pk, proof__in=[Proof.OPEN, Proof.UNCLEAR])
+    if not unsettled.exists():
+        return False
     if said:
-        attempt.evidence = [*attempt.evidence, {"at": at.isoformat(), **said}]
+        repeats = {"repeats": True} if verdict.repeats else {}
+        attempt.evidence = [*attempt.evidence, {"at": at.isoformat(), **said, **repeats}]
     attempt.proof = verdict.proof
     attempt.code, attempt.message = verdict.code, verdict.message
     attempt.verify_at = None
     if verdict.proof == Proof.UNCLEAR:
         attempt.verify_at = at + dt.timedelta(seconds=verdict.look_in_s or 0)
     attempt.save(update_fields=["proof", "code", "message", "evidence", "looks", "verify_at"])
+    if verdict.seen:
+        change.seen = {**change.seen, **verdict.seen}
+        change.save(update_fields=["seen"])
     change.settle(
         verdict.status,
         at=at,
@@ -128,101 +140,32 @@ def apply_verdict(
         code=verdict.code,
         message=verdict.message,
         alone=verdict.alone,
-        not_done=change.not_done,
+        not_done=change.not_done if verdict.not_done is None else verdict.not_done,
+        superseded_by=verdict.superseded_by,
+        decided_with=verdict.decided_with,
     )
     if verdict.kartra_id and not change.lead.kartra_id:
         change.lead = mirror.adopt(change.lead, verdict.kartra_id, at)
     if verdict.status == ChangeStatus.ACCEPTED:
-        kinds.get(change.kind).effect(change, at)
+        _effect(change, verdict, at)
     elif verdict.gone is not None:
         mirror.mark_gone(change.lead, verdict.gone, at, source=Source.PUSH, cause=f"call {attempt.call_id}")
         runs.skip_gone(change.lead)
+    return True
+
+
+def _effect(change: LeadChange, verdict: Verdict, at: dt.datetime) -> None:
+    """What Kartra confirmed, into the mirror; of an edit only the fields that it gave."""
+    gave = copy.copy(change)
+    if verdict.gave is not None:
+        gave.parameters = {name: value for name, value in change.parameters.items() if name in verdict.gave}
+    kinds.get(change.kind).effect(gave, at)
 
 
 def _after(chain: Chain) -> None:
     for run_id in {change.run_id for change in chain.changes if change.run_id}:
         runs.close_cancelled_members(run_id)
         runs.finish_if_over(run_id)
-
-
-# --- judging
-
-
-def judge(chain: Chain, reply: ChainReply | WholeCallRefused | KartraError) -> list[Verdict]:
-    """One verdict for each change of the chain, in its order."""
-    positions = chain.said().positions
-    if isinstance(reply, ChainReply):
-        return [
-            _judge_action(change, reply.outcomes[position])
-            for change, position in zip(chain.changes, positions, strict=True)
-        ]
-    if isinstance(reply, WholeCallRefused):
-        return _judge_refused_call(chain, reply, positions)
-    if isinstance(reply, NotSent | Throttled | CredentialsRefused):
-        return [Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, message="") for _ in chain.changes]
-    return [_unclear(change, said(reply)) for change in chain.changes]
-
-
-def _unclear(
-    change: LeadChange, message: str, *, code: str = "", look_in_s: float | None = None, alone: bool | None = None
-) -> Verdict:
-    wait = settle_times(change)[0] if look_in_s is None else look_in_s
-    return Verdict(ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, alone=alone)
-
-
-def _judge_action(change: LeadChange, outcome: ActionOutcome) -> Verdict:
-    if outcome.state == "done":
-        made = created_id(outcome) if change.kind == "create_lead" else ""
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made)
-    if outcome.state == "missing":
-        return _unclear(change, _("Kartra's answer does not mention this action."))
-    return judge_refusal(change, outcome.code, outcome.message)
-
-
-def judge_refusal(change: LeadChange, code: str, message: str) -> Verdict:
-    """What a refusal with this code means for a change of ours; sorted by `errors.next_step`, by what to do next."""
-    step = next_step(code)
-    if step in (Next.LOOK_UP, Next.ADOPT):
-        return _unclear(change, message, code=code, look_in_s=0)
-    if step == Next.VERIFY:
-        return _unclear(change, message, code=code)
-    if step == Next.GONE:
-        return Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
-    if step in (Next.WAIT, Next.STOP_CONNECTION, Next.STOP_APP, Next.STOP_COMMAND):
-        return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
-    if step == Next.HOLD:
-        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
-    if code in ENCODINGS[change.kind].guards and _unclear_before(change):
-        words = _("Kartra says that it was done before (%(message)s).") % {"message": message}
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=words)
-    return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
-
-
-def _unclear_before(change: LeadChange) -> bool:
-    """Whether an earlier try of this very change left us without a clear answer. What a partial refund leaves behind
-    proves nothing of another."""
-    if change.kind == "refund_transaction" and change.parameters.get("amount") != "whole":
-        return False
-    return change.attempts.filter(Q(looks__gt=0) | Q(code__in=["266", "267"])).exists()
-
-
-def _judge_refused_call(chain: Chain, refusal: WholeCallRefused, positions: tuple[int, ...]) -> list[Verdict]:
-    """A flat error. Of one action it is that action's; about the lead it is every action's; else only the action it
-    names is refused, and what the others did is read, then sent again one by one. That the lead exists already takes the
-    rest of the call with it: the lead is read and adopted, and the rest goes on together."""
-    code, message = refusal.code, refusal.message
-    if len(set(positions)) == 1 or code in LEAD_CODES:
-        return [judge_refusal(change, code, message) for change in chain.changes]
-    if next_step(code) == Next.ADOPT:
-        return [_unclear(change, message, code=code, look_in_s=0) for change in chain.changes]
-    verdicts = []
-    for change, position in zip(chain.changes, positions, strict=True):
-        if position == refusal.blamed:
-            verdicts.append(judge_refusal(change, code, message))
-        else:
-            words = _("Kartra refused another action of the same call.")
-            verdicts.append(_unclear(change, words, look_in_s=0, alone=True))
-    return verdicts
 
 
 # --- words and rows
@@ -264,4 +207,4 @@ def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
         attempt.save(update_fields=["evidence"])
 
 
-__all__ = ["OutcomeUnknown", "Verdict", "apply_verdict", "judge", "judge_refusal", "remedy", "settle", "settle_times"]
+__all__ = ["OutcomeUnknown", "Verdict", "apply_verdict", "lock_lead", "remedy", "settle", "settle_times"]

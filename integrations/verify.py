@@ -1,36 +1,52 @@
 """Unknown → proven: looks at the lead in Kartra until it is known whether a change was done, or a person must decide.
 
-A read that fails is no evidence and does not count. Nothing is ever sent from here.
+Gathers the evidence of each family of each call and writes down what `proof` makes of it. A read that fails is no evidence and
+does not count. Nothing is ever sent from here.
 """
 
 import datetime as dt
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from integrations import money, receipts, refresh
+from integrations import clock, money, proof, receipts, refresh
+from integrations.before import family_of
 from integrations.calls import Priority
 from integrations.kartra.errors import CredentialsRefused, KartraError
-from integrations.models import Attempt, Cause, Connection, Outcome, Proof, StoppedBy
+from integrations.models import Attempt, Cause, Connection, Delivery, Outcome, Proof, StoppedBy
+from integrations.proof import Evidence, Request, Verdict
+from integrations.proof.answers import EXISTS
+from integrations.proof.evidence import Carried, again, one_question
 from integrations.refresh import Asked
-from integrations.settle import Verdict, apply_verdict, settle_times
-from integrations.translate import ENCODINGS, Look
+from integrations.settle import apply_verdict, lock_lead, settle_times
+from integrations.translate import ENCODINGS, NOT_TOLD, Look, State
 from integrations.translate.profile import facts_of
-from leads import kinds, mirror, runs
-from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, LeadChange, Reason, Source
+from leads import mirror, runs
+from leads.mirror import LeadFacts
+from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, Reason
 
-MOST_NOT_DONE = 2
-"""Tries in a row without an answer that were proven not done: something refuses this call each time."""
-
-
-EXISTS = "244"
-NOT_DONE = gettext_noop("seen not done")
 NO_FIELD = gettext_noop("the field is missing")
+NO_LEAD = gettext_noop("no such lead")
+
+ECHOES = {
+    "assign_tag": "assign_tag", "unassign_tag": "unassign_tag", "list_subscription": "subscribe_list",
+    "list_unsubscription": "unsubscribe_list", "sequence_subscription": "subscribe_sequence",
+    "sequence_unsubscription": "unsubscribe_sequence",
+}  # fmt: skip
+"""Kartra's events, and the kind of change of which each may be the echo."""
+
+ECHO_WITHIN = dt.timedelta(minutes=10)
+"""So long after a call of ours its echo may still come."""
+
+MADE_WITHIN_S = 300.0
+"""How far Kartra's clock may be from ours when it says that a lead joined by our call. Whether its dates keep daylight saving
+time is not documented, so an hour more or less counts too."""
 
 
 def drain(
@@ -49,7 +65,7 @@ def drain(
     ends = time.monotonic() + until_s
     looked = 0
     while time.monotonic() < ends and not stop():
-        at = now or timezone.now()
+        at = now or clock.now()
         attempts = (
             Attempt.objects.unclear()
             .filter(call__connection=connection, verify_at__lte=at)
@@ -69,24 +85,17 @@ def drain(
 def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
     """Look at one lead's unclear changes, each where it shows. False when Kartra cannot be asked now."""
     due = Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at)
-    kinds_due = set(due.values_list("change__kind", flat=True))
-    looks = {ENCODINGS[kind].look for kind in kinds_due}
+    looks = {ENCODINGS[kind].look for kind in set(due.values_list("change__kind", flat=True))}
     try:
-        if Look.GUARD in looks:
-            _judge_all(
-                lead,
-                at,
-                {Look.GUARD},
-                _sent_again,
-                gettext_noop("Kartra refuses a second try of what was done"),
-            )
         for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
             if look in looks:
                 _look_at_money(connection, lead, at, look)
-        if looks & {Look.LEAD, Look.MESSAGE}:
+        if looks == {Look.GUARD}:
+            _write(connection, lead, at, None)
+        elif looks & {Look.LEAD, Look.MESSAGE, Look.GUARD}:
             _look_at_lead(connection, lead, at)
     except KartraError as error:
-        _look_again_later(connection, lead, at, error)
+        _look_again_later(lead, at, error)
         return False
     return True
 
@@ -97,29 +106,224 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
         connection, kartra_id=lead.kartra_id or "", email=lead.email, cause=Cause.VERIFY, priority=Priority.VERIFY,
         lead=lead,
     )  # fmt: skip
+    found = _write(connection, lead, at, asked)
+    refresh.apply_answer(connection, found, asked)
+
+
+def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | None) -> Lead:
+    """Judge what is due of a lead, family by family and call by call, and write it down. The lead as it is then: it may have
+    turned out to be one that we knew by its id."""
     with transaction.atomic():
-        attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE})
-        if asked.profile is not None and not lead.kartra_id and asked.profile.id:
+        lock_lead(lead.pk)
+        attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE, Look.GUARD})
+        if asked is not None and asked.profile is not None and not lead.kartra_id and asked.profile.id:
             lead = mirror.adopt(lead, asked.profile.id, at)
-        for attempt in attempts:
-            attempt.change.lead = lead
-            attempt.looks += 1
-            verdict, what = _verdict(attempt, attempt.change, lead, asked)
-            seen = _seen(attempt, asked)
-            apply_verdict(
-                attempt.change, attempt, verdict, at,
-                said={"what": what, "read_at": asked.began_at.isoformat(), **seen},
-            )  # fmt: skip
-            if seen.get("receipt") == NO_FIELD:
-                receipts.distrust(connection)
-    refresh.apply_answer(connection, lead, asked)
+        for group in _families(attempts):
+            if asked is None and not all(ENCODINGS[a.change.kind].look is Look.GUARD for a in group):
+                continue  # nothing was read
+            for attempt in group:
+                attempt.change.lead = lead
+                attempt.looks += 1
+            verdicts = _judge_group(group, lead, asked, at)
+            for attempt in group:
+                verdict = verdicts[attempt.change_id]
+                seen = _seen(attempt, lead, asked)
+                looked: dict[str, Any] = {"what": verdict.what, **seen}
+                if asked is not None:
+                    looked["read_at"] = asked.began_at.isoformat()
+                apply_verdict(attempt.change, attempt, verdict, at, said=looked)
+                if seen.get("receipt") == NO_FIELD:
+                    receipts.distrust(connection)
     _end_runs(attempts)
+    return lead
+
+
+def _families(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
+    """Attempts that are judged together: of one call and one family, in the order in which they were sent."""
+    groups: dict[tuple[int, str], list[Attempt]] = {}
+    for attempt in attempts:
+        groups.setdefault((attempt.call_id, family_of(attempt.change)), []).append(attempt)
+    return list(groups.values())
+
+
+# --- evidence
+
+
+def _judge_group(group: Sequence[Attempt], lead: Lead, asked: Asked | None, at: dt.datetime) -> dict[int, Verdict]:
+    evidence = _evidence(group, lead, asked)
+    first = group[0]
+    if asked is not None and asked.gone is not None:
+        gone = Verdict(
+            ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, what=gettext_noop("the lead is deleted"), gone=asked.gone
+        )
+        return {each.change: replace(gone, code=each.code, message=each.message) for each in evidence.unclear}
+    if asked is not None and asked.profile is None:
+        return _without_lead(group, lead, evidence)
+    if first.code == EXISTS and first.before.get("new"):
+        return proof.classify_adopted(evidence)
+    return proof.classify(evidence)
+
+
+def _without_lead(group: Sequence[Attempt], lead: Lead, evidence: Evidence) -> dict[int, Verdict]:
+    """Kartra finds no such lead. Where it was to be made, nothing of the call was done; else it is refused."""
+    creating = lead.changes.filter(kind="create_lead", status__in=OPEN).exists()
+    if creating or any(request.kind == "create_lead" for request in evidence.unclear):
+        what = gettext_noop("Kartra has no such lead yet")
+        return one_question(again(evidence.unclear, evidence, what))
+    words = _("Kartra finds no lead of this address")
+    return {
+        each.change: Verdict(
+            ChangeStatus.REJECTED, Proof.REFUSED, code=each.code or "243", message=each.message or words, what=NO_LEAD
+        )
+        for each in evidence.unclear
+    }
+
+
+def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evidence:
+    """All that is known of a family of a call: the call's attempts about it, settled ones too."""
+    first = group[0]
+    call = first.call
+    family = family_of(first.change)
+    own = [
+        a
+        for a in call.attempts.select_related("change").order_by("position", "change")
+        if family_of(a.change) == family
+    ]
+    ours = {attempt.pk: attempt for attempt in group}
+    requests = tuple(_request(ours.get(each.pk, each)) for each in own)
+    profile = asked.profile if asked is not None else None
+    receipt = receipts.says(first, profile) if profile is not None else None
+    before: State = first.before.get("state", NOT_TOLD)
+    if first.before.get("new") and not (receipt or _made_by(call.sent_at, lead, profile)):
+        before = NOT_TOLD  # the lead may have been there before: then nothing of the call was done
+    after = _state(group, lead, profile)
+    times = settle_times(first.change)
+    looks = first.looks
+    return Evidence(
+        family=family,
+        requests=requests,
+        before=before,
+        after=after,
+        foreign=_told_by_others(group),
+        receipt=receipt,
+        same_before=_saw_the_same(first, after, receipt, asked),
+        last_look=looks >= len(times),
+        look_in_s=times[min(looks, len(times) - 1)],
+        answered=call.outcome not in (Outcome.UNKNOWN,),
+        several_bookings=family.startswith("calendar:") and _standing(group) > 1,
+    )
+
+
+def _request(attempt: Attempt) -> Request:
+    change = attempt.change
+    carried = {Proof.UNCLEAR: Carried.UNCLEAR, Proof.DONE: Carried.DONE}.get(Proof(attempt.proof), Carried.NOT)
+    earlier = change.attempts.exclude(pk=attempt.pk).values_list("evidence", flat=True) if change.not_done else ()
+    repeated = any(entry.get("repeats") for entries in earlier for entry in entries)
+    return Request(
+        change.pk, change.kind, change.parameters, carried, attempt.code, change.message, change.not_done, repeated
+    )
+
+
+def _state(group: Sequence[Attempt], lead: Lead, profile: Any) -> State:
+    """The family as the read shows it; of edits every field of them."""
+    witness = ENCODINGS[group[0].change.kind].witness
+    if profile is None or witness is None:
+        return NOT_TOLD
+    facts: LeadFacts = facts_of(profile, lead.account, authority=True)
+    parameters: dict[str, Any] = {}
+    for attempt in group:
+        parameters.update(attempt.change.parameters)
+    return witness.shows(parameters, facts)
+
+
+def _made_by(sent_at: dt.datetime | None, lead: Lead, profile: Any) -> bool:
+    """Whether Kartra's date of joining is that of the call, so that it made the lead."""
+    if profile is None or sent_at is None:
+        return False
+    joined = facts_of(profile, lead.account, authority=True).fields.get("date_joined")
+    if joined is None:
+        return False
+    apart_s = abs((joined - sent_at).total_seconds())
+    return any(abs(apart_s - hours * 3600) <= MADE_WITHIN_S for hours in (0, 1))
+
+
+def _told_by_others(group: Sequence[Attempt]) -> bool:
+    """Whether Kartra told, since the call, of a change of this family that is none of ours: more messages of a kind than we
+    sent changes of it since their echoes may still come."""
+    first = group[0]
+    sent_at = first.call.sent_at
+    family = first.change.family
+    if sent_at is None or family.partition(":")[0] not in ("tag", "list", "sequence"):
+        return False
+    since = sent_at - ECHO_WITHIN
+    told = Delivery.objects.filter(lead=first.change.lead_id, family=family, received_at__gte=since)
+    came = Counter(ECHOES.get(action, "") for action in told.values_list("action", flat=True))
+    fresh = {ECHOES.get(a, "") for a in told.filter(received_at__gte=sent_at).values_list("action", flat=True)} - {""}
+    if not fresh:
+        return False
+    ours = Attempt.objects.filter(
+        change__lead=first.change.lead_id, change__family=family, call__sent_at__gte=since
+    ).values_list("change__kind", flat=True)
+    sent = Counter(ours)
+    return any(came[kind] > sent[kind] for kind in fresh)
+
+
+def _saw_the_same(attempt: Attempt, after: State, receipt: bool | None, asked: Asked | None) -> bool:
+    """Whether the look before this one, a settle time ago at least, saw the same."""
+    looks = [entry for entry in attempt.evidence if "read_at" in entry and "after" in entry]
+    if not looks or asked is None or (after is NOT_TOLD and receipt is None):
+        return False
+    last = looks[-1]
+    shown = None if after is NOT_TOLD else after
+    if last["after"] != shown or last.get("with_receipt") != receipt:
+        return False
+    apart_s = (asked.began_at - dt.datetime.fromisoformat(last["read_at"])).total_seconds()
+    return apart_s >= 0.9 * settle_times()[0]
+
+
+def _standing(group: Sequence[Attempt]) -> int:
+    """How many bookings of the class the lead has in our copy."""
+    given = group[0].change.parameters
+    return CalendarEnrollment.objects.filter(
+        lead=group[0].change.lead_id, status=mirror.BOOKED, calendar_class__name=given["class"],
+        calendar_class__calendar__name=given["calendar"],
+    ).count()  # fmt: skip
+
+
+def _seen(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]:
+    """What the read showed of what the proof rests on, as evidence for people; `after` and `with_receipt` for the next look."""
+    if asked is None or asked.profile is None:
+        return {}
+    seen: dict[str, Any] = {}
+    change = attempt.change
+    after = _state([attempt], lead, asked.profile)
+    seen["after"] = None if after is NOT_TOLD else after
+    if change.family == "points":
+        seen["score"] = asked.profile.fields.get("score", gettext_noop("not told"))
+    elif change.kind in ("subscribe_sequence", "unsubscribe_sequence"):
+        states = {
+            each.name: _("step %(step)s, %(status)s") % {"step": each.step, "status": each.status}
+            for each in asked.profile.sequences or ()
+        }
+        seen["sequence"] = states.get(change.parameters["sequence"], gettext_noop("not in it"))
+    stands = receipts.says(attempt, asked.profile)
+    seen["with_receipt"] = stands
+    if attempt.call.receipt and ENCODINGS[change.kind].bears_receipt:
+        seen["receipt"] = {True: gettext_noop("there"), False: gettext_noop("not there"), None: NO_FIELD}[stands]
+    meanwhile = Activity.objects.filter(lead=change.lead_id, at__gte=attempt.call.sent_at).exclude(change=change)
+    others = [str(row.label) for row in meanwhile.order_by("at")[:5]] if attempt.call.sent_at else []
+    if others:
+        seen["meanwhile"] = "; ".join(others)
+    return seen
+
+
+# --- money
 
 
 def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Look) -> None:
     """Read the payment plan or the buyer's new transactions, for each unclear change of money."""
     for attempt in _due_attempts(lead, at, {look}, lock=False):
-        change, began_at = attempt.change, timezone.now()
+        change, began_at = attempt.change, clock.now()
         seen: Any
         if look is Look.SUBSCRIPTION:
             seen = money.plan_details(
@@ -130,68 +334,36 @@ def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Lo
             seen = None
             if known is not None:
                 seen = money.new_since(connection, lead, known, cause=Cause.VERIFY, priority=Priority.VERIFY)
+        done = False
         with transaction.atomic():
+            lock_lead(lead.pk)
             for fresh in _due_attempts(lead, at, {look}):
-                if fresh.pk == attempt.pk:
+                if fresh.pk == attempt.pk:  # else somebody settled it meanwhile
                     fresh.looks += 1
-                    done = None if seen is None else ENCODINGS[change.kind].done(change.parameters, seen, fresh.before)
-                    verdict, what = _money_verdict(fresh, fresh.change, done)
-                    _write(fresh, verdict, at, what, began_at)
-        if verdict.status == ChangeStatus.ACCEPTED:
+                    evidence = _evidence([fresh], lead, None)
+                    verdict = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
+                    said = {"what": verdict.what, "read_at": began_at.isoformat()}
+                    done = apply_verdict(fresh.change, fresh, verdict, at, said=said)
+                    done = done and verdict.status == ChangeStatus.ACCEPTED
+        if done:
             money.read_after(connection, lead)
-    _end_runs([attempt])
+        _end_runs([attempt])
 
 
-def _money_verdict(attempt: Attempt, change: LeadChange, done: bool | None) -> tuple[Verdict, str]:
-    """Done is done. A cancellation that is seen not done is sent again (Kartra refuses a second one); whatever else costs
-    or moves money is left to a person, never repeated by machine."""
-    if done:
-        words = _("Seen done in Kartra afterwards.")
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=words), gettext_noop("seen done")
-    if done is False and change.kind == "cancel_subscription":
-        return _not_done(attempt, change), NOT_DONE
-    if done is False:
-        held = Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, change.message)
-        return held, gettext_noop("not seen done")
-    return _cannot_tell(attempt, change), gettext_noop("not seen yet")
+# --- rows
 
 
 def _due_attempts(lead: Lead, at: dt.datetime, looks: set[Look], *, lock: bool = True) -> list[Attempt]:
+    """Unclear attempts of the lead that are due, and with them all others of their calls: a family is judged as a whole."""
     kinds_of = [kind for kind, encoding in ENCODINGS.items() if encoding.look in looks]
+    due = Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at, change__kind__in=kinds_of)
     rows = (
         Attempt.objects.unclear()
-        .filter(change__lead=lead, verify_at__lte=at, change__kind__in=kinds_of)
+        .filter(call__in=set(due.values_list("call", flat=True)), change__kind__in=kinds_of)
         .select_related("change__lead__account", "call")
-        .order_by("pk")
+        .order_by("call", "position", "change")
     )
     return list(rows.select_for_update(of=("self",)) if lock else rows)
-
-
-def _sent_again(attempt: Attempt) -> Verdict:
-    """A cancelled booking is asked for again: Kartra refuses what was done. Not where the person has several bookings of
-    that class: a second try could cancel another."""
-    change = attempt.change
-    standing = CalendarEnrollment.objects.filter(
-        lead=change.lead_id, status=mirror.BOOKED, calendar_class__name=change.parameters["class"],
-        calendar_class__calendar__name=change.parameters["calendar"],
-    )  # fmt: skip
-    if standing.count() > 1:
-        words = _("This person has several bookings of the class; a second try could cancel another one.")
-        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
-    return _not_done(attempt, change)
-
-
-def _judge_all(lead: Lead, at: dt.datetime, looks: set[Look], judge: Callable[[Attempt], Verdict], what: str) -> None:
-    with transaction.atomic():
-        attempts = _due_attempts(lead, at, looks)
-        for attempt in attempts:
-            attempt.looks += 1
-            _write(attempt, judge(attempt), at, what, at)
-    _end_runs(attempts)
-
-
-def _write(attempt: Attempt, verdict: Verdict, at: dt.datetime, what: str, read_at: dt.datetime) -> None:
-    apply_verdict(attempt.change, attempt, verdict, at, said={"what": what, "read_at": read_at.isoformat()})
 
 
 def _end_runs(attempts: Sequence[Attempt]) -> None:
@@ -200,135 +372,9 @@ def _end_runs(attempts: Sequence[Attempt]) -> None:
         runs.finish_if_over(run_id)
 
 
-def _look_again_later(connection: Connection, lead: Lead, at: dt.datetime, error: KartraError) -> None:
+def _look_again_later(lead: Lead, at: dt.datetime, error: KartraError) -> None:
     wait_s = min(settle_times()[0], 10.0)
     if isinstance(error, CredentialsRefused):
         wait_s = 60.0
-    later = timezone.now() + dt.timedelta(seconds=wait_s)
+    later = clock.now() + dt.timedelta(seconds=wait_s)
     Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at).update(verify_at=later)
-
-
-def _verdict(attempt: Attempt, change: LeadChange, lead: Lead, asked: Asked) -> tuple[Verdict, str]:
-    if asked.gone is not None:
-        gone = Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, attempt.code, change.message, gone=asked.gone)
-        return gone, gettext_noop("the lead is deleted")
-    if asked.profile is None:
-        if change.kind == "create_lead" or lead.changes.filter(kind="create_lead", status__in=OPEN).exists():
-            return _not_done(attempt, change), gettext_noop("Kartra has no such lead yet")
-        message = change.message or _("Kartra finds no lead of this address")
-        return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, "", attempt.code or "243", message), gettext_noop(
-            "no such lead"
-        )
-    facts = facts_of(asked.profile, lead.account, authority=True)
-    done = ENCODINGS[change.kind].done(change.parameters, facts, attempt.before)
-    receipt = receipts.says(attempt, asked.profile) if ENCODINGS[change.kind].bears_receipt else None
-    if attempt.code == EXISTS and not done:
-        again = Verdict(
-            ChangeStatus.WAITING, Proof.NOT_DONE, message=_("Kartra had this lead already; the rest goes on.")
-        )
-        return again, gettext_noop("the lead was there already, and the call was refused as a whole")
-    if receipt is not None:
-        return _by_receipt(attempt, change, asked.began_at, receipt=receipt, done=done)
-    if done:
-        message = _("Seen done in Kartra afterwards.")
-        if attempt.code == EXISTS and change.kind == "create_lead":
-            message = _("Kartra had this lead already; it is the one in our copy now.")
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), gettext_noop("seen done")
-    if done is None:
-        return _cannot_tell(attempt, change), gettext_noop("the read does not show it")
-    if change.kind == "subscribe_list" and _left_meanwhile(attempt, change):
-        words = _("This person left the list after our call. It is not sent again by itself.")
-        held = Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, words)
-        return held, gettext_noop("not on the list; a message says that the person left it meanwhile")
-    return _not_done_yet(attempt, change, asked.began_at), NOT_DONE
-
-
-def _by_receipt(
-    attempt: Attempt, change: LeadChange, read_at: dt.datetime, *, receipt: bool, done: bool | None
-) -> tuple[Verdict, str]:
-    """The receipt proves that the call was begun, not that all of it was done: a second witness has to agree. Without the
-    receipt nothing was begun, unless the second witness says otherwise."""
-    if receipt and done:
-        message = _("The safety field in Kartra shows this call, and so does what it was to do.")
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=message), gettext_noop("seen done")
-    if receipt:
-        return _cannot_tell(attempt, change), gettext_noop(
-            "the safety field shows this call, a second witness is missing"
-        )
-    if done:
-        return _cannot_tell(attempt, change), gettext_noop(
-            "it looks done, but the safety field does not show this call"
-        )
-    return _not_done_yet(attempt, change, read_at), NOT_DONE
-
-
-def _not_done_yet(attempt: Attempt, change: LeadChange, read_at: dt.datetime) -> Verdict:
-    """Seen not done: sent again at once where that does no harm, else only after a second look, a settle time apart."""
-    if not kinds.get(change.kind).repeatable and not _seen_not_done_before(attempt, read_at):
-        times = settle_times(change)
-        later = times[min(attempt.looks, len(times) - 1)]
-        return Verdict(ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=attempt.code, message=change.message, look_in_s=later)
-    return _not_done(attempt, change)
-
-
-def _left_meanwhile(attempt: Attempt, change: LeadChange) -> bool:
-    """Whether Kartra told us, since the call, that the person left this list."""
-    left = Activity.objects.filter(
-        lead=change.lead_id, kind="list_left", source=Source.WEBHOOK, details__list=change.parameters["list"]
-    )
-    return attempt.call.sent_at is not None and left.filter(at__gte=attempt.call.sent_at).exists()
-
-
-def _seen(attempt: Attempt, asked: Asked) -> dict[str, Any]:
-    """What the read showed of what the proof rests on, as evidence for people."""
-    if asked.profile is None:
-        return {}
-    seen: dict[str, Any] = {}
-    change = attempt.change
-    if change.family == "points":
-        seen["score"] = asked.profile.fields.get("score", gettext_noop("not told"))
-    elif change.kind in ("subscribe_sequence", "unsubscribe_sequence"):
-        states = {
-            each.name: _("step %(step)s, %(status)s") % {"step": each.step, "status": each.status}
-            for each in asked.profile.sequences or ()
-        }
-        seen["sequence"] = states.get(change.parameters["sequence"], gettext_noop("not in it"))
-    if attempt.call.receipt and ENCODINGS[change.kind].bears_receipt:
-        stands = receipts.says(attempt, asked.profile)
-        seen["receipt"] = {True: gettext_noop("there"), False: gettext_noop("not there"), None: NO_FIELD}[stands]
-    meanwhile = Activity.objects.filter(lead=change.lead_id, at__gte=attempt.call.sent_at).exclude(change=change)
-    others = [str(row.label) for row in meanwhile.order_by("at")[:5]] if attempt.call.sent_at else []
-    if others:
-        seen["meanwhile"] = "; ".join(others)
-    return seen
-
-
-def _seen_not_done_before(attempt: Attempt, read_at: dt.datetime) -> bool:
-    """Whether the look before this one, a settle time ago at least, saw it not done too."""
-    looks = [entry for entry in attempt.evidence if "read_at" in entry]
-    if not looks or looks[-1]["what"] != NOT_DONE:
-        return False
-    apart_s = (read_at - dt.datetime.fromisoformat(looks[-1]["read_at"])).total_seconds()
-    return apart_s >= 0.9 * settle_times()[0]
-
-
-def _not_done(attempt: Attempt, change: LeadChange) -> Verdict:
-    """Proven not done: send it again; after two in a row without an answer a person decides."""
-    if attempt.call.outcome == Outcome.UNKNOWN:
-        change.not_done += 1
-    if change.not_done >= MOST_NOT_DONE:
-        return Verdict(
-            ChangeStatus.UNDECIDED, Proof.NOT_DONE, Reason.FIREWALL, message=attempt.message or change.message
-        )
-    return Verdict(
-        ChangeStatus.WAITING, Proof.NOT_DONE, message=_("Seen not done in Kartra; sent again."), alone=change.alone
-    )
-
-
-def _cannot_tell(attempt: Attempt, change: LeadChange) -> Verdict:
-    times: Sequence[float] = settle_times(change)
-    if attempt.looks >= len(times):
-        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.OUTCOME, attempt.code, change.message)
-    return Verdict(
-        ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=attempt.code, message=change.message, look_in_s=times[attempt.looks]
-    )

@@ -1,14 +1,17 @@
 """Changes that a person must decide about: conflicts found, and the answers."""
 
+import copy
+import datetime as dt
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import runs
-from leads.kinds.profile import CUSTOM
+from leads.kinds.profile import CUSTOM, gives
 from leads.kinds.words import called
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
 from leads.runs import Author, user_of
@@ -84,45 +87,76 @@ def dropped(lead: Lead, change: LeadChange) -> str:
     return _kind(change).sentence(rest) if rest else ""
 
 
+def asked_together(change: LeadChange) -> list[LeadChange]:
+    """The other changes whose question this one's answer decides, in the order in which they were sent."""
+    return list(change.decides.filter(status=ChangeStatus.UNDECIDED).select_related("requested_by").order_by("pk"))
+
+
 def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "") -> LeadChange:
     """A person's answer about an undecided change: `happened`, `again` (for a conflict: send ours) or `give-up` (keep
-    theirs). It is written into the timeline. Raises CannotDecide."""
+    theirs). It holds for all that travelled with it about the same thing, in order, and is written into the timeline. Raises
+    CannotDecide."""
     if answer not in ANSWERS:
         raise CannotDecide(_("The answers are: %(answers)s.") % {"answers": ", ".join(ANSWERS)})
     with transaction.atomic():
-        change = LeadChange.objects.select_for_update(of=("self",)).select_related("lead").get(pk=change.pk)
-        if change.status != ChangeStatus.UNDECIDED:
+        list(Lead.objects.select_for_update(no_key=True).filter(pk=change.lead_id).values_list("pk"))
+        asked = LeadChange.objects.filter(Q(pk=change.pk) | Q(decides=change.pk)).order_by("-pk")
+        head = asked.first() or change
+        rows = LeadChange.objects.filter(Q(pk=head.pk) | Q(decided_with=head.pk)).order_by("pk")
+        held = list(rows.select_for_update(of=("self",)).select_related("lead__account"))
+        last = held[-1]
+        if last.status != ChangeStatus.UNDECIDED:
             raise CannotDecide(
-                _("Nothing is to be decided here: it is %(status)s.") % {"status": change.get_status_display()}
+                _("Nothing is to be decided here: it is %(status)s.") % {"status": last.get_status_display()}
             )
-        if change.reason == Reason.CONFLICT and answer == "happened":
-            raise CannotDecide(_("It was never sent: keep theirs (give-up) or send ours (again)."))
+        if last.reason == Reason.CONFLICT and answer == "happened":
+            raise CannotDecide(_("Kartra holds something else: keep theirs (give-up) or send ours (again)."))
         at = timezone.now()
-        words, besides = answers_to(change)[answer], dropped(change.lead, change)
-        if answer == "happened":
-            change.settle(ChangeStatus.ACCEPTED, at=at, code=change.code, message=_("A person said that it happened."))
-            _kind(change).effect(change, at)
-        elif answer == "again":
-            change.seen = {name: [value_now(change.lead, name)] for name in change.seen}
-            change.save(update_fields=["seen"])
-            change.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
-            if change.run_id:
-                runs.reopen(change.run_id)
-            announce(change.account_id)
-        else:
-            told = _("A person gave it up.")
-            if change.reason == Reason.CONFLICT:
-                told = _("A person kept what Kartra holds.")
-            if besides:
-                told += " " + _("Not sent either: %(what)s.") % {"what": besides}
-            change.settle(ChangeStatus.CANCELLED, at=at, code=change.code, message=told)
+        words, what = answers_to(last)[answer], "; ".join(map(str, held))
+        {"happened": _it_happened, "again": _send_again, "give-up": _give_up}[answer](held, at)
         Activity.objects.create(
-            account_id=change.account_id, lead=change.lead, kind="decided", at=at, source=Source.STAFF, change=change,
-            details={"what": str(change), "answer": str(words), "why": why[:500], "by": str(user_of(by) or "")},
+            account_id=last.account_id, lead=last.lead, kind="decided", at=at, source=Source.STAFF, change=last,
+            details={"what": what, "answer": str(words), "why": why[:500], "by": str(user_of(by) or "")},
         )  # fmt: skip
-    if change.run_id:
-        runs.finish_if_over(change.run_id)
-    return change
+    for run_id in {each.run_id for each in held if each.run_id}:
+        runs.finish_if_over(run_id)
+    return next(each for each in held if each.pk == change.pk)
+
+
+def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
+    """The last is so. What came before it is overtaken; of edits, those that gave no field that stands."""
+    last = held[-1]
+    fields = gives([each.parameters for each in held]) if last.family == "profile" else []
+    for place, each in enumerate(held):
+        gave = fields[place] if fields else None
+        if each is not last and not (gave or each.kind == "create_lead"):
+            each.settle(ChangeStatus.SUPERSEDED, at=at, superseded_by=last.pk)
+            continue
+        each.settle(ChangeStatus.ACCEPTED, at=at, code=each.code, message=_("A person said that it happened."))
+        effect = copy.copy(each)
+        if gave is not None:
+            effect.parameters = {name: value for name, value in each.parameters.items() if name in gave}
+        _kind(each).effect(effect, at)
+
+
+def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
+    for each in held:
+        each.seen = {name: [value_now(each.lead, name)] for name in each.seen}
+        each.save(update_fields=["seen"])
+        each.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
+        if each.run_id:
+            runs.reopen(each.run_id)
+    announce(held[-1].account_id)
+
+
+def _give_up(held: list[LeadChange], at: dt.datetime) -> None:
+    for each in held:
+        told = _("A person gave it up.")
+        if each.reason == Reason.CONFLICT:
+            told = _("A person kept what Kartra holds.")
+        if besides := dropped(each.lead, each):
+            told += " " + _("Not sent either: %(what)s.") % {"what": besides}
+        each.settle(ChangeStatus.CANCELLED, at=at, code=each.code, message=told)
 
 
 def _kind(change: LeadChange) -> Any:

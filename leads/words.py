@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.models import ChangeStatus, RunState
@@ -24,6 +25,7 @@ STATUS_WORDS: dict[str, Any] = {
     ChangeStatus.REJECTED: _("refused by Kartra"),
     ChangeStatus.SKIPPED: _("nothing to do"),
     ChangeStatus.CANCELLED: _("cancelled"),
+    ChangeStatus.SUPERSEDED: _("overtaken by a later change"),
 }
 
 RUN_WORDS: dict[str, Any] = {
@@ -34,3 +36,14 @@ RUN_WORDS: dict[str, Any] = {
     RunState.FINISHED: _("finished"),
     RunState.CANCELLED: _("cancelled"),
 }
+
+
+def overtaken_words(change: Any) -> str:
+    """Which later change overtook a superseded one: "overtaken by a later change (bulk action 31, Kim Okafor)"."""
+    words = str(STATUS_WORDS[ChangeStatus.SUPERSEDED])
+    later = change.superseded_by
+    if later is None:
+        return words
+    told = [gettext("bulk action %(run)s") % {"run": later.run_id}] if later.run_id else []
+    told += [str(later.requested_by)] if later.requested_by else []
+    return f"{words} ({', '.join(told)})" if told else words

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from integrations.translate import billing, calendars, composing, fields, lists, points, sequences, tags
-from integrations.translate.base import Encoding, Look, Receipt
+from integrations.translate.base import NOT_TOLD, Encoding, Look, Receipt, State, Witness
 from integrations.translate.composing import Composed, creates, fits
 from leads.models import Lead, LeadChange
 
@@ -24,4 +24,16 @@ def compose(lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None =
     return composing.compose(ENCODINGS, lead, changes, receipt)
 
 
-__all__ = ["ENCODINGS", "Composed", "Encoding", "Look", "Receipt", "compose", "creates", "fits"]
+__all__ = [
+    "ENCODINGS",
+    "NOT_TOLD",
+    "Composed",
+    "Encoding",
+    "Look",
+    "Receipt",
+    "State",
+    "Witness",
+    "compose",
+    "creates",
+    "fits",
+]

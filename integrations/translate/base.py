@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from integrations.kartra.commands import Action
 
@@ -18,20 +18,49 @@ class Look(enum.Enum):
     TRANSACTIONS = "transactions"  # the buyer's transactions that are new since; `seen` is [TransactionDetails]
 
 
+class Absent(enum.Enum):
+    """What stands where no state of a family is known: nothing was told of it."""
+
+    NOT_TOLD = "not told"
+
+
+NOT_TOLD: Final = Absent.NOT_TOLD
+
+State = Any
+"""How a family of a lead is, as finely as a read shows it, in plain JSON: a tag true or false; a list "never", "on" or
+"left"; a sequence None or [step, status in lower case]; points the score; a profile {field: value}."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a read shows of the family of a kind of change, and what the change makes of it.
+
+    `shows(parameters, facts)`: its state in `LeadFacts`. `nothing(parameters)`: its state on a lead that was just made.
+    `makes(parameters, state)`: its state after the change was carried out on `state`. `is_so(after, made, before)`: whether a
+    state that was read is what the change makes of `before`.
+    """
+
+    shows: Callable[[Mapping[str, Any], Any], State]
+    makes: Callable[[Mapping[str, Any], State], State]
+    nothing: Callable[[Mapping[str, Any]], State]
+    is_so: Callable[[State, State, State], bool] = lambda after, made, before: bool(after == made)
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How a kind of change is said to Kartra, and what proves that it was done.
 
     `commands` are Kartra's names of what it may be said as; `action(parameters)` is the one for these parameters.
     `lead_fields(parameters)`, of profile changes alone: what travels in `lead[…]` of the leading command.
-    `done(parameters, seen, before)`: whether what was seen afterwards shows it done, given what was known before it was
-    sent; None if that cannot tell. `guards`: codes that Kartra answers to what was done before. `bears_receipt`: a receipt
-    written by the same call helps to prove it.
+    `witness`: what a read of the lead shows of it. `done(parameters, seen, before)`, of money alone: whether what was seen
+    afterwards shows it done, given what was known before it was sent; None if that cannot tell. `guards`: codes that Kartra
+    answers to what was done before. `bears_receipt`: a receipt written by the same call helps to prove it.
     """
 
     commands: frozenset[str]
     action: Callable[[Mapping[str, Any]], Action]
-    done: Callable[[Mapping[str, Any], Any, Mapping[str, Any]], bool | None]
+    witness: Witness | None = None
+    done: Callable[[Mapping[str, Any], Any, Mapping[str, Any]], bool | None] | None = None
     look: Look = Look.LEAD
     lead_fields: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     guards: frozenset[str] = frozenset()

@@ -29,7 +29,6 @@ ENCODINGS = {
     "subscribe_calendar": Encoding(
         commands=frozenset({"calendar_subscribe"}),
         action=_book,
-        done=lambda parameters, seen, before: None,
         look=Look.MESSAGE,
         bears_receipt=True,
     ),
@@ -38,7 +37,6 @@ ENCODINGS = {
         action=lambda parameters: commands.calendar_cancel(
             calendar_name=parameters["calendar"], class_name=parameters["class"]
         ),
-        done=lambda parameters, seen, before: None,
         look=Look.GUARD,
         guards=frozenset({"259"}),
     ),

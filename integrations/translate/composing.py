@@ -32,11 +32,14 @@ def creates(lead: Lead, changes: Iterable[LeadChange]) -> bool:
 
 def fits(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
     """Whether the change can travel in the same call as those before it. At most one that Kartra must not be told twice,
-    unless the call makes the lead: then all but bookings can be proven from nothing. Money travels alone."""
+    unless the call makes the lead: then all but bookings can be proven from nothing. Money travels alone. What is to go alone
+    goes without other families: changes of one family stay in one call, so that their order is kept."""
     if not chain:
         return True
     kind = kinds.get(change.kind)
-    if change.alone or kind.money or len(chain) >= MAX_ACTIONS or any(kinds.get(c.kind).money for c in chain):
+    if kind.money or len(chain) >= MAX_ACTIONS or any(kinds.get(c.kind).money for c in chain):
+        return False
+    if (change.alone or chain[0].alone) and any(earlier.family != change.family for earlier in chain):
         return False
     if not kind.repeatable and any(earlier.family == change.family for earlier in chain):
         return False

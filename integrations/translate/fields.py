@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import Encoding
+from integrations.translate.base import Encoding, State, Witness
 from leads.models import normal_email
 
 CUSTOM = "custom."
@@ -25,60 +25,53 @@ def lead_fields(parameters: Mapping[str, Any], *, email_as: str = "email") -> di
     return fields
 
 
-def _same(told: Any, wanted: Any) -> bool:
-    if isinstance(wanted, list):
-        chosen = {str(option[0]) for option in told} if isinstance(told, list) else {str(told)} - {""}
-        return chosen == set(wanted)
-    if isinstance(told, list):
-        return [str(option[0]) for option in told] == ([wanted] if wanted else [])
+def _shows(parameters: Mapping[str, Any], facts: Any) -> State:
+    """The named fields as the read tells them: text, of choices the option ids. A field that Kartra did not tell is left
+    out; None is a custom field that is not among those it told: it has none of that name."""
+    told: dict[str, Any] = {}
+    for name in parameters:
+        if name.startswith(CUSTOM):
+            if facts.custom_values is not None:
+                value = facts.custom_values.get(name.removeprefix(CUSTOM))
+                told[name] = [str(option[0]) for option in value] if isinstance(value, list) else value
+        elif facts.fields.get(name) is not None:
+            told[name] = facts.fields[name]
+    return told
+
+
+def same_value(name: str, told: Any, wanted: Any) -> bool:
+    """Whether a field holds what was wanted. One chosen option stands as a list or alone; Kartra's own domain stands for any
+    in an address, as in test mode."""
+    if name == "email":
+        return normal_email(told or "") == normal_email(wanted or "") or _is_kartras_own(told or "", wanted or "")
+    if isinstance(told, list) or isinstance(wanted, list):
+        chosen = [value if isinstance(value, list) else [value] for value in (told, wanted)]
+        return {str(v) for v in chosen[0] if v} == {str(v) for v in chosen[1] if v}
     return _plain(told) == _plain(wanted)
+
+
+def _is_kartras_own(told: str, wanted: str) -> bool:
+    local, _, domain = normal_email(told).rpartition("@")
+    return domain == "kartra.com" and local == normal_email(wanted).rpartition("@")[0]
 
 
 def _plain(value: Any) -> str:
     return str("" if value is None else value).replace("\r\n", "\n").strip()
 
 
-def _done(parameters: Mapping[str, Any], facts: Any, before: Mapping[str, Any]) -> bool:
-    """Every field that Kartra tells of is as it was wanted, and it tells of at least one. What a read does not show
-    cannot be proven, and sending it again does no harm."""
-    told = 0
-    for name, value in parameters.items():
-        if name == "email":
-            seen = facts.fields.get("email")
-            if seen is None:
-                continue
-            same = normal_email(seen) == normal_email(value) or _local_part(seen) == _local_part(value)
-        elif name.startswith(CUSTOM):
-            if facts.custom_values is None or name.removeprefix(CUSTOM) not in facts.custom_values:
-                continue
-            same = _same(facts.custom_values[name.removeprefix(CUSTOM)], value)
-        elif name in facts.fields:
-            same = _same(facts.fields[name], value)
-        else:
-            continue
-        told += 1
-        if not same:
-            return False
-    return told > 0
-
-
-def _local_part(email: str) -> str:
-    """In test mode Kartra replaces the domain of an address by its own."""
-    local, _, domain = normal_email(email).rpartition("@")
-    return local if domain == "kartra.com" else email
-
+WITNESS = Witness(shows=_shows, makes=lambda parameters, state: {**state, **parameters}, nothing=lambda parameters: {})
 
 ENCODINGS = {
     "create_lead": Encoding(
         commands=frozenset({"create_lead"}),
         action=lambda parameters: commands.create_lead(),
-        done=_done,
+        witness=WITNESS,
         lead_fields=lead_fields,
     ),
     "update_lead": Encoding(
         commands=frozenset({"edit_lead"}),
         action=lambda parameters: commands.edit_lead(),
-        done=_done,
+        witness=WITNESS,
         lead_fields=lambda parameters: lead_fields(parameters, email_as="new_email"),
     ),
 }

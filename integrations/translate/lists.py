@@ -1,38 +1,42 @@
-"""Lists: names as in the catalogue, byte for byte. A list that Kartra does not mention is one the lead is not on."""
+"""Lists: names as in the catalogue, byte for byte. Kartra keeps an entry of who left, so three states can be told apart; a
+list that it does not mention is one the lead was never on."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import Encoding
+from integrations.translate.base import NOT_TOLD, Encoding, Witness
+
+NEVER, ON, LEFT = "never", "on", "left"
 
 
-def _on(parameters: Mapping[str, Any], facts: Any) -> bool | None:
-    return None if facts.lists is None else facts.lists.get(parameters["list"], False)
+def _shows(parameters: Mapping[str, Any], facts: Any) -> Any:
+    if facts.lists is None:
+        return NOT_TOLD
+    on = facts.lists.get(parameters["list"])
+    return NEVER if on is None else ON if on else LEFT
 
 
-def _put_on(parameters: Mapping[str, Any], facts: Any, before: Mapping[str, Any]) -> bool | None:
-    """On the list: done. An entry that was not there before and is inactive now: it was done, and the person left."""
-    on = _on(parameters, facts)
-    if on is False and before.get("ever_on_list") is False and parameters["list"] in facts.lists:
-        return True
-    return on
-
-
-def _off(parameters: Mapping[str, Any], facts: Any) -> bool | None:
-    on = _on(parameters, facts)
-    return None if on is None else not on
+def _never(parameters: Mapping[str, Any]) -> str:
+    return NEVER
 
 
 ENCODINGS = {
     "subscribe_list": Encoding(
         commands=frozenset({"subscribe_lead_to_list"}),
         action=lambda parameters: commands.subscribe_lead_to_list(list_name=parameters["list"]),
-        done=_put_on,
+        witness=Witness(shows=_shows, makes=lambda parameters, state: ON, nothing=_never),
     ),
     "unsubscribe_list": Encoding(
         commands=frozenset({"unsubscribe_lead_from_list"}),
         action=lambda parameters: commands.unsubscribe_lead_from_list(list_name=parameters["list"]),
-        done=lambda parameters, facts, before: _off(parameters, facts),
+        witness=Witness(
+            shows=_shows,
+            makes=lambda parameters, state: (
+                NEVER if state == NEVER else LEFT
+            ),  # of one who is not on it: no action taken
+            nothing=_never,
+            is_so=lambda after, made, before: after in (NEVER, LEFT),
+        ),
     ),
 }

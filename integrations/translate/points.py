@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import Encoding
+from integrations.translate.base import NOT_TOLD, Encoding, State, Witness
 
 
-def _done(sign: int, parameters: Mapping[str, Any], facts: Any, before: Mapping[str, Any]) -> bool | None:
-    """Exactly the score before and these points: done. The score before: not done. Anything else tells nothing."""
-    score, was = facts.fields.get("score"), before.get("score")
-    if score is None or was is None:
-        return None
-    if score == was + sign * int(parameters["points"]):
-        return True
-    return False if score == was else None
+def _shows(parameters: Mapping[str, Any], facts: Any) -> State:
+    score = facts.fields.get("score")
+    return NOT_TOLD if score is None else score
+
+
+def _witness(sign: int) -> Witness:
+    return Witness(
+        shows=_shows,
+        makes=lambda parameters, state: state + sign * int(parameters["points"]),
+        nothing=lambda parameters: 0,
+    )
 
 
 ENCODINGS = {
@@ -23,13 +26,13 @@ ENCODINGS = {
         action=lambda p: commands.give_points_to_lead(
             points=int(p["points"]), expiration=int(p.get("expires_in_days") or 0)
         ),
-        done=lambda parameters, facts, before: _done(1, parameters, facts, before),
+        witness=_witness(1),
         bears_receipt=True,
     ),
     "remove_points": Encoding(
         commands=frozenset({"remove_points_from_lead"}),
         action=lambda parameters: commands.remove_points_from_lead(points=int(parameters["points"])),
-        done=lambda parameters, facts, before: _done(-1, parameters, facts, before),
+        witness=_witness(-1),
         bears_receipt=True,
     ),
 }

@@ -4,29 +4,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import Encoding
+from integrations.translate.base import NOT_TOLD, Encoding, State, Witness
 
-ACTIVE = "active"
+ACTIVE, LEFT = "active", "unsubscribed"
 
 
-def _entered(parameters: Mapping[str, Any], facts: Any, before: Mapping[str, Any]) -> bool | None:
-    """At that step and active: done, unless it stood there before. Moved on since it was not in it before: done."""
+def _shows(parameters: Mapping[str, Any], facts: Any) -> State:
     if facts.sequences is None:
-        return None
-    step, status = facts.sequences.get(parameters["sequence"], ("", ""))
-    was = before.get("sequence")
-    if was is None:
-        return None
-    now = [step, status.lower()]
-    if now == [was.get("step", ""), was.get("status", "").lower()]:
-        return False if now != [str(parameters["step"]), ACTIVE] else None
-    return True if status.lower() == ACTIVE else None
+        return NOT_TOLD
+    found = facts.sequences.get(parameters["sequence"])
+    return [found[0], found[1].lower()] if found else None
 
 
-def _left(parameters: Mapping[str, Any], facts: Any) -> bool | None:
-    if facts.sequences is None:
-        return None
-    return bool(facts.sequences.get(parameters["sequence"], ("", ""))[1].lower() != ACTIVE)
+def _is_in(state: State) -> bool:
+    return isinstance(state, list) and state[1] == ACTIVE
+
+
+def _entered(after: State, made: State, before: State) -> bool:
+    """At that step and active; or further on, where the lead was not in it before: sequences go on by themselves."""
+    if after == made:
+        return True
+    if before is NOT_TOLD or _is_in(before) or after is None or after == before:
+        return False
+    steps = [after[0], made[0]]
+    return all(step.isdecimal() for step in steps) and int(steps[0]) >= int(steps[1])
 
 
 ENCODINGS = {
@@ -35,12 +36,22 @@ ENCODINGS = {
         action=lambda parameters: commands.subscribe_lead_to_sequence_at_step(
             sequence_name=parameters["sequence"], step=str(parameters["step"])
         ),
-        done=_entered,
+        witness=Witness(
+            shows=_shows,
+            makes=lambda parameters, state: [str(parameters["step"]), ACTIVE],
+            nothing=lambda parameters: None,
+            is_so=_entered,
+        ),
         bears_receipt=True,
     ),
     "unsubscribe_sequence": Encoding(
         commands=frozenset({"unsubscribe_lead_from_sequence"}),
         action=lambda parameters: commands.unsubscribe_lead_from_sequence(sequence_name=parameters["sequence"]),
-        done=lambda parameters, facts, before: _left(parameters, facts),
+        witness=Witness(
+            shows=_shows,
+            makes=lambda parameters, state: [state[0], LEFT] if isinstance(state, list) else None,
+            nothing=lambda parameters: None,
+            is_so=lambda after, made, before: not _is_in(after),
+        ),
     ),
 }

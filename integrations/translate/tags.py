@@ -1,17 +1,29 @@
-"""Tags: names as in the catalogue, byte for byte."""
+"""Tags: names as in the catalogue, byte for byte. A tag is on the lead or it is not."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import Encoding
+from integrations.translate.base import NOT_TOLD, Encoding, Witness
+
+
+def _shows(parameters: Mapping[str, Any], facts: Any) -> Any:
+    return NOT_TOLD if facts.tags is None else parameters["tag"] in facts.tags
+
+
+def _witness(on: bool) -> Witness:
+    return Witness(shows=_shows, makes=lambda parameters, state: on, nothing=lambda parameters: False)
+
 
 ENCODINGS = {
     "assign_tag": Encoding(
         commands=frozenset({"assign_tag"}),
         action=lambda parameters: commands.assign_tag(tag_name=parameters["tag"]),
-        done=lambda parameters, facts, before: None if facts.tags is None else parameters["tag"] in facts.tags,
+        witness=_witness(True),
     ),
     "unassign_tag": Encoding(
         commands=frozenset({"unassign_tag"}),
         action=lambda parameters: commands.unassign_tag(tag_name=parameters["tag"]),
-        done=lambda parameters, facts, before: None if facts.tags is None else parameters["tag"] not in facts.tags,
+        witness=_witness(False),
     ),
 }

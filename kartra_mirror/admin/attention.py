@@ -21,7 +21,7 @@ from integrations.settle import remedy
 from kartra_mirror.admin import approvals
 from kartra_mirror.health import SWEEP_LATE_S
 from leads import kinds, staff
-from leads.models import BulkRun, ChangeStatus, LeadChange, Reason, RunState
+from leads.models import BulkRun, LeadChange, Reason, RunState
 
 RECENT = dt.timedelta(days=7)
 CAUSES_SHOWN = 5
@@ -97,7 +97,7 @@ def _stops(user: Any, connections: list[Connection]) -> list[dict[str, Any]]:
 
 
 def _decisions(user: Any) -> list[dict[str, Any]]:
-    rows = staff.only_mine(LeadChange.objects.filter(status=ChangeStatus.UNDECIDED), user)
+    rows = staff.only_mine(LeadChange.objects.questions(), user)
     numbers = rows.order_by("reason").values_list("reason").annotate(n=Count("pk"))
     return [
         _line(

@@ -27,6 +27,9 @@ WHAT_TO_DO = {
     Reason.FIREWALL: gettext_lazy(
         "Kartra answered twice with a web page and did nothing. Change the text and ask again, or give it up."
     ),
+    Reason.REPEATED: gettext_lazy(
+        "It was sent more than once, and each time Kartra did not show it. Look at the lead in Kartra, then decide."
+    ),
     Reason.UNLISTED_CODE: gettext_lazy(
         "Kartra gave a reason that it does not document. Look at the lead in Kartra, then decide."
     ),
@@ -41,8 +44,8 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     user: Any = request.user
     if not user.has_perm("leads.view_leadchange"):
         raise PermissionDenied
-    rows = staff.only_mine(LeadChange.objects.filter(status=ChangeStatus.UNDECIDED), user)
-    rows = rows.select_related("lead", "run", "requested_by")
+    rows = staff.only_mine(LeadChange.objects.questions(), user)
+    rows = rows.select_related("lead", "run", "requested_by").prefetch_related("decides")
     reason = request.GET.get("reason", "")
     if reason:
         rows = rows.filter(reason=reason)
@@ -78,6 +81,7 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
             "advice": WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else "",
             "remedy": remedy(change.code), "attempts": _attempts(change), "held": _held(change),
             "undecided": change.status == ChangeStatus.UNDECIDED,
+            "together": decisions.asked_together(change),
         },
     )  # fmt: skip
 

@@ -32,6 +32,7 @@ WRONG = (Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.CREDENTIALS, Outcome.UNKNO
 CHANGES = (
     (ChangeStatus.ACCEPTED, gettext_lazy("done"), "km-bar-good"),
     (ChangeStatus.SKIPPED, gettext_lazy("nothing to do"), "km-bar-quiet"),
+    (ChangeStatus.SUPERSEDED, gettext_lazy("overtaken"), "km-bar-quiet"),
     (ChangeStatus.CANCELLED, gettext_lazy("cancelled"), "km-bar-held"),
     (ChangeStatus.REJECTED, gettext_lazy("refused by Kartra"), "km-bar-bad"),
 )

@@ -14,7 +14,7 @@ from kartra_mirror.admin import causes, provenance
 from leads import charges, decisions, kinds, second_profiles
 from leads.charges import Order
 from leads.models import OPEN, ChangeStatus, CustomField, Lead, LeadChange, Reason
-from leads.words import STATUS_WORDS
+from leads.words import STATUS_WORDS, overtaken_words
 
 SHOWN = 50
 LATELY = 8
@@ -97,7 +97,9 @@ def _money_in_a_line(orders: list[Order], plans: list[Any]) -> str:
 
 def _wishes(lead: Lead) -> dict[str, Any]:
     """The lead's changes; those that are open by the field they are about; conflicts."""
-    rows = list(lead.changes.select_related("requested_by", "run").order_by("-pk")[:SHOWN])
+    rows = list(
+        lead.changes.select_related("requested_by", "run", "superseded_by__requested_by").order_by("-pk")[:SHOWN]
+    )
     still_open = list(lead.changes.filter(status__in=OPEN).select_related("requested_by", "run").order_by("pk")[:SHOWN])
     by_field: dict[str, list[Any]] = {}
     options = {
@@ -108,15 +110,19 @@ def _wishes(lead: Lead) -> dict[str, Any]:
             for name, value in change.parameters.items():
                 by_field.setdefault(name, []).append(_at_field(change, lead, name, value, options))
     return {
-        "wishes": [(change, STATUS_WORDS[change.status]) for change in rows],
+        "wishes": [(change, _state_words(change)) for change in rows],
         "open_wishes": [(change, STATUS_WORDS[change.status]) for change in still_open],
         "by_field": by_field,
         "to_decide": [
             (change, decisions.answers_to(change).items(), decisions.dropped(lead, change))
             for change in still_open
-            if change.status == ChangeStatus.UNDECIDED
+            if change.status == ChangeStatus.UNDECIDED and change.decided_with_id is None
         ],
     }
+
+
+def _state_words(change: LeadChange) -> str:
+    return overtaken_words(change) if change.status == ChangeStatus.SUPERSEDED else str(STATUS_WORDS[change.status])
 
 
 def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: dict[str, list[Any]]) -> dict[str, Any]:

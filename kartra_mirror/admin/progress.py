@@ -28,6 +28,7 @@ BEING_CANCELLED = (RunState.CANCELLING, RunState.CANCELLED)
 LOOKS: dict[str, str] = {
     ChangeStatus.ACCEPTED: "good",
     ChangeStatus.SKIPPED: "quiet",
+    ChangeStatus.SUPERSEDED: "quiet",
     ChangeStatus.REJECTED: "bad",
     ChangeStatus.UNDECIDED: "held",
     ChangeStatus.UNKNOWN: "doubt",

@@ -17,6 +17,7 @@ from integrations.settle import remedy
 from kartra_mirror.admin.speed import connection_of
 from leads import kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Reason
+from leads.words import overtaken_words
 
 JUST_NOW = dt.timedelta(minutes=30)
 SAID = 5
@@ -62,6 +63,9 @@ def sentence(change: LeadChange, why_not: str = "") -> str:
             return _skipped(change, told)
         case ChangeStatus.CANCELLED:
             return _cancelled(change, told)
+        case ChangeStatus.SUPERSEDED:
+            words = _("“%(what)s” for %(lead)s was %(overtaken)s.")
+            return words % {**told, "overtaken": overtaken_words(change)}
         case ChangeStatus.UNDECIDED:
             return _undecided(change, told)
         case ChangeStatus.UNKNOWN:
@@ -109,6 +113,11 @@ def _undecided(change: LeadChange, told: dict[str, str]) -> str:
                 "“%(what)s” was sent for %(lead)s and twice not done; Kartra's firewall may refuse the text. It needs a "
                 "decision."
             )
+            % told
+        )
+    if change.reason == Reason.REPEATED:
+        return (
+            _("“%(what)s” was sent for %(lead)s more than once, and each time it was not done. It needs a decision.")
             % told
         )
     if change.reason == Reason.UNLISTED_CODE:

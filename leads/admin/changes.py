@@ -22,7 +22,7 @@ from kartra_mirror.admin.unfold_adapter import (
 )
 from leads import evidence, kinds, staff
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunState
-from leads.words import STATUS_WORDS
+from leads.words import STATUS_WORDS, overtaken_words
 
 RUNS_SHOWN = 50
 
@@ -79,7 +79,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     ]  # fmt: skip
     list_filter_submit = True
     ordering = ["-pk"]
-    list_select_related = ["lead", "requested_by", "run", "account"]
+    list_select_related = ["lead", "requested_by", "run", "account", "superseded_by__requested_by"]
     readonly_fields = ["what", "became", "waits_for", "evidence", "requested", "settled"]
     fields = [
         "what", "lead", "became", "waits_for", "reason", "code", "message", "run", "requested_by", "why", "requested", "settled",
@@ -105,6 +105,8 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def became(self, change: LeadChange) -> str:
         words = STATUS_WORDS[change.status]
+        if change.status == ChangeStatus.SUPERSEDED:
+            words = overtaken_words(change)
         if change.reason and change.reason not in ("already_so",):
             words = f"{words}: {change.get_reason_display()}"
         return format_html('<span class="km-badge km-{}">{}</span>', change.status, words)

@@ -5,6 +5,7 @@ few calls as Kartra's rules allow.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -162,6 +163,14 @@ def _updating(account: Account) -> dict[str, forms.Field]:
         help_text=_("Fields left empty above stay as they are; choose here those that are to become empty."),
     )  # fmt: skip
     return {"email": email, **writable, "clear": clear, **_besides(account), **_leaving(account)}
+
+
+def gives(edits: Sequence[Parameters]) -> list[frozenset[str]]:
+    """Of edits that travel as one action: the fields that each of them gives, those that later ones overtake left out."""
+    return [
+        frozenset(name for name in own if not any(name in later for later in edits[place + 1 :]))
+        for place, own in enumerate(edits)
+    ]
 
 
 def _check(account: Account, clean: dict[str, Any]) -> None:

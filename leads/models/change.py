@@ -23,6 +23,7 @@ class ChangeStatus(models.TextChoices):
     REJECTED = "rejected", _("Kartra refused")
     SKIPPED = "skipped", _("nothing to do")
     CANCELLED = "cancelled", _("cancelled")
+    SUPERSEDED = "superseded", _("overtaken by a later change")
 
 
 OPEN = (ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN, ChangeStatus.UNDECIDED)
@@ -40,6 +41,7 @@ class Reason(models.TextChoices):
     CONFLICT = "conflict", _("changed in Kartra meanwhile")
     UNLISTED_CODE = "unlisted_code", _("Kartra answered with a code that is not documented")
     FIREWALL = "firewall", _("twice not done: Kartra's firewall may refuse the text")
+    REPEATED = "repeated", _("sent more than once, and each time seen not done")
 
 
 class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
@@ -48,6 +50,10 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
 
     def settled(self) -> Self:
         return self.exclude(status__in=OPEN)
+
+    def questions(self) -> Self:
+        """Left to a person; changes that one answer decides count as one."""
+        return self.filter(status=ChangeStatus.UNDECIDED, decided_with=None)
 
     def failed(self) -> Self:
         """Refused by Kartra, and nobody has dealt with it yet."""
@@ -127,6 +133,22 @@ class LeadChange(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     not_done = models.PositiveSmallIntegerField(default=0, help_text=_("Tries in a row that were proven not done."))
+    superseded_by = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="supersedes",
+        help_text=_("The later change of the same thing, sent in the same call, that is so."),
+    )
+    decided_with = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="decides",
+        help_text=_("The change whose question is asked for this one too: one answer holds for all of them."),
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("requested by"),
@@ -182,6 +204,14 @@ class LeadChange(models.Model):
             models.CheckConstraint(
                 name="leads_change_settled_at_iff_not_open",
                 condition=Q(status__in=OPEN, settled_at=None) | (~Q(status__in=OPEN) & Q(settled_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="leads_change_superseded_by_if_superseded",
+                condition=Q(superseded_by=None) | Q(status=ChangeStatus.SUPERSEDED),
+            ),
+            models.CheckConstraint(
+                name="leads_change_decided_with_if_undecided",
+                condition=Q(decided_with=None) | Q(status=ChangeStatus.UNDECIDED),
             ),
             models.CheckConstraint(
                 name="leads_change_reason_iff_held_or_skipped",
@@ -253,8 +283,11 @@ class LeadChange(models.Model):
         message: str = "",
         not_done: int | None = None,
         alone: bool | None = None,
+        superseded_by: int | None = None,
+        decided_with: int | None = None,
     ) -> None:
-        """Write what became of it. Open states clear `settled_at`; ended ones set it to `at`."""
+        """Write what became of it. Open states clear `settled_at`; ended ones set it to `at`. `superseded_by`,
+        `decided_with`: primary keys."""
         self.status = status
         self.reason = reason
         self.code = code
@@ -264,4 +297,9 @@ class LeadChange(models.Model):
             self.not_done = not_done
         if alone is not None:
             self.alone = alone
-        self.save(update_fields=["status", "reason", "code", "message", "settled_at", "not_done", "alone"])
+        self.superseded_by_id, self.decided_with_id = superseded_by, decided_with
+        self.save(
+            update_fields=[
+                "status", "reason", "code", "message", "settled_at", "not_done", "alone", "superseded_by", "decided_with",
+            ]
+        )  # fmt: skip

@@ -262,8 +262,10 @@ class Command(BaseCommand):
             self.stdout.write(why)
 
     def _failed(self, run: BulkRun) -> bool:
-        """Whether anything is neither done nor needless; a lead that is deleted in Kartra counts as a failure."""
-        settled_well = Q(status=ChangeStatus.ACCEPTED) | (Q(status=ChangeStatus.SKIPPED) & ~Q(reason=Reason.GONE))
+        """Whether anything is neither done, overtaken nor needless; a lead that is deleted in Kartra counts as a failure."""
+        settled_well = Q(status__in=[ChangeStatus.ACCEPTED, ChangeStatus.SUPERSEDED]) | (
+            Q(status=ChangeStatus.SKIPPED) & ~Q(reason=Reason.GONE)
+        )
         return run.changes.exclude(settled_well).exists()
 
     def _complaint(self, run: BulkRun, connection: Connection) -> str:

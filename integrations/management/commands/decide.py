@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from leads import decisions
-from leads.models import ChangeStatus, LeadChange
+from leads.models import LeadChange
 from leads.words import STATUS_WORDS
 
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         self._print(change, options["json"])
 
     def _list(self, as_json: bool) -> None:
-        found = LeadChange.objects.filter(status=ChangeStatus.UNDECIDED).select_related("lead").order_by("pk")[:200]
+        found = LeadChange.objects.questions().select_related("lead").order_by("pk")[:200]
         for change in found:
             self._print(change, as_json)
         if not found and not as_json:
@@ -59,13 +59,22 @@ class Command(BaseCommand):
         ]
         lead = change.lead.kartra_id or f"no. {change.lead_id} of our copy"
         if as_json:
-            facts = {"change": change.pk, "lead": lead, "kind": change.kind, "parameters": change.parameters}
+            together = [other.pk for other in decisions.asked_together(change)]
+            facts = {
+                "change": change.pk,
+                "together": together,
+                "lead": lead,
+                "kind": change.kind,
+                "parameters": change.parameters,
+            }
             self.stdout.write(
                 json.dumps({**facts, "status": change.status, "reason": change.reason, "evidence": evidence})
             )
             return
         why = f" ({change.get_reason_display()})" if change.reason else ""
         self.stdout.write(f"{change.pk}  lead {lead}: {change}: {STATUS_WORDS[change.status]}{why}. {change.message}")
+        for other in decisions.asked_together(change):
+            self.stdout.write(f"    with it: {other.pk}  {other}")
         for entry in evidence:
             rest = ", ".join(f"{k}: {v}" for k, v in entry.items() if k not in ("at", "what", "attempt") and v)
             self.stdout.write(f"    {entry.get('at', '')[:19]}  {entry.get('what', '')}{f' ({rest})' if rest else ''}")

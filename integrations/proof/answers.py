@@ -1,0 +1,127 @@
+"""What Kartra's answer says at once of each change of a call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from integrations.kartra.client import created_id
+from integrations.kartra.errors import CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
+from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
+from integrations.models import Proof
+from integrations.proof.evidence import UNTYPED, Verdict, accepted, superseded
+from integrations.proof.evidence import Request as Carrier
+from integrations.said import said
+from integrations.translate import ENCODINGS
+from leads.kinds.profile import gives
+from leads.models import ChangeStatus, GoneReason, Reason
+
+LEAD_CODES = frozenset({"206", "223", "224", "236", "243", "245"})
+"""Codes about the whole call or its lead: they speak of every action in it."""
+
+EXISTS = "244"
+"""Kartra has a lead of that address. Of a creation: adopt it. Of anything else: refused."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A change as it was sent: `position` is the index of its action, which edits share. `creates`: the call's head makes the
+    lead. `was_unclear`: an earlier try of this very change was left without a clear answer."""
+
+    request: Carrier
+    position: int
+    creates: bool
+    first_look_s: float
+    was_unclear: bool = False
+    read_first: bool = False
+
+
+Answer = ChainReply | WholeCallRefused | KartraError
+
+
+def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[Verdict]:
+    """One verdict for each change of the call, in its order."""
+    if isinstance(answer, ChainReply):
+        return _overtaken(sent, [_of_action(each, answer.outcomes[each.position]) for each in sent])
+    if isinstance(answer, WholeCallRefused):
+        return _of_refused_call(sent, answer)
+    if isinstance(answer, NotSent | Throttled | CredentialsRefused):
+        return [Verdict(ChangeStatus.WAITING, Proof.NOT_DONE) for _each in sent]
+    return [_unclear(each, said(answer)) for each in sent]
+
+
+def _overtaken(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
+    """Edits travel as one action with the latest value of each field: Kartra never held what a later one overtook."""
+    edits = [n for n, each in enumerate(sent) if ENCODINGS[each.request.kind].lead_fields is not None]
+    accepted_edits = [n for n in edits if verdicts[n].status == ChangeStatus.ACCEPTED]
+    fields = gives([sent[n].request.parameters for n in accepted_edits])
+    for n, gave in zip(accepted_edits, fields, strict=True):
+        request = sent[n].request
+        if gave or request.kind == "create_lead":
+            verdicts[n] = accepted(
+                request, verdicts[n].message, verdicts[n].what, gave=gave, kartra_id=verdicts[n].kartra_id
+            )
+        else:
+            verdicts[n] = superseded(request, sent[accepted_edits[-1]].request)
+    return verdicts
+
+
+def _unclear(
+    sent: Sent, message: str, *, code: str = "", look_in_s: float | None = None, alone: bool | None = None
+) -> Verdict:
+    wait = sent.first_look_s if look_in_s is None else look_in_s
+    return Verdict(ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, alone=alone)
+
+
+def _of_action(sent: Sent, outcome: ActionOutcome) -> Verdict:
+    if outcome.state == "done":
+        made = created_id(outcome) if sent.request.kind == "create_lead" else ""
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made)
+    if outcome.state == "missing":
+        return _unclear(sent, _("Kartra's answer does not mention this action."))
+    return classify_refusal(sent, outcome.code, outcome.message)
+
+
+def classify_refusal(sent: Sent, code: str, message: str) -> Verdict:
+    """What a refusal with this code means for a change of ours; sorted by `errors.next_step`, by what to do next."""
+    step = next_step(code)
+    if step == Next.LOOK_UP or (step == Next.ADOPT and sent.creates):
+        return _unclear(sent, message, code=code, look_in_s=0)
+    if not code and ENCODINGS[sent.request.kind].witness is not None:
+        return _unclear(sent, message, code=UNTYPED)  # a read can tell
+    if step == Next.VERIFY:
+        return _unclear(sent, message, code=code)
+    if step == Next.GONE:
+        return Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
+    if step in (Next.WAIT, Next.STOP_CONNECTION, Next.STOP_APP, Next.STOP_COMMAND):
+        return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
+    if step == Next.HOLD:
+        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
+    if code in ENCODINGS[sent.request.kind].guards and sent.was_unclear:
+        words = _("Kartra says that it was done before (%(message)s).") % {"message": message}
+        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=words)
+    return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
+
+
+def _of_refused_call(sent: Sequence[Sent], refusal: WholeCallRefused) -> list[Verdict]:
+    """A flat error.
+
+    1. Of one action it is that action's, and about the lead it is every action's.
+    2. That a lead to be created exists takes the rest of the call with it: it is read and adopted, and the rest goes on.
+    3. Else only the action it names is refused (an address that another lead has: the edit), and what the others did is read,
+       then sent again by themselves.
+    """
+    code, message = refusal.code, refusal.message
+    if len({each.position for each in sent}) == 1 or code in LEAD_CODES:
+        return [classify_refusal(each, code, message) for each in sent]
+    if code == EXISTS and sent[0].creates:
+        return [_unclear(each, message, code=code, look_in_s=0) for each in sent]
+    blamed = 0 if code == EXISTS else refusal.blamed
+    verdicts = []
+    for each in sent:
+        if each.position == blamed:
+            verdicts.append(classify_refusal(each, code, message))
+        else:
+            words = _("Kartra refused another action of the same call.")
+            verdicts.append(_unclear(each, words, look_in_s=0, alone=True))
+    return verdicts
