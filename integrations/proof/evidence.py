@@ -22,6 +22,9 @@ MOST_NOT_DONE = 5
 UNTYPED = "untyped"
 """Stands for Kartra's code where an error came without one."""
 
+TEXTLESS = frozenset({"points", "calendar", "transaction", "subscription"})
+"""Families whose changes hold no text that a firewall could refuse."""
+
 SEEN_DONE = gettext_noop("seen done")
 NOT_DONE = gettext_noop("seen not done")
 
@@ -140,8 +143,7 @@ def again(
         return {request.change: asked(request, what, reason=Reason.UNLISTED_CODE) for request in requests}
     most = MOST_NOT_DONE if evidence.answered else MOST_UNANSWERED
     if any(request.not_done + 1 >= most for request in requests):
-        texts = evidence.family == "profile" or any(kinds.warnings(request.parameters) for request in requests)
-        reason = Reason.FIREWALL if texts else Reason.REPEATED
+        reason = Reason.REPEATED if evidence.family.partition(":")[0] in TEXTLESS else Reason.FIREWALL
         return {
             request.change: replace(
                 asked(request, what, reason=reason), proof=Proof.NOT_DONE, not_done=request.not_done + 1

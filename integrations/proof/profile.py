@@ -23,7 +23,8 @@ def classify_profile(evidence: Evidence) -> dict[int, Verdict]:
     """Verdicts for the unclear edits of one call, and for a creation."""
     requests = evidence.unclear
     wanted = latest(requests)
-    told: Mapping[str, Any] = {} if evidence.after is NOT_TOLD else evidence.after
+    shown: Mapping[str, Any] = {} if evidence.after is NOT_TOLD else evidence.after
+    told = {name: shown[name] for name in wanted if name in shown}
     before: Mapping[str, Any] = {} if evidence.before is NOT_TOLD else evidence.before
     so = {name for name, value in told.items() if value is not None and same_value(name, value, wanted[name])}
     so |= {name for name, value in told.items() if value is None and not wanted[name]}

@@ -21,10 +21,11 @@ def _is_in(state: State) -> bool:
 
 
 def _entered(after: State, made: State, before: State) -> bool:
-    """At that step and active; or further on, where the lead was not in it before: sequences go on by themselves."""
+    """At that step and active; or further on, where the lead was not in it before: sequences go on and end by themselves. Who
+    was taken out again was taken out by somebody."""
     if after == made:
         return True
-    if before is NOT_TOLD or _is_in(before) or after is None or after == before:
+    if before is NOT_TOLD or _is_in(before) or after is None or after == before or after[1] == LEFT:
         return False
     steps = [after[0], made[0]]
     return all(step.isdecimal() for step in steps) and int(steps[0]) >= int(steps[1])

@@ -146,7 +146,7 @@ def test_case_1_score_that_tells_nothing_is_left_to_a_person_with_the_evidence(s
     change.refresh_from_db()
     assert (change.status, change.reason) == ("undecided", Reason.OUTCOME)
     attempt = Attempt.objects.get(change=change)
-    assert (attempt.before, attempt.evidence[-1]["score"]) == ({"score": 0}, "7")
+    assert (attempt.before["state"], attempt.evidence[-1]["score"]) == (0, "7")
     assert len([c for c in sandbox.calls() if "give_points_to_lead" in c["cmds"]]) == 1
     decisions.decide(change, "happened", why="seen in Kartra")
     assert status_of(change) == "accepted"
