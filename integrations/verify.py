@@ -44,9 +44,14 @@ ECHOES = {
 ECHO_WITHIN = dt.timedelta(minutes=10)
 """So long after a call of ours its echo may still come."""
 
-MADE_WITHIN_S = 300.0
+MADE_WITHIN_S = 60.0
 """How far Kartra's clock may be from ours when it says that a lead joined by our call. Whether its dates keep daylight saving
 time is not documented, so an hour more or less counts too."""
+
+MADE_OTHERWISE = frozenset(
+    {"single-optin", "double-optin", "helpdesk", "affiliate-signup", "checkout", "import", "manual"}
+)
+"""What Kartra calls the source of leads that no API made."""
 
 
 def drain(
@@ -237,11 +242,12 @@ def _state(group: Sequence[Attempt], lead: Lead, profile: Any) -> State:
 
 
 def _made_by(sent_at: dt.datetime | None, lead: Lead, profile: Any) -> bool:
-    """Whether Kartra's date of joining is that of the call, so that it made the lead."""
+    """Whether the call made the lead: Kartra's date of joining is that of the call, and its source no other one."""
     if profile is None or sent_at is None:
         return False
-    joined = facts_of(profile, lead.account, authority=True).fields.get("date_joined")
-    if joined is None:
+    told = facts_of(profile, lead.account, authority=True).fields
+    joined = told.get("date_joined")
+    if joined is None or told.get("source") in MADE_OTHERWISE:
         return False
     apart_s = abs((joined - sent_at).total_seconds())
     return any(abs(apart_s - hours * 3600) <= MADE_WITHIN_S for hours in (0, 1))

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from leads import aftermath, forgetting, freezing, kinds, mirror, runs, staff, undoing
 from leads.aftermath import Next
 from leads.judging import NO_CHOICES, Choices, Preview, Step, members_of, preview, steps_of
-from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange
+from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, normal_email
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
 
@@ -35,6 +35,10 @@ class CannotRecord(ValueError):
 
 class AlreadyRecorded(CannotRecord):
     """The same form came twice, as by a double click."""
+
+
+class CannotCancel(ValueError):
+    """The change is not waiting any more. The text is a sentence for the person who asked."""
 
 
 def record(
@@ -99,6 +103,24 @@ def _check_sent_once(first: LeadChange, lead: Lead, kind: kinds.Kind, clean: Map
     same = recorded == [(step.name, given) for step, given in steps_of(kind, clean)]
     if same and timezone.now() - first.requested_at < SENT_TWICE_WITHIN:
         raise AlreadyRecorded(_("This was requested a moment ago already, so nothing was added."))
+
+
+def cancel(change: LeadChange, *, by: Author = None) -> int:
+    """Take back a change that still waits; with a creation all else that waits for its lead, which needs it. How many. Raises
+    CannotCancel where it has been sent meanwhile."""
+    with transaction.atomic():
+        _lock(Lead.objects.filter(pk=change.lead_id))
+        waiting = LeadChange.objects.filter(lead=change.lead_id, status=ChangeStatus.WAITING)
+        if not waiting.filter(pk=change.pk).exists():
+            raise CannotCancel(_("It is not waiting any more, so it cannot be cancelled."))
+        if change.kind != "create_lead" or change.lead.kartra_id:
+            waiting = waiting.filter(pk=change.pk)
+        run_ids = set(waiting.exclude(run=None).values_list("run_id", flat=True))
+        words = _("Cancelled by %(person)s.") % {"person": by} if user_of(by) else _("Cancelled.")
+        cancelled = waiting.update(status=ChangeStatus.CANCELLED, settled_at=timezone.now(), message=words)
+    for run_id in run_ids:
+        runs.finish_if_over(run_id)
+    return cancelled
 
 
 def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
@@ -182,6 +204,8 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
         raise CannotRecord(f"{told} {kind.most_words}".strip())
     if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
         raise CannotRecord(kind.applies_words)
+    if kind.name == "update_lead" and clean.get("email"):
+        _check_address(leads, clean["email"])
     if kind.exclusive:
         account = leads.values("account")[:1]
         open_ones = LeadChange.objects.filter(account__in=account, family=kind.family(clean), status__in=OPEN)
@@ -191,6 +215,17 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
                 _("“%(change)s” is not settled yet. Wait for it, or decide about it first.")
                 % {"change": capfirst(str(other))}
             )
+
+
+def _check_address(leads: QuerySet[Lead], email: str) -> None:
+    """No two leads of an account share an address; Kartra would refuse it."""
+    others = Lead.objects.filter(account__in=leads.values("account"), email_key=normal_email(email), gone_at=None)
+    other = others.exclude(pk__in=leads.values("pk")).exclude(kartra_id=None).first()
+    if other is not None:
+        raise CannotRecord(
+            _("%(email)s is the address of another lead: %(lead)s (%(id)s in Kartra). Change that one first.")
+            % {"email": email, "lead": other, "id": other.kartra_id}
+        )
 
 
 def record_run(

@@ -10,7 +10,7 @@ AFTER = (
     "carried out, then HTML", "carried out, then empty", "carried out late",
 )  # fmt: skip
 SHAPED = (
-    "action k fails", "whole call refused", "entry missing from actions", "slow", "php warning before json", "actions as object",
+    "carried out as far as k, then dropped", "action k fails", "whole call refused", "entry missing from actions", "slow", "php warning before json", "actions as object",
     "result at top level", "type as number", "answer 302", "drip",
 )  # fmt: skip
 ALL = (*BEFORE, *AFTER, *SHAPED)
@@ -18,7 +18,8 @@ ALL = (*BEFORE, *AFTER, *SHAPED)
 
 @dataclass
 class Fault:
-    """`count` None: until cleared. `cmd`/`lead` None: any. `k` and `code` for "action k fails" and "whole call refused", `seconds` for waits."""
+    """`count` None: until cleared. `cmd`/`lead` None: any. `k` and `code` for "action k fails" and "whole call refused", `seconds` for waits;
+    of "carried out as far as k, then dropped" the first `k` actions are done."""
 
     fault: str
     cmd: str | None = None

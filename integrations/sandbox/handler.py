@@ -157,6 +157,12 @@ class Handler(BaseHTTPRequestHandler):
             sandbox.later(fault.seconds)(do_late)
             self._drop()
             return "dropped; carried out late"
+        if fault and name == "carried out as far as k, then dropped":
+            entries = form.get("actions")
+            if isinstance(entries, dict) and fault.k:
+                sandbox.answer({**form, "actions": dict(list(entries.items())[: fault.k])}, late_s)
+            self._drop()
+            return f"dropped after {fault.k} actions"
         if fault and name == "action k fails":
             body = self._with_failure(form, fault, late_s)
         elif fault and name == "whole call refused":

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from kartra_mirror.admin import behind
 from kartra_mirror.admin.unfold_adapter import (
@@ -20,7 +23,7 @@ from kartra_mirror.admin.unfold_adapter import (
     SearchedByLead,
     to_the_second,
 )
-from leads import evidence, kinds, staff
+from leads import changes, evidence, kinds, staff
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunState
 from leads.words import STATUS_WORDS, overtaken_words
 
@@ -86,6 +89,36 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         "evidence",
     ]  # fmt: skip
 
+    change_form_template = "admin/leads/leadchange/page.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.cancel_view)
+        return [path("<int:pk>/cancel/", view, name="leads_leadchange_cancel"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        change = self.get_object(request, object_id)
+        may = change is not None and change.status == ChangeStatus.WAITING and _may_change(request.user, change)
+        return super().change_view(request, object_id, form_url, {"may_cancel": may, **(extra_context or {})})
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Cancel a change that still waits. Only a POST does anything."""
+        change = staff.only_mine(LeadChange.objects.filter(pk=pk), request.user).select_related("lead").first()
+        if change is None:
+            raise Http404
+        if not _may_change(request.user, change):
+            raise PermissionDenied
+        if request.method == "POST":
+            try:
+                cancelled = changes.cancel(change, by=request.user)
+            except changes.CannotCancel as problem:
+                self.message_user(request, str(problem), messages.ERROR)
+            else:
+                words = ngettext("%(number)s change is cancelled.", "%(number)s changes are cancelled.", cancelled)
+                self.message_user(request, words % {"number": f"{cancelled:,}"}, messages.SUCCESS)
+        return HttpResponseRedirect(change.get_absolute_url())
+
     requested = to_the_second("requested_at", gettext_lazy("requested at"))
     settled = to_the_second("settled_at", gettext_lazy("settled at"))
 
@@ -136,6 +169,10 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     @admin.display(description=gettext_lazy("what was seen"))
     def evidence(self, change: LeadChange) -> str:
         return format_html('<pre class="km-raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or _("Nothing yet."))
+
+
+def _may_change(user: Any, change: LeadChange) -> bool:
+    return bool(user.has_perm(kinds.get(change.kind).permission))
 
 
 def _lines(change: LeadChange) -> list[str]:

@@ -1,0 +1,184 @@
+"""Requests about the same thing that share a call whose answer is lost, over real HTTP: every pair of opposites and equals ×
+done, not done, half done × every answer of a person. Kartra ends as the last one says, or a person decides."""
+
+import pytest
+from django.utils import timezone
+
+from integrations import push, receipts
+from leads import changes, decisions, kinds
+from leads.models import Activity, ChangeStatus, LeadChange, LeadTag
+from tests.flows.test_push import settle_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLASS = {"calendar": "Coaching", "class": "Intro call"}
+TAG, LIST, SEQUENCE = {"tag": "VIP"}, {"list": "Buyers"}, {"sequence": "Welcome series"}
+BOOKING = {**CLASS, "date": "2031-02-03", "hour": "10:00"}
+
+PAIRS = {
+    "tag on, off": [("assign_tag", TAG), ("unassign_tag", TAG)],
+    "tag off, on": [("unassign_tag", TAG), ("assign_tag", TAG)],
+    "tag on, off, on": [("assign_tag", TAG), ("unassign_tag", TAG), ("assign_tag", TAG)],
+    "list on, off": [("subscribe_list", LIST), ("unsubscribe_list", LIST)],
+    "list off, on": [("unsubscribe_list", LIST), ("subscribe_list", LIST)],
+    "sequence in, out": [("subscribe_sequence", {**SEQUENCE, "step": 2}), ("unsubscribe_sequence", SEQUENCE)],
+    "city A, B": [("update_lead", {"city": "A"}), ("update_lead", {"city": "B"})],
+    "city A, zip, city B": [("update_lead", {"city": "A"}), ("update_lead", {"zip": "1"}), ("update_lead", {"city": "B"})],
+    "booked, cancelled": [("subscribe_calendar", BOOKING), ("cancel_calendar", CLASS)],
+}  # fmt: skip
+
+
+def _is_so(theirs, kind, given):
+    match kind:
+        case "assign_tag" | "unassign_tag":
+            return (given["tag"] in theirs["tags"]) is (kind == "assign_tag")
+        case "subscribe_list" | "unsubscribe_list":
+            return bool(theirs["lists"].get(given["list"])) is (kind == "subscribe_list")
+        case "unsubscribe_sequence":
+            found = theirs["sequences"].get(given["sequence"])
+            return not found or found["status"] != "active"
+        case "update_lead":
+            return all(theirs[name] == value for name, value in given.items())
+        case "cancel_calendar":
+            return not [b for b in theirs["bookings"] if b["status"] == "Active"]
+    raise AssertionError(kind)
+
+
+def _asked(lead, requests):
+    return [changes.record(lead, kinds.get(kind), given) for kind, given in requests]
+
+
+@pytest.mark.parametrize("safety_field", [False, True], ids=["plain", "safety field"])
+@pytest.mark.parametrize("start", ["as wanted before", "otherwise"])
+@pytest.mark.parametrize("done", [0, 1, 9], ids=["nothing done", "half done", "all done"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_kartra_ends_as_the_last_request_says_or_a_person_decides(sandbox, connection, pair, done, start, safety_field):
+    if safety_field:
+        receipts.prepare(connection)
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    requests = PAIRS[pair]
+    if pair.partition(" ")[0] in ("tag", "list") and start == "otherwise":
+        kind, given = requests[0]
+        opposite = kind.replace("assign", "unassign") if kind.startswith("assign") else kind.replace("un", "", 1)
+        opposite = {"subscribe_list": "unsubscribe_list"}.get(kind, opposite)
+        if opposite in ("assign_tag", "subscribe_list"):
+            sandbox.act(opposite, lead=lead.kartra_id, **given)
+            from integrations import refresh
+
+            refresh.read_lead(connection, lead=lead)
+    head = 1 if (safety_field and "sequence" in pair) or (safety_field and "booked" in pair) else 0
+    sandbox.fault("carried out as far as k, then dropped", k=done + head if done else 0)
+    recorded = _asked(lead, requests)
+
+    settle_all(connection)
+
+    theirs = sandbox.lead(lead.kartra_id)
+    for change in recorded:
+        change.refresh_from_db()
+    *earlier, last = recorded
+    if last.status == ChangeStatus.UNDECIDED:
+        assert pair == "list off, on"
+        assert theirs["lists"][LIST["list"]] is False
+        return
+    assert last.status in (ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED), last.message
+    assert _is_so(theirs, *requests[-1])
+    assert {change.status for change in earlier} <= {"accepted", "superseded", "skipped"}
+
+
+@pytest.mark.parametrize("answer", ["happened", "again", "give-up"])
+def test_one_answer_of_a_person_holds_for_all_of_the_family(sandbox, connection, answer):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.act("subscribe_list", lead=lead.kartra_id, **LIST)
+    from integrations import refresh
+
+    refresh.read_lead(connection, lead=lead)
+    first, last = _asked(lead, PAIRS["list off, on"])
+    sandbox.fault("carried out as far as k, then dropped", k=1)
+    settle_all(connection)
+    first.refresh_from_db()
+    last.refresh_from_db()
+    assert (first.status, last.status, first.decided_with) == ("undecided", "undecided", last)
+    assert list(LeadChange.objects.questions()) == [last]
+
+    decisions.decide(first, answer, why="seen in Kartra")
+    settle_all(connection)
+
+    first.refresh_from_db()
+    last.refresh_from_db()
+    theirs = sandbox.lead(lead.kartra_id)["lists"][LIST["list"]]
+    ended = {
+        "happened": ("superseded", "accepted", False), "again": ("skipped", "accepted", True),
+        "give-up": ("cancelled", "cancelled", False),
+    }  # fmt: skip
+    assert (first.status, last.status, theirs) == ended[answer]
+    assert Activity.objects.filter(kind="decided").count() == 1
+
+
+def test_overtaken_request_is_ended_and_no_failure(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.fault("carried out, then dropped")
+    first, last = _asked(lead, PAIRS["city A, B"])
+
+    settle_all(connection)
+
+    first.refresh_from_db()
+    last.refresh_from_db()
+    assert (first.status, first.superseded_by, last.status) == ("superseded", last, "accepted")
+    assert first.settled_at is not None
+    told = Activity.objects.filter(kind="field_changed").values_list("change", "details__was", "details__is")
+    assert list(told) == [(last.pk, "", "B")]
+
+
+def test_merged_edit_is_accepted_for_the_fields_that_it_gave(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    both = ("update_lead", {"city": "A", "zip": "OR 1"})
+    first, last = _asked(lead, [both, ("update_lead", {"city": "B"})])
+
+    push.drain(connection)
+
+    first.refresh_from_db()
+    last.refresh_from_db()
+    assert (first.status, last.status) == ("accepted", "accepted")
+    told = Activity.objects.filter(kind="field_changed").values_list("change", "details__field", "details__is")
+    assert sorted(told) == [(first.pk, "zip", "OR 1"), (last.pk, "city", "B")]
+
+
+def test_a_value_that_is_neither_ours_nor_the_old_one_is_a_conflict(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Salem")
+    sandbox.fault("carried out as far as k, then dropped", k=0)
+    first, last = _asked(lead, PAIRS["city A, B"])
+    push.drain(connection)
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno"})
+
+    settle_all(connection)
+
+    first.refresh_from_db()
+    last.refresh_from_db()
+    assert (first.status, last.status, last.reason) == ("undecided", "undecided", "conflict")
+    assert "Reno" in last.message
+    assert len(sandbox.calls(writes=True)) == 1
+
+
+def test_somebody_elses_message_about_the_same_tag_is_a_conflict(sandbox, connection):
+    from tests.factories import DeliveryFactory
+
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.fault("carried out, then dropped")
+    [change] = _asked(lead, [("assign_tag", TAG)])
+    push.drain(connection)
+    sandbox.act("unassign_tag", lead=lead.kartra_id, **TAG)
+    DeliveryFactory(
+        door__connection=connection,
+        lead=lead,
+        action="unassign_tag",
+        family="tag:VIP",
+        status="applied",
+        applied_at=timezone.now(),
+    )
+
+    settle_all(connection)
+
+    change.refresh_from_db()
+    assert (change.status, change.reason) == ("undecided", "conflict")
+    assert not LeadTag.objects.filter(lead=lead).exists()
+    assert len(sandbox.calls(writes=True)) == 1
