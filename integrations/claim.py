@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from integrations import counter, restored, switch
@@ -25,6 +25,9 @@ from integrations.translate import ENCODINGS, Composed, Receipt, compose, fits
 from integrations.translate.composing import MAX_ACTIONS
 from leads import decisions, kinds, runs
 from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState
+
+MOST_UNREAD = 12
+"""So often a change waits because Kartra could not be asked about its lead; then a person decides."""
 
 LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
@@ -72,7 +75,7 @@ def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> 
         return []
     try:
         with transaction.atomic():
-            due = _due(connection)
+            due = sendable(connection)
             lead_ids = _first_leads(due.filter(run=None), limit)
             if len(lead_ids) < limit and not only_singles:
                 more = _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
@@ -84,14 +87,20 @@ def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> 
         return []  # another worker took one of these leads at the same moment; the next claim sees it
 
 
-def _due(connection: Connection) -> QuerySet[LeadChange]:
+def sendable(connection: Connection) -> QuerySet[LeadChange]:
+    """Changes that may be sent just now: due, of a lead that no call holds, provable, and by a command that Kartra allows."""
     in_flight = ApiCall.objects.in_flight().filter(lead=OuterRef("lead"))
     due = LeadChange.objects.filter(account=connection.account_id).due().filter(~Exists(in_flight))
     unproven = Attempt.objects.unclear().exclude(call__receipt="").filter(change__lead=OuterRef("lead"))
     due = due.exclude(Q(kind__in=NEEDS_RECEIPT) & Exists(unproven.filter(change__kind__in=NEEDS_RECEIPT)))
     due = due.exclude(LeadChange.objects.resting(now()))
+    return due.exclude(kind__in=refused_kinds(connection))
+
+
+def refused_kinds(connection: Connection) -> list[str]:
+    """Kinds of change that this app may not send just now: Kartra refuses a command of theirs."""
     refused = set(connection.refused_commands)
-    return due.exclude(kind__in=[kind for kind, encoding in ENCODINGS.items() if encoding.commands & refused])
+    return [kind for kind, encoding in ENCODINGS.items() if encoding.commands & refused]
 
 
 def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:
@@ -101,7 +110,7 @@ def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:
 
 
 def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
-    due = _due(connection).filter(lead__in=lead_ids).order_by("pk")
+    due = sendable(connection).filter(lead__in=lead_ids).order_by("pk")
     if database.features.has_select_for_update_skip_locked:
         due = due.select_for_update(of=("self",), skip_locked=True)
     by_lead: dict[int, list[LeadChange]] = defaultdict(list)
@@ -244,15 +253,34 @@ def stamp(chain: Chain) -> Chain | None:
     return dataclasses.replace(chain, changes=tuple(kept))
 
 
-def put_back(call: ApiCall, dropped: Sequence[LeadChange], states: dict[int, str], at: dt.datetime) -> None:
+def put_back(
+    call: ApiCall,
+    dropped: Sequence[LeadChange],
+    states: dict[int, str],
+    at: dt.datetime,
+    *,
+    unread: Sequence[LeadChange] = (),
+) -> None:
+    """Let claimed changes wait again. `unread`: those among them of which Kartra could not be asked what has to be known before
+    they are sent; after so many times a person decides."""
     Attempt.objects.filter(call=call, change__in=dropped).update(proof=Proof.NOT_DONE, message=_("Not sent."))
-    LeadChange.objects.filter(pk__in=[c.pk for c in dropped]).update(status=ChangeStatus.WAITING)
+    rows = LeadChange.objects.filter(pk__in=[c.pk for c in dropped])
+    rows.update(status=ChangeStatus.WAITING)
+    if unread:
+        rows.filter(pk__in=[c.pk for c in unread]).update(not_done=F("not_done") + 1)
+        tired = rows.filter(pk__in=[c.pk for c in unread], not_done__gte=MOST_UNREAD)
+        tired.update(
+            status=ChangeStatus.UNDECIDED,
+            reason=Reason.REPEATED,
+            message=_("Kartra could not be asked what has to be known before it is sent. It was not sent."),
+        )
     for run_id in {c.run_id for c in dropped if states.get(c.pk) == RunState.CANCELLING and c.run_id}:
         runs.close_cancelled_members(run_id)
 
 
-def release(chains: Iterable[Chain]) -> None:
-    """Give back chains that were claimed and not sent, at once: the worker ends."""
+def release(chains: Iterable[Chain], *, unread: bool = False) -> None:
+    """Give back chains that were claimed and not sent, at once: the worker ends, or (`unread`) Kartra could not be asked what
+    has to be known before they are sent."""
     for chain in chains:
         with transaction.atomic():
             calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
@@ -260,7 +288,7 @@ def release(chains: Iterable[Chain]) -> None:
                 states = dict(
                     LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "run__state")
                 )
-                put_back(chain.call, chain.changes, states, now())
+                put_back(chain.call, chain.changes, states, now(), unread=chain.changes if unread else ())
 
 
 def end_leases(connection: Connection) -> int:

@@ -148,7 +148,7 @@ class _Drain:
             logger.warning(
                 "The transactions of lead %s could not be read before a refund: %s", chain.lead.pk, error.code
             )
-            claim.release([self.claimed.popleft()])
+            claim.release([self.claimed.popleft()], unread=True)
             self.ends = 0.0
             return False
         known = {"transactions": [entry.id for entry in entries]}

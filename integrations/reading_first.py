@@ -125,7 +125,9 @@ def _judge_again(connection: Connection, chain: Chain) -> Chain | None:
         claim.skip(idle, at)
         if waiting:
             states = LeadChange.objects.filter(pk__in=[change.pk for change in waiting]).values_list("pk", "run__state")
-            claim.put_back(chain.call, waiting, dict(states), at)
+            failed = chain.lead.read_not_before is not None and chain.lead.read_not_before > at
+            unread = waiting if failed and not chain.lead.gone_at else []
+            claim.put_back(chain.call, waiting, dict(states), at, unread=unread)
         if not kept:
             calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
         if chain.lead.gone_at:

@@ -19,7 +19,7 @@ from integrations.claim import Chain
 from integrations.clock import now
 from integrations.kartra.errors import KartraError, Next, OutcomeUnknown, next_step
 from integrations.kartra.replies import ChainReply, WholeCallRefused
-from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof
+from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof, StoppedBy
 from integrations.proof import Request, Verdict, classify_answer
 from integrations.proof.answers import Sent
 from integrations.said import remedy, said
@@ -99,9 +99,14 @@ def _unclear_before(change: LeadChange) -> bool:
 
 
 def _heed(connection_id: int, attempt: Attempt, verdict: Verdict) -> None:
-    """What a refusal means beyond its change: the command is not allowed, or our catalogue is old."""
+    """What a refusal means beyond its change: our keys or our app are refused, the command is not allowed, or our catalogue is
+    old."""
     step = next_step(verdict.code) if verdict.code else None
-    if step == Next.STOP_COMMAND:
+    if step in (Next.STOP_CONNECTION, Next.STOP_APP):
+        stop = switch.stop_app if step == Next.STOP_APP else switch.stop
+        connection = Connection.objects.get(pk=connection_id)
+        stop(connection, StoppedBy.CREDENTIALS, f"{verdict.message.rstrip('.')}. {remedy(verdict.code)}")
+    elif step == Next.STOP_COMMAND:
         switch.refuse_command(Connection(pk=connection_id), attempt.command, verdict.message)
     elif step == Next.REFRESH_CATALOGUE:
         Connection.objects.filter(pk=connection_id).update(catalogue_due=True)

@@ -287,4 +287,6 @@ def refusal(code: str, message: str) -> KartraError:
         return CredentialsRefused(code, message)
     if step is Next.STOP_COMMAND:
         return CommandRefused(code, message)
+    if step is Next.WAIT:
+        return Throttled(code, message)
     return Rejected(code, message)

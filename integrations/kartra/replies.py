@@ -88,7 +88,7 @@ def parse_chain(answer: str, actions: Sequence[Action]) -> ChainReply | WholeCal
     entries = _entries(body)
     if is_error(body) and not entries:
         code = code_of(body)
-        if next_step(code) in (Next.STOP_CONNECTION, Next.STOP_APP):
+        if next_step(code) in (Next.STOP_CONNECTION, Next.STOP_APP, Next.WAIT):
             raise refusal(code, message_of(body))
         return WholeCallRefused(code, message_of(body), _blamed(code, actions), answer)
     inner = _placed(entries, body, actions)

@@ -9,7 +9,7 @@ from integrations.kartra.client import created_id
 from integrations.kartra.errors import CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import Proof
-from integrations.proof.evidence import UNTYPED, Verdict, accepted, superseded
+from integrations.proof.evidence import UNTYPED, Verdict, accepted, superseded, turned_away
 from integrations.proof.evidence import Request as Carrier
 from integrations.said import said
 from integrations.translate import ENCODINGS
@@ -93,8 +93,10 @@ def classify_refusal(sent: Sent, code: str, message: str) -> Verdict:
         return _unclear(sent, message, code=code)
     if step == Next.GONE:
         return Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
-    if step in (Next.WAIT, Next.STOP_CONNECTION, Next.STOP_APP, Next.STOP_COMMAND):
+    if step in (Next.STOP_CONNECTION, Next.STOP_APP, Next.STOP_COMMAND):
         return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
+    if step == Next.WAIT:
+        return turned_away(sent.request, code, message)
     if step == Next.HOLD:
         return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
     if code in ENCODINGS[sent.request.kind].guards and sent.was_unclear:

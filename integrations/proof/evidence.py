@@ -159,6 +159,16 @@ def again(
     }  # fmt: skip
 
 
+def turned_away(request: Request, code: str, message: str) -> Verdict:
+    """One action of a call was turned away and not done: sent again, but not without end."""
+    not_done = request.not_done + 1
+    if not_done >= MOST_NOT_DONE:
+        return Verdict(
+            ChangeStatus.UNDECIDED, Proof.NOT_DONE, Reason.REPEATED, code=code, message=message, not_done=not_done
+        )
+    return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message, not_done=not_done)
+
+
 def later(request: Request, evidence: Evidence, what: str) -> Verdict:
     """Nothing is proven yet: another look. Where none is planned any more, a person decides."""
     if evidence.last_look:

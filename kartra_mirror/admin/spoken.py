@@ -99,6 +99,11 @@ def _cancelled(change: LeadChange, told: dict[str, str]) -> str:
 
 def _undecided(change: LeadChange, told: dict[str, str]) -> str:
     told = {**told, "now": change.message, "code": change.code}
+    if change.reason == Reason.CONFLICT and change.attempts.filter(proof=Proof.UNDECIDED).exists():
+        return _(
+            "“%(what)s” was sent for %(lead)s and its answer was lost; the same thing was changed in Kartra meanwhile: "
+            "%(now)s. Somebody has to decide which is to be."
+        ) % {**told, "now": change.message.rstrip(".")}
     if change.reason == Reason.CONFLICT:
         return (
             _(

@@ -12,12 +12,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
 
-from integrations import calls, push, switch, verify
+from integrations import calls, claim, push, switch, verify
 from integrations.management import newcomers
 from integrations.management.arguments import add_connection, connection_named, leads_named, segment_named
 from integrations.models import Connection
 from integrations.settle import remedy
-from integrations.translate import ENCODINGS
 from leads import changes, filters, importing, kinds, people_list
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
 from leads.words import NEW_CONTACTS, STATUS_WORDS
@@ -243,9 +242,8 @@ class Command(BaseCommand):
         on_their_way = LeadChange.objects.filter(
             lead__in=waiting.values("lead"), status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
         )
-        account = Connection.objects.get(account=run.account_id)
-        refused = [kind for kind, encoding in ENCODINGS.items() if encoding.commands & set(account.refused_commands)]
         in_run = run.changes.filter(status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN])
+        refused = claim.refused_kinds(Connection.objects.get(account=run.account_id))
         sendable = run.changes.due().exclude(kind__in=refused)
         return not (on_their_way.exists() or in_run.exists() or sendable.exists())
 

@@ -10,8 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
-from integrations import alerts, outage, push, switch, verify
-from integrations.claim import end_leases
+from integrations import alerts, claim, outage, push, switch, verify
 from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
 from integrations.models import ApiCall, Attempt, Connection, Outcome, StoppedBy
@@ -60,7 +59,7 @@ class Command(BaseCommand):
         """Send, verify, try after an outage, on each connection once: (calls sent, whether there is more to wait for)."""
         sent, busy = 0, False
         for connection in connections_named(name):
-            end_leases(connection)
+            claim.end_leases(connection)
             sent += push.drain(connection, until_s=2.0, stop=stopping.is_set).sent
             if not stopping.is_set():
                 verify.drain(connection, until_s=2.0, stop=stopping.is_set)
@@ -79,7 +78,7 @@ class Command(BaseCommand):
         return (
             ApiCall.objects.in_flight().filter(connection=connection).exists()
             or Attempt.objects.unclear().filter(call__connection=connection).exists()
-            or (connection.sends and LeadChange.objects.filter(account=connection.account_id).due().exists())
+            or (connection.sends and claim.sendable(connection).exists())
         )
 
     def _end_if_unreachable(self, name: str | None, began_at: dt.datetime) -> None:
@@ -105,4 +104,6 @@ class Command(BaseCommand):
         for connection in connections_named(name):
             why = switch.why_not_sending(connection)
             if why and LeadChange.objects.filter(account=connection.account_id).due().exists():
+                raise CommandError(why)
+            if why := switch.why_commands_wait(connection):
                 raise CommandError(why)

@@ -12,7 +12,7 @@ from integrations import push, refresh
 from integrations.models import ApiCall
 from kartra_mirror.admin import causes, lead_read, spoken
 from leads import changes, kinds, mirror
-from leads.models import Activity, ChangeStatus, LeadTag, Product, RecurringSubscription, Source, Transaction
+from leads.models import OPEN, Activity, ChangeStatus, LeadTag, Product, RecurringSubscription, Source, Transaction
 from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
@@ -189,7 +189,7 @@ def test_what_others_asked_for_and_what_is_long_past_is_not_said(staff, lead):
 
 @pytest.mark.parametrize("status", ChangeStatus.values)
 def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
-    ended = status in (ChangeStatus.ACCEPTED, ChangeStatus.REJECTED, ChangeStatus.SKIPPED, ChangeStatus.CANCELLED)
+    ended = status not in OPEN
     reason = {"skipped": "already_so", "undecided": "outcome"}.get(status, "")
     change = LeadChangeFactory(
         lead=lead, account=lead.account, status=status, reason=reason, settled_at=timezone.now() if ended else None,
