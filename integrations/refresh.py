@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import calls, gone
+from integrations import calls, gone, readback
 from integrations.asking import Asked, ask, same_address
 from integrations.asking_many import FAILURES, FATAL, ask_many
 from integrations.calls import Priority
@@ -121,6 +121,9 @@ def _take(
             if not may_apply(taken.lead, began_at):
                 raise _TooSoon
             gone.settled(taken.lead)
+            if any(each.field.startswith("custom.") for each in taken.differences):
+                since = lead.read_at if lead is not None else None
+                readback.check(connection, taken.lead, facts, since=since, read_at=began_at)
             return taken
     except _TooSoon:
         touched = lead or mirror.find(connection.account, kartra_id=profile.id)

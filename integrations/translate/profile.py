@@ -63,6 +63,7 @@ def facts_of(profile: LeadProfile, account: Account, *, authority: bool) -> Lead
         kartra_id=profile.id,
         fields=fields,
         custom_values=custom,
+        custom_whole=authority and custom is not None,
         extra=_small(profile.extra) or None,
         tags=frozenset(name[:500] for name in profile.tags) if authority and profile.tags is not None else None,
         lists={each.name[:500]: each.active for each in profile.lists}

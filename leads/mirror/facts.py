@@ -36,11 +36,13 @@ class LeadFacts:
 
     `fields` has keys of FIELDS; `score` int or None, `blacklisted` bool or None, `date_joined` aware UTC or None, the
     rest text. `lists` is {name: active}, `sequences` {name: (step, status)}, `custom_values` as on `Lead`.
+    `custom_whole`: these are all custom fields that the account has, as in a read.
     """
 
     kartra_id: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     custom_values: Mapping[str, Any] | None = None
+    custom_whole: bool = False
     extra: Mapping[str, Any] | None = None
     tags: frozenset[str] | None = None
     lists: Mapping[str, bool] | None = None

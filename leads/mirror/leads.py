@@ -148,9 +148,10 @@ def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
         if not same:
             differences.append(Difference(name, was, told))
     if facts.custom_values is not None:
-        merged = {**lead.custom_values, **facts.custom_values}
-        for identifier in sorted(merged):
-            was, now = lead.custom_values.get(identifier, ""), merged[identifier]
+        kept = {} if facts.custom_whole else lead.custom_values
+        merged = {**kept, **facts.custom_values}
+        for identifier in sorted({**lead.custom_values, **merged}):
+            was, now = lead.custom_values.get(identifier, ""), merged.get(identifier, "")
             if was != now and (was or now):
                 differences.append(Difference(f"custom.{identifier}", was, now))
         lead.custom_values = merged

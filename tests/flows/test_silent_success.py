@@ -1,0 +1,103 @@
+"""Kartra says Success to a custom field that it does not have, and does nothing. The read that follows shows it."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+
+from integrations import push, refresh
+from integrations.models import Connection
+from leads import changes, kinds
+from leads.mirror import confirmed
+from leads.models import ChangeStatus, CustomField, Lead, LeadChange
+from tests.flows.test_push import settle_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def field(sandbox, connection):
+    """A custom field that was deleted in Kartra and is still in our copy."""
+    sandbox.act("delete_custom_field", name="crm_ref")
+    return "custom.crm_ref"
+
+
+def read_all(connection):
+    for lead in Lead.objects.filter(dirty_at__isnull=False):
+        refresh.apply_answer(
+            connection, lead,
+            refresh.ask(connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead),
+        )  # fmt: skip
+
+
+def test_edit_of_a_field_that_kartra_has_not_is_refused_by_the_read_that_follows(sandbox, connection, field, settings):
+    settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    change = changes.record(lead, kinds.get("update_lead"), {field: "A-1009", "city": "Bend"})
+    push.drain(connection)
+    change.refresh_from_db()
+    assert change.status == ChangeStatus.ACCEPTED
+
+    read_all(connection)
+
+    change.refresh_from_db()
+    lead.refresh_from_db()
+    assert change.status == ChangeStatus.REJECTED
+    assert "crm_ref" in change.message
+    assert "crm_ref" not in lead.custom_values
+    assert lead.city == "Bend"
+    assert CustomField.objects.get(identifier="crm_ref").missing_since is not None
+    assert Connection.objects.get(pk=connection.pk).catalogue_due
+
+
+def test_lost_answer_about_such_a_field_ends_as_refused(sandbox, connection, field):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.fault("carried out, then dropped", cmd="edit_lead")
+    change = changes.record(lead, kinds.get("update_lead"), {field: "A-1009", "city": "Bend"})
+
+    settle_all(connection)
+
+    change.refresh_from_db()
+    assert change.status == ChangeStatus.REJECTED
+    assert "no custom field crm_ref" in change.message
+
+
+def test_comparison_names_a_value_that_kartra_does_not_show(sandbox, connection, field):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    Lead.objects.filter(pk=lead.pk).update(custom_values={"crm_ref": "A-1009"})
+
+    out = StringIO()
+    call_command("pull", connection=connection.name, compare=True, json=True, stdout=out)
+
+    [told] = json.loads(out.getvalue())["compared"]["leads"]
+    assert {"field": "custom.crm_ref", "was": "A-1009", "is": ""} in told["differences"]
+
+
+def test_bulk_edit_is_read_back_by_samples_and_whole_once_one_fails(sandbox, connection, field, settings, monkeypatch):
+    settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
+    monkeypatch.setattr(confirmed, "READ_BACK_FIRST", 2)
+    monkeypatch.setattr(confirmed, "READ_BACK_EVERY", 10**9)
+    leads = [sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in range(6)]
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("update_lead"), {field: "A-1"})
+    settle_all(connection)
+    assert Lead.objects.filter(dirty_at__isnull=False).count() == 2
+
+    read_all(connection)
+    read_all(connection)
+
+    assert set(run.changes.values_list("status", flat=True)) == {"rejected"}
+    assert len(leads) == 6
+
+
+def test_field_that_kartra_has_stays_done(sandbox, connection, settings):
+    settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    change = changes.record(lead, kinds.get("update_lead"), {"custom.crm_ref": "A-1009"})
+    push.drain(connection)
+
+    read_all(connection)
+
+    assert LeadChange.objects.get(pk=change.pk).status == ChangeStatus.ACCEPTED
+    lead.refresh_from_db()
+    assert lead.custom_values["crm_ref"] == "A-1009"
