@@ -92,9 +92,15 @@ def sendable(connection: Connection) -> QuerySet[LeadChange]:
     in_flight = ApiCall.objects.in_flight().filter(lead=OuterRef("lead"))
     due = LeadChange.objects.filter(account=connection.account_id).due().filter(~Exists(in_flight))
     unproven = Attempt.objects.unclear().exclude(call__receipt="").filter(change__lead=OuterRef("lead"))
-    due = due.exclude(Q(kind__in=NEEDS_RECEIPT) & Exists(unproven.filter(change__kind__in=NEEDS_RECEIPT)))
-    due = due.exclude(LeadChange.objects.resting(now()))
-    return due.exclude(kind__in=refused_kinds(connection))
+    stuck = (
+        Q(kind__in=NEEDS_RECEIPT) & Exists(unproven.filter(change__kind__in=NEEDS_RECEIPT))
+        | LeadChange.objects.resting(now())
+        | Q(kind__in=refused_kinds(connection))
+    )
+    earlier = LeadChange.objects.filter(
+        lead=OuterRef("lead"), family=OuterRef("family"), pk__lt=OuterRef("pk"), status=ChangeStatus.WAITING
+    )
+    return due.exclude(stuck).filter(~Exists(earlier.filter(stuck)))
 
 
 def refused_kinds(connection: Connection) -> list[str]:

@@ -1,7 +1,7 @@
 """What Kartra's answer says at once of each change of a call."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
@@ -9,7 +9,7 @@ from integrations.kartra.client import created_id
 from integrations.kartra.errors import CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import Proof
-from integrations.proof.evidence import UNTYPED, Verdict, accepted, superseded, turned_away
+from integrations.proof.evidence import UNTYPED, Verdict, superseded, turned_away
 from integrations.proof.evidence import Request as Carrier
 from integrations.said import said
 from integrations.translate import ENCODINGS
@@ -58,9 +58,7 @@ def _overtaken(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
     for n, gave in zip(accepted_edits, fields, strict=True):
         request = sent[n].request
         if gave or request.kind == "create_lead":
-            verdicts[n] = accepted(
-                request, verdicts[n].message, verdicts[n].what, gave=gave, kartra_id=verdicts[n].kartra_id
-            )
+            verdicts[n] = replace(verdicts[n], gave=gave)
         else:
             verdicts[n] = superseded(request, sent[accepted_edits[-1]].request)
     return verdicts

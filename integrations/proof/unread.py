@@ -23,6 +23,7 @@ from integrations.translate import ENCODINGS
 SENT_ONCE_MORE = gettext_noop("Kartra refuses a second try of what was done")
 SEVERAL = gettext_noop("several bookings of the class stand")
 NOT_BEGUN = gettext_noop("the safety field does not show this call, so nothing of it was begun")
+NO_WITNESS = gettext_noop("the safety field shows this call, a second witness is missing")
 NO_MESSAGE = gettext_noop("no message of Kartra shows it")
 
 
@@ -45,7 +46,8 @@ def classify_bookings(evidence: Evidence) -> dict[int, Verdict]:
         if evidence.same_before:
             return again(requests, evidence, NOT_BEGUN)
         return {each.change: later(each, evidence, NOT_BEGUN) for each in requests}
-    return {each.change: later(each, evidence, NO_MESSAGE) for each in requests}
+    what = NO_WITNESS if evidence.receipt else NO_MESSAGE
+    return {each.change: later(each, evidence, what) for each in requests}
 
 
 def classify_money(request: Request, seen: Any, before: Mapping[str, Any], evidence: Evidence) -> Verdict:

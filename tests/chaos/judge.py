@@ -23,9 +23,16 @@ class Findings:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def judge(sandbox: Sandbox, start: dict[str, dict[str, Any]], given_up: set[tuple[int, str]]) -> Findings:
+def judge(
+    sandbox: Sandbox,
+    start: dict[str, dict[str, Any]],
+    given_up: set[tuple[int, str]],
+    theirs_by: dict[tuple[str, str], tuple[float, Any]],
+    dropped_at: float = 0.0,
+) -> Findings:
     """Compare. `start` is the state of each lead before, by Kartra's id; `given_up` the (lead, family) pairs about which a
-    person decided: nobody can know what they hold."""
+    person decided: nobody can know what they hold; `theirs_by` what a colleague last wrote in Kartra, and when: it stands where
+    no call of ours about the same came later; `dropped_at` when the custom field crm_ref was deleted in Kartra."""
     found = Findings(counts=dict(Counter(LeadChange.objects.values_list("status", flat=True))))
     by_family: dict[tuple[int, str], list[LeadChange]] = defaultdict(list)
     for change in LeadChange.objects.select_related("lead").order_by("pk"):
@@ -46,7 +53,9 @@ def judge(sandbox: Sandbox, start: dict[str, dict[str, Any]], given_up: set[tupl
             continue
         found.families += 1
         found.accepted += len(accepted)
-        wrong = _compare(family, accepted, theirs, start.get(str(theirs["id"]), {}))
+        wrong = _compare(family, accepted, theirs, start.get(str(theirs["id"]), {}), dropped_at)
+        if wrong and _is_theirs(sandbox, theirs, family, theirs_by.get((str(theirs["id"]), family))):
+            wrong = ""
         if wrong and _late(sandbox, str(theirs["id"])):
             found.left_out += 1  # this machine was too slow for what the test assumes of Kartra
         elif wrong:
@@ -54,7 +63,43 @@ def judge(sandbox: Sandbox, start: dict[str, dict[str, Any]], given_up: set[tupl
                 f"lead {theirs['id']}, {family}: {wrong}; {_history(sandbox, str(theirs['id']), changes)}"
             )
     found.wrong += _doubled(sandbox)
+    found.wrong += _into_nothing(dropped_at) if dropped_at else []
     return found
+
+
+COMMANDS = {
+    "tag": ("assign_tag", "unassign_tag"), "list": ("subscribe_lead_to_list", "unsubscribe_lead_from_list"),
+    "sequence": ("subscribe_lead_to_sequence_at_step", "unsubscribe_lead_from_sequence"),
+}  # fmt: skip
+
+
+def _is_about(call: dict[str, Any], noun: str, name: str, state: Any) -> bool:
+    form = call["form"]
+    if noun == "profile":
+        return bool(set(state) & set(form.get("lead") or {}))
+    actions = form.get("actions")
+    entries = [e for e in actions.values() if isinstance(e, dict)] if isinstance(actions, dict) else []
+    return any(e.get("cmd") in COMMANDS[noun] and e.get(f"{noun}_name") == name for e in entries)
+
+
+def _is_theirs(sandbox: Sandbox, lead: dict[str, Any], family: str, wrote: tuple[float, Any] | None) -> bool:
+    """Whether Kartra holds what a colleague wrote there, not before our last call about the same thing had begun."""
+    if wrote is None:
+        return False
+    at, state = wrote
+    noun, _, name = family.partition(":")
+    own = [c["at"] for c in sandbox.calls if c["lead"] == str(lead["id"]) and _is_about(c, noun, name, state)]
+    if own and at < max(own):
+        return False
+    if noun == "tag":
+        return (name in lead["tags"]) is state
+    if noun == "list":
+        return bool(lead["lists"].get(name)) is state
+    if noun == "sequence":
+        found = lead["sequences"].get(name)
+        active = found["step"] if found and found["status"] == "active" else None
+        return bool(active == state)
+    return all(lead.get(field) == value for field, value in state.items())
 
 
 def _late(sandbox: Sandbox, lead: str) -> bool:
@@ -78,7 +123,22 @@ def _history(sandbox: Sandbox, lead: str, changes: list[LeadChange]) -> str:
     return "\n      ".join(lines)
 
 
-def _compare(family: str, accepted: list[LeadChange], theirs: dict[str, Any], before: dict[str, Any]) -> str:
+def _into_nothing(dropped_at: float) -> list[str]:
+    """Edits of the field that was deleted in Kartra that were sent afterwards and are called done."""
+    edits = LeadChange.objects.filter(status=ChangeStatus.ACCEPTED, parameters__has_key="custom.crm_ref")
+    attempts = Attempt.objects.filter(change__in=edits, call__sent_at__isnull=False).select_related("call")
+    last = {attempt.change_id: attempt.call.sent_at.timestamp() for attempt in attempts.order_by("pk")}
+    late = [change for change, sent_at in last.items() if sent_at > dropped_at + 1]
+    return [f"change {change} of a custom field that Kartra has not is called done" for change in late]
+
+
+def _compare(
+    family: str,
+    accepted: list[LeadChange],
+    theirs: dict[str, Any],
+    before: dict[str, Any],
+    dropped_at: float,
+) -> str:
     noun, _, name = family.partition(":")
     if noun == "tag":
         want = name in before.get("tags", [])
@@ -104,6 +164,8 @@ def _compare(family: str, accepted: list[LeadChange], theirs: dict[str, Any], be
             elif state:
                 state = (state[0], "unsubscribed")
         now = theirs["sequences"].get(name)
+        if accepted and accepted[-1].kind == "unsubscribe_sequence":
+            return f"sequence is {now}" if now and now["status"] == "active" else ""
         return "" if (now and (now["step"], now["status"])) == state else f"sequence is {now}, should be {state}"
     if noun == "calendar":
         standing = [b["when"] for b in before.get("bookings", []) if b["status"] == "Active"]
@@ -119,6 +181,8 @@ def _compare(family: str, accepted: list[LeadChange], theirs: dict[str, Any], be
         for change in accepted:
             want_fields.update({k: v for k, v in change.parameters.items() if k not in ("email",)})
         for key, value in want_fields.items():
+            if key == "custom.crm_ref" and dropped_at:
+                continue  # see _into_nothing
             is_now = theirs["custom"].get(key[7:], "") if key.startswith("custom.") else theirs.get(key)
             if is_now != value:
                 return f"{key} is {is_now!r}, should be {value!r}"
@@ -141,13 +205,21 @@ def check_evidence(change: LeadChange) -> str:
     attempts = list(Attempt.objects.filter(change=change).select_related("call").order_by("-pk"))
     if not attempts or not any(attempt.evidence for attempt in attempts):
         return f"change {change.pk} ({change.kind}) is undecided without evidence"
-    if change.reason in (Reason.FIREWALL, Reason.UNLISTED_CODE):
+    if change.reason in (Reason.FIREWALL, Reason.REPEATED, Reason.UNLISTED_CODE):
         return ""
     provable = ("assign_tag", "unassign_tag", "update_lead", "unsubscribe_list", "unsubscribe_sequence", "create_lead")
     if change.kind in provable:
         return f"change {change.pk} ({change.kind}) is undecided, though a read shows it"
     last = attempts[0].evidence[-1]
     receipt, what = last.get("receipt"), str(last.get("what"))
+    if change.kind == "subscribe_list" and last.get("after") == "left":
+        return ""
+    if change.kind == "subscribe_sequence":
+        so = last.get("after") == [str(change.parameters["step"]), "active"]
+        before = attempts[0].before.get("state", "unknown")
+        if so and (receipt == "there" or before not in ("unknown", last.get("after"))):
+            return f"change {change.pk} ({change.kind}) is undecided, though a read shows it: {last}"
+        return ""
     if receipt == "there" and "second witness" in what:
         return ""
     if receipt == "not there" and "looks done" in what:

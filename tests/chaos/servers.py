@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -107,38 +108,43 @@ class Postgres:
 
 
 class Pushers:
-    """`manage.py push` processes with this environment."""
+    """`manage.py push` processes with this environment, one for each clock: "" as it is, "+60s" that much ahead."""
 
-    def __init__(self, number: int, log: Path) -> None:
-        self._log = open(log, "ab")  # noqa: SIM115
-        self._all = [self._start() for _ in range(number)]
+    def __init__(self, clocks: Sequence[str], log: Path) -> None:
+        self._log, self._clocks = open(log, "ab"), clocks  # noqa: SIM115
+        self._all = [self._start(index) for index in range(len(clocks))]
         self.killed = 0
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, index: int) -> subprocess.Popen[bytes]:
+        command, environment = [sys.executable, "manage.py", "push"], os.environ.copy()
+        if clock := self._clocks[index]:
+            command = ["faketime", "-f", clock, *command]
+            environment |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
         return subprocess.Popen(
-            [sys.executable, "manage.py", "push"], cwd=ROOT, stdout=self._log, stderr=self._log, env=os.environ.copy()
+            command, cwd=ROOT, stdout=self._log, stderr=self._log, env=environment, start_new_session=True
         )
 
     def kill_one(self, index: int) -> None:
         """SIGKILL, and another in its place."""
-        self._all[index].send_signal(signal.SIGKILL)
+        os.killpg(self._all[index].pid, signal.SIGKILL)
         self._all[index].wait()
-        self._all[index] = self._start()
+        self._all[index] = self._start(index)
         self.killed += 1
 
     def died(self) -> int:
         """How many ended by themselves; started again."""
         dead = [index for index, each in enumerate(self._all) if each.poll() is not None]
         for index in dead:
-            self._all[index] = self._start()
+            self._all[index] = self._start(index)
         return len(dead)
 
     def stop(self) -> None:
         for each in self._all:
-            each.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(each.pid, signal.SIGTERM)
         for each in self._all:
             try:
                 each.wait(20)
             except subprocess.TimeoutExpired:
-                each.kill()
+                os.killpg(each.pid, signal.SIGKILL)
         self._log.close()
