@@ -40,7 +40,13 @@ def classify_profile(evidence: Evidence) -> dict[int, Verdict]:
     if open_fields or not told:
         return one_question(again(requests, evidence))
     if missing:
-        return {each.change: _without_field(each, missing) for each in requests}
+        given = done(requests)
+        lacking = {each.change: [name for name in missing if name in each.parameters] for each in requests}
+        by_change = {each.change: each for each in requests}
+        return {
+            change: _without_field(by_change[change], lacking[change]) if lacking[change] else verdict
+            for change, verdict in given.items()
+        }
     if _proves_nothing(wanted, so, before) and not any(each.repeated for each in requests):
         return one_question(again(requests, evidence, repeats=True))
     return done(requests)

@@ -63,7 +63,7 @@ def judge(
                 f"lead {theirs['id']}, {family}: {wrong}; {_history(sandbox, str(theirs['id']), changes)}"
             )
     found.wrong += _doubled(sandbox)
-    found.wrong += _into_nothing(dropped_at) if dropped_at else []
+    found.wrong += _into_nothing(sandbox, dropped_at) if dropped_at else []
     return found
 
 
@@ -123,13 +123,18 @@ def _history(sandbox: Sandbox, lead: str, changes: list[LeadChange]) -> str:
     return "\n      ".join(lines)
 
 
-def _into_nothing(dropped_at: float) -> list[str]:
+def _into_nothing(sandbox: Sandbox, dropped_at: float) -> list[str]:
     """Edits of the field that was deleted in Kartra that were sent afterwards and are called done."""
     edits = LeadChange.objects.filter(status=ChangeStatus.ACCEPTED, parameters__has_key="custom.crm_ref")
     attempts = Attempt.objects.filter(change__in=edits, call__sent_at__isnull=False).select_related("call")
     last = {attempt.change_id: attempt.call.sent_at.timestamp() for attempt in attempts.order_by("pk")}
-    late = [change for change, sent_at in last.items() if sent_at > dropped_at + 1]
-    return [f"change {change} of a custom field that Kartra has not is called done" for change in late]
+    late = [change for change in edits.select_related("lead") if last.get(change.pk, 0) > dropped_at + 1]
+    return [
+        f"change {change.pk} of a custom field that Kartra has not is called done: {change.kind} {change.parameters}, lead "
+        f"{change.lead.kartra_id}, settled {change.settled_at}, read {change.lead.read_at}, dirty {change.lead.dirty_at}; "
+        f"{_history(sandbox, str(change.lead.kartra_id), list(LeadChange.objects.filter(lead=change.lead, family='profile')))}"
+        for change in late
+    ]
 
 
 def _compare(

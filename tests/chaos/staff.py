@@ -1,5 +1,6 @@
 """What people ask for, at random: tags, lists, fields, points, sequences, bookings, new leads, bulk actions."""
 
+import contextlib
 import random
 import time
 from typing import Any
@@ -27,7 +28,12 @@ class Staff:
         """Addresses of leads that Kartra has and our copy does not know."""
 
     def ask(self) -> None:
-        """One wish for one lead, several about the same thing, or seldom a small bulk action or a new lead."""
+        """One wish for one lead, several about the same thing, or seldom a small bulk action or a new lead. What is refused at once
+        (a field that is known to be gone, an address that is known to be taken) is no wish."""
+        with contextlib.suppress(kinds.BadParameters, changes.CannotRecord):
+            self._ask()
+
+    def _ask(self) -> None:
         roll = self.chance.random()
         if roll < 0.08:
             self._bulk()
