@@ -20,9 +20,16 @@ NAMES: dict[str, Any] = {
     "read_at": _("read at"),
     "transactions": _("transactions"),
     "ever_on_list": _("was on the list before"),
+    "never": _("never on it"),
+    "on": _("on it"),
+    "left": _("left it"),
     "step": _("step"),
     "status": _("status"),
 }
+
+
+FOR_THE_JUDGE = ("after", "with_receipt", "repeats")
+"""Kept with the evidence for the next look, in the judge's own terms."""
 
 
 def what_was_seen(entry: Mapping[str, Any]) -> str:
@@ -38,7 +45,22 @@ def told(entries: Mapping[str, Any], but: Collection[str] = ()) -> str:
 
 def also_seen(entry: Mapping[str, Any]) -> str:
     """What one piece of evidence holds besides its text and its times."""
-    return told({name: value for name, value in entry.items() if value}, but=("at", "what", "read_at", "kind"))
+    return told(
+        {name: value for name, value in entry.items() if value}, but=("at", "what", "read_at", "kind", *FOR_THE_JUDGE)
+    )
+
+
+def known_before(entries: Mapping[str, Any]) -> str:
+    """What was known of the thing before a change was sent: "yes, read at 2026-11-28T09:12". Empty where nothing was."""
+    if entries.get("new"):
+        return gettext("the lead did not exist yet")
+    if "state" not in entries:
+        return told(entries)
+    state = entries["state"]
+    if isinstance(state, list):
+        state = gettext("step %(step)s, %(status)s") % {"step": state[0], "status": state[1]}
+    shown = _value(state) if state is not None else gettext("not in it")
+    return ", ".join([str(shown), told({"read_at": entries["read_at"]})] if entries.get("read_at") else [str(shown)])
 
 
 def _value(value: Any) -> Any:
@@ -46,4 +68,6 @@ def _value(value: Any) -> Any:
         return gettext("yes") if value else gettext("no")
     if isinstance(value, dict):
         return told(value) or gettext("nothing")
+    if isinstance(value, str) and value in ("never", "on", "left"):
+        return NAMES[value]
     return gettext(value) if isinstance(value, str) and value else value

@@ -120,7 +120,7 @@ def _attempts(change: LeadChange) -> list[dict[str, Any]]:
             {
                 "attempt": attempt,
                 "call": attempt.call,
-                "before": evidence.told(attempt.before),
+                "before": evidence.known_before(attempt.before),
                 "seen": [
                     {
                         "at": dt.datetime.fromisoformat(entry["at"]) if entry.get("at") else None,

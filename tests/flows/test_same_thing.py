@@ -1,12 +1,18 @@
 """Requests about the same thing that share a call whose answer is lost, over real HTTP: every pair of opposites and equals ×
 done, not done, half done × every answer of a person. Kartra ends as the last one says, or a person decides."""
 
+import json
+
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
-from integrations import push, receipts
-from leads import changes, decisions, kinds
-from leads.models import Activity, ChangeStatus, LeadChange, LeadTag
+from integrations import push, receipts, refresh
+from integrations.management.commands import change as change_command
+from kartra_mirror.admin import progress
+from leads import changes, decisions, kinds, undoing
+from leads.models import Activity, ChangeStatus, Lead, LeadChange, LeadTag
+from tests.factories import DeliveryFactory
 from tests.flows.test_push import settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,8 +69,6 @@ def test_kartra_ends_as_the_last_request_says_or_a_person_decides(sandbox, conne
         opposite = {"subscribe_list": "unsubscribe_list"}.get(kind, opposite)
         if opposite in ("assign_tag", "subscribe_list"):
             sandbox.act(opposite, lead=lead.kartra_id, **given)
-            from integrations import refresh
-
             refresh.read_lead(connection, lead=lead)
     head = 1 if (safety_field and "sequence" in pair) or (safety_field and "booked" in pair) else 0
     sandbox.fault("carried out as far as k, then dropped", k=done + head if done else 0)
@@ -89,8 +93,6 @@ def test_kartra_ends_as_the_last_request_says_or_a_person_decides(sandbox, conne
 def test_one_answer_of_a_person_holds_for_all_of_the_family(sandbox, connection, answer):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sandbox.act("subscribe_list", lead=lead.kartra_id, **LIST)
-    from integrations import refresh
-
     refresh.read_lead(connection, lead=lead)
     first, last = _asked(lead, PAIRS["list off, on"])
     sandbox.fault("carried out as far as k, then dropped", k=1)
@@ -160,8 +162,6 @@ def test_a_value_that_is_neither_ours_nor_the_old_one_is_a_conflict(sandbox, con
 
 
 def test_somebody_elses_message_about_the_same_tag_is_a_conflict(sandbox, connection):
-    from tests.factories import DeliveryFactory
-
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sandbox.fault("carried out, then dropped")
     [change] = _asked(lead, [("assign_tag", TAG)])
@@ -182,3 +182,23 @@ def test_somebody_elses_message_about_the_same_tag_is_a_conflict(sandbox, connec
     assert (change.status, change.reason) == ("undecided", "conflict")
     assert not LeadTag.objects.filter(lead=lead).exists()
     assert len(sandbox.calls(writes=True)) == 1
+
+
+def test_bulk_action_whose_changes_were_overtaken_has_ended_and_did_not_fail(sandbox, connection, capsys):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    one = Lead.objects.filter(pk=lead.pk)
+    first, last = [
+        changes.record_run(connection.account, one, kinds.get("update_lead"), {"city": city}) for city in ("A", "B")
+    ]
+
+    settle_all(connection)
+
+    first.refresh_from_db()
+    assert (first.state, first.changes.counts()["superseded"]) == ("finished", 1)
+    assert change_command.Command()._failed(first) is False
+    assert undoing.groups(first)[0].number["not_done"] == 1  # nothing of it is in Kartra to be taken back
+    assert list(first.changes.failed()) == []
+    call_command("runs", "show", str(first.pk), json=True)
+    assert json.loads(capsys.readouterr().out)["superseded"] == 1
+    assert progress.outcome_words("superseded", "") == "overtaken by a later change"
+    assert last.changes.get().status == "accepted"
