@@ -261,7 +261,7 @@ class Chaos:
             if not rival and (wrong := check_evidence(change)):
                 self.faulty.append(wrong)
             self.undecided += 1
-            self.nouns[f"{change.family.partition(':')[0]}{', a hand in Kartra' if rival else ''}"] += 1
+            self.nouns[f"{change.family.partition(':')[0]}: {change.reason}{', a hand in Kartra' if rival else ''}"] += 1
             if decide(change, self.chance):
                 self.given_up.add((change.lead_id, change.family))
 
