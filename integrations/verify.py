@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from integrations import money, receipts, refresh
+from integrations import clock, money, receipts, refresh
 from integrations.calls import Priority
 from integrations.kartra.errors import CredentialsRefused, KartraError
 from integrations.models import Attempt, Cause, Connection, Outcome, Proof, StoppedBy
@@ -49,7 +48,7 @@ def drain(
     ends = time.monotonic() + until_s
     looked = 0
     while time.monotonic() < ends and not stop():
-        at = now or timezone.now()
+        at = now or clock.now()
         attempts = (
             Attempt.objects.unclear()
             .filter(call__connection=connection, verify_at__lte=at)
@@ -119,7 +118,7 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
 def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Look) -> None:
     """Read the payment plan or the buyer's new transactions, for each unclear change of money."""
     for attempt in _due_attempts(lead, at, {look}, lock=False):
-        change, began_at = attempt.change, timezone.now()
+        change, began_at = attempt.change, clock.now()
         seen: Any
         if look is Look.SUBSCRIPTION:
             seen = money.plan_details(
@@ -204,7 +203,7 @@ def _look_again_later(connection: Connection, lead: Lead, at: dt.datetime, error
     wait_s = min(settle_times()[0], 10.0)
     if isinstance(error, CredentialsRefused):
         wait_s = 60.0
-    later = timezone.now() + dt.timedelta(seconds=wait_s)
+    later = clock.now() + dt.timedelta(seconds=wait_s)
     Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at).update(verify_at=later)
 
 

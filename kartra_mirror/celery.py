@@ -32,7 +32,7 @@ class Consumer(_Consumer):
     def on_ready(self) -> None:
         super().on_ready()
         try:
-            app.send_task("integrations.tasks.sweep", retry=False, expires=15)
+            app.send_task("integrations.tasks.sweep", retry=False)
         except Exception as error:  # whatever the broker's library raises: beat sweeps every 15 s
             logger.warning("The sweep could not be rung (%s).", type(error).__name__)
 

@@ -233,9 +233,10 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+# Nothing expires and nothing waits in the broker: workers would judge that by clocks of their own.
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0, "options": {"expires": 3600}},
+    "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0},
+    "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0},
 }
 
 LOGGING_CONFIG = None

@@ -3,11 +3,10 @@
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads import runs
+from leads import clock, runs
 from leads.kinds.profile import CUSTOM
 from leads.kinds.words import called
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
@@ -57,7 +56,7 @@ def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
         _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": _shown(lead, name)}
         for name in fields
     )
-    change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
+    change.settle(ChangeStatus.UNDECIDED, at=clock.now(), reason=Reason.CONFLICT, message=told)
     if change.run_id:
         runs.finish_if_over(change.run_id)
 
@@ -97,7 +96,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
             )
         if change.reason == Reason.CONFLICT and answer == "happened":
             raise CannotDecide(_("It was never sent: keep theirs (give-up) or send ours (again)."))
-        at = timezone.now()
+        at = clock.now()
         words, besides = answers_to(change)[answer], dropped(change.lead, change)
         if answer == "happened":
             change.settle(ChangeStatus.ACCEPTED, at=at, code=change.code, message=_("A person said that it happened."))

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,7 +14,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models.signals import post_migrate
 from hypothesis import HealthCheck, settings
 
-from integrations import calls, tasks, webhooks
+from integrations import calls, counter, installation, tasks, webhooks
 from integrations.models import Connection
 from tests.factories import ConnectionFactory
 from tests.sandbox_fixture import SandboxForTests
@@ -90,6 +91,15 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]
     caught: list[tuple[str, tuple[object, ...]]] = []
     monkeypatch.setattr(tasks, "ring", lambda task, *args: caught.append((task.name.rsplit(".", 1)[1], args)))
     return caught
+
+
+@pytest.fixture(autouse=True)
+def _no_mark() -> None:
+    """Every test's database is an installation of its own: no mark of the one before is in VAR_DIR or Redis."""
+    (Path(django_settings.VAR_DIR) / "installation").unlink(missing_ok=True)
+    client = counter._client()
+    if client is not None:
+        client.delete(installation.REDIS_KEY)
 
 
 @pytest.fixture(autouse=True)

@@ -115,7 +115,7 @@ def _of_own_accounts(view: Any) -> Any:
 
 def bands(user: Any = None) -> list[dict[str, str]]:
     """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
-    from integrations import gone, pretend, switch
+    from integrations import gone, pretend, restored, switch
     from integrations.models import Connection, Sending
     from leads import staff
 
@@ -137,6 +137,8 @@ def bands(user: Any = None) -> list[dict[str, str]]:
             )
         if why := switch.why_commands_wait(connection):
             found.append({"level": "held", "words": why})
+    if found and (why := restored.not_here()):
+        found.append({"level": "stopped", "words": why})
     return found
 
 

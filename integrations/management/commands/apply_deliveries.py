@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from integrations import apply
+from integrations import apply, clock
 from integrations.apply import Applied
 from integrations.management.arguments import add_connection, connection_named
 from integrations.models import Delivery
@@ -103,7 +103,7 @@ def _line(delivery: Delivery, applied: Applied) -> str:
 def _moment(text: str) -> dt.datetime:
     """A date, a date and time, or a span before now ("36h", "7d")."""
     if text[-1:] in ("h", "d") and text[:-1].isdecimal():
-        return timezone.now() - dt.timedelta(**{"hours" if text[-1] == "h" else "days": int(text[:-1])})
+        return clock.now() - dt.timedelta(**{"hours" if text[-1] == "h" else "days": int(text[:-1])})
     try:
         at = parse_datetime(text)
         if at is None and (day := parse_date(text)):
