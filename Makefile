@@ -20,9 +20,10 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# On a database of its own; it refuses one of a real installation, and changes nothing there.
 run: .venv/.runtime
-	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python manage.py migrate --verbosity 0
-	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/honcho --no-colour --no-prefix start
+	@$(BIN)/python manage.py demo --prepare
+	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/honcho --no-colour --no-prefix --procfile Procfile.demo start
 
 # In several processes (tests/environment.py says how many); ARGS="-n 0 …" for one.
 test: .venv/.dev
