@@ -114,13 +114,16 @@ def _of_own_accounts(view: Any) -> Any:
 
 
 def bands(user: Any = None) -> list[dict[str, str]]:
-    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
+    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. A fixed number of queries."""
     from integrations import gone, pretend, restored, switch
     from integrations.models import Connection, Sending
     from leads import staff
 
     found: list[dict[str, str]] = []
-    for connection in staff.only_mine(Connection.objects.select_related("account", "sending_by"), user):
+    connections = list(staff.only_mine(Connection.objects.select_related("account", "sending_by"), user))
+    if connections and (why := restored.not_here()):
+        found.append({"level": "stopped", "words": why})
+    for connection in connections:
         if pretend.is_pretend(connection):
             words = _("%(name)s is on this machine: nothing here reaches a real person.")
             found.append({"level": "pretend", "words": words % {"name": connection.name}})
@@ -137,8 +140,6 @@ def bands(user: Any = None) -> list[dict[str, str]]:
             )
         if why := switch.why_commands_wait(connection):
             found.append({"level": "held", "words": why})
-    if found and (why := restored.not_here()):
-        found.append({"level": "stopped", "words": why})
     return found
 
 
