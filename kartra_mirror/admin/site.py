@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kartra_mirror.admin import not_kept
 from kartra_mirror.admin.signing_in import SignInForm
 from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
 
@@ -88,7 +89,12 @@ class MirrorAdminSite(UnfoldAdminSite):
         return super().index(request, {**facts(request), **(extra_context or {})})
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return super().admin_view(_of_own_accounts(view), cacheable)
+        return not_kept.watched(super().admin_view(_of_own_accounts(view), cacheable))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "GET" and request.COOKIES.get(not_kept.COOKIE):
+            messages.warning(request, not_kept.words())
+        return super().login(request, extra_context)
 
 
 def _of_own_accounts(view: Any) -> Any:

@@ -3,6 +3,7 @@
 import datetime as dt
 import getpass
 import json
+import os
 from collections import Counter
 from typing import Any
 
@@ -18,6 +19,14 @@ from integrations.models import Delivery
 
 ANY = "any"
 UNREADABLE = "unreadable"
+
+
+def _who() -> str:
+    """Who runs this; in a container the user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 class Command(BaseCommand):
@@ -76,7 +85,7 @@ class Command(BaseCommand):
         """A line for each that changed something or failed; with --replay or --json, for each."""
         number, changing, statuses = 0, 0, Counter[str]()
         told: list[dict[str, Any]] = []
-        for delivery, applied in apply.replay(chosen, by=getpass.getuser()):
+        for delivery, applied in apply.replay(chosen, by=_who()):
             number += 1
             statuses[applied.status] += 1
             changing += bool(applied.changed)
