@@ -28,11 +28,13 @@ def watched(view: Callable[..., HttpResponseBase]) -> Any:
     def watching(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         signed_in = request.user.is_authenticated
         if request.method == "POST" and not signed_in and request.path != reverse("admin:logout"):
-            answer = HttpResponseRedirect(
+            to_sign_in = HttpResponseRedirect(
                 f"{reverse('admin:login')}?{urlencode({REDIRECT_FIELD_NAME: _page_of(request)})}"
             )
-            answer.set_cookie(COOKIE, "1", max_age=KEPT_S, httponly=True, samesite="Lax", secure=request.is_secure())
-            return answer
+            to_sign_in.set_cookie(
+                COOKIE, "1", max_age=KEPT_S, httponly=True, samesite="Lax", secure=request.is_secure()
+            )
+            return to_sign_in
         tell = signed_in and request.method == "GET" and request.COOKIES.get(COOKIE) and not _is_part(request)
         if tell:
             messages.warning(request, words())
