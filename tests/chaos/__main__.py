@@ -12,9 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests import under_faketime
 from tests.chaos.servers import Missing, Postgres, Pushers, Redis
 
-VARIANTS = {"plain": 200, "redis flushed": 30, "redis stopped": 30, "postgres restarted": 30}
+VARIANTS = {
+    "plain": 200,
+    "redis flushed": 30,
+    "redis stopped": 30,
+    "postgres restarted": 30,
+    "postgres clocks apart": 30,
+}
+CLOCKS_AHEAD_S = (60, 660)
 LEADS = 50
 STILL_S = 90.0
 """How long the rest may take once the faults are off."""
@@ -42,6 +50,8 @@ def run(variant: str, rounds: int, seed: int) -> int:
     try:
         if variant.startswith("redis"):
             redis = Redis(folder)
+        if variant == "postgres clocks apart" and under_faketime.PROGRAM is None:
+            raise Missing(under_faketime.WHY_NOT.rstrip("."))
         if variant.startswith("postgres"):
             postgres = Postgres(folder)
     except Missing as reason:
@@ -94,7 +104,8 @@ class Chaos:
         began = time.monotonic()
         connection, start = self._set_up()
         staff = Staff(connection.account, self.chance)
-        pushers = Pushers(2, self.folder / "push.log")
+        ahead = CLOCKS_AHEAD_S if self.variant == "postgres clocks apart" else ()
+        pushers = Pushers(2, self.folder / "push.log", ahead)
         died = 0
         try:
             for number in range(self.rounds):
@@ -170,7 +181,7 @@ class Chaos:
             self.redis.stop()
             time.sleep(5)
             self.redis.start()
-        if self.postgres and number % 2 == 0:
+        if self.postgres and self.variant == "postgres restarted" and number % 2 == 0:
             self.postgres.restart()
 
     def _fault(self) -> None:

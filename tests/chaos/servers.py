@@ -9,7 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests import under_faketime
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -107,30 +110,33 @@ class Postgres:
 
 
 class Pushers:
-    """`manage.py push` processes with this environment."""
+    """`manage.py push` processes with this environment; with `ahead`, their clocks are so many seconds ahead."""
 
-    def __init__(self, number: int, log: Path) -> None:
+    def __init__(self, number: int, log: Path, ahead: Sequence[int] = ()) -> None:
         self._log = open(log, "ab")  # noqa: SIM115
-        self._all = [self._start() for _ in range(number)]
+        self._ahead = ahead
+        self._all = [self._start(index) for index in range(number)]
         self.killed = 0
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "manage.py", "push"], cwd=ROOT, stdout=self._log, stderr=self._log, env=os.environ.copy()
-        )
+    def _start(self, index: int) -> subprocess.Popen[bytes]:
+        command, environment = [sys.executable, "manage.py", "push"], os.environ.copy()
+        if self._ahead:
+            command = under_faketime.command("manage.py", "push")
+            environment = under_faketime.environment(self._ahead[index])
+        return subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log, env=environment)
 
     def kill_one(self, index: int) -> None:
         """SIGKILL, and another in its place."""
         self._all[index].send_signal(signal.SIGKILL)
         self._all[index].wait()
-        self._all[index] = self._start()
+        self._all[index] = self._start(index)
         self.killed += 1
 
     def died(self) -> int:
         """How many ended by themselves; started again."""
         dead = [index for index, each in enumerate(self._all) if each.poll() is not None]
         for index in dead:
-            self._all[index] = self._start()
+            self._all[index] = self._start(index)
         return len(dead)
 
     def stop(self) -> None:

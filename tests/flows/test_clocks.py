@@ -332,9 +332,9 @@ print(json.dumps({"looked": verify.drain(Connection.objects.get(), until_s=2), "
 def under_faketime(seconds, *command, **how):
     connections.close_all()
     environment = {
-        **shifting.environment(), "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "kartra_mirror.settings",
+        **shifting.environment(seconds), "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "kartra_mirror.settings",
     }  # fmt: skip
-    return shifting.command(seconds, *command), {"cwd": ROOT, "env": environment, "text": True, **how}
+    return shifting.command(*command), {"cwd": ROOT, "env": environment, "text": True, **how}
 
 
 @clocks_can_differ
