@@ -161,3 +161,27 @@ def test_gunicorn_reads_the_env_file_as_django_does(project, tmp_path):
     assert found["bind"] == "['127.0.0.3:8123']"
     assert (found["workers"], found["threads"]) == ("3", "5")
     assert url.stdout.strip() == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize(
+    ("first", "refused"), [(SANDBOX_OFF, False), ("https://app.kartra.com", True)], ids=["demo", "real"]
+)
+def test_database_from_before_there_were_marks_is_the_demos_if_its_first_connection_is(
+    migrated, tmp_path, first, refused
+):
+    folder = tmp_path / "var"
+    shutil.copytree(migrated, folder)
+    make_admin(ROOT, VAR_DIR=str(folder))
+    (folder / "login.txt").write_text("x")
+    made = manage(
+        ROOT, "shell", "--verbosity", "0", "-c",
+        "from leads.models import Account; from integrations.models import Connection\n"
+        f"for n, url in enumerate(['{first}/api', '{SANDBOX_OFF}/api']):\n"
+        "    Connection.objects.create(account=Account.objects.create(name=f'a{n}'), app_id='x', api_key='k', api_password='p', api_url=url)",
+        VAR_DIR=str(folder),
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+
+    answer = manage(ROOT, "demo", "--prepare", VAR_DIR=str(folder))
+
+    assert (answer.returncode, REFUSED in answer.stderr) == ((1, True) if refused else (0, False))
