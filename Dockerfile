@@ -3,7 +3,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 VAR_DIR=/var/lib/kartra-mirror
 RUN useradd --system --create-home mirror && mkdir -p $VAR_DIR && chown mirror $VAR_DIR
 WORKDIR /app
 COPY requirements.lock ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock && pip check
 COPY manage.py pyproject.toml ./
 COPY kartra_mirror kartra_mirror
 COPY leads leads

@@ -4,25 +4,35 @@ BIN := .venv/bin
 export VAR_DIR ?= var
 export PYTHONUNBUFFERED = 1
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
+# The locks are complete. Asked for dependencies, a pip before 23.3 takes coverage[toml] for a name that is not in them.
+new_enough = $(1) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || \
+  { echo "Kartra Mirror needs Python 3.11 or newer; $(1) is $$($(1) --version 2>&1 | tail -n 1). Name another one, as in: make PYTHON=python3.11 …" >&2; exit 1; }
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --quiet
 
 .PHONY: run test lint chaos bench bench-smoke screens lock clean
 
 .venv: .venv/.runtime
 
 .venv/.runtime: requirements.lock
+	@$(call new_enough,$(PYTHON))
 	@test -x $(BIN)/python || { echo "Making .venv …"; $(PYTHON) -m venv .venv; }
+	@$(call new_enough,$(BIN)/python)
 	@echo "Installing what the project needs …"
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
+	@$(PIP) check
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/.runtime
 	@echo "Installing what tests and checks need …"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
+	@$(PIP) check
 	@touch $@
 
+# On a database of its own; it refuses one of a real installation, and changes nothing there.
 run: .venv/.runtime
-	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python manage.py migrate --verbosity 0
-	@EMBEDDED=1 PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/honcho --no-colour --no-prefix start
+	@$(BIN)/python manage.py demo --prepare
+	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/honcho --no-colour --no-prefix --procfile Procfile.demo start
 
 # In several processes (tests/environment.py says how many); ARGS="-n 0 …" for one.
 test: .venv/.dev
@@ -54,12 +64,11 @@ chaos: .venv/.dev
 bench-smoke: .venv/.dev
 	@$(BIN)/python benchmarks/pace.py
 
-# Locks carry hashes and no addresses. Run after a change of the dependencies in pyproject.toml.
+# Locks carry hashes, extras and no addresses; requirements.edges says who asks for what. Run after a change of the dependencies.
 lock: .venv/.dev
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) pyproject.toml --output-file requirements.lock
+	@$(LOCK) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(BIN)/python .ci/edges.py $(BIN)/uv > requirements.edges.new && mv requirements.edges.new requirements.edges
 
 clean:
 	@rm -rf .venv var staticfiles

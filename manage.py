@@ -8,4 +8,10 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kartra_mirror.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except EOFError:  # a command of Django's own asked a question and nobody was there
+        print(
+            "Nobody can be asked here: give the answer as an option (see --help), such as --noinput.", file=sys.stderr
+        )
+        sys.exit(2)

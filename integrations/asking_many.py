@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 FAILURES = 3
 """Calls in a row without an answer after which nothing more is asked for now."""
-FATAL = (calls.NoSlot, CredentialsRefused, CommandRefused)
+FATAL = (calls.NoSlot, calls.NotHere, CredentialsRefused, CommandRefused)
 """Errors after which the next lead would fare no better."""
 
 
@@ -42,6 +42,11 @@ def ask_many(
 ) -> Iterator[tuple[Lead, Asked | KartraError | None]]:
     """Ask Kartra about these leads, several calls at once, in no order. For each the answer, or why there is none; None:
     not asked, as the time (`ends`, monotonic) was over. Refused keys or a few failures in a row end it."""
+    try:
+        calls.be_here()
+    except calls.NotHere as error:
+        yield from ((lead, error) for lead in leads)
+        return
     client = calls.client_for(asking)
     rate = calls.rate_of(asking)
     skew = now() - timezone.now()

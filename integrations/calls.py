@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from integrations import switch
+from integrations import restored, switch
 from integrations.clock import now
 from integrations.kartra.client import Client, Credentials
 from integrations.kartra.errors import (
@@ -50,6 +50,10 @@ class Priority(enum.IntEnum):
 
 class NoSlot(NotSent):
     """No turn came up in the time given. Nothing was sent."""
+
+
+class NotHere(NotSent):
+    """This database is probably a copy of one that runs elsewhere. Nothing was sent."""
 
 
 @functools.cache
@@ -107,6 +111,13 @@ def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float, 
         )
 
 
+def be_here() -> None:
+    """NotHere from a database that was copied to another machine, until a person says that this is where it belongs. A
+    person's check of the keys is allowed, because that comes before."""
+    if why := restored.not_here():
+        raise NotHere("", why)
+
+
 def outcome_of(error: KartraError) -> Outcome:
     """How an error reads in the list of calls."""
     for kind, outcome in (
@@ -143,7 +154,7 @@ def heed(
             switch.stop_app(connection, StoppedBy.CREDENTIALS, in_words(error))
         else:
             switch.stop(connection, StoppedBy.CREDENTIALS, in_words(error))
-    elif isinstance(error, NoSlot):
+    elif isinstance(error, NoSlot | NotHere):
         return
     elif isinstance(error, NotSent | OutcomeUnknown):
         if text_may_be_refused and isinstance(error, OutcomeUnknown):
@@ -227,6 +238,8 @@ def read(
     `ask` gets the client and returns what the caller wants; `on_row` gets the call's row. Raises what the client raises
     (KartraError), and NoSlot.
     """
+    if not (cause == Cause.CHECK and priority == Priority.PERSON):
+        be_here()
     wait_for_slot(connection, priority, wait_s=wait_s)
     client = client_for(connection)
     began_at, began = now(), time.monotonic()

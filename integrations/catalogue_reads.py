@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.utils import timezone
-
-from integrations import calls
+from integrations import calls, clock, counter
 from integrations.asking import ask, learn
 from integrations.calls import Priority
 from integrations.kartra.client import Client
@@ -60,12 +58,12 @@ def read(connection: Connection, *, priority: Priority = Priority.PERSON, made_b
         write(rows)
         found.counts[name] = len(rows)
     if found.counts:
-        Connection.objects.filter(pk=connection.pk).update(catalogue_read_at=timezone.now(), catalogue_due=False)
+        Connection.objects.filter(pk=connection.pk).update(catalogue_read_at=clock.now(), catalogue_due=False)
     return found
 
 
 def _names(connection: Connection, model: type[Tag | MailingList | Sequence | Page]) -> Callable[[list[Any]], None]:
-    return lambda names: mirror.set_catalogue(connection.account, model, [name[:500] for name in names], timezone.now())
+    return lambda names: mirror.set_catalogue(connection.account, model, [name[:500] for name in names], clock.now())
 
 
 def _fields(connection: Connection) -> Callable[[list[Any]], None]:
@@ -73,7 +71,7 @@ def _fields(connection: Connection) -> Callable[[list[Any]], None]:
         facts = [
             mirror.CustomFieldFact(each.identifier[:500], each.type[:32], each.id, each.options) for each in definitions
         ]
-        mirror.set_custom_fields(connection.account, facts, timezone.now())
+        mirror.set_custom_fields(connection.account, facts, clock.now())
 
     return write
 
@@ -81,12 +79,12 @@ def _fields(connection: Connection) -> Callable[[list[Any]], None]:
 def is_due(connection: Connection) -> bool:
     """Whether the catalogue is to be read by itself: a day is over, or a name of it was refused; and it was not tried just
     now."""
-    at = timezone.now()
+    at = clock.now()
     fresh = connection.catalogue_read_at is not None and connection.catalogue_read_at > at - DAILY
     if fresh and not connection.catalogue_due:
         return False
     wait = SOON if connection.catalogue_due else AGAIN
-    return not Heartbeat.objects.filter(name=_tried(connection), at__gt=at - wait).exists()
+    return not counter.is_copy() and not Heartbeat.objects.filter(name=_tried(connection), at__gt=at - wait).exists()
 
 
 def _tried(connection: Connection) -> str:
@@ -96,7 +94,7 @@ def _tried(connection: Connection) -> str:
 def read_due(connection: Connection) -> None:
     """Read the catalogue of one connection by itself; what fails is logged and tried again later. On the way it is looked
     whether `get_lead` takes an id by now, if it did not before."""
-    Heartbeat.objects.update_or_create(name=_tried(connection), defaults={"at": timezone.now()})
+    Heartbeat.objects.update_or_create(name=_tried(connection), defaults={"at": clock.now()})
     try:
         found = read(connection, priority=Priority.REFRESH)
         if found.problems:

@@ -1,15 +1,16 @@
-"""The database's clock: leases and times of calls must agree between machines."""
+"""The database's clock (`leads.clock`), and how far this machine's is from it."""
 
 import datetime as dt
+import time
 
-from django.db import connection
-from django.utils import timezone
+from leads.clock import now
+
+__all__ = ["ahead_s", "now"]
 
 
-def now() -> dt.datetime:
-    """The time by the database's clock, aware, UTC. On SQLite database and process share one clock."""
-    if connection.vendor != "postgresql":
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
+def ahead_s() -> float:
+    """So many seconds this machine's clock is ahead of the database's; below 0 it is behind."""
+    before = time.time()
+    theirs = now()
+    mine = dt.datetime.fromtimestamp((before + time.time()) / 2, dt.UTC)
+    return (mine - theirs).total_seconds()

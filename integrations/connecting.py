@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from integrations import calls, refresh, switch
+from integrations import calls, clock, counter, refresh, switch
 from integrations.calls import Priority
 from integrations.checking import Check, check
 from integrations.kartra.errors import KartraError
@@ -65,9 +64,10 @@ def connect(
     with transaction.atomic():
         account.save()
         connection.account = account
-        connection.checked_at, connection.check_result = timezone.now(), result.text
+        connection.checked_at, connection.check_result = clock.now(), result.text
         save_keys(connection)
         Door.objects.get_or_create(connection=connection, name="Kartra", retired_at=None)
+    counter.is_copy()  # gives a new installation its mark
     go_on_with_new_keys(connection, by=by)
     return Connected(result, connection, created=known is None)
 

@@ -34,6 +34,7 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
     commands = [value for key, value in pairs if key.endswith("[cmd]")] or ["get_lead"]
     if any(not READS.match(command) for command in commands) and not connection.sends:
         raise CannotCall(switch.why_not_sending(connection) or _("Sending is switched off."))
+    calls.be_here()
     calls.wait_for_slot(connection, Priority.PERSON, wait_s=30)
     began_at, began, failed = now(), time.monotonic(), None
     try:

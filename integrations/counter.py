@@ -14,6 +14,7 @@ import redis
 from django.conf import settings
 from django.db.models import F
 
+from integrations import installation
 from integrations.models import Connection
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Told(enum.Enum):
 
     SAME = "same"
     RESTORED = "restored"  # more was sent than it knows of
-    COPIED = "copied"  # it sent something, but not from here
+    COPIED = "copied"  # it is an installation that is, or was, elsewhere
 
 
 def count(connection: Connection) -> None:
@@ -45,13 +46,36 @@ def keep_outside(connection: Connection) -> None:
 
 
 def compare(connection: Connection) -> Told:
-    """What the counts say. The one outside is looked at first: another process may be counting."""
+    """What the mark and the counts say. The count outside is looked at first: another process may be counting."""
+    if is_copy():
+        return Told.COPIED
     key = str(connection.counter_key)
     outside = [number for number in (_read_file(key), _read_redis(key)) if number is not None]
     made = Connection.objects.values_list("calls_made", flat=True).get(pk=connection.pk)
     if not outside:
         return Told.COPIED if made else Told.SAME
     return Told.RESTORED if max(outside) > made else Told.SAME
+
+
+def is_copy() -> bool:
+    """Whether the mark outside this database is missing or another one's: then nothing is read or sent from here until a
+    person says so. A database that has no mark yet is given one where it sent something from here, or nothing so far."""
+    here = installation.current()
+    if here.marked_at is not None:
+        return not installation.is_marked(here, _client())
+    if not installation.is_free(_client()):
+        return not installation.is_marked(here, _client())
+    made = Connection.objects.filter(calls_made__gt=0).values_list("counter_key", flat=True)
+    counted = [_read_file(str(key)) is not None or _read_redis(str(key)) is not None for key in made]
+    if counted and not any(counted):
+        return True
+    installation.mark(here, _client())
+    return False
+
+
+def stay_here() -> None:
+    """A person has confirmed that this is where the installation is now: the mark is written anew."""
+    installation.mark(installation.current(), _client())
 
 
 def agree(connection: Connection) -> None:

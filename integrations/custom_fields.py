@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from integrations import calls, switch
+from integrations import calls, clock, switch
 from integrations.calls import Priority
 from integrations.kartra.errors import KartraError, OutcomeUnknown
 from integrations.models import Cause, Connection
@@ -68,5 +67,5 @@ def _read_again(connection: Connection, identifier: str, made_by: Any) -> Custom
         ask=lambda client: client.retrieve_custom_fields(),
     )  # fmt: skip
     facts = [mirror.CustomFieldFact(each.identifier[:500], each.type[:32], each.id, each.options) for each in found]
-    mirror.set_custom_fields(connection.account, facts, timezone.now())
+    mirror.set_custom_fields(connection.account, facts, clock.now())
     return CustomField.objects.filter(account=connection.account_id, identifier=identifier, missing_since=None).first()

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.utils import timezone
 
+from integrations import clock
 from integrations.models import ApiCall, Connection, Outcome
 from leads import mirror
 from leads.models import Lead
@@ -39,7 +39,7 @@ def due(
 
     Not those that a call of ours has just touched, whose read would not count yet, and not those that are being read.
     """
-    at = timezone.now()
+    at = clock.now()
     if before is None:
         before = at - (older_than if older_than is not None else promised() * AHEAD)
     old = Q(dirty_at__isnull=False) | Q(read_at=None, absent_at=None) | Q(read_at__lt=before)
@@ -64,7 +64,7 @@ def claim(connection: Connection, limit: int, **which: Any) -> list[Lead]:
         if database.features.has_select_for_update_skip_locked:
             rows = rows.select_for_update(of=("self",), skip_locked=True)
         leads = list(rows[:limit])
-        mirror.put_off([lead.pk for lead in leads], timezone.now() + LEASE)
+        mirror.put_off([lead.pk for lead in leads], clock.now() + LEASE)
         return leads
 
 

@@ -5,10 +5,9 @@ import math
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from integrations import alerts, calls, gone, silence, switch
+from integrations import alerts, calls, clock, gone, silence, switch
 from integrations.due import promised
 from integrations.kartra.pace import PaceUnavailable
 from integrations.models import ApiCall, Connection, Delivery, Door, Heartbeat
@@ -51,13 +50,13 @@ def _waiting(connection: Connection) -> dict[str, Any]:
     """Messages of Kartra that are stored and not applied yet, and since when the oldest waits."""
     waiting = Delivery.objects.waiting().filter(door__connection=connection).order_by()
     found = waiting.aggregate(number=Count("pk"), since=Min("received_at"))
-    late = found["since"] is not None and timezone.now() - found["since"] > dt.timedelta(seconds=DELAYED_S)
+    late = found["since"] is not None and clock.now() - found["since"] > dt.timedelta(seconds=DELAYED_S)
     return {"number": found["number"], "since": found["since"].isoformat() if found["since"] else None, "delayed": late}
 
 
 def _last_stop(connection: Connection) -> str | None:
     """The last stop that has ended, as a line; of the last three days."""
-    since = timezone.now() - dt.timedelta(days=3)
+    since = clock.now() - dt.timedelta(days=3)
     stop = connection.stops.filter(ended_at__gte=since).select_related("connection__account", "ended_by").first()
     return alerts.end(stop) if stop else None
 
@@ -66,7 +65,7 @@ def freshness(connection: Connection) -> dict[str, Any]:
     """How true our copy is: how many leads, and how many addresses besides of which Kartra has no lead (`absent`); read by
     when, update due; how long a full round takes at this pace; whether the promise (`REFRESH_WITHIN_H`) is kept.
     `stopped` and `alert` are for a person, empty when all is well."""
-    at = timezone.now()
+    at = clock.now()
     old, soon = at - promised(), at + dt.timedelta(minutes=15)
     here = Q(absent_at=None) | Q(kartra_id__isnull=False)
     leads = Lead.objects.filter(account=connection.account_id, gone_at=None).aggregate(
@@ -110,7 +109,7 @@ def _alert(connection: Connection, copy: dict[str, Any]) -> str:
         }
     if not copy["late"]:
         return ""
-    hour_ago = timezone.now() - dt.timedelta(hours=1)
+    hour_ago = clock.now() - dt.timedelta(hours=1)
     reads = ApiCall.objects.filter(
         connection=connection, claimed_at__gt=hour_ago, writes=False, commands="get_lead"
     ).count()
@@ -136,7 +135,7 @@ def _alert(connection: Connection, copy: dict[str, Any]) -> str:
 
 def _pace(connection: Connection) -> dict[str, Any]:
     rate = calls.rate_of(connection)
-    minute_ago = timezone.now() - dt.timedelta(seconds=60)
+    minute_ago = clock.now() - dt.timedelta(seconds=60)
     last = ApiCall.objects.filter(connection__app_id=connection.app_id, sent_at__gt=minute_ago)
     try:
         factor: float | None = round(calls.pace().factor(connection.app_id), 2)

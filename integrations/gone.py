@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from integrations import clock
 from integrations.due import promised
 from integrations.models import Belief, Connection, GoneFinding
 from leads import mirror, runs
@@ -69,7 +69,7 @@ def settled(lead: Lead) -> None:
 
 def tally(connection: Connection) -> Tally:
     """Of the time within which every lead is to be read once."""
-    since = timezone.now() - promised()
+    since = clock.now() - promised()
     gone = GoneFinding.objects.unconfirmed().filter(connection=connection, found_at__gt=since).count()
     doubtful = GoneFinding.objects.pending().filter(lead=OuterRef("pk"))
     alive = Lead.objects.filter(~Exists(doubtful), account=connection.account_id, gone_at=None, read_at__gt=since)
@@ -87,13 +87,13 @@ def judge(connection: Connection, *, all_read: bool) -> bool:
     if numbers.too_many:
         _stop(connection, numbers)
         return True
-    if all_read or timezone.now() - oldest > WAIT:
+    if all_read or clock.now() - oldest > WAIT:
         _mark(connection, Belief.BELIEVED, None)
     return False
 
 
 def _stop(connection: Connection, numbers: Tally) -> None:
-    at = timezone.now()
+    at = clock.now()
     if Connection.objects.filter(pk=connection.pk, reads_stopped_at=None).update(
         reads_stopped_at=at, reads_stopped_why=numbers.in_words()
     ):
@@ -106,7 +106,7 @@ def _mark(connection: Connection, belief: Belief, by: Any) -> int:
     marked = 0
     while True:
         with transaction.atomic():
-            at = timezone.now()
+            at = clock.now()
             batch = list(GoneFinding.objects.select_for_update().pending().filter(connection=connection)[:BATCH])
             if not batch:
                 return marked
@@ -129,7 +129,7 @@ def question(connection: Connection) -> str:
 
 def doubted(connection: Connection) -> QuerySet[GoneFinding]:
     """What the question is about: findings that are not believed yet, and those believed shortly before it was asked."""
-    since = (connection.reads_stopped_at or timezone.now()) - promised()
+    since = (connection.reads_stopped_at or clock.now()) - promised()
     return GoneFinding.objects.filter(
         Q(belief=Belief.PENDING) | Q(belief=Belief.BELIEVED, found_at__gt=since), connection=connection
     )
@@ -148,7 +148,7 @@ def confirm(connection: Connection, *, by: Any = None) -> int:
     """A person says that they are deleted in Kartra: mark them, and read on. How many were marked. Safe to repeat."""
     marked = _mark(connection, Belief.CONFIRMED, by)
     GoneFinding.objects.filter(connection=connection, belief=Belief.BELIEVED).update(
-        belief=Belief.CONFIRMED, decided_at=timezone.now(), decided_by=by
+        belief=Belief.CONFIRMED, decided_at=clock.now(), decided_by=by
     )
     _read_on(connection)
     return marked
@@ -158,7 +158,7 @@ def read_again(connection: Connection, *, by: Any = None) -> int:
     """A person does not believe it: marks that reads made lately are lifted, what was found is forgotten, and all of it is
     read again. How many leads that is. Requested changes that were skipped meanwhile stay skipped."""
     again = 0
-    at = timezone.now()
+    at = clock.now()
     while True:
         with transaction.atomic():
             batch = list(doubted(connection).select_for_update()[:BATCH])

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import timezone
-
-from integrations import calls
+from integrations import calls, clock
 from integrations.calls import Priority
 from integrations.kartra.client import SubscriptionDetails, TransactionDetails, TransactionEntry
 from integrations.kartra.commands import LeadRef
@@ -96,7 +94,7 @@ def read(
     how: dict[str, Any] = {"cause": cause, "priority": priority, "made_by": made_by}
     entries = [entry for entry in listed(connection, lead, **how) if entry.id]
     entries.sort(key=lambda entry: (len(entry.id), entry.id), reverse=True)
-    at = timezone.now()
+    at = clock.now()
     wanted = entries if limit is None else entries[:limit]
     certain = Transaction.objects.filter(account=account, kartra_id__in=[e.id for e in wanted], reported=False)
     known = set(certain.exclude(type="").values_list("kartra_id", flat=True))
@@ -113,7 +111,7 @@ def read(
         if plan.id:
             mirror.set_subscription(account, translate.of_subscription_entry(plan), at=at, lead=lead)
             facts = plan_details(connection, plan.id, lead=lead, **how)
-            mirror.set_subscription(account, translate.of_subscription(facts, account), at=timezone.now(), lead=lead)
+            mirror.set_subscription(account, translate.of_subscription(facts, account), at=clock.now(), lead=lead)
     if limit is None:
         mirror.mark_orders_read(lead, at)
     return MoneyRead(len(entries), len(wanted), len([plan for plan in plans if plan.id]))
@@ -124,8 +122,8 @@ def _read_one(connection: Connection, lead: Lead, entry: TransactionEntry, how: 
     details = details_of(connection, entry.id, lead=lead, **how)
     fact = translate.of_details(details, account)
     if not fact.type:  # the details of a sale need not name the type; the list does
-        mirror.set_transaction(account, translate.of_entry(entry), source=Source.REFRESH, at=timezone.now(), lead=lead)
-    mirror.set_transaction(account, fact, source=Source.REFRESH, at=timezone.now(), lead=lead)
+        mirror.set_transaction(account, translate.of_entry(entry), source=Source.REFRESH, at=clock.now(), lead=lead)
+    mirror.set_transaction(account, fact, source=Source.REFRESH, at=clock.now(), lead=lead)
 
 
 def read_transaction(
@@ -153,9 +151,9 @@ def read_transaction(
         email = str(details.raw.get("lead_email") or details.raw.get("buyer_email") or "")[:320]
         facts = mirror.LeadFacts(kartra_id=details.lead_id, fields={"email": email})
         with contextlib.suppress(forgetting.LeftOut):  # the sale is kept, the buyer's name is not
-            lead = mirror.take(account, facts, source=Source.REFRESH, at=timezone.now()).lead
-            mirror.mark_dirty(lead, timezone.now())
-    return mirror.set_transaction(account, fact, source=Source.REFRESH, at=timezone.now(), lead=lead)
+            lead = mirror.take(account, facts, source=Source.REFRESH, at=clock.now()).lead
+            mirror.mark_dirty(lead, clock.now())
+    return mirror.set_transaction(account, fact, source=Source.REFRESH, at=clock.now(), lead=lead)
 
 
 def read_after(connection: Connection, lead: Lead) -> None:

@@ -10,9 +10,8 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
-from integrations import calls, money
+from integrations import calls, clock, counter, money
 from integrations.calls import Priority
 from integrations.kartra.errors import CommandRefused, KartraError, Rejected
 from integrations.models import Cause, Connection
@@ -29,7 +28,7 @@ LEASE = dt.timedelta(minutes=10)
 
 def due(connection: Connection) -> QuerySet[Lead]:
     """Leads whose order lists were never read, or too long ago; oldest first."""
-    old = timezone.now() - dt.timedelta(hours=settings.ORDERS_WITHIN_H)
+    old = clock.now() - dt.timedelta(hours=settings.ORDERS_WITHIN_H)
     return (
         Lead.objects.filter(account=connection.account_id, gone_at=None, kartra_id__isnull=False, read_at__isnull=False)
         .filter(Q(orders_read_at=None) | Q(orders_read_at__lt=old))
@@ -39,11 +38,13 @@ def due(connection: Connection) -> QuerySet[Lead]:
 
 def has_work(connection: Connection) -> bool:
     """Whether there are order lists to read by itself just now."""
-    return connection.reads_stopped_at is None and due(connection).exists()
+    return connection.reads_stopped_at is None and not counter.is_copy() and due(connection).exists()
 
 
 def drain(connection: Connection, *, until_s: float = 8.0, limit: int = AT_A_TIME) -> int:
     """Read the order lists of the next few leads. How many. Ends early when Kartra cannot be asked."""
+    if counter.is_copy():
+        return 0
     ends = time.monotonic() + until_s
     done = 0
     for lead in _claim(connection, limit):
@@ -66,7 +67,7 @@ def _claim(connection: Connection, limit: int) -> list[Lead]:
 
 
 def _again_in(lead: Lead, wait: dt.timedelta) -> None:
-    mirror.mark_orders_read(lead, timezone.now() - dt.timedelta(hours=settings.ORDERS_WITHIN_H) + wait)
+    mirror.mark_orders_read(lead, clock.now() - dt.timedelta(hours=settings.ORDERS_WITHIN_H) + wait)
 
 
 def _read(connection: Connection, lead: Lead) -> bool:

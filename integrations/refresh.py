@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
-from integrations import calls, gone, readback
+from integrations import calls, clock, counter, gone, readback
 from integrations.asking import Asked, ask, same_address
 from integrations.asking_many import FAILURES, FATAL, ask_many
 from integrations.calls import Priority
@@ -73,7 +72,7 @@ def read_lead(
 
 def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> ReadResult:
     """Write what Kartra said of a lead into the mirror, if the read counts."""
-    at = timezone.now()
+    at = clock.now()
     _take_others(connection, asked)
     if asked.gone is not None:
         if lead is not None:
@@ -111,7 +110,7 @@ def _take(
 ) -> mirror.Taken | None:
     """The facts into the mirror, or None and the lead marked to be read again: the read may not undo what a call of ours
     did meanwhile. Looked at last, with the row locked, so that no call can come between."""
-    at = timezone.now()
+    at = clock.now()
     facts = facts_told(connection, lead, profile)
     try:
         with transaction.atomic():
@@ -172,9 +171,9 @@ def has_work(connection: Connection) -> bool:
 
 
 def _rests(connection: Connection) -> bool:
-    """Whether asking is of no use just now: Kartra does not answer, or refuses our keys."""
-    held = connection.hold_until is not None and connection.hold_until > timezone.now()
-    return held or connection.stopped_by in (StoppedBy.OUTAGE, StoppedBy.CREDENTIALS)
+    """Whether asking is of no use just now: Kartra does not answer, or refuses our keys, or we are a copy."""
+    held = connection.hold_until is not None and connection.hold_until > clock.now()
+    return held or connection.stopped_by in (StoppedBy.OUTAGE, StoppedBy.CREDENTIALS) or counter.is_copy()
 
 
 def read_due(
@@ -198,7 +197,7 @@ def read_due(
     asking = asking or connection
     total = Round()
     within = older_than if older_than is not None else promised() * AHEAD
-    which = {"before": timezone.now() - within, "gone_too": gone_too}
+    which = {"before": clock.now() - within, "gone_too": gone_too}
     ends = time.monotonic() + until_s
     all_read = False
     while time.monotonic() < ends and not stop() and (limit is None or total.read < limit):
@@ -273,7 +272,7 @@ def _read(
             if in_a_row >= FAILURES or isinstance(answer, FATAL) or not done.read:
                 done.stopped = answer
     mirror.put_off(untouched, None)
-    mirror.put_off(failed, timezone.now() + FAILED_AGAIN)
+    mirror.put_off(failed, clock.now() + FAILED_AGAIN)
     done.failed = len(failed)
     if done.read and not isinstance(done.stopped, FATAL) and in_a_row < FAILURES:
         done.stopped = None
@@ -287,7 +286,7 @@ def _apply_one_of_many(connection: Connection, lead: Lead, asked: Asked) -> bool
             apply_answer(connection, lead, asked)
             return True
         _take_others(connection, asked)
-        gone.found(lead, connection, asked.gone, timezone.now())
+        gone.found(lead, connection, asked.gone, clock.now())
         return True
     except Exception:
         logger.exception("What Kartra said of lead %s could not be taken in.", lead.pk)

@@ -7,10 +7,10 @@ was open then is looked at in Kartra before anything is sent.
 from collections import defaultdict
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
+from integrations import clock, counter
 from integrations.counter import Told
 from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
 from leads import forgetting
@@ -28,18 +28,38 @@ WHY = {
     ),
     Told.COPIED: (
         gettext_lazy(
-            "This database has sent changes to Kartra, but not from this machine, so it is probably a copy. If the "
-            "original still runs, leave this one off. When you switch sending on, we look at every open change in Kartra "
-            "before anything is sent."
+            "This machine does not have the mark of this database's installation, so the database is probably a copy. If "
+            "the original still runs, leave this one off. When you switch sending on, we look at every open change in "
+            "Kartra before anything is sent."
         )
     ),
 }
+NOT_HERE = gettext_lazy(
+    "This machine does not have the mark of this database's installation (in VAR_DIR, or in Redis), so the database is "
+    "probably a copy: nothing is read from Kartra or sent to it. If the original still runs, leave it so. If this is where "
+    "the installation is now, say so on the connection's page, or type: connect NAME --here"
+)
+
+
+def not_here() -> str:
+    """Why nothing is read or sent from here until a person decides; empty when all is well."""
+    return str(NOT_HERE) if counter.is_copy() else ""
+
+
+def stay_here() -> str:
+    """A person says that the installation is here now. What was open on any connection is looked at before anything is
+    sent, because it may have been sent from elsewhere. What was done, in words."""
+    done = [doubt_open_changes(connection) for connection in Connection.objects.select_related("account")]
+    for connection in Connection.objects.all():
+        counter.agree(connection)
+    counter.stay_here()
+    return " ".join(filter(None, done))
 
 
 def doubt_open_changes(connection: Connection) -> str:
     """Make every change that was open when this was found out unclear, to be looked at first. What was done, in words."""
     found_at = connection.sending_since if connection.stopped_by == "restored" else None
-    at = timezone.now()
+    at = clock.now()
     forgetting.apply_again(connection.account)
     open_changes = LeadChange.objects.filter(
         account=connection.account_id,
@@ -91,5 +111,5 @@ def _close_calls(batch: list[LeadChange]) -> None:
     calls = ApiCall.objects.in_flight().filter(attempts__change__in=sending)
     Attempt.objects.filter(call__in=calls.values("pk"), proof=Proof.OPEN).update(proof=Proof.NOT_DONE)
     ApiCall.objects.filter(pk__in=list(calls.values_list("pk", flat=True))).update(
-        finished_at=timezone.now(), outcome=Outcome.LOST
+        finished_at=clock.now(), outcome=Outcome.LOST
     )

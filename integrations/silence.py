@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from django.db.models import Max
 from django.db.models.functions import TruncDate
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from integrations import clock
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Delivery, DeliveryStatus
 
@@ -72,7 +72,7 @@ def kinds_of(door_id: int, now: dt.datetime | None = None) -> list[Kind]:
 
 def kinds_of_many(door_ids: Iterable[int], now: dt.datetime | None = None) -> dict[int, list[Kind]]:
     """The same for several doors, by door. Two queries whatever their number."""
-    now = now or timezone.now()
+    now = now or clock.now()
     doors = list(door_ids)
     came = Delivery.objects.filter(door__in=doors).exclude(action="").exclude(status=DeliveryStatus.REFUSED).order_by()
     last: dict[int, dict[str, dt.datetime]] = {door: {} for door in doors}

@@ -11,11 +11,10 @@ from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations import counter, restored
+from integrations import clock, counter, restored
 from integrations.models import Connection, Sending, Stop, StoppedBy
 from leads.signals import changes_recorded
 
@@ -24,9 +23,11 @@ def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
     """Allow what is queued to be sent, commands that Kartra refused among it, and wake the pusher. The caller has tried
     the connection before. What was done besides, in words: after a restored database it is looked at before it is sent.
     """
-    at = timezone.now()
+    at = clock.now()
     done = ""
-    if counter.compare(connection) is not counter.Told.SAME:
+    if counter.is_copy():
+        done = restored.stay_here()
+    elif counter.compare(connection) is not counter.Told.SAME:
         done = restored.doubt_open_changes(connection)
         counter.agree(connection)
     with transaction.atomic():
@@ -75,7 +76,7 @@ def of_app(connection: Connection) -> QuerySet[Connection]:
 
 def go_on_after_outage(connection: Connection) -> None:
     """Kartra answers again: whatever the outage stopped on this app goes on."""
-    at = timezone.now()
+    at = clock.now()
     for each in of_app(connection).filter(stopped_by=StoppedBy.OUTAGE):
         with transaction.atomic():
             went_on = Connection.objects.filter(pk=each.pk, stopped_by=StoppedBy.OUTAGE).update(
@@ -90,7 +91,7 @@ def go_on_after_outage(connection: Connection) -> None:
 
 def refuse_command(connection: Connection, command: str, words: str) -> None:
     """Kartra does not let this app use the command (262): what needs it waits, all else goes on."""
-    at = timezone.now()
+    at = clock.now()
     with transaction.atomic():
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         if command not in row.refused_commands:
@@ -111,7 +112,7 @@ def why_commands_wait(connection: Connection) -> str:
 
 
 def _stop(connection: Connection, stopped_by: StoppedBy, why: str, by: Any) -> None:
-    at = timezone.now()
+    at = clock.now()
     probe_at = at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S) if stopped_by == StoppedBy.OUTAGE else None
     with transaction.atomic():
         stopped = (
@@ -158,7 +159,7 @@ def why_not_sending(connection: Connection) -> str:
             words = _("Sending to %(name)s was stopped %(since)s by %(person)s: %(why)s")
         told = {"cause": connection.get_stopped_by_display(), "person": connection.sending_by}
         return words % {"name": connection.name, "since": since, "why": connection.sending_why, **told}
-    if connection.hold_until and connection.hold_until > timezone.now():
+    if connection.hold_until and connection.hold_until > clock.now():
         return ngettext(
             "Kartra could not be reached for %(name)s (%(times)s time in a row). We try again %(when)s.",
             "Kartra could not be reached for %(name)s (%(times)s times in a row). We try again %(when)s.",

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import task_prerun, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from integrations import alerts, apply, catalogue_reads, claim, orders, outage, push, refresh, run_mails, verify
+from integrations import alerts, apply, catalogue_reads, claim, clocks, orders, outage, push, refresh, run_mails, verify
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
 from leads import importing, runs
@@ -55,6 +55,11 @@ def ring(task: Any, *args: Any) -> None:
 def _stop_claiming(**kwargs: Any) -> None:
     """A worker that is told to end claims nothing more; calls in flight are finished and recorded."""
     _stopping.set()
+
+
+@task_prerun.connect
+def _look_at_the_clock(**kwargs: Any) -> None:
+    clocks.look()
 
 
 @contextmanager
@@ -184,15 +189,30 @@ def read_catalogue(connection_id: int) -> None:
             catalogue_reads.read_due(connection)
 
 
+SWEEP_APART = dt.timedelta(seconds=10)
+PRUNE_APART = dt.timedelta(hours=1)
+
+
+def _is_time(name: str, at: dt.datetime, apart: dt.timedelta) -> bool:
+    """Whether this regular job may begin at `at` (the database's clock): not if one began less than `apart` before. It is
+    taken by one statement, so that of two at once one begins. A beat in the future is a mistake and holds nobody up."""
+    beat = Heartbeat.objects.filter(name=name)
+    if beat.filter(Q(at__lte=at - apart) | Q(at__gt=at + SWEEP_APART)).update(at=at):
+        return True
+    return Heartbeat.objects.get_or_create(name=name, defaults={"at": at})[1]
+
+
 FILLED_WITHIN = dt.timedelta(minutes=30)
 """How long a bulk action may take to be written down: one of a million leads takes some minutes."""
 
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    """Every 15 s: ring for whatever is due. What is lost with a broker or a worker comes back here."""
+    """Every 15 s: ring for whatever is due. What is lost with a broker or a worker comes back here. Of many that piled up,
+    one is done: the others find that it began just now."""
     at = now()
-    Heartbeat.objects.update_or_create(name="sweep", defaults={"at": at})
+    if not _is_time("sweep", at, SWEEP_APART):
+        return
     runs.mend(abandoned_before=at - FILLED_WITHIN)
     for connection in Connection.objects.all():
         claim.end_leases(connection)
@@ -222,6 +242,8 @@ def sweep() -> None:
 def prune() -> None:
     """Once a day: forget old calls that only read, and drafts and files nobody started."""
     at = now()
+    if not _is_time("prune", at, PRUNE_APART):
+        return
     old = at - dt.timedelta(days=settings.KEEP_READS_DAYS)
     reads = ApiCall.objects.filter(
         ~Exists(Attempt.objects.filter(call=OuterRef("pk"))), writes=False, claimed_at__lt=old

@@ -6,11 +6,10 @@ from typing import Any
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from integrations import tasks
+from integrations import clock, tasks
 from integrations.models import Channel, Delivery, DeliveryStatus, Door
 from integrations.secrets import digest
 
@@ -58,7 +57,7 @@ def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     body, too_large = _read(request)
-    at = timezone.now()
+    at = clock.now()
     kept: dict[str, Any] = {
         "door_id": door[0],
         "old_address": door[1],

@@ -7,16 +7,15 @@ from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import setup_logging
+from celery.signals import celeryd_init, setup_logging
 from celery.worker.consumer import Consumer as _Consumer
+from django.conf import settings
 
 from kartra_mirror import filebell
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kartra_mirror.settings")
 filebell.register()
 logger = logging.getLogger(__name__)
-if os.environ.get("EMBEDDED"):
-    warnings.simplefilter("ignore", SecurityWarning)  # a demo on loopback may run as root
 
 app = Celery("kartra_mirror")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -32,7 +31,7 @@ class Consumer(_Consumer):
     def on_ready(self) -> None:
         super().on_ready()
         try:
-            app.send_task("integrations.tasks.sweep", retry=False, expires=15)
+            app.send_task("integrations.tasks.sweep", retry=False)
         except Exception as error:  # whatever the broker's library raises: beat sweeps every 15 s
             logger.warning("The sweep could not be rung (%s).", type(error).__name__)
 
@@ -47,6 +46,13 @@ class Consumer(_Consumer):
 
 
 app.conf.worker_consumer = "kartra_mirror.celery:Consumer"
+
+
+@celeryd_init.connect
+def _let_root_try(conf: Any, **kwargs: object) -> None:
+    """A worker of the embedded set-up, on loopback, may run as root."""
+    if settings.EMBEDDED:
+        warnings.simplefilter("ignore", SecurityWarning)
 
 
 @setup_logging.connect

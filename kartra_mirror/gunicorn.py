@@ -1,10 +1,13 @@
-"""gunicorn's settings. It keeps no access log unless it is asked for one, and whatever it writes is masked: the address of
+"""gunicorn's settings, from Django's (and so from .env, too).
+
+It keeps no access log unless it is asked for one, and whatever it writes is masked: the address of
 a door must not be written down."""
 
 import logging
 import os
 from typing import Any
 
+from django.conf import settings
 from gunicorn.glogging import Logger
 
 from kartra_mirror.logs import mask
@@ -32,10 +35,12 @@ class MaskedLogger(Logger):
                     handler.setFormatter(MaskedFormatter(handler.formatter or logging.Formatter()))
 
 
-bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('WEB_PORT', '8000')}"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kartra_mirror.settings")
+
+bind = f"{settings.WEB_HOST}:{settings.WEB_PORT}"
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_WORKERS", "2"))
-threads = int(os.environ.get("WEB_THREADS", "8"))
+workers = settings.WEB_WORKERS
+threads = settings.WEB_THREADS
 timeout = 30
 graceful_timeout = 10
 keepalive = 5

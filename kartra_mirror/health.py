@@ -8,12 +8,12 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 from kartra_mirror.celery import app
+from leads import clock
 
 SWEEP_LATE_S = 60.0
 
@@ -24,15 +24,18 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Database, broker and last sweep: 200 when the first two answer, else 503."""
+    """Database, broker, last sweep, and machines whose clocks are wrong: 200 when the first two answer, else 503."""
     facts: dict[str, Any] = {"database": _database(), "broker": _broker(), "last_sweep": None, "sweep_late": True}
+    facts["wrong_clocks"] = []
     if facts["database"]:
+        from integrations import clocks
         from integrations.models import Heartbeat
 
         beat = Heartbeat.objects.filter(name="sweep").first()
         if beat:
             facts["last_sweep"] = beat.at.isoformat()
-            facts["sweep_late"] = timezone.now() - beat.at > dt.timedelta(seconds=SWEEP_LATE_S)
+            facts["sweep_late"] = clock.now() - beat.at > dt.timedelta(seconds=SWEEP_LATE_S)
+        facts["wrong_clocks"] = clocks.wrong()
     return JsonResponse(facts, status=200 if facts["database"] and facts["broker"] else 503)
 
 

@@ -22,7 +22,11 @@ EMBEDDED = env.bool("EMBEDDED", default="SECRET_KEY" not in env.ENVIRON and "DAT
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.str('WEB_PORT', default='8000')}")
+WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
+WEB_PORT = env.int("WEB_PORT", default=8000)
+WEB_WORKERS = env.int("WEB_WORKERS", default=2)  # processes of gunicorn
+WEB_THREADS = env.int("WEB_THREADS", default=8)  # of each
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{WEB_PORT}")
 _public = urlsplit(PUBLIC_URL)
 SECURE = _public.scheme == "https"  # production: reached over https
 
@@ -31,6 +35,7 @@ SECRET_KEY = env.str("SECRET_KEY", default=_kept["SECRET_KEY"] if EMBEDDED and _
 FIELD_ENCRYPTION_KEYS = env.list(
     "FIELD_ENCRYPTION_KEYS", default=[_kept["FIELD_ENCRYPTION_KEYS"]] if _kept else environ.Env.NOTSET
 )
+KEYS_ARE_KEPT = EMBEDDED and bool(_kept) and _kept["SECRET_KEY"] == SECRET_KEY
 # By it webhook addresses are found again; give it a value of its own before SECRET_KEY is ever changed.
 DIGEST_KEY = env.str("DIGEST_KEY", default=_kept["DIGEST_KEY"] if EMBEDDED and _kept else f"digest of {SECRET_KEY}")
 
@@ -233,9 +238,10 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+# Nothing expires and nothing waits in the broker: workers would judge that by clocks of their own.
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0, "options": {"expires": 3600}},
+    "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0},
+    "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0},
 }
 
 LOGGING_CONFIG = None

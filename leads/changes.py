@@ -10,12 +10,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from leads import aftermath, forgetting, freezing, kinds, mirror, runs, staff, undoing
+from leads import aftermath, clock, forgetting, freezing, kinds, mirror, runs, staff, undoing
 from leads.aftermath import Next
 from leads.judging import NO_CHOICES, Choices, Preview, Step, members_of, preview, steps_of
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, normal_email
@@ -76,7 +75,7 @@ def record_all(
         if kind.name == "create_lead" and _is_being_created(lead):
             raise CannotRecord(_("A lead of this address is being created already."))
         _check_members(only, kind, clean, 1)
-        now = timezone.now()
+        now = clock.now()
         recorded = [
             LeadChange.objects.create(
                 account_id=lead.account_id,
@@ -101,7 +100,7 @@ def _check_sent_once(first: LeadChange, lead: Lead, kind: kinds.Kind, clean: Map
     together = LeadChange.objects.filter(lead=lead, requested_at=first.requested_at, run=None, pk__gte=first.pk)
     recorded = list(together.order_by("pk").values_list("kind", "parameters"))
     same = recorded == [(step.name, given) for step, given in steps_of(kind, clean)]
-    if same and timezone.now() - first.requested_at < SENT_TWICE_WITHIN:
+    if same and clock.now() - first.requested_at < SENT_TWICE_WITHIN:
         raise AlreadyRecorded(_("This was requested a moment ago already, so nothing was added."))
 
 
@@ -117,7 +116,7 @@ def cancel(change: LeadChange, *, by: Author = None) -> int:
             waiting = waiting.filter(pk=change.pk)
         run_ids = set(waiting.exclude(run=None).values_list("run_id", flat=True))
         words = _("Cancelled by %(person)s.") % {"person": by} if user_of(by) else _("Cancelled.")
-        cancelled = waiting.update(status=ChangeStatus.CANCELLED, settled_at=timezone.now(), message=words)
+        cancelled = waiting.update(status=ChangeStatus.CANCELLED, settled_at=clock.now(), message=words)
     for run_id in run_ids:
         runs.finish_if_over(run_id)
     return cancelled
@@ -142,7 +141,7 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
         )
     if known is not None and _is_being_created(known):
         raise CannotRecord(_("A lead of this address is being created already."))
-    return mirror.expect(account, clean["email"], timezone.now())
+    return mirror.expect(account, clean["email"], clock.now())
 
 
 def _is_being_created(lead: Lead) -> bool:
@@ -258,7 +257,7 @@ def record_run(
         raise CannotRecord(_("No leads are chosen, so there is nothing to do."))
     _check_person(approved_by or by, account, size, kind, clean)
     steps = steps_of(kind, clean)
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         if any(part.exclusive for part, _parameters in kind.parts(clean)):
             _lock(_of(ids))
@@ -314,7 +313,7 @@ def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next]
             _("Nothing of this bulk action is left to take back: it changed nothing, or all has changed since.")
         )
     _check_person(by, run.account, size)
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         _check_undo(BulkRun.objects.select_for_update(of=("self",)).get(pk=run.pk))
         undone = BulkRun.objects.create(
@@ -357,7 +356,7 @@ def record_again(
     nobody else tries them again. Left out with the reason are leads deleted in Kartra, and those who left a list themselves
     that they would be added to. Raises CannotRecord if there is none, or if money is among them: that is asked for one by one.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         first = refused.order_by("pk").first()
         if first is None:

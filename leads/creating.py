@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from leads import forgetting, kinds, mirror, runs, staff
+from leads import clock, forgetting, kinds, mirror, runs, staff
 from leads.changes import CannotRecord
 from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, normal_email
 from leads.people_list import CHUNK, Person
@@ -114,7 +113,7 @@ def _fill(run: BulkRun, people: Sequence[Person]) -> None:
 
 
 def _record(run: BulkRun, people: Sequence[Person]) -> None:
-    now = timezone.now()
+    now = clock.now()
     rows = mirror.expect_all(run.account, [person.email for person in people], now)
     # Nobody else begins to create the same leads between this look and the commit.
     list(

@@ -6,11 +6,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads import runs
+from leads import clock, runs
 from leads.kinds.profile import CUSTOM, gives
 from leads.kinds.words import called
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
@@ -60,7 +59,7 @@ def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
         _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": _shown(lead, name)}
         for name in fields
     )
-    change.settle(ChangeStatus.UNDECIDED, at=timezone.now(), reason=Reason.CONFLICT, message=told)
+    change.settle(ChangeStatus.UNDECIDED, at=clock.now(), reason=Reason.CONFLICT, message=told)
     if change.run_id:
         runs.finish_if_over(change.run_id)
 
@@ -111,7 +110,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
             )
         if last.reason == Reason.CONFLICT and answer == "happened":
             raise CannotDecide(_("Kartra holds something else: keep theirs (give-up) or send ours (again)."))
-        at = timezone.now()
+        at = clock.now()
         words, what = answers_to(last)[answer], "; ".join(map(str, held))
         {"happened": _it_happened, "again": _send_again, "give-up": _give_up}[answer](held, at)
         Activity.objects.create(

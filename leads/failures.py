@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Max, QuerySet
-from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from leads import kinds
+from leads import clock, kinds
 from leads.models import Account, BulkRun, LeadChange
 from leads.runs import Author, user_of
 
@@ -53,7 +52,7 @@ def groups(failed: QuerySet[LeadChange], most: int = 200) -> list[Group]:
 def close(failed: QuerySet[LeadChange], *, by: Author = None, why: str = "") -> int:
     """Nothing more is to be done about these; they leave the list of failed changes. How many."""
     return LeadChange.objects.filter(pk__in=failed.failed().values("pk")).update(  # type: ignore[attr-defined]
-        closed_at=timezone.now(), closed_why=why, closed_by=user_of(by)
+        closed_at=clock.now(), closed_why=why, closed_by=user_of(by)
     )
 
 

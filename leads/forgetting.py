@@ -13,11 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, ProtectedError, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from leads import traces
+from leads import clock, traces
 from leads.models import Account, ChangeStatus, Forgotten, Lead, LeadChange, normal_email
 
 WORDS = gettext_noop("This person asked to be forgotten and is left out.")
@@ -135,7 +134,7 @@ def _delete(rows: QuerySet[Any]) -> None:
 
 
 def _remember(account: Account, digests: Iterable[str]) -> None:
-    at = timezone.now()
+    at = clock.now()
     Forgotten.objects.bulk_create(
         [Forgotten(account=account, digest=digest, at=at) for digest in sorted(digests)], ignore_conflicts=True
     )

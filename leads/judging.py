@@ -14,9 +14,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import BooleanField, Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, Value, When
-from django.utils import timezone
 
-from leads import kinds
+from leads import clock, kinds
 from leads.models import OPEN, Account, Lead, LeadChange
 
 Step = tuple[kinds.Kind, dict[str, Any]]
@@ -129,7 +128,7 @@ def old_copy() -> Q:
     """Leads of whom what we know may not be true any more: due for an update, never read, or read longer ago than every
     lead is to be read within."""
     promised = dt.timedelta(hours=settings.REFRESH_WITHIN_H)
-    return Q(dirty_at__isnull=False) | Q(read_at=None) | Q(read_at__lt=timezone.now() - promised)
+    return Q(dirty_at__isnull=False) | Q(read_at=None) | Q(read_at__lt=clock.now() - promised)
 
 
 def read_first(number: int, choices: Choices) -> Q:

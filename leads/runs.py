@@ -9,9 +9,9 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from leads import clock
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
 from leads.signals import announce
 
@@ -65,7 +65,7 @@ def filling(run: BulkRun) -> Iterator[None]:
 def pause(run: BulkRun, *, why: str = "") -> bool:
     """Hold the run's waiting changes back. True if it was running."""
     changed = BulkRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
-        state=RunState.PAUSED, paused_at=timezone.now(), paused_why=why
+        state=RunState.PAUSED, paused_at=clock.now(), paused_why=why
     )
     run.refresh_from_db()
     return bool(changed)
@@ -105,7 +105,7 @@ def close_cancelled_members(run_id: int) -> None:
                 break
             LeadChange.objects.filter(
                 run_id=run_id, pk__gte=ids[0], pk__lte=ids[-1], status=ChangeStatus.WAITING
-            ).update(status=ChangeStatus.CANCELLED, settled_at=timezone.now())
+            ).update(status=ChangeStatus.CANCELLED, settled_at=clock.now())
     finish_if_over(run_id)
 
 
@@ -115,7 +115,7 @@ def finish_if_over(run_id: int) -> bool:
         run=OuterRef("pk"), status__in=[ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
     )
     over = BulkRun.objects.filter(~Exists(going), pk=run_id)
-    now = timezone.now()
+    now = clock.now()
     cancelled = Q(state=RunState.CANCELLING) | Q(state=RunState.RUNNING, cancelled_by__isnull=False)
     if over.filter(cancelled).update(state=RunState.CANCELLED, ended_at=now):
         return True
@@ -150,7 +150,7 @@ def note_outcome(run_id: int, status: str, code: str, message: str) -> None:
         "right, then resume; or cancel."
     ) % {"number": REFUSALS_THAT_PAUSE, "message": message, "code": code}
     paused = run.filter(state=RunState.RUNNING, refusals__gte=REFUSALS_THAT_PAUSE).update(
-        state=RunState.PAUSED, paused_at=timezone.now(), paused_why=why, refusals=0, refused_code=""
+        state=RunState.PAUSED, paused_at=clock.now(), paused_why=why, refusals=0, refused_code=""
     )
     if paused:
         logger.warning("Bulk action %s was paused: %s equal refusals in a row (%s).", run_id, REFUSALS_THAT_PAUSE, code)
@@ -165,7 +165,7 @@ def skip_all_gone(lead_ids: Sequence[int]) -> int:
     """The same for about a thousand leads at once."""
     waiting = LeadChange.objects.filter(lead__in=lead_ids, status=ChangeStatus.WAITING)
     runs = set(waiting.exclude(run=None).values_list("run_id", flat=True))
-    closed = waiting.update(status=ChangeStatus.SKIPPED, reason=Reason.GONE, settled_at=timezone.now())
+    closed = waiting.update(status=ChangeStatus.SKIPPED, reason=Reason.GONE, settled_at=clock.now())
     for run_id in runs:
         finish_if_over(run_id)
     return closed

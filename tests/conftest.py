@@ -2,7 +2,10 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -11,9 +14,10 @@ from django.core.cache import cache
 from django.db import DatabaseError, connections
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models.signals import post_migrate
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, settings
 
-from integrations import calls, tasks, webhooks
+from integrations import calls, counter, installation, tasks, webhooks
 from integrations.models import Connection
 from tests.factories import ConnectionFactory
 from tests.sandbox_fixture import SandboxForTests
@@ -90,6 +94,47 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]
     caught: list[tuple[str, tuple[object, ...]]] = []
     monkeypatch.setattr(tasks, "ring", lambda task, *args: caught.append((task.name.rsplit(".", 1)[1], args)))
     return caught
+
+
+CLOCK_ASKED = 4
+"""So often may be asked for the time where queries are counted, whatever their number: on SQLite nobody is asked."""
+
+
+def _counted(exactly: bool) -> Callable[..., Any]:
+    @contextmanager
+    def counting(number: int, **how: Any) -> Iterator[CaptureQueriesContext]:
+        with CaptureQueriesContext(connections["default"]) as context:
+            yield context
+        asked = [each["sql"] for each in context.captured_queries]
+        others = [sql for sql in asked if "clock_timestamp()" not in sql]
+        shown = "\n".join(others)
+        assert len(others) == number if exactly else len(others) <= number, (
+            f"{len(others)} queries, not {number}:\n{shown}"
+        )
+        assert len(asked) - len(others) <= CLOCK_ASKED
+
+    return counting
+
+
+@pytest.fixture
+def django_assert_num_queries() -> Callable[..., Any]:
+    """pytest-django's, but the database's clock is counted apart."""
+    return _counted(exactly=True)
+
+
+@pytest.fixture
+def django_assert_max_num_queries() -> Callable[..., Any]:
+    """pytest-django's, but the database's clock is counted apart."""
+    return _counted(exactly=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_mark() -> None:
+    """Every test's database is an installation of its own: no mark of the one before is in VAR_DIR or Redis."""
+    (Path(django_settings.VAR_DIR) / "installation").unlink(missing_ok=True)
+    client = counter._client()
+    if client is not None:
+        client.delete(installation.REDIS_KEY)
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,10 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from integrations import calls, catalogue_reads, custom_fields, pretend, receipts, switch
+from integrations import calls, catalogue_reads, clock, counter, custom_fields, pretend, receipts, restored, switch
 from integrations.admin import console, gone
 from integrations.checking import Check, check, validate_api_url
 from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
@@ -30,6 +29,7 @@ PERMISSIONS = {
     "check": "integrations.change_connection",
     "catalogue": "integrations.change_connection",
     "safety": "integrations.create_customfield",
+    "here": "integrations.switch_sending",
 }
 """What may be done with a connection, and the permission for it."""
 
@@ -123,7 +123,7 @@ class ConnectionForm(forms.ModelForm):
             raise ValidationError(f"{self.checked.text} {_('Nothing was saved.')}".strip())
         self.instance.api_key = cleaned["key"] or self.instance.api_key
         self.instance.api_password = cleaned["password"] or self.instance.api_password
-        self.instance.checked_at, self.instance.check_result = timezone.now(), self.checked.text
+        self.instance.checked_at, self.instance.check_result = clock.now(), self.checked.text
         return cleaned
 
     def trial(self) -> Connection:
@@ -210,6 +210,7 @@ class ConnectionAdmin(ModelAdmin):
         if change and go_on_with_new_keys(obj, by=request.user):
             self.message_user(request, _("Sending goes on with the new keys."), messages.SUCCESS)
         Door.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
+        counter.is_copy()  # gives a new installation its mark
         self.message_user(request, obj.check_result, messages.SUCCESS)
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:
@@ -246,6 +247,7 @@ class ConnectionAdmin(ModelAdmin):
         connection = self.get_object(request, object_id)
         extra = {
             "why_not": switch.why_not_sending(connection) if connection else "",
+            "not_here": restored.not_here(),
             "may_switch": user.has_perm("integrations.switch_sending"),
             "may_prepare": user.has_perm("integrations.create_customfield"),
             "doors": list(connection.doors.standing())
@@ -283,6 +285,9 @@ class ConnectionAdmin(ModelAdmin):
         if what == "off":
             switch.off(connection, by=request.user, why=why)
             return _("Sending is stopped. What is queued waits."), True
+        if what == "here":
+            done = restored.stay_here()
+            return f"{_('This is where the installation is now.')} {done}".strip(), True
         if what == "safety":
             try:
                 receipts.prepare(connection, made_by=request.user)
@@ -300,7 +305,7 @@ class ConnectionAdmin(ModelAdmin):
             problems = " ".join(f"{NAMES[name]}: {problem}." for name, problem in found.problems.items())
             return f"{_('Read from Kartra: %(what)s.') % told} {problems}".strip(), not found.problems
         result = check(connection, made_by=request.user)
-        Connection.objects.filter(pk=connection.pk).update(checked_at=timezone.now(), check_result=result.text)
+        Connection.objects.filter(pk=connection.pk).update(checked_at=clock.now(), check_result=result.text)
         if what == "on":
             if not result.ok:
                 return f"{result.text} {_('Sending stays as it was.')}", False

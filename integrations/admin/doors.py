@@ -8,11 +8,10 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
-from integrations import silence
+from integrations import clock, silence
 from integrations.models import Delivery, Door
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, style
 
@@ -117,7 +116,7 @@ class DoorAdmin(ModelAdmin):
             if door.retire_old():
                 self.log_change(request, door, _("Retired the old address."))
                 self.message_user(request, _("The old address is retired: what comes to it is turned away."))
-        elif door.rotate(timezone.now()):
+        elif door.rotate(clock.now()):
             self.log_change(request, door, _("Made a new address."))
             words = _("There is a new address. Put it into Kartra; until you retire the old one both are valid.")
             self.message_user(request, words, messages.SUCCESS)
@@ -147,14 +146,14 @@ class DoorAdmin(ModelAdmin):
         description=gettext_lazy("Retire: messages to these addresses are turned away"), permissions=["rotate"]
     )
     def retire(self, request: HttpRequest, queryset: Any) -> None:
-        number = queryset.filter(retired_at=None).update(retired_at=timezone.now())
+        number = queryset.filter(retired_at=None).update(retired_at=clock.now())
         self.message_user(request, ngettext("%(number)s retired.", "%(number)s retired.", number) % {"number": number})
 
 
 def _use_of_old_address(door: Door) -> dict[str, Any]:
     """What still comes to the address before the last change: how often in a day, and when last."""
     came = Delivery.objects.filter(door=door, old_address=True, received_at__gt=door.rotated_at).order_by("-pk")
-    day_ago = timezone.now() - dt.timedelta(days=1)
+    day_ago = clock.now() - dt.timedelta(days=1)
     return {
         "last_at": came.values_list("received_at", flat=True).first(),
         "in_a_day": came.filter(received_at__gt=day_ago).count(),

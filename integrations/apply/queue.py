@@ -12,9 +12,9 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from integrations import clock
 from integrations.apply import events, payments
 from integrations.apply.verdict import Applied, Hearing
 from integrations.kartra import notices
@@ -60,7 +60,7 @@ def replay(deliveries: QuerySet[Delivery], *, by: str = "") -> Iterator[tuple[De
     after = 0
     while batch := list(rows.filter(pk__gt=after)[:BATCH]):
         after = batch[-1].pk
-        asked_at = timezone.now()
+        asked_at = clock.now()
         for delivery in batch:
             delivery.ask_again(asked_at, by)
         for account_id in dict.fromkeys(delivery.door.connection.account_id for delivery in batch):
@@ -71,7 +71,7 @@ def replay(deliveries: QuerySet[Delivery], *, by: str = "") -> Iterator[tuple[De
 
 def ask_again(deliveries: QuerySet[Delivery], *, by: str = "") -> int:
     """Put these back among what waits, for the worker to apply again. How many."""
-    asked_at, number = timezone.now(), 0
+    asked_at, number = clock.now(), 0
     rows = deliveries.filter(truncated=False).exclude(status=DeliveryStatus.WAITING).order_by("pk")
     after = 0
     while batch := list(rows.filter(pk__gt=after).only("pk", "replays")[:500]):
@@ -133,7 +133,7 @@ def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> d
         except OperationalError:
             time.sleep(0.1 * (number + 1))
     applied = Applied(DeliveryStatus.QUARANTINED, _("It could not be applied: the database gave up on it."))
-    _note(each[0], applied, timezone.now())
+    _note(each[0], applied, clock.now())
     return {each[0].pk: applied}
 
 
@@ -147,7 +147,7 @@ def _lock(account_id: int, *, wait: bool) -> Account | None:
 def apply_one(delivery: Delivery, account: Account) -> Applied:
     """Apply one delivery and write down what became of it. Safe to repeat: what is so already changes nothing."""
     if delivery.status != DeliveryStatus.WAITING:
-        delivery.ask_again(timezone.now(), "")
+        delivery.ask_again(clock.now(), "")
     message = _read(delivery)
     with transaction.atomic():
         return _apply_and_note(delivery, message, account)
@@ -166,7 +166,7 @@ def _read(delivery: Delivery) -> Message:
 
 
 def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> Applied:
-    at = timezone.now()
+    at = clock.now()
     action = getattr(message, "action", "")
     hearing = Hearing(delivery, account, at, late=delivery.is_replay)
     try:

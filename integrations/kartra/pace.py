@@ -112,6 +112,14 @@ def ease_in(state: State, at: float) -> None:
     state.factor_at = at
 
 
+def _until(state: State, at: float) -> State:
+    """What a file says that was written before the machine started anew: nothing of it is later than now but the turn."""
+    state.factor_at = min(state.factor_at, at)
+    state.asked = [min(each, at) for each in state.asked]
+    state.given = [min(each, at) for each in state.given]
+    return state
+
+
 class Pace(Protocol):
     """What both grounds can do. `app` is the app id; only a digest of it is ever written."""
 
@@ -179,9 +187,10 @@ def _key(app: str) -> str:
 
 
 class FilePace(_Waiting):
-    """On files in one folder: for the processes of one machine."""
+    """On files in one folder: for the processes of one machine. Its time counts from the machine's start, so that nobody
+    who sets a clock, right or wrong, changes the pace."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._folder = folder
         self._clock = clock
@@ -207,7 +216,7 @@ class FilePace(_Waiting):
         try:
             found = State(**json.loads(raw))
             if len(found.asked) == len(found.given) == CLASSES:
-                return found
+                return _until(found, at)
         except (ValueError, TypeError):
             pass
         return State(due_at=at + BACK_OFF_S)  # half-written: assume that calls were just made

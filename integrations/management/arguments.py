@@ -39,6 +39,19 @@ def connections_named(name: str | None) -> list[Connection]:
     return list(Connection.objects.select_related("account"))
 
 
+def confirmed(question: str, instead: str) -> bool:
+    """Whether a person types yes. Where nobody can be asked it is a CommandError: nothing was done, and what to say
+    instead."""
+    try:
+        return input(question).strip().lower() == "yes"
+    except (EOFError, OSError):
+        raise CommandError(
+            f"Nothing was done, because there is no terminal to ask at. {instead}", returncode=2
+        ) from None
+    except KeyboardInterrupt:
+        return False
+
+
 def leads_named(connection: Connection, given: list[str]) -> QuerySet[Lead]:
     """The leads of these ids or addresses. CommandError names those that our copy does not have."""
     texts = [text.strip() for text in given if text.strip()]

@@ -5,6 +5,7 @@ from integrations.models.connection import Connection, Door, Sending, StoppedBy
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
 from integrations.models.gone import Belief, GoneFinding
 from integrations.models.heartbeat import Heartbeat
+from integrations.models.installation import Installation
 from integrations.models.stop import Stop
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Door",
     "GoneFinding",
     "Heartbeat",
+    "Installation",
     "Outcome",
     "Proof",
     "Secret",

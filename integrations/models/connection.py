@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.secrets import EncryptedTextField, digest
 from leads.models import Account
+from leads.models.times import StampField
 
 
 class Sending(models.TextChoices):
@@ -93,7 +94,7 @@ class Connection(models.Model):
         blank=True,
         help_text=_('Commands this app may not use: {"assign_tag": {"since": …, "words": …}}.'),
     )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    created_at = StampField(_("created at"), auto_now_add=True)
 
     class Meta:
         ordering = ["account__name"]
@@ -175,7 +176,7 @@ class Door(models.Model):
     old_token_digest = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
     rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
     ipn_secret = EncryptedTextField(_("secret key of the IPN"), blank=True, default="")
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    created_at = StampField(_("created at"), auto_now_add=True)
     retired_at = models.DateTimeField(_("retired at"), null=True, blank=True)
 
     objects = DoorQuerySet.as_manager()

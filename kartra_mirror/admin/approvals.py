@@ -7,10 +7,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from leads import staff
+from leads import clock, staff
 from leads.models import Account, RunDraft
 
 APPROVE = "leads.approve_bulkrun"
@@ -55,7 +54,7 @@ def ask(request: HttpRequest, draft: RunDraft, account: Account, back: str, lead
         raise PermissionDenied
     RunDraft.objects.filter(pk=draft.pk, asked_at=None, started_at=None).update(
         account=account,
-        asked_at=timezone.now(),
+        asked_at=clock.now(),
         refused_at=None,
         refused_by=None,
         refused_why="",
@@ -71,7 +70,7 @@ def refuse(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     if not may_approve(user) or draft.created_by_id == user.pk:
         raise PermissionDenied
     RunDraft.objects.filter(pk=draft.pk, asked_at__isnull=False, refused_at=None, started_at=None).update(
-        refused_at=timezone.now(), refused_by=user, refused_why=request.POST.get("refused_why", "")[:1000]
+        refused_at=clock.now(), refused_by=user, refused_why=request.POST.get("refused_why", "")[:1000]
     )
     messages.info(request, _("Refused. %(person)s sees it, with your reason.") % {"person": draft.created_by})
     return redirect("admin:leads_bulkrun_changelist")

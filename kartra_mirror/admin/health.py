@@ -10,18 +10,17 @@ from django.db.models.functions import TruncHour
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations import calls
+from integrations import calls, clocks
 from integrations.freshness import last_sweep
 from integrations.kartra.pace import PaceUnavailable
 from integrations.models import ApiCall, Connection, Delivery, DeliveryStatus, Door, Outcome
 from kartra_mirror.admin import charts
 from kartra_mirror.health import SWEEP_LATE_S
-from leads import kinds, staff
+from leads import clock, kinds, staff
 from leads.models import OPEN, ChangeStatus, LeadChange
 from leads.words import STATUS_WORDS
 
@@ -67,13 +66,14 @@ def _connections(request: HttpRequest) -> list[Connection]:
 
 
 def _now(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
-    now, beat = timezone.now(), last_sweep()
+    now, beat = clock.now(), last_sweep()
     waiting = Delivery.objects.waiting().filter(door__connection__in=connections)
     return {
         "queue": _queue(request),
         "outcomes": _outcomes(connections, now),
         "speeds": _speeds(connections, now),
         "last_sweep": beat,
+        "wrong_clocks": clocks.wrong(),
         "sweep_late": beat is None or now - beat > dt.timedelta(seconds=SWEEP_LATE_S),
         "messages_waiting": waiting.order_by().aggregate(number=Count("pk"), oldest=Min("received_at")),
     }
@@ -147,7 +147,7 @@ def _slowed(app_id: str) -> int | None:
 
 
 def _charts(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
-    now = timezone.now()
+    now = clock.now()
     hours = charts.hours_until(now, HOURS)
     changes = _changes_series(request, hours)
     messages = _messages_series(connections, hours)

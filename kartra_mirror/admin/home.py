@@ -6,7 +6,6 @@ from typing import Any
 from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
 
 from integrations.calls import rate_of
 from integrations.freshness import freshness, in_words
@@ -14,7 +13,7 @@ from integrations.models import Connection, Delivery, Door
 from integrations.silence import kinds_of_many
 from kartra_mirror.admin import progress, setup, trials
 from kartra_mirror.admin.attention import needs
-from leads import staff
+from leads import clock, staff
 from leads.models import OPEN, BulkRun, LeadChange, RunState
 from leads.words import RUN_WORDS
 
@@ -51,7 +50,7 @@ def copies_view(request: HttpRequest) -> HttpResponse:
 def now_facts(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
     user: Any = request.user
     return {
-        "needs": needs(request, connections, timezone.now()),
+        "needs": needs(request, connections, clock.now()),
         **(_running(user, connections) if user.has_perm("leads.view_bulkrun") else {}),
     }
 

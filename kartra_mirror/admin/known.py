@@ -11,11 +11,10 @@ from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from kartra_mirror.admin.unfold_adapter import style
-from leads import staff
+from leads import clock, staff
 from leads.models import Account
 
 KEPT_S = 60
@@ -75,7 +74,7 @@ def page(request: HttpRequest, account_id: int, context: dict[str, Any]) -> Http
         raise Http404
     form = TotalForm(request.POST or None, instance=account)
     if request.method == "POST" and form.is_valid():
-        account.contacts_counted_at = timezone.now() if account.contacts_in_kartra is not None else None
+        account.contacts_counted_at = clock.now() if account.contacts_in_kartra is not None else None
         account.save(update_fields=["contacts_in_kartra", "contacts_counted_at"])
         messages.success(request, _("Kartra's total of %(account)s is kept.") % {"account": account})
         return HttpResponseRedirect(reverse("admin:leads_import_changelist"))

@@ -36,7 +36,7 @@ from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, search_media
-from leads import decisions, filters, kinds, mirror, staff
+from leads import clock, decisions, filters, kinds, mirror, staff
 from leads.filters import WISHES
 from leads.models import Account, Lead, LeadChange, LeadTag, Reason, Segment
 
@@ -48,7 +48,7 @@ SEGMENTS_SHOWN = 30
 def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> None:
     """Have the chosen leads read, as soon as the speed limit allows."""
     leads = Lead.objects.filter(pk__in=queryset.order_by().values("pk"))
-    number = mirror.mark_all_dirty(leads, timezone.now())
+    number = mirror.mark_all_dirty(leads, clock.now())
     for account in Account.objects.filter(leads__in=leads).distinct():
         if connection := connection_of(account):
             tasks.ring(tasks.refresh_leads, connection.pk)

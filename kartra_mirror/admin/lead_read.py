@@ -4,7 +4,6 @@ import datetime as dt
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -12,6 +11,7 @@ from integrations import calls, money, refresh
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, StoppedBy
 from kartra_mirror.admin.speed import connection_of
+from leads import clock
 from leads.models import Lead
 
 OLD = dt.timedelta(minutes=10)
@@ -23,7 +23,7 @@ def reads_itself(lead: Lead, connection: Connection | None) -> bool:
         return False
     if connection.stopped_by in (StoppedBy.OUTAGE, StoppedBy.CREDENTIALS):
         return False
-    at = timezone.now()
+    at = clock.now()
     if any(until is not None and until > at for until in (connection.hold_until, lead.read_not_before)):
         return False
     looked = [when for when in (lead.read_at, lead.absent_at) if when is not None]

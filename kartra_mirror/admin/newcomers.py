@@ -22,7 +22,7 @@ from integrations import switch
 from kartra_mirror.admin import approvals, exports
 from kartra_mirror.admin.speed import connection_of, seconds_for
 from kartra_mirror.admin.unfold_adapter import only_mine, style
-from leads import changes, creating, exporting, importing, kinds, people_list, staff
+from leads import changes, clock, creating, exporting, importing, kinds, people_list, staff
 from leads.creating import Newcomers
 from leads.models import Account, Lead, RunDraft
 from leads.people_list import Person
@@ -199,7 +199,7 @@ def _start(
         )
         messages.warning(request, words % {"n": f"{len(found.new):,}"})
         return redirect(draft)
-    if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=timezone.now()):
+    if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=clock.now()):
         draft.refresh_from_db()
         return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
     run = None

@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
@@ -27,7 +26,7 @@ from kartra_mirror.admin import already, approvals, preview, sales_known
 from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
-from leads import changes, judging, kinds, mirror, staff
+from leads import changes, clock, judging, kinds, mirror, staff
 from leads.models import Account, BulkRun, Lead, LeadChange, RunDraft
 
 MOST_KINDS = 8
@@ -239,7 +238,7 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
     if not counted.will_change and not counted.read_first:
         messages.info(request, _("Nothing would change, so nothing was started."))
         return redirect(draft)
-    if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=timezone.now()):
+    if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=clock.now()):
         draft.refresh_from_db()
         return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
     approved_by = request.user if draft.created_by_id != request.user.pk else None
@@ -253,7 +252,7 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
         messages.error(request, str(error))
         return redirect(draft)
     finally:
-        RunDraft.objects.filter(pk=draft.pk).update(run=run, started_at=timezone.now() if run else None)
+        RunDraft.objects.filter(pk=draft.pk).update(run=run, started_at=clock.now() if run else None)
     if draft.parameters.get("mail"):
         BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
     if counted.read_first:
@@ -275,7 +274,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
     if draft.created_by_id != request.user.pk:
         raise PermissionDenied
     first = judging.first_to_change(account, leads, kind, clean, choices, preview.TRY)
-    if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=timezone.now()):
+    if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=clock.now()):
         return redirect(draft)
     run = None
     try:
@@ -294,7 +293,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
 def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
     """Have those read whose "already so" rests on a copy that is due for an update."""
     doubtful = judging.doubtful(account, leads, judging.steps_of(kind_of(draft), draft.parameters["clean"]))
-    number = mirror.mark_all_dirty(doubtful, timezone.now())
+    number = mirror.mark_all_dirty(doubtful, clock.now())
     _ring_reader(account)
     messages.info(
         request,

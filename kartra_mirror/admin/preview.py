@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, QuerySet
-from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
@@ -16,7 +15,7 @@ from integrations.models import Connection
 from integrations.translate import ENCODINGS
 from kartra_mirror.admin import already
 from kartra_mirror.admin.speed import connection_of, seconds_for
-from leads import changes, kinds, undoing
+from leads import changes, clock, kinds, undoing
 from leads.judging import Choices, Preview
 from leads.models import OPEN, Account, ChangeStatus, Lead, LeadChange
 
@@ -55,7 +54,7 @@ def of(
         "reads_by_default": counted.doubtful <= READ_FEW,
         "promised_h": f"{settings.REFRESH_WITHIN_H:g}",
         "ahead": ahead,
-        "until": timezone.now() + dt.timedelta(seconds=seconds + begins_in),
+        "until": clock.now() + dt.timedelta(seconds=seconds + begins_in),
         "mark": mark(counted),
         "can_be_undone": undoing.can_be_undone(kind, clean),
         "cannot_be_undone": _cannot(kind, clean),

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Count, Q
-from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -15,7 +14,7 @@ from integrations import switch
 from integrations.freshness import in_words
 from integrations.settle import remedy
 from kartra_mirror.admin.speed import connection_of, seconds_for
-from leads import kinds
+from leads import clock, kinds
 from leads.models import BulkRun, ChangeStatus, Reason, RunState
 from leads.words import RUN_WORDS, STATUS_WORDS
 
@@ -41,7 +40,7 @@ LOOKS: dict[str, str] = {
 
 def progress_of(run: BulkRun) -> dict[str, Any]:
     """How far a run is: counts by status (they add up to its members), ended, percent, pace, why nothing moves."""
-    now = timezone.now()
+    now = clock.now()
     ends = run.ended_at or now
     recent = ends - dt.timedelta(seconds=RATE_OVER_S)
     told = run.changes.aggregate(

@@ -12,7 +12,6 @@ from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -21,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from kartra_mirror.admin import approvals, newcomers, prepare, run_files, undo
 from kartra_mirror.admin.progress import BEING_CANCELLED, failures_of, leads_of, progress_of, results_of, tried_again
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
-from leads import aftermath, kinds, runs, staff
+from leads import aftermath, clock, kinds, runs, staff
 from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason, RunDraft
 from leads.words import RUN_WORDS
 
@@ -37,10 +36,10 @@ def running_badge(request: HttpRequest) -> str:
 def tell_ended(request: HttpRequest) -> None:
     """Say once to its author that a bulk action has ended, and how."""
     user: Any = request.user
-    since = timezone.now() - dt.timedelta(days=2)
+    since = clock.now() - dt.timedelta(days=2)
     ended = BulkRun.objects.ended().filter(created_by=user.pk, told_at=None, ended_at__gt=since)
     for run in staff.only_mine(ended, user)[:5]:
-        if BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=timezone.now()):
+        if BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=clock.now()):
             counts = run.changes.counts()
             bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]
             level = messages.WARNING if bad else messages.SUCCESS
@@ -135,7 +134,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
         if run is None:
             raise Http404
         if run.has_ended and run.created_by_id == request.user.pk:
-            BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=timezone.now())
+            BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=clock.now())
         user: Any = request.user
         context = {
             **self.admin_site.each_context(request),

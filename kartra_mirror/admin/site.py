@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kartra_mirror.admin import not_kept
 from kartra_mirror.admin.signing_in import SignInForm
 from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
 
@@ -88,7 +89,12 @@ class MirrorAdminSite(UnfoldAdminSite):
         return super().index(request, {**facts(request), **(extra_context or {})})
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return super().admin_view(_of_own_accounts(view), cacheable)
+        return not_kept.watched(super().admin_view(_of_own_accounts(view), cacheable))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "GET" and request.COOKIES.get(not_kept.COOKIE):
+            messages.warning(request, not_kept.words())
+        return super().login(request, extra_context)
 
 
 def _of_own_accounts(view: Any) -> Any:
@@ -114,13 +120,16 @@ def _of_own_accounts(view: Any) -> Any:
 
 
 def bands(user: Any = None) -> list[dict[str, str]]:
-    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. One query."""
-    from integrations import gone, pretend, switch
+    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. A fixed number of queries."""
+    from integrations import gone, pretend, restored, switch
     from integrations.models import Connection, Sending
     from leads import staff
 
     found: list[dict[str, str]] = []
-    for connection in staff.only_mine(Connection.objects.select_related("account", "sending_by"), user):
+    connections = list(staff.only_mine(Connection.objects.select_related("account", "sending_by"), user))
+    if connections and (why := restored.not_here()):
+        found.append({"level": "stopped", "words": why})
+    for connection in connections:
         if pretend.is_pretend(connection):
             words = _("%(name)s is on this machine: nothing here reaches a real person.")
             found.append({"level": "pretend", "words": words % {"name": connection.name}})

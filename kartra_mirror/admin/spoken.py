@@ -15,7 +15,7 @@ from integrations import switch
 from integrations.models import Proof
 from integrations.settle import remedy
 from kartra_mirror.admin.speed import connection_of
-from leads import kinds
+from leads import clock, kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Reason
 from leads.words import overtaken_words
 
@@ -34,7 +34,7 @@ class Sentence:
 
 def just_now(lead: Lead, user: Any) -> list[Sentence]:
     """The outcomes of this person's last requests about the lead, at most SAID, those of the last JUST_NOW."""
-    rows = lead.changes.filter(requested_by=user, requested_at__gt=timezone.now() - JUST_NOW, run=None)
+    rows = lead.changes.filter(requested_by=user, requested_at__gt=clock.now() - JUST_NOW, run=None)
     found = list(rows.order_by("-pk")[:SAID])
     if not found:
         return []

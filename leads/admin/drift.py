@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads import staff
+from leads import clock, staff
 from leads.models import Account, Activity, Source
 from leads.models.activity import ALONE, field_words
 
@@ -34,7 +34,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
     accounts = list(staff.only_mine(Account.objects.all(), user))
     asked = {name: request.GET.get(name, "") for name in ("days", "source", "account", "what", "day")}
     asked["days"] = asked["days"] if asked["days"] in PERIODS else "7"
-    since = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    since = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
     since -= dt.timedelta(days=int(asked["days"]) - 1)
     rows: Any = staff.only_mine(Activity.objects.without_us(), user)
     if asked["source"] in SOURCES:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from leads import second_profiles
+from leads import clock, second_profiles
 from leads.filters.base import Condition, Given, Part, Unreadable
 from leads.filters.choosing import Fixed, Named
 from leads.models import ChangeStatus, LeadChange, Segment
@@ -47,7 +46,7 @@ def _state(given: Given) -> Q:
 
 
 def _older(given: Given) -> Q:
-    before = timezone.now() - dt.timedelta(hours=max(0, min(given["older"], 1_000_000)))
+    before = clock.now() - dt.timedelta(hours=max(0, min(given["older"], 1_000_000)))
     return Q(read_at=None) | Q(read_at__lt=before)
 
 

@@ -11,10 +11,9 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from django.db import reset_queries, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from leads import forgetting
+from leads import clock, forgetting
 from leads.importing import columns, values
 from leads.importing.files import CannotImport, Record, records
 from leads.importing.lead_rows import LeadRows
@@ -72,7 +71,7 @@ def _begin(job: Import, before: Sequence[ImportState], phase: ImportState) -> bo
         _forget(job)
         if phase == ImportState.LOADING and locked.state == ImportState.CHECKED:
             locked.expected = {**locked.counts, "rows": locked.rows, "rejected": locked.rejected}
-        locked.state, locked.started_at = phase, timezone.now()
+        locked.state, locked.started_at = phase, clock.now()
         locked.position, locked.line, locked.rows, locked.rejected, locked.counts = (
             locked.data_start, locked.data_line, 0, 0, {},
         )  # fmt: skip
@@ -102,7 +101,7 @@ def _end(job: Import, state: ImportState, why: str) -> bool:
         locked = Import.objects.select_for_update().get(pk=job.pk)
         ended = not locked.has_ended
         if ended:
-            locked.state, locked.why, locked.ended_at = state, why, timezone.now()
+            locked.state, locked.why, locked.ended_at = state, why, clock.now()
             locked.save(update_fields=["state", "why", "ended_at"])
             _clear(locked)
     job.refresh_from_db()
@@ -153,7 +152,7 @@ def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
         fresh, twice = _once(job, reader, good)
         bad += [(row.number, reader.twice) for row in twice]
         written = reader.write(
-            fresh, at=timezone.now(), dry_run=job.state == ImportState.CHECKING, cause=f"import {job.pk}"
+            fresh, at=clock.now(), dry_run=job.state == ImportState.CHECKING, cause=f"import {job.pk}"
         )
         bad += written.refused
         ImportReject.objects.bulk_create(
@@ -169,7 +168,7 @@ def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
             if locked.state == ImportState.CHECKING:
                 locked.state = ImportState.CHECKED
             else:
-                locked.state, locked.ended_at = ImportState.FINISHED, timezone.now()
+                locked.state, locked.ended_at = ImportState.FINISHED, clock.now()
                 _clear(locked)
         locked.save()
     job.refresh_from_db()

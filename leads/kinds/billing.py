@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads import mirror
+from leads import clock, mirror
 from leads.kinds.base import Kind, Parameters
 from leads.kinds.fields import PlainText, zone_words
 from leads.kinds.words import called
@@ -195,7 +195,7 @@ def _check_edit(account: Account, clean: dict[str, Any]) -> None:
         raise ValidationError(_("Installments left is a number, or “until cancelled”."))
     if clean.get("next_payment"):
         naive = dt.datetime.fromisoformat(clean["next_payment"])
-        if naive.replace(tzinfo=account.zone) <= dt.datetime.now(dt.UTC):
+        if naive.replace(tzinfo=account.zone) <= clock.now():
             raise ValidationError(
                 _("%(next_payment)s is in the past in %(zone)s.")
                 % {"next_payment": clean["next_payment"], "zone": zone_words(account)}

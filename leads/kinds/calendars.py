@@ -6,11 +6,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads import mirror
+from leads import clock, mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
 from leads.kinds.fields import PlainText, Suggested, zone_words
 from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
@@ -64,7 +63,7 @@ def check_time(account: Account, clean: dict[str, Any]) -> None:
     if bool(clean.get("date")) != bool(clean.get("hour")):
         raise ValidationError(_("Give the date and the hour, or neither of them."))
     when = starts_at(account, clean)
-    if when is not None and when <= timezone.now():
+    if when is not None and when <= clock.now():
         raise ValidationError(
             _("%(date)s %(hour)s is in the past in %(zone)s.")
             % {"date": clean["date"], "hour": clean["hour"], "zone": zone_words(account)}
@@ -112,7 +111,7 @@ def _booked(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
 def _booked_by_it(parameters: Parameters) -> Q:
     """It stands, and no other booking of the class does: Kartra takes the class alone, and may cancel that one."""
     rows = CalendarEnrollment.objects.filter(
-        Q(starts_at=None) | Q(starts_at__gt=timezone.now()), lead=OuterRef("lead"),
+        Q(starts_at=None) | Q(starts_at__gt=clock.now()), lead=OuterRef("lead"),
         calendar_class__name=parameters["class"], calendar_class__calendar__name=parameters["calendar"],
         status__iexact=mirror.BOOKED,
     )  # fmt: skip

@@ -4,11 +4,10 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from leads import mirror
+from leads import clock, mirror
 from leads.kinds.base import Kind, Parameters
 from leads.models import Account, LeadChange
 
@@ -67,7 +66,7 @@ def _taken_words(name: str, parameters: Parameters) -> str:
 
 def _not_expired(parameters: Parameters) -> Q:
     days = int(parameters.get("expires_in_days") or 0)
-    return Q(settled_at__gt=timezone.now() - dt.timedelta(days=days)) if days else Q(settled_at__isnull=False)
+    return Q(settled_at__gt=clock.now() - dt.timedelta(days=days)) if days else Q(settled_at__isnull=False)
 
 
 def _confirmed(change: LeadChange, at: dt.datetime, sign: int) -> None:

@@ -9,6 +9,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from leads.models.times import StampField
+
 
 def validate_time_zone(value: str) -> None:
     if value not in zoneinfo.available_timezones():
@@ -38,7 +40,7 @@ class Account(models.Model):
         ),
     )
     contacts_counted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    created_at = StampField(_("created at"), auto_now_add=True)
 
     class Meta:
         ordering = ["name"]

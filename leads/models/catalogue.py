@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
+from leads.models.times import StampField
 
 SAFETY_FIELD = "mirror_receipt"
 """The custom field that calls of ours write their receipts into. It is ours, not the lead's: no page or form shows it."""
@@ -19,7 +20,7 @@ class Thing(models.Model):
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="%(class)ss")
     name = models.CharField(_("name"), max_length=500)
     kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
-    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
+    first_seen_at = StampField(_("first seen at"), auto_now_add=True)
     missing_since = models.DateTimeField(_("no longer in Kartra since"), null=True, blank=True)
 
     class Meta:
@@ -96,7 +97,7 @@ class CalendarClass(models.Model):
     calendar = models.ForeignKey(Calendar, verbose_name=_("calendar"), on_delete=models.PROTECT, related_name="classes")
     name = models.CharField(_("name"), max_length=500)
     kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
-    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
+    first_seen_at = StampField(_("first seen at"), auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
@@ -116,7 +117,7 @@ class MembershipLevel(models.Model):
     )
     name = models.CharField(_("name"), max_length=500)
     kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
-    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
+    first_seen_at = StampField(_("first seen at"), auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
@@ -148,7 +149,7 @@ class CustomField(models.Model):
     kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
     type = models.CharField(_("type"), max_length=32, help_text=_("As Kartra names it; five are documented."))
     options = models.JSONField(_("options"), default=list, blank=True)
-    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
+    first_seen_at = StampField(_("first seen at"), auto_now_add=True)
     missing_since = models.DateTimeField(_("no longer in Kartra since"), null=True, blank=True)
 
     class Meta:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from leads.models.account import Account
 from leads.models.catalogue import Product
 from leads.models.lead import Lead
+from leads.models.times import StampField
 
 
 class RecurringSubscription(models.Model):
@@ -98,7 +99,7 @@ class Transaction(models.Model):
     affiliate = models.CharField(_("affiliate"), max_length=200, blank=True, default="")
     reported = models.BooleanField(_("not confirmed yet"), default=True)
     raw = models.JSONField(_("raw"), default=dict, blank=True)
-    first_seen_at = models.DateTimeField(_("first seen at"), auto_now_add=True)
+    first_seen_at = StampField(_("first seen at"), auto_now_add=True)
 
     class Meta:
         ordering = ["-at", "-pk"]

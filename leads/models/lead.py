@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
+from leads.models.times import StampField
 
 
 def normal_email(email: str | None) -> str:
@@ -92,7 +93,7 @@ class Lead(models.Model):
     custom_values = models.JSONField(default=dict, blank=True)
     extra = models.JSONField(default=dict, blank=True, help_text=_("Keys Kartra sent that we do not know."))
 
-    known_since = models.DateTimeField(_("known since"), auto_now_add=True)
+    known_since = StampField(_("known since"), auto_now_add=True)
     known_from = models.CharField(_("known from"), max_length=12, blank=True, default="")
     read_at = models.DateTimeField(_("as of"), null=True, blank=True, help_text=_("When Kartra last told all of it."))
     dirty_at = models.DateTimeField(_("update due since"), null=True, blank=True)

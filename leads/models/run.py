@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
+from leads.models.times import StampField
 
 
 class RunState(models.TextChoices):
@@ -58,7 +59,7 @@ class BulkRun(models.Model):
     why = models.TextField(_("reason"), blank=True, default="")
     expected = models.PositiveIntegerField(default=0, help_text=_("How many the preview said would change."))
     state = models.CharField(_("state"), max_length=12, choices=RunState, default=RunState.PREPARING)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    created_at = StampField(_("created at"), auto_now_add=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_why = models.TextField(blank=True, default="")
     refusals = models.PositiveSmallIntegerField(default=0, help_text=_("Equal refusals in a row."))
@@ -146,7 +147,7 @@ class RunDraft(models.Model):
 
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = StampField(auto_now_add=True)
     account = models.ForeignKey(
         Account,
         on_delete=models.CASCADE,

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
+from leads.models.times import StampField
 
 
 class Segment(models.Model):
@@ -26,8 +27,8 @@ class Segment(models.Model):
         blank=True,
         related_name="+",
     )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+    created_at = StampField(_("created at"), auto_now_add=True)
+    updated_at = StampField(_("updated at"), auto_now=True)
 
     class Meta:
         ordering = ["name"]

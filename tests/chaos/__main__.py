@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from integrations.sandbox.demo import LISTS, SEQUENCES
+from tests import under_faketime
 from tests.chaos.servers import Missing, Postgres, Pushers, Redis
 
 VARIANTS = {
     "plain": 200, "without the safety field": 30, "redis flushed": 30, "redis stopped": 30, "postgres restarted": 30,
-    "postgres and redis": 200, "clocks apart": 30,
+    "postgres and redis": 200, "postgres clocks apart": 30,
 }  # fmt: skip
-CLOCKS = ("+60s", "+660s")
-"""Of the pushers in "clocks apart": how far each of their clocks is ahead of the database's."""
+CLOCKS_AHEAD_S = (60, 660)
+"""Of the pushers in "postgres clocks apart": how far each of their clocks is ahead of the database's."""
 LEADS = 50
 STILL_S = 90.0
 """How long the rest may take once the faults are off."""
@@ -49,10 +50,10 @@ def run(variant: str, rounds: int, seed: int) -> int:
     try:
         if "redis" in variant:
             redis = Redis(folder)
-        if variant.startswith("postgres") or variant == "clocks apart":
+        if variant == "postgres clocks apart" and under_faketime.PROGRAM is None:
+            raise Missing(under_faketime.WHY_NOT.rstrip("."))
+        if variant.startswith("postgres"):
             postgres = Postgres(folder)
-        if variant == "clocks apart" and shutil.which("faketime") is None:
-            raise Missing("faketime is not installed")
     except Missing as reason:
         print(f"{variant}: skipped, {reason}.")
         return 0
@@ -107,8 +108,8 @@ class Chaos:
         self.start = start
         staff = Staff(connection.account, self.chance)
         self.colleague = Colleague(self.sandbox, self.chance)
-        clocks = CLOCKS if self.variant == "clocks apart" else ("", "")
-        pushers = Pushers(clocks, self.folder / "push.log")
+        ahead = CLOCKS_AHEAD_S if self.variant == "postgres clocks apart" else ()
+        pushers = Pushers(2, self.folder / "push.log", ahead)
         died = 0
         try:
             for number in range(self.rounds):
@@ -205,7 +206,7 @@ class Chaos:
             self.redis.stop()
             time.sleep(5)
             self.redis.start()
-        if self.postgres and number % 2 == 0:
+        if self.postgres and self.variant == "postgres restarted" and number % 2 == 0:
             self.postgres.restart()
 
     def _fault(self) -> None:
@@ -261,7 +262,9 @@ class Chaos:
             if not rival and (wrong := check_evidence(change)):
                 self.faulty.append(wrong)
             self.undecided += 1
-            self.nouns[f"{change.family.partition(':')[0]}: {change.reason}{', a hand in Kartra' if rival else ''}"] += 1
+            self.nouns[
+                f"{change.family.partition(':')[0]}: {change.reason}{', a hand in Kartra' if rival else ''}"
+            ] += 1
             if decide(change, self.chance):
                 self.given_up.add((change.lead_id, change.family))
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests import under_faketime
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -108,25 +110,24 @@ class Postgres:
 
 
 class Pushers:
-    """`manage.py push` processes with this environment, one for each clock: "" as it is, "+60s" that much ahead."""
+    """`manage.py push` processes with this environment; with `ahead`, their clocks are so many seconds ahead."""
 
-    def __init__(self, clocks: Sequence[str], log: Path) -> None:
-        self._log, self._clocks = open(log, "ab"), clocks  # noqa: SIM115
-        self._all = [self._start(index) for index in range(len(clocks))]
+    def __init__(self, number: int, log: Path, ahead: Sequence[int] = ()) -> None:
+        self._log = open(log, "ab")  # noqa: SIM115
+        self._ahead = ahead
+        self._all = [self._start(index) for index in range(number)]
         self.killed = 0
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
         command, environment = [sys.executable, "manage.py", "push"], os.environ.copy()
-        if clock := self._clocks[index]:
-            command = ["faketime", "-f", clock, *command]
-            environment |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
-        return subprocess.Popen(
-            command, cwd=ROOT, stdout=self._log, stderr=self._log, env=environment, start_new_session=True
-        )
+        if self._ahead:
+            command = under_faketime.command("manage.py", "push")
+            environment = under_faketime.environment(self._ahead[index])
+        return subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log, env=environment)
 
     def kill_one(self, index: int) -> None:
         """SIGKILL, and another in its place."""
-        os.killpg(self._all[index].pid, signal.SIGKILL)
+        self._all[index].send_signal(signal.SIGKILL)
         self._all[index].wait()
         self._all[index] = self._start(index)
         self.killed += 1
@@ -140,11 +141,10 @@ class Pushers:
 
     def stop(self) -> None:
         for each in self._all:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(each.pid, signal.SIGTERM)
+            each.terminate()
         for each in self._all:
             try:
                 each.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(each.pid, signal.SIGKILL)
+                each.kill()
         self._log.close()

@@ -2,12 +2,20 @@
 
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
+from integrations.management.commands import apply_deliveries
 from integrations.models import ApiCall, Connection, Door
 from leads.models import Account, BulkRun, Lead, LeadTag
+from tests.chaos.servers import ROOT
+from tests.flows.test_processes import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -285,3 +293,64 @@ def test_apply_deliveries(client, connection):
     assert "1 messages applied" in run("apply_deliveries")
     number = str(door.deliveries.get().pk)
     assert "nothing changed" in run("apply_deliveries", "--replay", number)
+
+
+# --- without a terminal
+
+
+def without_terminal(*arguments, **more):
+    connections.close_all()
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=120, env={**os.environ, "DATABASE_URL": database_url(), **more},
+    )  # fmt: skip
+
+
+def test_forget_without_a_terminal_says_what_to_say_instead(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+
+    answer = without_terminal("forget", "--lead", lead.email)
+
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+    assert answer.stderr.strip().endswith("there is no terminal to ask at. Say --yes to erase 1 lead for good.")
+    assert Lead.objects.filter(pk=lead.pk).exists()
+
+
+def test_forget_takes_a_yes_from_a_pipe_and_anything_else_as_no(sandbox, connection, monkeypatch):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    with pytest.raises(CommandError, match="Nothing was erased"):
+        call_command("forget", lead=[lead.email])
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    call_command("forget", lead=[lead.email], stdout=io.StringIO())
+
+    assert not Lead.objects.filter(email=lead.email).exists()
+
+
+def test_a_command_of_djangos_own_that_asks_ends_with_a_sentence(connection):
+    answer = without_terminal("flush")
+
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+    assert "Nobody can be asked here" in answer.stderr
+    assert Connection.objects.filter(pk=connection.pk).exists()
+
+
+def test_only_one_place_asks():
+    asks = [
+        str(path.relative_to(ROOT))
+        for room in ("leads", "integrations", "kartra_mirror")
+        for path in (ROOT / room).rglob("*.py")
+        if re.search(r"(?<![\w.])input\(|getpass\.getpass\(", path.read_text())
+    ]
+    assert asks == ["integrations/management/arguments.py"]
+
+
+def test_messages_are_applied_again_by_a_user_without_a_name(monkeypatch):
+    def nameless():
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(apply_deliveries.getpass, "getuser", nameless)
+
+    assert apply_deliveries._who() == f"user {os.getuid()}"

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import calls, custom_fields, receipts, switch
+from integrations import calls, custom_fields, receipts, restored, switch
 from integrations.connecting import connect
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection
@@ -34,6 +34,10 @@ class Command(BaseCommand):
             "--safety-field", action="store_true",
             help="make the custom field in Kartra by which lost answers about points, sequences and bookings can be told",
         )  # fmt: skip
+        parser.add_argument(
+            "--here", action="store_true",
+            help="after a copied or moved database: say that this machine is where the installation is now",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +59,7 @@ class Command(BaseCommand):
         if connected.connection is None:
             raise CommandError(f"{connected.check.text} Nothing was saved.")
         connection = connected.connection
+        looked_at = restored.stay_here() if options["here"] else ""
         if options["send"]:
             switch.on(connection, why="Switched on with `connect --send`.")
         if options["safety_field"]:
@@ -69,7 +74,11 @@ class Command(BaseCommand):
         self.stdout.write("Addresses for Kartra (keep them secret; whoever has one can post to it):")
         self.stdout.write(f"  outbound API (Integrations > My API > Outbound API): {urls.get('outbound', '')}")
         self.stdout.write(f"  IPN (payment notifications):                        {urls.get('ipn', '')}")
+        if looked_at:
+            self.stdout.write(looked_at)
         self.stdout.write(switch.why_not_sending(connection) or "Sending is on.")
+        if not_here := restored.not_here():
+            self.stdout.write(not_here)
 
     def _prepare(self, connection: Connection) -> None:
         try:

@@ -12,9 +12,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import catalogue_reads, pretend, refresh, switch
+from integrations import catalogue_reads, demo_database, pretend, refresh, switch
 from integrations.connecting import connect
 from integrations.models import Connection
 from integrations.sandbox.server import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
@@ -28,7 +29,19 @@ COLUMNS = {"id": "Lead ID", "email": "Email", "first_name": "First Name", "last_
 class Command(BaseCommand):
     help = "Set up the demo against a pretend Kartra, print where to go, and stay until interrupted."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--prepare", action="store_true", help="only look whether the demo may work here, and make its tables"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if why := demo_database.refusal():
+            raise CommandError(why)
+        if options["prepare"]:
+            call_command("migrate", verbosity=0)
+            demo_database.claim()
+            return
+        demo_database.claim()
         self.stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
@@ -66,8 +79,12 @@ class Command(BaseCommand):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(password)
-        users.filter(username="admin").delete()
-        users.create_superuser("admin", "admin@example.com", password)
+        if not users.filter(username="admin").exists():
+            users.create_superuser("admin", "admin@example.com", password)
+        else:
+            admin = users.get(username="admin")
+            admin.set_password(password)
+            admin.save()
         return password
 
     def _connection(self) -> Connection:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations import erasing
-from integrations.management.arguments import add_connection, connection_named, leads_named
+from integrations.management.arguments import add_connection, confirmed, connection_named, leads_named
 from leads import forgetting
 
 
@@ -25,8 +25,8 @@ class Command(BaseCommand):
         leads = leads_named(connection, options["lead"])
         number = len(leads)
         if not options["yes"]:
-            asked = f"Erase {number:,} lead{'' if number == 1 else 's'} for good? Type yes: "
-            if input(asked).strip().lower() != "yes":
+            what = f"{number:,} lead{'' if number == 1 else 's'}"
+            if not confirmed(f"Erase {what} for good? Type yes: ", f"Say --yes to erase {what} for good."):
                 raise CommandError("Nothing was erased.")
         for lead in leads:
             try:

@@ -4,13 +4,13 @@ import datetime as dt
 import logging
 import signal
 import threading
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connections
-from django.utils import timezone
 
-from integrations import alerts, claim, outage, push, switch, verify
+from integrations import alerts, claim, clocks, outage, push, switch, verify
 from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
 from integrations.models import ApiCall, Attempt, Connection, Outcome, StoppedBy
@@ -36,9 +36,10 @@ class Command(BaseCommand):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stopping.set())
-        sent, began_at = 0, timezone.now()  # not the database's clock: it may be restarting just now
+        sent, began = 0, time.monotonic()  # the database, whose clock counts, may be restarting just now
         while not stopping.is_set():
             try:
+                began_at = now() - dt.timedelta(seconds=time.monotonic() - began)
                 more, busy = self._round(options["connection"], stopping, began_at)
                 sent += more
                 if options["until_idle"]:
@@ -69,6 +70,7 @@ class Command(BaseCommand):
             waits = connection.stopped_by == StoppedBy.OUTAGE and self._worth_waiting(connection, began_at)
             busy = busy or waits or self._has_work(connection)
         alerts.drain()
+        clocks.look()
         return sent, busy
 
     def _has_work(self, connection: Connection) -> bool:

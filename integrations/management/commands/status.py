@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from integrations import clocks, restored
 from integrations.freshness import facts_of_connection, in_words, last_sweep
 from integrations.management.arguments import add_connection, connections_named
 from leads.words import STATUS_WORDS
@@ -19,14 +20,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         facts = [facts_of_connection(connection) for connection in connections_named(options["connection"])]
-        beat = last_sweep()
+        beat, not_here, wrong = last_sweep(), restored.not_here(), clocks.wrong()
         if options["json"]:
-            self.stdout.write(json.dumps({"connections": facts, "last_sweep": beat.isoformat() if beat else None}))
+            beat_at = beat.isoformat() if beat else None
+            about = {"last_sweep": beat_at, "not_here": not_here, "wrong_clocks": wrong}
+            self.stdout.write(json.dumps({"connections": facts, **about}))
             return
         for each in facts:
             self._print(each)
         if not facts:
             self.stdout.write("There is no connection yet. Make one with `connect`.")
+        for sentence in filter(None, [not_here, *wrong]):
+            self.stdout.write(sentence)
         self.stdout.write(f"Workers last looked for work: {f'{beat:%Y-%m-%d %H:%M:%S} UTC' if beat else 'never'}")
 
     def _print(self, facts: dict[str, Any]) -> None:
