@@ -123,9 +123,10 @@ def amount(cell: str) -> Amount | None:
         raise Bad(_("%(cell)s is no amount: the currency “%(currency)s” is not known") % {
             "cell": _short(cell), "currency": currency[:20],
         })  # fmt: skip
-    number = Decimal(_point(digits, cell)).quantize(CENT, ROUND_HALF_UP)
+    number = Decimal(_point(digits, cell))
     if number > MOST:
         raise Bad(_("%(cell)s is too large an amount") % {"cell": _short(cell)})
+    number = number.quantize(CENT, ROUND_HALF_UP)
     return Amount(-number if negative else number, currency)
 
 

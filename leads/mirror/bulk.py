@@ -91,7 +91,7 @@ def write_rows(
         for row in rows:
             judged = known_leads.judge(row.kartra_id, row.email)
             written.ids_agree += judged.verdict == identity.AGREES
-            written.ids_differ += judged.verdict == identity.DIFFERS
+            written.ids_differ += judged.verdict == identity.DIFFERS and not judged.moved
             lead, problem = judged.lead, judged.problem
             if judged.moved and believed:
                 problem = ""

@@ -102,7 +102,7 @@ def _whose_id(
         judged = known.judge(row.lead_id, row.lead_email)
         both = bool(row.lead_id and row.lead_email)
         written.ids_agree += judged.verdict == identity.AGREES
-        written.ids_differ += judged.verdict == identity.DIFFERS
+        written.ids_differ += judged.verdict == identity.DIFFERS and not judged.moved
         if judged.verdict == identity.DIFFERS and not (judged.moved and believed):
             written.refused.append((row.number, judged.problem))
             continue

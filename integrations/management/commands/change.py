@@ -177,12 +177,21 @@ class Command(BaseCommand):
     def _people(self, connection: Connection, path: str) -> QuerySet[Lead]:
         try:
             with open(path, "rb") as file:
-                leads, missing = people_list.known(connection.account, file)
+                found = people_list.known(connection.account, file)
         except (OSError, importing.CannotImport) as error:
             raise CommandError(str(error)) from None
-        if missing:
-            self.stderr.write(f"{missing:,} of the file are not in our copy and are left out.")
-        return leads
+        for line, why in found.bad:
+            self.stderr.write(f"Line {line}: {why}.")
+        if found.bad_number:
+            self.stderr.write(f"{found.bad_number:,} row{pluralize(found.bad_number)} cannot be told and left out.")
+        if found.foreign:
+            self.stderr.write(
+                f"“{found.foreign}” mostly disagrees with the addresses, so it is probably not Kartra's id: take that column "
+                "out of the file to find people by their addresses."
+            )
+        if found.missing:
+            self.stderr.write(f"{found.missing:,} of the file are not in our copy and are left out.")
+        return found.leads
 
     def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:
         if not things.filter(name=name).exists():
