@@ -64,7 +64,7 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
     layout, by_target = _columns(account, file)
     kind = kinds.get("create_lead")
     fields = kind.fields(account)
-    catalogues = {SEVERAL[target]: Catalogue(account, target) for target in SEVERAL}
+    catalogues = {SEVERAL[target]: Catalogue(account, target, may_be_new=False) for target in SEVERAL}
     wanted = {target: number for target, number in by_target.items() if SEVERAL.get(target, target) in fields}
     if "email" not in wanted:
         raise CannotImport(_("No column is called Email. A lead is made by its email address; name that column so."))

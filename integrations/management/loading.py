@@ -103,8 +103,10 @@ class LoadCommand(BaseCommand):
             file_ids.look_up(job, connection)
             (importing.check if options["dry_run"] else importing.start)(job, file)
         except importing.CannotImport as problem:
-            job.delete()
             words = "Say --ids kartra if these are Kartra's ids, --ids not-kartra if they are another system's."
+            if ids.verdict(job.options) == ids.FOREIGN:
+                words = "Say --ids not-kartra to leave that column out."
+            job.delete()
             raise CommandError(f"{problem} {words}") from None
         return job
 

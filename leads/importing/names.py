@@ -20,9 +20,10 @@ MODELS: dict[str, Any] = {"tags": Tag, "lists": MailingList, "left_lists": Maili
 
 class Catalogue:
     """The account's tags or lists, as cells name them. `separator`: what stands between names, as a person said; without
-    that a name with another separator in it is only taken where it is known."""
+    that a name with another separator in it is only taken where it is known. `may_be_new`: names are made that are not."""
 
-    def __init__(self, account: Account, target: str, separator: str = "") -> None:
+    def __init__(self, account: Account, target: str, separator: str = "", *, may_be_new: bool = True) -> None:
+        self.may_be_new = may_be_new
         self.noun = _("tags") if MODELS[target] is Tag else _("lists")
         self.separator = separator
         self.known = frozenset(MODELS[target].objects.filter(account=account).values_list("name", flat=True))
@@ -41,10 +42,12 @@ class Catalogue:
         found = self._each(split(cell))
         for name in found:
             if not self.separator and name not in self.known and any(mark in name for mark in SEPARATORS[1:]):
-                words = _(
-                    "“%(name)s” may be one name or several: names of %(what)s are separated by ; (semicolons). If other "
-                    "signs part them in this file, say so (on the page of its columns, or with --separator)"
-                )
+                words = _("“%(name)s” is not in our copy of this account. Several %(what)s are separated by ; (semicolons)")
+                if self.may_be_new:
+                    words = _(
+                        "“%(name)s” may be one name or several: names of %(what)s are separated by ; (semicolons). If other "
+                        "signs part them in this file, say so (on the page of its columns, or with --separator)"
+                    )
                 raise Bad(words % {"name": visible(name)[:80], "what": self.noun})
         return found
 
