@@ -18,7 +18,7 @@ from integrations.management.arguments import add_connection, connection_named, 
 from integrations.models import Connection
 from integrations.settle import remedy
 from integrations.translate import ENCODINGS
-from leads import changes, filters, importing, kinds, people_list
+from leads import changes, filters, importing, kinds, moved_names, people_list
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
 from leads.words import NEW_CONTACTS, STATUS_WORDS
 
@@ -123,6 +123,8 @@ class Command(BaseCommand):
         choices = changes.Choices(
             anyway=options["anyway"], include_left=options["include_left"], read_first=options["read_first"]
         )
+        for words in self._moved(connection, options):
+            self.stderr.write(words)
         preview = changes.preview(connection.account, leads, kind, parameters, choices)
         for warning in kinds.warnings(parameters, connection.account):
             self.stderr.write(warning)
@@ -192,6 +194,18 @@ class Command(BaseCommand):
         if found.missing:
             self.stderr.write(f"{found.missing:,} of the file are not in our copy and are left out.")
         return found.leads
+
+    def _moved(self, connection: Connection, options: dict[str, Any]) -> list[str]:
+        """What Kartra does not show any more of what the leads are chosen by."""
+        if options["segment"] is not None:
+            return moved_names.in_conditions(segment_named(connection, options["segment"]).conditions)
+        named = {"tag": (Tag, options["tag"]), "list": (MailingList, options["list"])}
+        return [
+            words
+            for parameter, (model, name) in named.items()
+            for pk in model.objects.filter(account=connection.account_id, name=name).values_list("pk", flat=True)
+            for words in moved_names.in_conditions({parameter: [str(pk)]})
+        ]
 
     def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:
         if not things.filter(name=name).exists():
