@@ -56,8 +56,8 @@ class StepCount:
 class Preview:
     """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most.
 
-    `total` = `will_change` + `already_so` + `left_out` + `gone` + `absent` (a read found no such lead in Kartra). `id_not_known` of those that will change are known by
-    their address alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never
+    `total` = `will_change` + `already_so` + `left_out` + `gone` + `absent` (a read found no such lead in Kartra).
+    `id_not_known` of those that will change are known by their address alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never
     read. `had` have at least one of the steps already, `doubtful` of them by an old copy; `read_first` of these are read
     before that is believed, and may then change too. `left` left a list themselves. `oldest_read_at` is the age of the
     oldest of our knowledge that this count rests on. `calls_per_lead`: one, and one more for every further change that
@@ -99,8 +99,8 @@ def members_of(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
 
 def judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
     """The members, each with `opposite` (an open change of one of the families by another kind), `absent` (Kartra has no
-    such lead), and for the step of number N with `had_N` (it would change nothing, and nothing of its family is open) and `left_N` (they have turned it
-    down themselves)."""
+    such lead), and for the step of number N with `had_N` (it would change nothing, and nothing of its family is open) and
+    `left_N` (they have turned it down themselves)."""
     members = members_of(account, leads)
     opposite: list[Exists] = []
     for number, (kind, parameters) in enumerate(steps):
@@ -267,7 +267,7 @@ def first_to_change(
 def doubtful(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
     """Members who have at least one of the steps already by an old copy."""
     had = _any([Q(**{f"had_{number}": True}) for number in range(len(steps))])
-    found = judged(account, leads, steps).filter(had, old_copy(), gone_at=None, absent=False)
+    found = judged(account, leads, steps).filter(Q(absent=False), had, old_copy(), gone_at=None)
     return Lead.objects.filter(pk__in=found.values("pk"))
 
 

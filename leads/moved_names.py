@@ -141,9 +141,7 @@ def _lost(thing: Any, catalogue: Catalogue) -> str:
     )
     rows = Activity.objects.filter(told, account=thing.account_id, at__gte=thing.missing_since - AROUND)
     number = rows.order_by().values("lead").distinct().count()
-    words = ngettext(
-        "%(number)s lead lost it around that time.", "%(number)s leads lost it around that time.", number
-    )
+    words = ngettext("%(number)s lead lost it around that time.", "%(number)s leads lost it around that time.", number)
     return words % {"number": f"{number:,}"} if number else ""
 
 

@@ -58,7 +58,7 @@ def leads_named(connection: Connection, given: list[str], *, gone_too: bool = Fa
     by_address = Q(email_key__in=keys)
     if not gone_too:  # of a deleted and a living lead of one address the living one is meant
         living = Lead.objects.filter(account=OuterRef("account"), email_key=OuterRef("email_key"), gone_at=None)
-        by_address &= Q(gone_at=None) | ~Exists(living)
+        by_address &= Q(gone_at=None) | Q(~Exists(living))
     found = leads.filter(Q(kartra_id__in=[t for t in texts if "@" not in t]) | by_address)
     ids, known = set(found.values_list("kartra_id", flat=True)), set(found.values_list("email_key", flat=True))
     missing = [t for t in texts if (normal_email(t) not in known if "@" in t else t not in ids)]

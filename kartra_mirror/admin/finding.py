@@ -51,7 +51,7 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         if (words := lookalikes(named)) or not can_be_asked(named):
             form.add_error("named", words or ASKED_BY)
             return _answer(request, context, form, _("Find a lead in Kartra"), shown)
-        by = {"email": named} if "@" in named else {"kartra_id": named}
+        by: dict[str, Any] = {"email": named} if "@" in named else {"kartra_id": named}
         try:
             if request.POST.get("do") == "keep":
                 try:

@@ -38,7 +38,8 @@ DATES = (
 
 
 SEPARATORS = (
-    ("", gettext_lazy("Semicolons (;); a name with a comma in it is a bad row")), (";", gettext_lazy("Semicolons (;), whatever else a name holds")),
+    ("", gettext_lazy("Semicolons (;); a name with a comma in it is a bad row")),
+    (";", gettext_lazy("Semicolons (;), whatever else a name holds")),
     (",", gettext_lazy("Commas (,)")), ("|", gettext_lazy("Vertical bars (|)")),
 )  # fmt: skip
 
@@ -118,7 +119,7 @@ class MatchForm(forms.Form):
                 )
             mapping[target] = header
         self.mapping = mapping
-        self.how = {
+        self.how: dict[str, Any] = {
             "day_first": {"day": True, "month": False}.get(cleaned.get("dates") or ""),
             **{name: cleaned[name] for name in ("separator", "clears", "currency") if name in cleaned},
         }

@@ -75,7 +75,9 @@ class RefundForm(forms.Form):
         wanted = cleaned["amount"] if cleaned["what"] == "part" else self.left
         expected = f"{wanted:.2f}" if wanted is not None else self.sale.kartra_id
         typed = cleaned["typed"].strip()
-        typed = typed.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d\d?)?", typed) else typed.replace(",", ".")
+        typed = (
+            typed.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d\d?)?", typed) else typed.replace(",", ".")
+        )
         try:
             same = typed == expected or (wanted is not None and Decimal(typed) == wanted)
         except ArithmeticError:

@@ -42,7 +42,9 @@ class Catalogue:
         found = self._each(split(cell))
         for name in found:
             if not self.separator and name not in self.known and any(mark in name for mark in SEPARATORS[1:]):
-                words = _("“%(name)s” is not in our copy of this account. Several %(what)s are separated by ; (semicolons)")
+                words = _(
+                    "“%(name)s” is not in our copy of this account. Several %(what)s are separated by ; (semicolons)"
+                )
                 if self.may_be_new:
                     words = _(
                         "“%(name)s” may be one name or several: names of %(what)s are separated by ; (semicolons). If other "

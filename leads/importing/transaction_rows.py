@@ -79,7 +79,7 @@ class TransactionRows:
             name: values.amount(told.get(name, ""))
             for name in ("full_amount", "base_amount", "discount", "shipping", "tax")
         }
-        amounts: dict[str, Decimal | None] = {name: each and each.number for name, each in written.items()}
+        amounts: dict[str, Decimal | None] = {name: each.number if each else None for name, each in written.items()}
         currency = self._currency(told.get("currency", ""), [each.currency for each in written.values() if each])
         at = values.moment(told.get("at", ""), self.zone, day_first=self.day_first)
         if at is not None and at.doubled:
@@ -137,9 +137,7 @@ class TransactionRows:
     twice = gettext_lazy("the same transaction stands further up in the file; the first one counts")
 
     def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
-        return write_transactions(
-            self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed
-        )
+        return write_transactions(self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed)
 
 
 def documented(type: str) -> str:

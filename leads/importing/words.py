@@ -93,9 +93,13 @@ def remarks(job: Import) -> list[str]:
         if name.startswith("sign "):
             found.append(_sign(name.removeprefix("sign "), number))
     if ids.verdict(job.options) == ids.PROVISIONAL:
-        found.append(_("New ids are taken only once a read from Kartra agrees; until then people are known by their address."))
+        found.append(
+            _("New ids are taken only once a read from Kartra agrees; until then people are known by their address.")
+        )
     elif not ids.problem(job) and job.counts.get("ids_differ", 0) > job.counts.get("ids_agree", 0):
-        words = _("“%(header)s” mostly disagrees with our copy, so it is probably not Kartra's id. Leave the column out.")
+        words = _(
+            "“%(header)s” mostly disagrees with our copy, so it is probably not Kartra's id. Leave the column out."
+        )
         found.append(words % {"header": ids.header(job)})
     return found
 

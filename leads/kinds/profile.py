@@ -145,16 +145,12 @@ def _leaving(account: Account) -> dict[str, forms.Field]:
 
 
 def _creating(account: Account) -> dict[str, forms.Field]:
-    email = Address(
-        label=_("Email"), error_messages={"required": _("A lead needs an email address.")}
-    )
+    email = Address(label=_("Email"), error_messages={"required": _("A lead needs an email address.")})
     return {"email": email, **profile_fields(account), **_besides(account)}
 
 
 def _updating(account: Account) -> dict[str, forms.Field]:
-    email = Address(
-        label=_("New email"), required=False, help_text=_("Changes the address of this lead.")
-    )
+    email = Address(label=_("New email"), required=False, help_text=_("Changes the address of this lead."))
     writable = profile_fields(account)
     names = [(name, str(field.label or name)) for name, field in writable.items()]
     clear = Several(

@@ -40,7 +40,9 @@ def test_foreign_ids_on_an_empty_mirror_write_nothing(connection, people, tmp_pa
     ids = list(people.values())
     rows = [f"{ids[(n + 2) % 40]},{email}," for n, email in enumerate(people)]
 
-    with pytest.raises(CommandError, match="probably not Kartra's id: of 20 rows .* 20 name somebody else.*--ids not-kartra"):
+    with pytest.raises(
+        CommandError, match=r"probably not Kartra's id: of 20 rows .* 20 name somebody else.*--ids not-kartra"
+    ):
         call_command("import_leads", written(tmp_path, rows))
     assert not Lead.objects.exists()
     assert not Import.objects.exists()
@@ -57,7 +59,7 @@ def test_where_kartra_cannot_be_asked_the_command_says_what_to_say(connection, s
         Connection.objects.update(reads_stopped_at=timezone.now())
     path = written(tmp_path, [f"{people['p1@example.com']},p1@example.com,Ada"])
 
-    with pytest.raises(CommandError, match="could not be checked: line 2: .* is Ada p1@example.com.*Say --ids kartra"):
+    with pytest.raises(CommandError, match=r"could not be checked: line 2: .* is Ada p1@example.com.*Say --ids kartra"):
         call_command("import_leads", path)
     call_command("import_leads", path, "--ids", "kartra")
 
@@ -94,7 +96,9 @@ def test_worker_looks_up_before_it_checks_and_loading_waits_for_a_person(connect
 def test_numbers_of_a_dry_run_come_with_what_is_to_be_known(connection, people, tmp_path, capsys):
     for n in (1, 2):
         LeadFactory(account=connection.account, kartra_id=f"5000{n}", email=f"q{n}@example.com", first_name=f"Q{n}")
-    call_command("import_leads", written(tmp_path, ["50001,q2@example.com,", "50002,q1@example.com,"]), "--dry-run", "--json")
+    call_command(
+        "import_leads", written(tmp_path, ["50001,q2@example.com,", "50002,q1@example.com,"]), "--dry-run", "--json"
+    )
 
     facts = json.loads(capsys.readouterr().out)
     assert (facts["rejected"], facts["created"]) == (2, 0)

@@ -61,7 +61,9 @@ def test_filter_that_leaves_out_a_renamed_tag_says_so(segment):
 
 
 def test_segment_that_builds_on_it_says_so_too(account, segment):
-    above = Segment.objects.create(account=account, name="More", conditions={"segment": [str(segment.pk)], "city": ["Bend"]})
+    above = Segment.objects.create(
+        account=account, name="More", conditions={"segment": [str(segment.pk)], "city": ["Bend"]}
+    )
     with timezone.override(dt.UTC):
         assert moved_names.in_conditions(above.conditions) == [SENTENCE]
 
@@ -94,7 +96,9 @@ def test_lists_are_told_alike_and_reads_tell_who_left(account):
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_command_says_it_before_anything_is_recorded(segment, capsys, dry_run):
-    call_command("change", "assign_tag", "--set", "tag=VIP", "--segment", "Not cold", *(["--dry-run"] if dry_run else []))
+    call_command(
+        "change", "assign_tag", "--set", "tag=VIP", "--segment", "Not cold", *(["--dry-run"] if dry_run else [])
+    )
     assert "nobody is left out by it" in capsys.readouterr().err
     assert LeadChange.objects.exists() is not dry_run
 
@@ -105,7 +109,11 @@ def test_pages_say_it_before_it_is_used(segment, account, admin_client, admin_us
         created_by=admin_user, account=account, kind="assign_tag", selection={"query": query},
         parameters={"clean": {"tag": "VIP"}, "form": {}},
     )  # fmt: skip
-    for url in (segment.get_absolute_url(), draft.get_absolute_url(), f"{reverse('admin:leads_lead_changelist')}?{query}"):
+    for url in (
+        segment.get_absolute_url(),
+        draft.get_absolute_url(),
+        f"{reverse('admin:leads_lead_changelist')}?{query}",
+    ):
         assert "nobody is left out by it" in admin_client.get(url).content.decode(), url
 
 

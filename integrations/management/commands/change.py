@@ -199,13 +199,10 @@ class Command(BaseCommand):
         """What Kartra does not show any more of what the leads are chosen by."""
         if options["segment"] is not None:
             return moved_names.in_conditions(segment_named(connection, options["segment"]).conditions)
-        named = {"tag": (Tag, options["tag"]), "list": (MailingList, options["list"])}
-        return [
-            words
-            for parameter, (model, name) in named.items()
-            for pk in model.objects.filter(account=connection.account_id, name=name).values_list("pk", flat=True)
-            for words in moved_names.in_conditions({parameter: [str(pk)]})
-        ]
+        tags = Tag.objects.filter(account=connection.account_id, name=options["tag"])
+        lists = MailingList.objects.filter(account=connection.account_id, name=options["list"])
+        named = {"tag": [str(tag.pk) for tag in tags], "list": [str(row.pk) for row in lists]}
+        return moved_names.in_conditions(named)
 
     def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:
         if not things.filter(name=name).exists():
@@ -216,7 +213,8 @@ class Command(BaseCommand):
         seconds = 0 if math.isinf(rate) else math.ceil(preview.calls / rate)
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
-            "gone": preview.gone, "absent": preview.absent, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
+            "gone": preview.gone, "absent": preview.absent,
+            "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
             "never_read": preview.never_read, "left_out": preview.left_out, "doubtful": preview.doubtful,
             "calls": preview.calls, "seconds": seconds,
         }  # fmt: skip

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.django_db
 def known(account):
     """Thirty leads: 50001 is p1@example.com, and so on."""
     return [
-        LeadFactory(account=account, kartra_id=str(50_000 + n), email=f"p{n}@example.com", first_name=f"P{n}", city="Bend")
+        LeadFactory(
+            account=account, kartra_id=str(50_000 + n), email=f"p{n}@example.com", first_name=f"P{n}", city="Bend"
+        )
         for n in range(1, 31)
     ]
 
@@ -50,7 +52,9 @@ def test_column_that_mostly_disagrees_is_offered_as_another_systems_id(account, 
 
     job, file = made(account, f"CONTACT ID,Email\n{rows}")
 
-    with pytest.raises(CannotImport, match="“CONTACT ID” is probably not Kartra's id: of 25 rows .* 25 name somebody else"):
+    with pytest.raises(
+        CannotImport, match=r"“CONTACT ID” is probably not Kartra's id: of 25 rows .* 25 name somebody else"
+    ):
         importing.start(job, file)
     assert importing.say_ids(job, "not-kartra")
     assert importing.start(job, file)
@@ -89,7 +93,7 @@ def test_what_kartra_says_otherwise_is_believed(account):
 
     importing.looked_up(job, [(row, "900") for row in importing.to_look_up(job)])
 
-    with pytest.raises(CannotImport, match="Line 2: in Kartra a@example.com has the id 900"):
+    with pytest.raises(CannotImport, match=r"Line 2: in Kartra a@example.com has the id 900"):
         importing.start(job, file)
 
 
@@ -98,7 +102,7 @@ def test_where_kartra_cannot_be_asked_a_person_says_it_and_ids_stay_provisional(
     job, file = made(account, text)
     importing.looked_up(job, None)
 
-    with pytest.raises(CannotImport, match="could not be checked: line 2: 1 is Ada a@example.com; line 3: 2 is Bo"):
+    with pytest.raises(CannotImport, match=r"could not be checked: line 2: 1 is Ada a@example.com; line 3: 2 is Bo"):
         importing.start(job, file)
     assert importing.say_ids(job, "kartra")
     assert importing.start(job, file)
@@ -131,7 +135,7 @@ def test_whole_file_is_watched_while_it_runs(account, monkeypatch):
 
 
 def test_column_of_ids_without_addresses_has_to_say_whose_they_are(account, known):
-    with pytest.raises(CannotImport, match="could not be checked"):
+    with pytest.raises(CannotImport, match=r"could not be checked"):
         importing.start(*made(account, "Id,City\n50001,Bonn\n"))
     assert importing.start(*made(account, "Kartra id,City\n50001,Bonn\n"))
 
@@ -155,5 +159,3 @@ def test_deleted_and_living_lead_of_one_address(load, account):
     load("Email,City\nada@example.com,Bonn\n")
 
     assert dict(Lead.objects.values_list("kartra_id", "city")) == {"7": "", "8": "Bonn"}
-
-

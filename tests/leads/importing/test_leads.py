@@ -54,7 +54,13 @@ def test_the_same_file_again_changes_nothing(load):
 def test_empty_cell_says_nothing_unless_it_is_to_clear_the_field_and_never_clears_the_address(load, account):
     CustomField.objects.create(account=account, identifier="ref", type="input_field")
     LeadFactory(
-        account=account, kartra_id="5", email="ada@example.com", city="Bend", phone="555", score=7, custom_values={"ref": "A"}
+        account=account,
+        kartra_id="5",
+        email="ada@example.com",
+        city="Bend",
+        phone="555",
+        score=7,
+        custom_values={"ref": "A"},
     )
     text = "id,email,city,score,custom.ref\n5,,,,\n"
 

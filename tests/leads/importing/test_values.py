@@ -133,7 +133,14 @@ def test_hours_that_summer_time_passes_over_or_shows_twice():
 
 @pytest.mark.parametrize(
     ("cell", "is_it"),
-    [("4.47912E+11", True), ("4,47912E+11", True), ("5E+10", True), ("447912000000", False), ("1E5", False), ("E+5", False)],
+    [
+        ("4.47912E+11", True),
+        ("4,47912E+11", True),
+        ("5E+10", True),
+        ("447912000000", False),
+        ("1E5", False),
+        ("E+5", False),
+    ],
 )
 def test_number_that_a_spreadsheet_has_shortened(cell, is_it):
     assert values.is_shortened(cell) is is_it
