@@ -57,7 +57,8 @@ class Preview:
     """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most.
 
     `total` = `will_change` + `already_so` + `left_out` + `gone` + `absent` (a read found no such lead in Kartra).
-    `id_not_known` of those that will change are known by their address alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never
+    `id_not_known` of those that will change are known by their address alone; `opposite_waiting` have an open change of the
+    same family by another kind; `never_read` were never
     read. `had` have at least one of the steps already, `doubtful` of them by an old copy; `read_first` of these are read
     before that is believed, and may then change too. `left` left a list themselves. `oldest_read_at` is the age of the
     oldest of our knowledge that this count rests on. `calls_per_lead`: one, and one more for every further change that

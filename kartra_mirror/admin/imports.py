@@ -251,7 +251,7 @@ class ImportAdmin(ReadOnlyAdmin):
             "progress": progress_of(job),
             "rejects": ImportReject.objects.filter(file=job).order_by("line")[:REJECTS_SHOWN],
             "remarks": words.remarks(job),
-            "ids_problem": "" if job.has_ended else ids.problem(job),
+            "ids_problem": "" if job.has_ended else ids.problem(job, sample=False),
             "ids_unsure": ids.verdict(job.options) == ids.UNSURE,
             "ids_people": ids.people(job.options),
             "mapping": mapping,

@@ -138,8 +138,9 @@ def needs_no_address(job: Import) -> bool:
     return address not in job.mapping and columns.says_kartra(header(job))
 
 
-def problem(job: Import) -> str:
-    """Why the ids are not taken yet, as a sentence for people; empty where nothing is to be asked."""
+def problem(job: Import, *, sample: bool = True) -> str:
+    """Why the ids are not taken yet, as a sentence for people, with some of them (`sample`) where nobody could check them;
+    empty where nothing is to be asked."""
     options = job.options
     found = verdict(options)
     ids = options.get("ids") or {}
@@ -156,9 +157,11 @@ def problem(job: Import) -> str:
         told += [_("Line %(line)s: %(why)s.") % {"line": f"{line:,}", "why": why} for line, why in ids["examples"][:2]]
         return " ".join(told)
     if found == UNSURE:
+        if not sample:
+            return _("Whether “%(header)s” is Kartra's id could not be checked.") % {"header": header(job)}
         words = _("Whether “%(header)s” is Kartra's id could not be checked: %(sample)s.")
-        sample = "; ".join(row.words for row in people(options)[:NAMED])
-        return words % {"header": header(job), "sample": sample}
+        shown = "; ".join(row.words for row in people(options)[:NAMED])
+        return words % {"header": header(job), "sample": shown}
     return ""
 
 
