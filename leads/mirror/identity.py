@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from leads.models import Account, Lead, LeadEmail, normal_email
@@ -41,10 +41,9 @@ class Known:
         pairs = list(pairs)
         ids, keys = {id for id, _email in pairs if id}, {normal_email(email) for _id, email in pairs if email}
         known = cls({str(lead.kartra_id): lead for lead in leads.filter(kartra_id__in=ids)})
-        others = leads.filter(email_key__in=keys)
-        own = {lead.pk: lead for lead in known.by_id.values()}
-        met = {lead.pk: own.get(lead.pk, lead) for lead in [*known.by_id.values(), *others]}
-        for _pk, lead in sorted(met.items()):
+        others = leads.filter(Q(kartra_id=None) | ~Q(kartra_id__in=ids), email_key__in=keys)  # one OR of both scans them all
+        own = [lead.pk for lead in known.by_id.values()]
+        for lead in sorted([*known.by_id.values(), *others], key=lambda lead: lead.pk):
             if lead.email_key in keys:
                 known.by_email[lead.email_key].append(lead)
         had = LeadEmail.objects.filter(lead__in=own, email_key__in=keys).values_list("lead", "email_key")
