@@ -41,7 +41,9 @@ class Known:
         pairs = list(pairs)
         ids, keys = {id for id, _email in pairs if id}, {normal_email(email) for _id, email in pairs if email}
         known = cls({str(lead.kartra_id): lead for lead in leads.filter(kartra_id__in=ids)})
-        others = leads.filter(Q(kartra_id=None) | ~Q(kartra_id__in=ids), email_key__in=keys)  # one OR of both scans them all
+        others = leads.filter(
+            Q(kartra_id=None) | ~Q(kartra_id__in=ids), email_key__in=keys
+        )  # one OR of both scans them all
         own = [lead.pk for lead in known.by_id.values()]
         for lead in sorted([*known.by_id.values(), *others], key=lambda lead: lead.pk):
             if lead.email_key in keys:
