@@ -72,7 +72,7 @@ def main() -> None:
         _, _, idle = run("shell", "--command", make)
         for words, arguments in (
             ("check", ("import_leads", str(path), "--dry-run", "--json")),
-            ("load", ("import_leads", str(path), "--json")),
+            ("load", ("import_leads", str(path), "--ids", "kartra", "--json")),
             ("write", ("export_leads", str(out), "--json")),
             ("write for Kartra", ("export_leads", str(out.with_name("kartra.csv")), "--for-kartra", "--json")),
             ("load what was written", ("import_leads", str(out), "--json")),

@@ -12,6 +12,7 @@ from integrations.calls import Priority
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection
+from leads.texts import clean_email, lookalikes
 
 READS = re.compile(r"^(retrieve_|get_|search_)")
 CREDENTIALS = frozenset({"app_id", "api_key", "api_password"})
@@ -31,6 +32,7 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
     if any(key.split("[")[0] in CREDENTIALS for key, _value in pairs):
         raise CannotCall(_("The credentials are added by themselves; leave app_id, api_key and api_password out."))
     pairs = [(key.replace("actions[]", "actions[0]"), value) for key, value in pairs]
+    pairs = [(key, _address(value) if key.endswith("[email]") else value) for key, value in pairs]
     commands = [value for key, value in pairs if key.endswith("[cmd]")] or ["get_lead"]
     if any(not READS.match(command) for command in commands) and not connection.sends:
         raise CannotCall(switch.why_not_sending(connection) or _("Sending is switched off."))
@@ -52,6 +54,12 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
     for secret in (connection.api_key, connection.api_password):
         text = text.replace(secret, "(hidden)")
     return text
+
+
+def _address(text: str) -> str:
+    if words := lookalikes(text):
+        raise CannotCall(words)
+    return clean_email(text)
 
 
 def words_of(error: KartraError) -> str:

@@ -3,12 +3,14 @@
 A message that could not be read, or was turned away, is linked to no lead, and may name one all the same.
 """
 
+import re
 from urllib.parse import unquote_plus
 
 from integrations.kartra.bodies import as_text
 from integrations.models import Delivery, DeliveryStatus
 from leads import forgetting
 from leads.models import Account, Lead, normal_email
+from leads.texts import comparable
 
 
 def erase(lead: Lead) -> None:
@@ -26,6 +28,12 @@ def _blank_messages(account: Account, addresses: set[str]) -> None:
     holding = [
         pk
         for pk, body in rows.exclude(body=b"").values_list("pk", "body").iterator(chunk_size=200)
-        if any(address in unquote_plus(as_text(bytes(body))).casefold() for address in named)
+        if any(address in _text_of(bytes(body)) for address in named)
     ]
     Delivery.objects.filter(pk__in=holding).update(body=b"", family="", reason=forgetting.WORDS)
+
+
+def _text_of(body: bytes) -> str:
+    """A body as addresses are compared, without the escapes of forms and JSON."""
+    text = unquote_plus(as_text(body))
+    return comparable(re.sub(r"\\u([0-9a-fA-F]{4})", lambda escape: chr(int(escape[1], 16)), text))

@@ -23,7 +23,7 @@ from integrations.models import Cause, Connection, StoppedBy
 from integrations.translate.profile import facts_of
 from leads import mirror, runs
 from leads.mirror import LeadFacts
-from leads.models import Lead, Source
+from leads.models import Lead, Source, normal_email
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,8 @@ def read_lead(
     account = connection.account
     lead = lead or mirror.find(account, kartra_id=kartra_id, email=email)
     kartra_id = kartra_id or (lead.kartra_id if lead else "") or ""
-    email = email or (lead.email if lead else "")
+    if lead is not None and (not email or normal_email(email) == lead.email_key):
+        email = lead.email  # as Kartra spells it
     asked = ask(
         connection, kartra_id=kartra_id, email=email, cause=cause, priority=priority, lead=lead, made_by=made_by
     )

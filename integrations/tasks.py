@@ -18,7 +18,20 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from integrations import alerts, apply, catalogue_reads, claim, clocks, orders, outage, push, refresh, run_mails, verify
+from integrations import (
+    alerts,
+    apply,
+    catalogue_reads,
+    claim,
+    clocks,
+    file_ids,
+    orders,
+    outage,
+    push,
+    refresh,
+    run_mails,
+    verify,
+)
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
 from leads import importing, runs
@@ -162,6 +175,7 @@ def load_file(import_id: int) -> None:
         if not mine or job is None:
             return
         try:
+            file_ids.look_up(job, Connection.objects.filter(account=job.account_id).first())
             with importing.open_kept(job) as file:
                 more = importing.work(job, file, until_s=TASK_S)
         except DatabaseError:

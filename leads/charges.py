@@ -32,6 +32,20 @@ EFFECTS: dict[str, tuple[Effect, Any]] = {
 """Kartra's types of transactions: what each did to the buyer's money, and how that is said."""
 
 
+def in_words(amount: Decimal, currency: str = "") -> str:
+    """An amount with its currency, where that is known: "1,299.00 EUR"."""
+    return f"{amount:,.2f} {currency}".strip()
+
+
+def together(sums: Iterable[dict[str, Decimal]]) -> str:
+    """The sum of many, each currency for itself: "126.00 EUR, 20.00 USD"; "" for none."""
+    found: dict[str, Decimal] = {}
+    for each in sums:
+        for currency, amount in each.items():
+            found[currency] = found.get(currency, Decimal(0)) + amount
+    return ", ".join(in_words(amount, currency) for currency, amount in found.items() if amount)
+
+
 @dataclass(eq=False)
 class Charge:
     """One transaction. `twins`: ids of others of the same product and amount, taken within TWICE_WITHIN of it. `back`: what
@@ -42,6 +56,17 @@ class Charge:
     words: str
     twins: list[str] = field(default_factory=list)
     back: Decimal = Decimal(0)
+
+    @property
+    def amount(self) -> str:
+        """What it came to, for the page: with a minus where it went back, "" where no money moved. Kartra's exports write
+        what went back with a minus or without."""
+        if self.effect == "none":
+            return ""
+        if self.row.full_amount is None:
+            return _("not told")
+        words = in_words(abs(self.row.full_amount), self.row.currency)
+        return f"−{words}" if self.effect == "returned" else words
 
     @property
     def all_back(self) -> bool:
@@ -74,6 +99,23 @@ class Order:
     @property
     def returned(self) -> Decimal:
         return self._sum("returned")
+
+    @property
+    def taken_words(self) -> str:
+        return together([self.sums("taken")])
+
+    @property
+    def returned_words(self) -> str:
+        return together([self.sums("returned")])
+
+    def sums(self, effect: Effect) -> dict[str, Decimal]:
+        """What was taken or returned, by currency."""
+        found: dict[str, Decimal] = {}
+        for charge in self.charges:
+            if charge.effect == effect and charge.row.full_amount is not None:
+                currency = charge.row.currency
+                found[currency] = found.get(currency, Decimal(0)) + abs(charge.row.full_amount)
+        return found
 
     @property
     def untold(self) -> bool:

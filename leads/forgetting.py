@@ -52,10 +52,17 @@ def digests_of(account: Account | int, *, kartra_id: str = "", email: str = "") 
     return [*found, _digest(account, f"email:{key}")] if key else found
 
 
+def _asked(account: Account | int, *, kartra_id: str = "", email: str = "") -> list[str]:
+    """The hashes by which somebody is known again: those of now, and that of an address as it was compared formerly."""
+    formerly = (email or "").strip().casefold()[:320]
+    found = digests_of(account, kartra_id=kartra_id, email=email)
+    return found if formerly in ("", normal_email(email)) else [*found, _digest(account, f"email:{formerly}")]
+
+
 def check(account: Account | int, *, kartra_id: str = "", email: str = "") -> None:
     """Raises LeftOut for the id or address of somebody who asked to be forgotten."""
     number = account if isinstance(account, int) else account.pk
-    digests = digests_of(number, kartra_id=kartra_id, email=email)
+    digests = _asked(number, kartra_id=kartra_id, email=email)
     if Forgotten.objects.filter(account=number, digest__in=digests).exists():
         raise LeftOut(number, digests)
 
@@ -65,7 +72,7 @@ def forgotten_among(account: Account, people: Mapping[int, tuple[str, str]], *, 
     met again."""
     by_digest: dict[str, set[int]] = {}
     for key, (kartra_id, email) in people.items():
-        for digest in digests_of(account, kartra_id=kartra_id, email=email):
+        for digest in _asked(account, kartra_id=kartra_id, email=email):
             by_digest.setdefault(digest, set()).add(key)
     known = Forgotten.objects.filter(account=account)
     if not known.exists():
@@ -102,7 +109,7 @@ def apply_again(account: Account) -> int:
     if not digests:
         return 0
     for lead in Lead.objects.filter(account=account).only("pk", "kartra_id", "email", "account_id").iterator():
-        if digests.intersection(digests_of(account, kartra_id=lead.kartra_id or "", email=lead.email)):
+        if digests.intersection(_asked(account, kartra_id=lead.kartra_id or "", email=lead.email)):
             with transaction.atomic():
                 _erase(lead, addresses_of(lead))
             erased += 1

@@ -39,8 +39,8 @@ def freeze(
 def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
     kind, parameters = step
     chosen = judged(run.account, members, [step]).order_by("pk")
-    doubtful = Q(gone_at=None) & judging.read_first(0, choices)
-    idle = Q(gone_at__isnull=False) | (judging.idle(0, choices) & ~doubtful)
+    doubtful = Q(gone_at=None, absent=False) & judging.read_first(0, choices)
+    idle = Q(gone_at__isnull=False) | Q(absent=True) | (judging.idle(0, choices) & ~doubtful)
     columns: dict[str, Any] = {
         "account_id": Value(run.account_id),
         "lead_id": "pk",
@@ -54,6 +54,7 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
         ),
         "reason": Case(
             When(gone_at__isnull=False, then=_text(Reason.GONE)),
+            When(absent=True, then=_text(Reason.ABSENT)),
             When(judging.left_out(0, choices), then=_text(Reason.LEFT_OUT)),
             When(doubtful, then=_text("")),
             When(judging.already_so(0, choices), then=_text(Reason.ALREADY_SO)),

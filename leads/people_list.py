@@ -15,8 +15,11 @@ from django.utils.translation import gettext as _
 from leads import kinds
 from leads.importing import columns, values
 from leads.importing.files import CannotImport, Layout, Record, layout_of, records
+from leads.importing.names import Catalogue
+from leads.mirror import identity
 from leads.models import Account, ImportKind, Lead, normal_email
 from leads.shielding import unshield
+from leads.texts import clean_email, lookalikes
 
 MOST = 5_000
 """People of one file: each is a call to Kartra, so these take four and a half minutes."""
@@ -61,6 +64,7 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
     layout, by_target = _columns(account, file)
     kind = kinds.get("create_lead")
     fields = kind.fields(account)
+    catalogues = {SEVERAL[target]: Catalogue(account, target, may_be_new=False) for target in SEVERAL}
     wanted = {target: number for target, number in by_target.items() if SEVERAL.get(target, target) in fields}
     if "email" not in wanted:
         raise CannotImport(_("No column is called Email. A lead is made by its email address; name that column so."))
@@ -72,7 +76,11 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
             found.reject(record.line, record.problem)
             continue
         try:
-            person = Person(record.line, kind.clean_with(fields, account, _given(record, wanted)))
+            given = _given(record, wanted)
+            for name, catalogue in catalogues.items():
+                if name in given:
+                    given[name] = list(catalogue.read(given[name]))
+            person = Person(record.line, kind.clean_with(fields, account, given))
         except kinds.BadParameters as problem:
             found.reject(record.line, problem.words)
             continue
@@ -94,28 +102,67 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
     return found
 
 
-def known(account: Account, file: BinaryIO) -> tuple[QuerySet[Lead], int]:
-    """The leads of our copy that a file names, by their Kartra id or else their address, and how many of its people are
-    not in our copy. Raises CannotImport."""
+@dataclass
+class Found:
+    """The leads of our copy that a file names. `missing`: how many of its people are not in our copy; `bad` (the first of
+    them; `bad_number` all): the lines that cannot be read, or whose id and address name different leads, and why.
+    `foreign`: the heading of the column of ids, where it mostly disagrees with the addresses."""
+
+    pks: set[int] = field(default_factory=set)
+    missing: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    bad_number: int = 0
+    foreign: str = ""
+
+    @property
+    def leads(self) -> QuerySet[Lead]:
+        return Lead.objects.filter(pk__in=self.pks)
+
+    def reject(self, line: int, why: str) -> None:
+        self.bad_number += 1
+        if len(self.bad) < BAD_KEPT:
+            self.bad.append((line, why))
+
+
+def known(account: Account, file: BinaryIO) -> Found:
+    """The leads of our copy that a file names, by their address and their Kartra id. An id is believed where it agrees with
+    the address; alone only under a heading that says whose it is. Raises CannotImport."""
     layout, by_target = _columns(account, file)
     if not {"id", "email"} & set(by_target):
         raise CannotImport(_("No column is called Email or Kartra id, so nobody can be found by it."))
+    header = layout.headers[by_target["id"]] if "id" in by_target else ""
+    if "email" not in by_target and not columns.says_kartra(header):
+        words = _(
+            "The file has no column of email addresses, and “%(header)s” may be another system's id. Add the addresses, "
+            "or call the column “Kartra id” if that is what it holds."
+        )
+        raise CannotImport(words % {"header": header})
     rows = records(file, layout.encoding, layout.delimiter, layout.start, layout.line)
-    named = (_named(record, by_target) for record in rows if not record.problem)
-    pks: set[int] = set()
-    missing = 0
-    while chunk := list(islice(named, CHUNK)):
-        leads = Lead.objects.filter(account=account)
-        by_id = dict(leads.filter(kartra_id__in=[id for id, _ in chunk if id]).values_list("kartra_id", "pk"))
-        keys = [email for _, email in chunk if email]
-        by_email = dict(leads.filter(email_key__in=keys).order_by("-pk").values_list("email_key", "pk"))
-        for id, email in chunk:
-            found = by_id.get(id) if id else by_email.get(email)
-            if found is None:
-                missing += 1
+    found = Found()
+    agree = differ = 0
+    while chunk := list(islice(rows, CHUNK)):
+        named: list[tuple[int, str, str]] = []
+        for record in chunk:
+            try:
+                named.append((record.line, *_named(record, by_target)))
+            except values.Bad as problem:
+                found.reject(record.line, str(problem))
+        match = identity.known(account, [(id, email) for _line, id, email in named])
+        for line, id, email in named:
+            if not id and not email:
+                continue
+            judged = match.judge(id, email)
+            agree += judged.verdict == identity.AGREES
+            differ += judged.verdict == identity.DIFFERS
+            if judged.problem:
+                found.reject(line, judged.problem)
+            elif judged.lead is None:
+                found.missing += 1
             else:
-                pks.add(found)
-    return Lead.objects.filter(pk__in=pks), missing
+                found.pks.add(judged.lead.pk)
+    if differ > agree:
+        found.foreign = header
+    return found
 
 
 def _columns(account: Account, file: BinaryIO) -> tuple[Layout, dict[str, int]]:
@@ -128,18 +175,25 @@ def _columns(account: Account, file: BinaryIO) -> tuple[Layout, dict[str, int]]:
 
 def _given(record: Record, wanted: Mapping[str, int]) -> dict[str, Any]:
     """What a row says of a person; empty cells say nothing."""
-    return {SEVERAL.get(target, target): value for target, value in _cells(record, wanted) if value not in ("", [])}
+    return {SEVERAL.get(target, target): value for target, value in _cells(record, wanted) if value.strip()}
 
 
-def _cells(record: Record, wanted: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
+def _cells(record: Record, wanted: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     for target, number in wanted.items():
         cell = record.cells[number] if number < len(record.cells) else ""
         if values.UNSTORABLE.search(cell):
             raise values.Bad(_("%(column)s: it holds characters that are no text.") % {"column": target})
-        yield target, list(values.names(cell)) if target in SEVERAL else unshield(cell.strip())
+        if target not in SEVERAL and target != "notes" and values.is_shortened(cell):
+            raise values.Bad(f"{columns.label(ImportKind.LEADS, target)}: {values.shortened(cell)}.")
+        yield target, cell if target in SEVERAL else unshield(cell.strip())
 
 
 def _named(record: Record, by_target: Mapping[str, int]) -> tuple[str, str]:
-    """Id and address of a row, each as it is compared; empty where there is none."""
+    """Id and address of a row; empty where there is none. Raises Bad."""
+    if record.problem:
+        raise values.Bad(record.problem)
     told = dict(_cells(record, {target: by_target[target] for target in ("id", "email") if target in by_target}))
-    return told.get("id", "").lstrip("0"), normal_email(told.get("email", ""))
+    id, email = clean_email(told.get("id", "")).lstrip("0"), clean_email(told.get("email", ""))
+    if words := lookalikes(email):
+        raise values.Bad(words)
+    return id, email

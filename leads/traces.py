@@ -18,8 +18,12 @@ from django.utils.translation import gettext as _
 
 from leads import kinds, runs
 from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, Segment, normal_email
+from leads.texts import comparable
 
 Row = TypeVar("Row", bound=Model)
+
+BEYOND_ASCII = r"[^\x01-\x7f]|\\u"
+"""A text, or JSON as the database holds it, with letters beyond ASCII."""
 
 
 class Named:
@@ -36,7 +40,7 @@ class Named:
             return any(self.stands_in(each) for each in value.items())
         if isinstance(value, list | tuple):
             return any(self.stands_in(each) for each in value)
-        return isinstance(value, str) and self._whole.search(value.casefold()) is not None
+        return isinstance(value, str) and self._whole.search(comparable(value)) is not None
 
     def rows(self, model: type[Row], *fields: str) -> QuerySet[Row]:
         """Rows to be looked at: those that may name them in one of the fields, as text, in an address or in JSON."""
@@ -45,6 +49,8 @@ class Named:
             for text in {key, quote(key), quote_plus(key), json.dumps(key)[1:-1]}:
                 for field in fields:
                     found |= Q(**{f"{field}__icontains": text})
+        for field in fields:  # where letters stand that are compared in another form, Python looks
+            found |= Q(**{f"{field}__regex": BEYOND_ASCII})
         return model._default_manager.filter(found)
 
 
@@ -63,7 +69,8 @@ def _bad_rows(lead: Lead, named: set[str], words: str) -> None:
     """Bad rows of imports that name the person, in whatever column."""
     texts = [text for text in (*named, lead.kartra_id) if text]
     rows = ImportReject.objects.filter(file__account=lead.account).select_related("file")
-    for row in rows.filter(reduce(or_, (Q(cells__icontains=text) for text in texts))):
+    may_name = reduce(or_, (Q(cells__icontains=text) for text in texts), Q(cells__regex=BEYOND_ASCII))
+    for row in rows.filter(may_name).iterator(chunk_size=500):
         job = row.file
         column = job.headers.index(job.mapping["id"]) if job.mapping.get("id") in job.headers else None
         same_id = column is not None and column < len(row.cells) and row.cells[column].strip() == lead.kartra_id

@@ -22,7 +22,7 @@ from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.said import said
-from leads import forgetting
+from leads import forgetting, mirror
 from leads.models import Account
 
 logger = logging.getLogger(__name__)
@@ -181,6 +181,8 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
                 applied = events.apply_notice(message, hearing)
     except Unreadable as problem:
         applied = Applied(DeliveryStatus.QUARANTINED, said(problem), action)
+    except mirror.Lookalike as problem:
+        applied = Applied(DeliveryStatus.QUARANTINED, str(problem), action)
     except forgetting.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
         applied = Applied(DeliveryStatus.RECORDED, forgetting.WORDS, action)
         problem.note()

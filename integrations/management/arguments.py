@@ -1,10 +1,11 @@
 """Arguments that several commands share, and what they name."""
 
 from django.core.management.base import CommandError, CommandParser
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.models import Connection
 from leads.models import Lead, Segment, normal_email
+from leads.texts import clean_email, lookalikes
 
 
 def add_connection(parser: CommandParser) -> None:
@@ -52,16 +53,28 @@ def confirmed(question: str, instead: str) -> bool:
         return False
 
 
-def leads_named(connection: Connection, given: list[str]) -> QuerySet[Lead]:
-    """The leads of these ids or addresses. CommandError names those that our copy does not have."""
-    texts = [text.strip() for text in given if text.strip()]
+def name_of_lead(text: str) -> dict[str, str]:
+    """What the text names a lead by: {"email": …} or {"kartra_id": …}. CommandError for an address that only looks like one."""
+    text = clean_email(text)
+    if words := lookalikes(text):
+        raise CommandError(words)
+    return {"email": text} if "@" in text else {"kartra_id": text}
+
+
+def leads_named(connection: Connection, given: list[str], *, gone_too: bool = False) -> QuerySet[Lead]:
+    """The leads of these ids or addresses; `gone_too`: all that have the address, deleted ones beside a living one.
+    CommandError names those that our copy does not have."""
+    names = [name_of_lead(text) for text in given if text.strip()]
+    texts = [text for name in names for text in name.values()]
     leads = Lead.objects.filter(account=connection.account_id)
-    found = leads.filter(
-        Q(kartra_id__in=[t for t in texts if "@" not in t])
-        | Q(email_key__in=[normal_email(t) for t in texts if "@" in t])
-    )
-    ids, keys = set(found.values_list("kartra_id", flat=True)), set(found.values_list("email_key", flat=True))
-    missing = [t for t in texts if (normal_email(t) not in keys if "@" in t else t not in ids)]
+    keys = [normal_email(name["email"]) for name in names if "email" in name]
+    by_address = Q(email_key__in=keys)
+    if not gone_too:  # of a deleted and a living lead of one address the living one is meant
+        living = Lead.objects.filter(account=OuterRef("account"), email_key=OuterRef("email_key"), gone_at=None)
+        by_address &= Q(gone_at=None) | Q(~Exists(living))
+    found = leads.filter(Q(kartra_id__in=[t for t in texts if "@" not in t]) | by_address)
+    ids, known = set(found.values_list("kartra_id", flat=True)), set(found.values_list("email_key", flat=True))
+    missing = [t for t in texts if (normal_email(t) not in known if "@" in t else t not in ids)]
     if missing:
         raise CommandError(
             f"Our copy has no lead {', '.join(missing)}. Read it from Kartra first: "

@@ -11,11 +11,12 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from integrations import tasks
+from integrations import file_ids, tasks
 from integrations.management.arguments import add_connection, connection_named
 from integrations.management.commands.change import name_and_value
+from integrations.models import Connection
 from leads import importing
-from leads.importing import words
+from leads.importing import ids, words
 from leads.models import Import, ImportKind, ImportReject, ImportState
 
 
@@ -38,6 +39,26 @@ class LoadCommand(BaseCommand):
             choices=["day-first", "month-first"],
             help="how 03/04/2026 is to be read; found by itself where it shows",
         )
+        parser.add_argument(
+            "--ids",
+            choices=["kartra", "not-kartra"],
+            help="whose the file's ids are, where that cannot be checked: Kartra's (they are still taken only once a read "
+            "agrees), or another system's (people are found by their addresses)",
+        )
+        parser.add_argument(
+            "--separator",
+            choices=list(importing.SEPARATORS),
+            help="what stands between names of tags and lists in a cell: ; unless said otherwise",
+        )
+        parser.add_argument(
+            "--currency",
+            default="",
+            metavar="CODE",
+            help="what a sign means that several currencies have ($, kr, ¥), e.g. SEK",
+        )
+        parser.add_argument(
+            "--empty-clears", action="store_true", help="an empty cell clears the field; else it says nothing"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only count, change nothing")
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
@@ -46,7 +67,7 @@ class LoadCommand(BaseCommand):
         path: Path = options["file"]
         try:
             with _opened(path) as file:
-                job = self._job(connection.account, path, file, options)
+                job = self._job(connection, path, file, options)
                 self._work(job, file)
         except importing.CannotImport as error:
             raise CommandError(str(error)) from None
@@ -57,7 +78,8 @@ class LoadCommand(BaseCommand):
         else:
             tasks.ring(tasks.refresh_leads, connection.pk)
 
-    def _job(self, account: Any, path: Path, file: BinaryIO, options: dict[str, Any]) -> Import:
+    def _job(self, connection: Connection, path: Path, file: BinaryIO, options: dict[str, Any]) -> Import:
+        account = connection.account
         given = dict(options["map"])
         digest, _ = importing.digest_of(file)
         job = None if options["dry_run"] else importing.unfinished(account, self.kind, digest, given)
@@ -69,9 +91,23 @@ class LoadCommand(BaseCommand):
             job = importing.create(account, self.kind, file, path.name)
             taken = set(given.values())
             mapping = {target: header for target, header in job.mapping.items() if header not in taken} | given
-            day_first = None if options["dates"] is None else options["dates"] == "day-first"
-            importing.match(job, mapping, day_first=day_first)
+            if options["ids"] == "not-kartra":
+                mapping.pop("lead_id" if self.kind == ImportKind.TRANSACTIONS else "id", None)
+            importing.match(
+                job, mapping, day_first=None if options["dates"] is None else options["dates"] == "day-first",
+                separator=options["separator"] or "", clears=options["empty_clears"], currency=options["currency"],
+                ids_said="kartra" if options["ids"] == "kartra" else "",
+            )  # fmt: skip
+            importing.survey(job, file)
+        try:
+            file_ids.look_up(job, connection)
             (importing.check if options["dry_run"] else importing.start)(job, file)
+        except importing.CannotImport as problem:
+            words = "Say --ids kartra if these are Kartra's ids, --ids not-kartra if they are another system's."
+            if ids.verdict(job.options) == ids.FOREIGN:
+                words = "Say --ids not-kartra to leave that column out."
+            job.delete()
+            raise CommandError(f"{problem} {words}") from None
         return job
 
     def _work(self, job: Import, file: BinaryIO) -> None:
@@ -99,6 +135,7 @@ class LoadCommand(BaseCommand):
             "rows": job.rows, "rejected": job.rejected, "reject_path": reject_path, "state": job.state, "mapping": job.mapping,
             "encoding": job.encoding, "delimiter": job.delimiter, **job.counts,
             "examples": [[row.line, row.reason] for row in rejects.order_by("line")[:10]], "sentence": words.outcome(job),
+            "remarks": [*words.remarks(job), *filter(None, [ids.problem(job)])],
         }  # fmt: skip
 
     def _print(self, facts: dict[str, Any], options: dict[str, Any]) -> None:
@@ -108,6 +145,8 @@ class LoadCommand(BaseCommand):
         if facts["state"] not in (ImportState.FINISHED, ImportState.CHECKED):
             raise CommandError(f"The import was {facts['state']} meanwhile. {facts['sentence']}")
         self.stdout.write(facts["sentence"])
+        for remark in facts["remarks"]:
+            self.stdout.write(f"  {remark}")
         for line, reason in facts["examples"]:
             self.stdout.write(f"  line {line:,}: {reason}")
         if facts["rejected"] > len(facts["examples"]):

@@ -20,7 +20,7 @@ from integrations.models import Connection, Delivery, DeliveryStatus, Sending, S
 from integrations.settle import remedy
 from kartra_mirror.admin import approvals
 from kartra_mirror.health import SWEEP_LATE_S
-from leads import kinds, staff
+from leads import kinds, moved_names, staff
 from leads.models import BulkRun, LeadChange, Reason, RunState
 
 RECENT = dt.timedelta(days=7)
@@ -53,6 +53,8 @@ def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime)
         found += _decisions(user)
     if user.has_perm("leads.view_bulkrun"):
         found += [*_asked_for(user), *_standing_runs(user)]
+    if user.has_perm("leads.view_leadchange"):
+        found += _moved(user)
     if user.has_perm("leads.view_leadchange"):
         found += _refusals(user)
     if user.has_perm("integrations.view_delivery"):
@@ -115,6 +117,16 @@ def _asked_for(user: Any) -> list[dict[str, Any]]:
     number = approvals.waiting(user).count() if approvals.may_approve(user) else 0
     words = ngettext("bulk action waits for your yes or no", "bulk actions wait for your yes or no", number)
     return [_line("warn", words, number=number, url=_list("leads_bulkrun"))] if number else []
+
+
+def _moved(user: Any) -> list[dict[str, Any]]:
+    """Queued changes that name what Kartra does not show any more."""
+    accounts = staff.accounts_of(user)
+    rows = moved_names.waiting(None if accounts is None else sorted(accounts))
+    return [
+        _line("warn", moved_names.of_waiting(thing, number), url=_list("leads_leadchange", status__exact="waiting"))
+        for thing, number in rows[:CAUSES_SHOWN]
+    ]
 
 
 def _standing_runs(user: Any) -> list[dict[str, Any]]:

@@ -24,9 +24,6 @@ WHAT_TO_DO = {
     Reason.OUTCOME: gettext_lazy(
         "Look at the lead in Kartra. If it is done there, say so; if not, have it sent again."
     ),
-    Reason.FIREWALL: gettext_lazy(
-        "Kartra answered twice with a web page and did nothing. Change the text and ask again, or give it up."
-    ),
     Reason.REPEATED: gettext_lazy(
         "It was sent more than once, and each time Kartra did not show it. Look at the lead in Kartra, then decide."
     ),
@@ -37,6 +34,15 @@ WHAT_TO_DO = {
         "Somebody changed the same field in Kartra after you looked. Keep their value, or send ours."
     ),
 }
+
+
+def advice(change: LeadChange) -> Any:
+    """What to do about a change that needs a decision. Who typed no text is not told to change one."""
+    if change.reason == Reason.FIREWALL and kinds.warnings(change.parameters):
+        return _("It was sent twice and not done. Change the text and ask again, or give it up.")
+    if change.reason == Reason.FIREWALL:
+        return _("It was sent twice and not done. Have it sent again later, or give it up.")
+    return WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else ""
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -78,7 +84,7 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
         {
             **context, "title": str(change), "change": change, "may": may, "answers": decisions.answers_to(change).items(),
             "dropped": decisions.dropped(change.lead, change),
-            "advice": WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else "",
+            "advice": advice(change),
             "remedy": remedy(change.code), "attempts": _attempts(change), "held": _held(change),
             "undecided": change.status == ChangeStatus.UNDECIDED,
             "together": decisions.asked_together(change),

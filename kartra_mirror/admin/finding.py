@@ -16,6 +16,7 @@ from integrations.models import Cause, Connection
 from kartra_mirror.admin.unfold_adapter import only_mine, style
 from leads import forgetting, mirror
 from leads.models import GoneReason, Lead, Transaction
+from leads.texts import clean_email, lookalikes
 
 ASKED_BY = gettext_lazy(
     "Kartra can be asked by a whole email address or by its own number of the lead, by nothing else."
@@ -46,11 +47,11 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     form = only_mine(FindForm(_("Email or Kartra id"), "", _given(request)), request.user)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
-        connection, named = form.cleaned_data["connection"], form.cleaned_data["named"].strip()
-        if not can_be_asked(named):
-            form.add_error("named", ASKED_BY)
+        connection, named = form.cleaned_data["connection"], clean_email(form.cleaned_data["named"])
+        if (words := lookalikes(named)) or not can_be_asked(named):
+            form.add_error("named", words or ASKED_BY)
             return _answer(request, context, form, _("Find a lead in Kartra"), shown)
-        by = {"email": named} if "@" in named else {"kartra_id": named}
+        by: dict[str, Any] = {"email": named} if "@" in named else {"kartra_id": named}
         try:
             if request.POST.get("do") == "keep":
                 try:

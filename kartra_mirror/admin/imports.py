@@ -22,16 +22,25 @@ from kartra_mirror.admin.unfold_adapter import (
     style,
 )
 from leads import importing
-from leads.importing import words
+from leads.importing import ids, words
 from leads.models import Account, Import, ImportKind, ImportReject, ImportState, Source
 
 MAX_UPLOAD = 200 * 1024 * 1024
 REJECTS_SHOWN = 20
 SAMPLE_SHOWN = 60
+IDS = ("kartra", "not-kartra")
+"""What a person may say of a file's ids."""
 LEAVE_OUT = ("", gettext_lazy("— leave out —"))
 DATES = (
     ("", gettext_lazy("Found by itself; month first where nothing shows it")), ("month", gettext_lazy("3 April: 04/03/2026 (month first)")),
     ("day", gettext_lazy("3 April: 03/04/2026 (day first)")),
+)  # fmt: skip
+
+
+SEPARATORS = (
+    ("", gettext_lazy("Semicolons (;); a name with a comma in it is a bad row")),
+    (";", gettext_lazy("Semicolons (;), whatever else a name holds")),
+    (",", gettext_lazy("Commas (,)")), ("|", gettext_lazy("Vertical bars (|)")),
 )  # fmt: skip
 
 
@@ -62,6 +71,17 @@ class MatchForm(forms.Form):
     """One choice per column of the file."""
 
     dates = forms.ChoiceField(label=gettext_lazy("Dates written in numbers"), choices=DATES, required=False)
+    separator = forms.ChoiceField(
+        label=gettext_lazy("Between names of tags and lists"), choices=SEPARATORS, required=False
+    )
+    clears = forms.BooleanField(
+        label=gettext_lazy("Empty cells clear the field"), required=False,
+        help_text=gettext_lazy("Without this an empty cell says nothing. An email address is never cleared."),
+    )  # fmt: skip
+    currency = forms.CharField(
+        label=gettext_lazy("Currency"), required=False, max_length=3,
+        help_text=gettext_lazy("A code such as USD or SEK: what a sign means that several currencies have ($, kr, ¥)."),
+    )  # fmt: skip
 
     def __init__(self, job: Import, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,7 +96,10 @@ class MatchForm(forms.Form):
             self.fields[f"column_{number}"] = forms.ChoiceField(
                 label=header, choices=choices, required=False, initial=by_header.get(header, "")
             )
+        for name in ("separator", "clears") if job.kind == ImportKind.TRANSACTIONS else ("currency",):
+            del self.fields[name]
         if not self.is_bound:
+            self.initial.update({name: job.options[name] for name in job.options if name in self.fields})
             self.initial["dates"] = {None: "", True: "day", False: "month"}[job.day_first]
         style(self)
 
@@ -96,8 +119,16 @@ class MatchForm(forms.Form):
                 )
             mapping[target] = header
         self.mapping = mapping
-        self.day_first = {"day": True, "month": False}.get(cleaned.get("dates") or "")
+        self.how: dict[str, Any] = {
+            "day_first": {"day": True, "month": False}.get(cleaned.get("dates") or ""),
+            **{name: cleaned[name] for name in ("separator", "clears", "currency") if name in cleaned},
+        }
         return cleaned
+
+    @property
+    def of_cells(self) -> list[forms.BoundField]:
+        """How cells are read, below the columns."""
+        return [self[name] for name in ("dates", "separator", "clears", "currency") if name in self.fields]
 
 
 def _absent(job: Import) -> int:
@@ -191,7 +222,7 @@ class ImportAdmin(ReadOnlyAdmin):
         file = importing.open_kept(job)
         if request.method == "POST" and form.is_valid():
             try:
-                importing.match(job, form.mapping, day_first=form.day_first)
+                importing.match(job, form.mapping, **form.how)
                 importing.check(job, file)
             except importing.CannotImport as problem:
                 form.add_error(None, str(problem))
@@ -219,6 +250,10 @@ class ImportAdmin(ReadOnlyAdmin):
             "job": job,
             "progress": progress_of(job),
             "rejects": ImportReject.objects.filter(file=job).order_by("line")[:REJECTS_SHOWN],
+            "remarks": words.remarks(job),
+            "ids_problem": "" if job.has_ended else ids.problem(job, sample=False),
+            "ids_unsure": ids.verdict(job.options) == ids.UNSURE,
+            "ids_people": ids.people(job.options),
             "mapping": mapping,
             "left_out": [header for header in job.headers if header not in job.mapping.values()],
             "may_load": self.has_add_permission(request),
@@ -227,16 +262,18 @@ class ImportAdmin(ReadOnlyAdmin):
         return self._page(request, "page", more)
 
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
-        """Start loading, or cancel. Only a POST does anything; a second one does nothing."""
+        """Start loading, or cancel, or say whose the ids are. Only a POST does anything; a second one does nothing."""
         job = self._job(request, pk, may_load=True)
-        if what not in ("start", "cancel"):
+        if what not in ("start", "cancel", *IDS):
             raise Http404
-        if request.method == "POST":
+        if request.method == "POST" and what in IDS:
+            self._say_ids(request, job, what)
+        elif request.method == "POST":
             if what == "cancel":
                 done = importing.cancel(job)
                 said = _("The import is cancelled. What was loaded stays; it is what Kartra exported.")
             else:
-                done = job.state == ImportState.CHECKED and importing.start(job)
+                done = self._start(request, job)
                 said = _("Loading has begun. You may leave this page.")
                 if done:
                     tasks.ring(tasks.load_file, job.pk)
@@ -245,6 +282,24 @@ class ImportAdmin(ReadOnlyAdmin):
             )
             self.message_user(request, words_, messages.SUCCESS if done else messages.WARNING)
         return HttpResponseRedirect(job.get_absolute_url())
+
+    def _start(self, request: HttpRequest, job: Import) -> bool:
+        try:
+            return job.state == ImportState.CHECKED and importing.start(job)
+        except importing.CannotImport as problem:
+            self.message_user(request, str(problem), messages.ERROR)
+            return False
+
+    def _say_ids(self, request: HttpRequest, job: Import, said: str) -> None:
+        """Keep what was said; where the column is left out, the file is checked again."""
+        try:
+            done = importing.say_ids(job, said) and (said == "kartra" or importing.check(job, importing.open_kept(job)))
+        except importing.CannotImport as problem:
+            self.message_user(request, str(problem), messages.ERROR)
+            return
+        if done and said == "not-kartra":
+            tasks.ring(tasks.load_file, job.pk)
+            self.message_user(request, _("The column is left out. The file is being checked again."), messages.SUCCESS)
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """What the page polls."""

@@ -36,7 +36,7 @@ from kartra_mirror.admin.lead_filters import LeadFilter
 from kartra_mirror.admin.runs import tell_ended
 from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ModelAdmin, search_media
-from leads import clock, decisions, filters, kinds, mirror, staff
+from leads import clock, decisions, filters, kinds, mirror, moved_names, staff
 from leads.filters import WISHES
 from leads.models import Account, Lead, LeadChange, LeadTag, Reason, Segment
 
@@ -157,6 +157,7 @@ class LeadAdmin(ModelAdmin):
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
             "sales_unread": sales_known.warning(conditions, user),
+            "moved": moved_names.in_conditions(conditions, staff.accounts_of(user)),
             "may_ask_for": finding.can_be_asked(request.GET.get("q", "")),
             "known": known.sentences(user),
             "conditions": filters.in_words(conditions, staff.accounts_of(user)),

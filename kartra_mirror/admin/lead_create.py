@@ -33,7 +33,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     known: Lead | None = None
     if request.method == "POST" and form.is_valid():
         check_steps(request, kind, form.parameters)
-        warned = kinds.warnings(form.parameters)
+        warned = kinds.warnings(form.parameters, account)
         if not warned or request.POST.get("confirmed") == "1":
             try:
                 recorded = changes.create_lead(

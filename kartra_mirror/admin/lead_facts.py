@@ -1,6 +1,5 @@
 """What is known of one lead, arranged for its page: at a glance, then by tab. Reads only; a bounded number of queries."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -74,15 +73,16 @@ def _money_in_a_line(orders: list[Order], plans: list[Any]) -> str:
     """ "126.00 paid in 2 orders, 20.00 given back; 1 plan active"."""
     if not orders and not plans:
         return _("nothing known")
-    taken, returned = sum((o.taken for o in orders), Decimal(0)), sum((o.returned for o in orders), Decimal(0))
+    taken = charges.together(order.sums("taken") for order in orders)
+    returned = charges.together(order.sums("returned") for order in orders)
     active = sum(plan.status.lower() == "active" for plan in plans)
     failed = sum(charge.effect == "failed" for order in orders for charge in order.charges)
     paid = [order for order in orders if order.taken or order.untold]
-    told = [_("%(sum)s paid, orders: %(orders)s") % {"sum": f"{taken:,.2f}", "orders": len(paid)}]
+    told = [_("%(sum)s paid, orders: %(orders)s") % {"sum": taken or "0.00", "orders": len(paid)}]
     if orders and not paid:
         told = [_("nothing paid")]
     if returned:
-        told.append(_("%(sum)s given back") % {"sum": f"{returned:,.2f}"})
+        told.append(_("%(sum)s given back") % {"sum": returned})
     if failed:
         told.append(_("failed payments: %(number)s") % {"number": failed})
     if active:

@@ -111,7 +111,7 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
     warned: list[str] = []
     if request.method == "POST" and form is not None and form.is_valid():
         check_steps(request, form.kind, form.parameters)
-        warned = kinds.warnings(form.parameters)
+        warned = kinds.warnings(form.parameters, lead.account)
         if not warned or request.POST.get("confirmed") == "1":
             try:
                 recorded = changes.record_all(

@@ -4,6 +4,7 @@ Each states amount, person and product, and wants the amount or id typed; what w
 """
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,7 @@ from kartra_mirror.admin import finding
 from kartra_mirror.admin.lead_create import say_recorded
 from kartra_mirror.admin.speed import connection_of
 from kartra_mirror.admin.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
-from leads import changes, kinds
+from leads import changes, charges, kinds
 from leads.kinds.billing import REFUNDABLE, WHOLE, given_back, left_of
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
 
@@ -59,7 +60,7 @@ class RefundForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.sale, self.left = sale, left_of(sale)
         if self.left is not None and self.left != sale.full_amount:
-            words = _("the remaining %(amount)s") % {"amount": f"{self.left:.2f}"}
+            words = _("the remaining %(amount)s") % {"amount": charges.in_words(self.left, sale.currency)}
             self.fields["what"].choices = [("whole", words), ("part", _("a part of it"))]  # type: ignore[attr-defined]
         if sale.subscription is None:
             del self.fields["cancel_plan"]
@@ -73,7 +74,10 @@ class RefundForm(forms.Form):
             raise forms.ValidationError(_("Give the amount, or choose all of it."))
         wanted = cleaned["amount"] if cleaned["what"] == "part" else self.left
         expected = f"{wanted:.2f}" if wanted is not None else self.sale.kartra_id
-        typed = cleaned["typed"].strip().replace(",", ".")
+        typed = cleaned["typed"].strip()
+        typed = (
+            typed.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d\d?)?", typed) else typed.replace(",", ".")
+        )
         try:
             same = typed == expected or (wanted is not None and Decimal(typed) == wanted)
         except ArithmeticError:
@@ -140,6 +144,13 @@ class _MoneyAdmin(ReadOnlyAdmin):
             "row": row,
             "kind": kind,
             "form": form,
+            "in_words": {
+                name: charges.in_words(amount, row.currency)
+                for name, amount in {"refunded": None, **more, "paid": row.full_amount, "left": form.left}.items()
+                if isinstance(amount, Decimal)
+            }
+            if isinstance(row, Transaction)
+            else {},
             "before": LeadChange.objects.filter(account=row.account, family=family, status__in=OPEN).first(),
             "why_not": switch.why_not_sending(connection)
             if connection
@@ -155,7 +166,7 @@ class _MoneyAdmin(ReadOnlyAdmin):
 
 @admin.register(Transaction)
 class TransactionAdmin(_MoneyAdmin):
-    list_display = ["kartra_id", "type", "lead", "product", "full_amount", "at", "reported"]
+    list_display = ["kartra_id", "type", "lead", "product", "full_amount", "currency", "at", "reported"]
     list_filter = [("account", RelatedDropdownFilter), "type", ("product", RelatedDropdownFilter), "reported"]
     search_fields = ["=kartra_id", "=lead__kartra_id", "lead__email"]
     list_select_related = ["lead", "product", "account"]

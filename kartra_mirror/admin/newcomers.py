@@ -128,7 +128,7 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
     user: Any = request.user
     connection = connection_of(account)
     number, selection = len(found.new), draft.selection
-    warned = {words for person in found.new for words in kinds.warnings(person.parameters)}
+    warned = {words for person in found.new for words in kinds.warnings(person.parameters, account)}
     context = {
         **admin.site.each_context(request),
         "title": capfirst(creating.name_of(draft.parameters["people"])),

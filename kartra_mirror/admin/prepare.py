@@ -26,7 +26,7 @@ from kartra_mirror.admin import already, approvals, preview, sales_known
 from kartra_mirror.admin.drafting import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
 from kartra_mirror.admin.grouping import show_what_may_be_asked
 from kartra_mirror.admin.speed import connection_of
-from leads import changes, clock, judging, kinds, mirror, staff
+from leads import changes, clock, judging, kinds, mirror, moved_names, staff
 from leads.models import Account, BulkRun, Lead, LeadChange, RunDraft
 
 MOST_KINDS = 8
@@ -221,6 +221,11 @@ def _show(
         "back": back,
         "preview": shown,
         "sales_unread": sales_known.warning(QueryDict(draft.selection.get("query", "")), user) if shown else "",
+        "moved": moved_names.in_conditions(
+            dict(QueryDict(draft.selection.get("query", "")).lists()), staff.accounts_of(user)
+        )
+        if shown
+        else [],
         "try_number": 0 if approvals.why_not_alone(user, account, preview.TRY) else preview.TRY,
         "too_many": approvals.why_not_alone(user, account, chosen),
         "may_approve": approvals.may_approve(user),

@@ -59,7 +59,7 @@ def of(
         "can_be_undone": undoing.can_be_undone(kind, clean),
         "cannot_be_undone": _cannot(kind, clean),
         "warnings": [
-            *(warning for _kind, given in kind.parts(clean) for warning in kinds.warnings(given)),
+            *(warning for _kind, given in kind.parts(clean) for warning in kinds.warnings(given, account)),
             *_safety(connection, names),
         ],
         "opposite": opposite_runs(account, leads, kind, clean) if counted.opposite_waiting else [],
@@ -132,7 +132,8 @@ def _rest(counted: Preview, choices: Choices, words: already.Already) -> list[st
     )
     deleted = ngettext_lazy("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", "n")
     so = (counted.had, words.again) if choices.anyway else (counted.already_so, words.so)
-    found = (so, (counted.left_out, out), (counted.gone, deleted))
+    absent = ngettext_lazy("%(number)s is not in Kartra", "%(number)s are not in Kartra", "n")
+    found = (so, (counted.left_out, out), (counted.gone, deleted), (counted.absent, absent))
     return [told % {"n": number, "number": intcomma(number)} for number, told in found if number]
 
 

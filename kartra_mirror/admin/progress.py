@@ -134,6 +134,7 @@ def results_of(run: BulkRun) -> list[dict[str, str]]:
 
 SKIPPED: dict[str, Any] = {
     Reason.GONE: gettext_lazy("deleted in Kartra"),
+    Reason.ABSENT: gettext_lazy("left out: not in Kartra"),
     Reason.LEFT_OUT: gettext_lazy("left out: left the list themselves"),
     Reason.ALREADY_SO: gettext_lazy("nothing to do (already so)"),
 }

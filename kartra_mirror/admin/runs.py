@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from kartra_mirror.admin import approvals, newcomers, prepare, run_files, undo
 from kartra_mirror.admin.progress import BEING_CANCELLED, failures_of, leads_of, progress_of, results_of, tried_again
 from kartra_mirror.admin.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
-from leads import aftermath, clock, kinds, runs, staff
+from leads import aftermath, clock, kinds, moved_names, runs, staff
 from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason, RunDraft
 from leads.words import RUN_WORDS
 
@@ -145,6 +145,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
             if run.undoes_id or not run.parameters
             else capfirst(kinds.get(run.kind).sentence(run.parameters)),
             "progress": progress_of(run),
+            "moved": []
+            if run.has_ended or run.undoes_id
+            else moved_names.in_change(run.account_id, kinds.get(run.kind), run.parameters),
             "leads": leads_of(run),
             "failures": failures_of(run),
             "again": tried_again(run),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from kartra_mirror.admin import long_lists, prepare
 from kartra_mirror.admin.unfold_adapter import ChangeList, ReadOnlyAdmin, RelatedDropdownFilter, style
-from leads import filters, kinds, staff
+from leads import filters, kinds, moved_names, staff
 from leads.filters import Names
 from leads.filters import segments as building
 from leads.models import Account, Segment
@@ -183,6 +183,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": segment.name, "segment": segment,
             "words": _words(segment), "number": number, "more": more,
+            "moved": moved_names.in_conditions(segment.conditions, staff.accounts_of(user)),
             "kinds": [k for k in kinds.IN_BULK.values() if user.has_perm(k.permission) and user.has_perm(staff.BULK)],
             "as_filter": f"{reverse(LEADS)}?{query_of(segment.conditions)}",
             "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,

@@ -84,6 +84,8 @@ def _skipped(change: LeadChange, told: dict[str, str]) -> str:
         return _("Nothing had to be sent for “%(what)s”: it was so already for %(lead)s.") % told
     if change.reason == Reason.GONE:
         return _("“%(what)s” was not sent: %(lead)s is deleted in Kartra.") % told
+    if change.reason == Reason.ABSENT:
+        return _("“%(what)s” was not sent: Kartra has no lead of the address of %(lead)s.") % told
     return _("“%(what)s” was not sent: %(lead)s was left out.") % told
 
 

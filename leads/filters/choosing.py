@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db.models import Exists, OuterRef, QuerySet
 
 from leads.models import Account
+from leads.texts import visible
 
 Choices = list[tuple[str, Any]]
 Accounts = frozenset[int] | None
@@ -85,7 +86,8 @@ class Named:
             "pk", self.account, f"{self.account}__name", "another", *self.path
         )
         return {
-            str(pk): Name(": ".join(names), account, of if another else "") for pk, account, of, another, *names in told
+            str(pk): Name(": ".join(map(visible, names)), account, of if another else "")
+            for pk, account, of, another, *names in told
         }
 
 

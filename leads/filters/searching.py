@@ -1,10 +1,13 @@
 """Searching leads: every word in the address, name, phone or company, or the Kartra id as a whole."""
 
+import functools
+import operator
 from typing import Any, TypeVar
 
 from django.db.models import Func, Model, Q, QuerySet, TextField
 
 from leads.models import Lead
+from leads.texts import forms_of, normal_email, without_invisible
 
 Rows = TypeVar("Rows", bound=Model)
 
@@ -28,7 +31,7 @@ MOST_WORDS = 50
 
 def words_of(text: str) -> list[str]:
     """The words of a search, each once."""
-    return list(dict.fromkeys(text.replace("\x00", " ").split()))
+    return list(dict.fromkeys(without_invisible(text.replace("\x00", " ")).split()))
 
 
 def search(leads: QuerySet[Lead], text: str) -> QuerySet[Lead]:
@@ -39,7 +42,9 @@ def search(leads: QuerySet[Lead], text: str) -> QuerySet[Lead]:
     if words:
         leads = leads.alias(searched=AsOneText(*SEARCHED))
     for word in words:
-        leads = leads.filter(Q(kartra_id=word) | Q(searched__icontains=word))
+        forms = functools.reduce(operator.or_, (Q(searched__icontains=form) for form in sorted(forms_of(word))))
+        whole = Q(email_key=normal_email(word)) if "@" in word else Q(kartra_id=word)
+        leads = leads.filter(whole | forms)
     return leads
 
 

@@ -6,10 +6,25 @@
 
 from leads.importing.columns import custom_targets, is_target, label, targets
 from leads.importing.files import CannotImport
-from leads.importing.jobs import cancel, check, forget_old, match, start, stop, unfinished, work
+from leads.importing.jobs import (
+    cancel,
+    check,
+    forget_old,
+    looked_up,
+    match,
+    say_ids,
+    start,
+    stop,
+    to_look_up,
+    unfinished,
+    work,
+)
+from leads.importing.names import SEPARATORS
+from leads.importing.survey import survey
 from leads.importing.uploads import create, digest_of, open_kept, reject_lines, samples
 
 __all__ = [
+    "SEPARATORS",
     "CannotImport",
     "cancel",
     "check",
@@ -19,13 +34,17 @@ __all__ = [
     "forget_old",
     "is_target",
     "label",
+    "looked_up",
     "match",
     "open_kept",
     "reject_lines",
     "samples",
+    "say_ids",
     "start",
     "stop",
+    "survey",
     "targets",
+    "to_look_up",
     "unfinished",
     "work",
 ]

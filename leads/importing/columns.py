@@ -3,7 +3,7 @@
 Kartra documents no column names of its exports, so every suggestion can be changed.
 """
 
-import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,6 +66,7 @@ TRANSACTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "discount": (_("Discount"), ("discount", "transactiondiscount", "coupon")),
     "shipping": (_("Shipping"), ("shipping", "transactionshipping")),
     "tax": (_("Tax"), ("tax", "transactiontax", "vat", "salestax")),
+    "currency": (_("Currency"), ("currency", "currencycode", "transactioncurrency", "ccy")),
     "quantity": (_("Quantity"), ("quantity", "transactionquantity", "qty", "units")),
     "product": (_("Product"), ("product", "productname")),
     "product_id": (_("Product id"), ("productid",)),
@@ -144,6 +145,11 @@ def by_words(kind: str, header: str) -> str | None:
     return None
 
 
+def says_kartra(header: str) -> bool:
+    """Whether a heading says that the ids under it are Kartra's."""
+    return "kartra" in _plain(header)
+
+
 def is_target(kind: str, target: str) -> bool:
     if target.startswith(CUSTOM):
         return kind == ImportKind.LEADS and len(target) > len(CUSTOM)
@@ -197,4 +203,6 @@ def _key(header: str) -> str:
 
 
 def _plain(header: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", header.casefold())
+    """The letters and digits of a heading, of every script: one that is not understood must not be passed over."""
+    text = unicodedata.normalize("NFKC", header).casefold()
+    return "".join(each for each in text if unicodedata.category(each)[0] in "LMN")

@@ -6,7 +6,7 @@ Each batch writes its leads, its bad rows, its counts and the new position in on
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -14,9 +14,10 @@ from django.db import reset_queries, transaction
 from django.utils.translation import gettext as _
 
 from leads import clock, forgetting
-from leads.importing import columns, values
+from leads.importing import columns, currencies, ids, values
 from leads.importing.files import CannotImport, Record, records
 from leads.importing.lead_rows import LeadRows
+from leads.importing.survey import survey
 from leads.importing.transaction_rows import TransactionRows
 from leads.importing.values import Bad
 from leads.inserting import insert_new
@@ -35,30 +36,91 @@ def unfinished(account: Account, kind: ImportKind, digest: str, mapping: Mapping
     return next((job for job in cut_off if mapping.items() <= job.mapping.items()), None)
 
 
-def match(job: Import, mapping: Mapping[str, str], *, day_first: bool | None = None) -> None:
-    """Say what the columns are, and remember it for the account. Raises CannotImport."""
+def match(
+    job: Import,
+    mapping: Mapping[str, str],
+    *,
+    day_first: bool | None = None,
+    separator: str = "",
+    clears: bool = False,
+    currency: str = "",
+    ids_said: str = "",
+) -> None:
+    """Say what the columns are, and remember it for the account. `separator`: what stands between names of tags and lists
+    ("": semicolons, and what may be several names is bad); `clears`: empty cells clear the field; `currency`: what a sign
+    means that several currencies have; `ids_said`: "kartra" where a person says that the ids are Kartra's. Raises
+    CannotImport."""
     checked = columns.checked(job.kind, job.headers, mapping)
     if job.is_going or job.has_ended:
         raise CannotImport(_("This import is already under way; start another with the same file."))
     with transaction.atomic():
         columns.remember(job.account, job.kind, job.headers, checked)
         job.mapping, job.day_first = checked, day_first
-        job.save(update_fields=["mapping", "day_first"])
+        job.options = {"separator": separator, "clears": clears, "currency": _currency(currency)}
+        if ids_said:
+            job.options["ids"] = {"said": ids_said}
+        job.save(update_fields=["mapping", "day_first", "options"])
+
+
+def _currency(text: str) -> str:
+    meant = currencies.meanings(text) if text else frozenset({""})
+    if len(meant) != 1:
+        raise CannotImport(_("“%(text)s” is not the code of one currency, such as USD or SEK.") % {"text": text[:20]})
+    return next(iter(meant))
+
+
+def say_ids(job: Import, said: str) -> bool:
+    """A person says of a checked import that its ids are Kartra's ("kartra") or not ("not-kartra": the column is left out, and
+    the file is to be checked again). False if it is under way or over."""
+    with transaction.atomic():
+        locked = Import.objects.select_for_update().get(pk=job.pk)
+        if locked.state not in (ImportState.NEW, ImportState.CHECKED):
+            return False
+        if said == "kartra":
+            locked.options = {**locked.options, "ids": {**(locked.options.get("ids") or {}), "said": said}}
+        else:
+            target = "lead_id" if locked.kind == ImportKind.TRANSACTIONS else "id"
+            mapping = {name: header for name, header in locked.mapping.items() if name != target}
+            locked.mapping = columns.checked(locked.kind, locked.headers, mapping)
+            columns.remember(locked.account, locked.kind, locked.headers, mapping)
+            locked.options = {name: locked.options[name] for name in CHOSEN if name in locked.options}
+        locked.save(update_fields=["mapping", "options"])
+    job.refresh_from_db()
+    return True
+
+
+CHOSEN = ("separator", "clears", "currency")
+"""What a person chose of how cells are read."""
+
+
+def to_look_up(job: Import) -> list[ids.SampleRow]:
+    """Rows that Kartra is to be asked about before its ids are believed."""
+    return ids.to_look_up(job.options)
+
+
+def looked_up(job: Import, answers: Iterable[tuple[ids.SampleRow, str]] | None) -> None:
+    """Keep what Kartra said of them; None: it could not be asked."""
+    with transaction.atomic():
+        locked = Import.objects.select_for_update().get(pk=job.pk)
+        if locked.options.get("ids"):
+            locked.options = ids.looked_up(locked.options, answers)
+            locked.save(update_fields=["options"])
+    job.refresh_from_db()
 
 
 def check(job: Import, file: BinaryIO) -> bool:
     """Begin the dry run: go through the whole file and count what would happen. False if it is under way or over."""
-    if job.day_first is None:
-        job.day_first = _date_order(job, file)
-        Import.objects.filter(pk=job.pk).update(day_first=job.day_first)
+    survey(job, file)
     return _begin(job, (ImportState.NEW, ImportState.CHECKED), ImportState.CHECKING)
 
 
 def start(job: Import, file: BinaryIO | None = None) -> bool:
-    """Begin to load. Safe to repeat: False if that has begun, or is over."""
-    if job.day_first is None and file is not None:
-        job.day_first = _date_order(job, file)
-        Import.objects.filter(pk=job.pk).update(day_first=job.day_first)
+    """Begin to load. Safe to repeat: False if that has begun, or is over. Raises CannotImport while it is not clear whose the
+    ids are."""
+    if file is not None:
+        survey(job, file)
+    if not job.is_going and not job.has_ended and (words := ids.problem(job)):
+        raise CannotImport(words)
     return _begin(job, (ImportState.NEW, ImportState.CHECKED), ImportState.LOADING)
 
 
@@ -102,7 +164,8 @@ def _end(job: Import, state: ImportState, why: str) -> bool:
         ended = not locked.has_ended
         if ended:
             locked.state, locked.why, locked.ended_at = state, why, clock.now()
-            locked.save(update_fields=["state", "why", "ended_at"])
+            locked.options = ids.without_people(locked.options)
+            locked.save(update_fields=["state", "why", "ended_at", "options"])
             _clear(locked)
     job.refresh_from_db()
     return ended
@@ -123,7 +186,7 @@ def work(
     job.refresh_from_db()
     ends = None if until_s is None else time.monotonic() + until_s
     rows: Any = TransactionRows if job.kind == ImportKind.TRANSACTIONS else LeadRows
-    reader = rows(job.account, job.headers, job.mapping, day_first=bool(job.day_first))
+    reader = rows(job.account, job.headers, job.mapping, day_first=bool(job.day_first), options=job.options)
     found: Any = records(file, job.encoding, job.delimiter, job.position, job.line)
     try:
         while job.is_going:
@@ -162,24 +225,45 @@ def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
             ],
             batch_size=500,
         )
-        _count(locked, batch, len(bad), written)
+        _count(locked, batch, len(bad), written, reader.remarks)
         if not batch:
             locked.position = locked.size
             if locked.state == ImportState.CHECKING:
                 locked.state = ImportState.CHECKED
             else:
                 locked.state, locked.ended_at = ImportState.FINISHED, clock.now()
+                locked.options = ids.without_people(locked.options)
                 _clear(locked)
         locked.save()
     job.refresh_from_db()
+    if job.state == ImportState.LOADING and ids.is_foreign_by_now(job.counts):
+        stop(job, _foreign(job))
+        return False
     return True
 
 
-def _count(job: Import, batch: list[Record], rejected: int, written: Any) -> None:
+def _foreign(job: Import) -> str:
+    words = _(
+        "“%(header)s” is probably not Kartra's id: by line %(line)s %(differ)s rows name other people than their addresses, and "
+        "%(agree)s agree. Import the file again without that column."
+    )
+    return words % {
+        "header": ids.header(job), "line": f"{job.line:,}", "differ": f"{job.counts['ids_differ']:,}",
+        "agree": f"{job.counts.get('ids_agree', 0):,}",
+    }  # fmt: skip
+
+
+def _count(job: Import, batch: list[Record], rejected: int, written: Any, remarks: Mapping[str, int]) -> None:
     job.rows += len(batch)
     job.rejected += rejected
+    for name, number in remarks.items():
+        noted = job.counts.setdefault("remarks", {})
+        noted[name] = noted.get(name, 0) + number
     for name in ("created", "updated", "unchanged", "new_leads"):
         job.counts[name] = job.counts.get(name, 0) + getattr(written, name)
+    for name in ("ids_agree", "ids_differ"):
+        if number := getattr(written, name):
+            job.counts[name] = job.counts.get(name, 0) + number
     if written.types:
         types = job.counts.setdefault("types", {})
         for type, number in written.types.items():
@@ -191,6 +275,7 @@ def _count(job: Import, batch: list[Record], rejected: int, written: Any) -> Non
 def _sort(reader: Any, batch: list[Record]) -> tuple[list[Any], list[tuple[int, str]]]:
     good: list[Any] = []
     bad: list[tuple[int, str]] = []
+    reader.remarks.clear()
     for record in batch:
         try:
             if record.problem:
@@ -217,19 +302,6 @@ def _once(job: Import, reader: Any, rows: list[Any]) -> tuple[list[Any], list[An
             seen.add(key)
     insert_new(ImportSeen, ["file", "key"], new)
     return fresh, twice
-
-
-def _date_order(job: Import, file: BinaryIO) -> bool:
-    """Whether dates in numbers are written day first, as the file's own dates show; months come first where none does."""
-    target = "at" if job.kind == ImportKind.TRANSACTIONS else "date_joined"
-    if target not in job.mapping:
-        return False
-    column = job.headers.index(job.mapping[target])
-    for record in records(file, job.encoding, job.delimiter, job.data_start, job.data_line):
-        cell = record.cells[column].strip() if column < len(record.cells) else ""
-        if cell and not cell[:4].isdecimal() and (order := values.order_of(cell)) is not None:
-            return order
-    return False
 
 
 def _sentence(reason: str) -> str:

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import re
+import zoneinfo
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,27 +13,50 @@ from django.utils.translation import gettext_lazy
 from leads.importing import values
 from leads.importing.columns import CUSTOM, label
 from leads.importing.files import Record
+from leads.importing.ids import identity_is_believed
+from leads.importing.names import Catalogue
 from leads.importing.values import Bad
 from leads.mirror import Row, Written, write_rows
 from leads.models import Account, CustomField, CustomFieldType, ImportKind, normal_email
 from leads.shielding import unshield
+from leads.texts import clean_email, lookalikes
 
 MAX_CELL = 100_000
 MAX_EMAIL = 320
 SHORT = {"country": 100, "source": 64, "gdpr_lead_status": 16, "gdpr_lead_communications": 16}
 """Fields that the mirror keeps in short columns."""
+FREE = ("notes", "email", "score")
+"""Columns in which a number with an exponent is what somebody wrote, or is refused as something else."""
+TIES = ("tags", "lists", "left_lists")
 
 
 ADDRESS = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\]+")
 """What may be an email address: one @, and no character that none has outside quotes."""
 
 
+def check_address(email: str) -> None:
+    """Raises Bad for a text that is no address, or one that only looks like another."""
+    if words := lookalikes(email):
+        raise Bad(words)
+    if email and (len(email) > MAX_EMAIL or not ADDRESS.fullmatch(email)):
+        raise Bad(_("“%(email)s” is not an email address") % {"email": email[:80]})
+
+
 class LeadRows:
     """Reads rows by a mapping and writes batches of them."""
 
     def __init__(
-        self, account: Account, headers: Sequence[str], mapping: Mapping[str, str], *, day_first: bool
+        self,
+        account: Account,
+        headers: Sequence[str],
+        mapping: Mapping[str, str],
+        *,
+        day_first: bool,
+        options: Mapping[str, Any],
     ) -> None:
+        self.believed = identity_is_believed(options)
+        self.clears = bool(options.get("clears"))
+        self.remarks: Counter[str] = Counter()
         self.account, self.width = account, len(headers)
         index = {header: number for number, header in enumerate(headers)}
         self.columns = [(index[header], target) for target, header in mapping.items()]
@@ -39,7 +64,7 @@ class LeadRows:
         self.convert: dict[str, Callable[[str], Any]] = {
             "score": values.whole,
             "blacklisted": values.flag,
-            "date_joined": lambda cell: values.moment(cell, zone, day_first=day_first),
+            "date_joined": lambda cell: self._moment(cell, zone, day_first),
         }
         wanted = [target.removeprefix(CUSTOM) for target in mapping if target.startswith(CUSTOM)]
         self.options = {
@@ -50,7 +75,12 @@ class LeadRows:
         checkboxes = {
             f"{CUSTOM}{name}" for name, (type, _ids) in self.options.items() if type == CustomFieldType.CHECKBOX
         }
-        self.several = checkboxes | {"tags", "lists", "left_lists"}  # cells of several names are taken apart by `names`
+        self.names = {
+            target: Catalogue(account, target, str(options.get("separator", "")))
+            for target in ("tags", "lists", "left_lists")
+            if target in mapping
+        }
+        self.several = checkboxes | set(self.names)  # cells of several names are taken apart as they stand
 
     def read(self, record: Record) -> Row:
         """What the row tells. Raises Bad."""
@@ -70,17 +100,21 @@ class LeadRows:
                         words = _("the cell %(name)s is longer than 100,000 characters")
                     raise Bad(words % {"name": label(ImportKind.LEADS, target)})
                 told[target] = cell if target in self.several else unshield(cell.strip())
+                if target not in self.several and target not in FREE and values.is_shortened(told[target]):
+                    raise Bad(f"{label(ImportKind.LEADS, target)}: {values.shortened(cell)}")
         id, email = self._who(told)
         fields: dict[str, Any] = {}
         custom: dict[str, Any] = {}
         for target, cell in told.items():
+            if target in self.names or (not cell.strip() and not self.clears):
+                continue  # an empty cell says nothing
             if target.startswith(CUSTOM):
                 custom[target.removeprefix(CUSTOM)] = self._custom(target.removeprefix(CUSTOM), cell)
             elif target in self.convert:
                 value = self.convert[target](cell)
-                if value is not None:  # an empty cell takes no number, date or flag away
+                if value is not None or not cell.strip():
                     fields[target] = value
-            elif target not in ("tags", "lists", "left_lists"):
+            else:
                 if len(cell) > SHORT.get(target, MAX_CELL):
                     raise Bad(
                         _("the %(name)s is longer than %(most)s characters")
@@ -88,17 +122,22 @@ class LeadRows:
                     )
                 fields[target] = "" if cell == "N/A" else cell
         return Row(
-            record.line, id, email, fields, custom, values.names(told.get("tags", "")),
-            values.names(told.get("lists", "")), values.names(told.get("left_lists", "")),
+            record.line, id, email, fields, custom,
+            *(self.names[target].read(told.get(target, "")) if target in self.names else () for target in TIES),
         )  # fmt: skip
+
+    def _moment(self, cell: str, zone: zoneinfo.ZoneInfo, day_first: bool) -> dt.datetime | None:
+        found = values.moment(cell, zone, day_first=day_first)
+        if found is not None and found.doubled:
+            self.remarks["doubled"] += 1
+        return found.at if found else None
 
     def _who(self, told: dict[str, str]) -> tuple[str, str]:
         id, email = told.pop("id", ""), told.pop("email", "")
-        id, email = ("" if text.lower() in ("n/a", "null") else text for text in (id, email))
+        id, email = ("" if text.lower() in ("n/a", "null") else text for text in (clean_email(id), clean_email(email)))
         if id and (not id.isascii() or not id.isdigit() or len(id) > 32):
             raise Bad(_("the id “%(id)s” is not a number") % {"id": id[:40]})
-        if email and (len(email) > MAX_EMAIL or not ADDRESS.fullmatch(email)):
-            raise Bad(_("“%(email)s” is not an email address") % {"email": email[:80]})
+        check_address(email)
         id = id.lstrip("0")
         if not id and not email:
             raise Bad(_("it has neither an email address nor an id"))
@@ -118,4 +157,4 @@ class LeadRows:
     twice = gettext_lazy("the same lead stands further up in the file; the first one counts")
 
     def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
-        return write_rows(self.account, rows, at=at, dry_run=dry_run, cause=cause)
+        return write_rows(self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed)

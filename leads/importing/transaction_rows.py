@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads.importing import values
+from leads.importing import currencies, values
 from leads.importing.columns import label
 from leads.importing.files import Record
-from leads.importing.lead_rows import MAX_EMAIL
+from leads.importing.ids import identity_is_believed
+from leads.importing.lead_rows import check_address
 from leads.importing.values import Bad
 from leads.mirror import TransactionFact, TransactionRow, Written, write_transactions
 from leads.models import Account, ImportKind
 from leads.shielding import unshield
+from leads.texts import clean_email, without_invisible
 
 MAX_CELL = 2_000
 DOCUMENTED = ("sale", "rebill", "refund", "partial_refund", "chargeback", "failed", "cancellation")
@@ -27,9 +30,18 @@ class TransactionRows:
     """Reads rows by a mapping and writes batches of them."""
 
     def __init__(
-        self, account: Account, headers: Sequence[str], mapping: Mapping[str, str], *, day_first: bool
+        self,
+        account: Account,
+        headers: Sequence[str],
+        mapping: Mapping[str, str],
+        *,
+        day_first: bool,
+        options: Mapping[str, Any],
     ) -> None:
         self.account, self.headers, self.day_first = account, tuple(headers), day_first
+        self.believed = identity_is_believed(options)
+        self.currency = str(options.get("currency") or currencies.of_account(account))
+        self.remarks: Counter[str] = Counter()
         self.zone = account.zone
         index = {header: number for number, header in enumerate(headers)}
         self.columns = [(index[header], target) for target, header in mapping.items()]
@@ -55,19 +67,23 @@ class TransactionRows:
         id = _ident(told.get("id", ""), _TRANSACTION)
         if not id:
             raise Bad(_("it has no transaction id"))
-        email = told.get("lead_email", "")
-        if email and (len(email) > MAX_EMAIL or not re.fullmatch(r"[^@\s]+@[^@\s]+", email)):
-            raise Bad(_("“%(email)s” is not an email address") % {"email": email[:80]})
+        email = clean_email(told.get("lead_email", ""))
+        check_address(email)
         type = told.get("type", "")
         if len(type) > 32:
             raise Bad(_("the type is longer than 32 characters"))
         quantity = values.whole(told.get("quantity", ""))
         if quantity is not None and quantity < 0:
             raise Bad(_("the quantity %(quantity)s is below nothing") % {"quantity": quantity})
-        amounts: dict[str, Decimal | None] = {
+        written = {
             name: values.amount(told.get(name, ""))
             for name in ("full_amount", "base_amount", "discount", "shipping", "tax")
         }
+        amounts: dict[str, Decimal | None] = {name: each.number if each else None for name, each in written.items()}
+        currency = self._currency(told.get("currency", ""), [each.currency for each in written.values() if each])
+        at = values.moment(told.get("at", ""), self.zone, day_first=self.day_first)
+        if at is not None and at.doubled:
+            self.remarks["doubled"] += 1
         fact = TransactionFact(
             kartra_id=id,
             type=documented(type),
@@ -75,7 +91,8 @@ class TransactionRows:
             product_id=_ident(told.get("product_id", ""), _PRODUCT),
             price_point=told.get("price_point", "")[:32],
             quantity=quantity,
-            at=values.moment(told.get("at", ""), self.zone, day_first=self.day_first),
+            currency=currency,
+            at=at.at if at else None,
             parent_kartra_id=_ident(told.get("parent_kartra_id", ""), _REFUNDED),
             subscription_id=_ident(told.get("subscription_id", ""), _SUBSCRIPTION),
             affiliate=told.get("affiliate", "")[:200],
@@ -85,6 +102,24 @@ class TransactionRows:
         )
         names = {name: told[f"lead_{name}"] for name in ("first_name", "last_name") if told.get(f"lead_{name}")}
         return TransactionRow(record.line, fact, _ident(told.get("lead_id", ""), _LEAD), email, names)
+
+    def _currency(self, cell: str, signs: Sequence[str]) -> str:
+        """The currency of the row: that of its column, else that of its amounts. A sign that several currencies have is the
+        one that was said or is the account's, where it can be; else it is kept as it stands."""
+        if cell and not currencies.meanings(cell):
+            raise Bad(_("the currency “%(currency)s” is not known") % {"currency": cell[:20]})
+        told = [cell] if cell else [sign for sign in dict.fromkeys(signs) if sign]
+        if len(told) > 1:
+            raise Bad(_("its amounts are in several currencies: %(names)s") % {"names": ", ".join(told)})
+        if not told:
+            return ""
+        meant = currencies.meanings(told[0])
+        if len(meant) > 1 and self.currency in meant:
+            return self.currency
+        if len(meant) > 1:
+            self.remarks[f"sign {told[0]}"] += 1
+            return told[0][:8]
+        return next(iter(meant))
 
     def _raw(self, cells: Sequence[str]) -> dict[str, str]:
         """All of the row under the file's own headers, beside what came from elsewhere."""
@@ -102,7 +137,7 @@ class TransactionRows:
     twice = gettext_lazy("the same transaction stands further up in the file; the first one counts")
 
     def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
-        return write_transactions(self.account, rows, at=at, dry_run=dry_run, cause=cause)
+        return write_transactions(self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed)
 
 
 def documented(type: str) -> str:
@@ -119,7 +154,7 @@ _LEAD = gettext_lazy("the lead's id “%(id)s” is none (a spreadsheet may have
 
 
 def _ident(cell: str, words: Any) -> str:
-    plain = re.sub(r"\.0$", "", cell)
-    if len(plain) > 32 or re.search(r"\s", plain) or re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", plain):
+    plain = re.sub(r"\.0$", "", without_invisible(cell).strip())
+    if len(plain) > 32 or re.search(r"\s", plain) or values.is_shortened(plain):
         raise Bad(words % {"id": cell[:40]})
     return "" if plain == "0" else plain

@@ -3,10 +3,13 @@
 import datetime as dt
 import re
 import zoneinfo
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.translation import gettext as _
 
+from leads.hours import is_doubled, is_skipped
+from leads.importing import currencies
 from leads.shielding import split
 
 MAX_NAME = 500
@@ -38,6 +41,21 @@ class Bad(ValueError):
     """The cell does not hold what its column should. The text says what stands there."""
 
 
+_SHORTENED = re.compile(r"[+-]?\d([.,]\d+)?[eE]\+?\d{1,3}", re.ASCII)
+
+
+def is_shortened(cell: str) -> bool:
+    """Whether a spreadsheet has made a short number of a long one: 4.47912E+11 was a phone number or an id."""
+    return _SHORTENED.fullmatch(cell.strip()) is not None and ("+" in cell or "." in cell or "," in cell)
+
+
+def shortened(cell: str) -> str:
+    """What is wrong with such a cell."""
+    return _("a spreadsheet has shortened it to %(cell)s. Format the column as text and export it again") % {
+        "cell": _short(cell.strip())
+    }
+
+
 def names(cell: str) -> tuple[str, ...]:
     """Names between semicolons, each once."""
     return tuple(name[:MAX_NAME] for name in split(cell))
@@ -47,7 +65,9 @@ def whole(cell: str) -> int | None:
     """A whole number that a column holds; None for none. Thousands may be grouped."""
     if cell.lower() in NOTHING:
         return None
-    plain = re.sub(r"(?<=\d)[, \u00a0\u202f](?=\d{3})", "", cell)
+    if is_shortened(cell):
+        raise Bad(shortened(cell))
+    plain = re.sub(rf"(?<=\d)[,{_GROUPS}](?=\d{{3}})", "", cell)
     plain = re.sub(r"\.0+$", "", plain)
     if not re.fullmatch(r"[+-]?[0-9]{1,10}", plain) or abs(int(plain)) > 2**31 - 1:
         raise Bad(_("%(cell)s is no number") % {"cell": _short(cell)})
@@ -66,47 +86,92 @@ def flag(cell: str) -> bool | None:
     raise Bad(_("%(cell)s is neither yes nor no") % {"cell": _short(cell)})
 
 
-def amount(cell: str) -> Decimal | None:
-    """An amount of money; None for none. Currency signs and thousands are let pass, brackets mean minus. Never guessed:
-    where a dot or comma could mean thousands or cents alike, it is bad."""
+@dataclass(frozen=True)
+class Amount:
+    """An amount of money and the code or sign of its currency as it stands there, "" where none does."""
+
+    number: Decimal
+    currency: str = ""
+
+
+_MINUS = "-−‐‑–"
+_GROUPS = " \u00a0\u202f\u2009\u2007'’ʼ`"
+"""What else than dots and commas may stand between the thousands."""
+
+
+def amount(cell: str) -> Amount | None:
+    """An amount of money; None for none. Brackets or a minus on either side mean minus. Never guessed: where a dot or comma
+    could mean thousands or cents alike, it is bad."""
     if cell.lower() in NOTHING:
         return None
-    plain = re.sub(r"^(\()?\s*|[\s\u00a0\u202f]|[$€£¥]|\b[A-Z]{3}\b", r"\1", cell)
+    if is_shortened(cell):
+        raise Bad(shortened(cell))
+    plain = cell.strip()
     negative = plain.startswith("(") and plain.endswith(")")
-    plain = plain.strip("()")
-    if plain.startswith(("-", "+", "−")):
-        negative, plain = negative != (plain[0] != "+"), plain[1:]
-    if not re.fullmatch(r"[0-9][0-9.,']*", plain):
+    if negative:
+        plain = plain[1:-1].strip()
+    match = re.fullmatch(rf"([^0-9]*?)([0-9](?:[0-9.,{_GROUPS}]*[0-9])?)([^0-9]*)", plain)
+    if match is None:
         raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
-    plain = plain.replace("'", "")
-    if re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", plain):
-        raise Bad(
-            _("%(cell)s can be read in two ways; write it with two digits after the point") % {"cell": _short(cell)}
-        )
-    if "," in plain and "." in plain:
-        thousands, point = (",", ".") if plain.rindex(".") > plain.rindex(",") else (".", ",")
-        plain = plain.replace(thousands, "").replace(point, ".")
-    elif re.fullmatch(r"\d{1,3}(,\d{3})+", plain):
-        plain = plain.replace(",", "")
-    elif re.fullmatch(r"\d+,\d{1,2}", plain):
-        plain = plain.replace(",", ".")
-    try:
-        number = Decimal(plain).quantize(CENT, ROUND_HALF_UP)
-    except InvalidOperation:
-        raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)}) from None
+    before, digits, after = match[1], match[2], match[3]
+    signs = [each for each in before + after if each in f"{_MINUS}+"]
+    if len(signs) > 1:
+        raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
+    negative = negative != (bool(signs) and signs[0] in _MINUS)
+    currency = " ".join(re.sub(rf"[{re.escape(_MINUS)}+]", " ", f"{before} {after}").split()).strip(".,") or ""
+    if currency and not currencies.meanings(currency):
+        raise Bad(_("%(cell)s is no amount: the currency “%(currency)s” is not known") % {
+            "cell": _short(cell), "currency": currency[:20],
+        })  # fmt: skip
+    number = Decimal(_point(digits, cell))
     if number > MOST:
         raise Bad(_("%(cell)s is too large an amount") % {"cell": _short(cell)})
-    return -number if negative else number
+    number = number.quantize(CENT, ROUND_HALF_UP)
+    return Amount(-number if negative else number, currency)
 
 
-def moment(cell: str, zone: zoneinfo.ZoneInfo, *, day_first: bool = False) -> dt.datetime | None:
-    """A date, with or without a time, as UTC; None for none. Without an offset of its own it is in `zone`."""
+def _point(digits: str, cell: str) -> str:
+    """The digits with a point before the cents and nothing between the thousands."""
+    if re.search(rf"[{_GROUPS}]", digits):
+        if not re.fullmatch(rf"\d{{1,3}}(?:[{_GROUPS}]\d{{2,3}})*[{_GROUPS}]\d{{3}}(?:[.,]\d{{1,2}})?", digits):
+            raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
+        return re.sub(rf"[{_GROUPS}]", "", digits).replace(",", ".")
+    if re.fullmatch(r"\d+(\.\d{1,2}|\.\d{4,})?", digits) or re.fullmatch(r"0\.\d+", digits):
+        return digits
+    if re.fullmatch(r"\d+,\d{1,2}", digits):
+        return digits.replace(",", ".")
+    if re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits):
+        words = _("%(cell)s can be read in two ways; write it with two digits after the point")
+        raise Bad(words % {"cell": _short(cell)})
+    for thousands, point in ((",", "."), (".", ",")):
+        grouped = rf"[1-9]\d{{0,2}}(?:\{thousands}\d{{2,3}})*\{thousands}\d{{3}}(?:\{point}\d{{1,2}})?"
+        if re.fullmatch(grouped, digits):
+            return digits.replace(thousands, "").replace(point, ".")
+    raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A date as UTC. `doubled`: the clocks there show that hour twice; the first is meant."""
+
+    at: dt.datetime
+    doubled: bool = False
+
+
+def moment(cell: str, zone: zoneinfo.ZoneInfo, *, day_first: bool = False) -> Moment | None:
+    """A date, with or without a time; None for none. Without an offset of its own it is in `zone`; an hour that the clocks
+    there pass over is bad."""
     if cell.lower() in NOTHING or cell.startswith("0000"):
         return None
     found = _iso(cell) or _in_words(cell) or _numeric(cell, day_first)
     if found is None or not 1970 <= found.year <= 2100:
         raise Bad(_("the date %(cell)s cannot be read") % {"cell": _short(cell)})
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(dt.UTC)
+    if found.tzinfo:
+        return Moment(found.astimezone(dt.UTC))
+    if is_skipped(found, zone) and ":" in cell:
+        words = _("the hour %(cell)s does not exist in %(zone)s: the clocks were put forward over it")
+        raise Bad(words % {"cell": _short(cell), "zone": zone.key})
+    return Moment(found.replace(tzinfo=zone).astimezone(dt.UTC), is_doubled(found, zone) and ":" in cell)
 
 
 def order_of(cell: str) -> bool | None:
@@ -116,6 +181,12 @@ def order_of(cell: str) -> bool | None:
         return None
     first, second = int(match[1]), int(match[3])
     return first > 12 if (first > 12) != (second > 12) else None
+
+
+def is_ambiguous(cell: str) -> bool:
+    """Whether a date in numbers is another day when months come first than when days do."""
+    match = _NUMERIC.fullmatch(cell)
+    return match is not None and match[2] != "." and match[1] != match[3] and order_of(cell) is None
 
 
 def _iso(cell: str) -> dt.datetime | None:

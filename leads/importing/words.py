@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
+from leads.importing import currencies, ids, values
 from leads.models import Import, ImportKind, ImportState
 
 TYPES: dict[str, Any] = {
@@ -72,3 +74,52 @@ def missing_in_words(job: Import) -> str:
     if len(parts) < 2:
         return parts[0] if parts else _("none")
     return _("%(first)s and %(last)s") % {"first": ", ".join(parts[:-1]), "last": parts[-1]}
+
+
+def remarks(job: Import) -> list[str]:
+    """What a person should know of how the file was read: the order of its dates, doubled hours, signs of currencies, ids."""
+    found = []
+    if example := job.options.get("dates"):
+        found.append(_dates(job, *example))
+    noted: dict[str, int] = job.counts.get("remarks", {})
+    if number := noted.get("doubled", 0):
+        words = ngettext(
+            "%(number)s date lies in the hour that the clocks of %(zone)s show twice; the first is taken.",
+            "%(number)s dates lie in the hour that the clocks of %(zone)s show twice; the first is taken.",
+            number,
+        )
+        found.append(words % {"number": f"{number:,}", "zone": job.account.time_zone})
+    for name, number in sorted(noted.items()):
+        if name.startswith("sign "):
+            found.append(_sign(name.removeprefix("sign "), number))
+    if ids.verdict(job.options) == ids.PROVISIONAL:
+        found.append(
+            _("New ids are taken only once a read from Kartra agrees; until then people are known by their address.")
+        )
+    elif not ids.problem(job) and job.counts.get("ids_differ", 0) > job.counts.get("ids_agree", 0):
+        words = _(
+            "“%(header)s” mostly disagrees with our copy, so it is probably not Kartra's id. Leave the column out."
+        )
+        found.append(words % {"header": ids.header(job)})
+    return found
+
+
+def _dates(job: Import, line: int, cell: str) -> str:
+    words = _("Dates are read with the month first: %(cell)s in line %(line)s is %(day)s.")
+    if job.day_first:
+        words = _("Dates are read with the day first: %(cell)s in line %(line)s is %(day)s.")
+    found = values.moment(cell.split()[0], job.account.zone, day_first=bool(job.day_first))
+    day = date_format(found.at.astimezone(job.account.zone), "j M Y") if found else cell
+    return words % {"cell": cell, "line": f"{line:,}", "day": day}
+
+
+def _sign(sign: str, number: int) -> str:
+    words = ngettext(
+        "%(number)s amount is in “%(sign)s”, which may be %(names)s; it is kept as it stands. Say which is meant to have it named.",
+        "%(number)s amounts are in “%(sign)s”, which may be %(names)s; they are kept as they stand. Say which is meant to have "
+        "them named.",
+        number,
+    )
+    meant = sorted(currencies.meanings(sign))
+    names = ", ".join(meant[:6]) + ("…" if len(meant) > 6 else "")
+    return words % {"number": f"{number:,}", "sign": sign, "names": names}

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from leads.kinds import billing, calendars, lists, points, profile, sequences, several, tags
-from leads.kinds.base import BadParameters, Kind, Parameters, UnknownKind, warnings
+from leads.kinds import base, billing, calendars, lists, points, profile, sequences, several, tags
+from leads.kinds.base import BadParameters, Kind, Parameters, UnknownKind
 from leads.kinds.billing import refund_amounts
+from leads.models import Account
 
 ALL: dict[str, Kind] = {
     kind.name: kind
@@ -40,6 +41,13 @@ def permissions(kind: Kind, parameters: Parameters) -> set[str]:
     """The permissions it takes: of the kinds chosen, and of every single change they consist of."""
     chosen = {part.permission for part, _ in kind.parts(parameters)}
     return chosen | {get(name).permission for name, _ in kind.single_steps(parameters)}
+
+
+def warnings(parameters: Mapping[str, Any], account: Account | None = None) -> list[str]:
+    """What a person should know before this is sent: texts that Kartra's firewall may refuse; with the account, an hour that
+    its clocks show twice."""
+    doubled = calendars.time_warning(account, parameters) if account is not None else ""
+    return [*base.warnings(parameters), *filter(None, [doubled])]
 
 
 def together(parts: list[tuple[Kind, Mapping[str, Any]]]) -> tuple[Kind, dict[str, Any]]:

@@ -160,7 +160,7 @@ def stored(value: Any) -> Any:
 
 
 def warnings(parameters: Parameters) -> list[str]:
-    """What a person should know before this is sent: texts that Kartra's firewall may refuse."""
+    """Texts that Kartra's firewall may refuse."""
     found = []
     for name, value in parameters.items():
         texts = value if isinstance(value, list) else [value]

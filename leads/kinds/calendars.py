@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import clock, mirror
+from leads.hours import is_doubled, is_skipped
 from leads.kinds.base import Kind, Parameters, by_this_change
 from leads.kinds.fields import PlainText, Suggested, zone_words
 from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
@@ -54,14 +55,38 @@ def starts_at(account: Account, parameters: Parameters) -> dt.datetime | None:
     """The booked moment in UTC; None when no date was given."""
     if not parameters.get("date"):
         return None
-    naive = dt.datetime.fromisoformat(f"{parameters['date']} {parameters.get('hour') or '00:00'}")
-    return naive.replace(tzinfo=account.zone).astimezone(dt.UTC)
+    return _naive(parameters).replace(tzinfo=account.zone).astimezone(dt.UTC)
+
+
+def _naive(parameters: Parameters) -> dt.datetime:
+    return dt.datetime.fromisoformat(f"{parameters['date']} {parameters.get('hour') or '00:00'}")
+
+
+def time_warning(account: Account, parameters: Parameters) -> str:
+    """A word on an hour that the clocks of Kartra's zone show twice; empty for any other."""
+    if not parameters.get("date") or not is_doubled(_naive(parameters), account.zone):
+        return ""
+    naive = _naive(parameters)
+    words = _(
+        "%(date)s %(hour)s comes twice in %(zone)s, because the clocks are put back: %(first)s and %(second)s UTC. Kartra does "
+        "not say which it takes."
+    )
+    first, second = (naive.replace(tzinfo=account.zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
+    return words % {
+        "date": parameters["date"], "hour": parameters["hour"], "zone": zone_words(account), "first": f"{first:%H:%M}",
+        "second": f"{second:%H:%M}",
+    }  # fmt: skip
 
 
 def check_time(account: Account, clean: dict[str, Any]) -> None:
     """Date and hour together or not at all, and still to come (Kartra answers 260 and 261 otherwise)."""
     if bool(clean.get("date")) != bool(clean.get("hour")):
         raise ValidationError(_("Give the date and the hour, or neither of them."))
+    if clean.get("date") and is_skipped(_naive(clean), account.zone):
+        raise ValidationError(
+            _("%(date)s %(hour)s does not exist in %(zone)s: the clocks are put forward over it.")
+            % {"date": clean["date"], "hour": clean["hour"], "zone": zone_words(account)}
+        )
     when = starts_at(account, clean)
     if when is not None and when <= clock.now():
         raise ValidationError(

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads.models import Account
+from leads.texts import clean_email, lookalikes, loose_name, same_name, visible
 
 
 def sendable(text: str) -> None:
@@ -27,6 +28,21 @@ class PlainText(forms.CharField):
         super().__init__(strip=False, validators=[sendable], **kwargs)
 
 
+class Address(forms.EmailField):
+    """An email address, without invisible characters; one that only looks like another is refused."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=320, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        return clean_email(super().to_python(value))
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if words := lookalikes(value):
+            raise ValidationError(words)
+
+
 def _present(things: QuerySet[Any]) -> list[str]:
     return list(things.filter(missing_since=None).order_by("name").values_list("name", flat=True))
 
@@ -42,11 +58,32 @@ class CatalogueChoice(forms.ChoiceField):
     default_error_messages = {"required": gettext_lazy("Please choose one."), "invalid_choice": NOT_KNOWN}
 
     def __init__(self, things: QuerySet[Any], *, label: Any, required: bool = True, help_text: str = "") -> None:
-        choices = [("", _("Choose…")), *((name, name) for name in _present(things))]
+        choices = [("", _("Choose…")), *((name, visible(name)) for name in _present(things))]
         super().__init__(label=label, choices=choices, required=required, help_text=help_text)
 
     def to_python(self, value: Any) -> str:
-        return "" if value in (None, "") else str(value)
+        return "" if value in (None, "") else composed_as(str(value), self.choices)
+
+    def validate(self, value: Any) -> None:
+        _check_seen(value, self.choices)
+        super().validate(value)
+
+
+def composed_as(name: str, choices: Any) -> str:
+    """The name as the catalogue has it, where only the composition of its letters differs."""
+    return next((each for each, _words in choices if each and same_name(each, name)), name)
+
+
+def _check_seen(name: str, choices: Any) -> None:
+    """Say so where a name differs from the catalogue's in what cannot be seen alone."""
+    names = [each for each, _words in choices if each]
+    if not name or name in names:
+        return
+    if alike := [each for each in names if loose_name(each) == loose_name(name)]:
+        words = _("“%(value)s” is not in our copy of this account; there is “%(alike)s”. ␠ stands for a space.")
+        if "␠" not in visible(alike[0]) + visible(name):
+            words = _("“%(value)s” is not in our copy of this account; there is “%(alike)s”.")
+        raise ValidationError(words % {"value": visible(name), "alike": "”, “".join(map(visible, alike))})
 
 
 class Several(forms.MultipleChoiceField):
@@ -69,7 +106,15 @@ class CatalogueChoices(Several):
     default_error_messages = {"invalid_choice": NOT_KNOWN}
 
     def __init__(self, things: QuerySet[Any], *, label: Any, help_text: str = "") -> None:
-        super().__init__([(name, name) for name in _present(things)], label=label, help_text=help_text)
+        super().__init__([(name, visible(name)) for name in _present(things)], label=label, help_text=help_text)
+
+    def to_python(self, value: Any) -> list[str]:
+        return list(dict.fromkeys(composed_as(name, self.names) for name in super().to_python(value)))
+
+    def validate(self, value: Any) -> None:
+        for name in value:
+            _check_seen(name, self.names)
+        super().validate(value)
 
 
 class Suggested(forms.TextInput):

@@ -12,6 +12,7 @@ from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
 from leads.kinds.fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, ListSubscription, MailingList, Source
+from leads.texts import visible
 
 
 def _fields(account: Account) -> dict[str, forms.Field]:
@@ -62,7 +63,7 @@ SUBSCRIBE_LIST = Kind(
     fields=_fields,
     permission="leads.subscribe_list",
     family=_family,
-    sentence=lambda parameters: _("add to the list %(list)s") % {"list": parameters.get("list", "")},
+    sentence=lambda parameters: _("add to the list %(list)s") % {"list": visible(parameters.get("list", ""))},
     done=lambda name, p: _("%(lead)s is now on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
     already_so=_on_list,
     effect=lambda change, at: _confirmed(change, at, True),
@@ -76,7 +77,7 @@ UNSUBSCRIBE_LIST = Kind(
     fields=_fields,
     permission="leads.unsubscribe_list",
     family=_family,
-    sentence=lambda parameters: _("remove from the list %(list)s") % {"list": parameters.get("list", "")},
+    sentence=lambda parameters: _("remove from the list %(list)s") % {"list": visible(parameters.get("list", ""))},
     done=lambda name, p: _("%(lead)s is no longer on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
     already_so=_off_list,
     effect=lambda change, at: _confirmed(change, at, False),

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from leads import mirror
 from leads.kinds.base import Kind, Parameters, Step
 from leads.kinds.calendars import calendar_fields, check_time, time_fields
-from leads.kinds.fields import CatalogueChoices, PlainText, Several
+from leads.kinds.fields import Address, CatalogueChoices, PlainText, Several
 from leads.kinds.points import expiry_field, points_field
 from leads.kinds.sequences import sequence_field, step_field
 from leads.kinds.words import called
@@ -146,16 +146,12 @@ def _leaving(account: Account) -> dict[str, forms.Field]:
 
 
 def _creating(account: Account) -> dict[str, forms.Field]:
-    email = forms.EmailField(
-        label=_("Email"), max_length=320, error_messages={"required": _("A lead needs an email address.")}
-    )
+    email = Address(label=_("Email"), error_messages={"required": _("A lead needs an email address.")})
     return {"email": email, **profile_fields(account), **_besides(account)}
 
 
 def _updating(account: Account) -> dict[str, forms.Field]:
-    email = forms.EmailField(
-        label=_("New email"), max_length=320, required=False, help_text=_("Changes the address of this lead.")
-    )
+    email = Address(label=_("New email"), required=False, help_text=_("Changes the address of this lead."))
     writable = profile_fields(account)
     names = [(name, str(field.label or name)) for name, field in writable.items()]
     clear = Several(

@@ -11,6 +11,7 @@ from leads import mirror
 from leads.kinds.base import Kind, Parameters, by_this_change
 from leads.kinds.fields import CatalogueChoice
 from leads.models import Account, Activity, Lead, LeadChange, LeadTag, Source, Tag
+from leads.texts import visible
 
 
 def _fields(account: Account) -> dict[str, forms.Field]:
@@ -55,7 +56,7 @@ ASSIGN_TAG = Kind(
     fields=_fields,
     permission="leads.assign_tag",
     family=_family,
-    sentence=lambda parameters: _("assign the tag %(tag)s") % {"tag": parameters.get("tag", "")},
+    sentence=lambda parameters: _("assign the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
     done=lambda name, p: _("%(lead)s now has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_tagged,
     effect=lambda change, at: _confirmed(change, at, True),
@@ -68,7 +69,7 @@ UNASSIGN_TAG = Kind(
     fields=_fields,
     permission="leads.unassign_tag",
     family=_family,
-    sentence=lambda parameters: _("remove the tag %(tag)s") % {"tag": parameters.get("tag", "")},
+    sentence=lambda parameters: _("remove the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
     done=lambda name, p: _("%(lead)s no longer has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_not_tagged,
     effect=lambda change, at: _confirmed(change, at, False),

@@ -18,7 +18,7 @@ from leads.mirror.facts import (
     Taken,
     TransactionFact,
 )
-from leads.mirror.leads import compare, find, take
+from leads.mirror.leads import Lookalike, compare, find, take
 from leads.mirror.marks import (
     GONE_AGAIN,
     lift_gone,
@@ -43,6 +43,7 @@ __all__ = [
     "CustomFieldFact",
     "Difference",
     "LeadFacts",
+    "Lookalike",
     "MembershipFact",
     "Row",
     "SubscriptionFact",

@@ -4,18 +4,17 @@ What a row does not tell is left alone; tags and lists it names are added, none 
 """
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from leads import forgetting
 from leads.inserting import insert_new
-from leads.mirror import drift
+from leads.mirror import drift, identity
 from leads.mirror.catalogue import things
 from leads.mirror.facts import Difference
 from leads.models import (
@@ -48,7 +47,8 @@ class Row:
 
 @dataclass
 class Written:
-    """What became of a batch. `refused` is [(line of the file, reason)]; `types` counts created transactions by type."""
+    """What became of a batch. `refused` is [(line of the file, reason)]; `types` counts created transactions by type,
+    `ids_agree` and `ids_differ` rows whose id our copy knows beside their address."""
 
     created: int = 0
     updated: int = 0
@@ -56,6 +56,8 @@ class Written:
     refused: list[tuple[int, str]] = field(default_factory=list)
     types: Counter[str] = field(default_factory=Counter)
     new_leads: int = 0
+    ids_agree: int = 0
+    ids_differ: int = 0
 
 
 @dataclass
@@ -76,16 +78,29 @@ def write_rows(
     source: Source = Source.IMPORT,
     dry_run: bool = False,
     cause: str = "",
+    believed: bool = True,
 ) -> Written:
-    """Upsert a batch (about 1,000 rows) by id, then by address, in a handful of queries."""
+    """Upsert a batch (about 1,000 rows) by id and address, in a handful of queries. `believed`: ids that our copy does not
+    know are Kartra's; else such a row is about its address alone, and a read tells the id."""
     written = Written()
     with transaction.atomic():
-        by_id, by_email = _find(account, rows)
+        known_leads = _find(account, rows)
         left_out = forgetting.forgotten_among(account, {row.number: (row.kartra_id, row.email) for row in rows})
         new: list[tuple[Lead, Row]] = []
         known: list[_Known] = []
         for row in rows:
-            lead, problem = _match(row, by_id, by_email)
+            judged = known_leads.judge(row.kartra_id, row.email)
+            written.ids_agree += judged.verdict == identity.AGREES
+            written.ids_differ += judged.verdict == identity.DIFFERS and not judged.moved
+            lead, problem = judged.lead, judged.problem
+            if judged.moved and believed:
+                problem = ""
+            if not believed and lead is None and row.kartra_id and not problem:
+                row = replace(row, kartra_id="")
+                if not row.email:
+                    problem = _("our copy does not know its id, and it has no address by which the id could be checked")
+            elif not believed and judged.verdict == identity.UNKNOWN:
+                row = replace(row, kartra_id="")
             if row.number in left_out:
                 problem = forgetting.WORDS
             if problem:
@@ -96,11 +111,12 @@ def write_rows(
                 _set(lead, row)
                 lead.dirty_at = at
                 new.append((lead, row))
-                by_email[normal_email(row.email)].append(lead)
+                if row.email:
+                    known_leads.by_email[normal_email(row.email)].append(lead)
             else:
                 known.append(_put(lead, row))
             if row.kartra_id:
-                by_id[row.kartra_id] = lead
+                known_leads.by_id[row.kartra_id] = lead
         had = _ties(known)
         for each in known:
             each.differences += _new_ties(each, had)
@@ -112,37 +128,11 @@ def write_rows(
     return written
 
 
-def _find(account: Account, rows: Sequence[Row]) -> tuple[dict[str, Lead], dict[str, list[Lead]]]:
-    ids = {row.kartra_id for row in rows if row.kartra_id}
-    keys = {normal_email(row.email) for row in rows if row.email}
+def _find(account: Account, rows: Sequence[Row]) -> identity.Known:
     leads = Lead.objects.filter(account=account).order_by()  # SQLite would scan the account to have an order
     if connection.features.has_select_for_update:
         leads = leads.order_by("pk").select_for_update()
-    by_id = {str(lead.kartra_id): lead for lead in leads.filter(kartra_id__in=ids)}
-    by_email: dict[str, list[Lead]] = defaultdict(list)
-    others = leads.filter(
-        Q(kartra_id=None) | ~Q(kartra_id__in=ids), email_key__in=keys
-    )  # one OR of both scans them all
-    for lead in sorted([*by_id.values(), *others], key=lambda lead: lead.pk):
-        if lead.email_key in keys:
-            by_email[lead.email_key].append(lead)
-    return by_id, by_email
-
-
-def _match(row: Row, by_id: dict[str, Lead], by_email: dict[str, list[Lead]]) -> tuple[Lead | None, str]:
-    """The lead a row is about, or None for a new one; and why it cannot be told, if so."""
-    same_address = by_email.get(normal_email(row.email), []) if row.email else []
-    if row.kartra_id:
-        if row.kartra_id in by_id:
-            return by_id[row.kartra_id], ""
-        without_id = [lead for lead in same_address if lead.kartra_id is None]
-        return (without_id[0] if without_id else None), ""
-    if len(same_address) > 1:
-        here = [lead for lead in same_address if lead.gone_at is None]
-        if len(here) != 1:
-            return None, _("two leads of our copy have this address; give the lead's id in a column of its own")
-        same_address = here
-    return (same_address[0] if same_address else None), ""
+    return identity.Known.of(leads, [(row.kartra_id, row.email) for row in rows])
 
 
 def _put(lead: Lead, row: Row) -> _Known:

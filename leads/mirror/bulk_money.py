@@ -5,13 +5,14 @@ The export is Kartra's own record, so it confirms what was only reported. Nothin
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
 
 from leads import forgetting
+from leads.mirror import identity
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import things
 from leads.mirror.facts import TransactionFact
@@ -40,15 +41,23 @@ class TransactionRow:
 
 
 def write_transactions(
-    account: Account, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool = False, cause: str = ""
+    account: Account,
+    rows: Sequence[TransactionRow],
+    *,
+    at: dt.datetime,
+    dry_run: bool = False,
+    cause: str = "",
+    believed: bool = True,
 ) -> Written:
-    """Upsert a batch (about 1,000 rows) by Kartra's id in a handful of queries. What a row does not tell is left as it is."""
+    """Upsert a batch (about 1,000 rows) by Kartra's id in a handful of queries. What a row does not tell is left as it is.
+    `believed`: as for `write_rows`, of the leads' ids."""
     written = Written()
     with transaction.atomic():
         whose = {row.number: (row.lead_id, row.lead_email) for row in rows}
         left_out = forgetting.forgotten_among(account, whose)
         written.refused += [(number, forgetting.WORDS) for number in sorted(left_out)]
         rows = [row for row in rows if row.number not in left_out]
+        rows = _whose_id(account, rows, believed, written)
         leads = _leads(account, rows, at, dry_run, written)
         ids = [row.fact.kartra_id for row in rows]
         standing = Transaction.objects.filter(account=account, kartra_id__in=ids).order_by()
@@ -81,6 +90,25 @@ def write_transactions(
             _stubs(account, rows, leads)
             _tell(account, told, at, cause)
     return written
+
+
+def _whose_id(
+    account: Account, rows: Sequence[TransactionRow], believed: bool, written: Written
+) -> list[TransactionRow]:
+    """The rows whose lead can be told, those without an id that is not believed; the others are refused."""
+    known = identity.known(account, [(row.lead_id, row.lead_email) for row in rows])
+    kept = []
+    for row in rows:
+        judged = known.judge(row.lead_id, row.lead_email)
+        both = bool(row.lead_id and row.lead_email)
+        written.ids_agree += judged.verdict == identity.AGREES
+        written.ids_differ += judged.verdict == identity.DIFFERS and not judged.moved
+        if judged.verdict == identity.DIFFERS and not (judged.moved and believed):
+            written.refused.append((row.number, judged.problem))
+            continue
+        unsure = not believed and row.lead_id and judged.verdict != identity.AGREES
+        kept.append(replace(row, lead_id="") if unsure and (both or judged.lead is None) else row)
+    return kept
 
 
 def _whose(row: TransactionRow) -> str:
@@ -157,7 +185,7 @@ def _set(
     """Put what was told on the row; whether anything is otherwise than before (that it is confirmed now counts too)."""
     fact = told.fact
     values: dict[str, Any] = {
-        "type": fact.type, "price_point": fact.price_point, "quantity": fact.quantity, "at": fact.at,
+        "type": fact.type, "price_point": fact.price_point, "quantity": fact.quantity, "at": fact.at, "currency": fact.currency,
         "parent_kartra_id": fact.parent_kartra_id, "affiliate": fact.affiliate,
         **{name: None if (amount := getattr(fact, name)) is None else amount.quantize(CENT) for name in AMOUNTS},
     }  # fmt: skip
@@ -186,6 +214,7 @@ def _update(rows: list[Transaction]) -> None:
         "price_point",
         "quantity",
         "at",
+        "currency",
         "parent_kartra_id",
         "affiliate",
         "product",

@@ -1,30 +1,43 @@
 """The account's tags, lists, sequences, pages and custom fields."""
 
 import datetime as dt
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
+from leads.texts import forms_of
 
 
 def things(model: type[Thing], account: Account, names: Iterable[str]) -> dict[str, Any]:
-    """The account's tags (lists, …) of these names, made where they are new: {name: row}."""
+    """The account's tags (lists, …) of these names, made where they are new: {name: row}. A name that is known in another
+    composition of the same letters is that one."""
     wanted = [name for name in dict.fromkeys(names) if name]
     manager = model._default_manager
-    if wanted:
-        known = set(manager.filter(account=account, name__in=wanted).values_list("name", flat=True))
-        missing = [model(account=account, name=name) for name in wanted if name not in known]
-        manager.bulk_create(missing, ignore_conflicts=True)
-    return {row.name: row for row in manager.filter(account=account, name__in=wanted)}
+    forms = {form for name in wanted for form in forms_of(name)}
+    rows = {row.name: row for row in manager.filter(account=account, name__in=forms)}
+    missing = {_meant(name, rows) for name in wanted} - set(rows)
+    if missing:
+        composed = {unicodedata.normalize("NFC", name): name for name in reversed(wanted) if name in missing}
+        manager.bulk_create([model(account=account, name=name) for name in composed.values()], ignore_conflicts=True)
+        rows = {row.name: row for row in manager.filter(account=account, name__in=forms)}
+    return {name: rows[_meant(name, rows)] for name in wanted}
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> str:
+    """The name itself, where it is known or new; else the known one of the same letters."""
+    if name in known:
+        return name
+    return next((each for each in sorted(forms_of(name)) if each in known), name)
 
 
 def set_catalogue(
     account: Account, model: type[Tag | MailingList | Sequence | Page], names: Iterable[str], at: dt.datetime
 ) -> None:
     """The account has exactly these tags (lists, sequences, pages) now. Others are marked missing, never deleted."""
-    told = set(things(model, account, names))
+    told = {row.name for row in things(model, account, names).values()}
     rows = model._default_manager.filter(account=account)
     rows.filter(name__in=told).exclude(missing_since=None).update(missing_since=None)
     rows.exclude(name__in=told).filter(missing_since=None).update(missing_since=at)

@@ -102,6 +102,7 @@ class TransactionFact:
     product_id: str = ""
     price_point: str = ""
     quantity: int | None = None
+    currency: str = ""
     full_amount: Decimal | None = None
     base_amount: Decimal | None = None
     discount: Decimal | None = None

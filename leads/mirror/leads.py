@@ -10,6 +10,7 @@ from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
 from leads.mirror.ties import differing_ties, log, set_ties
 from leads.models import Account, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
+from leads.texts import lookalikes
 
 MOST_EXTRA = 400
 """Unknown keys kept on one lead; of more there is no end."""
@@ -17,7 +18,8 @@ MOST_EXTRA = 400
 
 def find(account: Account, *, kartra_id: str = "", email: str = "") -> Lead | None:
     """The lead of this id; else the one of this email that is known without an id; else, when no id was given, the
-    only lead that has the address now. Two leads of one address are never guessed between."""
+    only lead that has the address now. Of a deleted and a living one the living is meant; two living ones are never
+    guessed between."""
     if kartra_id:
         found = Lead.objects.filter(account=account, kartra_id=kartra_id).first()
         if found:
@@ -26,11 +28,16 @@ def find(account: Account, *, kartra_id: str = "", email: str = "") -> Lead | No
     if not key:
         return None
     same_address = Lead.objects.filter(account=account, email_key=key).order_by("pk")
-    without_id = same_address.filter(kartra_id=None).first()
-    if without_id or kartra_id:
+    rows = list(same_address)
+    meant = [row for row in rows if row.gone_at is None] or rows
+    without_id = next((row for row in meant if row.kartra_id is None), None)
+    if kartra_id:
         return without_id
-    here = list(same_address.filter(gone_at=None)[:2]) or list(same_address[:2])
-    return here[0] if len(here) == 1 else None
+    return without_id or (meant[0] if len(meant) == 1 else None)
+
+
+class Lookalike(ValueError):
+    """An address with characters that only look like others names nobody who is new to us. The text is a sentence."""
 
 
 def take(
@@ -108,6 +115,8 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
     elif lead is None:
         lead = _locked(find(account, kartra_id=facts.kartra_id, email=facts.email))
     if lead is None:
+        if not facts.kartra_id and (words := lookalikes(facts.email)):
+            raise Lookalike(words)
         forgetting.check(account, kartra_id=facts.kartra_id, email=facts.email)
         lead = Lead(account=account, known_from=source)
     elif facts.kartra_id and lead.kartra_id:

@@ -10,6 +10,7 @@ from django.db import transaction
 from leads.mirror.catalogue import things
 from leads.mirror.facts import Difference, LeadFacts, MembershipFact
 from leads.models import (
+    Account,
     Activity,
     Lead,
     LeadChange,
@@ -28,7 +29,7 @@ from leads.models import Sequence as KartraSequence
 
 def thing(model: type[Any], account_id: int, name: str) -> Any:
     """The account's thing of this name, made where it is new."""
-    return model.objects.get_or_create(account_id=account_id, name=name)[0]
+    return things(model, Account(pk=account_id), [name])[name]
 
 
 def log(

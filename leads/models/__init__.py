@@ -29,7 +29,7 @@ from leads.models.importing import (
     ImportSeen,
     ImportState,
 )
-from leads.models.lead import GoneReason, Lead, LeadEmail, normal_email
+from leads.models.lead import GoneReason, Lead, LeadEmail
 from leads.models.membership import (
     CalendarEnrollment,
     LeadTag,
@@ -40,6 +40,7 @@ from leads.models.membership import (
 from leads.models.run import BulkRun, RunDraft, RunState
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, StaffLimits
+from leads.texts import normal_email
 
 __all__ = [
     "BLOCKING",

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 from leads.models.times import StampField
+from leads.texts import visible
 
 SAFETY_FIELD = "mirror_receipt"
 """The custom field that calls of ours write their receipts into. It is ours, not the lead's: no page or form shows it."""
@@ -32,7 +33,7 @@ class Thing(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return visible(self.name)
 
 
 class Tag(Thing):

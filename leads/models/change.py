@@ -37,6 +37,7 @@ class Reason(models.TextChoices):
     ALREADY_SO = "already_so", _("already so")
     GONE = "gone", _("deleted in Kartra")
     LEFT_OUT = "left_out", _("left out")
+    ABSENT = "absent", _("not in Kartra")
     OUTCOME = "outcome", _("nobody can know whether it was done")
     CONFLICT = "conflict", _("changed in Kartra meanwhile")
     UNLISTED_CODE = "unlisted_code", _("Kartra answered with a code that is not documented")

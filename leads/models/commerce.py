@@ -63,7 +63,8 @@ class RecurringSubscription(models.Model):
 
 
 class Transaction(models.Model):
-    """A sale, rebill, refund, failure or cancellation. Amounts are Decimal in the account's own currency (Kartra names none).
+    """A sale, rebill, refund, failure or cancellation. Amounts are Decimal, in the account's own currency where none is named
+    (Kartra's messages and answers name none).
 
     `reported`: only a hint so far; an IPN with the right secret, Kartra's details or an export has not agreed yet.
     """
@@ -81,6 +82,10 @@ class Transaction(models.Model):
     )
     price_point = models.CharField(_("price point"), max_length=32, blank=True, default="")
     quantity = models.PositiveIntegerField(_("quantity"), null=True, blank=True)
+    currency = models.CharField(
+        _("currency"), max_length=8, blank=True, default="",
+        help_text=_("As the export names it: an ISO code, or a sign that several currencies have. Empty: the account's own."),
+    )  # fmt: skip
     full_amount = models.DecimalField(_("full amount"), max_digits=12, decimal_places=2, null=True, blank=True)
     base_amount = models.DecimalField(_("base amount"), max_digits=12, decimal_places=2, null=True, blank=True)
     discount = models.DecimalField(_("discount"), max_digits=12, decimal_places=2, null=True, blank=True)

@@ -72,6 +72,9 @@ class Import(models.Model):
     rejected = models.PositiveIntegerField(_("bad rows"), default=0)
     counts = models.JSONField(default=dict, blank=True)
     expected = models.JSONField(default=dict, blank=True, help_text=_("The counts of the check."))
+    options = models.JSONField(
+        default=dict, blank=True, help_text=_("How its cells are read, and what its ids were found to be.")
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("created by"),

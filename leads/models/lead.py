@@ -10,11 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
 from leads.models.times import StampField
-
-
-def normal_email(email: str | None) -> str:
-    """The form in which addresses are compared: trimmed and without case; of one too long to be real, its beginning."""
-    return (email or "").strip().casefold()[:320]
+from leads.texts import normal_email
 
 
 class GoneReason(models.TextChoices):
@@ -31,13 +27,6 @@ class LeadQuerySet(models.QuerySet["Lead"]):
     def here(self) -> Self:
         """Leads that, as far as we know, exist in Kartra."""
         return self.filter(gone_at=None)
-
-    def known_as(self, id_or_email: str) -> Self:
-        """Leads of this Kartra id, or of this email address when the text holds an @."""
-        text = id_or_email.strip()
-        if "@" in text:
-            return self.filter(email_key=normal_email(text))
-        return self.filter(kartra_id=text)
 
 
 class Lead(models.Model):

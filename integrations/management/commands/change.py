@@ -17,7 +17,7 @@ from integrations.management import newcomers
 from integrations.management.arguments import add_connection, connection_named, leads_named, segment_named
 from integrations.models import Connection
 from integrations.settle import remedy
-from leads import changes, filters, importing, kinds, people_list
+from leads import changes, filters, importing, kinds, moved_names, people_list
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
 from leads.words import NEW_CONTACTS, STATUS_WORDS
 
@@ -122,8 +122,10 @@ class Command(BaseCommand):
         choices = changes.Choices(
             anyway=options["anyway"], include_left=options["include_left"], read_first=options["read_first"]
         )
+        for words in self._moved(connection, options):
+            self.stderr.write(words)
         preview = changes.preview(connection.account, leads, kind, parameters, choices)
-        for warning in kinds.warnings(parameters):
+        for warning in kinds.warnings(parameters, connection.account):
             self.stderr.write(warning)
         if options["dry_run"]:
             self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
@@ -176,12 +178,30 @@ class Command(BaseCommand):
     def _people(self, connection: Connection, path: str) -> QuerySet[Lead]:
         try:
             with open(path, "rb") as file:
-                leads, missing = people_list.known(connection.account, file)
+                found = people_list.known(connection.account, file)
         except (OSError, importing.CannotImport) as error:
             raise CommandError(str(error)) from None
-        if missing:
-            self.stderr.write(f"{missing:,} of the file are not in our copy and are left out.")
-        return leads
+        for line, why in found.bad:
+            self.stderr.write(f"Line {line}: {why}.")
+        if found.bad_number:
+            self.stderr.write(f"{found.bad_number:,} row{pluralize(found.bad_number)} cannot be told and left out.")
+        if found.foreign:
+            self.stderr.write(
+                f"“{found.foreign}” mostly disagrees with the addresses, so it is probably not Kartra's id: take that column "
+                "out of the file to find people by their addresses."
+            )
+        if found.missing:
+            self.stderr.write(f"{found.missing:,} of the file are not in our copy and are left out.")
+        return found.leads
+
+    def _moved(self, connection: Connection, options: dict[str, Any]) -> list[str]:
+        """What Kartra does not show any more of what the leads are chosen by."""
+        if options["segment"] is not None:
+            return moved_names.in_conditions(segment_named(connection, options["segment"]).conditions)
+        tags = Tag.objects.filter(account=connection.account_id, name=options["tag"])
+        lists = MailingList.objects.filter(account=connection.account_id, name=options["list"])
+        named = {"tag": [str(tag.pk) for tag in tags], "list": [str(row.pk) for row in lists]}
+        return moved_names.in_conditions(named)
 
     def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:
         if not things.filter(name=name).exists():
@@ -192,7 +212,8 @@ class Command(BaseCommand):
         seconds = 0 if math.isinf(rate) else math.ceil(preview.calls / rate)
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
-            "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
+            "gone": preview.gone, "absent": preview.absent,
+            "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
             "never_read": preview.never_read, "left_out": preview.left_out, "doubtful": preview.doubtful,
             "calls": preview.calls, "seconds": seconds,
         }  # fmt: skip
@@ -205,6 +226,7 @@ class Command(BaseCommand):
             f"{preview.calls:,} call{pluralize(preview.calls)}, about {seconds:,} second{pluralize(seconds)}."
         )
         for number, words in (
+            (preview.absent, "not in Kartra, left out (a read found no such lead)"),
             (preview.id_not_known, "known by address alone"),
             (preview.opposite_waiting, "with another change of the same thing queued"),
             (preview.never_read, "never read from Kartra"),

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.management.arguments import add_connection, connection_named, segment_named
 from integrations.models import Connection
-from leads import exporting, filters
+from leads import exporting, filters, moved_names
 from leads.models import Account, Lead, LeadTag, ListSubscription, MailingList, Tag
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,10 @@ class Command(BaseCommand):
         account = connection.account
         leads = Lead.objects.filter(account=account)
         if options["segment"] is not None:
-            members = filters.of_segment(segment_named(connection, options["segment"]))
+            segment = segment_named(connection, options["segment"])
+            for words in moved_names.in_conditions(segment.conditions):
+                self.stderr.write(words)
+            members = filters.of_segment(segment)
             leads = leads.filter(pk__in=members.order_by().values("pk"))
         for name in options["tag"]:
             self._must_be_known(Tag.objects.filter(account=account, name=name), "tag", name)

@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
-        leads = leads_named(connection, options["lead"])
+        leads = leads_named(connection, options["lead"], gone_too=True)
         number = len(leads)
         if not options["yes"]:
             what = f"{number:,} lead{'' if number == 1 else 's'}"

@@ -15,7 +15,7 @@ from integrations import calls, catalogue_reads, gone, money, refresh
 from integrations.comparing import compare_all, differences_of
 from integrations.due import due
 from integrations.kartra.errors import KartraError
-from integrations.management.arguments import add_connection, connection_named
+from integrations.management.arguments import add_connection, connection_named, name_of_lead
 from integrations.models import Cause, Connection
 from leads import forgetting, mirror
 from leads.models import Lead
@@ -109,8 +109,8 @@ class Command(BaseCommand):
         return found.counts
 
     def _lead(self, connection: Connection, text: str, options: dict[str, Any]) -> dict[str, Any]:
-        text = text.strip()
-        named: dict[str, Any] = {"email": text} if "@" in text else {"kartra_id": text}
+        named: dict[str, Any] = name_of_lead(text)
+        text = next(iter(named.values()))
         if not options["check"] and not options["compare"]:
             try:
                 result = refresh.read_lead(connection, cause=Cause.PULL, **named)

@@ -8,7 +8,14 @@ from django.core.management.base import BaseCommand, CommandParser
 from integrations import clocks, restored
 from integrations.freshness import facts_of_connection, in_words, last_sweep
 from integrations.management.arguments import add_connection, connections_named
+from integrations.models import Connection
+from leads import moved_names
 from leads.words import STATUS_WORDS
+
+
+def _moved(connection: Connection) -> list[str]:
+    """Names of queued changes that Kartra does not show any more."""
+    return [moved_names.of_waiting(thing, number) for thing, number in moved_names.waiting([connection.account_id])]
 
 
 class Command(BaseCommand):
@@ -19,7 +26,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        facts = [facts_of_connection(connection) for connection in connections_named(options["connection"])]
+        facts = [
+            {**facts_of_connection(connection), "moved": _moved(connection)}
+            for connection in connections_named(options["connection"])
+        ]
         beat, not_here, wrong = last_sweep(), restored.not_here(), clocks.wrong()
         if options["json"]:
             beat_at = beat.isoformat() if beat else None
@@ -51,6 +61,8 @@ class Command(BaseCommand):
         if facts["last_stop"]:
             self.stdout.write(f"  last stop: {facts['last_stop']}")
         self.stdout.write(f"  requested changes: {queue or 'none'}")
+        for words in facts["moved"]:
+            self.stdout.write(f"    {words}")
         lowest = " (the lowest of its app counts)" if pace["lowest_of_app"] else ""
         self.stdout.write(
             f"  speed: {allowed}{lowest}; {pace['calls_last_minute']:,} calls in the last minute, "

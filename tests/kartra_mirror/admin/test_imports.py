@@ -303,3 +303,95 @@ def test_list_of_imports_costs_the_same_queries_for_more_rows(staff, django_asse
     add(6)
     with django_assert_max_num_queries(14):
         staff.get(url)
+
+
+IDS = "Id,Email,First name\n1,a@example.com,Ada\n2,b@example.com,Bo\n"
+
+
+def checked(staff, account, text=IDS):
+    """A file that was uploaded, matched and checked; Kartra cannot be asked."""
+    upload(staff, account, text)
+    job = Import.objects.latest("pk")
+    matched(staff, job, Id="id", Email="email", **{"First name": "first_name"})
+    return worked(job)
+
+
+def do(client, job, what):
+    return client.post(reverse("admin:leads_import_do", args=[job.pk, what]), follow=True).content.decode()
+
+
+def test_ids_that_could_not_be_checked_are_shown_with_names_before_anything_is_loaded(staff, account, rings):
+    job = checked(staff, account)
+
+    page = staff.get(job.get_absolute_url()).content.decode()
+
+    assert "Are these Kartra's ids?" in page
+    assert "<td>1</td><td>Ada</td><td>a@example.com</td>" in page
+    assert reverse("admin:leads_import_do", args=[job.pk, "start"]) not in page
+    assert "could not be checked" in do(staff, job, "start")
+    assert not Lead.objects.exists()
+
+    assert reverse("admin:leads_import_do", args=[job.pk, "start"]) in do(staff, job, "kartra")
+    do(staff, job, "start")
+    worked(job)
+    assert sorted(Lead.objects.values_list("email", "kartra_id")) == [("a@example.com", None), ("b@example.com", None)]
+
+
+def test_ids_of_another_system_are_left_out_and_the_file_is_checked_again(staff, account, rings):
+    LeadFactory(account=account, kartra_id="1", email="x@example.com")
+    LeadFactory(account=account, kartra_id="2", email="a@example.com")
+    job = checked(staff, account, IDS + "3,c@example.com,Cy\n")
+    page = staff.get(job.get_absolute_url()).content.decode()
+    assert "“Id” is probably not Kartra&#x27;s id" in page
+    assert reverse("admin:leads_import_do", args=[job.pk, "kartra"]) not in page
+
+    assert "The column is left out." in do(staff, job, "not-kartra")
+    assert rings[-1] == ("load_file", (job.pk,))
+    worked(job)
+    do(staff, job, "start")
+    worked(job)
+
+    assert (job.state, job.rejected, "id" in job.mapping) == ("finished", 0, False)
+    assert set(Lead.objects.values_list("email", "kartra_id")) == {
+        ("x@example.com", "1"), ("a@example.com", "2"), ("b@example.com", None), ("c@example.com", None),
+    }  # fmt: skip
+
+
+def test_only_who_may_load_says_whose_the_ids_are(client, staff, account):
+    job = checked(staff, account)
+    viewer = with_permissions(client, "view_import")
+    assert viewer.post(reverse("admin:leads_import_do", args=[job.pk, "kartra"])).status_code == 403
+    job.refresh_from_db()
+    assert job.options["ids"]["said"] == ""
+
+
+def test_how_cells_are_read_is_chosen_beside_the_columns(staff, account):
+    LeadFactory(account=account, kartra_id="1", email="a@example.com", city="Bend")
+    upload(staff, account, 'Email,City,Tags\na@example.com,,"newsletter, VIP"\n')
+    job = Import.objects.latest("pk")
+    page = staff.get(reverse("admin:leads_import_match", args=[job.pk])).content.decode()
+    assert "Empty cells clear the field" in page
+    assert "Between names of tags and lists" in page
+    assert 'name="currency"' not in page
+
+    data = {"column_0": "email", "column_1": "city", "column_2": "tags", "separator": ",", "clears": "on"}
+    staff.post(reverse("admin:leads_import_match", args=[job.pk]), data)
+    worked(job)
+    do(staff, job, "start")
+    worked(job)
+
+    lead = Lead.objects.get()
+    assert (lead.city, set(lead.leadtags.values_list("tag__name", flat=True))) == ("", {"newsletter", "VIP"})
+
+
+def test_what_a_sign_means_is_chosen_for_transactions(staff, account):
+    upload(staff, account, 'Transaction ID,Type,Amount\n1,Sale,"5,00 kr"\n', kind="transactions")
+    job = Import.objects.latest("pk")
+    data = {"column_0": "id", "column_1": "type", "column_2": "full_amount"}
+    match = reverse("admin:leads_import_match", args=[job.pk])
+    assert "not the code of one currency" in staff.post(match, {**data, "currency": "kr"}).content.decode()
+    staff.post(match, {**data, "currency": "NOK"})
+    worked(job)
+    do(staff, job, "start")
+    worked(job)
+    assert Transaction.objects.get().currency == "NOK"

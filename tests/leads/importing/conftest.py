@@ -7,6 +7,7 @@ import pytest
 from leads import importing
 from leads.models import ImportKind, ImportReject
 from tests.factories import AccountFactory
+from tests.files import confirm_ids
 
 
 class Loaded:
@@ -34,10 +35,12 @@ def account(db):
 def load(account):
     """Loads a text or bytes: load("email\\na@example.com\\n", {"email": "email"})."""
 
-    def carry(content, mapping=None, kind=ImportKind.LEADS, day_first=None, dry_run=False):
+    def carry(content, mapping=None, kind=ImportKind.LEADS, day_first=None, dry_run=False, believed=True, **options):
         file = io.BytesIO(content if isinstance(content, bytes) else content.encode())
         job = importing.create(account, kind, file, "export.csv")
-        importing.match(job, {**job.mapping, **(mapping or {})}, day_first=day_first)
+        importing.match(job, {**job.mapping, **(mapping or {})}, day_first=day_first, **options)
+        if believed:
+            confirm_ids(job, file)
         assert (importing.check if dry_run else importing.start)(job, file)
         assert not importing.work(job, file)
         return Loaded(job)

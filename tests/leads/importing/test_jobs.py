@@ -10,6 +10,7 @@ from leads import importing
 from leads.importing import jobs, uploads
 from leads.models import Import, ImportChunk, ImportKind, ImportReject, ImportSeen, Lead
 from tests.factories import AccountFactory, StaffFactory
+from tests.files import confirm_ids
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +97,7 @@ def test_second_worker_writes_nothing_that_the_first_wrote():
     one, two = Import.objects.get(pk=job.pk), Import.objects.get(pk=job.pk)
     importing.work(one, importing.open_kept(one), until_s=0)
 
-    reader = jobs.LeadRows(two.account, two.headers, two.mapping, day_first=False)
+    reader = jobs.LeadRows(two.account, two.headers, two.mapping, day_first=False, options={})
     rows = list(itertools.islice(jobs.records(importing.open_kept(two), "utf-8", ",", two.position, two.line), 10))
     assert not jobs._load(two, reader, rows)
 
@@ -106,6 +107,7 @@ def test_second_worker_writes_nothing_that_the_first_wrote():
 
 def test_check_counts_starts_again_and_leaves_no_lead():
     job, file = made()
+    confirm_ids(job, file)
     importing.check(job, file)
     importing.work(job, file)
     assert (job.state, job.rows, job.rejected, job.counts["created"]) == ("checked", 101, 15, 86)

@@ -51,11 +51,27 @@ def test_the_same_file_again_changes_nothing(load):
     assert list(Lead.objects.values()) == before
 
 
-def test_missing_column_blanks_nothing_present_empty_cell_does_but_never_the_address(load, account):
-    LeadFactory(account=account, kartra_id="5", email="ada@example.com", city="Bend", phone="555")
-    load("id,email,city\n5,,\n")
+def test_empty_cell_says_nothing_unless_it_is_to_clear_the_field_and_never_clears_the_address(load, account):
+    CustomField.objects.create(account=account, identifier="ref", type="input_field")
+    LeadFactory(
+        account=account,
+        kartra_id="5",
+        email="ada@example.com",
+        city="Bend",
+        phone="555",
+        score=7,
+        custom_values={"ref": "A"},
+    )
+    text = "id,email,city,score,custom.ref\n5,,,,\n"
+
+    assert load(text).numbers == (1, 0, 0, 1, 0)
     lead = Lead.objects.get()
-    assert (lead.email, lead.city, lead.phone) == ("ada@example.com", "", "555")
+    assert (lead.city, lead.score, lead.custom_values) == ("Bend", 7, {"ref": "A"})
+
+    load(text, clears=True)
+    lead = Lead.objects.get()
+    assert (lead.email, lead.city, lead.phone, lead.score) == ("ada@example.com", "", "555", None)
+    assert lead.custom_values == {"ref": ""}
 
 
 def test_known_by_address_or_by_id_is_never_doubled(load, account):
@@ -174,7 +190,7 @@ def test_custom_fields_are_matched_and_their_options_found(load, account):
     assert Lead.objects.get(email="a@example.com").custom_values == {
         "shirt_size": [["611", "Large"]], "interests": [["1", "art"], ["2", "sea; sun"]], "crm_ref": "A;1",
     }  # fmt: skip
-    assert Lead.objects.get(email="b@example.com").custom_values == {"shirt_size": [], "interests": [], "crm_ref": ""}
+    assert Lead.objects.get(email="b@example.com").custom_values == {}
 
 
 def test_difference_to_what_was_read_is_told_in_the_timeline(load, account):
@@ -211,11 +227,18 @@ def test_one_lead_in_two_rows_of_a_batch_by_id_and_by_address_is_one(load, accou
     assert Lead.objects.count() == 1
 
 
-def test_swapped_addresses_are_kept_apart(load, account):
-    LeadFactory(account=account, kartra_id="1", email="a@example.com")
-    LeadFactory(account=account, kartra_id="2", email="b@example.com")
-    load("id,email\n1,b@example.com\n2,a@example.com\n")
-    assert dict(Lead.objects.values_list("kartra_id", "email")) == {"1": "b@example.com", "2": "a@example.com"}
+def test_row_whose_id_and_address_name_different_leads_is_refused_with_both_names(load, account):
+    LeadFactory(account=account, kartra_id="1", email="a@example.com", first_name="Ada", last_name="Lind")
+    LeadFactory(account=account, kartra_id="2", email="b@example.com", first_name="Bo", last_name="Berg")
+
+    result = load("id,email,city\n1,b@example.com,Bonn\n3,a@example.com,Bonn\n,a@example.com,Bend\n")
+
+    assert result.numbers == (3, 0, 1, 0, 2)
+    assert [reason for _line, reason in result.rejects] == [
+        "Its id and its address name different leads: Ada Lind (a@example.com, 1) and Bo Berg (b@example.com, 2).",
+        "Our copy has no lead of the id 3, and its address is that of Ada Lind (a@example.com, 1).",
+    ]
+    assert dict(Lead.objects.values_list("kartra_id", "city")) == {"1": "Bend", "2": ""}
 
 
 def test_no_row_of_another_account_is_touched(load):

@@ -1,0 +1,75 @@
+"""Names of tags and lists in a cell: how they are separated, and which known ones are meant."""
+
+import csv
+import re
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from leads.importing.values import MAX_NAME, Bad
+from leads.models import Account, MailingList, Tag
+from leads.shielding import split, unshield
+from leads.texts import closest_name, visible
+
+SEPARATORS = (";", ",", "|")
+"""What may stand between names; the first is ours."""
+
+_QUOTED = re.compile(r'\s*"(?:[^"]|"")*"(?:\s*[,;|]\s*"(?:[^"]|"")*")*\s*')
+MODELS: dict[str, Any] = {"tags": Tag, "lists": MailingList, "left_lists": MailingList}
+
+
+class Catalogue:
+    """The account's tags or lists, as cells name them. `separator`: what stands between names, as a person said; without
+    that a name with another separator in it is only taken where it is known. `may_be_new`: names are made that are not."""
+
+    def __init__(self, account: Account, target: str, separator: str = "", *, may_be_new: bool = True) -> None:
+        self.may_be_new = may_be_new
+        self.noun = _("tags") if MODELS[target] is Tag else _("lists")
+        self.separator = separator
+        self.known = frozenset(MODELS[target].objects.filter(account=account).values_list("name", flat=True))
+
+    def read(self, cell: str) -> tuple[str, ...]:
+        """The names of a cell, each once, as the catalogue has them. Raises Bad where one may be several."""
+        if not cell.strip():
+            return ()
+        if (whole := self._whole(cell)) is not None:
+            return (whole,)
+        if _QUOTED.fullmatch(cell):
+            mark = next((mark for mark in SEPARATORS if re.search(rf'"\s*{re.escape(mark)}\s*"', cell)), ",")
+            return self._each(_cut(cell, mark))
+        if self.separator and self.separator != SEPARATORS[0]:
+            return self._each(_cut(cell, self.separator))
+        found = self._each(split(cell))
+        for name in found:
+            if not self.separator and name not in self.known and any(mark in name for mark in SEPARATORS[1:]):
+                words = _(
+                    "“%(name)s” is not in our copy of this account. Several %(what)s are separated by ; (semicolons)"
+                )
+                if self.may_be_new:
+                    words = _(
+                        "“%(name)s” may be one name or several: names of %(what)s are separated by ; (semicolons). If other "
+                        "signs part them in this file, say so (on the page of its columns, or with --separator)"
+                    )
+                raise Bad(words % {"name": visible(name)[:80], "what": self.noun})
+        return found
+
+    def _whole(self, cell: str) -> str | None:
+        """The known name that the cell is as a whole."""
+        for text in (cell, unshield(cell.strip())):
+            if (name := closest_name(text, self.known)) in self.known and not self._parts_known(text):
+                return name
+        return None
+
+    def _parts_known(self, text: str) -> bool:
+        """Whether it is several known names rather than one."""
+        parts = split(text)
+        return len(parts) > 1 and all(closest_name(part, self.known) in self.known for part in parts)
+
+    def _each(self, names: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
+        return tuple(dict.fromkeys(closest_name(name, self.known)[:MAX_NAME] for name in names if name))
+
+
+def _cut(cell: str, mark: str) -> list[str]:
+    """The names between such marks; one in quotation marks may hold the mark itself."""
+    row = next(csv.reader([cell.replace("\n", " ")], delimiter=mark, skipinitialspace=True), [])
+    return [name for each in row if (name := unshield(each.strip()))]
