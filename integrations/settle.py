@@ -71,6 +71,7 @@ def settle(
     """Record the answer to a sent call: its row, its attempts, its changes, and the mirror where Kartra confirmed."""
     with transaction.atomic():
         at = now()
+        mirror.lock_leads([chain.lead.pk])  # before all else, as every writer does
         row = ApiCall.objects.select_for_update().filter(pk=chain.call.pk, finished_at=None)
         attempts = {a.change_id: a for a in Attempt.objects.filter(call=chain.call, change__in=chain.changes)}
         if not row.exists():

@@ -98,6 +98,7 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
         lead=lead,
     )  # fmt: skip
     with transaction.atomic():
+        mirror.lock_leads([lead.pk])
         attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE})
         if asked.profile is not None and not lead.kartra_id and asked.profile.id:
             lead = mirror.adopt(lead, asked.profile.id, at)
@@ -131,6 +132,7 @@ def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Lo
             if known is not None:
                 seen = money.new_since(connection, lead, known, cause=Cause.VERIFY, priority=Priority.VERIFY)
         with transaction.atomic():
+            mirror.lock_leads([lead.pk])
             for fresh in _due_attempts(lead, at, {look}):
                 if fresh.pk == attempt.pk:
                     fresh.looks += 1
@@ -183,6 +185,7 @@ def _sent_again(attempt: Attempt) -> Verdict:
 
 def _judge_all(lead: Lead, at: dt.datetime, looks: set[Look], judge: Callable[[Attempt], Verdict], what: str) -> None:
     with transaction.atomic():
+        mirror.lock_leads([lead.pk])
         attempts = _due_attempts(lead, at, looks)
         for attempt in attempts:
             attempt.looks += 1

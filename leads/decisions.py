@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from leads import runs
 from leads.kinds.profile import CUSTOM
 from leads.kinds.words import called
+from leads.mirror import lock_leads
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
 from leads.runs import Author, user_of
 from leads.signals import announce
@@ -90,6 +91,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
     if answer not in ANSWERS:
         raise CannotDecide(_("The answers are: %(answers)s.") % {"answers": ", ".join(ANSWERS)})
     with transaction.atomic():
+        lock_leads([change.lead_id])  # before all else, as every writer does
         change = LeadChange.objects.select_for_update(of=("self",)).select_related("lead").get(pk=change.pk)
         if change.status != ChangeStatus.UNDECIDED:
             raise CannotDecide(

@@ -193,16 +193,25 @@ def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
         "at": hearing.at, "source": Source.WEBHOOK, "cause": hearing.cause, "booking_id": booking.id,
         "starts_at": starts_at[0] if starts_at else None,
     }  # fmt: skip
+
+    def of_class(given: dict[str, Any]) -> bool:
+        return (given["calendar"], given["class"]) == (booking.calendar, booking.class_name)
+
+    def of_time(given: dict[str, Any]) -> bool:
+        return of_class(given) and calendars.starts_at(lead.account, given) in (None, *starts_at)
+
     if notice.action != "calendar_subscribe":
         over = notice.action == "calendar_complete"
-        ended = mirror.end_booking(*names, **how, status=mirror.COMPLETED if over else mirror.CANCELLED)
+        change = None if over else mine.on_its_way("cancel_calendar", "calendar", of_class)
+        status = mirror.COMPLETED if over else mirror.CANCELLED
+        ended = mirror.end_booking(*names, **how, change=change, status=status)
         return Told([_("booking over") if over else _("booking cancelled")] if ended else [])
     proven = prove(
-        lead, "subscribe_calendar", "calendar", hearing,
-        fits=lambda given: (given["calendar"], given["class"]) == (booking.calendar, booking.class_name)
-        and bool(given.get("date")) and calendars.starts_at(lead.account, given) in starts_at,
-    )  # fmt: skip
-    made = mirror.set_booking(*names, **how, minutes=booking.minutes, late=hearing.late)
+        lead, "subscribe_calendar", "calendar", hearing, fits=lambda given: bool(given.get("date")) and of_time(given)
+    )
+    late = hearing.late or mine.known_better("subscribe_calendar", "calendar", of_class)
+    change = mine.on_its_way("subscribe_calendar", "calendar", of_time)
+    made = mirror.set_booking(*names, **how, change=change, minutes=booking.minutes, late=late)
     return Told([_("booking made")] if made or proven else [])
 
 

@@ -106,7 +106,10 @@ def take(fact: TransactionFact, lead: Lead, source: Source, hearing: Hearing) ->
     )
     changed = [] if before == known.values().first() else [str(row)]
     if fact.authority and fact.subscription_id and fact.type.casefold() == "cancellation":
-        ended = mirror.end_plan(lead.account, fact.subscription_id, hearing.received_at)
+        ended = mirror.end_plan(
+            lead.account, fact.subscription_id, hearing.received_at, at=hearing.at, source=source, lead=lead,
+            cause=hearing.cause,
+        )  # fmt: skip
         changed += [_("subscription %(id)s cancelled") % {"id": fact.subscription_id}] if ended else []
     if row.parent_kartra_id and "refund" in row.type.casefold():
         ours.prove(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -18,6 +18,7 @@ from leads.inserting import insert_new
 from leads.mirror import drift
 from leads.mirror.catalogue import things
 from leads.mirror.facts import Difference
+from leads.mirror.locks import lock_leads
 from leads.models import (
     Account,
     Lead,
@@ -29,6 +30,7 @@ from leads.models import (
     Tag,
     normal_email,
 )
+from leads.passing import done_again
 from leads.shielding import split
 
 
@@ -68,6 +70,7 @@ class _Known:
     changed: bool
 
 
+@done_again
 def write_rows(
     account: Account,
     rows: Sequence[Row],
@@ -116,13 +119,12 @@ def _find(account: Account, rows: Sequence[Row]) -> tuple[dict[str, Lead], dict[
     ids = {row.kartra_id for row in rows if row.kartra_id}
     keys = {normal_email(row.email) for row in rows if row.email}
     leads = Lead.objects.filter(account=account).order_by()  # SQLite would scan the account to have an order
-    if connection.features.has_select_for_update:
-        leads = leads.order_by("pk").select_for_update()
-    by_id = {str(lead.kartra_id): lead for lead in leads.filter(kartra_id__in=ids)}
+    # Two questions: one OR of both scans them all.
+    of_ids, of_emails = leads.filter(kartra_id__in=ids), leads.filter(email_key__in=keys)
+    lock_leads([*of_ids.values_list("pk", flat=True), *of_emails.values_list("pk", flat=True)])
+    by_id = {str(lead.kartra_id): lead for lead in of_ids}
     by_email: dict[str, list[Lead]] = defaultdict(list)
-    others = leads.filter(
-        Q(kartra_id=None) | ~Q(kartra_id__in=ids), email_key__in=keys
-    )  # one OR of both scans them all
+    others = of_emails.filter(Q(kartra_id=None) | ~Q(kartra_id__in=ids))
     for lead in sorted([*by_id.values(), *others], key=lambda lead: lead.pk):
         if lead.email_key in keys:
             by_email[lead.email_key].append(lead)

@@ -15,6 +15,7 @@ from leads import forgetting
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import things
 from leads.mirror.facts import TransactionFact
+from leads.mirror.locks import lock_leads
 from leads.mirror.money import AMOUNTS, CENT
 from leads.models import (
     Account,
@@ -26,6 +27,7 @@ from leads.models import (
     Transaction,
     normal_email,
 )
+from leads.passing import done_again
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class TransactionRow:
     lead_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
+@done_again
 def write_transactions(
     account: Account, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool = False, cause: str = ""
 ) -> Written:
@@ -50,10 +53,11 @@ def write_transactions(
         written.refused += [(number, forgetting.WORDS) for number in sorted(left_out)]
         rows = [row for row in rows if row.number not in left_out]
         leads = _leads(account, rows, at, dry_run, written)
+        lock_leads(lead.pk for lead in leads.values())
         ids = [row.fact.kartra_id for row in rows]
         standing = Transaction.objects.filter(account=account, kartra_id__in=ids).order_by()
         if connection.features.has_select_for_update:
-            standing = standing.order_by("pk").select_for_update()
+            standing = standing.order_by("pk").select_for_update(no_key=True)
         known = {row.kartra_id: row for row in standing}
         products, plans = ({}, {}) if dry_run else _things(account, rows, leads)
         new, changed, told = [], [], []

@@ -15,7 +15,7 @@ def things(model: type[Thing], account: Account, names: Iterable[str]) -> dict[s
     manager = model._default_manager
     if wanted:
         known = set(manager.filter(account=account, name__in=wanted).values_list("name", flat=True))
-        missing = [model(account=account, name=name) for name in wanted if name not in known]
+        missing = [model(account=account, name=name) for name in sorted(wanted) if name not in known]
         manager.bulk_create(missing, ignore_conflicts=True)
     return {row.name: row for row in manager.filter(account=account, name__in=wanted)}
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
+from leads.mirror.locks import lock_leads
 from leads.models import Activity, GoneReason, Lead, Source
+from leads.passing import done_again
 
 GONE_AGAIN = dt.timedelta(days=7)
 """So long after it was found deleted a lead is looked for again: Kartra may have it back."""
@@ -39,13 +41,17 @@ def mark_gone(lead: Lead, reason: GoneReason, at: dt.datetime, *, source: Source
     return bool(changed)
 
 
+@done_again
 def mark_many_gone(
     lead_ids: Sequence[int], reason: GoneReason, at: dt.datetime, *, source: Source, cause: str = ""
 ) -> int:
     """The same for about a thousand leads at once. How many were not marked before."""
     with transaction.atomic():
         here = list(
-            Lead.objects.select_for_update().filter(pk__in=lead_ids, gone_at=None).only("pk", "account_id", "read_at")
+            Lead.objects.select_for_update(no_key=True)
+            .filter(pk__in=lead_ids, gone_at=None)
+            .order_by("pk")
+            .only("pk", "account_id", "read_at")
         )
         Lead.objects.filter(pk__in=[lead.pk for lead in here]).update(
             gone_at=at, gone_reason=reason, dirty_at=None, read_not_before=at + GONE_AGAIN
@@ -60,10 +66,12 @@ def mark_many_gone(
     return len(here)
 
 
+@done_again
 def lift_gone(lead_ids: Sequence[int], at: dt.datetime, *, source: Source) -> int:
     """A person does not believe that these leads are deleted: the mark goes, and they are read again."""
     with transaction.atomic():
-        marked = list(Lead.objects.select_for_update().filter(pk__in=lead_ids, gone_at__isnull=False))
+        rows = Lead.objects.select_for_update(no_key=True).filter(pk__in=lead_ids, gone_at__isnull=False)
+        marked = list(rows.order_by("pk"))
         Lead.objects.filter(pk__in=[lead.pk for lead in marked]).update(
             gone_at=None, gone_reason="", dirty_at=at, read_not_before=None
         )
@@ -78,10 +86,12 @@ def mark_absent(lead: Lead, at: dt.datetime) -> None:
     Lead.objects.filter(pk=lead.pk).update(absent_at=at, dirty_at=None, read_not_before=None)
 
 
+@done_again
 def mark_moved(lead: Lead, at: dt.datetime, *, again_at: dt.datetime) -> None:
     """Kartra has the lead, but not under the address that we know, and cannot be asked by its id. Told once in the
     timeline until it is read again; tried again at `again_at`, or when a message tells the new address."""
     with transaction.atomic():
+        lock_leads([lead.pk])
         Lead.objects.filter(pk=lead.pk).update(dirty_at=None, read_not_before=again_at)
         told = Activity.objects.filter(lead=lead, kind="address_moved")
         if lead.read_at is not None:

@@ -1,0 +1,59 @@
+from datetime import timedelta
+
+from django.db import migrations, models
+
+BOOKED = "Active"
+SAME = timedelta(minutes=10)
+
+
+def one_row_a_booking(apps, schema_editor):
+    """Bookings that were told twice become one: the row that stands, else the latest; where a message told Kartra's id of a
+    booking that our own confirmation had told without one, the row with the id."""
+    rows = apps.get_model("leads", "CalendarEnrollment").objects.order_by("pk")
+    with_id = {}
+    for row in rows.exclude(booking_id="").exclude(starts_at=None):
+        with_id.setdefault((row.lead_id, row.calendar_class_id, row.starts_at), []).append(row)
+    kept, surplus = {}, []
+    for row in rows.filter(booking_id=""):
+        key = (row.lead_id, row.calendar_class_id, row.starts_at)
+        twin = next((each for each in with_id.get(key, []) if abs(each.since - row.since) < SAME), None)
+        if twin is not None:
+            if twin.change_id is None and row.change_id is not None:
+                twin.change_id = row.change_id
+                twin.save(update_fields=["change"])
+            surplus.append(row.pk)
+        elif key in kept and kept[key].status == BOOKED != row.status:
+            surplus.append(row.pk)
+        else:
+            if key in kept:
+                surplus.append(kept[key].pk)
+            kept[key] = row
+    for first in range(0, len(surplus), 500):
+        rows.filter(pk__in=surplus[first : first + 500]).delete()
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ("leads", "0012_once"),
+    ]
+
+    operations = [
+        migrations.RunPython(one_row_a_booking, migrations.RunPython.noop, elidable=True),
+        migrations.AddConstraint(
+            model_name="calendarenrollment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("booking_id", ""), ("starts_at__isnull", False)),
+                fields=("lead", "calendar_class", "starts_at"),
+                name="leads_calendarenrollment_one_per_start",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="calendarenrollment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("booking_id", ""), ("starts_at", None)),
+                fields=("lead", "calendar_class"),
+                name="leads_calendarenrollment_one_without_start",
+            ),
+        ),
+    ]
