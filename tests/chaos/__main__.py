@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.servers import Missing, Postgres, Pushers, Redis
+from tests.chaos.writers import WRITERS, run_writers
 
-VARIANTS = {"plain": 200, "redis flushed": 30, "redis stopped": 30, "postgres restarted": 30}
+VARIANTS = {"plain": 200, "redis flushed": 30, "redis stopped": 30, "postgres restarted": 30, WRITERS: 50}
 LEADS = 50
 STILL_S = 90.0
 """How long the rest may take once the faults are off."""
@@ -42,7 +43,7 @@ def run(variant: str, rounds: int, seed: int) -> int:
     try:
         if variant.startswith("redis"):
             redis = Redis(folder)
-        if variant.startswith("postgres"):
+        if variant.startswith("postgres") or variant == WRITERS:
             postgres = Postgres(folder)
     except Missing as reason:
         print(f"{variant}: skipped, {reason}.")
@@ -58,6 +59,8 @@ def run(variant: str, rounds: int, seed: int) -> int:
 
     django.setup()
     try:
+        if variant == WRITERS:
+            return 1 if run_writers(rounds, random.Random(seed)) else 0
         return Chaos(variant, rounds, random.Random(seed), folder, redis, postgres).run()
     finally:
         for server in (redis, postgres):
