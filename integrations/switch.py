@@ -160,8 +160,8 @@ def why_not_sending(connection: Connection) -> str:
         return words % {"name": connection.name, "since": since, "why": connection.sending_why, **told}
     if connection.hold_until and connection.hold_until > timezone.now():
         return ngettext(
-            "Kartra could not be reached for %(name)s (%(times)s time in a row). We try again %(when)s.",
-            "Kartra could not be reached for %(name)s (%(times)s times in a row). We try again %(when)s.",
+            "Kartra gave no answer that can be read for %(name)s (%(times)s time in a row). We try again %(when)s.",
+            "Kartra gave no answer that can be read for %(name)s (%(times)s times in a row). We try again %(when)s.",
             connection.failures,
         ) % {"name": connection.name, "times": connection.failures, "when": naturaltime(connection.hold_until)}
     return ""

@@ -4,9 +4,10 @@ Any CSV that an import can read; the columns are told by their headings. Only wh
 fields, tags and lists.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from django.db.models import QuerySet
@@ -67,12 +68,14 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
     taken = set(wanted.values())
     found = PeopleList(not_read=[header for number, header in enumerate(layout.headers) if number not in taken])
     seen: set[str] = set()
+    things: dict[str, Any] = {"tags": account.tags, "lists": account.mailinglists}
+    known = {target: set(rows.values_list("name", flat=True)) for target, rows in things.items() if target in wanted}
     for record in records(file, layout.encoding, layout.delimiter, layout.start, layout.line):
         if record.problem:
             found.reject(record.line, record.problem)
             continue
         try:
-            person = Person(record.line, kind.clean_with(fields, account, _given(record, wanted)))
+            person = Person(record.line, kind.clean_with(fields, account, _given(record, wanted, known)))
         except kinds.BadParameters as problem:
             found.reject(record.line, problem.words)
             continue
@@ -126,17 +129,23 @@ def _columns(account: Account, file: BinaryIO) -> tuple[Layout, dict[str, int]]:
     return layout, {target: index[header] for target, header in suggested.items()}
 
 
-def _given(record: Record, wanted: Mapping[str, int]) -> dict[str, Any]:
-    """What a row says of a person; empty cells say nothing."""
-    return {SEVERAL.get(target, target): value for target, value in _cells(record, wanted) if value not in ("", [])}
+def _given(record: Record, wanted: Mapping[str, int], known: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    """What a row says of a person; empty cells say nothing. `known`: names of the account's tags and lists."""
+    cells = _cells(record, wanted, known)
+    return {SEVERAL.get(target, target): value for target, value in cells if value not in ("", [])}
 
 
-def _cells(record: Record, wanted: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
+def _cells(
+    record: Record, wanted: Mapping[str, int], known: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> Iterator[tuple[str, Any]]:
     for target, number in wanted.items():
         cell = record.cells[number] if number < len(record.cells) else ""
         if values.UNSTORABLE.search(cell):
             raise values.Bad(_("%(column)s: it holds characters that are no text.") % {"column": target})
-        yield target, list(values.names(cell)) if target in SEVERAL else unshield(cell.strip())
+        if target in SEVERAL:
+            yield target, list(values.names_among(cell, known.get(target, ())))
+        else:
+            yield target, unshield(cell.strip())
 
 
 def _named(record: Record, by_target: Mapping[str, int]) -> tuple[str, str]:

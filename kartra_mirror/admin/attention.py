@@ -29,7 +29,7 @@ STOPS_SHOWN = 3
 
 DECISIONS = {
     Reason.CONFLICT: lambda n: ngettext(
-        "change met another one made in Kartra: yours or theirs?", "changes met others made in Kartra: yours or theirs?", n
+        "change met another one of the same field: which is to be?", "changes met others of the same fields: which are to be?", n
     ),
     Reason.OUTCOME: lambda n: ngettext(
         "change where nobody can know whether it was done", "changes where nobody can know whether they were done", n
@@ -40,7 +40,7 @@ DECISIONS = {
         n,
     ),
     Reason.FIREWALL: lambda n: ngettext(
-        "change that Kartra's firewall may refuse", "changes that Kartra's firewall may refuse", n
+        "change that was sent twice and not done", "changes that were sent twice and not done", n
     ),
 }  # fmt: skip
 

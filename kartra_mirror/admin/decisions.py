@@ -25,15 +25,27 @@ WHAT_TO_DO = {
         "Look at the lead in Kartra. If it is done there, say so; if not, have it sent again."
     ),
     Reason.FIREWALL: gettext_lazy(
-        "Kartra answered twice with a web page and did nothing. Change the text and ask again, or give it up."
+        "It was sent twice without a clear answer and seen not done. Look at the lead in Kartra, then send it again or give "
+        "it up."
     ),
     Reason.UNLISTED_CODE: gettext_lazy(
         "Kartra gave a reason that it does not document. Look at the lead in Kartra, then decide."
     ),
-    Reason.CONFLICT: gettext_lazy(
-        "Somebody changed the same field in Kartra after you looked. Keep their value, or send ours."
-    ),
+    Reason.CONFLICT: gettext_lazy("The same field was changed after you looked. Keep what Kartra holds, or send ours."),
 }
+
+
+WITH_AN_ODD_TEXT = gettext_lazy(
+    "It was sent twice without a clear answer and seen not done. Kartra's firewall may refuse the text: change it and ask "
+    "again, or give it up."
+)
+
+
+def _advice(change: LeadChange) -> Any:
+    """What to do, by what was seen: only a text can be refused as a text."""
+    if change.reason == Reason.FIREWALL and kinds.warnings(change.parameters):
+        return WITH_AN_ODD_TEXT
+    return WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else ""
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -75,7 +87,7 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
         {
             **context, "title": str(change), "change": change, "may": may, "answers": decisions.answers_to(change).items(),
             "dropped": decisions.dropped(change.lead, change),
-            "advice": WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else "",
+            "advice": _advice(change),
             "remedy": remedy(change.code), "attempts": _attempts(change), "held": _held(change),
             "undecided": change.status == ChangeStatus.UNDECIDED,
         },

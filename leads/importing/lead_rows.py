@@ -47,6 +47,8 @@ class LeadRows:
             for field in CustomField.objects.filter(account=account, identifier__in=wanted)
             if field.type not in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA)
         }
+        tags, lists = (set(rows.values_list("name", flat=True)) for rows in (account.tags, account.mailinglists))
+        self.known = {"tags": tags, "lists": lists, "left_lists": lists}
         checkboxes = {
             f"{CUSTOM}{name}" for name, (type, _ids) in self.options.items() if type == CustomFieldType.CHECKBOX
         }
@@ -88,8 +90,8 @@ class LeadRows:
                     )
                 fields[target] = "" if cell == "N/A" else cell
         return Row(
-            record.line, id, email, fields, custom, values.names(told.get("tags", "")),
-            values.names(told.get("lists", "")), values.names(told.get("left_lists", "")),
+            record.line, id, email, fields, custom,
+            *(values.names_among(told.get(target, ""), self.known[target]) for target in ("tags", "lists", "left_lists")),
         )  # fmt: skip
 
     def _who(self, told: dict[str, str]) -> tuple[str, str]:

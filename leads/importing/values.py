@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import zoneinfo
+from collections.abc import Collection
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from django.utils.translation import gettext as _
@@ -41,6 +42,20 @@ class Bad(ValueError):
 def names(cell: str) -> tuple[str, ...]:
     """Names between semicolons, each once."""
     return tuple(name[:MAX_NAME] for name in split(cell))
+
+
+def names_among(cell: str, known: Collection[str]) -> tuple[str, ...]:
+    """The same, of things of the account. Raises Bad for a name that nobody knows and that holds a comma: it is more likely
+    that the file separates its names by commas. A comma that belongs to a name may have a backslash before it."""
+    found = names(cell)
+    for name in found:
+        if "," in name and "\\," not in cell and name not in known:
+            words = _(
+                "“%(cell)s” holds a comma. Write several names with semicolons between them (VIP;buyer); if it is one name, "
+                "create it in Kartra first and update the catalogue here"
+            )
+            raise Bad(words % {"cell": _short(name)})
+    return found
 
 
 def whole(cell: str) -> int | None:

@@ -39,6 +39,26 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name="leadchange",
+            name="reason",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("", ""),
+                    ("already_so", "already so"),
+                    ("gone", "deleted in Kartra"),
+                    ("left_out", "left out"),
+                    ("outcome", "nobody can know whether it was done"),
+                    ("conflict", "changed meanwhile"),
+                    ("unlisted_code", "Kartra answered with a code that is not documented"),
+                    ("firewall", "sent twice and not done"),
+                ],
+                default="",
+                max_length=16,
+                verbose_name="reason",
+            ),
+        ),
         migrations.RunPython(one_row_a_booking, migrations.RunPython.noop, elidable=True),
         migrations.AddConstraint(
             model_name="calendarenrollment",

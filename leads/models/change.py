@@ -37,9 +37,9 @@ class Reason(models.TextChoices):
     GONE = "gone", _("deleted in Kartra")
     LEFT_OUT = "left_out", _("left out")
     OUTCOME = "outcome", _("nobody can know whether it was done")
-    CONFLICT = "conflict", _("changed in Kartra meanwhile")
+    CONFLICT = "conflict", _("changed meanwhile")
     UNLISTED_CODE = "unlisted_code", _("Kartra answered with a code that is not documented")
-    FIREWALL = "firewall", _("twice not done: Kartra's firewall may refuse the text")
+    FIREWALL = "firewall", _("sent twice and not done")
 
 
 class LeadChangeQuerySet(models.QuerySet["LeadChange"]):

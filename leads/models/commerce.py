@@ -60,6 +60,11 @@ class RecurringSubscription(models.Model):
         """Whether payments may still come: it was not cancelled, and not all are made (`Terminated`)."""
         return self.status.lower() not in ("cancelled", "terminated")
 
+    @property
+    def is_charged(self) -> bool:
+        """Whether a next payment is due: it goes on and is not paused."""
+        return self.goes_on and self.status.lower() != "paused"
+
 
 class Transaction(models.Model):
     """A sale, rebill, refund, failure or cancellation. Amounts are Decimal in the account's own currency (Kartra names none).

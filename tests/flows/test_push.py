@@ -147,7 +147,7 @@ def test_unreachable_kartra_leaves_everything_waiting(sandbox, connection):
     connection.refresh_from_db()
     assert change.status == ChangeStatus.WAITING
     assert connection.failures == 1
-    assert "could not be reached" in switch.why_not_sending(connection)
+    assert "gave no answer that can be read" in switch.why_not_sending(connection)
     assert ApiCall.objects.get().outcome == Outcome.NOT_SENT
 
 

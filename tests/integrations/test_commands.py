@@ -192,7 +192,7 @@ def test_change_on_a_look_only_connection_is_kept_and_says_so(sandbox, connectio
 def test_change_with_kartra_unreachable_ends(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
     Connection.objects.update(api_url="http://127.0.0.1:9/api", failures=2)
-    with pytest.raises(CommandError, match="could not be reached"):
+    with pytest.raises(CommandError, match="gave no answer that can be read"):
         run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all", "--wait")
 
 
