@@ -1,5 +1,6 @@
 """A lead as Kartra tells it, in `get_lead` and in events. Source: articles 15369017 and the captured deliveries."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,8 @@ class LeadProfile:
     sequences: tuple[SequenceState, ...] | None = None
     memberships: tuple[MembershipState, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    deleted: bool = False
+    """It says of itself that it is deleted."""
 
     @property
     def email(self) -> str:
@@ -88,6 +91,7 @@ def profile_of(raw: Mapping[str, Any]) -> LeadProfile:
         lists=_lists(raw["lists"]) if _told(raw, "lists") else None,
         sequences=_sequences(raw["sequences"]) if _told(raw, "sequences") else None,
         memberships=_memberships(raw["memberships"]) if _told(raw, "memberships") else None,
+        deleted=flag(raw.get("lead_deleted")) is True,
         extra={str(key)[:200]: value for key, value in raw.items() if key not in known},
     )
 
@@ -159,8 +163,10 @@ def _custom_fields(raw: Any) -> dict[str, CustomValue]:
         kind, value = text(entry.get("field_type")), entry.get("field_value")
         if kind not in ("input_field", "text_area"):
             value = decoded(value)
-        if isinstance(value, list | dict):
+        if isinstance(value, list) or (isinstance(value, dict) and any(map(any, options_of(value)))):
             found[identifier] = CustomValue(kind, options=options_of(value))
+        elif isinstance(value, dict):  # no options: kept as it came
+            found[identifier] = CustomValue(kind, text=text(json.dumps(value, ensure_ascii=False)) if value else "")
         elif kind in ("drop_down", "radio_button", "checkbox"):
             found[identifier] = CustomValue(kind, options=((("", text(value)),) if text(value) else ()))
         else:
@@ -169,9 +175,11 @@ def _custom_fields(raw: Any) -> dict[str, CustomValue]:
 
 
 def options_of(raw: Any) -> tuple[tuple[str, str], ...]:
-    """((option id, option text), …) of a `field_value` list."""
+    """((option id, option text), …) of a `field_value` list; plain texts have no id."""
     return tuple(
         (ident(option.get("option_id")), text(option.get("option_value")))
-        for option in rows(raw)
         if isinstance(option, Mapping)
+        else ("", text(option))
+        for option in rows(raw)
+        if isinstance(option, Mapping) or text(option)
     )

@@ -39,6 +39,34 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="lead",
+            name="orders_due_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="Its transactions are to be read from then on: a message told of something new.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="lead",
+            name="said_deleted_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="A message says that it is deleted: nothing is sent until a read has looked.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="recurringsubscription",
+            name="reported",
+            field=models.BooleanField(
+                db_default=False,
+                default=False,
+                help_text="A message that nobody vouches for says that it is cancelled; Kartra's details have not agreed yet.",
+                verbose_name="cancelled, not confirmed yet",
+            ),
+        ),
         migrations.AlterField(
             model_name="leadchange",
             name="reason",

@@ -85,6 +85,8 @@ def _take(
         lead.dirty_at = lead.dirty_at or at  # a message may be late: a read must say so too
     if read_began_at is not None:
         lead.read_at, lead.read_not_before = read_began_at, None
+        if lead.said_deleted_at and lead.said_deleted_at <= read_began_at:
+            lead.said_deleted_at = None
         if lead.dirty_at and lead.dirty_at <= read_began_at:
             lead.dirty_at = None
     if created or lead.__dict__ != before:

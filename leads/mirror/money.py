@@ -61,6 +61,8 @@ def set_transaction(
             told["subscription"] = _plan(account, fact.subscription_id, lead, fact.processor_id)
         wins = fact.authority and (row.reported or not late)
         row.type = _type(row, fact.type[:32], wins)
+        if not wins:
+            _tell_differences(row, lead or row.lead, told, source, at, cause)
         for name, value in told.items():
             if value not in ("", None) and (wins or getattr(row, name) in ("", None)):
                 setattr(row, name, value)
@@ -76,6 +78,22 @@ def set_transaction(
         if new and row.type and row.lead is not None:
             _tell(row, source, at, cause)
     return row
+
+
+def _tell_differences(
+    row: Transaction, lead: Lead | None, told: dict[str, Any], source: Source, at: dt.datetime, cause: str
+) -> None:
+    """Amounts that a message nobody vouches for tells otherwise than we know them: one line each in the timeline."""
+    for name in AMOUNTS if lead is not None else ():
+        known, other = getattr(row, name), told[name]
+        if known is None or other is None or known == other:
+            continue
+        field = f"{name} of transaction {row.kartra_id}"
+        details = {"field": field, "was": f"{known:.2f}", "is": f"{other:.2f}"}
+        same = {"details__field": field, "details__is": details["is"], "details__was": details["was"]}
+        if not Activity.objects.filter(lead=lead, kind="amount_reported", **same).exists():
+            assert lead is not None
+            log(lead, "amount_reported", details, source, at, None, cause)
 
 
 def _type(row: Transaction, told: str, wins: bool) -> str:
@@ -131,7 +149,7 @@ def set_subscription(
             row.next_payment_amount = _cents(fact.next_payment_amount)
         if fact.raw:
             row.raw = {**row.raw, **fact.raw}
-        row.read_at = at
+        row.read_at, row.reported = at, row.reported and not fact.status
         row.save()
         if was and was.lower() != row.status.lower():
             _tell_status(row, Source.REFRESH, at)
@@ -148,16 +166,21 @@ def end_plan(
     source: Source = Source.IPN,
     lead: Lead | None = None,
     cause: str = "",
+    reported: bool = False,
 ) -> bool:
-    """A message says that the plan is cancelled. A read since then knows better. True if new to us."""
+    """A message says that the plan is cancelled, one that nobody vouches for if `reported`. A read since then knows better.
+    True if new to us."""
     with transaction.atomic():
         lock_leads([lead.pk if lead else None])
         row: RecurringSubscription = _held(RecurringSubscription, account, kartra_id)
+        if not row.goes_on and row.reported and not reported:
+            row.reported = False
+            row.save(update_fields=["reported"])
         if not row.goes_on or (row.read_at is not None and row.read_at >= told_at):
             return False
-        row.status = "Cancelled"
+        row.status, row.reported = "Cancelled", reported
         row.lead = row.lead or lead
-        row.save(update_fields=["status", "lead"])
+        row.save(update_fields=["status", "reported", "lead"])
         _tell_status(row, source, at, cause)
     return True
 
@@ -169,9 +192,9 @@ def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime,
         lock_leads([lead.pk])
         row: RecurringSubscription = _held(RecurringSubscription, lead.account, kartra_id)
         if row.status.lower() != status.lower():
-            row.status = status
+            row.status, row.reported = status, False
             row.lead = row.lead or lead
-            row.save(update_fields=["status", "lead"])
+            row.save(update_fields=["status", "reported", "lead"])
             _tell_status(row, Source.PUSH, at, change=change)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from leads.inserting import insert_new
-from leads.mirror.catalogue import things
+from leads.mirror.catalogue import thing_named, things
 from leads.mirror.facts import Difference, LeadFacts, MembershipFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -66,15 +66,16 @@ def set_tag(
     at: dt.datetime,
     change: LeadChange | None = None,
     cause: str = "",
+    kartra_id: str = "",
 ) -> bool:
-    """The lead has (or has not) the tag. True if that was new to us."""
+    """The lead has (or has not) the tag, of this id if one was told. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
+        tag = thing_named(Tag, lead.account_id, name, kartra_id, at)
         if on:
-            tag = thing(Tag, lead.account_id, name)
             changed = _insert(LeadTag, lead, "tag", tag, at, source, change)
         else:
-            changed = bool(LeadTag.objects.filter(lead=lead, tag__name=name).delete()[0])
+            changed = bool(LeadTag.objects.filter(lead=lead, tag=tag).delete()[0])
         if changed:
             log(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
     return changed
@@ -90,11 +91,12 @@ def set_list(
     at: dt.datetime,
     change: LeadChange | None = None,
     cause: str = "",
+    kartra_id: str = "",
 ) -> bool:
     """The lead is on the list, or has left it, also where it was not known to be on it. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        mailing_list = thing(MailingList, lead.account_id, name)
+        mailing_list = thing_named(MailingList, lead.account_id, name, kartra_id, at)
         changed = _insert(ListSubscription, lead, "mailing_list", mailing_list, at, source, change, active=active)
         if not changed:
             other = ListSubscription.objects.filter(lead=lead, mailing_list=mailing_list, active=not active)
@@ -124,7 +126,7 @@ def set_sequence(
     tells that it entered but at which step not: whoever tells the step afterwards completes that. True if it was new to
     us that it entered or left."""
     with transaction.atomic():
-        row = _enrollment(lead, name)
+        row = _enrollment(lead, thing(KartraSequence, lead.account_id, name))
         told = {"sequence": name, "step": step or row.step}
         was = (row.step, row.status)
         if was == (told["step"], status):
@@ -142,12 +144,20 @@ def set_sequence(
 
 @done_again
 def hear_of_sequence(
-    lead: Lead, name: str, status: str, *, source: Source, at: dt.datetime, change: LeadChange | None, cause: str
+    lead: Lead,
+    name: str,
+    status: str,
+    *,
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None,
+    cause: str,
+    kartra_id: str = "",
 ) -> bool:
     """The lead entered the sequence (status "active") or left it; at which step is not told, a read shows it. True if that
     was new to us."""
     with transaction.atomic():
-        row = _enrollment(lead, name)
+        row = _enrollment(lead, thing_named(KartraSequence, lead.account_id, name, kartra_id, at))
         if row.status.lower() == status:
             return False
         entered = status != LEFT
@@ -157,11 +167,11 @@ def hear_of_sequence(
     return changed
 
 
-def _enrollment(lead: Lead, name: str) -> SequenceEnrollment:
+def _enrollment(lead: Lead, sequence: KartraSequence) -> SequenceEnrollment:
     """The lead's row in this sequence, with the lead locked; not saved where there is none."""
     lock_leads([lead.pk])
-    row = SequenceEnrollment.objects.filter(lead=lead, sequence__name=name).first()
-    return row or SequenceEnrollment(lead=lead, sequence=thing(KartraSequence, lead.account_id, name))
+    row = SequenceEnrollment.objects.filter(lead=lead, sequence=sequence).first()
+    return row or SequenceEnrollment(lead=lead, sequence=sequence)
 
 
 def _move(
@@ -181,7 +191,7 @@ def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.d
     membership_name, level_name = _names(fact)
     with transaction.atomic():
         lock_leads([lead.pk])
-        level = _level(lead, (membership_name, level_name), fact.level_id)
+        level = _level(lead, (membership_name, level_name), fact)
         changed = _insert(MembershipGrant, lead, "level", level, at, source, None, active=fact.active)
         if not changed:
             other = MembershipGrant.objects.filter(lead=lead, level=level, active=not fact.active)
@@ -336,7 +346,7 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Tellin
             continue
         differences.append(Difference(f"membership {key[0]}: {key[1]}", row.active if row else None, active))
         if telling.write:
-            row = row or MembershipGrant(lead=lead, level=_level(lead, key, facts[key].level_id))
+            row = row or MembershipGrant(lead=lead, level=_level(lead, key, facts[key]))
             telling.save(telling.on(row, active=active))
     return differences
 
@@ -344,8 +354,11 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Tellin
 NO_LEVEL = "(no level)"
 
 
-def _level(lead: Lead, key: tuple[str, str], kartra_id: str) -> MembershipLevel:
-    membership = thing(Membership, lead.account_id, key[0])
+def _level(lead: Lead, key: tuple[str, str], fact: MembershipFact) -> MembershipLevel:
+    membership, kartra_id = thing(Membership, lead.account_id, key[0]), fact.level_id
+    if fact.membership_id and membership.kartra_id != fact.membership_id:
+        membership.kartra_id = fact.membership_id
+        membership.save(update_fields=["kartra_id"])
     return MembershipLevel.objects.get_or_create(membership=membership, name=key[1], defaults={"kartra_id": kartra_id})[
         0
     ]

@@ -39,6 +39,14 @@ class RecurringSubscription(models.Model):
     )
     affiliate = models.CharField(_("affiliate"), max_length=200, blank=True, default="")
     jv = models.CharField(_("JV partner"), max_length=200, blank=True, default="")
+    reported = models.BooleanField(
+        _("cancelled, not confirmed yet"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "A message that nobody vouches for says that it is cancelled; Kartra's details have not agreed yet."
+        ),
+    )
     raw = models.JSONField(_("raw"), default=dict, blank=True)
     read_at = models.DateTimeField(_("as of"), null=True, blank=True)
 
