@@ -155,6 +155,12 @@ def _memberships(raw: Any) -> tuple[MembershipState, ...]:
     return tuple(entry for entry in entries if entry.membership_name or entry.membership_id)
 
 
+def _holds_options(value: Any) -> bool:
+    """Whether an object is a list of options with index keys."""
+    inner = list(value.values()) if isinstance(value, dict) else []
+    return all(isinstance(each, dict) for each in inner) and any(map(any, options_of(inner)))
+
+
 def _custom_fields(raw: Any) -> dict[str, CustomValue]:
     found: dict[str, CustomValue] = {}
     for entry in rows(raw):
@@ -163,7 +169,7 @@ def _custom_fields(raw: Any) -> dict[str, CustomValue]:
         kind, value = text(entry.get("field_type")), entry.get("field_value")
         if kind not in ("input_field", "text_area"):
             value = decoded(value)
-        if isinstance(value, list) or (isinstance(value, dict) and any(map(any, options_of(value)))):
+        if isinstance(value, list) or _holds_options(value):
             found[identifier] = CustomValue(kind, options=options_of(value))
         elif isinstance(value, dict):  # no options: kept as it came
             found[identifier] = CustomValue(kind, text=text(json.dumps(value, ensure_ascii=False)) if value else "")

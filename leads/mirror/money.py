@@ -61,7 +61,7 @@ def set_transaction(
             told["subscription"] = _plan(account, fact.subscription_id, lead, fact.processor_id)
         wins = fact.authority and (row.reported or not late)
         row.type = _type(row, fact.type[:32], wins)
-        if not wins:
+        if not fact.authority and not late:
             _tell_differences(row, lead or row.lead, told, source, at, cause)
         for name, value in told.items():
             if value not in ("", None) and (wins or getattr(row, name) in ("", None)):
