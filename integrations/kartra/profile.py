@@ -14,6 +14,13 @@ SCALARS = (
     "notes", "source", "source_id", "referring_id", "score", "blacklisted", "date_joined", "gdpr_lead_status",
     "gdpr_lead_status_date", "gdpr_lead_status_ip", "gdpr_lead_communications",
 )  # fmt: skip
+NAMES_OF = {
+    "tags": ("tag_name", "name"),
+    "lists": ("list_name", "name"),
+    "sequences": ("sequence_name", "name"),
+    "memberships": ("membership_name", "name", "membership_id", "id"),
+}
+"""How an entry of a relation is called."""
 RELATIONS = ("custom_fields", "tags", "lists", "sequences", "memberships")
 
 
@@ -44,7 +51,8 @@ class MembershipState:
     membership_name: str
     level_id: str
     level_name: str
-    active: bool
+    active: bool | None
+    """None: not told."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +105,12 @@ def profile_of(raw: Mapping[str, Any]) -> LeadProfile:
 
 
 def _told(raw: Mapping[str, Any], key: str) -> bool:
-    """Whether a relation was told: a list, an object, JSON of one, or one of the texts for none. A text that cannot be read
-    is not "none": nothing may be taken from a lead because of it."""
-    if key not in raw:
+    """Whether a relation was told: a list, an object, or JSON of one, in which every entry can be read. Anything else, null
+    too, is not "none": nothing may be taken from a lead because of it."""
+    if key not in raw or not isinstance(decoded(raw[key]), list | dict):
         return False
-    return isinstance(decoded(raw[key]), list | dict) or not text(raw[key]).strip()
+    names = NAMES_OF.get(key)
+    return names is None or all(_named(entry, *names) for entry in rows(raw[key]))
 
 
 def _named(entry: Any, *keys: str) -> str:
@@ -146,7 +155,7 @@ def membership_of(raw: Mapping[str, Any]) -> MembershipState:
         membership_name=text(raw.get("membership_name", raw.get("name"))),
         level_id=ident(raw.get("level_id")),
         level_name=text(raw.get("level_name")),
-        active=flag(raw.get("active", 1)) is not False,
+        active=flag(raw.get("active")),
     )
 
 

@@ -83,6 +83,7 @@ class NotJson(ValueError):
 
 
 _OBJECT = re.compile(r"[{\[]")
+_BEGINS = re.compile(r'\{\s*"|\[\s*[{\["]')
 
 
 def json_of(raw: str, *, alone: bool = False) -> Any:
@@ -104,10 +105,12 @@ def json_of(raw: str, *, alone: bool = False) -> Any:
         try:
             found, end = decoder.raw_decode(body, match.start())
         except (ValueError, RecursionError):
+            if _BEGINS.match(body, match.start()):
+                break  # it began as JSON: a piece out of the middle would tell something else
             continue
         if alone and (match.start() or body[end:].strip("\ufeff \t\r\n\0")):
             raise NotJson(gettext_noop("There is something else around the JSON."))
-        if isinstance(found, dict) or match.start() == 0:
+        if isinstance(found, dict) or match.start() == 0 or any(isinstance(inner, dict) for inner in found):
             return _without_no_numbers(found)
     raise NotJson(gettext_noop("There is no JSON in it."))
 

@@ -91,6 +91,14 @@ def _stops(user: Any, connections: list[Connection]) -> list[dict[str, Any]]:
         url = connection.get_absolute_url() if seen else ""
         if connection.sending != Sending.LOOK_ONLY and (why := switch.why_not_sending(connection)):
             found.append(_line("bad", why, url=url))
+        if connection.catalogue_doubt:
+            number = sum(connection.catalogue_doubt.values())
+            why = ngettext(
+                "%(number)s name of %(account)s was missing from Kartra's last answer about the catalogue. Is it gone?",
+                "%(number)s names of %(account)s were missing from Kartra's last answer about the catalogue. Are they gone?",
+                number,
+            )
+            found.append(_line("bad", why % {"number": f"{number:,}", "account": connection.name}, url=url))
         if why := switch.why_commands_wait(connection):
             found.append(_line("warn", why, url=url))
     return found

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet
+
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
@@ -75,17 +77,39 @@ def _fold_thing(twin: Thing, thing: Thing) -> None:
 
 
 def set_catalogue(
-    account: Account, model: type[Tag | MailingList | Sequence | Page], names: Iterable[str], at: dt.datetime
-) -> None:
-    """The account has exactly these tags (lists, sequences, pages) now. Others are marked missing, never deleted."""
+    account: Account,
+    model: type[Tag | MailingList | Sequence | Page],
+    names: Iterable[str],
+    at: dt.datetime,
+    *,
+    believe: bool = False,
+) -> int:
+    """The account has exactly these tags (lists, sequences, pages) now. Others are marked missing, never deleted; so many at
+    once that one answer is not believed are not, unless a person does (`believe`). How many these are."""
     told = set(things(model, account, names))
     rows = model._default_manager.filter(account=account)
     rows.filter(name__in=told).exclude(missing_since=None).update(missing_since=None)
-    rows.exclude(name__in=told).filter(missing_since=None).update(missing_since=at)
+    return _mark_missing(
+        rows.filter(missing_since=None), rows.filter(missing_since=None).exclude(name__in=told), at, believe
+    )
 
 
-def set_custom_fields(account: Account, fields: Iterable[CustomFieldFact], at: dt.datetime) -> None:
-    """The account has exactly these custom fields now."""
+FIFTH = 5
+"""More than one in so many missing at once is not believed."""
+
+
+def _mark_missing(standing: QuerySet[Any], missing: QuerySet[Any], at: dt.datetime, believe: bool) -> int:
+    number = missing.count()
+    if number > 1 and number * FIFTH > standing.count() and not believe:
+        return number
+    missing.update(missing_since=at)
+    return 0
+
+
+def set_custom_fields(
+    account: Account, fields: Iterable[CustomFieldFact], at: dt.datetime, *, believe: bool = False
+) -> int:
+    """The account has exactly these custom fields now; believed as in `set_catalogue`."""
     told = set()
     for fact in fields:
         if not fact.identifier or fact.identifier == SAFETY_FIELD:
@@ -99,6 +123,5 @@ def set_custom_fields(account: Account, fields: Iterable[CustomFieldFact], at: d
                 "missing_since": None,
             },
         )  # fmt: skip
-    CustomField.objects.filter(account=account, missing_since=None).exclude(identifier__in=told).update(
-        missing_since=at
-    )
+    standing = CustomField.objects.filter(account=account, missing_since=None)
+    return _mark_missing(standing, standing.exclude(identifier__in=told), at, believe)

@@ -336,13 +336,13 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Tellin
     facts: dict[tuple[str, str], MembershipFact] = {}
     for fact in told:  # a level told twice is open if either says so
         key = _names(fact)
-        if key not in facts or fact.active:
+        if key not in facts or fact.active or facts[key].active is None:
             facts[key] = fact
     differences: list[Difference] = []
     for key in {**facts, **had}:
         active = facts[key].active if key in facts else False
         row = had.get(key)
-        if row is not None and row.active == active:
+        if active is None or (row is not None and row.active == active):
             continue
         differences.append(Difference(f"membership {key[0]}: {key[1]}", row.active if row else None, active))
         if telling.write:
