@@ -18,6 +18,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
 
 from leads import judging, kinds, mirror, undoing
 from leads.judging import NO_CHOICES, Choices, Step, judged
@@ -39,8 +40,8 @@ def freeze(
 def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
     kind, parameters = step
     chosen = judged(run.account, members, [step]).order_by("pk")
-    doubtful = Q(gone_at=None) & judging.read_first(0, choices)
-    idle = Q(gone_at__isnull=False) | (judging.idle(0, choices) & ~doubtful)
+    doubtful = Q(gone_at=None, absent=False) & judging.read_first(0, choices)
+    idle = Q(gone_at__isnull=False) | Q(absent=True) | (judging.idle(0, choices) & ~doubtful)
     columns: dict[str, Any] = {
         "account_id": Value(run.account_id),
         "lead_id": "pk",
@@ -54,14 +55,18 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
         ),
         "reason": Case(
             When(gone_at__isnull=False, then=_text(Reason.GONE)),
-            When(judging.left_out(0, choices), then=_text(Reason.LEFT_OUT)),
+            When(Q(absent=True) | judging.left_out(0, choices), then=_text(Reason.LEFT_OUT)),
             When(doubtful, then=_text("")),
             When(judging.already_so(0, choices), then=_text(Reason.ALREADY_SO)),
             default=_text(""),
             output_field=CharField(),
         ),
         "code": _text(""),
-        "message": _text(""),
+        "message": Case(
+            When(absent=True, then=_text(_("Kartra has no lead of this address."))),
+            default=_text(""),
+            output_field=TextField(),
+        ),
         "anyway": Case(
             When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
         )

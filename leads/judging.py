@@ -56,7 +56,8 @@ class StepCount:
 class Preview:
     """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most.
 
-    `total` = `will_change` + `already_so` + `left_out` + `gone`. `id_not_known` of those that will change are known by
+    `total` = `will_change` + `already_so` + `left_out` + `gone` + `absent` (a read of the address found no lead, and none is
+    being created). `id_not_known` of those that will change are known by
     their address alone; `opposite_waiting` have an open change of the same family by another kind; `never_read` were never
     read. `had` have at least one of the steps already, `doubtful` of them by an old copy; `read_first` of these are read
     before that is believed, and may then change too. `left` left a list themselves. `oldest_read_at` is the age of the
@@ -73,6 +74,7 @@ class Preview:
     never_read: int
     oldest_read_at: dt.datetime | None
     calls_per_lead: int = 1
+    absent: int = 0
     left_out: int = 0
     left: int = 0
     had: int = 0
@@ -97,7 +99,8 @@ def members_of(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
 
 
 def judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
-    """The members, each with `opposite` (an open change of one of the families by another kind), and for the step of
+    """The members, each with `opposite` (an open change of one of the families by another kind), `absent` (Kartra has no lead
+    of the address, and none is being created), and for the step of
     number N with `had_N` (it would change nothing, and nothing of its family is open) and `left_N` (they have turned it
     down themselves)."""
     members = members_of(account, leads)
@@ -114,7 +117,13 @@ def judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> Qu
             themselves = kind.left(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
             left = [When(Exists(themselves), then=Value(True))]
         members = members.annotate(**{f"had_{number}": _flag(had), f"left_{number}": _flag(left)})
-    return members.annotate(opposite=_flag([When(_any(opposite), then=Value(True))]))
+    being_made = LeadChange.objects.filter(lead=OuterRef("pk"), kind="create_lead", status__in=OPEN)
+    absent: Q = Q(absent_at__isnull=False, kartra_id=None, gone_at=None) & Q(~Exists(being_made))
+    if any(kind.name == "create_lead" for kind, _ in steps):
+        absent = Q(pk__in=[])
+    return members.annotate(
+        opposite=_flag([When(_any(opposite), then=Value(True))]), absent=_flag([When(absent, then=Value(True))])
+    )
 
 
 def _flag(whens: Sequence[Any]) -> Any:
@@ -155,7 +164,7 @@ def idle(number: int, choices: Choices) -> Q:
 
 def will_change(steps: Sequence[Step], choices: Choices) -> Q:
     """Members whom at least one step changes."""
-    return Q(gone_at=None) & _any([~idle(number, choices) for number in range(len(steps))])
+    return Q(gone_at=None, absent=False) & _any([~idle(number, choices) for number in range(len(steps))])
 
 
 def preview(
@@ -170,7 +179,7 @@ def preview(
     steps = steps_of(kind, parameters)
     numbers = range(len(steps))
     flags = [f"{flag}_{number}" for number in numbers for flag in ("had", "left")]
-    flags += ["opposite", "gone", "by_address", "unread", "old"]
+    flags += ["opposite", "gone", "absent", "by_address", "unread", "old"]
     rows = list(
         judged(account, leads, steps)
         .annotate(
@@ -186,7 +195,7 @@ def preview(
         )
         .order_by(*flags)
     )  # fmt: skip
-    here = [row for row in rows if not row["gone"]]
+    here = [row for row in rows if not row["gone"] and not row["absent"]]
 
     def step_is(row: dict[str, Any], number: int) -> tuple[bool, bool]:
         """Whether the step leaves this kind of member alone, and whether because they turned it down."""
@@ -208,6 +217,7 @@ def preview(
         left_out=count(left_out),
         left=count(row for row in here if any(row[f"left_{n}"] for n in numbers)),
         gone=count(row for row in rows if row["gone"]),
+        absent=count(row for row in rows if row["absent"]),
         had=count(had),
         doubtful=(doubtful := count(row for row in had if row["old"])),
         read_first=doubtful if choices.read_first and not choices.anyway else 0,
@@ -255,7 +265,7 @@ def first_to_change(
 def doubtful(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
     """Members who have at least one of the steps already by an old copy."""
     had = _any([Q(**{f"had_{number}": True}) for number in range(len(steps))])
-    found = judged(account, leads, steps).filter(had, old_copy(), gone_at=None)
+    found = judged(account, leads, steps).filter(had, old_copy(), Q(absent=False), gone_at=None)
     return Lead.objects.filter(pk__in=found.values("pk"))
 
 

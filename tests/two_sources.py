@@ -130,11 +130,21 @@ def read_plan(account, lead):
 def book_first(door, lead):
     starts_at = calendars.starts_at(lead.account, {"date": DAY, "hour": HOUR})
     mirror.set_booking(lead, *BOOKING.values(), starts_at, at=timezone.now(), source="webhook", booking_id="5001")
-    Activity.objects.all().delete()
+    Activity.objects.filter(lead=lead).delete()
 
 
 def sell_first(door, lead):
     RecurringSubscription.objects.create(account=lead.account, kartra_id="8001", lead=lead, status="Active")
+
+
+def join_first(door, lead):
+    mirror.set_list(lead, "Buyers", True, source="refresh", at=timezone.now())
+    Activity.objects.filter(lead=lead).delete()
+
+
+def enter_first(door, lead):
+    mirror.set_sequence(lead, "Welcome", "1", "active", source="refresh", at=timezone.now())
+    Activity.objects.filter(lead=lead).delete()
 
 
 def nothing_first(door, lead):
@@ -169,6 +179,14 @@ FACTS = {
             "push": push("unsubscribe_list", "unsubscribe_lead_from_list", list="Buyers"),
             "webhook": webhook("list_unsubscription", list={"list_id": 7, "list_name": "Buyers"}),
             "read": read(lists={"Buyers": False}),
+        },
+        before=join_first, rows=lambda: ListSubscription.objects.filter(active=False), lines=("list_left",),
+        quiet=set(),
+    ),
+    "list left that nobody knew": SimpleNamespace(
+        writers={
+            "webhook": webhook("list_unsubscription", list={"list_id": 7, "list_name": "Buyers"}),
+            "read": read(lists={"Buyers": False}),
             "import": load(left_lists=("Buyers",)),
         },
         before=nothing_first, rows=lambda: ListSubscription.objects.filter(active=False), lines=("list_left",),
@@ -186,6 +204,14 @@ FACTS = {
     "sequence left": SimpleNamespace(
         writers={
             "push": push("unsubscribe_sequence", "unsubscribe_lead_from_sequence", sequence="Welcome"),
+            "webhook": webhook("sequence_unsubscription", sequence={"sequence_id": 7, "sequence_name": "Welcome"}),
+            "read": read(sequences={"Welcome": ("1", "unsubscribed")}),
+        },
+        before=enter_first, rows=lambda: SequenceEnrollment.objects.filter(status="unsubscribed"),
+        lines=("sequence_left",), quiet=set(),
+    ),
+    "sequence left that nobody knew": SimpleNamespace(
+        writers={
             "webhook": webhook("sequence_unsubscription", sequence={"sequence_id": 7, "sequence_name": "Welcome"}),
             "read": read(sequences={"Welcome": ("", "unsubscribed")}),
         },

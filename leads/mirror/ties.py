@@ -93,11 +93,14 @@ def set_list(
     cause: str = "",
     kartra_id: str = "",
 ) -> bool:
-    """The lead is on the list, or has left it, also where it was not known to be on it. True if that was new to us."""
+    """The lead is on the list, or has left it. That it left a list that it was not known to be on is news from a message; of
+    our own doing it may mean nothing, and no change of ours is named as its cause. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
         mailing_list = thing_named(MailingList, lead.account_id, name, kartra_id, at)
-        changed = _insert(ListSubscription, lead, "mailing_list", mailing_list, at, source, change, active=active)
+        ours, changed = change if active else None, False
+        if active or source != Source.PUSH:
+            changed = _insert(ListSubscription, lead, "mailing_list", mailing_list, at, source, ours, active=active)
         if not changed:
             other = ListSubscription.objects.filter(lead=lead, mailing_list=mailing_list, active=not active)
             changed = bool(other.update(active=active, since=at, source=source, change=change, after=None))
@@ -129,7 +132,7 @@ def set_sequence(
         row = _enrollment(lead, thing(KartraSequence, lead.account_id, name))
         told = {"sequence": name, "step": step or row.step}
         was = (row.step, row.status)
-        if was == (told["step"], status):
+        if was == (told["step"], status) or (row.pk is None and status == LEFT and source == Source.PUSH):
             return False
         entered = change is not None and row.status.lower() == status == "active"
         if change is not None and entered and row.since < change.requested_at:
@@ -161,7 +164,8 @@ def hear_of_sequence(
         if row.status.lower() == status:
             return False
         entered = status != LEFT
-        changed = _move(row, "" if entered else row.step, status, at, source, change)
+        ours = change if entered or row.pk is not None else None
+        changed = _move(row, "" if entered else row.step, status, at, source, ours)
         if changed:
             log(lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause)
     return changed

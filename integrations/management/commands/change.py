@@ -194,7 +194,8 @@ class Command(BaseCommand):
         seconds = 0 if math.isinf(rate) else math.ceil(preview.calls / rate)
         facts = {
             "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
-            "gone": preview.gone, "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
+            "gone": preview.gone, "absent": preview.absent,
+            "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
             "never_read": preview.never_read, "left_out": preview.left_out, "doubtful": preview.doubtful,
             "calls": preview.calls, "seconds": seconds,
         }  # fmt: skip
@@ -207,6 +208,7 @@ class Command(BaseCommand):
             f"{preview.calls:,} call{pluralize(preview.calls)}, about {seconds:,} second{pluralize(seconds)}."
         )
         for number, words in (
+            (preview.absent, "not in Kartra"),
             (preview.id_not_known, "known by address alone"),
             (preview.opposite_waiting, "with another change of the same thing queued"),
             (preview.never_read, "never read from Kartra"),

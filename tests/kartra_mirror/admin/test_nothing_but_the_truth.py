@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from integrations import switch
 from kartra_mirror.admin import decisions, spoken, trials
-from leads import mirror, people_list
+from leads import changes, kinds, mirror, people_list
 from leads.importing.values import Bad, names_among
-from leads.models import Activity, RecurringSubscription, Tag
+from leads.models import Activity, Lead, RecurringSubscription, Tag
 from tests.factories import ConnectionFactory, DoorFactory, LeadChangeFactory, LeadFactory, StaffFactory
 from tests.two_sources import account_with_lead, push, webhook
 
@@ -139,3 +139,25 @@ def test_import_makes_no_tag_of_several_names():
     rows = LeadRows(account, ["Email", "Tags"], {"email": "Email", "tags": "Tags"}, day_first=False)
     with pytest.raises(Bad, match="semicolons"):
         rows.read(Record(2, ["ada@example.com", "VIP, buyer"], "", position=0, next_line=3))
+
+
+def test_people_whom_kartra_does_not_have_are_no_targets_of_a_bulk_action():
+    here, absent, made = LeadFactory(), LeadFactory(kartra_id=None), LeadFactory(kartra_id=None)
+    account = here.account
+    Tag.objects.create(account=account, name="VIP")
+    Lead.objects.filter(pk__in=[absent.pk, made.pk]).update(account=account, absent_at=timezone.now())
+    LeadChangeFactory(lead=Lead.objects.get(pk=made.pk), kind="create_lead", parameters={"email": made.email})
+    chosen = Lead.objects.filter(account=account)
+    assign = kinds.get("assign_tag")
+
+    counted = changes.preview(account, chosen, assign, {"tag": "VIP"})
+    run = changes.record_run(account, chosen, assign, {"tag": "VIP"})
+
+    assert (counted.total, counted.will_change, counted.absent) == (3, 2, 1)
+    assert counted.total == counted.will_change + counted.already_so + counted.left_out + counted.gone + counted.absent
+    told = {change.lead_id: (change.status, change.reason, change.message) for change in run.changes.all()}
+    assert told == {
+        here.pk: ("waiting", "", ""),
+        made.pk: ("waiting", "", ""),
+        absent.pk: ("skipped", "left_out", "Kartra has no lead of this address."),
+    }
