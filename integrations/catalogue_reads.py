@@ -1,10 +1,14 @@
 """Tags, lists, sequences, pages and custom fields of an account: read from Kartra into the mirror's catalogue."""
 
 import datetime as dt
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations import calls, clock, counter
 from integrations.asking import ask, learn
@@ -28,22 +32,31 @@ class CatalogueRead:
 
     counts: dict[str, int] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    doubt: dict[str, int] = field(default_factory=dict)
+    """How many of each were missing at once and were not marked."""
 
 
-def read(connection: Connection, *, priority: Priority = Priority.PERSON, made_by: Any = None) -> CatalogueRead:
-    """Read all five. One that fails does not lose the others; if nothing can be asked at all, raises KartraError."""
+def read(
+    connection: Connection, *, priority: Priority = Priority.PERSON, made_by: Any = None, believe: bool = False
+) -> CatalogueRead:
+    """Read all five. One that fails does not lose the others; if nothing can be asked at all, raises KartraError.
+
+    An answer that says nothing of its names changes nothing. One in which many are missing at once is asked about, unless a
+    person believes it (`believe`).
+    """
     found = CatalogueRead()
-    parts: list[tuple[str, str, Callable[[Client], list[Any]], Callable[[list[Any]], None]]] = [
-        ("tags", "retrieve_account_tags", lambda c: c.retrieve_account_tags(), _names(connection, Tag)),
-        ("lists", "retrieve_account_lists", lambda c: c.retrieve_account_lists(), _names(connection, MailingList)),
+    names = functools.partial(_names, connection, believe)
+    parts: list[tuple[str, str, Callable[[Client], list[Any] | None], Callable[[list[Any]], int]]] = [
+        ("tags", "retrieve_account_tags", lambda c: c.retrieve_account_tags(), names(Tag)),
+        ("lists", "retrieve_account_lists", lambda c: c.retrieve_account_lists(), names(MailingList)),
         (
             "sequences",
             "retrieve_account_sequences",
             lambda c: c.retrieve_account_sequences(),
-            _names(connection, Sequence),
+            names(Sequence),
         ),
-        ("pages", "retrieve_account_pages", lambda c: c.retrieve_account_pages(), _names(connection, Page)),
-        ("custom fields", "retrieve_custom_fields", lambda c: c.retrieve_custom_fields(), _fields(connection)),
+        ("pages", "retrieve_account_pages", lambda c: c.retrieve_account_pages(), names(Page)),
+        ("custom fields", "retrieve_custom_fields", lambda c: c.retrieve_custom_fields(), _fields(connection, believe)),
     ]
     for name, command, question, write in parts:
         try:
@@ -55,23 +68,38 @@ def read(connection: Connection, *, priority: Priority = Priority.PERSON, made_b
         except KartraError as error:
             found.problems[name] = calls.in_words(error)
             continue
-        write(rows)
+        if rows is None:
+            found.problems[name] = _("Kartra's answer says nothing of them; nothing was changed")
+            continue
         found.counts[name] = len(rows)
+        if number := write(rows):
+            found.doubt[name] = number
+            found.problems[name] = ngettext(
+                "%(number)s is missing at once; nothing was marked until somebody says that it is gone",
+                "%(number)s are missing at once; nothing was marked until somebody says that they are gone",
+                number,
+            ) % {"number": f"{number:,}"}
     if found.counts:
-        Connection.objects.filter(pk=connection.pk).update(catalogue_read_at=clock.now(), catalogue_due=False)
+        Connection.objects.filter(pk=connection.pk).update(
+            catalogue_read_at=clock.now(), catalogue_due=False, catalogue_doubt=found.doubt
+        )
     return found
 
 
-def _names(connection: Connection, model: type[Tag | MailingList | Sequence | Page]) -> Callable[[list[Any]], None]:
-    return lambda names: mirror.set_catalogue(connection.account, model, [name[:500] for name in names], clock.now())
+def _names(
+    connection: Connection, believe: bool, model: type[Tag | MailingList | Sequence | Page]
+) -> Callable[[list[Any]], int]:
+    return lambda names: mirror.set_catalogue(
+        connection.account, model, [name[:500] for name in names], clock.now(), believe=believe
+    )
 
 
-def _fields(connection: Connection) -> Callable[[list[Any]], None]:
-    def write(definitions: list[Any]) -> None:
+def _fields(connection: Connection, believe: bool) -> Callable[[list[Any]], int]:
+    def write(definitions: list[Any]) -> int:
         facts = [
             mirror.CustomFieldFact(each.identifier[:500], each.type[:32], each.id, each.options) for each in definitions
         ]
-        mirror.set_custom_fields(connection.account, facts, clock.now())
+        return mirror.set_custom_fields(connection.account, facts, clock.now(), believe=believe)
 
     return write
 

@@ -60,9 +60,9 @@ def check(connection: Connection, *, made_by: Any = None) -> Check:
     words = ngettext(
         "Kartra answers and takes these keys; the account has %(number)s list.",
         "Kartra answers and takes these keys; the account has %(number)s lists.",
-        len(lists),
+        len(lists or ()),
     )
-    return Check(True, words % {"number": f"{len(lists):,}"}, lists)
+    return Check(True, words % {"number": f"{len(lists or ()):,}"}, lists or [])
 
 
 def _words(error: KartraError) -> str:

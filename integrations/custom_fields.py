@@ -66,6 +66,8 @@ def _read_again(connection: Connection, identifier: str, made_by: Any) -> Custom
         connection, cause=Cause.CATALOGUE, priority=Priority.PERSON, commands="retrieve_custom_fields", made_by=made_by,
         ask=lambda client: client.retrieve_custom_fields(),
     )  # fmt: skip
+    if found is None:
+        return None
     facts = [mirror.CustomFieldFact(each.identifier[:500], each.type[:32], each.id, each.options) for each in found]
     mirror.set_custom_fields(connection.account, facts, clock.now())
     return CustomField.objects.filter(account=connection.account_id, identifier=identifier, missing_since=None).first()

@@ -27,12 +27,15 @@ LEASE = dt.timedelta(minutes=10)
 
 
 def due(connection: Connection) -> QuerySet[Lead]:
-    """Leads whose order lists were never read, or too long ago; oldest first."""
-    old = clock.now() - dt.timedelta(hours=settings.ORDERS_WITHIN_H)
+    """Leads whose order lists are to be read: those of whom a message told something new, then those never read or read too
+    long ago, oldest first."""
+    at = clock.now()
+    old = at - dt.timedelta(hours=settings.ORDERS_WITHIN_H)
+    told = Q(orders_due_at__isnull=False)
     return (
         Lead.objects.filter(account=connection.account_id, gone_at=None, kartra_id__isnull=False, read_at__isnull=False)
-        .filter(Q(orders_read_at=None) | Q(orders_read_at__lt=old))
-        .order_by(F("orders_read_at").asc(nulls_first=True), "pk")
+        .filter(Q(orders_due_at__lte=at) | (~told & (Q(orders_read_at=None) | Q(orders_read_at__lt=old))))
+        .order_by(F("orders_due_at").asc(nulls_last=True), F("orders_read_at").asc(nulls_first=True), "pk")
     )
 
 
@@ -67,7 +70,7 @@ def _claim(connection: Connection, limit: int) -> list[Lead]:
 
 
 def _again_in(lead: Lead, wait: dt.timedelta) -> None:
-    mirror.mark_orders_read(lead, clock.now() - dt.timedelta(hours=settings.ORDERS_WITHIN_H) + wait)
+    mirror.put_off_orders(lead, clock.now() + wait)
 
 
 def _read(connection: Connection, lead: Lead) -> bool:

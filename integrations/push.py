@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, connections
 from django.utils.translation import gettext_noop
 
 from integrations import calls, claim, money, reading_first
@@ -26,6 +26,7 @@ from integrations.models import Attempt, Cause, Connection
 from integrations.settle import settle
 from integrations.translate import ENCODINGS, Composed, Look
 from leads import kinds
+from leads.passing import met_another, passes, wait_a_little
 
 logger = logging.getLogger(__name__)
 
@@ -205,15 +206,19 @@ class _Drain:
 
 
 def _record(chain: Chain, answer: Answer, elapsed_ms: int) -> None:
-    """Write the answer down. A database that is being restarted is waited for: an answer that came must not be lost."""
+    """Write the answer down. A database that is being restarted is waited for, and so are other writers: an answer that came
+    must not be lost."""
     ends = time.monotonic() + RECORD_S
     while True:
         try:
             settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
             return
-        except (OperationalError, InterfaceError):
-            if time.monotonic() > ends:
+        except DatabaseError as error:
+            if not passes(error) or time.monotonic() > ends:
                 raise
+            if met_another(error):
+                wait_a_little(0)
+                continue
             connections.close_all()
             time.sleep(0.5)
 

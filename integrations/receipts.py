@@ -51,7 +51,7 @@ def _seen(connection: Connection, made_by: Any) -> bool:
     )  # fmt: skip
     return any(
         each.identifier == SAFETY_FIELD and each.type in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA, "")
-        for each in found
+        for each in found or ()
     )
 
 

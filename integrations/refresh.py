@@ -24,6 +24,7 @@ from integrations.translate.profile import facts_of
 from leads import mirror, runs
 from leads.mirror import LeadFacts
 from leads.models import Lead, Source, normal_email
+from leads.passing import done_again
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class _TooSoon(Exception):
     """A call of ours to this lead was open during the read, or ended shortly before it."""
 
 
+@done_again
 def _take(
     connection: Connection, lead: Lead | None, profile: LeadProfile, began_at: dt.datetime, cause: str = ""
 ) -> mirror.Taken | None:

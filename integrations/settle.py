@@ -25,7 +25,7 @@ from integrations.proof.answers import Sent
 from integrations.said import remedy, said
 from integrations.translate import ENCODINGS, Look, creates
 from leads import kinds, mirror, runs
-from leads.models import ChangeStatus, Lead, LeadChange, Source
+from leads.models import ChangeStatus, LeadChange, Source
 
 ANSWER_CHARACTERS = 4000
 
@@ -45,8 +45,8 @@ def settle(
 ) -> None:
     """Record the answer to a sent call: its row, its attempts, its changes, and the mirror where Kartra confirmed."""
     with transaction.atomic():
-        lock_lead(chain.lead.pk)
         at = now()
+        mirror.lock_leads([chain.lead.pk])  # before all else, as every writer does
         row = ApiCall.objects.select_for_update().filter(pk=chain.call.pk, finished_at=None)
         attempts = {a.change_id: a for a in Attempt.objects.filter(call=chain.call, change__in=chain.changes)}
         if not row.exists():
@@ -68,12 +68,6 @@ def settle(
             if change.run_id:
                 runs.note_outcome(change.run_id, verdict.status, verdict.code, verdict.message)
     _after(chain)
-
-
-def lock_lead(lead_id: int) -> None:
-    """Hold the lead's row until the transaction ends. Whoever writes about a lead takes it first, so that none waits for one
-    who waits for it."""
-    list(Lead.objects.select_for_update(no_key=True).filter(pk=lead_id).values_list("pk"))
 
 
 def sent_changes(chain: Chain) -> list[Sent]:
@@ -212,4 +206,4 @@ def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
         attempt.save(update_fields=["evidence"])
 
 
-__all__ = ["OutcomeUnknown", "Verdict", "apply_verdict", "lock_lead", "remedy", "settle", "settle_times"]
+__all__ = ["OutcomeUnknown", "Verdict", "apply_verdict", "remedy", "settle", "settle_times"]

@@ -24,7 +24,7 @@ from integrations.proof import Evidence, Request, Verdict
 from integrations.proof.answers import EXISTS
 from integrations.proof.evidence import Carried, again, one_question
 from integrations.refresh import Asked
-from integrations.settle import apply_verdict, lock_lead, settle_times
+from integrations.settle import apply_verdict, settle_times
 from integrations.translate import ENCODINGS, NOT_TOLD, Look, State
 from integrations.translate.profile import facts_of
 from leads import mirror, runs
@@ -119,7 +119,7 @@ def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | N
     """Judge what is due of a lead, family by family and call by call, and write it down. The lead as it is then: it may have
     turned out to be one that we knew by its id."""
     with transaction.atomic():
-        lock_lead(lead.pk)
+        mirror.lock_leads([lead.pk])
         attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE, Look.GUARD})
         if asked is not None and asked.profile is not None and not lead.kartra_id and asked.profile.id:
             lead = mirror.adopt(lead, asked.profile.id, at)
@@ -342,7 +342,7 @@ def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Lo
                 seen = money.new_since(connection, lead, known, cause=Cause.VERIFY, priority=Priority.VERIFY)
         done = False
         with transaction.atomic():
-            lock_lead(lead.pk)
+            mirror.lock_leads([lead.pk])
             for fresh in _due_attempts(lead, at, {look}):
                 if fresh.pk == attempt.pk:  # else somebody settled it meanwhile
                     fresh.looks += 1

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from leads import clock, runs
 from leads.kinds.profile import CUSTOM, gives
 from leads.kinds.words import called
+from leads.mirror import lock_leads
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
 from leads.runs import Author, user_of
 from leads.signals import announce
@@ -98,7 +99,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
     if answer not in ANSWERS:
         raise CannotDecide(_("The answers are: %(answers)s.") % {"answers": ", ".join(ANSWERS)})
     with transaction.atomic():
-        list(Lead.objects.select_for_update(no_key=True).filter(pk=change.lead_id).values_list("pk"))
+        lock_leads([change.lead_id])  # before all else, as every writer does
         asked = LeadChange.objects.filter(Q(pk=change.pk) | Q(decides=change.pk)).order_by("-pk")
         head = asked.first() or change
         rows = LeadChange.objects.filter(Q(pk=head.pk) | Q(decided_with=head.pk)).order_by("pk")

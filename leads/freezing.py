@@ -18,6 +18,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
 
 from leads import judging, kinds, mirror, undoing
 from leads.judging import NO_CHOICES, Choices, Step, judged
@@ -62,7 +63,11 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
             output_field=CharField(),
         ),
         "code": _text(""),
-        "message": _text(""),
+        "message": Case(
+            When(absent=True, then=_text(_("Kartra has no lead of this address."))),
+            default=_text(""),
+            output_field=TextField(),
+        ),
         "anyway": Case(
             When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
         )

@@ -73,6 +73,7 @@ class Preview:
     never_read: int
     oldest_read_at: dt.datetime | None
     calls_per_lead: int = 1
+    absent: int = 0
     left_out: int = 0
     left: int = 0
     had: int = 0
@@ -80,7 +81,6 @@ class Preview:
     read_first: int = 0
     steps: tuple[StepCount, ...] = ()
     mark: str = ""
-    absent: int = 0
 
     @property
     def calls(self) -> int:

@@ -23,21 +23,21 @@ def unshield(cell: str) -> str:
 
 
 def joined(names: Iterable[str]) -> str:
-    """Names in one cell, between semicolons. A semicolon or backslash of a name itself, and white space at its ends, has a
-    backslash before it."""
+    """Names in one cell, between semicolons. A semicolon, comma or backslash of a name itself, and white space at its ends,
+    has a backslash before it."""
     return ";".join(map(_escaped, names))
 
 
 def split(cell: str) -> tuple[str, ...]:
     """The names of a cell, each once; white space around them does not count."""
-    parts = re.findall(r"(?:\\[\\; ]|[^;])+", cell) if "\\" in cell else cell.split(";")
+    parts = re.findall(r"(?:\\[\\;, ]|[^;])+", cell) if "\\" in cell else cell.split(";")
     return tuple(dict.fromkeys(name for part in parts if (name := unshield(_plain(part)))))
 
 
 @lru_cache(maxsize=10_000)  # few names, many leads
 def _escaped(name: str) -> str:
     name = shield(name)
-    name = re.sub(r"[\\;]", r"\\\g<0>", name)
+    name = re.sub(r"[\\;,]", r"\\\g<0>", name)
     return re.sub(r"^ | $", r"\\ ", name)
 
 
@@ -45,7 +45,7 @@ def _plain(part: str) -> str:
     if "\\" not in part:
         return part.strip()
     bare = part.lstrip()
-    return re.sub(r"\\([\\; ])", r"\1", bare[: len(bare) - _loose(bare)])
+    return re.sub(r"\\([\\;, ])", r"\1", bare[: len(bare) - _loose(bare)])
 
 
 def _loose(part: str) -> int:

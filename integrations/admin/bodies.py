@@ -10,26 +10,27 @@ from urllib.parse import unquote_plus
 from django.utils.translation import gettext as _
 
 from integrations.kartra.bodies import BLANK, Unreadable, as_text, pairs_of
+from integrations.kartra.values import is_secret
 
 MOST = 200_000
 """Characters that are shown."""
 DEEPEST = 40
 """So far it is indented; what is nested more deeply stays at that."""
 
-HIDDEN = "secret_key"
-"""The field whose value nobody is shown."""
+_NAME = r"(?<![a-z])[_-]*secret[_-]*(?:key)?[_-]*"
+"""A field whose value nobody is shown, in whatever spelling."""
 _SECRETS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r'(secret_key"\s*:\s*")(?:[^"\\]|\\.)*',
-        r'(secret_key"\s*:\s*)[^"\s,}]+',
-        r"(secret_key\s*=\s*)[^&\r\n]*",
-        r"(secret_key%22(?:%3A|:)(?:%20|\+)*%22)(?:(?!%22).)*",
+        rf'({_NAME}"\s*:\s*")(?:[^"\\]|\\.)*',
+        rf'({_NAME}"\s*:\s*)[^"\s,}}]+',
+        rf"({_NAME}(?:\]|%5D)?\s*=\s*)[^&\r\n]*",
+        rf"({_NAME}%22(?:%3A|:)(?:%20|\+)*%22)(?:(?!%22).)*",
     )
 )
 """A secret key with its value, as JSON, as a form, and as JSON in percent signs. None goes through more than white space
 before it may fail, so that a body is gone through once."""
-_PART = re.compile(r'name="secret_key"', re.IGNORECASE)
+_PART = re.compile(rf'name="[^"]*{_NAME}\]?"', re.IGNORECASE)
 _PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[^\s",:{}\[\]]+|[,:{}\[\]]', re.DOTALL)
 
 
@@ -82,7 +83,7 @@ def indented(text: str) -> str:
             line = "  " * min(depth, DEEPEST)
         opened = piece in ("[", "{")
         depth += opened
-        line += _hidden() if after_name and name == HIDDEN and not opened else ": " if piece == ":" else piece
+        line += _hidden() if after_name and is_secret(name) and not opened else ": " if piece == ":" else piece
         after_name = piece == ":"
         name = name if after_name else _name(piece)
         if piece == ",":
@@ -117,7 +118,7 @@ def _pretty(body: bytes, text: str) -> str:
     lines = []
     for name, value in pairs:
         inner = indented(value) if value.lstrip()[:1] in ("{", "[") else ""
-        told = _hidden() if name.strip().lower() == HIDDEN else f"\n{inner}" if inner else value
+        told = _hidden() if is_secret(name.rpartition("[")[2].rstrip("]")) else f"\n{inner}" if inner else value
         lines.append(f"{name}: {told}")
     return "\n".join(lines)[:MOST]
 

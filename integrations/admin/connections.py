@@ -28,6 +28,7 @@ PERMISSIONS = {
     "off": "integrations.switch_sending",
     "check": "integrations.change_connection",
     "catalogue": "integrations.change_connection",
+    "believe": "integrations.change_connection",
     "safety": "integrations.create_customfield",
     "here": "integrations.switch_sending",
 }
@@ -296,9 +297,9 @@ class ConnectionAdmin(ModelAdmin):
             except KartraError as error:
                 return calls.in_words(error), False
             return _("The safety field is in Kartra; points, sequences and bookings use it from now on."), True
-        if what == "catalogue":
+        if what in ("catalogue", "believe"):
             try:
-                found = catalogue_reads.read(connection, made_by=request.user)
+                found = catalogue_reads.read(connection, made_by=request.user, believe=what == "believe")
             except KartraError as error:
                 return calls.in_words(error), False
             told = {"what": _what_was_read(found)}

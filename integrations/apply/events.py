@@ -3,6 +3,7 @@
 State is written at once and read back if that changed something. What a read shows is never taken from an old message.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +22,9 @@ from integrations.translate.profile import facts_of, plain, utc_in
 from leads import mirror
 from leads.kinds import calendars
 from leads.mirror import LeadFacts, MembershipFact
-from leads.models import Activity, Lead, Source
+from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag
 
+LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 READABLE = frozenset(mirror.FIELDS) - {"referring_id", "instagram", "google_plus", "sales_tax_id", "business_type"}
 """Fields that a read tells too: a difference in one of the others cannot be settled by reading."""
 
@@ -33,6 +35,8 @@ class Told:
 
     changed: list[str] = field(default_factory=list)
     read: bool = False
+    unknown: str = ""
+    """Why what it said could not be taken in, though it could be read."""
 
 
 NAMELESS = {
@@ -40,6 +44,11 @@ NAMELESS = {
     "list": gettext_noop("The message names no list."),
     "sequence": gettext_noop("The message names no sequence."),
 }
+
+NAMED_BY_ID = gettext_noop(
+    "It names something by the id %(id)s alone, which is not known here; the lead is read instead."
+)
+THINGS: dict[str, Any] = {"tag": Tag, "list": MailingList, "sequence": Sequence}
 
 Handler = Callable[[Notice, Lead, Ours, Hearing], Told]
 
@@ -61,10 +70,10 @@ def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
     facts, odd = mine.without_ours(facts, before)
     if before is not None and _is_old(before, hearing):
         facts, odd = LeadFacts(kartra_id=facts.kartra_id, fields=_address_alone(facts)), False
+    told_at = LONG_AGO if notice.lead.deleted else hearing.received_at  # then it lifts no mark
     taken = mirror.take(
-        hearing.account, facts, source=Source.WEBHOOK, at=hearing.at, lead=before, told_at=hearing.received_at,
-        cause=hearing.cause,
-    )  # fmt: skip
+        hearing.account, facts, source=Source.WEBHOOK, at=hearing.at, lead=before, told_at=told_at, cause=hearing.cause
+    )
     lead = applied.lead = taken.lead
     applied.changed += [_("new to us")] if taken.created else [difference.field for difference in taken.differences]
     back = was_gone and lead.gone_at is None
@@ -76,6 +85,11 @@ def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
     applied.changed += told.changed
     if due or told.read:
         mirror.mark_dirty(lead, hearing.at)
+    if told.unknown:
+        applied.status, applied.reason = DeliveryStatus.RECORDED, told.unknown
+    if notice.lead.deleted and not was_gone and not (before is not None and _is_old(before, hearing)):
+        mirror.mark_said_deleted(lead, hearing.at)
+        applied.changed.append(_("said to be deleted; it is read before anything is sent"))
     return applied
 
 
@@ -123,14 +137,20 @@ def _state(noun: str, kind: str, write: Callable[..., bool], words: Any, *, prov
     proves it (`proves`), or is reason to look."""
 
     def handle(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
-        name = notices.named(notice, noun)[1][:500]
+        id, name = notices.named(notice, noun)
+        name = name[:500] or mirror.name_of(THINGS[noun], lead.account_id, id)
+        if not name and id:
+            return Told(read=True, unknown=_(NAMED_BY_ID) % {"id": id})
         if not name:
             raise Unreadable(NAMELESS[noun])
         family = hearing.delivery.family = f"{noun}:{name}"
         if _known_better(kind, family, lead, mine, hearing):
             return Told(read=not hearing.late)
         change = mine.on_its_way(kind, family)
-        changed = write(lead, name, source=Source.WEBHOOK, at=hearing.at, change=change, cause=hearing.cause)
+        changed = write(
+            lead, name, source=Source.WEBHOOK, at=hearing.at, change=change, cause=hearing.cause,
+            kartra_id="" if hearing.late else id,
+        )  # fmt: skip
         told = Told([words % {"name": name}] if changed else [], read=changed and change is None)
         if change is not None:
             if proves:
@@ -193,16 +213,25 @@ def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
         "at": hearing.at, "source": Source.WEBHOOK, "cause": hearing.cause, "booking_id": booking.id,
         "starts_at": starts_at[0] if starts_at else None,
     }  # fmt: skip
+
+    def of_class(given: dict[str, Any]) -> bool:
+        return (given["calendar"], given["class"]) == (booking.calendar, booking.class_name)
+
+    def of_time(given: dict[str, Any]) -> bool:
+        return of_class(given) and calendars.starts_at(lead.account, given) in (None, *starts_at)
+
     if notice.action != "calendar_subscribe":
         over = notice.action == "calendar_complete"
-        ended = mirror.end_booking(*names, **how, status=mirror.COMPLETED if over else mirror.CANCELLED)
+        change = None if over else mine.on_its_way("cancel_calendar", "calendar", of_class)
+        status = mirror.COMPLETED if over else mirror.CANCELLED
+        ended = mirror.end_booking(*names, **how, change=change, status=status)
         return Told([_("booking over") if over else _("booking cancelled")] if ended else [])
     proven = prove(
-        lead, "subscribe_calendar", "calendar", hearing,
-        fits=lambda given: (given["calendar"], given["class"]) == (booking.calendar, booking.class_name)
-        and bool(given.get("date")) and calendars.starts_at(lead.account, given) in starts_at,
-    )  # fmt: skip
-    made = mirror.set_booking(*names, **how, minutes=booking.minutes, late=hearing.late)
+        lead, "subscribe_calendar", "calendar", hearing, fits=lambda given: bool(given.get("date")) and of_time(given)
+    )
+    late = hearing.late or mine.known_better("subscribe_calendar", "calendar", of_class)
+    change = mine.on_its_way("subscribe_calendar", "calendar", of_time)
+    made = mirror.set_booking(*names, **how, change=change, minutes=booking.minutes, late=late)
     return Told([_("booking made")] if made or proven else [])
 
 

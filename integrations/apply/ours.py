@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 from integrations.apply.verdict import Hearing
 from integrations.models import Attempt, Proof
 from integrations.settle import Verdict, apply_verdict, settle_times
-from leads import runs
+from leads import mirror, runs
 from leads.kinds.profile import of_profile
 from leads.mirror import LeadFacts
 from leads.models import ChangeStatus, Lead, LeadChange
@@ -26,6 +26,14 @@ ECHO_WITHIN_S = 600.0
 ON_ITS_WAY = (ChangeStatus.SENDING, ChangeStatus.UNKNOWN)
 PROFILE = ("create_lead", "update_lead")
 POINTS = {"give_points": 1, "remove_points": -1}
+
+
+Fits = Callable[[dict[str, Any]], bool]
+
+
+def anything(parameters: dict[str, Any]) -> bool:
+    """Whatever a change asked for, it fits."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -43,15 +51,16 @@ class Ours:
         recent = Q(status__in=ON_ITS_WAY) | Q(status=ChangeStatus.ACCEPTED, settled_at__gt=since)
         return cls(tuple(LeadChange.objects.filter(recent, lead=lead).order_by("pk")), received_at)
 
-    def on_its_way(self, kind: str, family: str) -> LeadChange | None:
+    def on_its_way(self, kind: str, family: str, fits: Fits = anything) -> LeadChange | None:
         """A change of ours to the very same that is in flight or unclear: the message is most likely its echo."""
-        fitting = (c for c in self.changes if (c.kind, c.family) == (kind, family) and c.status in ON_ITS_WAY)
-        return next(fitting, None)
+        fitting = (c for c in self.changes if (c.kind, c.family) == (kind, family) and fits(c.parameters))
+        return next((c for c in fitting if c.status in ON_ITS_WAY), None)
 
-    def known_better(self, kind: str, family: str) -> bool:
+    def known_better(self, kind: str, family: str, fits: Fits = anything) -> bool:
         """Whether a confirmed change of ours to the opposite makes the message old news: it was confirmed after the
         message came, or the message may be the late echo of one that it has undone since."""
-        done = [c for c in self.changes if c.family == family and c.status == ChangeStatus.ACCEPTED]
+        accepted = [c for c in self.changes if c.status == ChangeStatus.ACCEPTED]
+        done = [c for c in accepted if c.family == family and fits(c.parameters)]
         if not done or done[-1].kind == kind:
             return False
         settled_at = done[-1].settled_at
@@ -89,7 +98,7 @@ def prove(
     family: str,
     hearing: Hearing,
     *,
-    fits: Callable[[dict[str, Any]], bool] = lambda parameters: True,
+    fits: Fits = anything,
 ) -> bool:
     """The message shows that an unclear change of ours was done: the oldest that fits, and was sent before the message
     came, is settled. True if there was one."""
@@ -116,7 +125,9 @@ def look_soon(lead: Lead, kind: str, family: str, hearing: Hearing) -> None:
 def _unclear(lead: Lead, kind: str, family: str, hearing: Hearing) -> list[Attempt]:
     unclear = Attempt.objects.unclear().filter(change__lead=lead, change__kind=kind, change__family=family)
     sent_before = unclear.filter(Q(call__sent_at=None) | Q(call__sent_at__lte=hearing.received_at))
-    return list(sent_before.select_related("change__lead__account", "call").order_by("pk"))
+    mirror.lock_leads([lead.pk])
+    held = sent_before.select_for_update(of=("self",)) if sent_before.exists() else sent_before
+    return list(held.select_related("change__lead__account", "call").order_by("pk"))
 
 
 def _said(hearing: Hearing) -> dict[str, Any]:

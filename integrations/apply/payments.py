@@ -105,9 +105,14 @@ def take(fact: TransactionFact, lead: Lead, source: Source, hearing: Hearing) ->
         lead.account, fact, source=source, at=hearing.at, lead=lead, cause=hearing.cause, late=hearing.late
     )
     changed = [] if before == known.values().first() else [str(row)]
-    if fact.authority and fact.subscription_id and fact.type.casefold() == "cancellation":
-        ended = mirror.end_plan(lead.account, fact.subscription_id, hearing.received_at)
+    if fact.subscription_id and fact.type.casefold() == "cancellation":
+        ended = mirror.end_plan(
+            lead.account, fact.subscription_id, hearing.received_at, at=hearing.at, source=source, lead=lead,
+            cause=hearing.cause, reported=not fact.authority,
+        )  # fmt: skip
         changed += [_("subscription %(id)s cancelled") % {"id": fact.subscription_id}] if ended else []
+    if changed and not fact.authority:
+        mirror.mark_orders_due(lead, hearing.at)
     if row.parent_kartra_id and "refund" in row.type.casefold():
         ours.prove(
             lead, "refund_transaction", f"sale:{row.parent_kartra_id}", hearing,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -23,7 +23,8 @@ from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.said import said
 from leads import forgetting, mirror
-from leads.models import Account
+from leads.models import Account, Lead, normal_email
+from leads.passing import passes, wait_a_little
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ BATCH = 25
 """Deliveries read at once, and applied in one transaction if that takes no longer than BATCH_S."""
 BATCH_S = 0.25
 TRIES = 3
-"""How often one delivery may make the database give up before it is set aside, so that the next ones go on."""
+"""How often one delivery may meet other writers before the next ones go on without it; it is applied later."""
 
 Message = Notice | IpnMessage | Unreadable
 
@@ -40,15 +41,15 @@ def drain(*, until_s: float = 8.0) -> int:
     """Apply what waits, account by account, for about `until_s` seconds. How many deliveries were applied."""
     ends = time.monotonic() + until_s
     done = 0
+    put_off: set[int] = set()
     while time.monotonic() < ends:
-        accounts = list(
-            Delivery.objects.waiting().order_by().values_list("door__connection__account", flat=True).distinct()
-        )
-        before = done
+        waiting = Delivery.objects.waiting().exclude(pk__in=put_off)
+        accounts = list(waiting.order_by().values_list("door__connection__account", flat=True).distinct())
+        before = done + len(put_off)
         for account_id in accounts:
-            of_account = Delivery.objects.waiting().filter(door__connection__account=account_id)
-            done += len(_batch(account_id, list(_with_all(of_account)[:BATCH])))
-        if done == before:
+            of_account = waiting.filter(door__connection__account=account_id)
+            done += len(_batch(account_id, list(_with_all(of_account)[:BATCH]), put_off=put_off))
+        if done + len(put_off) == before:
             break
     return done
 
@@ -87,24 +88,37 @@ def _with_all(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return deliveries.select_related("door__connection__account")
 
 
-def _batch(account_id: int, deliveries: Sequence[Delivery], *, again: bool = False) -> dict[int, Applied]:
+def _batch(
+    account_id: int, deliveries: Sequence[Delivery], *, again: bool = False, put_off: set[int] | None = None
+) -> dict[int, Applied]:
     """Apply these deliveries of one account, in as many short transactions as it takes. Empty if another worker is at this
-    account (one that is asked for again waits its turn)."""
+    account (one that is asked for again waits its turn). One that meets other writers time after time is `put_off`."""
     read = [(delivery, _read(delivery)) for delivery in deliveries]
     done: dict[int, Applied] = {}
+    late: set[int] = set() if put_off is None else put_off
     while read:
         try:
             some = _together(account_id, read, again=again)
-        except OperationalError:
-            if database.vendor == "sqlite":  # busy for longer than the time-out: later, then
+        except DatabaseError as error:
+            if not _may_go_on(error):
                 raise
-            logger.exception("A batch of deliveries failed; the first is applied alone.")
-            some = _alone(account_id, read[0], again=again)
+            logger.info("A batch of deliveries met other writers; the first is applied alone.")
+            alone = _alone(account_id, read[0], again=again)
+            if alone is None:
+                late.add(read[0][0].pk)
+                read = read[1:]
+                continue
+            some = alone
         if not some:
             break
         done |= some
         read = [each for each in read if each[0].pk not in done]
     return done
+
+
+def _may_go_on(error: DatabaseError) -> bool:
+    """Whether it was other writers. SQLite that is busy for longer than the time-out is left alone until later."""
+    return passes(error) and database.vendor != "sqlite"
 
 
 def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, again: bool) -> dict[int, Applied]:
@@ -116,6 +130,7 @@ def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, agai
             return {}
         waiting = Delivery.objects.waiting().filter(pk__in=[delivery.pk for delivery, _ in read])
         still = None if again else set(waiting.values_list("pk", flat=True))
+        mirror.lock_leads(_leads_of(account, [message for _, message in read]))
         ends = time.monotonic() + BATCH_S
         for delivery, message in read:
             if still is None or delivery.pk in still:
@@ -125,16 +140,34 @@ def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, agai
     return done
 
 
-def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> dict[int, Applied]:
-    """One delivery in a transaction of its own; set aside when the database gives up on it time after time."""
+def _leads_of(account: Account, messages: Sequence[Message]) -> list[int]:
+    """The leads that these messages are about, so that all are locked at once and in one order."""
+    ids, keys = set(), set()
+    for message in messages:
+        who = message.lead if isinstance(message, Notice) else None
+        if isinstance(message, IpnMessage):
+            ids.add(message.lead_id)
+            keys.add(normal_email(message.lead_email))
+        elif who is not None:
+            ids.add(who.id)
+            keys.add(normal_email(who.email))
+    rows = Lead.objects.filter(account=account).order_by()
+    by_id = rows.filter(kartra_id__in=ids - {""}).values_list("pk", flat=True)
+    return [*by_id, *rows.filter(email_key__in=keys - {""}).values_list("pk", flat=True)]
+
+
+def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> dict[int, Applied] | None:
+    """One delivery in a transaction of its own. None where it meets other writers time after time: that says nothing
+    about the message, so it goes on waiting."""
     for number in range(TRIES):
+        wait_a_little(number)
         try:
             return _together(account_id, [each], again=again)
-        except OperationalError:
-            time.sleep(0.1 * (number + 1))
-    applied = Applied(DeliveryStatus.QUARANTINED, _("It could not be applied: the database gave up on it."))
-    _note(each[0], applied, clock.now())
-    return {each[0].pk: applied}
+        except DatabaseError as error:
+            if not _may_go_on(error):
+                raise
+    logger.warning("Delivery %s met other writers %s times; it is applied later.", each[0].pk, TRIES)
+    return None
 
 
 def _lock(account_id: int, *, wait: bool) -> Account | None:
@@ -188,9 +221,9 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
         problem.note()
         delivery.body, delivery.family = b"", ""
         delivery.save(update_fields=["body"])
-    except OperationalError:
-        raise
     except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
+        if passes(error):
+            raise
         logger.exception("Delivery %s could not be applied.", delivery.pk)
         applied = Applied(
             DeliveryStatus.QUARANTINED,

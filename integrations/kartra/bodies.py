@@ -89,7 +89,7 @@ def shallow(value: Any) -> Any:
 
 def _json(plain: str) -> Any:
     try:
-        found = json_of(plain)
+        found = json_of(plain, alone=True)
     except NotJson as problem:
         if plain[:2] == '"{':  # JSON written into JSON once more
             try:

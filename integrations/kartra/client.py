@@ -27,6 +27,10 @@ from integrations.kartra.transport import Answer, Transport
 from integrations.kartra.values import amount, decoded, ident, rows, text, whole
 from integrations.kartra.words import gettext_noop
 
+TRANSACTION_LISTS = ("transaction_list", "transactions_list", "transactions")
+SUBSCRIPTION_LISTS = ("subscriptions_list", "subscription_list", "subscriptions")
+"""Under which keys the lists of a lead's money came, the present one first."""
+
 SLOW_S = 90.0
 """`retrieve_custom_fields` is known to be slow: its own deadline."""
 
@@ -251,8 +255,13 @@ class Client:
     def create_custom_field(self, *, identifier: str, type: str, options: Sequence[str] = ()) -> ActionOutcome:
         return self._one(commands.create_custom_field(identifier=identifier, type=type, options=options))
 
-    def retrieve_custom_fields(self) -> list[CustomFieldDefinition]:
-        found = rows(self._top(commands.retrieve_custom_fields(), "custom_fields", deadline_s=SLOW_S))
+    def retrieve_custom_fields(self) -> list[CustomFieldDefinition] | None:
+        """None: the answer says nothing of them."""
+        told = self._top(commands.retrieve_custom_fields(), "custom_fields", deadline_s=SLOW_S)
+        found = rows(told)
+        names = [text(entry.get("field_identifier")) if isinstance(entry, dict) else "" for entry in found]
+        if not isinstance(told, list | dict) or not all(map(_whole_name, names)):
+            return None
         return [
             CustomFieldDefinition(
                 ident(entry.get("field_id")), text(entry.get("field_identifier")), text(entry.get("field_type")),
@@ -262,24 +271,28 @@ class Client:
             if isinstance(entry, dict) and text(entry.get("field_identifier"))
         ]  # fmt: skip
 
-    def retrieve_account_lists(self) -> list[str]:
+    def retrieve_account_lists(self) -> list[str] | None:
         return self._names(commands.retrieve_account_lists(), "account_lists", "list_name")
 
-    def retrieve_account_tags(self) -> list[str]:
+    def retrieve_account_tags(self) -> list[str] | None:
         return self._names(commands.retrieve_account_tags(), "account_tags", "tag_name")
 
-    def retrieve_account_sequences(self) -> list[str]:
+    def retrieve_account_sequences(self) -> list[str] | None:
         return self._names(commands.retrieve_account_sequences(), "account_sequences", "sequence_name")
 
-    def retrieve_account_pages(self) -> list[str]:
+    def retrieve_account_pages(self) -> list[str] | None:
         return self._names(commands.retrieve_account_pages(), "account_pages", "page_name")
 
-    def _names(self, action: Action, key: str, inner: str) -> list[str]:
-        found = rows(self._top(action, key))
+    def _names(self, action: Action, key: str, inner: str) -> list[str] | None:
+        """None: the answer says nothing of them (null, a text), or not of all."""
+        told = self._top(action, key)
         names = [
-            text(entry.get(inner, entry.get("name"))) if isinstance(entry, dict) else text(entry) for entry in found
+            text(entry.get(inner, entry.get("name"))) if isinstance(entry, dict) else text(entry)
+            for entry in rows(told)
         ]
-        return list(dict.fromkeys(name for name in names if name))
+        if not isinstance(told, list | dict) or not all(map(_whole_name, names)):
+            return None
+        return list(dict.fromkeys(names))
 
     # --- transactions and subscriptions
 
@@ -317,18 +330,20 @@ class Client:
 
     def retrieve_transactions_from_lead(self, lead: LeadRef) -> list[TransactionEntry]:
         outcome = self._one(commands.retrieve_transactions_from_lead(), lead)
+        found = next((outcome.details[key] for key in TRANSACTION_LISTS if key in outcome.details), None)
         return [
             TransactionEntry(
-                ident(entry.get("transaction_id")), ident(entry.get("lead_id")), text(entry.get("lead_email")),
-                text(entry.get("transaction_type")),
+                ident(entry.get("transaction_id", entry.get("id"))), ident(entry.get("lead_id", entry.get("buyer_id"))),
+                text(entry.get("lead_email", entry.get("buyer_email"))),
+                text(entry.get("transaction_type", entry.get("type"))),
             )
-            for entry in rows(outcome.details.get("transaction_list"))
+            for entry in rows(found)
             if isinstance(entry, dict)
         ]  # fmt: skip
 
     def retrieve_subscriptions_from_lead(self, lead: LeadRef) -> list[SubscriptionEntry]:
         outcome = self._one(commands.retrieve_subscriptions_from_lead(), lead)
-        found = outcome.details.get("subscriptions_list", outcome.details.get("subscription_list"))
+        found = next((outcome.details[key] for key in SUBSCRIPTION_LISTS if key in outcome.details), None)
         return [
             SubscriptionEntry(
                 ident(entry.get("subscription_id", entry.get("transaction_subscription_id"))),
@@ -382,6 +397,11 @@ class Client:
 
     def edit_subscription(self, *, subscription_id: str, **changes: Any) -> ActionOutcome:
         return self._one(commands.edit_subscription(subscription_id=subscription_id, **changes), repeatable=False)
+
+
+def _whole_name(name: str) -> bool:
+    """Whether a name was told, and without holes in it."""
+    return bool(name) and "\ufffd" not in name
 
 
 def parse_chain_of(body: Mapping[str, Any], action: Action) -> ActionOutcome | None:

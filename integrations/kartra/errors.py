@@ -227,7 +227,10 @@ _ADVICE: dict[str, str] = {
 
 
 def next_step(code: str) -> Next:
-    """What to do after this code; HOLD for one that is not documented."""
+    """What to do after this code; HOLD for one that is not documented. An error without a code says nothing of what was
+    done: it is looked for."""
+    if not code:
+        return Next.VERIFY
     known = CODES.get(code)
     return known.next if known else Next.HOLD
 

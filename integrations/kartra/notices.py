@@ -68,11 +68,13 @@ class IpnMessage:
 
     @property
     def lead_id(self) -> str:
-        return number_id(buyer(self.fields, "id"))
+        return _lead_id(buyer(self.fields, "id"))
 
     @property
     def lead_email(self) -> str:
-        return text(buyer(self.fields, "email")).strip()
+        email = text(buyer(self.fields, "email")).strip()
+        _check_address(email)
+        return email
 
 
 def buyer(fields: Mapping[str, Any], name: str) -> Any:
@@ -107,8 +109,26 @@ def _lead(raw: Any) -> LeadProfile | None:
     if not isinstance(plain, dict):
         return None
     profile = profile_of(plain)
-    profile = replace(profile, id=number_id(plain.get("id")))
+    id = _lead_id(plain.get("id")) if "@" in profile.email else number_id(plain.get("id"))
+    profile = replace(profile, id=id)
+    _check_address(profile.email)
     return profile if profile.id or "@" in profile.email else None
+
+
+LONGEST_ADDRESS = 320
+
+
+def _check_address(email: str) -> None:
+    if len(email) > LONGEST_ADDRESS:
+        raise Unreadable(gettext_noop("The message holds an address that is longer than any can be."))
+
+
+def _lead_id(value: Any) -> str:
+    """The lead's id, "" where none was told. One that cannot be is not passed over: the address might be another's."""
+    found = number_id(value)
+    if not found and (isinstance(value, bool | dict | list) or text(value).strip()):
+        raise Unreadable(gettext_noop("The message names a lead by an id that is none of Kartra's."))
+    return found
 
 
 def _buyer(payment: Mapping[str, Any]) -> LeadProfile | None:
@@ -127,7 +147,11 @@ def read_ipn(body: bytes) -> IpnMessage:
                 gettext_noop("This is an event: in Kartra its address has to be the one without ipn/ at its end.")
             )
         raise Unreadable(gettext_noop("The message has none of the fields of a payment."))
-    return IpnMessage(fields)
+    if "transaction_full_amount" not in fields and "transaction_amount" in fields:
+        fields["transaction_full_amount"] = fields["transaction_amount"]
+    message = IpnMessage(fields)
+    _ = message.lead_id, message.lead_email  # what cannot be is said at once
+    return message
 
 
 # --- what an event is about
@@ -184,8 +208,9 @@ def booking(notice: Notice) -> Booking:
 def transaction(notice: Notice) -> Mapping[str, Any]:
     """The payment of an event, wrapped or flat; an older event's `price` is the amount. Its type may be left to the event."""
     inner = dict(_wrapped(notice, "transaction_details"))
-    if "transaction_full_amount" not in inner and "price" in inner:
-        inner["transaction_full_amount"] = inner["price"]
+    older = next((inner[key] for key in ("transaction_amount", "price") if key in inner), None)
+    if "transaction_full_amount" not in inner and older is not None:
+        inner["transaction_full_amount"] = older
     if not text(inner.get("transaction_type")).strip() and notice.action in PAYMENTS:
         inner["transaction_type"] = PAYMENTS[notice.action]
     return inner

@@ -1,5 +1,6 @@
 """A lead as Kartra tells it, in `get_lead` and in events. Source: articles 15369017 and the captured deliveries."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,13 @@ SCALARS = (
     "notes", "source", "source_id", "referring_id", "score", "blacklisted", "date_joined", "gdpr_lead_status",
     "gdpr_lead_status_date", "gdpr_lead_status_ip", "gdpr_lead_communications",
 )  # fmt: skip
+NAMES_OF = {
+    "tags": ("tag_name", "name"),
+    "lists": ("list_name", "name"),
+    "sequences": ("sequence_name", "name"),
+    "memberships": ("membership_name", "name", "membership_id", "id"),
+}
+"""How an entry of a relation is called."""
 RELATIONS = ("custom_fields", "tags", "lists", "sequences", "memberships")
 
 
@@ -43,7 +51,8 @@ class MembershipState:
     membership_name: str
     level_id: str
     level_name: str
-    active: bool
+    active: bool | None
+    """None: not told."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class LeadProfile:
     sequences: tuple[SequenceState, ...] | None = None
     memberships: tuple[MembershipState, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    deleted: bool = False
+    """It says of itself that it is deleted."""
 
     @property
     def email(self) -> str:
@@ -88,16 +99,18 @@ def profile_of(raw: Mapping[str, Any]) -> LeadProfile:
         lists=_lists(raw["lists"]) if _told(raw, "lists") else None,
         sequences=_sequences(raw["sequences"]) if _told(raw, "sequences") else None,
         memberships=_memberships(raw["memberships"]) if _told(raw, "memberships") else None,
+        deleted=flag(raw.get("lead_deleted")) is True,
         extra={str(key)[:200]: value for key, value in raw.items() if key not in known},
     )
 
 
 def _told(raw: Mapping[str, Any], key: str) -> bool:
-    """Whether a relation was told: a list, an object, JSON of one, or one of the texts for none. A text that cannot be read
-    is not "none": nothing may be taken from a lead because of it."""
-    if key not in raw:
+    """Whether a relation was told: a list, an object, or JSON of one, in which every entry can be read. Anything else, null
+    too, is not "none": nothing may be taken from a lead because of it."""
+    if key not in raw or not isinstance(decoded(raw[key]), list | dict):
         return False
-    return isinstance(decoded(raw[key]), list | dict) or not text(raw[key]).strip()
+    names = NAMES_OF.get(key)
+    return names is None or all(_named(entry, *names) for entry in rows(raw[key]))
 
 
 def _named(entry: Any, *keys: str) -> str:
@@ -142,13 +155,19 @@ def membership_of(raw: Mapping[str, Any]) -> MembershipState:
         membership_name=text(raw.get("membership_name", raw.get("name"))),
         level_id=ident(raw.get("level_id")),
         level_name=text(raw.get("level_name")),
-        active=flag(raw.get("active", 1)) is not False,
+        active=flag(raw.get("active")),
     )
 
 
 def _memberships(raw: Any) -> tuple[MembershipState, ...]:
     entries = (membership_of(entry) for entry in rows(raw) if isinstance(entry, Mapping))
     return tuple(entry for entry in entries if entry.membership_name or entry.membership_id)
+
+
+def _holds_options(value: Any) -> bool:
+    """Whether an object is a list of options with index keys."""
+    inner = list(value.values()) if isinstance(value, dict) else []
+    return all(isinstance(each, dict) for each in inner) and any(map(any, options_of(inner)))
 
 
 def _custom_fields(raw: Any) -> dict[str, CustomValue]:
@@ -159,8 +178,10 @@ def _custom_fields(raw: Any) -> dict[str, CustomValue]:
         kind, value = text(entry.get("field_type")), entry.get("field_value")
         if kind not in ("input_field", "text_area"):
             value = decoded(value)
-        if isinstance(value, list | dict):
+        if isinstance(value, list) or _holds_options(value):
             found[identifier] = CustomValue(kind, options=options_of(value))
+        elif isinstance(value, dict):  # no options: kept as it came
+            found[identifier] = CustomValue(kind, text=text(json.dumps(value, ensure_ascii=False)) if value else "")
         elif kind in ("drop_down", "radio_button", "checkbox"):
             found[identifier] = CustomValue(kind, options=((("", text(value)),) if text(value) else ()))
         else:
@@ -169,9 +190,11 @@ def _custom_fields(raw: Any) -> dict[str, CustomValue]:
 
 
 def options_of(raw: Any) -> tuple[tuple[str, str], ...]:
-    """((option id, option text), …) of a `field_value` list."""
+    """((option id, option text), …) of a `field_value` list; plain texts have no id."""
     return tuple(
         (ident(option.get("option_id")), text(option.get("option_value")))
-        for option in rows(raw)
         if isinstance(option, Mapping)
+        else ("", text(option))
+        for option in rows(raw)
+        if isinstance(option, Mapping) or text(option)
     )

@@ -3,12 +3,13 @@
 Source: kartra's articles on the envelope, and what running integrations see.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from integrations.kartra.commands import Action
-from integrations.kartra.errors import CODES, Next, OutcomeUnknown, next_step, refusal
+from integrations.kartra.errors import CODES, Next, OutcomeUnknown, Throttled, next_step, refusal
 from integrations.kartra.values import NotJson, decoded, json_of, text
 from integrations.kartra.words import gettext_noop
 
@@ -44,19 +45,28 @@ class WholeCallRefused:
     text: str = ""
 
 
+_TURNED_AWAY = re.compile(r"too\s+many\s+requests|^\s*429\s*$", re.IGNORECASE)
+OLDER_NAMES = {
+    "get_transactions_from_lead": "retrieve_transactions_from_lead",
+    "get_subscriptions_from_lead": "retrieve_subscriptions_from_lead",
+}
+"""What commands were called before, and still may be in answers."""
+
+
 def body_of(answer: str) -> dict[str, Any]:
-    """The JSON object of an answer. Raises OutcomeUnknown if it is none."""
+    """The JSON object of an answer. Raises OutcomeUnknown if it is none, Throttled if it says in words that it was turned
+    away at the door."""
     if not answer.strip():
         raise OutcomeUnknown("", gettext_noop("Kartra's answer was empty"))
     try:
         body = json_of(answer)
     except NotJson as problem:
+        if _TURNED_AWAY.search(answer[:2000]):
+            raise Throttled("429", gettext_noop("Too many requests")) from problem
         words = gettext_noop("Kartra's answer cannot be read: it is no JSON")
         if "<" in answer[:200]:
             words = gettext_noop("Kartra's answer cannot be read: it is a web page")
         raise OutcomeUnknown("", words) from problem
-    if isinstance(body, list) and len(body) == 1 and isinstance(body[0], dict):
-        body = body[0]
     if not isinstance(body, dict):
         raise OutcomeUnknown("", gettext_noop("Kartra's answer cannot be read: it is JSON of another form"))
     return body
@@ -117,7 +127,9 @@ def _entries(body: Mapping[str, Any]) -> list[tuple[int, str, Any]]:
     for index, entry in pairs:
         if isinstance(entry, dict):
             found += [
-                (index, str(cmd), decoded(inner)) for cmd, inner in entry.items() if isinstance(decoded(inner), dict)
+                (index, OLDER_NAMES.get(str(cmd), str(cmd)), decoded(inner))
+                for cmd, inner in entry.items()
+                if isinstance(decoded(inner), dict)
             ]
     return found
 
@@ -127,6 +139,7 @@ def _placed(
 ) -> list[Mapping[str, Any] | None]:
     """The result of each action. By index where index and cmd agree on every entry; else by the order of each cmd,
     and where entries of a cmd that came more than once are missing, none of that cmd is guessed."""
+    body = {OLDER_NAMES.get(key, key): value for key, value in body.items()}
     placed: list[Mapping[str, Any] | None] = [None] * len(actions)
     by_index = all(index < len(actions) and actions[index].cmd == cmd for index, cmd, _ in entries)
     told_apart = len(entries) == len(actions) or len({action.cmd for action in actions}) == len(actions)

@@ -3,6 +3,7 @@
 Credentials travel in the body alone. No exception that leaves here holds a request, a body or an address with secrets.
 """
 
+import re
 import socket
 import ssl
 import threading
@@ -159,7 +160,7 @@ class Transport:
         except Exception:  # urllib3, http.client, zlib and socket errors alike: the answer broke off
             self._forget()
             raise OutcomeUnknown("", gettext_noop("Kartra's answer broke off")) from None
-        return b"".join(chunks).decode("utf-8", "replace")
+        return answer_text(b"".join(chunks))
 
     def _limit_wait(self, response: requests.Response, left_s: float) -> None:
         connection = getattr(response.raw, "_connection", None)
@@ -202,6 +203,27 @@ class Transport:
         if isinstance(reason, MaxRetryError):
             return OutcomeUnknown("", gettext_noop("The connection to Kartra failed"))
         return OutcomeUnknown("", gettext_noop("The connection to Kartra broke off before an answer came"))
+
+
+def answer_text(body: bytes) -> str:
+    """An answer as text: UTF-8, or a Western encoding of one byte a character where that can be read. Raises OutcomeUnknown
+    where nothing can: a name with holes in it would be taken for another name."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encodings = ["utf-16"]
+    else:
+        encodings = ["utf-8", "cp1252", "latin-1"]
+    for encoding in encodings:
+        try:
+            text = body.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding == "utf-8" or not _UNREADABLE.search(text):
+            return text
+    raise OutcomeUnknown("", gettext_noop("Kartra's answer cannot be read: it is no text"))
+
+
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+"""What no text holds: the other encodings take any bytes."""
 
 
 def _root(causes: Sequence[object], kind: type[BaseException]) -> bool:

@@ -70,35 +70,72 @@ def flag(value: Any) -> bool | None:
     return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(plain)
 
 
+SECRETS = frozenset({"secret", "secret_key", "secretkey"})
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field of a message holds a secret, in whatever spelling: "_secret", "Secret-Key"."""
+    return name.strip(" _-").lower().replace("-", "_").replace(" ", "_") in SECRETS
+
+
 class NotJson(ValueError):
     """No JSON object can be found in the text."""
 
 
 _OBJECT = re.compile(r"[{\[]")
+_BEGINS = re.compile(r'\{\s*"|\[\s*[{\["]')
 
 
-def json_of(raw: str) -> Any:
-    """The JSON in a text that may have a mark, a PHP warning or white space before it and rubbish behind it.
+def json_of(raw: str, *, alone: bool = False) -> Any:
+    """The JSON in a text that may have a mark, a PHP warning or white space before it and rubbish behind it; `alone`: white
+    space at most.
 
-    Raises NotJson. NaN and Infinity become None; of a key that comes twice the last counts; nesting too deep to read is
-    NotJson.
+    Raises NotJson. What is NaN or Infinity is left out, with its key; of a key that comes twice the last counts; nesting too
+    deep to read is NotJson.
     """
     body = raw.lstrip("\ufeff \t\r\n\0")
     if body.startswith("<") and not re.search(r"</?b>|<br", body[:200], re.IGNORECASE):
         raise NotJson(gettext_noop("This is a web page, not JSON."))
-    decoder = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_int, strict=False)
+    decoder = json.JSONDecoder(parse_constant=lambda _: NO_NUMBER, parse_int=_int, parse_float=_float, strict=False)
     tries = 0
     for match in _OBJECT.finditer(body):
         tries += 1
         if tries > 50:
             break
         try:
-            found, _ = decoder.raw_decode(body, match.start())
+            found, end = decoder.raw_decode(body, match.start())
         except (ValueError, RecursionError):
+            if _BEGINS.match(body, match.start()):
+                break  # it began as JSON: a piece out of the middle would tell something else
             continue
-        if isinstance(found, dict) or match.start() == 0:
-            return found
+        if alone and (match.start() or body[end:].strip("\ufeff \t\r\n\0")):
+            raise NotJson(gettext_noop("There is something else around the JSON."))
+        if isinstance(found, dict) or match.start() == 0 or any(isinstance(inner, dict) for inner in found):
+            return _without_no_numbers(found)
     raise NotJson(gettext_noop("There is no JSON in it."))
+
+
+NO_NUMBER = object()
+
+
+def _float(digits: str) -> Any:
+    number = float(digits)
+    return number if math.isfinite(number) else NO_NUMBER
+
+
+def _without_no_numbers(found: Any) -> Any:
+    """The value without what is no number, and its keys. Changed in place."""
+    inside = [found]
+    while inside:
+        outer = inside.pop()
+        if isinstance(outer, dict):
+            for key in [key for key, value in outer.items() if value is NO_NUMBER]:
+                del outer[key]
+            inside += [value for value in outer.values() if isinstance(value, dict | list)]
+        elif isinstance(outer, list):
+            outer[:] = [value for value in outer if value is not NO_NUMBER]
+            inside += [value for value in outer if isinstance(value, dict | list)]
+    return found
 
 
 def _int(digits: str) -> Any:

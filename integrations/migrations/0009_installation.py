@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0006_names'),
+        ('integrations', '0007_catalogue_doubt'),
     ]
 
     operations = [

@@ -84,6 +84,14 @@ class Connection(models.Model):
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
     check_result = models.TextField(blank=True, default="")
     catalogue_read_at = models.DateTimeField(null=True, blank=True)
+    catalogue_doubt = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text=_(
+            "So many of each that an answer did not show at once that a person is asked whether they are gone."
+        ),
+    )
     catalogue_due = models.BooleanField(default=False, help_text=_("Kartra refused a name that our catalogue has."))
     reads_stopped_at = models.DateTimeField(
         null=True, blank=True, help_text=_("Nothing is read by itself until a person decides.")

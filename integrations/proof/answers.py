@@ -83,10 +83,12 @@ def _of_action(sent: Sent, outcome: ActionOutcome) -> Verdict:
 def classify_refusal(sent: Sent, code: str, message: str) -> Verdict:
     """What a refusal with this code means for a change of ours; sorted by `errors.next_step`, by what to do next."""
     step = next_step(code)
-    if step == Next.LOOK_UP or (step == Next.ADOPT and sent.creates):
-        return _unclear(sent, message, code=code, look_in_s=0)
     if not code and ENCODINGS[sent.request.kind].witness is not None:
         return _unclear(sent, message, code=UNTYPED)  # a read can tell
+    if not code:
+        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
+    if step == Next.LOOK_UP or (step == Next.ADOPT and sent.creates):
+        return _unclear(sent, message, code=code, look_in_s=0)
     if step == Next.VERIFY:
         return _unclear(sent, message, code=code)
     if step == Next.GONE:

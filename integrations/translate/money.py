@@ -40,7 +40,7 @@ def of_fields(raw: Mapping[str, Any], account: Account, *, authority: bool, kart
         processor_id=text(raw.get("transaction_subscription_id")).strip(),
         affiliate=text(raw.get("transaction_affiliate")).strip(),
         authority=authority,
-        raw=plain({key: value for key, value in raw.items() if key != "secret_key"}),
+        raw=plain(dict(raw)),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra.profile import LeadProfile
-from integrations.kartra.values import flag, whole
+from integrations.kartra.values import flag, is_secret, whole
 from leads.mirror import LeadFacts, MembershipFact
 from leads.models import SAFETY_FIELD, Account
 
@@ -88,9 +88,9 @@ def _small(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """JSON that every database can store: no NUL, no lone surrogate, no number that is none."""
+    """JSON that every database can store: no NUL, no lone surrogate, no number that is none. And no secret of a message."""
     if isinstance(value, dict):
-        return {plain(str(key)): plain(inner) for key, inner in value.items()}
+        return {plain(str(key)): plain(inner) for key, inner in value.items() if not is_secret(str(key))}
     if isinstance(value, list):
         return [plain(inner) for inner in value]
     if isinstance(value, str):

@@ -29,7 +29,7 @@ STOPS_SHOWN = 3
 
 DECISIONS = {
     Reason.CONFLICT: lambda n: ngettext(
-        "change met another one made in Kartra: yours or theirs?", "changes met others made in Kartra: yours or theirs?", n
+        "change met another one of the same field: which is to be?", "changes met others of the same fields: which are to be?", n
     ),
     Reason.OUTCOME: lambda n: ngettext(
         "change where nobody can know whether it was done", "changes where nobody can know whether they were done", n
@@ -40,7 +40,7 @@ DECISIONS = {
         n,
     ),
     Reason.FIREWALL: lambda n: ngettext(
-        "change that Kartra's firewall may refuse", "changes that Kartra's firewall may refuse", n
+        "change that was sent twice and not done", "changes that were sent twice and not done", n
     ),
 }  # fmt: skip
 
@@ -93,6 +93,14 @@ def _stops(user: Any, connections: list[Connection]) -> list[dict[str, Any]]:
         url = connection.get_absolute_url() if seen else ""
         if connection.sending != Sending.LOOK_ONLY and (why := switch.why_not_sending(connection)):
             found.append(_line("bad", why, url=url))
+        if connection.catalogue_doubt:
+            number = sum(connection.catalogue_doubt.values())
+            why = ngettext(
+                "%(number)s name of %(account)s was missing from Kartra's last answer about the catalogue. Is it gone?",
+                "%(number)s names of %(account)s were missing from Kartra's last answer about the catalogue. Are they gone?",
+                number,
+            )
+            found.append(_line("bad", why % {"number": f"{number:,}", "account": connection.name}, url=url))
         if why := switch.why_commands_wait(connection):
             found.append(_line("warn", why, url=url))
     return found

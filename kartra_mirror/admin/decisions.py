@@ -30,9 +30,7 @@ WHAT_TO_DO = {
     Reason.UNLISTED_CODE: gettext_lazy(
         "Kartra gave a reason that it does not document. Look at the lead in Kartra, then decide."
     ),
-    Reason.CONFLICT: gettext_lazy(
-        "Somebody changed the same field in Kartra after you looked. Keep their value, or send ours."
-    ),
+    Reason.CONFLICT: gettext_lazy("The same field was changed after you looked. Keep what Kartra holds, or send ours."),
 }
 
 

@@ -222,11 +222,11 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
 
     @admin.display(description=gettext_lazy("next payment amount"), ordering="next_payment_amount", empty_value="—")
     def next_amount(self, plan: RecurringSubscription) -> Decimal | None:
-        return plan.next_payment_amount if plan.goes_on else None
+        return plan.next_payment_amount if plan.is_charged else None
 
     @admin.display(description=gettext_lazy("next payment at"), ordering="next_payment_at", empty_value="—")
     def next_at(self, plan: RecurringSubscription) -> dt.datetime | None:
-        return plan.next_payment_at if plan.goes_on else None
+        return plan.next_payment_at if plan.is_charged else None
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

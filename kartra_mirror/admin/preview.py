@@ -131,8 +131,8 @@ def _rest(counted: Preview, choices: Choices, words: already.Already) -> list[st
         "%(number)s left the list and is left out", "%(number)s left the list themselves and are left out", "n"
     )
     deleted = ngettext_lazy("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", "n")
-    so = (counted.had, words.again) if choices.anyway else (counted.already_so, words.so)
     absent = ngettext_lazy("%(number)s is not in Kartra", "%(number)s are not in Kartra", "n")
+    so = (counted.had, words.again) if choices.anyway else (counted.already_so, words.so)
     found = (so, (counted.left_out, out), (counted.gone, deleted), (counted.absent, absent))
     return [told % {"n": number, "number": intcomma(number)} for number, told in found if number]
 

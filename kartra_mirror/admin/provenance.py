@@ -13,7 +13,7 @@ from leads.models import Activity, Source
 PURCHASES = ("payment_sale", "buy_product", "payment_rebill")
 ENDED = ("unsubscribed", "cancelled")
 NEAR_S = 600
-"""A purchase so long before is taken for the reason of what Kartra did by itself."""
+"""A purchase so long before is told beside what came from Kartra. Whether it is the reason, nobody knows."""
 
 
 def purchases_of(lead: Any) -> list[Activity]:
@@ -45,7 +45,7 @@ def _thing(row: Any) -> str:
 
 
 def sentence(row: Any, purchases: Sequence[Activity]) -> str:
-    """Of a row that joins the lead to a thing: by a change of ours, by Kartra after a purchase, or found by a read."""
+    """Of a row that joins the lead to a thing: by a change of ours, told by Kartra, or found by a read."""
     when, change = _moment(row.since), row.change
     if change is not None:
         words = _("put on%(who)s%(where)s on %(when)s%(why)s")
@@ -59,10 +59,13 @@ def sentence(row: Any, purchases: Sequence[Activity]) -> str:
         }
     bought = _purchase_before(row, purchases)
     if bought is not None:
-        return _("put on by Kartra %(seconds)s s after the purchase of %(what)s on %(when)s") % {
+        return _(
+            "put on in Kartra on %(when)s (%(source)s); %(what)s was bought %(seconds)s s before, which may or may not be why"
+        ) % {
             "seconds": round((row.since - bought.at).total_seconds()),
             "what": bought.details.get("product_name") or _("something"),
             "when": when,
+            "source": row.get_source_display(),
         }
     if row.source == Source.REFRESH and row.after is None:
         return _("already there when first read on %(when)s") % {"when": when}

@@ -16,7 +16,7 @@ from integrations.models import Proof
 from integrations.settle import remedy
 from kartra_mirror.admin.speed import connection_of
 from leads import clock, kinds
-from leads.models import ChangeStatus, Lead, LeadChange, Reason
+from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason
 from leads.words import overtaken_words
 
 JUST_NOW = dt.timedelta(minutes=30)
@@ -99,6 +99,17 @@ def _cancelled(change: LeadChange, told: dict[str, str]) -> str:
     return f"{words} {change.message}".strip()
 
 
+def changed_here_by(change: LeadChange) -> str:
+    """The colleague whose change of the same field, made here, was the last before this one met it; "" where it was not one
+    of ours."""
+    fields = [*change.seen, *(f"custom.{name}" for name in change.seen)]
+    lines = Activity.objects.filter(lead=change.lead_id, details__field__in=fields).select_related(
+        "change__requested_by"
+    )
+    last = lines.filter(kind__in=["field_changed", "changed_in_kartra"]).order_by("-at", "-pk").first()
+    return str(last.change.requested_by or "") if last is not None and last.change is not None else ""
+
+
 def _undecided(change: LeadChange, told: dict[str, str]) -> str:
     told = {**told, "now": change.message, "code": change.code}
     if change.reason == Reason.CONFLICT and change.attempts.filter(proof=Proof.UNDECIDED).exists():
@@ -107,21 +118,25 @@ def _undecided(change: LeadChange, told: dict[str, str]) -> str:
             "%(now)s. Somebody has to decide which is to be."
         ) % {**told, "now": change.message.rstrip(".")}
     if change.reason == Reason.CONFLICT:
-        return (
-            _(
-                "“%(what)s” was not sent for %(lead)s, because somebody else changed it in Kartra meanwhile: %(now)s. Somebody "
-                "has to decide which is to be."
-            )
-            % told
+        words = _(
+            "“%(what)s” was not sent for %(lead)s, because it was changed meanwhile: %(now)s. Somebody has to decide which is "
+            "to be."
         )
+        if colleague := changed_here_by(change):
+            told["person"] = colleague
+            words = _(
+                "“%(what)s” was not sent for %(lead)s, because %(person)s changed it here meanwhile: %(now)s. Somebody has to "
+                "decide which is to be."
+            )
+        return words % told
     if change.reason == Reason.FIREWALL:
-        return (
-            _(
-                "“%(what)s” was sent for %(lead)s and twice not done; Kartra's firewall may refuse the text. It needs a "
+        words = _("“%(what)s” was sent for %(lead)s twice and was not done. It needs a decision.")
+        if kinds.warnings(change.parameters):
+            words = _(
+                "“%(what)s” was sent for %(lead)s twice and was not done; Kartra's firewall may refuse the text. It needs a "
                 "decision."
             )
-            % told
-        )
+        return words % told
     if change.reason == Reason.REPEATED:
         return (
             _("“%(what)s” was sent for %(lead)s more than once, and each time it was not done. It needs a decision.")

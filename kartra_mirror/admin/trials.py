@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations import pretend
-from integrations.models import Attempt, Connection, Delivery, Outcome, Proof
+from integrations.models import Attempt, Connection, Outcome, Proof
 from leads import kinds, staff
-from leads.models import BulkRun, Lead, MailingList, RunState
+from leads.models import Activity, BulkRun, Lead, MailingList, RunState, Source
 
 TRIAL_LIST = "Demo 25"
 TRIAL_SIZE = 25
@@ -84,8 +84,9 @@ def _watch(connection: Connection) -> Trial:
 
 
 def _arrive(connection: Connection) -> Trial:
-    """Open until a message has changed something in our copy; our own changes coming back change nothing."""
-    heard = Delivery.objects.filter(door__connection=connection).exclude(changed=[]).exists()
+    """Open until a message has told of something that is no change of ours coming back."""
+    told = Activity.objects.filter(account=connection.account_id, source=Source.WEBHOOK)
+    heard = told.without_us().exists()
     lead = (
         Lead.objects.filter(account=connection.account_id, gone_at=None, kartra_id__isnull=False).order_by("pk").first()
     )

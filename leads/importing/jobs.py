@@ -22,6 +22,7 @@ from leads.importing.transaction_rows import TransactionRows
 from leads.importing.values import Bad
 from leads.inserting import insert_new
 from leads.models import Account, Import, ImportChunk, ImportKind, ImportReject, ImportSeen, ImportState
+from leads.passing import done_again
 
 BATCH = 1000
 SHOWN_CELL = 10_000
@@ -203,6 +204,7 @@ def work(
     return False
 
 
+@done_again
 def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
     """Write one batch and the position behind it, together. False when somebody else did, or ended the import."""
     good, bad = _sort(reader, batch)

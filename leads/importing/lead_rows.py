@@ -72,6 +72,8 @@ class LeadRows:
             for field in CustomField.objects.filter(account=account, identifier__in=wanted)
             if field.type not in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA)
         }
+        tags, lists = (set(rows.values_list("name", flat=True)) for rows in (account.tags, account.mailinglists))
+        self.known = {"tags": tags, "lists": lists, "left_lists": lists}
         checkboxes = {
             f"{CUSTOM}{name}" for name, (type, _ids) in self.options.items() if type == CustomFieldType.CHECKBOX
         }

@@ -41,7 +41,7 @@ def renew_keys(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0012_once")]
+    dependencies = [("leads", "0013_booking_keys")]
 
     operations = [
         migrations.AddField(

@@ -6,7 +6,7 @@ Every function is safe to repeat: what is already so is left alone and leaves no
 from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set_booking
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.bulk_money import TransactionRow, write_transactions
-from leads.mirror.catalogue import set_catalogue, set_custom_fields, things
+from leads.mirror.catalogue import name_of, set_catalogue, set_custom_fields, things
 from leads.mirror.confirmed import add_points, adopt, expect, expect_all, set_profile
 from leads.mirror.facts import (
     FIELDS,
@@ -19,6 +19,7 @@ from leads.mirror.facts import (
     TransactionFact,
 )
 from leads.mirror.leads import Lookalike, compare, find, take
+from leads.mirror.locks import lock_leads
 from leads.mirror.marks import (
     GONE_AGAIN,
     lift_gone,
@@ -28,8 +29,11 @@ from leads.mirror.marks import (
     mark_gone,
     mark_many_gone,
     mark_moved,
+    mark_orders_due,
     mark_orders_read,
+    mark_said_deleted,
     put_off,
+    put_off_orders,
 )
 from leads.mirror.money import end_plan, note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
 from leads.mirror.ties import hear_of_sequence, set_list, set_membership, set_sequence, set_tag
@@ -61,16 +65,21 @@ __all__ = [
     "find",
     "hear_of_sequence",
     "lift_gone",
+    "lock_leads",
     "mark_absent",
     "mark_all_dirty",
     "mark_dirty",
     "mark_gone",
     "mark_many_gone",
     "mark_moved",
+    "mark_orders_due",
     "mark_orders_read",
+    "mark_said_deleted",
+    "name_of",
     "note_plan_edit",
     "note_refund",
     "put_off",
+    "put_off_orders",
     "set_booking",
     "set_catalogue",
     "set_custom_fields",

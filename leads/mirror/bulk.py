@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from leads import forgetting
@@ -17,6 +17,7 @@ from leads.inserting import insert_new
 from leads.mirror import drift, identity
 from leads.mirror.catalogue import things
 from leads.mirror.facts import Difference
+from leads.mirror.locks import lock_leads
 from leads.models import (
     Account,
     Lead,
@@ -28,6 +29,7 @@ from leads.models import (
     Tag,
     normal_email,
 )
+from leads.passing import done_again
 from leads.shielding import split
 
 
@@ -70,6 +72,7 @@ class _Known:
     changed: bool
 
 
+@done_again
 def write_rows(
     account: Account,
     rows: Sequence[Row],
@@ -130,8 +133,10 @@ def write_rows(
 
 def _find(account: Account, rows: Sequence[Row]) -> identity.Known:
     leads = Lead.objects.filter(account=account).order_by()  # SQLite would scan the account to have an order
-    if connection.features.has_select_for_update:
-        leads = leads.order_by("pk").select_for_update()
+    ids, keys = {row.kartra_id for row in rows if row.kartra_id}, {normal_email(row.email) for row in rows if row.email}
+    # Two questions: one OR of both scans them all.
+    of_ids, of_emails = leads.filter(kartra_id__in=ids), leads.filter(email_key__in=keys)
+    lock_leads([*of_ids.values_list("pk", flat=True), *of_emails.values_list("pk", flat=True)])
     return identity.Known.of(leads, [(row.kartra_id, row.email) for row in rows])
 
 

@@ -16,6 +16,7 @@ from leads.mirror import identity
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import things
 from leads.mirror.facts import TransactionFact
+from leads.mirror.locks import lock_leads
 from leads.mirror.money import AMOUNTS, CENT
 from leads.models import (
     Account,
@@ -27,6 +28,7 @@ from leads.models import (
     Transaction,
     normal_email,
 )
+from leads.passing import done_again
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class TransactionRow:
     lead_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
+@done_again
 def write_transactions(
     account: Account,
     rows: Sequence[TransactionRow],
@@ -59,10 +62,11 @@ def write_transactions(
         rows = [row for row in rows if row.number not in left_out]
         rows = _whose_id(account, rows, believed, written)
         leads = _leads(account, rows, at, dry_run, written)
+        lock_leads(lead.pk for lead in leads.values())
         ids = [row.fact.kartra_id for row in rows]
         standing = Transaction.objects.filter(account=account, kartra_id__in=ids).order_by()
         if connection.features.has_select_for_update:
-            standing = standing.order_by("pk").select_for_update()
+            standing = standing.order_by("pk").select_for_update(no_key=True)
         known = {row.kartra_id: row for row in standing}
         products, plans = ({}, {}) if dry_run else _things(account, rows, leads)
         new, changed, told = [], [], []

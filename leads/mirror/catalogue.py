@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db.models import QuerySet
+
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
@@ -21,7 +23,8 @@ def things(model: type[Thing], account: Account, names: Iterable[str]) -> dict[s
     missing = {_meant(name, rows) for name in wanted} - set(rows)
     if missing:
         composed = {unicodedata.normalize("NFC", name): name for name in reversed(wanted) if name in missing}
-        manager.bulk_create([model(account=account, name=name) for name in composed.values()], ignore_conflicts=True)
+        new = [model(account=account, name=name) for name in sorted(composed.values())]
+        manager.bulk_create(new, ignore_conflicts=True)
         rows = {row.name: row for row in manager.filter(account=account, name__in=forms)}
     return {name: rows[_meant(name, rows)] for name in wanted}
 
@@ -33,18 +36,94 @@ def _meant(name: str, known: Mapping[str, Any]) -> str:
     return next((each for each in sorted(forms_of(name)) if each in known), name)
 
 
+def thing_named(model: type[Thing], account_id: int, name: str, kartra_id: str, at: dt.datetime) -> Any:
+    """The account's tag (list, sequence) that a message calls so, made where it is new.
+
+    Kartra's id decides: the same id under another name is the same thing, renamed; another id under a known name is a new
+    thing, and the old one is kept under a name that says which it was.
+    """
+    manager = model._default_manager
+    if not kartra_id:
+        return manager.get_or_create(account_id=account_id, name=name)[0]
+    of_id = manager.filter(account_id=account_id, kartra_id=kartra_id).order_by("pk").first()
+    of_name = manager.filter(account_id=account_id, name=name).first()
+    if of_id is not None and of_name is not None and of_id.pk != of_name.pk:
+        if of_name.kartra_id:
+            _give_up_name(of_name, at)
+        else:
+            _fold_thing(of_name, of_id)
+    elif of_id is None and of_name is not None:
+        if of_name.kartra_id in ("", kartra_id):
+            of_id = of_name
+        else:
+            _give_up_name(of_name, at)
+    if of_id is None:
+        of_id = manager.get_or_create(account_id=account_id, name=name, defaults={"kartra_id": kartra_id})[0]
+    if (of_id.name, of_id.kartra_id) != (name, kartra_id):
+        of_id.name, of_id.kartra_id, of_id.missing_since = name, kartra_id, None
+        of_id.save(update_fields=["name", "kartra_id", "missing_since"])
+    return of_id
+
+
+def name_of(model: type[Thing], account_id: int, kartra_id: str) -> str:
+    """What the account's thing of this id is called, "" where nobody knows."""
+    rows = model._default_manager.filter(account_id=account_id, kartra_id=kartra_id) if kartra_id else None
+    return rows.values_list("name", flat=True).order_by("pk").first() or "" if rows is not None else ""
+
+
+def _give_up_name(thing: Thing, at: dt.datetime) -> None:
+    """Another thing has its name now."""
+    thing.name = f"{thing.name[:450]} ({thing.kartra_id})"
+    thing.missing_since = thing.missing_since or at
+    thing.save(update_fields=["name", "missing_since"])
+
+
+def _fold_thing(twin: Thing, thing: Thing) -> None:
+    """A name that the catalogue or a read told before its id was known is the thing's own new name: what leads have of it
+    goes to the thing."""
+    for relation in twin._meta.related_objects:
+        if relation.field.model._meta.get_field("lead") is not None:
+            name, rows = relation.field.name, relation.related_model._default_manager
+            has = rows.filter(**{name: thing}).values("lead")
+            rows.filter(**{name: twin, "lead__in": list(has.values_list("lead", flat=True))}).delete()
+            rows.filter(**{name: twin}).update(**{name: thing})
+    twin.delete()
+
+
 def set_catalogue(
-    account: Account, model: type[Tag | MailingList | Sequence | Page], names: Iterable[str], at: dt.datetime
-) -> None:
-    """The account has exactly these tags (lists, sequences, pages) now. Others are marked missing, never deleted."""
+    account: Account,
+    model: type[Tag | MailingList | Sequence | Page],
+    names: Iterable[str],
+    at: dt.datetime,
+    *,
+    believe: bool = False,
+) -> int:
+    """The account has exactly these tags (lists, sequences, pages) now. Others are marked missing, never deleted; so many at
+    once that one answer is not believed are not, unless a person does (`believe`). How many these are."""
     told = {row.name for row in things(model, account, names).values()}
     rows = model._default_manager.filter(account=account)
     rows.filter(name__in=told).exclude(missing_since=None).update(missing_since=None)
-    rows.exclude(name__in=told).filter(missing_since=None).update(missing_since=at)
+    return _mark_missing(
+        rows.filter(missing_since=None), rows.filter(missing_since=None).exclude(name__in=told), at, believe
+    )
 
 
-def set_custom_fields(account: Account, fields: Iterable[CustomFieldFact], at: dt.datetime) -> None:
-    """The account has exactly these custom fields now."""
+FIFTH = 5
+"""More than one in so many missing at once is not believed."""
+
+
+def _mark_missing(standing: QuerySet[Any], missing: QuerySet[Any], at: dt.datetime, believe: bool) -> int:
+    number = missing.count()
+    if number > 1 and number * FIFTH > standing.count() and not believe:
+        return number
+    missing.update(missing_since=at)
+    return 0
+
+
+def set_custom_fields(
+    account: Account, fields: Iterable[CustomFieldFact], at: dt.datetime, *, believe: bool = False
+) -> int:
+    """The account has exactly these custom fields now; believed as in `set_catalogue`."""
     told = set()
     for fact in fields:
         if not fact.identifier or fact.identifier == SAFETY_FIELD:
@@ -58,6 +137,5 @@ def set_custom_fields(account: Account, fields: Iterable[CustomFieldFact], at: d
                 "missing_since": None,
             },
         )  # fmt: skip
-    CustomField.objects.filter(account=account, missing_since=None).exclude(identifier__in=told).update(
-        missing_since=at
-    )
+    standing = CustomField.objects.filter(account=account, missing_since=None)
+    return _mark_missing(standing, standing.exclude(identifier__in=told), at, believe)

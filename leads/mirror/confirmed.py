@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from leads.mirror.leads import fold, keep_address
+from leads.mirror.locks import lock_leads
 from leads.mirror.ties import log
 from leads.models import Account, CustomField, Lead, LeadChange, LeadEmail, Source, normal_email
 
@@ -33,7 +34,7 @@ def expect(account: Account, email: str, at: dt.datetime) -> Lead:
 
 def expect_all(account: Account, emails: Sequence[str], at: dt.datetime) -> dict[str, int]:
     """The rows of many addresses that somebody means to create, by the address as it is compared: their primary keys."""
-    by_key = {normal_email(email): email.strip() for email in emails}
+    by_key = dict(sorted((normal_email(email), email.strip()) for email in emails))
     rows = Lead.objects.filter(account=account, kartra_id=None, email_key__in=by_key)
     known = set(rows.values_list("email_key", flat=True))
     made = Lead.objects.bulk_create(
@@ -51,7 +52,9 @@ def adopt(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:
     """The lead of this row has this id in Kartra. If the id is known on another row the two are one person; the row that
     stays is returned."""
     with transaction.atomic():
-        known = Lead.objects.filter(account=lead.account_id, kartra_id=kartra_id).exclude(pk=lead.pk).first()
+        found = Lead.objects.filter(account=lead.account_id, kartra_id=kartra_id).exclude(pk=lead.pk)
+        lock_leads([lead.pk, *found.values_list("pk", flat=True)])
+        known = found.first()
         if known is not None and lead.kartra_id is None:
             fold(lead, known)
             return known
@@ -66,7 +69,7 @@ def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change:
     """Kartra took these fields of ours ("city", "email", "custom.shirt_size" with option ids). What it ignores without a
     word (custom fields it does not have) shows in the next read, so the lead is to be read where that can be."""
     with transaction.atomic():
-        fresh = Lead.objects.select_for_update().get(pk=lead.pk)
+        fresh = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
         differences = []
         for name, value in told.items():
             if name.startswith(CUSTOM):
@@ -115,6 +118,7 @@ def _custom_value(account: Account, identifier: str, value: Any) -> Any:
 def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) -> None:
     """Kartra gave (or took, if negative) so many points."""
     with transaction.atomic():
+        lock_leads([lead.pk])
         Lead.objects.filter(pk=lead.pk, score__isnull=False).update(score=F("score") + points)
         kind = "points_given" if points > 0 else "points_removed"
         details: dict[str, Any] = {"points": abs(points)}

@@ -20,11 +20,11 @@ FIELDS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class MembershipFact:
-    """Access to one level of a membership, as told."""
+    """Access to one level of a membership, as told; `active` None where it was named without that."""
 
     membership: str
     level: str
-    active: bool
+    active: bool | None
     membership_id: str = ""
     level_id: str = ""
 

@@ -1,15 +1,17 @@
 """Leads themselves: found, taken in, folded, compared."""
 
 import datetime as dt
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from leads import forgetting
 from leads.mirror import drift
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
 from leads.mirror.ties import differing_ties, log, set_ties
-from leads.models import Account, Lead, LeadEmail, Source, normal_email
+from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
+from leads.passing import done_again
 from leads.texts import lookalikes
 
 MOST_EXTRA = 400
@@ -40,17 +42,8 @@ class Lookalike(ValueError):
     """An address with characters that only look like others names nobody who is new to us. The text is a sentence."""
 
 
-def take(
-    account: Account,
-    facts: LeadFacts,
-    *,
-    source: Source,
-    at: dt.datetime,
-    lead: Lead | None = None,
-    read_began_at: dt.datetime | None = None,
-    told_at: dt.datetime | None = None,
-    cause: str = "",
-) -> Taken:
+@done_again
+def take(account: Account, facts: LeadFacts, *, lead: Lead | None = None, **how: Any) -> Taken:
     """Write facts about one lead, making the row if it is new to us.
 
     `told_at` is given for a message: when it came. It lifts no mark (deleted, absent) that was made after it.
@@ -58,46 +51,68 @@ def take(
     `read_began_at` is given for a `get_lead`: the facts are then all there is, `read_at` is set and dirt older than the
     read is cleared; facts of a read begun before the last one applied, or before the lead was found deleted, are dropped.
     `lead` is the row that was asked about. Raises ValueError if the facts name nobody, and LeftOut for a person who asked to
-    be forgotten.
+    be forgotten. Two who take the same new lead in at once make one row: the second finds that of the first.
     """
-    with transaction.atomic():
-        lead = _row_for(account, facts, _locked(lead), source)
-        created = lead.pk is None
-        known_before = not created and lead.read_at is not None
-        if read_began_at is not None and lead.read_at is not None and lead.read_at > read_began_at:
-            return Taken(lead, False, ())
-        if read_began_at is not None and lead.gone_at is not None and lead.gone_at > read_began_at:
-            return Taken(lead, False, ())  # it was found deleted after this read began
-        since, address = lead.read_at, lead.email
-        before = dict(lead.__dict__)
-        differences = _set_fields(lead, facts)
-        marked_at, back = lead.gone_at or lead.absent_at, False
-        if marked_at and (told_at is None or told_at > marked_at):
-            back = lead.gone_at is not None
-            lead.gone_at, lead.gone_reason, lead.absent_at, lead.read_not_before = None, "", None, None
-        if any(difference.field == "email" for difference in differences):
-            lead.read_not_before = None
-        if back and read_began_at is None:
-            lead.dirty_at = lead.dirty_at or at  # a message may be late: a read must say so too
-        if read_began_at is not None:
-            lead.read_at, lead.read_not_before = read_began_at, None
-            if lead.dirty_at and lead.dirty_at <= read_began_at:
-                lead.dirty_at = None
-        if created or lead.__dict__ != before:
-            lead.save()
-        if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
-            keep_address(lead, at)
-        differences += set_ties(lead, facts, source=source, at=at, after=since)
-        if back:
-            log(lead, "back", {}, source, at, None, cause)
-        if known_before:
-            drift.tell([(lead, differences)], source=source, at=at, since=since, cause=cause)
-        return Taken(lead, created, tuple(differences))
+    try:
+        with transaction.atomic():
+            return _take(account, facts, lead=lead, **how)
+    except IntegrityError:
+        with transaction.atomic():
+            return _take(account, facts, lead=lead, **how)
+
+
+def _take(
+    account: Account,
+    facts: LeadFacts,
+    *,
+    source: Source,
+    at: dt.datetime,
+    lead: Lead | None,
+    read_began_at: dt.datetime | None = None,
+    told_at: dt.datetime | None = None,
+    cause: str = "",
+) -> Taken:
+    lead = _row_for(account, facts, _locked(lead), source)
+    created = lead.pk is None
+    known_before = not created and lead.read_at is not None
+    if read_began_at is not None and lead.read_at is not None and lead.read_at > read_began_at:
+        return Taken(lead, False, ())
+    if read_began_at is not None and lead.gone_at is not None and lead.gone_at > read_began_at:
+        return Taken(lead, False, ())  # it was found deleted after this read began
+    since, address = lead.read_at, lead.email
+    before = dict(lead.__dict__)
+    differences = _set_fields(lead, facts)
+    marked_at, back = lead.gone_at or lead.absent_at, False
+    if marked_at and (told_at is None or told_at > marked_at):
+        back = lead.gone_at is not None
+        lead.gone_at, lead.gone_reason, lead.absent_at, lead.read_not_before = None, "", None, None
+    if any(difference.field == "email" for difference in differences):
+        lead.read_not_before = None
+    if back and read_began_at is None:
+        lead.dirty_at = lead.dirty_at or at  # a message may be late: a read must say so too
+    if read_began_at is not None:
+        lead.read_at, lead.read_not_before = read_began_at, None
+        if lead.said_deleted_at and lead.said_deleted_at <= read_began_at:
+            lead.said_deleted_at = None
+        if lead.dirty_at and lead.dirty_at <= read_began_at:
+            lead.dirty_at = None
+    if created or lead.__dict__ != before:
+        lead.save()
+    if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
+        keep_address(lead, at)
+    differences += set_ties(lead, facts, source=source, at=at, after=since)
+    if back:
+        log(lead, "back", {}, source, at, None, cause)
+    if known_before:
+        drift.tell([(lead, differences)], source=source, at=at, since=since, cause=cause)
+    return Taken(lead, created, tuple(differences))
 
 
 def _locked(lead: Lead | None) -> Lead | None:
     """The row as it is now, locked: what was asked about was loaded before the call, and others have written since."""
-    return Lead.objects.select_for_update().filter(pk=lead.pk).first() if lead is not None else None
+    if lead is None:
+        return None
+    return Lead.objects.select_for_update(no_key=True).filter(pk=lead.pk).first()
 
 
 def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Source) -> Lead:
@@ -133,11 +148,21 @@ def fold(twin: Lead, lead: Lead) -> None:
     for relation in Lead._meta.related_objects:
         model = relation.related_model
         rows = model._default_manager.filter(**{relation.field.name: twin})
+        if model is CalendarEnrollment:
+            _move_bookings(twin, lead)
         if issubclass(model, Joined | LeadEmail):
             rows.delete()  # the id's own read tells these anew
         else:
             rows.update(**{relation.field.name: lead})
     twin.delete()
+
+
+def _move_bookings(twin: Lead, lead: Lead) -> None:
+    """Bookings go to the lead too: no read tells them."""
+    for row in CalendarEnrollment.objects.filter(lead=twin):
+        same = CalendarEnrollment.objects.filter(lead=lead, calendar_class=row.calendar_class, starts_at=row.starts_at)
+        if not same.filter(booking_id__in=["", row.booking_id]).exists():
+            CalendarEnrollment.objects.filter(pk=row.pk).update(lead=lead)
 
 
 def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:

@@ -5,17 +5,33 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from leads.mirror.catalogue import things
 from leads.mirror.facts import SubscriptionFact, TransactionFact
+from leads.mirror.locks import lock_leads
 from leads.mirror.ties import log
-from leads.models import Account, Activity, Lead, LeadChange, Product, RecurringSubscription, Source, Transaction
+from leads.models import (
+    Account,
+    Activity,
+    ChangeStatus,
+    Lead,
+    LeadChange,
+    Product,
+    RecurringSubscription,
+    Source,
+    Transaction,
+)
+from leads.passing import done_again
 
 CENT = Decimal("0.01")
 AMOUNTS = ("full_amount", "base_amount", "discount", "shipping", "tax")
 
 
+PLAN_WORDS = ("cancelled", "paused", "active")
+"""States of a plan that the timeline tells."""
+
+
+@done_again
 def set_transaction(
     account: Account,
     fact: TransactionFact,
@@ -30,9 +46,9 @@ def set_transaction(
     (`fact.authority` false) only fills what is empty, and so does an old message told again (`late`) once the transaction
     is confirmed. A sale known only by its refund is a stub until it is told."""
     with transaction.atomic():
-        row = Transaction.objects.filter(account=account, kartra_id=fact.kartra_id).first()
-        new = row is None or not row.type
-        row = row or Transaction(account=account, kartra_id=fact.kartra_id)
+        lock_leads([lead.pk if lead else None])
+        row = _held(Transaction, account, fact.kartra_id)
+        new = not row.type
         parent = "" if fact.parent_kartra_id == fact.kartra_id else fact.parent_kartra_id
         told: dict[str, Any] = {
             "price_point": fact.price_point[:32], "quantity": fact.quantity, "at": fact.at,
@@ -45,6 +61,8 @@ def set_transaction(
             told["subscription"] = _plan(account, fact.subscription_id, lead, fact.processor_id)
         wins = fact.authority and (row.reported or not late)
         row.type = _type(row, fact.type[:32], wins)
+        if not fact.authority and not late:
+            _tell_differences(row, lead or row.lead, told, source, at, cause)
         for name, value in told.items():
             if value not in ("", None) and (wins or getattr(row, name) in ("", None)):
                 setattr(row, name, value)
@@ -55,12 +73,27 @@ def set_transaction(
         row.reported = row.reported and not fact.authority
         row.save()
         if row.parent_kartra_id:
-            Transaction.objects.get_or_create(
-                account=account, kartra_id=row.parent_kartra_id, defaults={"lead": row.lead}
-            )
+            stub = Transaction(account=account, kartra_id=row.parent_kartra_id, lead=row.lead)
+            Transaction.objects.bulk_create([stub], ignore_conflicts=True)
         if new and row.type and row.lead is not None:
             _tell(row, source, at, cause)
     return row
+
+
+def _tell_differences(
+    row: Transaction, lead: Lead | None, told: dict[str, Any], source: Source, at: dt.datetime, cause: str
+) -> None:
+    """Amounts that a message nobody vouches for tells otherwise than we know them: one line each in the timeline."""
+    for name in AMOUNTS if lead is not None else ():
+        known, other = getattr(row, name), told[name]
+        if known is None or other is None or known == other:
+            continue
+        field = f"{name} of transaction {row.kartra_id}"
+        details = {"field": field, "was": f"{known:.2f}", "is": f"{other:.2f}"}
+        same = {"details__field": field, "details__is": details["is"], "details__was": details["was"]}
+        if not Activity.objects.filter(lead=lead, kind="amount_reported", **same).exists():
+            assert lead is not None
+            log(lead, "amount_reported", details, source, at, None, cause)
 
 
 def _type(row: Transaction, told: str, wins: bool) -> str:
@@ -80,12 +113,25 @@ def _undone(kind: str) -> bool:
     return "refund" in kind.casefold() or "chargeback" in kind.casefold()
 
 
+def _held(model: type[Any], account: Account, kartra_id: str) -> Any:
+    """The transaction or plan of this id, held until the transaction ends; made where nobody told of it before."""
+    rows = model.objects.select_for_update(no_key=True).filter(account=account, kartra_id=kartra_id)
+    row = rows.first()
+    if row is None:
+        model.objects.bulk_create([model(account=account, kartra_id=kartra_id)], ignore_conflicts=True)
+        row = rows.get()
+    return row
+
+
+@done_again
 def set_subscription(
     account: Account, fact: SubscriptionFact, *, at: dt.datetime, lead: Lead | None = None
 ) -> RecurringSubscription:
     """Write what Kartra's own list or details say of a payment plan."""
     with transaction.atomic():
-        row = _plan(account, fact.kartra_id, lead)
+        lock_leads([lead.pk if lead else None])
+        row: RecurringSubscription = _held(RecurringSubscription, account, fact.kartra_id)
+        was = row.status
         if lead is not None:
             row.lead = lead
         if fact.product:
@@ -103,22 +149,68 @@ def set_subscription(
             row.next_payment_amount = _cents(fact.next_payment_amount)
         if fact.raw:
             row.raw = {**row.raw, **fact.raw}
-        row.read_at = at
+        row.read_at, row.reported = at, row.reported and not fact.status
         row.save()
+        if was and was.lower() != row.status.lower():
+            _tell_status(row, Source.REFRESH, at)
     return row
 
 
-def end_plan(account: Account, kartra_id: str, told_at: dt.datetime) -> bool:
-    """Kartra's own payment message says that the plan is cancelled. A read since then knows better. True if new to us."""
-    standing = RecurringSubscription.objects.filter(account=account, kartra_id=kartra_id).exclude(status="Cancelled")
-    return bool(standing.filter(Q(read_at=None) | Q(read_at__lt=told_at)).update(status="Cancelled"))
-
-
-def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime, change: LeadChange) -> None:
-    """Kartra confirmed the plan's new status."""
+@done_again
+def end_plan(
+    account: Account,
+    kartra_id: str,
+    told_at: dt.datetime,
+    *,
+    at: dt.datetime,
+    source: Source = Source.IPN,
+    lead: Lead | None = None,
+    cause: str = "",
+    reported: bool = False,
+) -> bool:
+    """A message says that the plan is cancelled, one that nobody vouches for if `reported`. A read since then knows better.
+    True if new to us."""
     with transaction.atomic():
-        RecurringSubscription.objects.filter(account=lead.account_id, kartra_id=kartra_id).update(status=status)
-        log(lead, f"subscription_{status.lower()}", {"subscription": kartra_id}, Source.PUSH, at, change, "")
+        lock_leads([lead.pk if lead else None])
+        row: RecurringSubscription = _held(RecurringSubscription, account, kartra_id)
+        if not row.goes_on and row.reported and not reported:
+            row.reported = False
+            row.save(update_fields=["reported"])
+        if not row.goes_on or (row.read_at is not None and row.read_at >= told_at):
+            return False
+        row.status, row.reported = "Cancelled", reported
+        row.lead = row.lead or lead
+        row.save(update_fields=["status", "reported", "lead"])
+        _tell_status(row, source, at, cause)
+    return True
+
+
+@done_again
+def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra confirmed the plan's new status. It may be that a message or a read told it first."""
+    with transaction.atomic():
+        lock_leads([lead.pk])
+        row: RecurringSubscription = _held(RecurringSubscription, lead.account, kartra_id)
+        if row.status.lower() != status.lower():
+            row.status, row.reported = status, False
+            row.lead = row.lead or lead
+            row.save(update_fields=["status", "reported", "lead"])
+            _tell_status(row, Source.PUSH, at, change=change)
+
+
+def _tell_status(
+    row: RecurringSubscription, source: Source, at: dt.datetime, cause: str = "", change: LeadChange | None = None
+) -> None:
+    """One line in the timeline for a plan that is in another state now, whoever tells it first. A change of ours that is on
+    its way to that state is named as its cause."""
+    status = row.status.lower()
+    if row.lead is None or status not in PLAN_WORDS:
+        return
+    if change is None:
+        kind = {"cancelled": "cancel", "paused": "pause", "active": "unpause"}[status] + "_subscription"
+        ours = LeadChange.objects.filter(lead=row.lead, kind=kind, family=f"subscription:{row.kartra_id}")
+        change = ours.filter(status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN]).order_by("pk").first()
+    log(row.lead, f"subscription_{status}", {"subscription": row.kartra_id}, source, at, change, cause)
 
 
 def note_plan_edit(lead: Lead, told: Any, *, at: dt.datetime, change: LeadChange) -> None:
@@ -136,8 +228,7 @@ def _tell(row: Transaction, source: Source, at: dt.datetime, cause: str) -> None
     """One line in the timeline for a transaction, whoever tells of it first."""
     assert row.lead is not None
     kind = f"payment_{row.type.lower().replace(' ', '_')}"[:64]
-    told = Activity.objects.filter(lead=row.lead, kind=kind, details__transaction_id=row.kartra_id)
-    if told.exists():
+    if Activity.objects.filter(lead=row.lead, kind=kind, details__transaction_id=row.kartra_id).exists():
         return
     details = {"transaction_id": row.kartra_id}
     if row.full_amount is not None:
@@ -168,8 +259,12 @@ def _product(account: Account, name: str, kartra_id: str) -> Product:
 
 
 def _plan(account: Account, kartra_id: str, lead: Lead | None, processor_id: str = "") -> RecurringSubscription:
-    row, _ = RecurringSubscription.objects.get_or_create(account=account, kartra_id=kartra_id, defaults={"lead": lead})
-    if processor_id and processor_id != kartra_id and not row.processor_id:
+    row: RecurringSubscription = _held(RecurringSubscription, account, kartra_id)
+    was = (row.lead_id, row.processor_id)
+    if row.lead_id is None:
+        row.lead = lead
+    if processor_id != kartra_id and not row.processor_id:
         row.processor_id = processor_id[:64]
-        row.save(update_fields=["processor_id"])
+    if was != (row.lead_id, row.processor_id):
+        row.save(update_fields=["lead", "processor_id"])
     return row

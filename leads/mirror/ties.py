@@ -7,8 +7,10 @@ from typing import Any
 
 from django.db import transaction
 
-from leads.mirror.catalogue import things
+from leads.inserting import insert_new
+from leads.mirror.catalogue import thing_named, things
 from leads.mirror.facts import Difference, LeadFacts, MembershipFact
+from leads.mirror.locks import lock_leads
 from leads.models import (
     Account,
     Activity,
@@ -25,6 +27,7 @@ from leads.models import (
     Tag,
 )
 from leads.models import Sequence as KartraSequence
+from leads.passing import done_again
 
 
 def thing(model: type[Any], account_id: int, name: str) -> Any:
@@ -54,6 +57,7 @@ def log(
     )
 
 
+@done_again
 def set_tag(
     lead: Lead,
     name: str,
@@ -63,21 +67,22 @@ def set_tag(
     at: dt.datetime,
     change: LeadChange | None = None,
     cause: str = "",
+    kartra_id: str = "",
 ) -> bool:
-    """The lead has (or has not) the tag. True if that was new to us."""
+    """The lead has (or has not) the tag, of this id if one was told. True if that was new to us."""
     with transaction.atomic():
+        lock_leads([lead.pk])
+        tag = thing_named(Tag, lead.account_id, name, kartra_id, at)
         if on:
-            tag = thing(Tag, lead.account_id, name)
-            _, changed = LeadTag.objects.get_or_create(
-                lead=lead, tag=tag, defaults={"since": at, "source": source, "change": change}
-            )
+            changed = _insert(LeadTag, lead, "tag", tag, at, source, change)
         else:
-            changed = bool(LeadTag.objects.filter(lead=lead, tag__name=name).delete()[0])
+            changed = bool(LeadTag.objects.filter(lead=lead, tag=tag).delete()[0])
         if changed:
             log(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
     return changed
 
 
+@done_again
 def set_list(
     lead: Lead,
     name: str,
@@ -87,26 +92,29 @@ def set_list(
     at: dt.datetime,
     change: LeadChange | None = None,
     cause: str = "",
+    kartra_id: str = "",
 ) -> bool:
-    """The lead is on the list, or has left it. True if that was new to us."""
+    """The lead is on the list, or has left it. That it left a list that it was not known to be on is news from a message; of
+    our own doing it may mean nothing, and no change of ours is named as its cause. True if that was new to us."""
     with transaction.atomic():
-        row = ListSubscription.objects.filter(lead=lead, mailing_list__name=name).first()
-        if row is None and not active:
-            return False  # it was never on it, and still is not
-        if row is None:
-            mailing_list = thing(MailingList, lead.account_id, name)
-            ListSubscription.objects.create(
-                lead=lead, mailing_list=mailing_list, active=active, since=at, source=source, change=change
-            )
-        elif row.active == active:
-            return False
-        else:
-            row.active, row.since, row.source, row.change, row.after = active, at, source, change, None
-            row.save()
-        log(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
-    return True
+        lock_leads([lead.pk])
+        mailing_list = thing_named(MailingList, lead.account_id, name, kartra_id, at)
+        ours, changed = change if active else None, False
+        if active or source != Source.PUSH:
+            changed = _insert(ListSubscription, lead, "mailing_list", mailing_list, at, source, ours, active=active)
+        if not changed:
+            other = ListSubscription.objects.filter(lead=lead, mailing_list=mailing_list, active=not active)
+            changed = bool(other.update(active=active, since=at, source=source, change=change, after=None))
+        if changed:
+            log(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
+    return changed
 
 
+LEFT = "unsubscribed"
+"""Kartra's word for the status of a lead that has left a sequence."""
+
+
+@done_again
 def set_sequence(
     lead: Lead,
     name: str,
@@ -118,64 +126,101 @@ def set_sequence(
     change: LeadChange | None = None,
     cause: str = "",
 ) -> bool:
-    """The lead is in the sequence at this step, or has this status in it (an empty step keeps the one it had). True if
-    that was new to us."""
+    """The lead is in the sequence at this step, or has this status in it (an empty step keeps the one it had). A message
+    tells that it entered but at which step not: whoever tells the step afterwards completes that. True if it was new to
+    us that it entered or left."""
     with transaction.atomic():
-        row = SequenceEnrollment.objects.filter(lead=lead, sequence__name=name).first()
-        if row is None and not step:
-            return False  # it was never in it, and still is not
-        step = step or (row.step if row else "")
-        if row is not None and (row.step, row.status) == (step, status):
+        row = _enrollment(lead, thing(KartraSequence, lead.account_id, name))
+        told = {"sequence": name, "step": step or row.step}
+        was = (row.step, row.status)
+        if was == (told["step"], status) or (row.pk is None and status == LEFT and source == Source.PUSH):
             return False
-        told = {"sequence": name, "step": step}
-        if row is None:
-            row = SequenceEnrollment(lead=lead, sequence=thing(KartraSequence, lead.account_id, name))
-        elif change is not None and row.status.lower() == status == "active" and row.since < change.requested_at:
+        entered = change is not None and row.status.lower() == status == "active"
+        if change is not None and entered and row.since < change.requested_at:
             told["moved_from"] = row.step  # it was in the sequence before, so the change did not bring it in
-        row.step, row.status, row.since, row.after = step, status, at, None
-        row.source, row.change = source, change
-        row.save()
-        kind = "sequence_left" if status == "unsubscribed" else "sequence_entered"
-        log(lead, kind, told, source, at, change, cause)
-    return True
+        completes = entered and not row.step and "moved_from" not in told
+        since = row.since if completes else at
+        changed = _move(row, told["step"], status, since, source, change)
+        if changed and not completes:
+            log(lead, "sequence_left" if status == LEFT else "sequence_entered", told, source, at, change, cause)
+    return changed and not completes
 
 
+@done_again
 def hear_of_sequence(
-    lead: Lead, name: str, status: str, *, source: Source, at: dt.datetime, change: LeadChange | None, cause: str
+    lead: Lead,
+    name: str,
+    status: str,
+    *,
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None,
+    cause: str,
+    kartra_id: str = "",
 ) -> bool:
     """The lead entered the sequence (status "active") or left it; at which step is not told, a read shows it. True if that
     was new to us."""
     with transaction.atomic():
-        row = SequenceEnrollment.objects.filter(lead=lead, sequence__name=name).first()
-        entered = status != "unsubscribed"
-        if row is None and not entered:
-            return False  # it was never in it, and still is not
-        if row is not None and row.status.lower() == status:
+        row = _enrollment(lead, thing_named(KartraSequence, lead.account_id, name, kartra_id, at))
+        if row.status.lower() == status:
             return False
-        if row is None:
-            row = SequenceEnrollment(lead=lead, sequence=thing(KartraSequence, lead.account_id, name))
-        row.step, row.status, row.since, row.after = "" if entered else row.step, status, at, None
-        row.source, row.change = source, change
-        row.save()
-        log(lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause)
-    return True
+        entered = status != LEFT
+        ours = change if entered or row.pk is not None else None
+        changed = _move(row, "" if entered else row.step, status, at, source, ours)
+        if changed:
+            log(lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause)
+    return changed
 
 
+def _enrollment(lead: Lead, sequence: KartraSequence) -> SequenceEnrollment:
+    """The lead's row in this sequence, with the lead locked; not saved where there is none."""
+    lock_leads([lead.pk])
+    row = SequenceEnrollment.objects.filter(lead=lead, sequence=sequence).first()
+    return row or SequenceEnrollment(lead=lead, sequence=sequence)
+
+
+def _move(
+    row: SequenceEnrollment, step: str, status: str, at: dt.datetime, source: Source, change: LeadChange | None
+) -> bool:
+    if row.pk is None:
+        return _insert(
+            SequenceEnrollment, row.lead, "sequence", row.sequence, at, source, change, step=step, status=status
+        )
+    still = SequenceEnrollment.objects.filter(pk=row.pk, step=row.step, status=row.status)
+    return bool(still.update(step=step, status=status, since=at, source=source, change=change, after=None))
+
+
+@done_again
 def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.datetime, cause: str = "") -> bool:
     """The lead has (or has no longer) access to a level of a membership. True if that was new to us."""
     membership_name, level_name = _names(fact)
     with transaction.atomic():
-        grants = MembershipGrant.objects.filter(level__membership__name=membership_name, level__name=level_name)
-        row = grants.filter(lead=lead).first()
-        if (row is None and not fact.active) or (row is not None and row.active == fact.active):
-            return False
-        if row is None:
-            row = MembershipGrant(lead=lead, level=_level(lead, (membership_name, level_name), fact.level_id))
-        row.active, row.since, row.source, row.change, row.after = fact.active, at, source, None, None
-        row.save()
-        kind = "membership_granted" if fact.active else "membership_revoked"
-        log(lead, kind, {"membership": membership_name, "level": level_name}, source, at, None, cause)
-    return True
+        lock_leads([lead.pk])
+        level = _level(lead, (membership_name, level_name), fact)
+        changed = _insert(MembershipGrant, lead, "level", level, at, source, None, active=fact.active)
+        if not changed:
+            other = MembershipGrant.objects.filter(lead=lead, level=level, active=not fact.active)
+            changed = bool(other.update(active=fact.active, since=at, source=source, change=None, after=None))
+        if changed:
+            kind = "membership_granted" if fact.active else "membership_revoked"
+            log(lead, kind, {"membership": membership_name, "level": level_name}, source, at, None, cause)
+    return changed
+
+
+def _insert(
+    model: type[Any],
+    lead: Lead,
+    noun: str,
+    thing: Any,
+    at: dt.datetime,
+    source: Source,
+    change: LeadChange | None,
+    **values: Any,
+) -> bool:
+    """Join the lead to the thing; False where it is joined already, in whatever state."""
+    columns = ["lead", noun, "since", "source", "change", *values]
+    row = (lead.pk, thing.pk, at, source, change.pk if change else None, *values.values())
+    return bool(insert_new(model, columns, [row], returning=["id"]))
 
 
 def _names(fact: MembershipFact) -> tuple[str, str]:
@@ -272,10 +317,16 @@ def _set_sequences(lead: Lead, told: Mapping[str, tuple[str, str]], telling: Tel
         row = had.get(name) or SequenceEnrollment(lead=lead, sequence=sequences.get(name))
         if name in had and (row.step, row.status) == (step, status):
             continue
+        if name in had and not row.step and row.status == status:  # a message told that it entered, not at which step
+            row.step = step
+            telling.save(row)
+            continue
         was = f"step {row.step}, {row.status}" if name in had else None
         differences.append(Difference(f"sequence {name}", was, f"step {step}, {status}"))
         telling.save(telling.on(row, step=step, status=status))
     for name in sorted(set(had) - set(told)):
+        if had[name].status.lower() == LEFT:
+            continue  # of a sequence that was left, a read need not tell
         differences.append(Difference(f"sequence {name}", f"step {had[name].step}, {had[name].status}", None))
         if telling.write:
             had[name].delete()
@@ -290,17 +341,17 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Tellin
     facts: dict[tuple[str, str], MembershipFact] = {}
     for fact in told:  # a level told twice is open if either says so
         key = _names(fact)
-        if key not in facts or fact.active:
+        if key not in facts or fact.active or facts[key].active is None:
             facts[key] = fact
     differences: list[Difference] = []
     for key in {**facts, **had}:
         active = facts[key].active if key in facts else False
         row = had.get(key)
-        if row is not None and row.active == active:
+        if active is None or (row is not None and row.active == active):
             continue
         differences.append(Difference(f"membership {key[0]}: {key[1]}", row.active if row else None, active))
         if telling.write:
-            row = row or MembershipGrant(lead=lead, level=_level(lead, key, facts[key].level_id))
+            row = row or MembershipGrant(lead=lead, level=_level(lead, key, facts[key]))
             telling.save(telling.on(row, active=active))
     return differences
 
@@ -308,8 +359,11 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Tellin
 NO_LEVEL = "(no level)"
 
 
-def _level(lead: Lead, key: tuple[str, str], kartra_id: str) -> MembershipLevel:
-    membership = thing(Membership, lead.account_id, key[0])
+def _level(lead: Lead, key: tuple[str, str], fact: MembershipFact) -> MembershipLevel:
+    membership, kartra_id = thing(Membership, lead.account_id, key[0]), fact.level_id
+    if fact.membership_id and membership.kartra_id != fact.membership_id:
+        membership.kartra_id = fact.membership_id
+        membership.save(update_fields=["kartra_id"])
     return MembershipLevel.objects.get_or_create(membership=membership, name=key[1], defaults={"kartra_id": kartra_id})[
         0
     ]

@@ -60,6 +60,7 @@ WORDS: dict[str, Any] = {
     "subscription_cancelled": _("subscription cancelled"),
     "subscription_paused": _("subscription paused"),
     "subscription_active": _("subscription active"),
+    "amount_reported": _("another amount reported, not confirmed"),
     "payment_sale": _("payment sale"),
     "payment_rebill": _("payment rebill"),
     "payment_refund": _("payment refund"),

@@ -39,7 +39,7 @@ class Reason(models.TextChoices):
     LEFT_OUT = "left_out", _("left out")
     ABSENT = "absent", _("not in Kartra")
     OUTCOME = "outcome", _("nobody can know whether it was done")
-    CONFLICT = "conflict", _("changed in Kartra meanwhile")
+    CONFLICT = "conflict", _("changed meanwhile")
     UNLISTED_CODE = "unlisted_code", _("Kartra answered with a code that is not documented")
     FIREWALL = "firewall", _("twice not done: Kartra's firewall may refuse the text")
     REPEATED = "repeated", _("sent more than once, and each time seen not done")
@@ -67,13 +67,14 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
     def due(self) -> Self:
         """Changes that may be sent: waiting, in no run that stands still, and with no earlier open change of the
         same family, nor an earlier creation of the lead, that cannot travel in the same call (one in flight, unclear, or
-        held by a run that stands still)."""
+        held by a run that stands still). Nor of a lead that is said to be deleted, until a read has looked."""
         earlier = LeadChange.objects.filter(
             Q(family=OuterRef("family")) | Q(kind="create_lead"),
             lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status__in=OPEN,
         )  # fmt: skip
         held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
-        return self.filter(status=ChangeStatus.WAITING).in_going_runs().filter(~Exists(held))
+        waiting = self.filter(status=ChangeStatus.WAITING, lead__said_deleted_at=None)
+        return waiting.in_going_runs().filter(~Exists(held))
 
     def resting(self, now: dt.datetime) -> Q:
         """Those whose lead is to be read first and cannot be just now: somebody is reading it, or a read came to nothing."""

@@ -40,6 +40,14 @@ class RecurringSubscription(models.Model):
     )
     affiliate = models.CharField(_("affiliate"), max_length=200, blank=True, default="")
     jv = models.CharField(_("JV partner"), max_length=200, blank=True, default="")
+    reported = models.BooleanField(
+        _("cancelled, not confirmed yet"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "A message that nobody vouches for says that it is cancelled; Kartra's details have not agreed yet."
+        ),
+    )
     raw = models.JSONField(_("raw"), default=dict, blank=True)
     read_at = models.DateTimeField(_("as of"), null=True, blank=True)
 
@@ -60,6 +68,11 @@ class RecurringSubscription(models.Model):
     def goes_on(self) -> bool:
         """Whether payments may still come: it was not cancelled, and not all are made (`Terminated`)."""
         return self.status.lower() not in ("cancelled", "terminated")
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether a next payment is due: it goes on and is not paused."""
+        return self.goes_on and self.status.lower() != "paused"
 
 
 class Transaction(models.Model):

@@ -100,6 +100,16 @@ class Lead(models.Model):
         blank=True,
         help_text=_("When Kartra last told its transactions and subscriptions."),
     )
+    orders_due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("Its transactions are to be read from then on: a message told of something new."),
+    )
+    said_deleted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("A message says that it is deleted: nothing is sent until a read has looked."),
+    )
     gone_at = models.DateTimeField(_("deleted in Kartra"), null=True, blank=True)
     gone_reason = models.CharField(_("gone reason"), max_length=12, choices=GoneReason, blank=True, default="")
 

@@ -75,7 +75,10 @@ class SequenceEnrollment(Joined):
 
 
 class CalendarEnrollment(Joined):
-    """A booking: one class of one calendar at one time. `starts_at` is UTC; null when Kartra did not tell it."""
+    """A booking: one class of one calendar at one time. `starts_at` is UTC; null when Kartra did not tell it.
+
+    Known by Kartra's id of it, and until a message brings that by class and start.
+    """
 
     calendar_class = models.ForeignKey(CalendarClass, on_delete=models.PROTECT, related_name="enrollments")
     starts_at = models.DateTimeField(null=True, blank=True)
@@ -91,7 +94,17 @@ class CalendarEnrollment(Joined):
                 fields=["lead", "booking_id"],
                 condition=~models.Q(booking_id=""),
                 name="leads_calendarenrollment_one_per_booking",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["lead", "calendar_class", "starts_at"],
+                condition=models.Q(booking_id="", starts_at__isnull=False),
+                name="leads_calendarenrollment_one_per_start",
+            ),
+            models.UniqueConstraint(
+                fields=["lead", "calendar_class"],
+                condition=models.Q(booking_id="", starts_at=None),
+                name="leads_calendarenrollment_one_without_start",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -16,10 +16,11 @@ from typing import Any
 from integrations.sandbox.demo import LISTS, SEQUENCES
 from tests import under_faketime
 from tests.chaos.servers import Missing, Postgres, Pushers, Redis
+from tests.chaos.writers import WRITERS, run_writers
 
 VARIANTS = {
     "plain": 200, "without the safety field": 30, "redis flushed": 30, "redis stopped": 30, "postgres restarted": 30,
-    "postgres and redis": 200, "postgres clocks apart": 30,
+    "postgres and redis": 200, "postgres clocks apart": 30, WRITERS: 50,
 }  # fmt: skip
 CLOCKS_AHEAD_S = (60, 660)
 """Of the pushers in "postgres clocks apart": how far each of their clocks is ahead of the database's."""
@@ -52,7 +53,7 @@ def run(variant: str, rounds: int, seed: int) -> int:
             redis = Redis(folder)
         if variant == "postgres clocks apart" and under_faketime.PROGRAM is None:
             raise Missing(under_faketime.WHY_NOT.rstrip("."))
-        if variant.startswith("postgres"):
+        if variant.startswith("postgres") or variant == WRITERS:
             postgres = Postgres(folder)
     except Missing as reason:
         print(f"{variant}: skipped, {reason}.")
@@ -68,6 +69,8 @@ def run(variant: str, rounds: int, seed: int) -> int:
 
     django.setup()
     try:
+        if variant == WRITERS:
+            return 1 if run_writers(rounds, random.Random(seed)) else 0
         return Chaos(variant, rounds, random.Random(seed), folder, redis, postgres).run()
     finally:
         for server in (redis, postgres):

@@ -162,8 +162,8 @@ def test_odd_answer_tells_what_it_tells(lead, body, expected):
 TIES = {
     "tags not told": ({}, ["VIP"], [("Buyers", True)]),
     "no tags": ({"tags": []}, [], [("Buyers", True)]),
-    "tags null": ({"tags": None}, [], [("Buyers", True)]),
-    "tags as a text that is none": ({"tags": ""}, [], [("Buyers", True)]),
+    "tags null": ({"tags": None}, ["VIP"], [("Buyers", True)]),
+    "tags as a text that is none": ({"tags": ""}, ["VIP"], [("Buyers", True)]),
     "tags as an unreadable text": ({"tags": "VIP and others"}, ["VIP"], [("Buyers", True)]),
     "tags as half a JSON": ({"tags": '[{"tag_name": "VIP"'}, ["VIP"], [("Buyers", True)]),
     "tags as a number": ({"tags": 3}, ["VIP"], [("Buyers", True)]),

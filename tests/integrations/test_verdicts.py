@@ -199,8 +199,8 @@ def test_every_type_of_transaction_is_kept_raw(post, kind):
     assert (delivery.status, Transaction.objects.get().type) == ("applied", kind)
 
 
-@pytest.mark.parametrize(("secret", "ended"), [("s3cret", True), (None, False)])
-def test_only_a_payment_message_with_the_right_secret_ends_a_plan(post, secret, ended):
+@pytest.mark.parametrize(("secret", "reported"), [("s3cret", False), (None, True)])
+def test_payment_message_ends_a_plan_and_only_the_right_secret_confirms_that(post, secret, reported):
     post(
         urlencode({**SALE, "transaction_internal_subscription_id": "81", "transaction_subscription_id": "I-PAYPAL"}),
         ipn=True,
@@ -215,7 +215,8 @@ def test_only_a_payment_message_with_the_right_secret_ends_a_plan(post, secret, 
     post(urlencode({name: value for name, value in fields.items() if value}), ipn=True)
 
     plan = RecurringSubscription.objects.get()
-    assert (plan.status == "Cancelled", plan.processor_id) == (ended, "I-PAYPAL")
+    assert (plan.status, plan.reported, plan.processor_id) == ("Cancelled", reported, "I-PAYPAL")
+    assert (plan.lead.orders_due_at is not None) is reported
 
 
 # --- the same event in strange shapes
@@ -239,8 +240,6 @@ SHAPES = {
     "in parts": f'--B\r\nContent-Disposition: form-data; name="payload"\r\n\r\n{json.dumps(TAG)}\r\n--B--\r\n',
     "mark": b"\xef\xbb\xbf" + json.dumps(TAG).encode(),
     "UTF-16": json.dumps(TAG).encode("utf-16"),
-    "after a warning": "<br />\n<b>Warning</b>: x in y.php<br />\n" + json.dumps(TAG),
-    "before rubbish": json.dumps(TAG) + "\n<!-- 0.2s -->",
     "duplicate keys": '{"action": "other", ' + json.dumps(TAG)[1:],
     "NaN": json.dumps({**TAG, "lead": {**LEAD, "score": float("nan")}}),
     "infinite": json.dumps(TAG).replace('"15"', "1e999"),
@@ -311,7 +310,8 @@ HOSTILE = {
     "id path": {**TAG, "lead": {"id": "../../etc/passwd"}}, "email without at": {**TAG, "lead": {"email": "nobody"}},
     "no details": {**TAG, "action_details": None}, "details text": {**TAG, "action_details": "VIP"}, "tag empty": {**TAG, "action_details": {"tag": {"tag_name": ""}}},
     "tag object": {**TAG, "action_details": {"tag": {"tag_name": {"a": 1}}}}, "tag null": {**TAG, "action_details": {"tag": None}},
-    "list without name": event("list_subscription", {"list": {"list_id": 3}}), "sequence without name": event("sequence_subscription"),
+    "after a warning": "<br />\n<b>Warning</b>: x in y.php<br />\n" + json.dumps(TAG), "before rubbish": json.dumps(TAG) + "\n<!-- 0.2s -->",
+    "long email": event("assign_tag", {"tag": {"tag_name": "VIP"}}, email="ß" * 400 + "@example.com"), "sequence without name": event("sequence_subscription"),
     "membership without name": event("membership_granted", {"membership": {}}), "booking without class": event("calendar_subscribe", {"calendar": {}}),
     "form without event": b"a=1&b=2", "ampersands": b"a=&" * 300_000, "payment at the other door": urlencode(SALE), "prototype": {"__proto__": {"action": "assign_tag"}},
 }  # fmt: skip
@@ -350,7 +350,7 @@ STRANGE_BUT_CLEAR = {
     "formula": event("assign_tag", {"tag": {"tag_name": "=1+1"}}, first_name="=cmd|' /C calc'!A0"), "template": event("assign_tag", {"tag": {"tag_name": "{{7*7}}{% x %}"}}),
     "NUL": event("assign_tag", {"tag": {"tag_name": "V\0IP"}}, first_name="M\0ara"), "surrogate": event("assign_tag", {"tag": {"tag_name": "V\ud800"}}, first_name="\udfff"),
     "right to left": event("assign_tag", {"tag": {"tag_name": "\u202eVIP"}}), "long": event("assign_tag", {"tag": {"tag_name": "x" * 5000}}, first_name="y" * 200_000),
-    "long email": event("assign_tag", {"tag": {"tag_name": "VIP"}}, email="ß" * 400 + "@example.com"), "long country": event("assign_tag", {"tag": {"tag_name": "VIP"}}, country="z" * 5000, source="q" * 5000),
+    "long country": event("assign_tag", {"tag": {"tag_name": "VIP"}}, country="z" * 5000, source="q" * 5000),
     "big numbers": event("assign_tag", {"tag": {"tag_name": "VIP"}}, score=10**400, blacklisted=7, date_joined="99999-01-01"), "old dates": event("assign_tag", {"tag": {"tag_name": "VIP"}}, date_joined="0001-01-01 00:00:00"),
     "types": event("assign_tag", {"tag": {"tag_name": "VIP"}}, first_name={"a": 1}, city=["x"], score="many", custom_fields="none", blacklisted="maybe"),
     "custom fields": event("assign_tag", {"tag": {"tag_name": "VIP"}}, custom_fields=[None, 5, {"field_identifier": {"x": 1}}, {"field_identifier": "a", "field_type": "checkbox", "field_value": [[]]}]),

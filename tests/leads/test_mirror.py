@@ -134,12 +134,13 @@ def test_dirt_newer_than_the_read_stays():
     assert lead.dirty_at is None
 
 
-@pytest.mark.parametrize("write", [mirror.set_tag, mirror.set_list])
-def test_ties_are_set_once_and_told_once(write):
+@pytest.mark.parametrize(("write", "left"), [(mirror.set_tag, False), (mirror.set_list, True)])
+def test_ties_are_set_once_and_told_once(write, left):
+    """Of a list one can have left, even where nobody knew that it was joined."""
     lead = LeadFactory()
-    results = [write(lead, "X", on, source="webhook", at=NOW) for on in (False, True, True, False, False)]
-    assert results == [False, True, False, True, False]
-    assert Activity.objects.count() == 2
+    results = [write(lead, "X", on, source="webhook", at=NOW) for on in (False, False, True, True, False, False)]
+    assert results == [left, False, True, False, True, False]
+    assert Activity.objects.count() == sum(results)
 
 
 def test_catalogue_marks_what_is_missing_and_forgives_its_return():

@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
@@ -19,6 +19,7 @@ from integrations.models import Connection
 from integrations.settle import remedy
 from leads import changes, filters, importing, kinds, moved_names, people_list
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
+from leads.passing import met_another, passes, wait_a_little
 from leads.words import NEW_CONTACTS, STATUS_WORDS
 
 NAMING = ("tag", "list", "segment", "people")
@@ -242,8 +243,7 @@ class Command(BaseCommand):
         """Push and verify from here until the run is over, or until nothing more can be sent."""
         shown = 0.0
         while not run.has_ended:
-            drained = push.drain(connection, until_s=2.0)
-            verify.drain(connection, until_s=2.0)
+            drained = self._send_and_look(connection)
             run.refresh_from_db()
             connection.refresh_from_db()
             if self.stderr.isatty() and time.monotonic() - shown > 1:
@@ -257,6 +257,23 @@ class Command(BaseCommand):
             if connection.failures >= 3 and switch.why_not_sending(connection):
                 break
             time.sleep(0.2)
+
+    def _send_and_look(self, connection: Connection) -> push.Drained:
+        """Send and look once. Workers may be at the same leads: what met them goes on in the next round."""
+        drained = push.Drained(more=True)
+        try:
+            drained = push.drain(connection, until_s=2.0)
+            verify.drain(connection, until_s=2.0)
+        except DatabaseError as error:
+            if not passes(error):
+                raise
+            if not met_another(error):
+                raise CommandError(
+                    "The database does not answer. What was asked for stays queued and goes on with the workers."
+                ) from error
+            drained.sent += 1
+            wait_a_little(1)
+        return drained
 
     def _stalled(self, run: BulkRun) -> bool:
         """Whether nothing of the run can be sent and nothing that it waits for is on its way."""

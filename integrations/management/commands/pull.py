@@ -50,6 +50,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_connection(parser)
         parser.add_argument("--catalogue", action="store_true", help="tags, lists, sequences, pages, custom fields")
+        parser.add_argument(
+            "--believe", action="store_true", help="of the catalogue: what is missing is gone, however much it is"
+        )
         parser.add_argument("--lead", action="append", default=[], metavar="EMAIL_OR_ID", help="may be given again")
         parser.add_argument("--check", action="store_true", help="only say whether Kartra has the lead")
         parser.add_argument(
@@ -79,7 +82,7 @@ class Command(BaseCommand):
         facts: dict[str, Any] = {}
         try:
             if options["catalogue"]:
-                facts["catalogue"] = self._catalogue(connection, options["json"])
+                facts["catalogue"] = self._catalogue(connection, options["json"], options["believe"])
             facts["leads"] = [self._lead(connection, text, options) for text in options["lead"]]
             if options["transaction"]:
                 facts["transaction"] = self._transaction(connection, options)
@@ -100,8 +103,8 @@ class Command(BaseCommand):
         if options["transaction"] and facts["transaction"] is None:
             raise CommandError(f"Kartra has no transaction {options['transaction']}; check the id.")
 
-    def _catalogue(self, connection: Connection, as_json: bool) -> dict[str, int]:
-        found = catalogue_reads.read(connection)
+    def _catalogue(self, connection: Connection, as_json: bool, believe: bool) -> dict[str, int]:
+        found = catalogue_reads.read(connection, believe=believe)
         if not as_json:
             self.stdout.write(", ".join(f"{number:,} {name}" for name, number in found.counts.items()))
         if found.problems:

@@ -206,10 +206,10 @@ def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("conflict", "was not sent for Ada Lind, because somebody else changed it in Kartra meanwhile: city is now Oslo in Kartra."),
+        ("conflict", "was not sent for Ada Lind, because it was changed meanwhile: city is now Oslo in Kartra."),
         ("outcome", "Nobody can say yet whether"),
         ("unlisted_code", "with a code that it does not document (212)"),
-        ("firewall", "was sent for Ada Lind and twice not done"),
+        ("firewall", "was sent for Ada Lind twice and was not done. It needs"),
     ],
 )  # fmt: skip
 def test_what_needs_a_decision_is_said_by_its_reason(lead, reason, words):

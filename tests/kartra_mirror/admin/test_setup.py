@@ -11,7 +11,7 @@ from integrations import push, verify
 from integrations.kartra.notices import EVENTS
 from integrations.models import ApiCall, Connection
 from kartra_mirror.admin import setup
-from leads import changes, kinds
+from leads import changes, kinds, mirror
 from leads.models import BulkRun, Lead, MailingList, Transaction
 from tests.factories import ConnectionFactory, DeliveryFactory, DoorFactory, LeadFactory, StaffFactory
 
@@ -179,13 +179,7 @@ def test_three_trials_are_offered_and_tick_themselves(staff, sandbox, demo):
         door=DoorFactory(connection=demo), action="assign_tag", changed=[], status="applied", applied_at=timezone.now()
     )
     assert not trials(staff)["Change someone in the pretend Kartra and see it arrive"].done
-    DeliveryFactory(
-        door=DoorFactory(connection=demo),
-        action="assign_tag",
-        changed=["tag VIP"],
-        status="applied",
-        applied_at=timezone.now(),
-    )
+    mirror.set_tag(lead, "buyer", True, source="webhook", at=timezone.now())
     assert trials(staff)["Change someone in the pretend Kartra and see it arrive"].done
 
 

@@ -1,0 +1,152 @@
+"""Sentences that said more than was known."""
+
+import io
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from integrations import switch
+from kartra_mirror.admin import decisions, spoken, trials
+from leads import changes, kinds, mirror, people_list
+from leads.importing.values import Bad
+from leads.models import Activity, Lead, RecurringSubscription, Tag
+from tests.factories import ConnectionFactory, DoorFactory, LeadChangeFactory, LeadFactory, StaffFactory
+from tests.two_sources import account_with_lead, push, webhook
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    user = get_user_model().objects.create_superuser("root", password="secret-enough-for-a-test")
+    client.force_login(user)
+    return client
+
+
+def test_our_own_change_coming_back_ticks_no_trial():
+    door, lead = account_with_lead()
+    settle = push("assign_tag", "assign_tag", tag="VIP")(door, lead)
+
+    webhook("assign_tag", tag={"tag_name": "VIP"})(door, lead)()  # before the answer, so that it changes our copy
+    settle()
+
+    assert not trials._arrive(door.connection).done
+    webhook("assign_tag", tag={"tag_name": "buyer"})(door, lead)()
+    assert trials._arrive(door.connection).done
+
+
+def test_answer_that_was_empty_is_not_called_unreachable():
+    at = timezone.now() + timezone.timedelta(minutes=1)
+    words = switch.why_not_sending(ConnectionFactory(sending="on", failures=2, hold_until=at))
+
+    assert "gave no answer that can be read" in words
+    assert "reached" not in words
+
+
+def test_colleague_who_changed_it_here_is_named():
+    lead = LeadFactory()
+    colleague = StaffFactory(username="bea")
+    theirs = LeadChangeFactory(
+        lead=lead, kind="update_lead", parameters={"city": "Oslo"}, requested_by=colleague, status="accepted",
+        settled_at=timezone.now(),
+    )  # fmt: skip
+    mirror.set_profile(lead, {"city": "Oslo"}, at=timezone.now(), change=theirs)
+    change = LeadChangeFactory(
+        lead=lead, kind="update_lead", parameters={"city": "Bend"}, seen={"city": ["Salem"]}, status="undecided",
+        reason="conflict", message="city is now Oslo in Kartra",
+    )  # fmt: skip
+
+    assert "because bea changed it here meanwhile" in spoken.sentence(change)
+    Activity.objects.create(
+        account=lead.account, lead=lead, kind="changed_in_kartra", at=timezone.now(), source="refresh",
+        details={"field": "city", "was": "Oslo", "is": "Rome"},
+    )  # fmt: skip
+    assert "because it was changed meanwhile" in spoken.sentence(change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "text"),
+    [
+        ("give_points", {"points": 5}, False),
+        ("subscribe_calendar", {"calendar": "Coaching", "class": "Intro call"}, False),
+        ("assign_tag", {"tag": "VIP"}, False),
+        ("update_lead", {"city": "<b>"}, True),
+        ("assign_tag", {"tag": "{x}"}, True),
+    ],
+)
+def test_firewall_is_named_only_where_there_is_a_text_that_it_may_refuse(kind, parameters, text):
+    change = LeadChangeFactory(kind=kind, parameters=parameters, status="undecided", reason="firewall")
+
+    told = [spoken.sentence(change), str(decisions._advice(change)), change.get_reason_display()]
+
+    assert ["firewall" in words for words in told] == [text, text, False]
+    assert ("text" in told[1]) is text
+
+
+def test_nothing_sold_is_said_as_kartras_word_once_it_was_asked(staff):
+    lead = LeadFactory(orders_read_at=None)
+    address = f"{lead.get_absolute_url()}?tab=money"
+    assert "Read now" in staff.get(address).content.decode().split("Orders")[-1]
+
+    mirror.mark_orders_read(lead, timezone.now())
+
+    page = staff.get(address).content.decode()
+    assert "None known" not in page.split("Orders")[-1]
+    assert page.count("Kartra had none when it was last asked.") == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "charged"), [("Active", True), ("Paused", False), ("paused", False), ("Cancelled", False)]
+)
+def test_only_a_plan_that_is_charged_has_a_next_payment(staff, status, charged):
+    lead = LeadFactory()
+    RecurringSubscription.objects.create(
+        account=lead.account, kartra_id="8001", lead=lead, status=status, next_payment_at=timezone.now(),
+        next_payment_amount=29,
+    )  # fmt: skip
+
+    page = staff.get(f"{lead.get_absolute_url()}?tab=money").content.decode()
+
+    assert ("Next payment" in page) is charged
+
+
+def test_people_of_a_file_are_told_the_separator():
+    account = LeadFactory().account
+    Tag.objects.create(account=account, name="VIP")
+    found = people_list.read(account, io.BytesIO(b'Email,Tags\nada@example.com,"VIP, buyer"\n'))
+
+    assert found.people == []
+    assert "semicolons" in found.bad[0][1]
+
+
+def test_import_makes_no_tag_of_several_names():
+    account = DoorFactory().connection.account
+    from leads.importing.files import Record
+    from leads.importing.lead_rows import LeadRows
+
+    rows = LeadRows(account, ["Email", "Tags"], {"email": "Email", "tags": "Tags"}, day_first=False)
+    with pytest.raises(Bad, match="semicolons"):
+        rows.read(Record(2, ["ada@example.com", "VIP, buyer"], "", position=0, next_line=3))
+
+
+def test_people_whom_kartra_does_not_have_are_no_targets_of_a_bulk_action():
+    here, absent, made = LeadFactory(), LeadFactory(kartra_id=None), LeadFactory(kartra_id=None)
+    account = here.account
+    Tag.objects.create(account=account, name="VIP")
+    Lead.objects.filter(pk__in=[absent.pk, made.pk]).update(account=account, absent_at=timezone.now())
+    LeadChangeFactory(lead=Lead.objects.get(pk=made.pk), kind="create_lead", parameters={"email": made.email})
+    chosen = Lead.objects.filter(account=account)
+    assign = kinds.get("assign_tag")
+
+    counted = changes.preview(account, chosen, assign, {"tag": "VIP"})
+    run = changes.record_run(account, chosen, assign, {"tag": "VIP"})
+
+    assert (counted.total, counted.will_change, counted.absent) == (3, 2, 1)
+    assert counted.total == counted.will_change + counted.already_so + counted.left_out + counted.gone + counted.absent
+    told = {change.lead_id: (change.status, change.reason, change.message) for change in run.changes.all()}
+    assert told == {
+        here.pk: ("waiting", "", ""),
+        made.pk: ("waiting", "", ""),
+        absent.pk: ("skipped", "left_out", "Kartra has no lead of this address."),
+    }
