@@ -90,7 +90,9 @@ def drain(
 def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
     """Look at one lead's unclear changes, each where it shows. False when Kartra cannot be asked now."""
     due = Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at)
-    looks = {ENCODINGS[kind].look for kind in set(due.values_list("change__kind", flat=True))}
+    calls = set(due.values_list("call", flat=True))
+    kinds = set(Attempt.objects.unclear().filter(call__in=calls).values_list("change__kind", flat=True))
+    looks = {ENCODINGS[kind].look for kind in kinds}
     try:
         for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
             if look in looks:
@@ -124,8 +126,6 @@ def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | N
         if asked is not None and asked.profile is not None and not lead.kartra_id and asked.profile.id:
             lead = mirror.adopt(lead, asked.profile.id, at)
         for group in _families(attempts):
-            if asked is None and not all(ENCODINGS[a.change.kind].look is Look.GUARD for a in group):
-                continue  # nothing was read
             for attempt in group:
                 attempt.change.lead = lead
                 attempt.looks += 1
@@ -199,6 +199,8 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
     profile = asked.profile if asked is not None else None
     receipt = receipts.says(first, profile) if profile is not None else None
     before: State = first.before.get("state", NOT_TOLD)
+    if family == "profile":  # each edit knows of its own fields
+        before = {name: value for each in group for name, value in (each.before.get("state") or {}).items()}
     if first.before.get("new") and not (receipt or _made_by(call.sent_at, lead, profile)):
         before = NOT_TOLD  # the lead may have been there before: then nothing of the call was done
     after = _state(group, lead, profile)

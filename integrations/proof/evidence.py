@@ -139,11 +139,16 @@ def again(
     repeats: bool = False,
 ) -> dict[int, Verdict]:
     """Proven not done: all of them are sent again, in order. Where one was sent too often in a row, a person decides."""
-    if any(request.code == UNTYPED for request in requests):
-        return {request.change: asked(request, what, reason=Reason.UNLISTED_CODE) for request in requests}
-    most = MOST_NOT_DONE if evidence.answered else MOST_UNANSWERED
+    untyped = any(request.code == UNTYPED for request in requests)
+    most = MOST_NOT_DONE if evidence.answered and not untyped else MOST_UNANSWERED
     if any(request.not_done + 1 >= most for request in requests):
-        reason = Reason.REPEATED if evidence.family.partition(":")[0] in TEXTLESS else Reason.FIREWALL
+        reason = (
+            Reason.UNLISTED_CODE
+            if untyped
+            else Reason.REPEATED
+            if evidence.family.partition(":")[0] in TEXTLESS
+            else Reason.FIREWALL
+        )
         return {
             request.change: replace(
                 asked(request, what, reason=reason), proof=Proof.NOT_DONE, not_done=request.not_done + 1

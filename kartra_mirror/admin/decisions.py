@@ -37,9 +37,15 @@ WHAT_TO_DO = {
 def advice(change: LeadChange) -> Any:
     """What to do about a change that needs a decision. Who typed no text is not told to change one."""
     if change.reason == Reason.FIREWALL and kinds.warnings(change.parameters):
-        return _("It was sent twice and not done. Change the text and ask again, or give it up.")
+        return _(
+            "It was sent twice without a clear answer and seen not done. Kartra's firewall may refuse the text: change it and "
+            "ask again, or give it up."
+        )
     if change.reason == Reason.FIREWALL:
-        return _("It was sent twice and not done. Have it sent again later, or give it up.")
+        return _(
+            "It was sent twice without a clear answer and seen not done. Look at the lead in Kartra, then send it again or give "
+            "it up."
+        )
     return WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else ""
 
 

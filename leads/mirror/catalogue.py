@@ -43,6 +43,8 @@ def thing_named(model: type[Thing], account_id: int, name: str, kartra_id: str, 
     thing, and the old one is kept under a name that says which it was.
     """
     manager = model._default_manager
+    known = {row.name: row for row in manager.filter(account_id=account_id, name__in=forms_of(name))}
+    name = _meant(name, known) if known else unicodedata.normalize("NFC", name)
     if not kartra_id:
         return manager.get_or_create(account_id=account_id, name=name)[0]
     of_id = manager.filter(account_id=account_id, kartra_id=kartra_id).order_by("pk").first()

@@ -41,7 +41,7 @@ class Reason(models.TextChoices):
     OUTCOME = "outcome", _("nobody can know whether it was done")
     CONFLICT = "conflict", _("changed meanwhile")
     UNLISTED_CODE = "unlisted_code", _("Kartra answered with a code that is not documented")
-    FIREWALL = "firewall", _("twice not done: Kartra's firewall may refuse the text")
+    FIREWALL = "firewall", _("sent twice and not done")
     REPEATED = "repeated", _("sent more than once, and each time seen not done")
 
 

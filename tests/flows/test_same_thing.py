@@ -161,6 +161,21 @@ def test_a_value_that_is_neither_ours_nor_the_old_one_is_a_conflict(sandbox, con
     assert len(sandbox.calls(writes=True)) == 1
 
 
+def test_a_third_value_of_any_field_of_the_call_is_a_conflict(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", zip="OR 1")
+    sandbox.fault("carried out as far as k, then dropped", k=0)
+    first, last = _asked(lead, [("update_lead", {"city": "A"}), ("update_lead", {"zip": "OR 2"})])
+    push.drain(connection)
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"zip": "OR 9"})
+
+    settle_all(connection)
+
+    first.refresh_from_db()
+    last.refresh_from_db()
+    assert (first.status, last.status, last.reason) == ("undecided", "undecided", "conflict")
+    assert "OR 9" in last.message
+
+
 def test_somebody_elses_message_about_the_same_tag_is_a_conflict(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sandbox.fault("carried out, then dropped")

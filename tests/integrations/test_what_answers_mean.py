@@ -8,14 +8,16 @@ import responses
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations import catalogue_reads, push, settle
+from integrations import catalogue_reads, push
 from integrations.kartra.client import Client, Credentials
 from integrations.kartra.commands import LeadRef, assign_tag, subscribe_lead_to_list
 from integrations.kartra.errors import OutcomeUnknown, Throttled
 from integrations.kartra.profile import profile_of
-from integrations.kartra.replies import ChainReply, WholeCallRefused, parse_chain
+from integrations.kartra.replies import ChainReply, parse_chain
 from integrations.kartra.transport import Transport, answer_text
 from integrations.models import Connection
+from integrations.proof import Request, classify_answer
+from integrations.proof.answers import Sent
 from integrations.translate.profile import facts_of
 from leads import mirror
 from leads.models import (
@@ -327,10 +329,8 @@ def test_change_with_such_an_answer_is_looked_at(answer):
 def test_error_without_a_code_is_looked_at_first(answer):
     change = LeadChangeFactory()
     reply = parse_chain(json.dumps(answer), ONE)
-    if isinstance(reply, WholeCallRefused):
-        verdict = settle.judge_refusal(change, reply.code, reply.message)
-    else:
-        verdict = settle._judge_action(change, reply.outcomes[0])
+    request = Request(change.pk, change.kind, change.parameters)
+    [verdict] = classify_answer([Sent(request, 0, creates=False, first_look_s=30.0)], reply)
 
     assert (verdict.status, verdict.proof) == ("unknown", "unclear")
 
