@@ -295,6 +295,9 @@ class Command(BaseCommand):
             return
         parts = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in counts.items() if number)
         self.stdout.write(f"Bulk action {run.pk} ({run.name}): {parts}.")
+        skipped = run.changes.filter(status=ChangeStatus.SKIPPED).exclude(reason=Reason.ALREADY_SO).exclude(message="")
+        for message in skipped.order_by("message").values_list("message", flat=True).distinct()[:5]:
+            self.stdout.write(f"  {message}")
         if not run.has_ended and (why := switch.why_not_sending(connection)):
             self.stdout.write(why)
 
