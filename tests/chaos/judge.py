@@ -124,11 +124,21 @@ def _history(sandbox: Sandbox, lead: str, changes: list[LeadChange]) -> str:
 
 
 def _into_nothing(sandbox: Sandbox, dropped_at: float) -> list[str]:
-    """Edits of the field that was deleted in Kartra that were sent afterwards and are called done."""
-    edits = LeadChange.objects.filter(status=ChangeStatus.ACCEPTED, parameters__has_key="custom.crm_ref")
-    attempts = Attempt.objects.filter(change__in=edits, call__sent_at__isnull=False).select_related("call")
-    last = {attempt.change_id: attempt.call.sent_at.timestamp() for attempt in attempts.order_by("pk")}
-    late = [change for change in edits.select_related("lead") if last.get(change.pk, 0) > dropped_at + 1]
+    """Edits of the field that was deleted in Kartra that were sent afterwards and are called done; not those of which a later
+    edit of the same call overtook the field."""
+    every = LeadChange.objects.filter(parameters__has_key="custom.crm_ref")
+    attempts = Attempt.objects.filter(change__in=every, call__sent_at__isnull=False).select_related("call")
+    last = {attempt.change_id: attempt.call for attempt in attempts.order_by("pk")}
+    in_call: dict[int, int] = {}  # by call: the last change that names the field
+    for change_id, call in last.items():
+        in_call[call.pk] = max(in_call.get(call.pk, 0), change_id)
+    late = [
+        change
+        for change in every.filter(status=ChangeStatus.ACCEPTED).select_related("lead")
+        if change.pk in last
+        and last[change.pk].sent_at.timestamp() > dropped_at + 1
+        and in_call[last[change.pk].pk] == change.pk
+    ]
     return [
         f"change {change.pk} of a custom field that Kartra has not is called done: {change.kind} {change.parameters}, lead "
         f"{change.lead.kartra_id}, settled {change.settled_at}, read {change.lead.read_at}, dirty {change.lead.dirty_at}; "
