@@ -145,10 +145,22 @@ def _fresh_caches() -> None:
     cache.clear()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reading", help="a switch of the pretend Kartra for all tests, as names=trimmed")
+
+
 @pytest.fixture
-def sandbox() -> Iterator[SandboxForTests]:
+def switched(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """How what Kartra does not document is read in this test: as the switches stand, or as its parameter or `--reading`
+    says."""
+    name, _, value = str(getattr(request, "param", None) or request.config.getoption("--reading") or "").partition("=")
+    return {name: {"true": True, "false": False}.get(value, value)} if name else {}
+
+
+@pytest.fixture
+def sandbox(switched: dict[str, Any]) -> Iterator[SandboxForTests]:
     """A pretend Kartra of this test's own, with the demo's catalogue and no leads."""
-    server = SandboxForTests()
+    server = SandboxForTests(**switched)
     yield server
     server.stop()
 
