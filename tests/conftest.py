@@ -168,6 +168,7 @@ def sandbox(switched: dict[str, Any]) -> Iterator[SandboxForTests]:
 @pytest.fixture
 def connection(db: None, sandbox: SandboxForTests) -> Connection:
     """A connection to the sandbox that sends, through the app without a speed limit."""
-    made: Connection = ConnectionFactory(api_url=sandbox.url, sending="on", get_lead_by_id=True)
+    by_id = sandbox.server.switches["get_lead_by_id"]  # as a first check would have found
+    made: Connection = ConnectionFactory(api_url=sandbox.url, sending="on", get_lead_by_id=by_id)
     sandbox.make_known(made)
     return made

@@ -1,0 +1,68 @@
+"""What ends otherwise under another reading of what Kartra does not document, and is true all the same."""
+
+import pytest
+from django.core.management import CommandError
+
+from integrations import push, refresh
+from leads import changes
+from leads.models import Lead, LeadChange
+from tests.flows import conftest
+from tests.flows.test_money import buyer as buyer
+from tests.flows.test_operations import change
+from tests.flows.test_push import settle_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_every_flow_that_is_to_run_under_other_readings_is_there(request):
+    there = {item.function.__name__ for item in request.session.items if "flows" in item.nodeid}
+    named = conftest.CORE.union(*conftest.ABOUT.values())
+    whole = {"tests", "tests/", "tests/flows", "tests/flows/"} & {*request.config.args} or not request.config.args
+    assert not whole or named <= there, sorted(named - there)
+    switches = {name for name, _reading in conftest.READINGS}
+    assert {key.partition("=")[0] for key in conftest.ABOUT} <= switches
+
+
+def test_where_kartra_goes_on_after_244_each_action_is_what_its_answer_says(sandbox, connection):
+    sandbox.switch(on_244="go_on")
+    number = sandbox.add_lead("known@example.com")
+    sandbox.act("give_points", lead=number, points=15)
+
+    changes.create_lead(connection.account, {"email": "known@example.com", "tag": "VIP", "points": "15"})
+    settle_all(connection)
+
+    refresh.read_lead(connection, lead=Lead.objects.get())
+    assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
+    theirs = sandbox.lead(number)
+    assert (theirs["tags"], int(theirs["score"]), Lead.objects.get().score) == (["VIP"], 30, 30)
+    assert sum("give_points_to_lead" in call["cmds"] for call in sandbox.calls(writes=True)) == 1
+
+
+def test_second_part_of_a_refund_that_kartra_refuses_is_told_with_what_to_do(sandbox, connection, buyer):
+    sandbox.switch(partial_refunds="once")
+    change(connection, "refund_transaction", transaction=buyer.sale, amount="20.00")
+
+    with pytest.raises(CommandError, match="refunded before, whole or in part: look at the sale in Kartra"):
+        change(connection, "refund_transaction", transaction=buyer.sale, amount="10.00")
+
+    assert sandbox.server.store.payment(1, "transaction", buyer.sale)["refunded"] == "20.00"
+
+
+def test_251_proves_no_whole_refund_of_a_sale_that_was_refunded_in_part(sandbox, connection, buyer):
+    sandbox.switch(partial_refunds="once")
+    change(connection, "refund_transaction", transaction=buyer.sale, amount="20.00")
+    sandbox.fault("hung, then nothing", cmd="refund_transaction", seconds=1)
+    [whole] = [
+        changes.record(buyer, kind, {"transaction": buyer.sale, "amount": "whole"})
+        for kind in [changes.kinds.get("refund_transaction")]
+    ]
+    push.drain(connection, until_s=2)
+    whole.attempts.update(looks=1, proof="not_done", verify_at=None)
+    LeadChange.objects.filter(pk=whole.pk).update(status="waiting")
+    type(connection).objects.update(hold_until=None, failures=0)
+
+    connection.refresh_from_db()
+    push.drain(connection, until_s=2)
+
+    whole.refresh_from_db()
+    assert (whole.status, whole.code) == ("rejected", "251")
