@@ -35,7 +35,15 @@ from leads.mirror.marks import (
     put_off,
     put_off_orders,
 )
-from leads.mirror.money import end_plan, note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
+from leads.mirror.money import (
+    end_plan,
+    note_orders_without_id,
+    note_plan_edit,
+    note_refund,
+    set_plan_status,
+    set_subscription,
+    set_transaction,
+)
 from leads.mirror.ties import hear_of_sequence, set_list, set_membership, set_sequence, set_tag
 
 __all__ = [
@@ -76,6 +84,7 @@ __all__ = [
     "mark_orders_read",
     "mark_said_deleted",
     "name_of",
+    "note_orders_without_id",
     "note_plan_edit",
     "note_refund",
     "put_off",

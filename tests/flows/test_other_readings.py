@@ -3,13 +3,13 @@
 import pytest
 from django.core.management import CommandError
 
-from integrations import push, refresh
-from leads import changes
+from integrations import push
+from leads import changes, kinds
 from leads.models import Lead, LeadChange
 from tests.flows import conftest
 from tests.flows.test_money import buyer as buyer
 from tests.flows.test_operations import change
-from tests.flows.test_push import settle_all
+from tests.flows.test_push import read_now, settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,7 @@ def test_where_kartra_goes_on_after_244_each_action_is_what_its_answer_says(sand
     changes.create_lead(connection.account, {"email": "known@example.com", "tag": "VIP", "points": "15"})
     settle_all(connection)
 
-    refresh.read_lead(connection, lead=Lead.objects.get())
+    read_now(connection)
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
     theirs = sandbox.lead(number)
     assert (theirs["tags"], int(theirs["score"]), Lead.objects.get().score) == (["VIP"], 30, 30)
@@ -52,10 +52,7 @@ def test_251_proves_no_whole_refund_of_a_sale_that_was_refunded_in_part(sandbox,
     sandbox.switch(partial_refunds="once")
     change(connection, "refund_transaction", transaction=buyer.sale, amount="20.00")
     sandbox.fault("hung, then nothing", cmd="refund_transaction", seconds=1)
-    [whole] = [
-        changes.record(buyer, kind, {"transaction": buyer.sale, "amount": "whole"})
-        for kind in [changes.kinds.get("refund_transaction")]
-    ]
+    whole = changes.record(buyer, kinds.get("refund_transaction"), {"transaction": buyer.sale, "amount": "whole"})
     push.drain(connection, until_s=2)
     whole.attempts.update(looks=1, proof="not_done", verify_at=None)
     LeadChange.objects.filter(pk=whole.pk).update(status="waiting")
