@@ -123,10 +123,13 @@ def _custom_value(account: Account, identifier: str, value: Any) -> Any:
 
 
 def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) -> None:
-    """Kartra gave (or took, if negative) so many points."""
+    """Kartra gave (or took, if negative) so many points. Whether its scores fall below zero is not documented: where ours
+    does, the lead is to be read."""
     with transaction.atomic():
         lock_leads([lead.pk])
         Lead.objects.filter(pk=lead.pk, score__isnull=False).update(score=F("score") + points)
+        if points < 0:
+            Lead.objects.filter(pk=lead.pk, score__lt=0, dirty_at=None).update(dirty_at=at)
         kind = "points_given" if points > 0 else "points_removed"
         details: dict[str, Any] = {"points": abs(points)}
         if change.parameters.get("expires_in_days"):

@@ -63,3 +63,30 @@ def test_251_proves_no_whole_refund_of_a_sale_that_was_refunded_in_part(sandbox,
 
     whole.refresh_from_db()
     assert (whole.status, whole.code) == ("rejected", "251")
+
+
+@pytest.mark.parametrize("fault", ["carried out, then dropped", "502, nothing done"])
+def test_a_score_of_0_that_was_to_fall_tells_nothing_and_points_are_not_taken_twice(sandbox, connection, fault):
+    sandbox.switch(score_below_zero=False)
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.fault(fault, cmd="remove_points_from_lead")
+    removal = changes.record(lead, kinds.get("remove_points"), {"points": "5"})
+
+    settle_all(connection)
+
+    removal.refresh_from_db()
+    assert (removal.status, removal.reason) == ("undecided", "outcome")
+    assert len(sandbox.calls(writes=True)) == 1
+
+
+def test_a_score_that_kartra_keeps_at_0_is_read_after_points_were_taken(sandbox, connection):
+    sandbox.switch(score_below_zero=False)
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    changes.record(lead, kinds.get("remove_points"), {"points": "5"})
+    settle_all(connection)
+    lead.refresh_from_db()
+    assert lead.dirty_at is not None
+
+    read_now(connection)
+
+    assert (Lead.objects.get().score, sandbox.lead(lead.kartra_id)["score"]) == (0, 0)
