@@ -4,7 +4,7 @@ details are read one by one, each in its turn at the speed limit.
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from integrations.kartra.commands import LeadRef
 from integrations.kartra.errors import KartraError, Rejected
 from integrations.models import Cause, Connection
 from integrations.translate import money as translate
+from integrations.translate.profile import plain
 from leads import forgetting, mirror
 from leads.models import Lead, Source, Transaction
 
@@ -23,11 +24,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MoneyRead:
-    """What a read of a lead's money came to. `details` of `transactions` were read now, or known for certain before."""
+    """What a read of a lead's money came to. `details` of `transactions` were read now, or known for certain before.
+    `without_id`: what Kartra listed without an id, as it came; it is kept in the lead's timeline."""
 
     transactions: int
     details: int
     subscriptions: int
+    without_id: tuple[Mapping[str, Any], ...] = ()
 
 
 def _ref(lead: Lead) -> LeadRef:
@@ -92,7 +95,8 @@ def read(
     """
     account = connection.account
     how: dict[str, Any] = {"cause": cause, "priority": priority, "made_by": made_by}
-    entries = [entry for entry in listed(connection, lead, **how) if entry.id]
+    everything = listed(connection, lead, **how)
+    entries = [entry for entry in everything if entry.id]
     entries.sort(key=lambda entry: (len(entry.id), entry.id), reverse=True)
     at = clock.now()
     wanted = entries if limit is None else entries[:limit]
@@ -112,9 +116,12 @@ def read(
             mirror.set_subscription(account, translate.of_subscription_entry(plan), at=at, lead=lead)
             facts = plan_details(connection, plan.id, lead=lead, **how)
             mirror.set_subscription(account, translate.of_subscription(facts, account), at=clock.now(), lead=lead)
+    unnumbered = [entry.raw for entry in everything if not entry.id] + [plan.raw for plan in plans if not plan.id]
+    without_id = tuple(plain(dict(raw)) for raw in unnumbered)
+    mirror.note_orders_without_id(lead, [translate.of_unnumbered(raw) for raw in without_id], at)
     if limit is None:
         mirror.mark_orders_read(lead, at)
-    return MoneyRead(len(entries), len(wanted), len([plan for plan in plans if plan.id]))
+    return MoneyRead(len(entries), len(wanted), len([plan for plan in plans if plan.id]), without_id)
 
 
 def _read_one(connection: Connection, lead: Lead, entry: TransactionEntry, how: dict[str, Any]) -> None:
@@ -168,8 +175,11 @@ def read_after(connection: Connection, lead: Lead) -> None:
 
 def new_since(
     connection: Connection, lead: Lead, known: Sequence[str], *, cause: Cause, priority: Priority
-) -> list[TransactionDetails]:
-    """Details of the lead's refunds that are not among the ids known before. Raises KartraError."""
+) -> list[TransactionDetails] | None:
+    """Details of the lead's refunds that are not among the ids known before; None where Kartra lists some without an id, so
+    that it cannot be told. Raises KartraError."""
     entries = listed(connection, lead, cause=cause, priority=priority)
+    if not all(entry.id for entry in entries):
+        return None
     fresh = [e for e in entries if e.id not in known and "refund" in e.type.lower()]
     return [details_of(connection, entry.id, cause=cause, priority=priority, lead=lead) for entry in fresh]

@@ -152,8 +152,9 @@ class _Drain:
             claim.release([self.claimed.popleft()], unread=True)
             self.ends = 0.0
             return False
-        known = {"transactions": [entry.id for entry in entries]}
-        Attempt.objects.filter(call=chain.call, change__in=refunds).update(before=known)
+        if all(entry.id for entry in entries):  # else a refund that is new cannot be told from the others
+            known = {"transactions": [entry.id for entry in entries]}
+            Attempt.objects.filter(call=chain.call, change__in=refunds).update(before=known)
         return True
 
     def _turn(self) -> Turn:

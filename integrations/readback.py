@@ -1,8 +1,10 @@
-"""Success that did nothing: Kartra ignores a custom field that it does not have, and says Success. The next read of the lead
-shows it; then the change is refused after all, and the others of its bulk action are read too.
+"""Success that did nothing: Kartra ignores a custom field that it does not have, and says Success; whether it does so with an
+empty field, or with an address that another lead has, nobody documents. The next read of the lead shows it; then the change is
+refused after all, and the others of its bulk action are read too.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -10,8 +12,9 @@ from django.utils.translation import gettext as _
 from integrations.models import Attempt, Connection, Proof
 from integrations.translate.fields import CUSTOM, same_value
 from leads import mirror, runs
-from leads.mirror import LeadFacts
+from leads.mirror import Difference, LeadFacts
 from leads.models import ChangeStatus, CustomField, Lead, LeadChange
+from leads.models.activity import field_words
 
 KINDS = ("create_lead", "update_lead")
 
@@ -19,10 +22,8 @@ KINDS = ("create_lead", "update_lead")
 def check(
     connection: Connection, lead: Lead, facts: LeadFacts, *, since: dt.datetime | None, read_at: dt.datetime
 ) -> None:
-    """Hold confirmed edits of custom fields against the first read after them. `since`: the read before. Inside a
+    """Hold what Kartra may have ignored of confirmed edits against the first read after them. `since`: the read before. Inside a
     transaction."""
-    if not facts.custom_whole or facts.custom_values is None:
-        return
     edits = LeadChange.objects.filter(lead=lead, family="profile", kind__in=KINDS, status=ChangeStatus.ACCEPTED)
     edits = edits.filter(settled_at__lt=read_at)
     if since is not None:
@@ -30,12 +31,16 @@ def check(
     later: set[str] = set()  # of several edits of a field only the last one can show
     for change in edits.order_by("-pk"):
         own = {
-            name: value for name, value in change.parameters.items() if name.startswith(CUSTOM) and name not in later
+            name: value
+            for name, value in change.parameters.items()
+            if mirror.may_be_ignored(name, value) and name not in later and _is_told(facts, name)
         }
-        later |= set(own)
+        later |= set(change.parameters)
         attempt = Attempt.objects.filter(change=change, proof=Proof.DONE).order_by("-pk").first()
         before = (attempt.before.get("state") or {}) if attempt is not None else {}
-        missing = [name for name, value in own.items() if value and _told(facts, name) is None]
+        missing = [
+            name for name, value in own.items() if value and name.startswith(CUSTOM) and _told(facts, name) is None
+        ]
         unchanged = [
             name
             for name, value in own.items()
@@ -48,8 +53,21 @@ def check(
             _refuse(connection, change, missing, unchanged, read_at)
 
 
+def may_tell(differences: Iterable[Difference]) -> bool:
+    """Whether what a read found otherwise may be what Kartra ignored of an edit."""
+    return any(mirror.may_be_ignored(each.field, each.was) for each in differences)
+
+
+def _is_told(facts: LeadFacts, name: str) -> bool:
+    if name.startswith(CUSTOM):
+        return facts.custom_whole and facts.custom_values is not None
+    return facts.fields.get(name) is not None
+
+
 def _told(facts: LeadFacts, name: str) -> Any:
-    """The value of a custom field as a change would write it; None where the account has no such field."""
+    """The value of a field as a change would write it; None where the account has no such custom field."""
+    if not name.startswith(CUSTOM):
+        return facts.fields.get(name)
     assert facts.custom_values is not None
     value = facts.custom_values.get(name.removeprefix(CUSTOM))
     return [str(option[0]) for option in value] if isinstance(value, list) else value
@@ -58,7 +76,8 @@ def _told(facts: LeadFacts, name: str) -> Any:
 def _refuse(
     connection: Connection, change: LeadChange, missing: list[str], unchanged: list[str], at: dt.datetime
 ) -> None:
-    names = ", ".join(name.removeprefix(CUSTOM) for name in (missing or unchanged))
+    custom = {name: name.removeprefix(CUSTOM) for name in change.parameters if name.startswith(CUSTOM)}
+    names = ", ".join(custom.get(name) or field_words(name) for name in (missing or unchanged))
     words = _("Kartra said that it was done, and shows the old value of %(names)s. Look at the field in Kartra.")
     if missing:
         words = _("Kartra said that it was done, but has no custom field %(names)s any more, so it was not set.")

@@ -123,7 +123,7 @@ def _take(
             if not may_apply(taken.lead, began_at):
                 raise _TooSoon
             gone.settled(taken.lead)
-            if any(each.field.startswith("custom.") for each in taken.differences):
+            if readback.may_tell(taken.differences):
                 since = lead.read_at if lead is not None else None
                 readback.check(connection, taken.lead, facts, since=since, read_at=began_at)
             return taken

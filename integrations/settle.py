@@ -25,7 +25,7 @@ from integrations.proof.answers import Sent
 from integrations.said import remedy, said
 from integrations.translate import ENCODINGS, Look, creates
 from leads import kinds, mirror, runs
-from leads.models import ChangeStatus, LeadChange, Source
+from leads.models import ChangeStatus, LeadChange, Source, Transaction
 
 ANSWER_CHARACTERS = 4000
 
@@ -84,11 +84,15 @@ def sent_changes(chain: Chain) -> list[Sent]:
 
 def _unclear_before(change: LeadChange) -> bool:
     """Whether an earlier try of this very change left us without a clear answer, where Kartra refuses what was done. What a
-    partial refund leaves behind proves nothing of another."""
+    partial refund leaves behind proves nothing of another: Kartra may refund a sale only once."""
     if not ENCODINGS[change.kind].guards:
         return False
-    if change.kind == "refund_transaction" and change.parameters.get("amount") != "whole":
-        return False
+    if change.kind == "refund_transaction":
+        of_sale = Transaction.objects.filter(
+            account=change.account_id, parent_kartra_id=str(change.parameters.get("transaction")), type="partial_refund"
+        )
+        if change.parameters.get("amount") != "whole" or of_sale.exists():
+            return False
     return change.attempts.filter(Q(looks__gt=0) | Q(code__in=["266", "267"])).exists()
 
 

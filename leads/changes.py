@@ -353,8 +353,9 @@ def record_again(
     account: Account, refused: QuerySet[LeadChange], *, by: Author = None, why: str = "", name: str
 ) -> BulkRun:
     """A new run with a copy of each of these refused changes, linked to it; the first tries are closed by it, so that
-    nobody else tries them again. Left out with the reason are leads deleted in Kartra, and those who left a list themselves
-    that they would be added to. Raises CannotRecord if there is none, or if money is among them: that is asked for one by one.
+    nobody else tries them again. Left out with the reason are leads that are deleted in Kartra or not there, and those who left
+    a list themselves that they would be added to. Raises CannotRecord if there is none, or if money is among them: that is
+    asked for one by one.
     """
     now = clock.now()
     with transaction.atomic():

@@ -64,7 +64,7 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
         ),
         "code": _text(""),
         "message": Case(
-            When(absent=True, then=_text(_("Kartra has no lead of this address."))),
+            When(absent=True, then=_not_there()),
             default=_text(""),
             output_field=TextField(),
         ),
@@ -87,9 +87,11 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
 
 
 def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) -> None:
-    """One INSERT … SELECT: a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra are skipped
-    with that reason, and so is who turned it down meanwhile: one UPDATE for each thing that can be turned down."""
-    gone = Q(lead__gone_at__isnull=False)
+    """One INSERT … SELECT: a copy of each of these changes, linked to it. Those whose lead is deleted in Kartra, or is not
+    there, are skipped with that reason, and so is who turned it down meanwhile: one UPDATE for each thing that can be turned
+    down."""
+    gone, absent = Q(lead__gone_at__isnull=False), judging.about_absent(refused)
+    idle = gone | absent
     columns: dict[str, Any] = {
         "account_id": "account_id",
         "lead_id": "lead_id",
@@ -100,14 +102,20 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
         "family": "family",
         "seen": _json({}),
         "status": Case(
-            When(gone, then=_text(ChangeStatus.SKIPPED)), default=_text(ChangeStatus.WAITING), output_field=CharField()
+            When(idle, then=_text(ChangeStatus.SKIPPED)), default=_text(ChangeStatus.WAITING), output_field=CharField()
         ),
-        "reason": Case(When(gone, then=_text(Reason.GONE)), default=_text(""), output_field=CharField()),
+        "reason": Case(
+            When(gone, then=_text(Reason.GONE)),
+            When(absent, then=_text(Reason.ABSENT)),
+            default=_text(""),
+            output_field=CharField(),
+        ),
+        "message": Case(When(absent, then=_not_there()), default=_text(""), output_field=TextField()),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
         "why": _text(run.why),
         "requested_at": Value(now, output_field=DateTimeField()),
         "settled_at": Case(
-            When(gone, then=Value(now, output_field=DateTimeField())),
+            When(idle, then=Value(now, output_field=DateTimeField())),
             default=Value(None, output_field=DateTimeField()),
             output_field=DateTimeField(),
         ),
@@ -144,6 +152,10 @@ def record_edits(run: BulkRun, edits: Iterable[tuple[LeadChange, str, dict[str, 
         ),
         batch_size=1000,
     )
+
+
+def _not_there() -> Value:
+    return _text(_("Kartra has no lead of this address."))
 
 
 def _text(value: str) -> Value:

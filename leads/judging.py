@@ -128,6 +128,15 @@ def _absent() -> Q:
     return Q(~Exists(created), absent_at__isnull=False, kartra_id=None, gone_at=None)
 
 
+def about_absent(again: QuerySet[LeadChange]) -> Q:
+    """Of changes that are asked for again, those about leads whom Kartra does not have, and who are neither being created
+    there nor created by another of these."""
+    created = LeadChange.objects.filter(lead=OuterRef("lead"), kind="create_lead", status__in=OPEN)
+    with_them = again.order_by().filter(lead=OuterRef("lead"), kind="create_lead")
+    absent = Q(lead__absent_at__isnull=False, lead__kartra_id=None, lead__gone_at=None)
+    return Q(~Exists(created), ~Exists(with_them)) & absent
+
+
 def _flag(whens: Sequence[Any]) -> Any:
     return Case(*whens, default=Value(False), output_field=BooleanField())
 

@@ -145,10 +145,22 @@ def _fresh_caches() -> None:
     cache.clear()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reading", help="a switch of the pretend Kartra for all tests, as names=trimmed")
+
+
 @pytest.fixture
-def sandbox() -> Iterator[SandboxForTests]:
+def switched(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """How what Kartra does not document is read in this test: as the switches stand, or as its parameter or `--reading`
+    says."""
+    name, _, value = str(getattr(request, "param", None) or request.config.getoption("--reading") or "").partition("=")
+    return {name: {"true": True, "false": False}.get(value, value)} if name else {}
+
+
+@pytest.fixture
+def sandbox(switched: dict[str, Any]) -> Iterator[SandboxForTests]:
     """A pretend Kartra of this test's own, with the demo's catalogue and no leads."""
-    server = SandboxForTests()
+    server = SandboxForTests(**switched)
     yield server
     server.stop()
 
@@ -156,6 +168,7 @@ def sandbox() -> Iterator[SandboxForTests]:
 @pytest.fixture
 def connection(db: None, sandbox: SandboxForTests) -> Connection:
     """A connection to the sandbox that sends, through the app without a speed limit."""
-    made: Connection = ConnectionFactory(api_url=sandbox.url, sending="on", get_lead_by_id=True)
+    by_id = sandbox.server.switches["get_lead_by_id"]  # as a first check would have found
+    made: Connection = ConnectionFactory(api_url=sandbox.url, sending="on", get_lead_by_id=by_id)
     sandbox.make_known(made)
     return made

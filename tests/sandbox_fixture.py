@@ -18,8 +18,9 @@ class SandboxForTests:
     app_id, key, password = UNLIMITED_APP_ID, KEY, PASSWORD
     read_ago = dt.timedelta(minutes=1)
 
-    def __init__(self) -> None:
+    def __init__(self, **readings: Any) -> None:
         self.server = Sandbox()
+        self.server.switches.set(readings)
         demo.catalogue(self.server.account())
         self.server.start()
         self.url = self.server.url

@@ -59,22 +59,25 @@ class CustomFieldDefinition:
 
 @dataclass(frozen=True)
 class TransactionEntry:
-    """One line of a lead's transactions. Kartra gives neither amount nor date here."""
+    """One line of a lead's transactions. Kartra gives neither amount nor date here; under the name of 2021 it gives both, but
+    no id: then `id` is "", and all there is stands in `raw`."""
 
     id: str
     lead_id: str
     lead_email: str = field(repr=False)
     type: str
+    raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SubscriptionEntry:
-    """One line of a lead's recurring subscriptions."""
+    """One line of a lead's recurring subscriptions, as it came in `raw`; `id` is "" where it brought none."""
 
     id: str
     lead_id: str
     lead_email: str = field(repr=False)
     status: str
+    raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,7 @@ class Client:
                 ident(entry.get("transaction_id", entry.get("id"))), ident(entry.get("lead_id", entry.get("buyer_id"))),
                 text(entry.get("lead_email", entry.get("buyer_email"))),
                 text(entry.get("transaction_type", entry.get("type"))),
+                entry,
             )
             for entry in rows(found)
             if isinstance(entry, dict)
@@ -350,6 +354,7 @@ class Client:
                 ident(entry.get("lead_id", entry.get("buyer_id"))),
                 text(entry.get("lead_email", entry.get("buyer_email"))),
                 text(entry.get("subscription_status", entry.get("transaction_subscription_status"))),
+                entry,
             )
             for entry in rows(found)
             if isinstance(entry, dict)

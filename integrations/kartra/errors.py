@@ -198,6 +198,7 @@ _ADVICE: dict[str, str] = {
     "214": _NO_TAG,
     "209": _NO_LIST,
     "231": _NO_LIST,
+    "251": gettext_noop("It was refunded before, whole or in part: look at the sale in Kartra before anything else."),
     "219": _NO_SEQUENCE,
     "220": _NO_SEQUENCE,
     "223": _BUG,

@@ -13,7 +13,8 @@ NO_RECEIPT = gettext_noop("it looks done, but the safety field does not show thi
 
 def classify_points(evidence: Evidence) -> dict[int, Verdict]:
     """Verdicts for unclear points: exactly the score before and these points is done; the score before, twice, is not done;
-    anything else tells nothing. With a receipt: there, and the score agrees, is done; absent twice is not done."""
+    anything else tells nothing, nor does a score of 0 that was to fall below: whether Kartra keeps it at 0 is not documented.
+    With a receipt: there, and the score agrees, is done; absent twice is not done."""
     verdicts: dict[int, Verdict] = {}
     for request in evidence.unclear:
         verdicts.update(_one(request, evidence))
@@ -23,8 +24,9 @@ def classify_points(evidence: Evidence) -> dict[int, Verdict]:
 def _one(request: Request, evidence: Evidence) -> dict[int, Verdict]:
     done = stands = False
     if evidence.after is not NOT_TOLD and evidence.before is not NOT_TOLD:
-        done = evidence.after == request.witness.makes(request.parameters, evidence.before)
-        stands = evidence.after == evidence.before
+        wished = request.witness.makes(request.parameters, evidence.before)
+        done = evidence.after == wished
+        stands = evidence.after == evidence.before and not (evidence.after == 0 and wished < 0)
     if evidence.receipt is True:
         if not done:
             return {request.change: later(request, evidence, NO_WITNESS)}

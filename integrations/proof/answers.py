@@ -19,6 +19,9 @@ from leads.models import ChangeStatus, GoneReason, Reason
 LEAD_CODES = frozenset({"206", "223", "224", "236", "243", "245"})
 """Codes about the whole call or its lead: they speak of every action in it."""
 
+NO_LEAD = frozenset({"206", "243"})
+"""Codes of an action that was told no lead."""
+
 EXISTS = "244"
 """Kartra has a lead of that address. Of a creation: adopt it. Of anything else: refused."""
 
@@ -42,12 +45,31 @@ Answer = ChainReply | WholeCallRefused | KartraError
 def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[Verdict]:
     """One verdict for each change of the call, in its order."""
     if isinstance(answer, ChainReply):
-        return _overtaken(sent, [_of_action(each, answer.outcomes[each.position]) for each in sent])
+        verdicts = [_of_action(each, answer.outcomes[each.position]) for each in sent]
+        return _overtaken(sent, _beside_244(sent, verdicts, answer))
     if isinstance(answer, WholeCallRefused):
         return _of_refused_call(sent, answer)
     if isinstance(answer, NotSent | Throttled | CredentialsRefused):
         return [Verdict(ChangeStatus.WAITING, Proof.NOT_DONE) for _each in sent]
     return [_unclear(each, said(answer)) for each in sent]
+
+
+def _beside_244(sent: Sequence[Sent], verdicts: list[Verdict], answer: ChainReply) -> list[Verdict]:
+    """That a lead to be created exists may be said at its own action. The rest was not done then, whether it is refused for want
+    of a lead or not mentioned: it is judged from a read of the lead that is there, as after a flat 244. Where Kartra went on
+    all the same, each action is what its own answer says."""
+    head = answer.outcomes[0]
+    if not sent or not sent[0].creates or (head.state, head.code) != ("refused", EXISTS):
+        return verdicts
+    went_on = any(outcome.state == "done" for outcome in answer.outcomes[1:])
+    found = []
+    for each, verdict in zip(sent, verdicts, strict=True):
+        outcome = answer.outcomes[each.position]
+        not_mentioned = outcome.state == "missing" and not went_on
+        if not_mentioned or (outcome.state == "refused" and outcome.code in NO_LEAD):
+            verdict = _unclear(each, head.message, code=EXISTS, look_in_s=0)
+        found.append(verdict)
+    return found
 
 
 def _overtaken(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:

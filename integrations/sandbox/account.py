@@ -149,8 +149,17 @@ class Account:
             self.store.save_lead(lead)
         self._booking_event(lead, "calendar_subscribe", booking, heard)
 
-    def end_booking(self, lead: dict[str, Any], calendar: str, klass: str, *, heard: bool, done: bool = False) -> bool:
-        """The latest standing booking of the class is cancelled (or over). False if there is none."""
+    def end_booking(
+        self,
+        lead: dict[str, Any],
+        calendar: str,
+        klass: str,
+        *,
+        heard: bool,
+        done: bool = False,
+        earliest: bool = False,
+    ) -> bool:
+        """The latest (or earliest) standing booking of the class is cancelled (or over). False if there is none."""
         with self.store.lock:
             lead = self._again(lead)
             standing = [
@@ -158,9 +167,10 @@ class Account:
             ]
             if not standing:
                 return False
-            standing[-1]["status"] = "Completed" if done else "Cancelled"
+            ended = standing[0 if earliest else -1]
+            ended["status"] = "Completed" if done else "Cancelled"
             self.store.save_lead(lead)
-        self._booking_event(lead, "calendar_complete" if done else "calendar_cancel", standing[-1], heard)
+        self._booking_event(lead, "calendar_complete" if done else "calendar_cancel", ended, heard)
         return True
 
     def _booking_event(self, lead: dict[str, Any], action: str, booking: dict[str, Any], heard: bool) -> None:

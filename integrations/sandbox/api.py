@@ -1,5 +1,6 @@
 """One call: credentials, shape, lead, actions in their order; the answer as Kartra shapes it."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -46,15 +47,20 @@ def answer(
     """The body Kartra answers with. Credentials are checked by the caller."""
     call = Call(form, switches, later)
     try:
-        if "get_lead" in form:
-            return leads.get_lead(account, form["get_lead"], switches)
-        actions = _actions(form)
-        lead_given = form.get("lead")
-        if lead_given is not None and not isinstance(lead_given, dict):
-            raise Refused("223", whole=True)
-        return _run(account, call, actions, lead_given or {})
+        body = _answer(account, form, call)
     except Refused as refused:
         return refused.body()
+    return _encoded(body) if switches["encoded"] else body
+
+
+def _answer(account: Account, form: dict[str, Any], call: Call) -> dict[str, Any]:
+    if "get_lead" in form:
+        return leads.get_lead(account, form["get_lead"], call.switches)
+    actions = _actions(form)
+    lead_given = form.get("lead")
+    if lead_given is not None and not isinstance(lead_given, dict):
+        raise Refused("223", whole=True)
+    return _run(account, call, actions, lead_given or {})
 
 
 def cmds_of(form: dict[str, Any]) -> list[str]:
@@ -85,7 +91,12 @@ def _run(account: Account, call: Call, actions: list[dict[str, Any]], given: dic
         return {"status": "Success", key: [thing["name"] for thing in account.store.things(account.number, kind)]}
     if cmds == ["retrieve_custom_fields"]:
         return {"status": "Success", "custom_fields": leads.custom_fields(account)}
-    lead = _lead(account, call, cmds, given)
+    try:
+        lead = _lead(account, call, cmds, given)
+    except Refused as refused:
+        if refused.code in ("243", "245") and call.switches["no_lead"] == "per_action":
+            return _each_refused(call, cmds, [refused.code] * len(cmds))
+        raise
     results: list[dict[str, Any]] = []
     failed = ""
     for position, entry in enumerate(actions):
@@ -97,9 +108,15 @@ def _run(account: Account, call: Call, actions: list[dict[str, Any]], given: dic
                 raise Refused("254")  # an account read cannot travel in a chain: worse answer taken
             else:
                 inner = HANDLERS[cmd](account, lead, entry, call)
+                lead = _as_it_is_now(account, lead)
         except Refused as refused:
-            if cmd == "create_lead" and refused.code == "244" and call.switches["on_244"] == "go_on":
-                lead = account.by_email(account.stored_email(str(given.get("email", ""))))
+            on_244 = call.switches["on_244"] if (cmd, refused.code) == ("create_lead", "244") else ""
+            if on_244 == "per_action":
+                return _each_refused(call, cmds, ["244"] + ["243"] * (len(cmds) - 1))
+            if on_244 == "go_on":
+                lead = _known(account, given)
+            elif len(actions) == 1 and call.switches["single_error"] == "per_action":
+                pass
             elif len(actions) == 1 or cmd in FIRST or call.switches["errors_in_chain"] == "flat":
                 raise
             inner, failed = refused.body(), refused.code
@@ -107,8 +124,42 @@ def _run(account: Account, call: Call, actions: list[dict[str, Any]], given: dic
             if call.switches["after_error"] == "stop":
                 break
             continue
-        results.append({cmd: inner})
+        if call.switches["inner_status"]:
+            inner = {"status": "Success", **inner}
+        results.append({billing.OLDER_NAMES.get(cmd, cmd) if call.switches["older_names"] else cmd: inner})
     return {"status": call.switches["half_failed_status"] if failed else "Success", "actions": results}
+
+
+def _each_refused(call: Call, cmds: list[str], codes: list[str]) -> dict[str, Any]:
+    results = [{cmd: Refused(code).body()} for cmd, code in zip(cmds, codes, strict=True)]
+    if call.switches["after_error"] == "stop":
+        results = results[:1]
+    return {"status": call.switches["half_failed_status"], "actions": results}
+
+
+def _as_it_is_now(account: Account, lead: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The lead after an action of the call: the next one's answer may depend on it."""
+    return account.store.lead(account.number, id=str(lead["id"])) if lead else None
+
+
+def _known(account: Account, given: dict[str, Any]) -> dict[str, Any] | None:
+    """Whom a create_lead that was refused with 244 named."""
+    if given.get("id"):
+        return account.store.lead(account.number, id=str(given["id"]))
+    return account.by_email(account.stored_email(str(given.get("email", ""))))
+
+
+ENCODED = {
+    "lead_details", "custom_fields", "transaction_list", "subscriptions_list", "subscription_list", "transaction_details",
+    "subscription_details", *(key for key, _ in ACCOUNT_READS.values()),
+}  # fmt: skip
+"""What the articles call a text that holds JSON."""
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: json.dumps(v) if k in ENCODED and not isinstance(v, str) else _encoded(v) for k, v in value.items()}
+    return [_encoded(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _lead(account: Account, call: Call, cmds: list[str], given: dict[str, Any]) -> dict[str, Any] | None:

@@ -61,6 +61,8 @@ def transaction_details(account: Account, lead: Any, entry: dict[str, Any], call
 
 
 def transactions_of_lead(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
+    if call.switches["older_names"]:
+        return older_transactions(account, lead, entry, call)
     return {
         "transaction_list": [
             {
@@ -69,9 +71,28 @@ def transactions_of_lead(account: Account, lead: Any, entry: dict[str, Any], cal
                 "lead_email": lead["email"],
                 "transaction_type": t["type"],
             }
-            for t in account.store.payments(account.number, "transaction", lead["id"])
+            for t in _payments(account, "transaction", lead, call)
         ]
     }
+
+
+def older_transactions(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
+    """As of 2021: amounts and products, but no id of the transaction."""
+    return {
+        "transaction_list": [
+            {
+                "buyer_id": str(lead["id"]), "buyer_email": lead["email"], "transaction_type": t["type"],
+                "product_name": t["product_name"], "product_id": str(t["product_id"]), "transaction_date": t["date"],
+                "transaction_full_amount": t["amount"],
+            }
+            for t in _payments(account, "transaction", lead, call)
+        ]
+    }  # fmt: skip
+
+
+def _payments(account: Account, kind: str, lead: Any, call: "Call") -> list[dict[str, Any]]:
+    found = account.store.payments(account.number, kind, lead["id"])
+    return found[::-1] if call.switches["money_order"] == "newest" else found
 
 
 def refund(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
@@ -83,7 +104,7 @@ def refund(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> 
     if found.get("refund_fails"):
         raise Refused("266")
     full, refunded = Decimal(found["amount"]), Decimal(found["refunded"])
-    if refunded >= full:
+    if refunded >= full or (refunded and call.switches["partial_refunds"] == "once"):
         raise Refused("251")
     given = str(entry.get("refund_amount", "") or "").strip()
     try:
@@ -105,7 +126,8 @@ def refund(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> 
         subscription=found["subscription"],
         heard=call.heard,
     )
-    return {"status": "Success", "transaction_refunded": str(new)}
+    told = found["id"] if call.switches["refund_answers"] == "sale" else new
+    return {"status": "Success", "transaction_refunded": str(told)}
 
 
 # --- recurring subscriptions
@@ -131,6 +153,8 @@ def subscription_details(account: Account, lead: Any, entry: dict[str, Any], cal
 
 
 def subscriptions_of_lead(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
+    if call.switches["older_names"]:
+        return older_subscriptions(account, lead, entry, call)
     return {
         "subscriptions_list": [
             {
@@ -139,7 +163,21 @@ def subscriptions_of_lead(account: Account, lead: Any, entry: dict[str, Any], ca
                 "lead_email": lead["email"],
                 "subscription_status": p["status"],
             }
-            for p in account.store.payments(account.number, "subscription", lead["id"])
+            for p in _payments(account, "subscription", lead, call)
+        ]
+    }
+
+
+def older_subscriptions(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
+    return {
+        "subscription_list": [
+            {
+                "transaction_subscription_id": str(p["id"]),
+                "buyer_id": str(lead["id"]),
+                "buyer_email": lead["email"],
+                "transaction_subscription_status": p["status"],
+            }
+            for p in _payments(account, "subscription", lead, call)
         ]
     }
 
@@ -267,12 +305,18 @@ HANDLERS = {
     "search_transaction": search_transaction,
     "get_transaction_details": transaction_details,
     "retrieve_transactions_from_lead": transactions_of_lead,
+    "get_transactions_from_lead": older_transactions,
     "refund_transaction": refund,
     "search_subscription": search_subscription,
     "get_subscription_details": subscription_details,
     "retrieve_subscriptions_from_lead": subscriptions_of_lead,
+    "get_subscriptions_from_lead": older_subscriptions,
     "cancel_transaction": cancel_transaction,
     "modify_subscription_status": modify_status,
     "edit_subscription": edit_subscription,
 }
-NEEDS_LEAD = {"retrieve_transactions_from_lead", "retrieve_subscriptions_from_lead"}
+OLDER_NAMES = {
+    "retrieve_transactions_from_lead": "get_transactions_from_lead",
+    "retrieve_subscriptions_from_lead": "get_subscriptions_from_lead",
+}
+NEEDS_LEAD = {*OLDER_NAMES, *OLDER_NAMES.values()}

@@ -28,11 +28,30 @@ def ok(code: str = "", message: str = "", **more: Any) -> dict[str, Any]:
     }
 
 
-def _text(entry: dict[str, Any], key: str, empty_code: str) -> str:
+def _text(entry: dict[str, Any], key: str, empty_code: str, call: "Call") -> str:
     value = entry.get(key)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value:
+        raise Refused(empty_code)
+    if not value.strip() and call.switches["blank_parameters"] == "empty":
         raise Refused(empty_code)
     return value
+
+
+def _thing(account: Account, kind: str, name: str, code: str, call: "Call") -> dict[str, Any]:
+    """What is called so, by the reading of the switch; letter for letter comes first."""
+    found = account.store.thing(account.number, kind, name)
+    how = call.switches["names"]
+    if found is None and how != "exact":
+        wanted = _matched(name, how)
+        things = account.store.things(account.number, kind)
+        found = next((thing for thing in things if _matched(thing["name"], how) == wanted), None)
+    if found is None:
+        raise Refused(code)
+    return found
+
+
+def _matched(name: str, how: str) -> str:
+    return name.strip().casefold() if how == "any_case" else name.strip() if how == "trimmed" else name
 
 
 # --- the lead itself
@@ -52,6 +71,15 @@ def get_lead(account: Account, given: Any, switches: Switches) -> dict[str, Any]
     if lead["deleted"]:
         raise Refused("245", whole=True)
     details = details_of(account, lead)
+    if switches["tag_ids"]:
+        ids = {thing["name"]: thing["id"] for thing in account.store.things(account.number, "tag")}
+        details["tags"] = [{"tag_id": ids.get(name, 0), "tag_name": name} for name in lead["tags"]]
+    if switches["membership_keys"] == "id":
+        older = {"membership_id": "id", "membership_name": "name"}
+        details["memberships"] = [{older.get(k, k): v for k, v in each.items()} for each in details["memberships"]]
+    if switches["empty_choice"] == "text":
+        for field in details["custom_fields"]:
+            field["field_value"] = field["field_value"] or ""
     return {"status": "Success", "lead_details": details if switches["numbers"] else texts(details)}
 
 
@@ -99,6 +127,10 @@ def first(
     custom = _custom(account, given.get("custom_fields"))
     if cmd == "create_lead":
         email = str(given.get("email", "") or "").strip()
+        named = str(given.get("id", "") or "").strip()
+        if named:  # with both the id wins, and there is no lead of it that could be made
+            there = account.store.lead(account.number, id=named)
+            raise Refused("243" if there is None else "245" if there["deleted"] else "244", whole=True)
         if not email or (call.switches["email_check"] and "@" not in email):
             raise Refused("206", whole=True)
         known = account.by_email(account.stored_email(email))
@@ -107,6 +139,8 @@ def first(
         lead = account.create(email, fields, custom)
         return lead, ok(lead_details={"id": str(lead["id"])})
     assert lead is not None
+    if call.switches["empty_field"] == "kept":
+        fields = {key: value for key, value in fields.items() if value}
     new_email = str(given.get("new_email", "") or "").strip()
     if new_email:
         other = account.by_email(account.stored_email(new_email))
@@ -152,57 +186,57 @@ def _custom(account: Account, given: Any) -> dict[str, Any]:
 
 
 def assign_tag(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name = _text(entry, "tag_name", "211")
-    if account.store.thing(account.number, "tag", name) is None:
-        raise Refused("212")
+    name = _thing(account, "tag", _text(entry, "tag_name", "211", call), "212", call)["name"]
     call.later(lambda: account.tag(lead, name, True, heard=call.heard))
     return ok(str(call.switches["known_tag_again"]) if name in lead["tags"] else "103", "Tag added to lead")
 
 
 def unassign_tag(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name = _text(entry, "tag_name", "213")
-    if account.store.thing(account.number, "tag", name) is None:
-        raise Refused("214")
+    name = _thing(account, "tag", _text(entry, "tag_name", "213", call), "214", call)["name"]
     call.later(lambda: account.tag(lead, name, False, heard=call.heard))
+    if name not in lead["tags"] and call.switches["nothing_removed"] == "no_type":
+        return ok()
     return ok("104", "Tag removed from lead")
 
 
 def subscribe_list(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name = _text(entry, "list_name", "207")
-    if account.store.thing(account.number, "list", name) is None:
-        raise Refused("231")
+    name = _thing(account, "list", _text(entry, "list_name", "207", call), "231", call)["name"]
     call.later(lambda: account.list(lead, name, True, heard=call.heard))
     return ok("101", "Lead subscribed to list")
 
 
 def unsubscribe_list(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name = _text(entry, "list_name", "208")
-    if account.store.thing(account.number, "list", name) is None:
-        raise Refused("209")
+    name = _thing(account, "list", _text(entry, "list_name", "208", call), "209", call)["name"]
     call.later(lambda: account.list(lead, name, False, heard=call.heard))
+    if not lead["lists"].get(name) and call.switches["nothing_removed"] == "no_type":
+        return ok()
     return ok("101", "Lead unsubscribed from list")
 
 
 # --- points
 
 
-def _points(entry: dict[str, Any], empty: str, no_number: str) -> int:
-    value = _text(entry, "points", empty)
-    try:
-        return int(float(value))
-    except (ValueError, OverflowError):
-        raise Refused(no_number) from None
+LONGEST = 4000
+"""Digits of points: whole numbers of any length, as far as they can be written."""
+
+
+def _points(entry: dict[str, Any], empty: str, no_number: str, call: "Call") -> int:
+    value = _text(entry, "points", empty, call)
+    form = r"-?[0-9]+" if call.switches["points_as"] == "digits" else r"\s*[-+]?[0-9]+(\.0*)?\s*"
+    if not re.fullmatch(form, value) or len(value) > LONGEST:
+        raise Refused(no_number)
+    return int(value.partition(".")[0])
 
 
 def give_points(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    points = _points(entry, "215", "227")
+    points = _points(entry, "215", "227", call)
     below = bool(call.switches["score_below_zero"])
     call.later(lambda: account.points(lead, points, below_zero=below, heard=call.heard))
     return ok("105", "Points added to lead")
 
 
 def remove_points(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    points = _points(entry, "217", "228")
+    points = _points(entry, "217", "228", call)
     below = bool(call.switches["score_below_zero"])
     call.later(lambda: account.points(lead, -points, below_zero=below, heard=call.heard))
     return ok("106", "Points removed from lead")
@@ -212,11 +246,10 @@ def remove_points(account: Account, lead: Any, entry: dict[str, Any], call: "Cal
 
 
 def subscribe_sequence(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name = _text(entry, "sequence_name", "226")
-    step = _text(entry, "step", "225").strip()
-    thing = account.store.thing(account.number, "sequence", name)
-    if thing is None:
-        raise Refused("219")
+    asked = _text(entry, "sequence_name", "226", call)
+    step = _text(entry, "step", "225", call).strip()
+    thing = _thing(account, "sequence", asked, "219", call)
+    name = thing["name"]
     if not step.isalnum():
         raise Refused("229")
     if step not in thing["steps"]:
@@ -226,9 +259,7 @@ def subscribe_sequence(account: Account, lead: Any, entry: dict[str, Any], call:
 
 
 def unsubscribe_sequence(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name = _text(entry, "sequence_name", "226")
-    if account.store.thing(account.number, "sequence", name) is None:
-        raise Refused("220")
+    name = _thing(account, "sequence", _text(entry, "sequence_name", "226", call), "220", call)["name"]
     call.later(lambda: account.sequence(lead, name, None, heard=call.heard))
     return ok()
 
@@ -236,18 +267,18 @@ def unsubscribe_sequence(account: Account, lead: Any, entry: dict[str, Any], cal
 # --- calendars
 
 
-def _class(account: Account, entry: dict[str, Any]) -> tuple[str, str]:
-    name, klass = _text(entry, "calendar_name", "255"), _text(entry, "class_name", "256")
-    calendar = account.store.thing(account.number, "calendar", name)
-    if calendar is None:
-        raise Refused("257")
-    if klass not in calendar["classes"]:
+def _class(account: Account, entry: dict[str, Any], call: "Call") -> tuple[str, str]:
+    name, asked = _text(entry, "calendar_name", "255", call), _text(entry, "class_name", "256", call)
+    calendar = _thing(account, "calendar", name, "257", call)
+    how = call.switches["names"]
+    klass = next((each for each in calendar["classes"] if _matched(each, how) == _matched(asked, how)), None)
+    if klass is None:
         raise Refused("258")
-    return name, klass
+    return calendar["name"], klass
 
 
 def book(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name, klass = _class(account, entry)
+    name, klass = _class(account, entry, call)
     when = _when(str(entry.get("starting_date", "") or ""), str(entry.get("starting_hour", "") or ""))
     call.later(lambda: account.book(lead, name, klass, when, heard=call.heard))
     return ok("112", "Lead subscribed to class")
@@ -272,11 +303,13 @@ def _when(date: str, hour: str) -> str:
 
 
 def cancel_booking(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    name, klass = _class(account, entry)
+    name, klass = _class(account, entry, call)
     standing = [b for b in lead["bookings"] if (b["calendar"], b["class"], b["status"]) == (name, klass, "Active")]
     if not standing:
         raise Refused("259")
-    call.later(lambda: account.end_booking(lead, name, klass, heard=call.heard))
+    which = str(call.switches["cancels"])
+    for _ in standing if which == "all" else standing[:1]:
+        call.later(lambda: account.end_booking(lead, name, klass, heard=call.heard, earliest=which == "earliest"))
     return ok("113", "Lead unsubscribed from class")
 
 
@@ -296,7 +329,7 @@ def custom_fields(account: Account) -> list[dict[str, Any]]:
 
 
 def create_custom_field(account: Account, lead: Any, entry: dict[str, Any], call: "Call") -> dict[str, Any]:
-    identifier = _text(entry, "custom_field_identifier", "265")
+    identifier = _text(entry, "custom_field_identifier", "265", call)
     if not re.fullmatch(r"[A-Za-z0-9_-]+", identifier):
         raise Refused("263")
     if account.store.thing(account.number, "custom_field", identifier) is not None:

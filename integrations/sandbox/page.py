@@ -78,7 +78,7 @@ def _go_wrong(sandbox: "Sandbox", parts: list[str], form: dict[str, str]) -> Non
         )
     elif parts == ["end"]:
         sandbox.faults.clear()
-        sandbox.switches.set({name: default for name, (default, _) in SWITCHES.items()})
+        sandbox.switches.set({name: switch.default for name, switch in SWITCHES.items()})
         sandbox.access.update(refuse="", refused_commands=[])
         sandbox.save_access()
 
@@ -145,9 +145,9 @@ def _told(sandbox: "Sandbox") -> list[str]:
         for fault in sandbox.faults.listed()
     ]
     told += [
-        f"<strong>{e(name)} is {e(sandbox.switches[name])}</strong>: {e(means)}"
-        for name, (default, means) in SWITCHES.items()
-        if sandbox.switches[name] != default
+        f"<strong>{e(name)} is {e(sandbox.switches[name])}</strong>: {e(switch.means)}"
+        for name, switch in SWITCHES.items()
+        if sandbox.switches[name] != switch.default
     ]
     if sandbox.access["refuse"]:
         told.append(f"<strong>Every call is refused</strong> with code {e(sandbox.access['refuse'])}")

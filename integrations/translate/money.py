@@ -68,6 +68,17 @@ def of_subscription(details: SubscriptionDetails, account: Account) -> Subscript
     )
 
 
+def of_unnumbered(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of a lead's money that brought no id, for the timeline: what can be told in a sentence, and all of it in `raw`."""
+    told = {
+        "type": text(raw.get("transaction_type", raw.get("subscription_status"))),
+        "product": text(raw.get("product_name")),
+        "amount": text(raw.get("transaction_full_amount")),
+        "date": text(raw.get("transaction_date")),
+    }
+    return {**{name: value.strip() for name, value in told.items() if value.strip()}, "raw": raw}
+
+
 def _count(value: Any) -> int | None:
     number = whole(value)
     return number if number is not None and number >= 0 else None

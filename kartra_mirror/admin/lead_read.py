@@ -86,5 +86,11 @@ def money_now(request: HttpRequest, lead: Lead) -> HttpResponse:
         else:
             told = {"transactions": f"{done.transactions:,}", "subscriptions": f"{done.subscriptions:,}"}
             words = _("Read from Kartra: transactions %(transactions)s, subscriptions %(subscriptions)s.") % told
+            if done.without_id:
+                words += " " + ngettext(
+                    "%(number)s was listed without its number: it is in the timeline as Kartra told it.",
+                    "%(number)s were listed without their numbers: they are in the timeline as Kartra told them.",
+                    len(done.without_id),
+                ) % {"number": f"{len(done.without_id):,}"}
             messages.success(request, words)
     return HttpResponseRedirect(f"{lead.get_absolute_url()}?tab=money")

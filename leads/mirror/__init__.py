@@ -7,7 +7,7 @@ from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.bulk_money import TransactionRow, write_transactions
 from leads.mirror.catalogue import name_of, set_catalogue, set_custom_fields, things
-from leads.mirror.confirmed import add_points, adopt, expect, expect_all, set_profile
+from leads.mirror.confirmed import add_points, adopt, expect, expect_all, may_be_ignored, set_profile
 from leads.mirror.facts import (
     FIELDS,
     CustomFieldFact,
@@ -35,7 +35,15 @@ from leads.mirror.marks import (
     put_off,
     put_off_orders,
 )
-from leads.mirror.money import end_plan, note_plan_edit, note_refund, set_plan_status, set_subscription, set_transaction
+from leads.mirror.money import (
+    end_plan,
+    note_orders_without_id,
+    note_plan_edit,
+    note_refund,
+    set_plan_status,
+    set_subscription,
+    set_transaction,
+)
 from leads.mirror.ties import hear_of_sequence, set_list, set_membership, set_sequence, set_tag
 
 __all__ = [
@@ -75,7 +83,9 @@ __all__ = [
     "mark_orders_due",
     "mark_orders_read",
     "mark_said_deleted",
+    "may_be_ignored",
     "name_of",
+    "note_orders_without_id",
     "note_plan_edit",
     "note_refund",
     "put_off",

@@ -66,8 +66,8 @@ def adopt(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:
 
 
 def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change: LeadChange) -> None:
-    """Kartra took these fields of ours ("city", "email", "custom.shirt_size" with option ids). What it ignores without a
-    word (custom fields it does not have) shows in the next read, so the lead is to be read where that can be."""
+    """Kartra took these fields of ours ("city", "email", "custom.shirt_size" with option ids). What it may ignore without a
+    word shows in the next read, so the lead is to be read where that can be."""
     with transaction.atomic():
         fresh = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
         differences = []
@@ -84,7 +84,8 @@ def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change:
                 differences.append({"field": name, "was": was, "is": is_now})
         if change.kind == "create_lead":
             fresh.absent_at = None
-        if change.kind == "create_lead" or (any(name.startswith(CUSTOM) for name in told) and _is_sample(change)):
+        ignored = any(may_be_ignored(name, value) for name, value in told.items())
+        if change.kind == "create_lead" or (ignored and _is_sample(change)):
             fresh.dirty_at = fresh.dirty_at or at
         fresh.save()
         keep_address(fresh, at)
@@ -92,6 +93,12 @@ def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change:
             log(fresh, "created", {}, Source.PUSH, at, change, "")
         for details in differences if change.kind != "create_lead" else ():
             log(fresh, "field_changed", details, Source.PUSH, at, change, "")
+
+
+def may_be_ignored(name: str, value: Any) -> bool:
+    """Whether Kartra may say Success to this value and leave the field as it is: a custom field that it does not have, an
+    address that another lead has, an empty text."""
+    return name.startswith(CUSTOM) or name == "email" or value in ("", None)
 
 
 def _is_sample(change: LeadChange) -> bool:
@@ -116,10 +123,13 @@ def _custom_value(account: Account, identifier: str, value: Any) -> Any:
 
 
 def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) -> None:
-    """Kartra gave (or took, if negative) so many points."""
+    """Kartra gave (or took, if negative) so many points. Whether its scores fall below zero is not documented: where ours
+    does, the lead is to be read."""
     with transaction.atomic():
         lock_leads([lead.pk])
         Lead.objects.filter(pk=lead.pk, score__isnull=False).update(score=F("score") + points)
+        if points < 0:
+            Lead.objects.filter(pk=lead.pk, score__lt=0, dirty_at=None).update(dirty_at=at)
         kind = "points_given" if points > 0 else "points_removed"
         details: dict[str, Any] = {"points": abs(points)}
         if change.parameters.get("expires_in_days"):

@@ -1,6 +1,9 @@
 """Transactions and recurring subscriptions as Kartra tells them. Upserted by Kartra's ids; nothing is ever taken back."""
 
 import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +27,7 @@ from leads.models import (
 from leads.passing import done_again
 
 CENT = Decimal("0.01")
+UNNUMBERED = "payment_without_id"
 AMOUNTS = ("full_amount", "base_amount", "discount", "shipping", "tax")
 
 
@@ -94,6 +98,27 @@ def _tell_differences(
         if not Activity.objects.filter(lead=lead, kind="amount_reported", **same).exists():
             assert lead is not None
             log(lead, "amount_reported", details, source, at, None, cause)
+
+
+@done_again
+def note_orders_without_id(lead: Lead, entries: Sequence[Mapping[str, Any]], at: dt.datetime) -> None:
+    """Keep in the timeline what Kartra listed of a lead's money without an id: no row can be made of it. What stands there from
+    an earlier read is not written again; of equal ones there are as many as Kartra lists."""
+    if not entries:
+        return
+    with transaction.atomic():
+        lock_leads([lead.pk])
+        lines = Activity.objects.filter(lead=lead, kind=UNNUMBERED)
+        there = Counter(_as_text(details) for details in lines.values_list("details", flat=True))
+        for entry in entries:
+            if there[_as_text(entry)]:
+                there[_as_text(entry)] -= 1
+            else:
+                log(lead, UNNUMBERED, dict(entry), Source.REFRESH, at, None, "")
+
+
+def _as_text(details: Any) -> str:
+    return json.dumps(details, sort_keys=True)
 
 
 def _type(row: Transaction, told: str, wins: bool) -> str:

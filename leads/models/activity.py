@@ -61,6 +61,7 @@ WORDS: dict[str, Any] = {
     "subscription_paused": _("subscription paused"),
     "subscription_active": _("subscription active"),
     "amount_reported": _("another amount reported, not confirmed"),
+    "payment_without_id": _("payment or plan that Kartra listed without its number"),
     "payment_sale": _("payment sale"),
     "payment_rebill": _("payment rebill"),
     "payment_refund": _("payment refund"),

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from integrations import refresh
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason
-from tests.flows.test_push import settle_all
+from tests.flows.test_push import read_now, settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,6 +33,7 @@ def test_points_that_equal_the_score_that_is_there_are_sent(sandbox, connection,
         return
     assert points.status == ChangeStatus.ACCEPTED
     assert int(sandbox.lead(number)["score"]) == 30
+    read_now(connection)
     assert Lead.objects.get().score == 30
     assert Activity.objects.filter(kind="points_given").count() == 1
 

@@ -7,11 +7,13 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations import verify
+from integrations import push, verify
 from integrations.models import Attempt
+from leads import changes, clock, kinds, mirror
 from leads.models import Activity, Lead, LeadChange, RecurringSubscription, Transaction
 from tests.factories import LeadFactory
 from tests.flows.test_operations import change, said
+from tests.flows.test_push import settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -347,3 +349,52 @@ def test_a_failed_look_is_no_evidence(sandbox, connection, buyer, settings):
 
     assert LeadChange.objects.get().status == "unknown"
     assert Attempt.objects.get().looks == 0
+
+
+# --- lists under the names of 2021
+
+
+def test_what_kartra_lists_without_an_id_is_kept_as_it_came_and_no_row_is_made_of_it(sandbox, connection, buyer):
+    Transaction.objects.all().delete()
+    RecurringSubscription.objects.all().delete()
+    sandbox.switch(older_names=True)
+
+    for _ in range(2):
+        facts = pull(connection, "--lead", buyer.kartra_id, "--transactions")["leads"][0]["money"]
+
+    assert not Transaction.objects.exists()
+    [plan] = RecurringSubscription.objects.all()  # the list of plans brings their ids
+    assert (plan.kartra_id, plan.status) == (buyer.plan, "Active")
+    lines = list(Activity.objects.filter(kind="payment_without_id", lead=buyer).order_by("pk"))
+    assert [line.details["raw"] for line in lines] == facts["without_id"]
+    assert {line.details["raw"]["transaction_full_amount"] for line in lines} == {"97.00", "29.00"}
+    assert "sale" in lines[0].label
+    assert "Trail Course" in lines[0].label
+    assert "97.00" in lines[0].label
+
+
+def test_equal_lines_without_an_id_are_as_many_as_kartra_lists(sandbox, connection, buyer):
+    sandbox.switch(older_names=True)
+    entry = {"type": "sale", "raw": {"transaction_type": "sale"}}
+
+    for number in (1, 3, 2):
+        mirror.note_orders_without_id(buyer, [entry] * number, clock.now())
+
+    assert Activity.objects.filter(kind="payment_without_id").count() == 3
+
+
+@pytest.mark.parametrize("when", ["before the refund", "after it"])
+def test_a_refund_is_not_looked_for_among_lines_without_an_id(sandbox, connection, buyer, when, settings):
+    settings.VERIFY_MONEY_SETTLE_S = [0.1, 0.2]
+    sandbox.act("refund", transaction=buyer.sale, amount="20.00")
+    sandbox.switch(older_names=when == "before the refund")
+    sandbox.fault("hung, then nothing", cmd="refund_transaction", seconds=1)
+    refund = changes.record(buyer, kinds.get("refund_transaction"), {"transaction": buyer.sale, "amount": "20.00"})
+    push.drain(connection, until_s=2)
+    sandbox.switch(older_names=when == "after it")
+
+    settle_all(connection, 12)
+
+    refund.refresh_from_db()
+    assert refund.status == "undecided"
+    assert not Activity.objects.filter(kind="refund_confirmed").exists()

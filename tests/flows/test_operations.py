@@ -329,14 +329,15 @@ def test_a_creation_without_an_answer_happens_once(sandbox, connection, fault):
 )
 def test_what_must_not_be_told_twice_is_proven_first(sandbox, connection, kind, given, fault):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    Lead.objects.update(score=0)
+    sandbox.act("give_points", lead=lead.kartra_id, points=20)
+    Lead.objects.update(score=20)
     sandbox.fault(fault)
 
     change(connection, kind, "--all", **given)
 
     kartra = sandbox.lead(lead.kartra_id)
     assert LeadChange.objects.get().status == "accepted"
-    assert kartra["score"] == {"give_points": 5, "remove_points": -5}.get(kind, 0)
+    assert kartra["score"] == {"give_points": 25, "remove_points": 15}.get(kind, 20)
     assert len(sandbox.calls(writes=True)) == (1 if fault.startswith("carried") else 2)
 
 

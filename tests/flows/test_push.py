@@ -6,7 +6,7 @@ import time
 import pytest
 from django.utils import timezone
 
-from integrations import claim, push, switch, verify
+from integrations import claim, push, refresh, switch, verify
 from integrations.models import ApiCall, Attempt, Outcome, Proof, StoppedBy
 from integrations.translate import compose
 from leads import changes, kinds, runs
@@ -28,6 +28,13 @@ def settle_all(connection, seconds=20.0):
         connection.refresh_from_db()
         if not LeadChange.objects.filter(status__in=["waiting", "sending", "unknown"]).exists():
             return
+        time.sleep(0.05)
+
+
+def read_now(connection, seconds=5.0):
+    """Read the only lead until the read counts: not so soon after a call of ours."""
+    ends = time.monotonic() + seconds
+    while not refresh.read_lead(connection, lead=Lead.objects.get()).applied and time.monotonic() < ends:
         time.sleep(0.05)
 
 

@@ -101,3 +101,45 @@ def test_field_that_kartra_has_stays_done(sandbox, connection, settings):
     assert LeadChange.objects.get(pk=change.pk).status == ChangeStatus.ACCEPTED
     lead.refresh_from_db()
     assert lead.custom_values["crm_ref"] == "A-1009"
+
+
+@pytest.mark.parametrize(
+    ("switches", "asked", "told"),
+    [
+        ({"empty_field": "kept"}, {"city": "", "state": "Oregon"}, "city"),
+        ({"edit_to_known_email": ""}, {"email": "taken@example.com"}, "email"),
+    ],
+    ids=["an empty field that Kartra keeps", "an address that another lead has"],
+)
+def test_what_kartra_passes_over_is_refused_by_the_read_that_follows(
+    sandbox, connection, settings, switches, asked, told
+):
+    settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
+    sandbox.switch(**switches)
+    sandbox.add_lead("taken@example.com")
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Bend")
+    change = changes.record(lead, kinds.get("update_lead"), asked)
+    push.drain(connection)
+    assert LeadChange.objects.get(pk=change.pk).status == ChangeStatus.ACCEPTED
+
+    read_all(connection)
+
+    change.refresh_from_db()
+    lead.refresh_from_db()
+    assert change.status == ChangeStatus.REJECTED
+    assert f"shows the old value of {told}" in change.message
+    assert (lead.city, lead.email) == ("Bend", "ada@example.com")
+
+
+def test_an_emptied_field_that_somebody_fills_anew_later_stays_done(sandbox, connection, settings):
+    settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
+    lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Bend")
+    change = changes.record(lead, kinds.get("update_lead"), {"city": ""})
+    push.drain(connection)
+    read_all(connection)
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Bend"})
+
+    refresh.read_lead(connection, lead=Lead.objects.get())
+
+    assert LeadChange.objects.get(pk=change.pk).status == ChangeStatus.ACCEPTED
+    assert Lead.objects.get().city == "Bend"

@@ -4,9 +4,16 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from leads import changes, judging, kinds, mirror
+from leads import changes, failures, judging, kinds, mirror
 from leads.models import Lead, LeadChange, Reason
-from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, TagFactory
+from tests.factories import (
+    AccountFactory,
+    BulkRunFactory,
+    ConnectionFactory,
+    LeadChangeFactory,
+    LeadFactory,
+    TagFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +68,40 @@ def test_command_says_it(leads, capsys):
     printed = capsys.readouterr().out
     assert "3 of 4 leads will change" in printed
     assert "1 not in Kartra, left out" in printed
+
+
+def refused(lead, kind="assign_tag", **parameters):
+    family = kinds.get(kind).family(parameters)
+    return LeadChangeFactory(
+        lead=lead, kind=kind, parameters=parameters, family=family, status="rejected", settled_at=timezone.now()
+    )
+
+
+def test_trying_again_leaves_them_out_too(account, leads, capsys):
+    for lead in leads:
+        refused(lead, tag="VIP")
+    run = BulkRunFactory(account=account, state="finished", ended_at=timezone.now())
+    LeadChange.objects.filter(status="rejected").update(run=run)
+
+    call_command("runs", "retry", str(run.pk))
+
+    again = LeadChange.objects.exclude(retry_of=None)
+    skipped = again.get(status="skipped")
+    assert (skipped.lead.email, skipped.reason) == ("absent@example.com", Reason.ABSENT)
+    assert skipped.message == "Kartra has no lead of this address."
+    assert skipped.settled_at is not None
+    assert again.filter(status="waiting").count() == 3
+
+
+def test_trying_a_creation_again_takes_along_what_was_to_ride_with_it(account):
+    new = mirror.expect(account, "new@example.com", timezone.now())
+    absent = LeadFactory(account=account, kartra_id=None, email="absent@example.com", absent_at=timezone.now())
+    rows = [refused(new, "create_lead", email="new@example.com"), refused(new, tag="VIP"), refused(absent, tag="VIP")]
+
+    run = failures.retry(account, LeadChange.objects.filter(pk__in=[row.pk for row in rows]))
+
+    told = set(run.changes.values_list("lead__email", "kind", "status"))
+    assert told == {
+        ("new@example.com", "create_lead", "waiting"), ("new@example.com", "assign_tag", "waiting"),
+        ("absent@example.com", "assign_tag", "skipped"),
+    }  # fmt: skip

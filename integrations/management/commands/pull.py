@@ -176,6 +176,10 @@ class Command(BaseCommand):
                 )
             for plan in plans:
                 self.stdout.write(f"  subscription {plan.kartra_id}  {plan.status}  {plan.product or ''}")
+            if done.without_id:
+                self.stdout.write(
+                    f"  {len(done.without_id):,} listed without a number: in the lead's timeline, as Kartra told them"
+                )
         return {
             "transactions": [
                 {
@@ -188,6 +192,7 @@ class Command(BaseCommand):
             "subscriptions": [
                 {"id": plan.kartra_id, "status": plan.status, "product": str(plan.product or "")} for plan in plans
             ],
+            **({"without_id": list(done.without_id)} if done.without_id else {}),
         }  # fmt: skip
 
     def _transaction(self, connection: Connection, options: dict[str, Any]) -> dict[str, Any] | None:

@@ -90,3 +90,28 @@ def test_edits_of_one_call_are_one_action_and_what_is_overtaken_was_never_in_kar
     assert [v.status for v in verdicts] == ["superseded", "accepted", "accepted"]
     assert [v.gave for v in verdicts] == [None, frozenset({"zip"}), frozenset({"city"})]
     assert verdicts[0].superseded_by == 2
+
+
+REFUSED, NO_LEAD = outcome("refused", "244"), outcome("refused", "243")
+
+
+@pytest.mark.parametrize(
+    ("answer", "codes"),
+    [
+        ((REFUSED, NO_LEAD, NO_LEAD), [("unknown", "244"), ("unknown", "244"), ("unknown", "244")]),
+        (
+            (REFUSED, outcome("missing"), outcome("missing")),
+            [("unknown", "244"), ("unknown", "244"), ("unknown", "244")],
+        ),
+        ((REFUSED, outcome("refused", "212"), NO_LEAD), [("unknown", "244"), ("rejected", "212"), ("unknown", "244")]),
+        (
+            (REFUSED, outcome("done", "103"), outcome("missing")),
+            [("unknown", "244"), ("accepted", "103"), ("unknown", "")],
+        ),
+    ],
+    ids=["no lead", "not mentioned", "refused by itself", "went on"],
+)
+def test_244_at_the_creation_itself_is_the_rest_not_done_unless_it_is_said_to_be(answer, codes):
+    verdicts = classify_answer(sent(CREATE, TAG, POINTS, creates=True), chain(*answer))
+
+    assert [(str(verdict.status), verdict.code) for verdict in verdicts] == codes
