@@ -29,7 +29,8 @@ from integrations.translate import ENCODINGS, NOT_TOLD, Look, State
 from integrations.translate.profile import facts_of
 from leads import mirror, runs
 from leads.mirror import LeadFacts
-from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, Reason
+from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, Reason, Source
+from leads.passing import done_again
 
 NO_FIELD = gettext_noop("the field is missing")
 NO_LEAD = gettext_noop("no such lead")
@@ -115,11 +116,13 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
     refresh.apply_answer(connection, found, asked)
 
 
+@done_again
 def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | None) -> Lead:
     """Judge what is due of a lead, family by family and call by call, and write it down. The lead as it is then: it may have
     turned out to be one that we knew by its id."""
     with transaction.atomic():
         mirror.lock_leads([lead.pk])
+        lead = Lead.objects.select_related("account").filter(pk=lead.pk).first() or lead
         attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE, Look.GUARD})
         if asked is not None and asked.profile is not None and not lead.kartra_id and asked.profile.id:
             lead = mirror.adopt(lead, asked.profile.id, at)
@@ -216,6 +219,7 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
         look_in_s=times[min(looks, len(times) - 1)],
         answered=call.outcome not in (Outcome.UNKNOWN,),
         several_bookings=family.startswith("calendar:") and _standing(group) > 1,
+        told=_told_of(own) if family.startswith("calendar:") else frozenset(),
     )
 
 
@@ -287,6 +291,13 @@ def _saw_the_same(attempt: Attempt, after: State, receipt: bool | None, asked: A
     return apart_s >= 0.9 * settle_times()[0]
 
 
+def _told_of(own: Sequence[Attempt]) -> frozenset[int]:
+    """Bookings of the call that Kartra's own message told of while they were in flight: it was quicker than the answer."""
+    dated = [attempt.change_id for attempt in own if attempt.change.parameters.get("date")]
+    lines = Activity.objects.filter(change__in=dated, kind="calendar_booked", source=Source.WEBHOOK)
+    return frozenset(lines.values_list("change", flat=True))
+
+
 def _standing(group: Sequence[Attempt]) -> int:
     """How many bookings of the class the lead has in our copy."""
     given = group[0].change.parameters
@@ -329,7 +340,8 @@ def _seen(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]:
 def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Look) -> None:
     """Read the payment plan or the buyer's new transactions, for each unclear change of money."""
     for attempt in _due_attempts(lead, at, {look}, lock=False):
-        change, began_at = attempt.change, clock.now()
+        began_at = clock.now()
+        change = attempt.change
         seen: Any
         if look is Look.SUBSCRIPTION:
             seen = money.plan_details(
@@ -340,20 +352,26 @@ def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Lo
             seen = None
             if known is not None:
                 seen = money.new_since(connection, lead, known, cause=Cause.VERIFY, priority=Priority.VERIFY)
-        done = False
-        with transaction.atomic():
-            mirror.lock_leads([lead.pk])
-            for fresh in _due_attempts(lead, at, {look}):
-                if fresh.pk == attempt.pk:  # else somebody settled it meanwhile
-                    fresh.looks += 1
-                    evidence = _evidence([fresh], lead, None)
-                    verdict = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
-                    said = {"what": verdict.what, "read_at": began_at.isoformat()}
-                    done = apply_verdict(fresh.change, fresh, verdict, at, said=said)
-                    done = done and verdict.status == ChangeStatus.ACCEPTED
-        if done:
+        if _write_money(attempt, lead, at, look, seen, began_at):
             money.read_after(connection, lead)
         _end_runs([attempt])
+
+
+@done_again
+def _write_money(attempt: Attempt, lead: Lead, at: dt.datetime, look: Look, seen: Any, began_at: dt.datetime) -> bool:
+    """Judge by what was seen of one change of money. True if it is done, and nobody has settled it meanwhile."""
+    done = False
+    with transaction.atomic():
+        mirror.lock_leads([lead.pk])
+        for fresh in _due_attempts(lead, at, {look}):
+            if fresh.pk == attempt.pk:  # else somebody settled it meanwhile
+                fresh.looks += 1
+                evidence = _evidence([fresh], lead, None)
+                verdict = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
+                said = {"what": verdict.what, "read_at": began_at.isoformat()}
+                done = apply_verdict(fresh.change, fresh, verdict, at, said=said)
+                done = done and verdict.status == ChangeStatus.ACCEPTED
+    return done
 
 
 # --- rows
