@@ -19,7 +19,7 @@ from integrations import clock, money, proof, receipts, refresh
 from integrations.before import family_of
 from integrations.calls import Priority
 from integrations.kartra.errors import CredentialsRefused, KartraError
-from integrations.models import Attempt, Cause, Connection, Delivery, Outcome, Proof, StoppedBy
+from integrations.models import ApiCall, Attempt, Cause, Connection, Delivery, Outcome, Proof, StoppedBy
 from integrations.proof import Evidence, Request, Verdict
 from integrations.proof.answers import EXISTS
 from integrations.proof.evidence import Carried, again, one_question
@@ -207,6 +207,7 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
     after = _state(group, lead, profile)
     times = settle_times(first.change)
     looks = first.looks
+    of_booking = family.startswith("calendar:")
     return Evidence(
         family=family,
         requests=requests,
@@ -215,11 +216,11 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
         foreign=_told_by_others(group),
         receipt=receipt,
         same_before=_saw_the_same(first, after, receipt, asked),
-        last_look=looks >= len(times),
+        last_look=looks >= len(times) and not (of_booking and _messages_wait(call, times[-1])),
         look_in_s=times[min(looks, len(times) - 1)],
         answered=call.outcome not in (Outcome.UNKNOWN,),
-        several_bookings=family.startswith("calendar:") and _standing(group) > 1,
-        told=_told_of(own) if family.startswith("calendar:") else frozenset(),
+        several_bookings=of_booking and _standing(group) > 1,
+        told=_told_of(own) if of_booking else frozenset(),
     )
 
 
@@ -296,6 +297,15 @@ def _told_of(own: Sequence[Attempt]) -> frozenset[int]:
     dated = [attempt.change_id for attempt in own if attempt.change.parameters.get("date")]
     lines = Activity.objects.filter(change__in=dated, kind="calendar_booked", source=Source.WEBHOOK)
     return frozenset(lines.values_list("change", flat=True))
+
+
+def _messages_wait(call: ApiCall, within_s: float) -> bool:
+    """Whether messages that came within so long after the call are still to be applied: one may show what was done."""
+    if call.sent_at is None:
+        return False
+    came = (call.sent_at, call.sent_at + dt.timedelta(seconds=within_s))
+    waiting = Delivery.objects.waiting().filter(received_at__range=came)
+    return waiting.filter(door__connection__account=call.connection.account_id).exists()
 
 
 def _standing(group: Sequence[Attempt]) -> int:
