@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
+from leads.passing import done_again
 from leads.texts import forms_of
 
 
@@ -90,6 +91,7 @@ def _fold_thing(twin: Thing, thing: Thing) -> None:
     twin.delete()
 
 
+@done_again
 def set_catalogue(
     account: Account,
     model: type[Tag | MailingList | Sequence | Page],
@@ -120,6 +122,7 @@ def _mark_missing(standing: QuerySet[Any], missing: QuerySet[Any], at: dt.dateti
     return 0
 
 
+@done_again
 def set_custom_fields(
     account: Account, fields: Iterable[CustomFieldFact], at: dt.datetime, *, believe: bool = False
 ) -> int:

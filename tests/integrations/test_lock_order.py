@@ -9,10 +9,10 @@ from django.db import connection as database
 from django.db import connections, transaction
 from django.utils import timezone
 
-from integrations import claim, push, verify
+from integrations import claim, gone, push, verify
 from integrations.models import Attempt
 from leads import changes, forgetting, kinds, mirror
-from leads.models import BulkRun, Lead, LeadChange, LeadTag, Tag
+from leads.models import BulkRun, GoneReason, Lead, LeadChange, LeadTag, Tag
 from tests.integrations.test_two_sources import PATIENCE_S, waits_or_is_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -191,3 +191,63 @@ def test_who_asks_for_a_lead_that_is_erased_at_the_same_moment_is_told_so(sandbo
 
     with pytest.raises(changes.CannotRecord):
         asking.end()
+
+
+@on_postgresql
+def test_marking_leads_deleted_waits_for_who_reads_one_of_them(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    other = sandbox.mirrored_lead(connection, "ben@example.com")
+    for each in (lead, other):
+        gone.found(each, connection, GoneReason.DELETED, timezone.now())
+    marking = Beside(lambda: gone.confirm(connection))
+
+    with transaction.atomic():
+        mirror.lock_leads([lead.pk])
+        marking.begin()
+        waits_or_is_over(marking.pid, marking)
+        gone.settled(lead)  # a read shows it
+
+    assert marking.end() == 1
+    assert list(Lead.objects.exclude(gone_at=None)) == [other]
+
+
+@on_postgresql
+def test_a_catalogue_that_meets_a_deadlock_is_written_all_the_same(sandbox, connection):
+    vip, cold = (Tag.objects.get(account=connection.account, name=name) for name in ("VIP", "cold"))
+    first, last = sorted((vip, cold), key=lambda each: each.pk)
+    own, held = pid(), threading.Event()
+
+    def rename_the_other_way_round():
+        with transaction.atomic():
+            Tag.objects.filter(pk=last.pk).update(kartra_id="9")
+            held.set()
+            wait_until_waiting(own)
+            Tag.objects.filter(pk=first.pk).update(kartra_id="8")
+
+    beside = Beside(rename_the_other_way_round)
+    beside.begin()
+    assert held.wait(PATIENCE_S)
+
+    mirror.set_catalogue(connection.account, Tag, ["newsletter"], timezone.now(), believe=True)
+
+    beside.end()
+    assert Tag.objects.filter(account=connection.account, missing_since=None).get().name == "newsletter"
+
+
+@on_postgresql
+def test_two_who_erase_a_lead_at_once_are_told_so(sandbox, connection, monkeypatch):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    second = Beside(lambda: forgetting.forget(Lead.objects.get(pk=lead.pk)))
+    blank = forgetting.traces.blank
+
+    def also_meanwhile(*given):
+        monkeypatch.setattr(forgetting.traces, "blank", blank)
+        second.begin()
+        waits_or_is_over(second.pid, second)
+        blank(*given)
+
+    monkeypatch.setattr(forgetting.traces, "blank", also_meanwhile)
+    forgetting.forget(lead)
+
+    with pytest.raises(forgetting.CannotForget):
+        second.end()
