@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from django.conf import settings
 from django.db import connection as database
 from django.db import connections, transaction
 from django.utils import timezone
@@ -110,7 +111,7 @@ def test_a_claim_comes_again_for_a_lead_that_another_held_for_a_moment(sandbox, 
 
 
 def test_changes_that_are_so_already_keep_no_other_waiting(sandbox, connection):
-    leads = [sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in range(12)]
+    leads = [sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in range(2 * settings.PUSH_SENDERS + 2)]
     wanted = [tag(lead) for lead in leads]
     vip = Tag.objects.get(account=connection.account, name="VIP")
     LeadTag.objects.bulk_create(LeadTag(lead=lead, tag=vip, since=timezone.now()) for lead in leads[:-1])
