@@ -43,7 +43,7 @@ LOST = {
     "assign_tag": 13, "cancel_transaction": 1, "refund_transaction": 2,
 }  # fmt: skip
 """In the house that loses answers: commands of which a few are carried out and their answers lost, and of which leads: each
-twentieth, from this one on."""
+fiftieth, from this one on."""
 
 
 def questions():
@@ -161,7 +161,7 @@ def furnish(house, sandbox, safety_field):
 def lose_answers(sandbox):
     ids = sorted(Lead.objects.values_list("kartra_id", flat=True), key=int)
     for cmd, first in LOST.items():
-        for id in ids[first::20]:
+        for id in ids[first::50]:
             sandbox.fault("carried out, then dropped", cmd=cmd, lead=id)
     for cmd in ("cancel_transaction", "refund_transaction"):  # they name no lead
         sandbox.fault("carried out, then dropped", cmd=cmd, count=2)
