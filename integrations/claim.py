@@ -8,11 +8,11 @@ import datetime as dt
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.db import connection as database
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
@@ -23,11 +23,15 @@ from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof, Sending, StoppedBy
 from integrations.translate import ENCODINGS, Composed, Receipt, compose, fits
 from integrations.translate.composing import MAX_ACTIONS
-from leads import decisions, kinds, runs
+from leads import decisions, kinds, mirror, runs
 from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState
+from leads.passing import met_another, wait_a_little
 
 MOST_UNREAD = 12
 """So often a change waits because Kartra could not be asked about its lead; then a person decides."""
+
+MEETINGS = 4
+"""So often a claim comes again where others hold all that is due."""
 
 LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
@@ -60,11 +64,14 @@ def sent_lease_s() -> float:
     return float(settings.KARTRA_DEADLINE_S) * 1.5 + 5
 
 
-def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> list[Chain]:
+def claim(
+    connection: Connection, limit: int, *, only_singles: bool = False, stop: Callable[[], bool] = lambda: False
+) -> list[Chain]:
     """Take up to `limit` leads with due changes, singles before runs, oldest wish first; at most one call a lead.
 
-    What is already so by now, folding each lead's changes over the mirror in order, is skipped on the way. Nothing is
-    taken from a database that was restored or copied: sending is stopped then.
+    What is already so by now, folding each lead's changes over the mirror in order, is skipped on the way, and so long as
+    only such is met the next leads are looked at, until `stop`. Where other writers hold all that is due it is tried a few
+    times more. Nothing is taken from a database that was restored or copied: sending is stopped then.
     """
     connection.refresh_from_db()
     if not connection.sends or (connection.hold_until and connection.hold_until > now()):
@@ -73,18 +80,32 @@ def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> 
     if told is not counter.Told.SAME:
         switch.stop(connection, StoppedBy.RESTORED, str(restored.WHY[told]))
         return []
-    try:
-        with transaction.atomic():
-            due = sendable(connection)
-            lead_ids = _first_leads(due.filter(run=None), limit)
-            if len(lead_ids) < limit and not only_singles:
-                more = _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
-                lead_ids += more
-            if not lead_ids:
-                return []
-            return _take(connection, lead_ids)
-    except IntegrityError:
-        return []  # another worker took one of these leads at the same moment; the next claim sees it
+    met = 0
+    while not stop() and met < MEETINGS:
+        try:
+            with transaction.atomic():
+                lead_ids = _due_leads(connection, limit, only_singles)
+                if not lead_ids:
+                    return []
+                taken = _take(connection, lead_ids)
+        except DatabaseError as error:
+            if not met_another(error):
+                raise
+            taken = Taken([], settled=0)
+        if taken.chains:
+            return taken.chains
+        if not taken.settled:
+            wait_a_little(met)
+            met += 1
+    return []
+
+
+def _due_leads(connection: Connection, limit: int, only_singles: bool) -> list[int]:
+    due = sendable(connection)
+    lead_ids = _first_leads(due.filter(run=None), limit)
+    if len(lead_ids) < limit and not only_singles:
+        lead_ids += _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
+    return lead_ids
 
 
 def sendable(connection: Connection) -> QuerySet[LeadChange]:
@@ -115,8 +136,18 @@ def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:
     return list(dict.fromkeys(rows))[:limit]
 
 
-def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
-    due = sendable(connection).filter(lead__in=lead_ids).order_by("pk")
+@dataclass(frozen=True)
+class Taken:
+    """What came of looking at some leads: calls, and how many changes were settled on the way as needless or held."""
+
+    chains: list[Chain]
+    settled: int
+
+
+def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
+    """Leads that another writer holds just now are left alone, so nobody waits here while holding others."""
+    free = mirror.lock_free_leads(lead_ids)
+    due = sendable(connection).filter(lead__in=free).order_by("pk")
     if database.features.has_select_for_update_skip_locked:
         due = due.select_for_update(of=("self",), skip_locked=True)
     by_lead: dict[int, list[LeadChange]] = defaultdict(list)
@@ -127,11 +158,13 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
     at = now()
     skipped: list[LeadChange] = []
     planned: list[tuple[Lead, list[LeadChange]]] = []
+    settled = 0
     for lead_id in lead_ids:
         if lead_id not in leads:
             continue
         chain, idle = _build(leads[lead_id], by_lead[lead_id], so)
         skipped += idle
+        settled += len(idle) + sum(change.status != ChangeStatus.WAITING for change in by_lead[lead_id])
         if chain:
             planned.append((leads[lead_id], chain))
     skip(skipped, at)
@@ -157,10 +190,11 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
         for call, (_, chain), said in zip(calls, planned, composed, strict=True)
         for position, change in zip(said.positions, chain, strict=True)
     )  # fmt: skip
-    return [
+    chains = [
         Chain(call, lead, tuple(chain), receipt)
         for call, (lead, chain), receipt in zip(calls, planned, receipts, strict=True)
     ]
+    return Taken(chains, settled)
 
 
 def _receipt(connection: Connection, chain: Iterable[LeadChange]) -> Receipt | None:

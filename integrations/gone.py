@@ -55,6 +55,7 @@ def found(lead: Lead, connection: Connection, reason: GoneReason, at: dt.datetim
         mirror.put_off([lead.pk], at + mirror.GONE_AGAIN)
         return
     with transaction.atomic():
+        mirror.lock_leads([lead.pk])
         GoneFinding.objects.pending().filter(lead=lead).delete()
         GoneFinding.objects.create(connection=connection, lead=lead, reason=reason, found_at=at)
         mirror.put_off([lead.pk], at + dt.timedelta(days=1))
@@ -101,14 +102,23 @@ def _stop(connection: Connection, numbers: Tally) -> None:
     connection.refresh_from_db(fields=["reads_stopped_at", "reads_stopped_why"])
 
 
+def _next(findings: QuerySet[GoneFinding]) -> list[GoneFinding]:
+    """The next of these findings, held after their leads, as whoever reads a lead does. It may be that others settled all of
+    them meanwhile."""
+    some = dict(findings.values_list("pk", "lead_id")[:BATCH])
+    mirror.lock_leads(some.values())
+    return list(findings.filter(pk__in=some).select_for_update(of=("self",)))
+
+
 def _mark(connection: Connection, belief: Belief, by: Any) -> int:
     """Mark what is pending as deleted, in batches, and skip what is queued for it. How many were marked."""
     marked = 0
     while True:
         with transaction.atomic():
             at = clock.now()
-            batch = list(GoneFinding.objects.select_for_update().pending().filter(connection=connection)[:BATCH])
-            if not batch:
+            pending = GoneFinding.objects.pending().filter(connection=connection)
+            batch = _next(pending)
+            if not batch and not pending.exists():
                 return marked
             for reason in GoneReason:
                 ids = [each.lead_id for each in batch if each.reason == reason]
@@ -161,8 +171,8 @@ def read_again(connection: Connection, *, by: Any = None) -> int:
     at = clock.now()
     while True:
         with transaction.atomic():
-            batch = list(doubted(connection).select_for_update()[:BATCH])
-            if not batch:
+            batch = _next(doubted(connection))
+            if not batch and not doubted(connection).exists():
                 break
             ids = [each.lead_id for each in batch]
             mirror.lift_gone(

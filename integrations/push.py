@@ -94,7 +94,7 @@ class _Drain:
         """Claim more when nothing is claimed; while the claimed wait for their turns, look often for what a person has
         just asked for, and put it in front."""
         if not self.claimed:
-            self.claimed.extend(self._prepare(claim.claim(self.connection, self._appetite())))
+            self.claimed.extend(self._prepare(claim.claim(self.connection, self._appetite(), stop=self.over)))
             self._take_up_new_keys()
             self.looked_for_singles = time.monotonic()
         elif not self.claimed[0].single and time.monotonic() - self.looked_for_singles > SINGLES_EVERY_S:

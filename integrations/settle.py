@@ -60,14 +60,27 @@ def settle(
             elapsed_ms=elapsed_ms,
             answer=answer[:ANSWER_CHARACTERS],
         )
+        _as_stored(chain)
         sent = sent_changes(chain)
+        ended: list[tuple[int, Verdict]] = []
         for change, each, verdict in zip(chain.changes, sent, classify_answer(sent, reply), strict=True):
             _follow(change)
             apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, each.position))
             _heed(chain.call.connection_id, attempts[change.pk], verdict)
             if change.run_id:
-                runs.note_outcome(change.run_id, verdict.status, verdict.code, verdict.message)
+                ended.append((change.run_id, verdict))
+        for run_id, verdict in sorted(
+            ended, key=lambda each: each[0]
+        ):  # last: nothing is waited for while a run is held
+            runs.note_outcome(run_id, verdict.status, verdict.code, verdict.message)
     _after(chain)
+
+
+def _as_stored(chain: Chain) -> None:
+    """What the verdicts count on, as it is in the database: this may be the second try after another writer was met."""
+    counted = dict(LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "not_done"))
+    for change in chain.changes:
+        change.not_done = counted.get(change.pk, change.not_done)
 
 
 def sent_changes(chain: Chain) -> list[Sent]:

@@ -19,7 +19,7 @@ from integrations import clock, money, proof, receipts, refresh
 from integrations.before import family_of
 from integrations.calls import Priority
 from integrations.kartra.errors import CredentialsRefused, KartraError
-from integrations.models import Attempt, Cause, Connection, Delivery, Outcome, Proof, StoppedBy
+from integrations.models import ApiCall, Attempt, Cause, Connection, Delivery, Outcome, Proof, StoppedBy
 from integrations.proof import Evidence, Request, Verdict
 from integrations.proof.answers import EXISTS
 from integrations.proof.evidence import Carried, again, one_question
@@ -29,7 +29,8 @@ from integrations.translate import ENCODINGS, NOT_TOLD, Look, State
 from integrations.translate.profile import facts_of
 from leads import mirror, runs
 from leads.mirror import LeadFacts
-from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, Reason
+from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, Reason, Source
+from leads.passing import done_again
 
 NO_FIELD = gettext_noop("the field is missing")
 NO_LEAD = gettext_noop("no such lead")
@@ -117,11 +118,13 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
     refresh.apply_answer(connection, found, asked)
 
 
+@done_again
 def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | None) -> Lead:
     """Judge what is due of a lead, family by family and call by call, and write it down. The lead as it is then: it may have
     turned out to be one that we knew by its id."""
     with transaction.atomic():
         mirror.lock_leads([lead.pk])
+        lead = Lead.objects.select_related("account").filter(pk=lead.pk).first() or lead
         attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE, Look.GUARD})
         if asked is not None and asked.profile is not None and not lead.kartra_id and asked.profile.id:
             lead = mirror.adopt(lead, asked.profile.id, at)
@@ -206,6 +209,7 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
     after = _state(group, lead, profile)
     times = settle_times(first.change)
     looks = first.looks
+    of_booking = family.startswith("calendar:")
     return Evidence(
         family=family,
         requests=requests,
@@ -214,10 +218,11 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
         foreign=_told_by_others(group),
         receipt=receipt,
         same_before=_saw_the_same(first, after, receipt, asked),
-        last_look=looks >= len(times),
+        last_look=looks >= len(times) and not (of_booking and _messages_wait(call, times[-1])),
         look_in_s=times[min(looks, len(times) - 1)],
         answered=call.outcome not in (Outcome.UNKNOWN,),
-        several_bookings=family.startswith("calendar:") and _standing(group) > 1,
+        several_bookings=of_booking and _standing(group) > 1,
+        told=_told_of(own) if of_booking else frozenset(),
     )
 
 
@@ -289,6 +294,22 @@ def _saw_the_same(attempt: Attempt, after: State, receipt: bool | None, asked: A
     return apart_s >= 0.9 * settle_times()[0]
 
 
+def _told_of(own: Sequence[Attempt]) -> frozenset[int]:
+    """Bookings of the call that Kartra's own message told of while they were in flight: it was quicker than the answer."""
+    dated = [attempt.change_id for attempt in own if attempt.change.parameters.get("date")]
+    lines = Activity.objects.filter(change__in=dated, kind="calendar_booked", source=Source.WEBHOOK)
+    return frozenset(lines.values_list("change", flat=True))
+
+
+def _messages_wait(call: ApiCall, within_s: float) -> bool:
+    """Whether messages that came within so long after the call are still to be applied: one may show what was done."""
+    if call.sent_at is None:
+        return False
+    came = (call.sent_at, call.sent_at + dt.timedelta(seconds=within_s))
+    waiting = Delivery.objects.waiting().filter(received_at__range=came)
+    return waiting.filter(door__connection__account=call.connection.account_id).exists()
+
+
 def _standing(group: Sequence[Attempt]) -> int:
     """How many bookings of the class the lead has in our copy."""
     given = group[0].change.parameters
@@ -331,7 +352,8 @@ def _seen(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]:
 def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Look) -> None:
     """Read the payment plan or the buyer's new transactions, for each unclear change of money."""
     for attempt in _due_attempts(lead, at, {look}, lock=False):
-        change, began_at = attempt.change, clock.now()
+        began_at = clock.now()
+        change = attempt.change
         seen: Any
         if look is Look.SUBSCRIPTION:
             seen = money.plan_details(
@@ -342,20 +364,26 @@ def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Lo
             seen = None
             if known is not None:
                 seen = money.new_since(connection, lead, known, cause=Cause.VERIFY, priority=Priority.VERIFY)
-        done = False
-        with transaction.atomic():
-            mirror.lock_leads([lead.pk])
-            for fresh in _due_attempts(lead, at, {look}):
-                if fresh.pk == attempt.pk:  # else somebody settled it meanwhile
-                    fresh.looks += 1
-                    evidence = _evidence([fresh], lead, None)
-                    verdict = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
-                    said = {"what": verdict.what, "read_at": began_at.isoformat()}
-                    done = apply_verdict(fresh.change, fresh, verdict, at, said=said)
-                    done = done and verdict.status == ChangeStatus.ACCEPTED
-        if done:
+        if _write_money(attempt, lead, at, look, seen, began_at):
             money.read_after(connection, lead)
         _end_runs([attempt])
+
+
+@done_again
+def _write_money(attempt: Attempt, lead: Lead, at: dt.datetime, look: Look, seen: Any, began_at: dt.datetime) -> bool:
+    """Judge by what was seen of one change of money. True if it is done, and nobody has settled it meanwhile."""
+    done = False
+    with transaction.atomic():
+        mirror.lock_leads([lead.pk])
+        for fresh in _due_attempts(lead, at, {look}):
+            if fresh.pk == attempt.pk:  # else somebody settled it meanwhile
+                fresh.looks += 1
+                evidence = _evidence([fresh], lead, None)
+                verdict = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
+                said = {"what": verdict.what, "read_at": began_at.isoformat()}
+                done = apply_verdict(fresh.change, fresh, verdict, at, said=said)
+                done = done and verdict.status == ChangeStatus.ACCEPTED
+    return done
 
 
 # --- rows

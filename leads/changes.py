@@ -18,6 +18,7 @@ from leads import aftermath, clock, forgetting, freezing, kinds, mirror, runs, s
 from leads.aftermath import Next
 from leads.judging import NO_CHOICES, Choices, Preview, Step, members_of, preview, steps_of
 from leads.models import OPEN, Account, BulkRun, ChangeStatus, Lead, LeadChange, normal_email
+from leads.passing import done_again
 from leads.runs import BATCH, Author, user_of
 from leads.signals import announce
 
@@ -68,7 +69,8 @@ def record_all(
         )
     _check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
-        _lock(only)
+        if not _lock(only):
+            raise CannotRecord(_("This lead is not in our copy any more."))
         if once and (first := LeadChange.objects.filter(once=once).first()) is not None:
             _check_sent_once(first, lead, kind, clean)
             once = None  # the page was gone back to, and something else is wanted now
@@ -148,10 +150,10 @@ def _is_being_created(lead: Lead) -> bool:
     return lead.changes.filter(kind="create_lead", status__in=OPEN).exists()
 
 
-def _lock(leads: QuerySet[Lead]) -> None:
+def _lock(leads: QuerySet[Lead]) -> list[int]:
     """Let nobody else ask for something about these leads that looks first whether it is asked for already, until the
-    transaction ends."""
-    list(leads.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
+    transaction ends. Those that are still there."""
+    return list(leads.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def create_lead(
@@ -258,23 +260,29 @@ def record_run(
     _check_person(approved_by or by, account, size, kind, clean)
     steps = steps_of(kind, clean)
     now = clock.now()
-    with transaction.atomic():
-        if any(part.exclusive for part, _parameters in kind.parts(clean)):
-            _lock(_of(ids))
-        _check_members(members_of(account, leads), kind, clean, size)
-        run = BulkRun.objects.create(
-            account=account,
-            name=name or Truncator(capfirst(kind.sentence(clean))).chars(120),
-            kind=kind.name,
-            parameters=clean,
-            created_by=user_of(by),
-            why=why,
-            expected=size if expected is None else expected,
-            approved_by=user_of(approved_by),
-        )
-        if size <= BATCH:
-            freezing.freeze(run, _of(ids), steps, now, choices)
-            runs.start(run)
+
+    @done_again  # a lead may be erased at this moment, or folded into another
+    def begin() -> BulkRun:
+        with transaction.atomic():
+            if any(part.exclusive for part, _parameters in kind.parts(clean)):
+                _lock(_of(ids))
+            _check_members(members_of(account, leads), kind, clean, size)
+            run = BulkRun.objects.create(
+                account=account,
+                name=name or Truncator(capfirst(kind.sentence(clean))).chars(120),
+                kind=kind.name,
+                parameters=clean,
+                created_by=user_of(by),
+                why=why,
+                expected=size if expected is None else expected,
+                approved_by=user_of(approved_by),
+            )
+            if size <= BATCH:
+                freezing.freeze(run, _of(ids), steps, now, choices)
+                runs.start(run)
+            return run
+
+    run = begin()
     if size > BATCH:
         with runs.filling(run):
             _fill(run, ids, lambda some: freezing.freeze(run, _of(some), steps, now, choices))
@@ -288,11 +296,18 @@ def _of(ids: Sequence[int]) -> QuerySet[Lead]:
 def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[Sequence[int]], None], batch: int = 0) -> None:
     """Write the run's members batch by batch, each in its transaction, until it is cancelled."""
     batch = batch or BATCH
-    for first in range(0, len(ids), batch):
+
+    @done_again
+    def fill(some: Sequence[int]) -> bool:
         with transaction.atomic():
             if not runs.is_preparing(run.pk):
-                return
-            write(ids[first : first + batch])
+                return False
+            write(some)
+            return True
+
+    for first in range(0, len(ids), batch):
+        if not fill(ids[first : first + batch]):
+            return
 
 
 def undo(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[Next] = ()) -> BulkRun:

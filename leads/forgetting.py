@@ -18,6 +18,7 @@ from django.utils.translation import gettext_noop
 
 from leads import clock, traces
 from leads.models import Account, ChangeStatus, Forgotten, Lead, LeadChange, normal_email
+from leads.passing import done_again
 
 WORDS = gettext_noop("This person asked to be forgotten and is left out.")
 """Stored like this beside what was blanked, and known again by it; pages translate it."""
@@ -83,11 +84,16 @@ def forgotten_among(account: Account, people: Mapping[int, tuple[str, str]], *, 
     return set().union(*(by_digest[digest] for digest in met)) if met else set()
 
 
+@done_again
 def forget(lead: Lead) -> None:
-    """Erase a lead and all that is known of it. Raises CannotForget while a change of it is on its way."""
+    """Erase a lead and all that is known of it. Raises CannotForget while a change of it is on its way, and where somebody
+    else has just erased it."""
     account = lead.account
     with transaction.atomic():
-        lead = Lead.objects.select_for_update().get(pk=lead.pk)
+        held = Lead.objects.select_for_update().filter(pk=lead.pk).first()
+        if held is None:
+            raise CannotForget(_("This lead is not in our copy any more."))
+        lead = held
         on_its_way = [ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
         if LeadChange.objects.filter(lead=lead, status__in=on_its_way).exists():
             raise CannotForget(_("A change of this lead is on its way to Kartra. Try again when it has ended."))

@@ -68,7 +68,8 @@ class Evidence:
     shows now. `foreign`: Kartra told since of a change of this family that is none of ours. `receipt`: whether the call's
     receipt stands in the lead; None: none was written, or it cannot be told. `same_before`: a look a settle time ago saw the
     same. `last_look`: no later look is planned; `look_in_s`: when the next one is due. `answered`: Kartra answered the
-    call, so that a change that is not done was not merely lost. `several_bookings`: more than one stands in the class.
+    call, so that a change that is not done was not merely lost. `several_bookings`: more than one stands in the class. `told`:
+    changes whose own message came since, maybe sooner than it was known that the answer is lost.
     """
 
     family: str
@@ -82,6 +83,7 @@ class Evidence:
     look_in_s: float = 0.0
     answered: bool = False
     several_bookings: bool = False
+    told: frozenset[int] = frozenset()
 
     @property
     def unclear(self) -> tuple[Request, ...]:

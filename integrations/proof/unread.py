@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop
 from integrations.proof.evidence import (
     NOT_DONE,
     SEEN_DONE,
+    Carried,
     Evidence,
     Request,
     Verdict,
@@ -24,6 +25,7 @@ SENT_ONCE_MORE = gettext_noop("Kartra refuses a second try of what was done")
 SEVERAL = gettext_noop("several bookings of the class stand")
 NOT_BEGUN = gettext_noop("the safety field does not show this call, so nothing of it was begun")
 NO_WITNESS = gettext_noop("the safety field shows this call, a second witness is missing")
+MESSAGE_CAME = gettext_noop("Kartra's event came")
 NO_MESSAGE = gettext_noop("no message of Kartra shows it")
 
 
@@ -32,9 +34,27 @@ def classify_bookings(evidence: Evidence) -> dict[int, Verdict]:
 
     A last cancellation is sent again alone: Kartra refuses what was done (259), and what came before it is overtaken. Not where
     the lead has several bookings of the class: a second try could cancel another. A last booking is proven by its own message,
-    else it is a person's; with a receipt that is absent twice it was not begun.
+    else it is a person's; with a receipt that is absent twice it was not begun. What came before a request that is done was
+    overtaken by it: sent again, a cancellation would end the later booking.
     """
-    requests = evidence.unclear
+    before, requests = _up_to_what_is_done(evidence)
+    return {**before, **_not_proven(requests, evidence)} if requests else before
+
+
+def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, Verdict], tuple[Request, ...]]:
+    """Verdicts for the unclear requests up to the last one that is done, and the requests after it."""
+    every = evidence.requests
+    done = [n for n, each in enumerate(every) if each.carried is Carried.DONE or each.change in evidence.told]
+    if not done:
+        return {}, evidence.unclear
+    last = every[done[-1]]
+    verdicts = {each.change: superseded(each, last) for each in every[: done[-1]] if each.carried is Carried.UNCLEAR}
+    if last.carried is Carried.UNCLEAR:
+        verdicts[last.change] = accepted(last, _("Kartra's own message shows it done."), MESSAGE_CAME)
+    return verdicts, tuple(each for each in every[done[-1] + 1 :] if each.carried is Carried.UNCLEAR)
+
+
+def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, Verdict]:
     last = requests[-1]
     earlier = {each.change: superseded(each, last) for each in requests[:-1]}
     if last.kind == "cancel_calendar":

@@ -19,7 +19,7 @@ from leads.mirror.facts import (
     TransactionFact,
 )
 from leads.mirror.leads import Lookalike, compare, find, take
-from leads.mirror.locks import lock_leads
+from leads.mirror.locks import lock_free_leads, lock_leads
 from leads.mirror.marks import (
     GONE_AGAIN,
     lift_gone,
@@ -73,6 +73,7 @@ __all__ = [
     "find",
     "hear_of_sequence",
     "lift_gone",
+    "lock_free_leads",
     "lock_leads",
     "mark_absent",
     "mark_all_dirty",

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
+from leads.passing import done_again
 from leads.texts import forms_of
 
 
@@ -92,6 +93,7 @@ def _fold_thing(twin: Thing, thing: Thing) -> None:
     twin.delete()
 
 
+@done_again
 def set_catalogue(
     account: Account,
     model: type[Tag | MailingList | Sequence | Page],
@@ -122,6 +124,7 @@ def _mark_missing(standing: QuerySet[Any], missing: QuerySet[Any], at: dt.dateti
     return 0
 
 
+@done_again
 def set_custom_fields(
     account: Account, fields: Iterable[CustomFieldFact], at: dt.datetime, *, believe: bool = False
 ) -> int:

@@ -17,3 +17,11 @@ def lock_leads(ids: Iterable[int | None]) -> None:
     if wanted and connection.features.has_select_for_update:
         rows = Lead.objects.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)
         list(rows.values_list("pk", flat=True))
+
+
+def lock_free_leads(ids: Iterable[int]) -> list[int]:
+    """Hold those of these leads that nobody else holds just now, and say which they are. It waits for nobody."""
+    rows = Lead.objects.filter(pk__in=sorted(set(ids))).order_by("pk")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(no_key=True, skip_locked=True)
+    return list(rows.values_list("pk", flat=True))
