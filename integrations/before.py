@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from integrations.clock import now
+from integrations.proof.evidence import judged_with
 from integrations.translate import ENCODINGS, NOT_TOLD, State, creates
 from integrations.translate.lists import LEFT, NEVER, ON
 from leads.decisions import value_now
@@ -19,10 +20,8 @@ Planned = Sequence[tuple[Lead, Sequence[LeadChange]]]
 
 
 def family_of(change: LeadChange) -> str:
-    """What is judged together: the family; of bookings the class, as Kartra cancels by class alone."""
-    if change.family == "calendar":
-        return f"calendar:{change.parameters.get('calendar')}:{change.parameters.get('class')}"
-    return change.family
+    """What is judged together."""
+    return judged_with(change.family, change.parameters)
 
 
 def knows_score(lead: Lead) -> bool:

@@ -194,7 +194,7 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
     for change in due:
         if change.family in held:
             continue
-        if change.seen and (fields := decisions.conflicts_of(lead, change)) and change.family not in last_of_family:
+        if change.seen and (fields := decisions.conflicts_of(lead, change, chain)):
             decisions.hold(lead, change, fields)
             held.add(change.family)
             continue

@@ -74,23 +74,28 @@ def _may_conflict(chain: Chain) -> bool:
 def _without_conflicts(chain: Chain) -> Chain | None:
     """The chain without edits of fields that were changed in Kartra meanwhile, which are left to a person, and without what
     waits for those. None if nothing is left of it, or the lead is no longer ours."""
-    fields = {change.pk: decisions.conflicts_of(chain.lead, change) for change in chain.changes if change.seen}
-    held = [change for change in chain.changes if fields.get(change.pk) and _is_first(chain, change)]
+    held: dict[str, LeadChange] = {}  # by family the first that conflicts
+    fields: dict[int, list[str]] = {}
+    for place, change in enumerate(chain.changes):
+        if change.seen and change.family not in held:
+            fields[change.pk] = decisions.conflicts_of(chain.lead, change, chain.changes[:place])
+            if fields[change.pk]:
+                held[change.family] = change
     if not held:
         return chain
     with transaction.atomic():
         calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
         if not calls.select_for_update().exists():
             return None
-        families = {change.family for change in held}
-        behind = [change for change in chain.changes if change.family in families and change not in held]
-        Attempt.objects.filter(call=chain.call, change__in=held).update(proof=Proof.NOT_DONE, message="Not sent.")
-        for change in held:
+        behind = [c for c in chain.changes if c.family in held and c.pk > held[c.family].pk]
+        stopped = list(held.values())
+        Attempt.objects.filter(call=chain.call, change__in=stopped).update(proof=Proof.NOT_DONE, message="Not sent.")
+        for change in stopped:
             decisions.hold(chain.lead, change, fields[change.pk])
         if behind:
             states = LeadChange.objects.filter(pk__in=[change.pk for change in behind]).values_list("pk", "run__state")
             claim.put_back(chain.call, behind, dict(states), now())
-        kept = [change for change in chain.changes if change.family not in families]
+        kept = [change for change in chain.changes if change not in (*stopped, *behind)]
         if not kept:
             calls.update(finished_at=now(), outcome=Outcome.WITHDRAWN)
     return dataclasses.replace(chain, changes=tuple(kept)) if kept else None

@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -43,12 +44,15 @@ def same(one: Any, other: Any) -> bool:
     return lists[0] == lists[1]
 
 
-def conflicts_of(lead: Lead, change: LeadChange) -> list[str]:
-    """Fields that hold neither what the person saw nor what is wanted: somebody changed them in Kartra meanwhile."""
+def conflicts_of(lead: Lead, change: LeadChange, before: Iterable[LeadChange] = ()) -> list[str]:
+    """Fields that hold neither what the person saw nor what is wanted: somebody changed them in Kartra meanwhile. `before`:
+    changes that go out ahead of it in the same call; what they set is overtaken, not in conflict."""
+    ahead = {name for each in before if each.family == change.family for name in each.parameters}
     return [
         name
         for name, accepted in change.seen.items()
         if name in change.parameters
+        and name not in ahead
         and not same(value_now(lead, name), change.parameters[name])
         and not any(same(value_now(lead, name), value) for value in accepted)
     ]
