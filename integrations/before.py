@@ -13,8 +13,8 @@ from integrations.translate.lists import LEFT, NEVER, ON
 from leads.decisions import value_now
 from leads.models import Lead, LeadChange, LeadTag, ListSubscription, SequenceEnrollment
 
-SCORE_FRESH = dt.timedelta(minutes=15)
-"""A score that was read longer ago proves nothing: somebody may have changed it in Kartra since."""
+FRESH = dt.timedelta(minutes=15)
+"""A score or a step that was read longer ago proves nothing: it may have changed in Kartra since."""
 
 Planned = Sequence[tuple[Lead, Sequence[LeadChange]]]
 
@@ -26,7 +26,12 @@ def family_of(change: LeadChange) -> str:
 
 def knows_score(lead: Lead) -> bool:
     """Whether our copy of the score is fresh enough to tell by it afterwards whether points were given."""
-    return lead.score is not None and lead.read_at is not None and now() - lead.read_at < SCORE_FRESH
+    return lead.score is not None and knows_step(lead)
+
+
+def knows_step(lead: Lead) -> bool:
+    """Whether our copy is fresh enough to tell by a sequence's step afterwards whether the lead was put there."""
+    return lead.read_at is not None and now() - lead.read_at < FRESH
 
 
 def states_before(planned: Planned) -> dict[int, dict[str, Any]]:

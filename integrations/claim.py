@@ -6,6 +6,7 @@ The unfinished call row is the lead's lock, lease and fence; who has it is writt
 import dataclasses
 import datetime as dt
 import json
+import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -24,7 +25,9 @@ from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Pr
 from integrations.translate import ENCODINGS, Composed, Receipt, compose, fits
 from integrations.translate.composing import MAX_ACTIONS
 from leads import decisions, kinds, runs
-from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState
+from leads.models import OPEN, ChangeStatus, Lead, LeadChange, Reason, RunState
+
+logger = logging.getLogger(__name__)
 
 MOST_UNREAD = 12
 """So often a change waits because Kartra could not be asked about its lead; then a person decides."""
@@ -60,11 +63,13 @@ def sent_lease_s() -> float:
     return float(settings.KARTRA_DEADLINE_S) * 1.5 + 5
 
 
-def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> list[Chain]:
+def claim(
+    connection: Connection, limit: int, *, only_singles: bool = False, without: Sequence[int] = ()
+) -> list[Chain]:
     """Take up to `limit` leads with due changes, singles before runs, oldest wish first; at most one call a lead.
 
     What is already so by now, folding each lead's changes over the mirror in order, is skipped on the way. Nothing is
-    taken from a database that was restored or copied: sending is stopped then.
+    taken from a database that was restored or copied: sending is stopped then. `without`: leads that are left alone.
     """
     connection.refresh_from_db()
     if not connection.sends or (connection.hold_until and connection.hold_until > now()):
@@ -75,7 +80,7 @@ def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> 
         return []
     try:
         with transaction.atomic():
-            due = sendable(connection)
+            due = sendable(connection).exclude(lead__in=without)
             lead_ids = _first_leads(due.filter(run=None), limit)
             if len(lead_ids) < limit and not only_singles:
                 more = _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
@@ -85,6 +90,17 @@ def claim(connection: Connection, limit: int, *, only_singles: bool = False) -> 
             return _take(connection, lead_ids)
     except IntegrityError:
         return []  # another worker took one of these leads at the same moment; the next claim sees it
+    except _Overtaking as found:
+        logger.warning("%s leads are left to the next claim: something earlier is open there.", len(found.lead_ids))
+        return claim(connection, limit, only_singles=only_singles, without=[*without, *found.lead_ids])
+
+
+class _Overtaking(Exception):
+    """An earlier change about the same thing is open and not in the call."""
+
+    def __init__(self, lead_ids: Sequence[int]) -> None:
+        super().__init__(lead_ids)
+        self.lead_ids = lead_ids
 
 
 def sendable(connection: Connection) -> QuerySet[LeadChange]:
@@ -98,8 +114,9 @@ def sendable(connection: Connection) -> QuerySet[LeadChange]:
         | Q(kind__in=refused_kinds(connection))
     )
     earlier = LeadChange.objects.filter(
-        lead=OuterRef("lead"), family=OuterRef("family"), pk__lt=OuterRef("pk"), status=ChangeStatus.WAITING
-    )
+        Q(family=OuterRef("family")) | Q(kind="create_lead"),
+        lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status=ChangeStatus.WAITING,
+    )  # fmt: skip
     return due.exclude(stuck).filter(~Exists(earlier.filter(stuck)))
 
 
@@ -145,9 +162,10 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
         )
         for (lead, _), said, receipt in zip(planned, composed, receipts, strict=True)
     )  # fmt: skip
-    LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain]).update(
-        status=ChangeStatus.SENDING
-    )
+    ours = LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain])
+    if leads_overtaking := _overtaking(ours):
+        raise _Overtaking(leads_overtaking)
+    ours.update(status=ChangeStatus.SENDING)
     before = states_before(planned)
     Attempt.objects.bulk_create(
         Attempt(
@@ -161,6 +179,16 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> list[Chain]:
         Chain(call, lead, tuple(chain), receipt)
         for call, (lead, chain), receipt in zip(calls, planned, receipts, strict=True)
     ]
+
+
+def _overtaking(ours: QuerySet[LeadChange]) -> list[int]:
+    """The leads of which an earlier change about the same thing is open and not among these. Looked at with the leads in our
+    hands: a row that another worker had locked was skipped, and may be waiting still, or be unclear by now."""
+    earlier = LeadChange.objects.filter(
+        Q(family=OuterRef("family")) | Q(kind="create_lead"),
+        lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status__in=OPEN,
+    )  # fmt: skip
+    return list(ours.filter(Exists(earlier.exclude(pk__in=ours.values("pk")))).values_list("lead", flat=True))
 
 
 def _receipt(connection: Connection, chain: Iterable[LeadChange]) -> Receipt | None:
