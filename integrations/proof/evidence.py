@@ -134,10 +134,11 @@ def accepted(request: Request, message: str = "", what: str = SEEN_DONE, **more:
     return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=request.code, message=words, what=what, **more)
 
 
-def superseded(request: Request, by: Request) -> Verdict:
-    """Ended: a later change of the same thing in the same call is so."""
+def superseded(request: Request, by: Request, *, is_so: bool = True) -> Verdict:
+    """Ended: a later change of the same thing in the same call is so, or is what counts now (`is_so` False)."""
+    words = _("A later change of the same thing is done.") if is_so else _("A later change of the same thing counts.")
     return Verdict(
-        ChangeStatus.SUPERSEDED, Proof.DONE, message=_("A later change of the same thing is done."),
+        ChangeStatus.SUPERSEDED, Proof.DONE, message=words,
         what=gettext_noop("overtaken by a later change of the same call"), superseded_by=by.change,
     )  # fmt: skip
 

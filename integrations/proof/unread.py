@@ -36,7 +36,7 @@ def classify_bookings(evidence: Evidence) -> dict[int, Verdict]:
     """
     requests = evidence.unclear
     last = requests[-1]
-    earlier = {each.change: superseded(each, last) for each in requests[:-1]}
+    earlier = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
     if last.kind == "cancel_calendar":
         if evidence.several_bookings:
             words = _("This person has several bookings of the class; a second try could cancel another one.")
