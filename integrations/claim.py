@@ -213,7 +213,8 @@ def already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> 
 
 
 def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[list[LeadChange], list[LeadChange]]:
-    """The changes of one lead that travel together, in order, and those with nothing to do. An edit of a field that
+    """The changes of one lead that travel together, in order, and those with nothing to do. The same asked for twice waits
+    for the first to be settled. An edit of a field that
     somebody changed in Kartra meanwhile is left to a person, and holds back what follows of its family."""
     chain: list[LeadChange] = []
     idle: list[LeadChange] = []
@@ -228,10 +229,14 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
             continue
         last = last_of_family.get(change.family)
         adds_up = kinds.get(change.kind).already_so is None
-        same = last is not None and (last.kind, last.parameters) == (change.kind, change.parameters)
-        needless = so[change.pk] and change.believes(lead) if last is None else same
-        if not adds_up and not change.anyway and needless:
+        asked_for = not adds_up and not change.anyway
+        if asked_for and last is None and so[change.pk] and change.believes(lead):
             idle.append(change)
+            continue
+        if asked_for and last is not None and (last.kind, last.parameters) == (change.kind, change.parameters):
+            held.add(
+                change.family
+            )  # whether it is needless is known when the one before it is settled: that may come to nothing
             continue
         if not fits(lead, chain, change):
             break

@@ -146,11 +146,18 @@ def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
 def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
     for each in held:
         each.seen = {name: [value_now(each.lead, name)] for name in each.seen}
-        each.save(update_fields=["seen"])
+        each.anyway = each.anyway or (each.reason != Reason.CONFLICT and _looks_so(each))
+        each.save(update_fields=["seen", "anyway"])
         each.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
         if each.run_id:
             runs.reopen(each.run_id)
     announce(held[-1].account_id)
+
+
+def _looks_so(change: LeadChange) -> bool:
+    """Whether it is so already by our copy: then it is sent all the same, because somebody who looked wants it sent."""
+    already = _kind(change).already_so
+    return already is not None and already(Lead.objects.filter(pk=change.lead_id), change.parameters).exists()
 
 
 def _give_up(held: list[LeadChange], at: dt.datetime) -> None:

@@ -384,3 +384,30 @@ def test_nothing_goes_out_for_a_lead_whose_creation_is_not_allowed(sandbox, conn
     created.refresh_from_db()
     assert created.status == ChangeStatus.ACCEPTED
     assert sandbox.lead("new@example.com")["tags"] == ["VIP"]
+
+
+def test_the_same_asked_for_twice_is_done_where_the_first_comes_to_nothing(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    second = tag(lead)
+    [chain] = claim.claim(connection, 1)
+
+    runs.cancel(run)
+
+    assert claim.stamp(chain) is None
+    settle_all(connection)
+    second.refresh_from_db()
+    assert (run.changes.get().status, second.status) == (ChangeStatus.CANCELLED, ChangeStatus.ACCEPTED)
+    assert sandbox.lead(lead.kartra_id)["tags"] == ["VIP"]
+
+
+def test_the_same_asked_for_twice_is_sent_once(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    first, second = tag(lead), tag(lead)
+
+    settle_all(connection)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status, second.reason) == (ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED, "already_so")
+    assert [call["cmds"] for call in sandbox.calls(writes=True)] == [["assign_tag"]]

@@ -221,3 +221,19 @@ def test_a_step_is_judged_by_where_the_lead_was_just_before_not_by_an_old_copy(
     assert change.status == ends
     told = sandbox.lead(lead.kartra_id)["sequences"][SEQUENCE["sequence"]]
     assert int(told["step"]) == (asked_for if ends == "accepted" else there)
+
+
+def test_a_person_who_says_send_it_again_is_not_told_that_it_is_so_already(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    Lead.objects.filter(pk=lead.pk).update(read_at=timezone.now() - dt.timedelta(hours=3))
+    sandbox.act("start_sequence", lead=lead.kartra_id, **SEQUENCE, step=2)
+    sandbox.fault("502, nothing done", cmd="subscribe_lead_to_sequence_at_step")
+    [change] = _asked(lead, [("subscribe_sequence", {**SEQUENCE, "step": 2})])
+    settle_all(connection)
+
+    decisions.decide(LeadChange.objects.get(pk=change.pk), "again", why="she got no mail")
+    settle_all(connection)
+
+    change.refresh_from_db()
+    assert change.status == ChangeStatus.ACCEPTED
+    assert [call["cmds"] for call in sandbox.calls(writes=True)] == [["subscribe_lead_to_sequence_at_step"]] * 2
