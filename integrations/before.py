@@ -7,27 +7,31 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from integrations.clock import now
+from integrations.proof.evidence import judged_with
 from integrations.translate import ENCODINGS, NOT_TOLD, State, creates
 from integrations.translate.lists import LEFT, NEVER, ON
 from leads.decisions import value_now
 from leads.models import Lead, LeadChange, LeadTag, ListSubscription, SequenceEnrollment
 
-SCORE_FRESH = dt.timedelta(minutes=15)
-"""A score that was read longer ago proves nothing: somebody may have changed it in Kartra since."""
+FRESH = dt.timedelta(minutes=15)
+"""A score or a step that was read longer ago proves nothing: it may have changed in Kartra since."""
 
 Planned = Sequence[tuple[Lead, Sequence[LeadChange]]]
 
 
 def family_of(change: LeadChange) -> str:
-    """What is judged together: the family; of bookings the class, as Kartra cancels by class alone."""
-    if change.family == "calendar":
-        return f"calendar:{change.parameters.get('calendar')}:{change.parameters.get('class')}"
-    return change.family
+    """What is judged together."""
+    return judged_with(change.family, change.parameters)
 
 
 def knows_score(lead: Lead) -> bool:
     """Whether our copy of the score is fresh enough to tell by it afterwards whether points were given."""
-    return lead.score is not None and lead.read_at is not None and now() - lead.read_at < SCORE_FRESH
+    return lead.score is not None and knows_step(lead)
+
+
+def knows_step(lead: Lead) -> bool:
+    """Whether our copy is fresh enough to tell by a sequence's step afterwards whether the lead was put there."""
+    return lead.read_at is not None and now() - lead.read_at < FRESH
 
 
 def states_before(planned: Planned) -> dict[int, dict[str, Any]]:

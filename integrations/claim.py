@@ -6,6 +6,7 @@ The unfinished call row is the lead's lock, lease and fence; who has it is writt
 import dataclasses
 import datetime as dt
 import json
+import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -24,8 +25,10 @@ from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Pr
 from integrations.translate import ENCODINGS, Composed, Receipt, compose, fits
 from integrations.translate.composing import MAX_ACTIONS
 from leads import decisions, kinds, mirror, runs
-from leads.models import ChangeStatus, Lead, LeadChange, Reason, RunState
+from leads.models import OPEN, ChangeStatus, Lead, LeadChange, Reason, RunState
 from leads.passing import met_another, wait_a_little
+
+logger = logging.getLogger(__name__)
 
 MOST_UNREAD = 12
 """So often a change waits because Kartra could not be asked about its lead; then a person decides."""
@@ -81,13 +84,18 @@ def claim(
         switch.stop(connection, StoppedBy.RESTORED, str(restored.WHY[told]))
         return []
     met = 0
+    without: list[int] = []
     while not stop() and met < MEETINGS:
         try:
             with transaction.atomic():
-                lead_ids = _due_leads(connection, limit, only_singles)
+                lead_ids = _due_leads(connection, limit, only_singles, without)
                 if not lead_ids:
                     return []
                 taken = _take(connection, lead_ids)
+        except _Overtaking as found:
+            logger.warning("%s leads are left to the next claim: something earlier is open there.", len(found.lead_ids))
+            without += found.lead_ids
+            continue
         except DatabaseError as error:
             if not met_another(error):
                 raise
@@ -100,8 +108,16 @@ def claim(
     return []
 
 
-def _due_leads(connection: Connection, limit: int, only_singles: bool) -> list[int]:
-    due = sendable(connection)
+class _Overtaking(Exception):
+    """An earlier change about the same thing is open and not in the call."""
+
+    def __init__(self, lead_ids: Sequence[int]) -> None:
+        super().__init__(lead_ids)
+        self.lead_ids = lead_ids
+
+
+def _due_leads(connection: Connection, limit: int, only_singles: bool, without: Sequence[int]) -> list[int]:
+    due = sendable(connection).exclude(lead__in=without)
     lead_ids = _first_leads(due.filter(run=None), limit)
     if len(lead_ids) < limit and not only_singles:
         lead_ids += _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
@@ -119,8 +135,9 @@ def sendable(connection: Connection) -> QuerySet[LeadChange]:
         | Q(kind__in=refused_kinds(connection))
     )
     earlier = LeadChange.objects.filter(
-        lead=OuterRef("lead"), family=OuterRef("family"), pk__lt=OuterRef("pk"), status=ChangeStatus.WAITING
-    )
+        Q(family=OuterRef("family")) | Q(kind="create_lead"),
+        lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status=ChangeStatus.WAITING,
+    )  # fmt: skip
     return due.exclude(stuck).filter(~Exists(earlier.filter(stuck)))
 
 
@@ -178,9 +195,10 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
         )
         for (lead, _), said, receipt in zip(planned, composed, receipts, strict=True)
     )  # fmt: skip
-    LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain]).update(
-        status=ChangeStatus.SENDING
-    )
+    ours = LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain])
+    if leads_overtaking := _overtaking(ours):
+        raise _Overtaking(leads_overtaking)
+    ours.update(status=ChangeStatus.SENDING)
     before = states_before(planned)
     Attempt.objects.bulk_create(
         Attempt(
@@ -195,6 +213,16 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
         for call, (lead, chain), receipt in zip(calls, planned, receipts, strict=True)
     ]
     return Taken(chains, settled)
+
+
+def _overtaking(ours: QuerySet[LeadChange]) -> list[int]:
+    """The leads of which an earlier change about the same thing is open and not among these. Looked at with the leads in our
+    hands: a row that another worker had locked was skipped, and may be waiting still, or be unclear by now."""
+    earlier = LeadChange.objects.filter(
+        Q(family=OuterRef("family")) | Q(kind="create_lead"),
+        lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status__in=OPEN,
+    )  # fmt: skip
+    return list(ours.filter(Exists(earlier.exclude(pk__in=ours.values("pk")))).values_list("lead", flat=True))
 
 
 def _receipt(connection: Connection, chain: Iterable[LeadChange]) -> Receipt | None:
@@ -219,7 +247,8 @@ def already_so(connection: Connection, by_lead: dict[int, list[LeadChange]]) -> 
 
 
 def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[list[LeadChange], list[LeadChange]]:
-    """The changes of one lead that travel together, in order, and those with nothing to do. An edit of a field that
+    """The changes of one lead that travel together, in order, and those with nothing to do. The same asked for twice waits
+    for the first to be settled. An edit of a field that
     somebody changed in Kartra meanwhile is left to a person, and holds back what follows of its family."""
     chain: list[LeadChange] = []
     idle: list[LeadChange] = []
@@ -228,16 +257,20 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
     for change in due:
         if change.family in held:
             continue
-        if change.seen and (fields := decisions.conflicts_of(lead, change)) and change.family not in last_of_family:
+        if change.seen and (fields := decisions.conflicts_of(lead, change, chain)):
             decisions.hold(lead, change, fields)
             held.add(change.family)
             continue
         last = last_of_family.get(change.family)
         adds_up = kinds.get(change.kind).already_so is None
-        same = last is not None and (last.kind, last.parameters) == (change.kind, change.parameters)
-        needless = so[change.pk] and change.believes(lead) if last is None else same
-        if not adds_up and not change.anyway and needless:
+        asked_for = not adds_up and not change.anyway
+        if asked_for and last is None and so[change.pk] and change.believes(lead):
             idle.append(change)
+            continue
+        if asked_for and last is not None and (last.kind, last.parameters) == (change.kind, change.parameters):
+            held.add(
+                change.family
+            )  # whether it is needless is known when the one before it is settled: that may come to nothing
             continue
         if not fits(lead, chain, change):
             break

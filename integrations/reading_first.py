@@ -1,7 +1,7 @@
 """Leads whose copy is not sure enough for what is about to be sent are read, between the claim and the POST.
 
-Of points, where no safety field will tell, so that the score afterwards can prove what was done; a lead that cannot be read
-is sent without, and then a person may be asked. Of what is so already by an old copy, where somebody wanted it looked at:
+Of points and of a step in a sequence, so that the score or the step afterwards can prove what was done; a lead that cannot be
+read is sent without, and then a person may be asked. Of what is so already by an old copy, where somebody wanted it looked at:
 what is so indeed is skipped, and what could not be looked at waits. Of a field that somebody looked at before changing it,
 unless our copy is from just now: what was changed in Kartra meanwhile is left to a person.
 """
@@ -27,7 +27,7 @@ FROM_JUST_NOW = dt.timedelta(seconds=90)
 
 def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], KartraError | None]:
     """The chains as they may be sent, and why reading stopped, if it did. Claimed leads are read, several at once."""
-    unsure = [chain for chain in chains if _awaits_read(chain) or _needs_score(chain) or _may_conflict(chain)]
+    unsure = [chain for chain in chains if _awaits_read(chain) or _needs_state(chain) or _may_conflict(chain)]
     stopped = None
     if unsure:
         best = Priority.SINGLE if any(chain.single for chain in unsure) else Priority.RUN
@@ -55,13 +55,14 @@ def _awaits_read(chain: Chain) -> bool:
     return any(change.awaits_read(chain.lead) for change in chain.changes)
 
 
-def _needs_score(chain: Chain) -> bool:
-    """Whether points are given of which only the score can tell afterwards, and our copy does not know it for certain."""
-    return (
-        bool(chain.lead.kartra_id)
-        and any(change.family == "points" for change in chain.changes)
-        and not before.knows_score(chain.lead)
-    )
+def _needs_state(chain: Chain) -> bool:
+    """Whether something is in the call that must not be told twice and of which only how it was before can tell afterwards
+    (points by the score, a sequence by its step: sequences go on by themselves), and our copy does not know that for certain."""
+    if not chain.lead.kartra_id:
+        return False
+    steps = any(change.kind == "subscribe_sequence" for change in chain.changes) and not before.knows_step(chain.lead)
+    points = any(change.family == "points" for change in chain.changes) and not before.knows_score(chain.lead)
+    return steps or points
 
 
 def _may_conflict(chain: Chain) -> bool:
@@ -74,23 +75,28 @@ def _may_conflict(chain: Chain) -> bool:
 def _without_conflicts(chain: Chain) -> Chain | None:
     """The chain without edits of fields that were changed in Kartra meanwhile, which are left to a person, and without what
     waits for those. None if nothing is left of it, or the lead is no longer ours."""
-    fields = {change.pk: decisions.conflicts_of(chain.lead, change) for change in chain.changes if change.seen}
-    held = [change for change in chain.changes if fields.get(change.pk) and _is_first(chain, change)]
+    held: dict[str, LeadChange] = {}  # by family the first that conflicts
+    fields: dict[int, list[str]] = {}
+    for place, change in enumerate(chain.changes):
+        if change.seen and change.family not in held:
+            fields[change.pk] = decisions.conflicts_of(chain.lead, change, chain.changes[:place])
+            if fields[change.pk]:
+                held[change.family] = change
     if not held:
         return chain
     with transaction.atomic():
         calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
         if not calls.select_for_update().exists():
             return None
-        families = {change.family for change in held}
-        behind = [change for change in chain.changes if change.family in families and change not in held]
-        Attempt.objects.filter(call=chain.call, change__in=held).update(proof=Proof.NOT_DONE, message="Not sent.")
-        for change in held:
+        behind = [c for c in chain.changes if c.family in held and c.pk > held[c.family].pk]
+        stopped = list(held.values())
+        Attempt.objects.filter(call=chain.call, change__in=stopped).update(proof=Proof.NOT_DONE, message="Not sent.")
+        for change in stopped:
             decisions.hold(chain.lead, change, fields[change.pk])
         if behind:
             states = LeadChange.objects.filter(pk__in=[change.pk for change in behind]).values_list("pk", "run__state")
             claim.put_back(chain.call, behind, dict(states), now())
-        kept = [change for change in chain.changes if change.family not in families]
+        kept = [change for change in chain.changes if change not in (*stopped, *behind)]
         if not kept:
             calls.update(finished_at=now(), outcome=Outcome.WITHDRAWN)
     return dataclasses.replace(chain, changes=tuple(kept)) if kept else None

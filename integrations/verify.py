@@ -201,9 +201,7 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
     requests = tuple(_request(ours.get(each.pk, each)) for each in own)
     profile = asked.profile if asked is not None else None
     receipt = receipts.says(first, profile) if profile is not None else None
-    before: State = first.before.get("state", NOT_TOLD)
-    if family == "profile":  # each edit knows of its own fields
-        before = {name: value for each in group for name, value in (each.before.get("state") or {}).items()}
+    before = _before(own)
     if first.before.get("new") and not (receipt or _made_by(call.sent_at, lead, profile)):
         before = NOT_TOLD  # the lead may have been there before: then nothing of the call was done
     after = _state(group, lead, profile)
@@ -224,6 +222,16 @@ def _evidence(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Evid
         several_bookings=of_booking and _standing(group) > 1,
         told=_told_of(own) if of_booking else frozenset(),
     )
+
+
+def _before(own: Sequence[Attempt]) -> State:
+    """The family when the call left; of edits the fields of all of them."""
+    states = [each.before["state"] for each in own if "state" in each.before]
+    if not states:
+        return NOT_TOLD
+    if not isinstance(states[0], dict):
+        return states[0]
+    return {name: value for state in states for name, value in state.items()}
 
 
 def _request(attempt: Attempt) -> Request:

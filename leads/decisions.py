@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -43,12 +44,15 @@ def same(one: Any, other: Any) -> bool:
     return lists[0] == lists[1]
 
 
-def conflicts_of(lead: Lead, change: LeadChange) -> list[str]:
-    """Fields that hold neither what the person saw nor what is wanted: somebody changed them in Kartra meanwhile."""
+def conflicts_of(lead: Lead, change: LeadChange, before: Iterable[LeadChange] = ()) -> list[str]:
+    """Fields that hold neither what the person saw nor what is wanted: somebody changed them in Kartra meanwhile. `before`:
+    changes that go out ahead of it in the same call; what they set is overtaken, not in conflict."""
+    ahead = {name for each in before if each.family == change.family for name in each.parameters}
     return [
         name
         for name, accepted in change.seen.items()
         if name in change.parameters
+        and name not in ahead
         and not same(value_now(lead, name), change.parameters[name])
         and not any(same(value_now(lead, name), value) for value in accepted)
     ]
@@ -142,11 +146,18 @@ def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
 def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
     for each in held:
         each.seen = {name: [value_now(each.lead, name)] for name in each.seen}
-        each.save(update_fields=["seen"])
+        each.anyway = each.anyway or (each.reason != Reason.CONFLICT and _looks_so(each))
+        each.save(update_fields=["seen", "anyway"])
         each.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
         if each.run_id:
             runs.reopen(each.run_id)
     announce(held[-1].account_id)
+
+
+def _looks_so(change: LeadChange) -> bool:
+    """Whether it is so already by our copy: then it is sent all the same, because somebody who looked wants it sent."""
+    already = _kind(change).already_so
+    return already is not None and already(Lead.objects.filter(pk=change.lead_id), change.parameters).exists()
 
 
 def _give_up(held: list[LeadChange], at: dt.datetime) -> None:

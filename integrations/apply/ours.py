@@ -58,13 +58,14 @@ class Ours:
 
     def known_better(self, kind: str, family: str, fits: Fits = anything) -> bool:
         """Whether a confirmed change of ours to the opposite makes the message old news: it was confirmed after the
-        message came, or the message may be the late echo of one that it has undone since."""
+        message came, or the message may be the late echo of one that it has undone since, unclear ones included."""
         accepted = [c for c in self.changes if c.status == ChangeStatus.ACCEPTED]
         done = [c for c in accepted if c.family == family and fits(c.parameters)]
         if not done or done[-1].kind == kind:
             return False
         settled_at = done[-1].settled_at
-        return (settled_at is not None and settled_at > self.received_at) or any(c.kind == kind for c in done)
+        undone = [c for c in self.changes if c.pk < done[-1].pk and c.family == family and fits(c.parameters)]
+        return (settled_at is not None and settled_at > self.received_at) or any(c.kind == kind for c in undone)
 
     def without_ours(self, facts: LeadFacts, lead: Lead | None) -> tuple[LeadFacts, bool]:
         """The facts of a message without the fields that a change of ours is writing, or has just written: the message

@@ -46,7 +46,7 @@ def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[Verdict]:
     """One verdict for each change of the call, in its order."""
     if isinstance(answer, ChainReply):
         verdicts = [_of_action(each, answer.outcomes[each.position]) for each in sent]
-        return _overtaken(sent, _beside_244(sent, verdicts, answer))
+        return _in_order(sent, _overtaken(sent, _beside_244(sent, verdicts, answer)))
     if isinstance(answer, WholeCallRefused):
         return _of_refused_call(sent, answer)
     if isinstance(answer, NotSent | Throttled | CredentialsRefused):
@@ -84,6 +84,48 @@ def _overtaken(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
         else:
             verdicts[n] = superseded(request, sent[accepted_edits[-1]].request)
     return verdicts
+
+
+def _in_order(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
+    """No earlier request about the same thing goes out once a later one of the call may be done. One that is not settled is
+    overtaken where a later one is done; where a later one is looked at, or left to a person, it is so together with it. What
+    was refused only because the one before it was turned away goes out again behind it. What adds up is judged by itself."""
+    for place, each in enumerate(sent):
+        verdict = verdicts[place]
+        if verdict.status not in (ChangeStatus.WAITING, ChangeStatus.UNKNOWN, ChangeStatus.UNDECIDED):
+            continue
+        behind = [n for n in range(place + 1, len(sent)) if _same_thing(each.request, sent[n].request)]
+        done = [n for n in behind if verdicts[n].status == ChangeStatus.ACCEPTED]
+        looked_at = [n for n in behind if verdicts[n].status == ChangeStatus.UNKNOWN]
+        asked = [n for n in behind if verdicts[n].status == ChangeStatus.UNDECIDED]
+        if done:
+            verdicts[place] = superseded(each.request, sent[done[-1]].request)
+        elif looked_at:
+            look_in_s = verdicts[looked_at[-1]].look_in_s
+            verdicts[place] = _unclear(each, verdict.message, code=verdict.code, look_in_s=look_in_s)
+        elif asked and verdict.status == ChangeStatus.WAITING:
+            last = verdicts[asked[-1]]
+            verdicts[place] = replace(verdict, status=last.status, reason=last.reason)
+        elif verdict.status == ChangeStatus.WAITING:
+            for n in behind:
+                if verdicts[n].code in ENCODINGS[sent[n].request.kind].guards:
+                    verdicts[n] = turned_away(sent[n].request, verdicts[n].code, verdicts[n].message)
+    return _one_question_each(sent, verdicts)
+
+
+def _one_question_each(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
+    """What is left to a person about one thing is one question: the last has it."""
+    for place, each in enumerate(sent):
+        if verdicts[place].status == ChangeStatus.UNDECIDED:
+            same = [n for n in range(place + 1, len(sent)) if _same_thing(each.request, sent[n].request)]
+            asked = [n for n in same if verdicts[n].status == ChangeStatus.UNDECIDED]
+            if asked:
+                verdicts[place] = replace(verdicts[place], decided_with=sent[asked[-1]].request.change)
+    return verdicts
+
+
+def _same_thing(one: Carrier, other: Carrier) -> bool:
+    return one.family == other.family and one.family not in ("points", "profile")
 
 
 def _unclear(

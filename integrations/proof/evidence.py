@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from integrations.kartra.errors import Next, next_step
 from integrations.models import Proof
 from integrations.translate import ENCODINGS, NOT_TOLD, State
 from leads import kinds
@@ -37,6 +38,13 @@ class Carried(enum.Enum):
     NOT = "not"  # refused, or proven not done
 
 
+def judged_with(family: str, parameters: Mapping[str, Any]) -> str:
+    """What is judged together: the family; of bookings the class, as Kartra cancels by class alone."""
+    if family == "calendar":
+        return f"calendar:{parameters.get('calendar')}:{parameters.get('class')}"
+    return family
+
+
 @dataclass(frozen=True)
 class Request:
     """A change as it travelled in the call, and what is known of it. `not_done`: how often in a row it was sent and proven not
@@ -54,6 +62,10 @@ class Request:
     @property
     def repeatable(self) -> bool:
         return kinds.get(self.kind).repeatable
+
+    @property
+    def family(self) -> str:
+        return judged_with(kinds.get(self.kind).family(self.parameters), self.parameters)
 
     @property
     def witness(self) -> Any:
@@ -124,10 +136,11 @@ def accepted(request: Request, message: str = "", what: str = SEEN_DONE, **more:
     return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=request.code, message=words, what=what, **more)
 
 
-def superseded(request: Request, by: Request) -> Verdict:
-    """Ended: a later change of the same thing in the same call is so."""
+def superseded(request: Request, by: Request, *, is_so: bool = True) -> Verdict:
+    """Ended: a later change of the same thing in the same call is so, or is what counts now (`is_so` False)."""
+    words = _("A later change of the same thing is done.") if is_so else _("A later change of the same thing counts.")
     return Verdict(
-        ChangeStatus.SUPERSEDED, Proof.DONE, message=_("A later change of the same thing is done."),
+        ChangeStatus.SUPERSEDED, Proof.DONE, message=words,
         what=gettext_noop("overtaken by a later change of the same call"), superseded_by=by.change,
     )  # fmt: skip
 
@@ -142,6 +155,8 @@ def again(
 ) -> dict[int, Verdict]:
     """Proven not done: all of them are sent again, in order. Where one was sent too often in a row, a person decides."""
     untyped = any(request.code == UNTYPED for request in requests)
+    if any(request.code not in ("", UNTYPED) and next_step(request.code) is Next.HOLD for request in requests):
+        return {request.change: asked(request, what, reason=Reason.UNLISTED_CODE) for request in requests}
     most = MOST_NOT_DONE if evidence.answered and not untyped else MOST_UNANSWERED
     if any(request.not_done + 1 >= most for request in requests):
         reason = (

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from integrations.models import Proof
-from integrations.proof.evidence import Evidence, Request, Verdict, accepted, again, asked
+from integrations.proof.evidence import Evidence, Request, Verdict, accepted, again, asked, one_question
 from integrations.proof.profile import latest
 from integrations.translate import NOT_TOLD
 from integrations.translate.fields import same_value
@@ -21,9 +21,12 @@ def classify_adopted(evidence: Evidence) -> dict[int, Verdict]:
     if evidence.family == "profile":
         return _profile(evidence)
     verdicts: dict[int, Verdict] = {}
+    going = False
     for request in evidence.unclear:
-        verdicts.update(_one(request, evidence))
-    return verdicts
+        verdict = _one(request, evidence, going=going)
+        going = going or verdict.status in (ChangeStatus.WAITING, ChangeStatus.UNDECIDED)
+        verdicts[request.change] = verdict
+    return one_question(verdicts)
 
 
 def _profile(evidence: Evidence) -> dict[int, Verdict]:
@@ -37,11 +40,14 @@ def _profile(evidence: Evidence) -> dict[int, Verdict]:
     return again(requests, evidence, ADOPTED)
 
 
-def _one(request: Request, evidence: Evidence) -> dict[int, Verdict]:
+def _one(request: Request, evidence: Evidence, *, going: bool) -> Verdict:
+    """`going`: an earlier request about the same thing goes out, so that what is so now will not be so then."""
     after = evidence.after
     if request.kind == "subscribe_list" and after == LEFT:
         words = _("Kartra had this lead already, and it has left this list itself.")
-        return {request.change: _skipped(request, Reason.LEFT_OUT, words)}
+        return _skipped(request, Reason.LEFT_OUT, words)
+    if going:
+        return again([request], evidence, ADOPTED)[request.change]
     so = (request.kind == "subscribe_list" and after == ON) or (request.kind == "assign_tag" and after is True)
     if request.kind == "subscribe_sequence" and isinstance(after, list):
         if after == request.witness.makes(request.parameters, after):
@@ -49,10 +55,10 @@ def _one(request: Request, evidence: Evidence) -> dict[int, Verdict]:
         else:
             words = _("Kartra had this lead already, and in this sequence at step %(step)s (%(status)s).")
             told = {"step": after[0], "status": _("active") if after[1] == ACTIVE else after[1]}
-            return {request.change: asked(request, ADOPTED, message=words % told)}
+            return asked(request, ADOPTED, message=words % told)
     if so:
-        return {request.change: _skipped(request, Reason.ALREADY_SO, _("Kartra had this lead already, and so."))}
-    return again([request], evidence, ADOPTED)
+        return _skipped(request, Reason.ALREADY_SO, _("Kartra had this lead already, and so."))
+    return again([request], evidence, ADOPTED)[request.change]
 
 
 def _skipped(request: Request, reason: Reason, words: str) -> Verdict:

@@ -131,7 +131,7 @@ def _proves_nothing(
         return _so(requests, len(requests) - 1)
     if evidence.receipt is False:  # nothing of the call was begun
         return again(requests, evidence, NOT_BEGUN) if evidence.same_before else _later(requests, evidence, NOT_BEGUN)
-    held: dict[int, Verdict] = {each.change: superseded(each, last) for each in requests[:-1]}
+    held: dict[int, Verdict] = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
     return {**held, last.change: asked(last, PROVES_NOTHING)}
 
 

@@ -56,7 +56,7 @@ def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, Verdict], tuple[R
 
 def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, Verdict]:
     last = requests[-1]
-    earlier = {each.change: superseded(each, last) for each in requests[:-1]}
+    earlier = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
     if last.kind == "cancel_calendar":
         if evidence.several_bookings:
             words = _("This person has several bookings of the class; a second try could cancel another one.")

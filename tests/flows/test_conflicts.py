@@ -9,6 +9,7 @@ from integrations import push
 from integrations.models import ApiCall
 from leads import changes, decisions, kinds
 from leads.models import ChangeStatus, Lead, LeadChange
+from tests.flows.test_push import settle_all
 
 pytestmark = pytest.mark.django_db
 
@@ -106,3 +107,37 @@ def test_same_value_set_by_somebody_else_is_no_conflict(sandbox, connection, lea
 
     change.refresh_from_db()
     assert change.status in (ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED)
+
+
+@pytest.mark.parametrize("ago_s", [5, 120], ids=["seen in our copy", "read first"])
+def test_conflict_is_seen_behind_another_edit_of_the_same_call(sandbox, connection, lead, ago_s):
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"zip": "9"})
+    if ago_s == 5:
+        Lead.objects.filter(pk=lead.pk).update(zip="9")
+    read_so_long_ago(lead, ago_s)
+    [first] = edit(lead)
+    [second] = changes.record_all(lead, kinds.get("update_lead"), {"zip": "1", "city": "Ours"}, seen={"zip": [""], "city": ["Bend"]})  # fmt: skip
+
+    push.drain(connection, until_s=3)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    theirs = sandbox.lead(lead.kartra_id)
+    assert (theirs["zip"], theirs["city"]) == ("9", "Bend")
+    assert (first.status, second.status, second.reason) == (ChangeStatus.ACCEPTED, ChangeStatus.UNDECIDED, "conflict")
+    assert "zip" in second.message.lower()
+    assert "city" not in second.message.lower()
+
+
+def test_field_of_a_second_edit_that_was_changed_in_kartra_after_a_lost_answer_is_a_conflict(sandbox, connection, lead):
+    sandbox.fault("502, nothing done")
+    changes.record_all(lead, kinds.get("update_lead"), {"city": "Bend"})
+    [second] = changes.record_all(lead, kinds.get("update_lead"), {"zip": "1"})
+    push.drain(connection, until_s=3)
+    sandbox.act("edit_lead", lead=lead.kartra_id, fields={"zip": "9"})
+
+    settle_all(connection)
+
+    second.refresh_from_db()
+    assert (second.status, second.reason) == (ChangeStatus.UNDECIDED, "conflict")
+    assert sandbox.lead(lead.kartra_id)["zip"] == "9"

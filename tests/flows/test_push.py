@@ -10,7 +10,7 @@ from integrations import claim, push, refresh, switch, verify
 from integrations.models import ApiCall, Attempt, Outcome, Proof, StoppedBy
 from integrations.translate import compose
 from leads import changes, kinds, runs
-from leads.models import ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, Reason, RunState
+from leads.models import ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, Reason, RunState, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -350,3 +350,71 @@ def test_paused_run_waits_and_goes_on(sandbox, connection):
     later.refresh_from_db()
     assert (run.state, later.status) == (RunState.FINISHED, "accepted")
     assert sandbox.lead(lead.kartra_id)["tags"] == []
+
+
+def test_change_never_goes_out_over_an_earlier_one_that_another_worker_had_locked(sandbox, connection, monkeypatch):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    other = sandbox.mirrored_lead(connection, "bo@example.com")
+    on = tag(lead)
+    off = tag(lead, kind="unassign_tag")
+    beside = tag(other)
+    all_due = claim.sendable
+    monkeypatch.setattr(
+        claim, "sendable", lambda connection: all_due(connection).exclude(pk=on.pk)
+    )  # as SKIP LOCKED does
+    LeadTag.objects.create(lead=lead, tag=Tag.objects.get(name="VIP"), source="refresh", since=timezone.now())
+
+    chains = claim.claim(connection, 10)
+
+    assert [chain.lead for chain in chains] == [other]
+    off.refresh_from_db()
+    assert off.status == ChangeStatus.WAITING
+    monkeypatch.undo()
+    claim.release(chains)
+    settle_all(connection)
+    assert sandbox.lead("ada@example.com")["tags"] == []
+    beside.refresh_from_db()
+    assert beside.status == ChangeStatus.ACCEPTED
+
+
+def test_nothing_goes_out_for_a_lead_whose_creation_is_not_allowed(sandbox, connection):
+    created, tagged = changes.create_lead(connection.account, {"email": "new@example.com", "tag": ["VIP"]})
+    switch.refuse_command(connection, "create_lead", "No")
+
+    settle_all(connection, seconds=1)
+
+    tagged.refresh_from_db()
+    assert tagged.status == ChangeStatus.WAITING
+    assert sandbox.calls(writes=True) == []
+    switch.on(connection)
+    settle_all(connection)
+    created.refresh_from_db()
+    assert created.status == ChangeStatus.ACCEPTED
+    assert sandbox.lead("new@example.com")["tags"] == ["VIP"]
+
+
+def test_the_same_asked_for_twice_is_done_where_the_first_comes_to_nothing(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    second = tag(lead)
+    [chain] = claim.claim(connection, 1)
+
+    runs.cancel(run)
+
+    assert claim.stamp(chain) is None
+    settle_all(connection)
+    second.refresh_from_db()
+    assert (run.changes.get().status, second.status) == (ChangeStatus.CANCELLED, ChangeStatus.ACCEPTED)
+    assert sandbox.lead(lead.kartra_id)["tags"] == ["VIP"]
+
+
+def test_the_same_asked_for_twice_is_sent_once(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    first, second = tag(lead), tag(lead)
+
+    settle_all(connection)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status, second.reason) == (ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED, "already_so")
+    assert [call["cmds"] for call in sandbox.calls(writes=True)] == [["assign_tag"]]

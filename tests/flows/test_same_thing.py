@@ -1,6 +1,7 @@
 """Requests about the same thing that share a call whose answer is lost, over real HTTP: every pair of opposites and equals ×
 done, not done, half done × every answer of a person. Kartra ends as the last one says, or a person decides."""
 
+import datetime as dt
 import json
 
 import pytest
@@ -217,3 +218,37 @@ def test_bulk_action_whose_changes_were_overtaken_has_ended_and_did_not_fail(san
     assert json.loads(capsys.readouterr().out)["superseded"] == 1
     assert progress.outcome_words("superseded", "") == "overtaken by a later change"
     assert last.changes.get().status == "accepted"
+
+
+@pytest.mark.parametrize(("there", "asked_for", "ends"), [(1, 3, "accepted"), (2, 2, "undecided")])
+def test_a_step_is_judged_by_where_the_lead_was_just_before_not_by_an_old_copy(
+    sandbox, connection, there, asked_for, ends
+):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    Lead.objects.filter(pk=lead.pk).update(read_at=timezone.now() - dt.timedelta(hours=3))
+    sandbox.act("start_sequence", lead=lead.kartra_id, **SEQUENCE, step=there)
+    sandbox.fault("502, nothing done", cmd="subscribe_lead_to_sequence_at_step")
+    [change] = _asked(lead, [("subscribe_sequence", {**SEQUENCE, "step": asked_for})])
+
+    settle_all(connection)
+
+    change.refresh_from_db()
+    assert change.status == ends
+    told = sandbox.lead(lead.kartra_id)["sequences"][SEQUENCE["sequence"]]
+    assert int(told["step"]) == (asked_for if ends == "accepted" else there)
+
+
+def test_a_person_who_says_send_it_again_is_not_told_that_it_is_so_already(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    Lead.objects.filter(pk=lead.pk).update(read_at=timezone.now() - dt.timedelta(hours=3))
+    sandbox.act("start_sequence", lead=lead.kartra_id, **SEQUENCE, step=2)
+    sandbox.fault("502, nothing done", cmd="subscribe_lead_to_sequence_at_step")
+    [change] = _asked(lead, [("subscribe_sequence", {**SEQUENCE, "step": 2})])
+    settle_all(connection)
+
+    decisions.decide(LeadChange.objects.get(pk=change.pk), "again", why="she got no mail")
+    settle_all(connection)
+
+    change.refresh_from_db()
+    assert change.status == ChangeStatus.ACCEPTED
+    assert [call["cmds"] for call in sandbox.calls(writes=True)] == [["subscribe_lead_to_sequence_at_step"]] * 2

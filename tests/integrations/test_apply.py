@@ -347,3 +347,27 @@ def test_replay_changes_nothing(door):
         apply.apply_one(delivery, delivery.door.connection.account)
 
     assert (list(Lead.objects.values()), list(LeadTag.objects.values()), Activity.objects.count()) == before
+
+
+def test_late_echo_of_the_first_of_two_opposites_does_not_undo_the_second(door):
+    lead = LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com")
+    call = ApiCall.objects.create(
+        connection=door.connection, lead=lead, cause="push", writes=True, claimed_at=timezone.now(),
+        lease_until=timezone.now(), sent_at=timezone.now(), finished_at=timezone.now(), outcome="unknown",
+    )  # fmt: skip
+    on, off = (
+        LeadChangeFactory(lead=lead, kind=kind, parameters={"tag": "VIP"}, family="tag:VIP", status="unknown")
+        for kind in ("assign_tag", "unassign_tag")
+    )
+    for place, change in enumerate((on, off)):
+        Attempt.objects.create(
+            change=change, call=call, position=place, command=change.kind, proof=Proof.UNCLEAR, verify_at=timezone.now()
+        )
+
+    event(door, "unassign_tag")
+    event(door, "assign_tag")
+
+    on.refresh_from_db()
+    off.refresh_from_db()
+    assert (on.status, off.status) == ("unknown", "accepted")
+    assert not LeadTag.objects.exists()

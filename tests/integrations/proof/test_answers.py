@@ -115,3 +115,45 @@ def test_244_at_the_creation_itself_is_the_rest_not_done_unless_it_is_said_to_be
     verdicts = classify_answer(sent(CREATE, TAG, POINTS, creates=True), chain(*answer))
 
     assert [(str(verdict.status), verdict.code) for verdict in verdicts] == codes
+
+
+OFF = ("unassign_tag", {"tag": "VIP"})
+BOOKED = ("subscribe_calendar", {"calendar": "C", "class": "K", "date": "2031-01-01", "hour": "10:00"})
+CANCELLED = ("cancel_calendar", {"calendar": "C", "class": "K"})
+
+
+@pytest.mark.parametrize(
+    "first",
+    [outcome("refused", "429"), outcome("refused", "262"), outcome("refused", "999"), outcome("refused", "243"), outcome("missing")],
+    ids=["turned away", "not allowed", "undocumented", "no such lead", "not mentioned"],
+)  # fmt: skip
+def test_what_was_not_done_does_not_go_out_over_a_later_one_that_is_done(first):
+    verdicts = classify_answer(sent(TAG, OFF), chain(first, outcome("done", "104")))
+
+    assert [str(each.status) for each in verdicts] == ["superseded", "accepted"]
+    assert verdicts[0].superseded_by == 1
+
+
+def test_what_was_not_done_is_looked_at_with_a_later_one_that_is_unclear():
+    verdicts = classify_answer(sent(TAG, OFF), chain(outcome("refused", "429"), outcome("missing")))
+
+    assert [(str(each.status), each.look_in_s) for each in verdicts] == [("unknown", 30.0), ("unknown", 30.0)]
+
+
+def test_what_was_not_done_waits_for_the_answer_about_a_later_one():
+    verdicts = classify_answer(sent(TAG, OFF), chain(outcome("refused", "429"), outcome("refused", "999")))
+
+    assert [(str(each.status), each.decided_with) for each in verdicts] == [("undecided", 1), ("undecided", None)]
+
+
+def test_points_that_were_turned_away_are_not_overtaken():
+    answer = chain(outcome("refused", "429"), outcome("done", "105"))
+
+    assert told(sent(POINTS, POINTS), answer) == ["waiting", "accepted"]
+
+
+def test_cancel_refused_because_the_booking_before_it_was_turned_away_goes_out_again_behind_it():
+    answer = chain(outcome("refused", "429"), outcome("refused", "259"))
+
+    assert told(sent(BOOKED, CANCELLED), answer) == ["waiting", "waiting"]
+    assert told(sent(CANCELLED), chain(outcome("refused", "259"))) == ["rejected"]

@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
+from integrations.proof import Evidence, Request, classify
 from leads.models import ChangeStatus
-from tests.integrations.proof.story import Story, edit, ends_as, on_list, points, runs_of, step, tag
+from tests.integrations.proof.story import CLASS, Story, edit, ends_as, on_list, points, runs_of, step, tag
 
 TAGS = ("tag:VIP", (False, True), (tag(True), tag(False)))
 LISTS = ("list:News", ("never", "on", "left"), (on_list(True), on_list(False)))
@@ -151,3 +152,11 @@ def test_points_whose_score_somebody_else_changed_are_left_to_a_person():
     story.send(1, rivals=[(1, *points(2), False)])
 
     assert story.asked == [0]
+
+
+def test_what_a_later_request_replaces_before_it_is_known_to_be_done_is_not_called_so():
+    booked = Request(0, "subscribe_calendar", {**CLASS, "date": "2031-01-01", "hour": "10:00"})
+    verdicts = classify(Evidence("calendar:Coaching:Intro call", (booked, Request(1, "cancel_calendar", CLASS))))
+
+    assert [str(verdicts[n].status) for n in (0, 1)] == ["superseded", "waiting"]
+    assert "is done" not in verdicts[0].message
