@@ -59,7 +59,7 @@ def push_and_die(connection: Connection, point: str) -> None:
         for each in connections.all():
             each.connection = None
         if point == POINTS[0]:
-            claim._before = die  # inside the claim's transaction
+            claim.states_before = die  # inside the claim's transaction
         elif point == POINTS[1]:
             claim.stamp = die
         elif point == POINTS[2]:
