@@ -146,7 +146,8 @@ def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
 def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
     for each in held:
         each.seen = {name: [value_now(each.lead, name)] for name in each.seen}
-        each.anyway = each.anyway or (each.reason != Reason.CONFLICT and _looks_so(each))
+        last = each is held[-1] and each.reason != Reason.CONFLICT
+        each.anyway = each.anyway or (last and _looks_so(each))
         each.save(update_fields=["seen", "anyway"])
         each.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
         if each.run_id:

@@ -113,7 +113,7 @@ def test_the_table_names_every_code():
 def test_refusal_is_final_and_told_with_what_to_do(sandbox, connection, lead, code, kind, shape):
     cmd = {
         "create_lead": "create_lead", "refund_transaction": "refund_transaction", "give_points": "give_points_to_lead",
-        "remove_points": "remove_points_from_lead",
+        "remove_points": "remove_points_from_lead", "subscribe_sequence": "subscribe_lead_to_sequence_at_step",
     }.get(kind)  # fmt: skip
     sandbox.fault(shape, code=code, **({"cmd": cmd} if cmd else {}))
 
