@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='leadchange',
             name='reason',
-            field=models.CharField(blank=True, choices=[('', ''), ('already_so', 'already so'), ('gone', 'deleted in Kartra'), ('left_out', 'left out'), ('absent', 'not in Kartra'), ('outcome', 'nobody can know whether it was done'), ('conflict', 'changed meanwhile'), ('unlisted_code', 'Kartra answered with a code that is not documented'), ('firewall', "twice not done: Kartra's firewall may refuse the text"), ('repeated', 'sent more than once, and each time seen not done')], default='', max_length=16, verbose_name='reason'),
+            field=models.CharField(blank=True, choices=[('', ''), ('already_so', 'already so'), ('gone', 'deleted in Kartra'), ('left_out', 'left out'), ('absent', 'not in Kartra'), ('outcome', 'nobody can know whether it was done'), ('conflict', 'changed meanwhile'), ('unlisted_code', 'Kartra answered with a code that is not documented'), ('firewall', 'sent twice and not done'), ('repeated', 'sent more than once, and each time seen not done')], default='', max_length=16, verbose_name='reason'),
         ),
         migrations.AlterField(
             model_name='leadchange',
