@@ -37,7 +37,7 @@ def test_nobody_who_typed_no_text_is_told_to_change_it():
         status="undecided",
         reason="firewall",
     )
-    assert "Change the text" in advice(text)
+    assert "change it and ask again" in advice(text)
     assert "text" not in advice(listed)
 
 
