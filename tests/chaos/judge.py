@@ -74,6 +74,9 @@ COMMANDS = {
 
 
 def _is_about(call: dict[str, Any], noun: str, name: str, state: Any) -> bool:
+    """Whether a call may have changed it; one that was refused as a whole has not."""
+    if str(call["result"]).isdecimal():
+        return False
     form = call["form"]
     if noun == "profile":
         return bool(set(state) & set(form.get("lead") or {}))
