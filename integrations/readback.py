@@ -86,6 +86,8 @@ def _refuse(
         fields.update(missing_since=at)
         Connection.objects.filter(pk=connection.pk).update(catalogue_due=True)
     told = words % {"names": names}
+    if set(change.parameters) - set(missing or unchanged) - {"email"}:
+        told = f"{told} {_('Its other fields were set.')}"
     change.settle(ChangeStatus.REJECTED, at=at, code=change.code, message=told)
     if change.run_id is not None:
         siblings = LeadChange.objects.filter(run=change.run_id, status=ChangeStatus.ACCEPTED, kind=change.kind)

@@ -86,7 +86,8 @@ def _conflict(request: Request, changed: Sequence[str], told: Mapping[str, Any],
 def _without_field(request: Request, missing: Sequence[str]) -> Verdict:
     """Kartra ignores a custom field that it does not have, without a word."""
     names = ", ".join(name.removeprefix(CUSTOM) for name in missing)
+    rest = _("Its other fields were set.") if set(request.parameters) - set(missing) - {"email"} else ""
     return Verdict(
         ChangeStatus.REJECTED, Proof.REFUSED, code=request.code, what=NO_FIELD,
-        message=_("Kartra has no custom field %(names)s any more, so it was not set.") % {"names": names},
+        message=f"{_('Kartra has no custom field %(names)s any more, so it was not set.') % {'names': names}} {rest}".strip(),
     )  # fmt: skip

@@ -45,6 +45,7 @@ def test_edit_of_a_field_that_kartra_has_not_is_refused_by_the_read_that_follows
     lead.refresh_from_db()
     assert change.status == ChangeStatus.REJECTED
     assert "crm_ref" in change.message
+    assert change.message.endswith("Its other fields were set.")
     assert "crm_ref" not in lead.custom_values
     assert lead.city == "Bend"
     assert CustomField.objects.get(identifier="crm_ref").missing_since is not None
