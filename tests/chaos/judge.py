@@ -245,6 +245,16 @@ def check_evidence(change: LeadChange) -> str:
         return ""
     if receipt == "not there" and "looks done" in what:
         return ""
-    if receipt is None and change.kind in ("subscribe_list", "cancel_calendar", "subscribe_sequence"):
+    if receipt is None and change.kind in (
+        "subscribe_list",
+        "cancel_calendar",
+        "subscribe_sequence",
+        "subscribe_calendar",
+    ):
         return ""
+    if receipt is None and change.family == "points":  # without the safety field the score alone can tell
+        before = attempts[0].before.get("state")
+        sign = 1 if change.kind == "give_points" else -1
+        if before is None or last.get("after") != before + sign * int(change.parameters["points"]):
+            return ""
     return f"change {change.pk} ({change.kind}) is undecided, but its evidence tells: {last}"
