@@ -28,7 +28,7 @@ def check(
     edits = edits.filter(settled_at__lt=read_at)
     if since is not None:
         edits = edits.filter(settled_at__gte=since)
-    later: set[str] = set()  # of several edits of a field only the last one can show
+    later: set[str] = set()  # of several edits of a field that is there only the last one can show
     for change in edits.order_by("-pk"):
         own = {
             name: value
@@ -39,7 +39,9 @@ def check(
         attempt = Attempt.objects.filter(change=change, proof=Proof.DONE).order_by("-pk").first()
         before = (attempt.before.get("state") or {}) if attempt is not None else {}
         missing = [
-            name for name, value in own.items() if value and name.startswith(CUSTOM) and _told(facts, name) is None
+            name
+            for name, value in change.parameters.items()
+            if value and name.startswith(CUSTOM) and _is_told(facts, name) and _told(facts, name) is None
         ]
         unchanged = [
             name

@@ -52,6 +52,19 @@ def test_edit_of_a_field_that_kartra_has_not_is_refused_by_the_read_that_follows
     assert Connection.objects.get(pk=connection.pk).catalogue_due
 
 
+def test_every_edit_of_such_a_field_is_refused_not_the_last_alone(sandbox, connection, field, settings):
+    settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    for value in ("A-1", "A-2"):
+        changes.record(lead, kinds.get("update_lead"), {field: value})
+        push.drain(connection)
+    assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
+
+    read_all(connection)
+
+    assert set(LeadChange.objects.values_list("status", flat=True)) == {"rejected"}
+
+
 def test_lost_answer_about_such_a_field_ends_as_refused(sandbox, connection, field):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sandbox.fault("carried out, then dropped", cmd="edit_lead")
