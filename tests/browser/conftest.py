@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
+from playwright.sync_api import Error
 
 from integrations import push
 from integrations.models import Connection
@@ -48,6 +49,19 @@ def page(browser: Any) -> Iterator[Any]:
             complaints.append(f"asked for {each.request.url}")
             each.abort()
 
+    go = made.goto
+
+    def goto(url: str, **how: Any) -> Any:
+        """Go there, again where the page that is left was just loading itself anew: the browser drops one of the two."""
+        for _ in range(3):
+            try:
+                return go(url, **how)
+            except Error as error:
+                if "net::ERR_ABORTED" not in str(error):
+                    raise
+        return go(url, **how)
+
+    made.goto = goto
     made.route("**/*", route)
     made.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
     made.on(
