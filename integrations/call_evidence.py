@@ -14,9 +14,9 @@ from django.utils.translation import gettext_noop
 from integrations import proof, receipts
 from integrations.asking import Asked
 from integrations.before import family_of
+from integrations.kartra.errors import EXISTS
 from integrations.models import ApiCall, Attempt, Delivery, Outcome, Proof
 from integrations.proof import Evidence, Request, Verdict
-from integrations.proof.answers import EXISTS
 from integrations.proof.evidence import Carried, again, one_question
 from integrations.settle import settle_times
 from integrations.translate import ENCODINGS, NOT_TOLD, State
@@ -56,7 +56,8 @@ def families_of(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
     return list(groups.values())
 
 
-def verdicts_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None, at: dt.datetime) -> dict[int, Verdict]:
+def verdicts_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> dict[int, Verdict]:
+    """What a read proves of one family of a call: {change id: verdict}. `asked` None: nothing was read."""
     evidence = evidence_of(group, lead, asked)
     first = group[0]
     if asked is not None and asked.gone is not None:
@@ -117,7 +118,7 @@ def evidence_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Ev
         same_before=_saw_the_same(first, after, receipt, asked),
         last_look=looks >= len(times) and not (of_booking and _messages_wait(call, times[-1])),
         look_in_s=times[min(looks, len(times) - 1)],
-        answered=call.outcome not in (Outcome.UNKNOWN,),
+        answered=call.outcome != Outcome.UNKNOWN,
         several_bookings=of_booking and _standing(group) > 1,
         told=_told_of(own) if of_booking else frozenset(),
     )

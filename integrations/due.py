@@ -9,12 +9,10 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from integrations import clock
+from integrations.kartra.errors import EXISTS
 from integrations.models import ApiCall, Connection, Outcome
 from leads import mirror
 from leads.models import Lead
-
-EXISTS = "244"
-"""Kartra's code: it has a lead of that address already."""
 
 AHEAD = 0.9
 """A lead is due when it is nearly as old as it may become, so that it is read before it is."""
@@ -72,5 +70,6 @@ def recent_writes(at: dt.datetime) -> QuerySet[ApiCall]:
     """Calls of ours that write which are open at that time, or ended less than the first settle time before it. A creation of
     which Kartra said that the lead exists did nothing."""
     settled = at - dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])
-    wrote = ApiCall.objects.filter(writes=True).exclude(outcome=Outcome.REFUSED, code=EXISTS)
+    did_nothing = Q(outcome=Outcome.REFUSED, code=EXISTS, commands__startswith="create_lead")
+    wrote = ApiCall.objects.filter(~did_nothing, writes=True)
     return wrote.filter(Q(finished_at=None) | Q(sent_at__isnull=False, finished_at__gt=settled))

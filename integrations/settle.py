@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop
 from integrations import calls, switch
 from integrations.claim import Chain
 from integrations.clock import now
-from integrations.kartra.errors import KartraError, Next, OutcomeUnknown, next_step
+from integrations.kartra.errors import KartraError, Next, next_step
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof, StoppedBy
 from integrations.proof import Request, Verdict, classify_answer
@@ -223,4 +223,4 @@ def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
         attempt.save(update_fields=["evidence"])
 
 
-__all__ = ["OutcomeUnknown", "Verdict", "apply_verdict", "remedy", "settle", "settle_times"]
+__all__ = ["Verdict", "apply_verdict", "remedy", "settle", "settle_times"]

@@ -101,7 +101,7 @@ def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | N
             for attempt in group:
                 attempt.change.lead = lead
                 attempt.looks += 1
-            verdicts = verdicts_of(group, lead, asked, at)
+            verdicts = verdicts_of(group, lead, asked)
             for attempt in group:
                 verdict = verdicts[attempt.change_id]
                 seen = seen_of(attempt, lead, asked)

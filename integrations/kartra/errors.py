@@ -30,6 +30,10 @@ ANY = "*"
 ON_LEAD = "+"
 
 
+EXISTS = "244"
+"""Kartra has a lead of that address. Of a creation: adopt it. Of anything else: refused."""
+
+
 @dataclass(frozen=True)
 class Code:
     """One documented code: Kartra's number and words, the commands it belongs to (space-separated; "*" any,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.utils.translation import gettext as _
 
 from integrations.kartra.client import created_id
-from integrations.kartra.errors import CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
+from integrations.kartra.errors import EXISTS, CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import Proof
 from integrations.proof.evidence import UNTYPED, Verdict, superseded, turned_away
@@ -22,9 +22,6 @@ LEAD_CODES = frozenset({"206", "223", "224", "236", "243", "245"})
 NO_LEAD = frozenset({"206", "243"})
 """Codes of an action that was told no lead."""
 
-EXISTS = "244"
-"""Kartra has a lead of that address. Of a creation: adopt it. Of anything else: refused."""
-
 
 @dataclass(frozen=True)
 class Sent:
@@ -36,7 +33,6 @@ class Sent:
     creates: bool
     first_look_s: float
     was_unclear: bool = False
-    read_first: bool = False
 
 
 Answer = ChainReply | WholeCallRefused | KartraError

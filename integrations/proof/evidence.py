@@ -159,13 +159,9 @@ def again(
         return {request.change: asked(request, what, reason=Reason.UNLISTED_CODE) for request in requests}
     most = MOST_NOT_DONE if evidence.answered and not untyped else MOST_UNANSWERED
     if any(request.not_done + 1 >= most for request in requests):
-        reason = (
-            Reason.UNLISTED_CODE
-            if untyped
-            else Reason.REPEATED
-            if evidence.family.partition(":")[0] in TEXTLESS
-            else Reason.FIREWALL
-        )
+        reason = Reason.REPEATED if evidence.family.partition(":")[0] in TEXTLESS else Reason.FIREWALL
+        if untyped:
+            reason = Reason.UNLISTED_CODE
         return {
             request.change: replace(
                 asked(request, what, reason=reason), proof=Proof.NOT_DONE, not_done=request.not_done + 1

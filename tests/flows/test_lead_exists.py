@@ -3,7 +3,9 @@
 import pytest
 from django.core.management import call_command
 
-from integrations import refresh
+from integrations import push, refresh
+from integrations.due import recent_writes
+from integrations.models import ApiCall
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason
 from tests.flows.test_push import read_now, settle_all
@@ -96,6 +98,20 @@ def test_an_edit_to_an_address_that_another_lead_has_is_refused_once(sandbox, co
         tag.refresh_from_db()
         assert tag.status == ChangeStatus.ACCEPTED
     assert sum("edit_lead" in call["cmds"] for call in sandbox.calls(writes=True)) == 1
+
+
+def test_read_right_after_a_refused_edit_does_not_count_as_after_a_refused_creation(sandbox, connection):
+    sandbox.add_lead("taken@example.com")
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    changes.record(lead, kinds.get("update_lead"), {"email": "taken@example.com"})
+    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+
+    push.drain(connection, until_s=2)
+
+    [call] = ApiCall.objects.filter(writes=True, code="244")
+    assert refresh.may_apply(lead, call.finished_at) is False  # its other actions may have been done
+    ApiCall.objects.filter(pk=call.pk).update(commands="create_lead, assign_tag")
+    assert not recent_writes(call.finished_at).filter(pk=call.pk).exists()
 
 
 def test_an_address_that_a_lead_of_our_copy_has_is_refused_at_once_with_whose_it_is(sandbox, connection):
