@@ -15,14 +15,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from kombu import Connection, Producer, Queue
 
-from kartra_mirror import filebell
+from kartra_mirror import file_broker
 
 RINGS = int(os.environ.get("RINGS", "200000"))
 PUBLISHERS = 3
 DISTINCT = 500
 """Connections that rings are about: equal rings that wait fold into one."""
 
-filebell.register()
+file_broker.register()
 
 
 def broker(folder: str) -> Connection:

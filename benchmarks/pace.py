@@ -42,8 +42,9 @@ def main() -> int:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from integrations.sandbox import demo
-    from integrations.sandbox.server import APP_ID, KEY, PASSWORD, Sandbox
+    from integrations.sandbox.state import APP_ID, KEY, PASSWORD
+    from integrations.sandbox.store import demo
+    from integrations.sandbox.wire.server import Sandbox
     from leads import changes, kinds
     from leads.models import Account, Lead
 
@@ -70,7 +71,7 @@ def main() -> int:
         )
         for n, id in enumerate(ids)
     )
-    changes.record_run(account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_run(account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     sandbox.calls.clear()
     pushers = [
         subprocess.Popen([sys.executable, "manage.py", "push"], cwd=ROOT, stdout=subprocess.DEVNULL)

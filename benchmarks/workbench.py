@@ -133,14 +133,18 @@ class World:
 
 def preview(world: World) -> float:
     """The preview of a tag for everybody."""
-    from kartra_mirror.admin import preview
+    from kartra_mirror.admin.bulk import preview_summary
     from leads import kinds
-    from leads.judging import Choices
+    from leads.changes.preview import Choices
     from leads.models import Lead
 
     began = time.perf_counter()
-    preview.of(
-        world.account, Lead.objects.filter(account=world.account), kinds.get("assign_tag"), {"tag": "tag 1"}, Choices()
+    preview_summary.of(
+        world.account,
+        Lead.objects.filter(account=world.account),
+        kinds.get_kind("assign_tag"),
+        {"tag": "tag 1"},
+        Choices(),
     )
     return time.perf_counter() - began
 

@@ -6,11 +6,13 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from integrations import calls, clock, counter, refresh, switch
-from integrations.calls import Priority
-from integrations.checking import Check, check
+from integrations import clock
+from integrations.connection_check import Check, check
 from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection, Door, StoppedBy
+from integrations.read import refresh
+from integrations.sending import call_counter, calls, switch
+from integrations.sending.calls import Priority
 from leads.models import Account, Lead, MailingList, normal_email
 
 OWN_FIELDS = (
@@ -67,7 +69,7 @@ def connect(
         connection.checked_at, connection.check_result = clock.now(), result.text
         save_keys(connection)
         Door.objects.get_or_create(connection=connection, name="Kartra", retired_at=None)
-    counter.is_copy()  # gives a new installation its mark
+    call_counter.is_copy()  # gives a new installation its mark
     go_on_with_new_keys(connection, by=by)
     return Connected(result, connection, created=known is None)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from integrations import calls, switch
-from integrations.calls import Priority
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection
+from integrations.sending import calls, switch
+from integrations.sending.calls import Priority
 from leads.texts import clean_email, lookalikes
 
 READS = re.compile(r"^(retrieve_|get_|search_)")

@@ -10,8 +10,9 @@ from django.contrib.auth import get_user_model
 from django.db import connection as database
 from django.utils.translation import gettext as _
 
-from integrations import installation, pretend
+from integrations import sandbox_control
 from integrations.models import Connection, Installation
+from integrations.sending import installation
 from leads.models import Account
 
 
@@ -62,4 +63,4 @@ def _is_own_database() -> bool:
     if Connection._meta.db_table not in tables or not (settings.VAR_DIR / "login.txt").exists():
         return False
     first = Connection.objects.order_by("pk").only("api_url").first()
-    return first is not None and pretend.is_pretend(first)
+    return first is not None and sandbox_control.is_pretend(first)

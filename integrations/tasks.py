@@ -18,23 +18,14 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from integrations import (
-    alerts,
-    apply,
-    catalogue_reads,
-    claim,
-    clocks,
-    file_ids,
-    orders,
-    outage,
-    push,
-    refresh,
-    run_mails,
-    verify,
-)
+from integrations import push, receive
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
-from leads import importing, runs
+from integrations.push import claim, verify
+from integrations.read import catalogue, file_ids, order_sync, refresh
+from integrations.sending import alerts, clocks, outage, run_mails
+from leads import importing
+from leads.changes import runs
 from leads.models import BulkRun, ChangeStatus, Import, LeadChange, RunDraft
 
 logger = logging.getLogger(__name__)
@@ -146,7 +137,7 @@ def apply_deliveries() -> None:
     with _only_one("apply") as mine:
         if not mine:
             return
-        apply.drain(until_s=TASK_S)
+        receive.drain(until_s=TASK_S)
         more = Delivery.objects.waiting().exists() or _rung_again("apply")
     if more and not _stopping.is_set():
         ring(apply_deliveries)
@@ -162,7 +153,7 @@ def refresh_leads(connection_id: int) -> None:
         read = refresh.drain(connection, until_s=TASK_S, stop=_stopping.is_set)
         more = bool(read) and refresh.has_work(connection)
         if not more and not _stopping.is_set() and not connection.reads_stopped_at:
-            orders.drain(connection)
+            order_sync.drain(connection)
     if more and not _stopping.is_set():
         ring(refresh_leads, connection_id)
 
@@ -199,8 +190,8 @@ def read_catalogue(connection_id: int) -> None:
     """Read one account's catalogue again: a day is over, or Kartra refused a name that we have in it."""
     with _only_one(f"catalogue {connection_id}") as mine:
         connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
-        if mine and connection is not None and catalogue_reads.is_due(connection):
-            catalogue_reads.read_due(connection)
+        if mine and connection is not None and catalogue.is_due(connection):
+            catalogue.read_due(connection)
 
 
 SWEEP_APART = dt.timedelta(seconds=10)
@@ -238,9 +229,9 @@ def sweep() -> None:
             ring(push_verify, connection.pk)
         if outage.due(connection):
             ring(push_probe, connection.pk)
-        if catalogue_reads.is_due(connection):
+        if catalogue.is_due(connection):
             ring(read_catalogue, connection.pk)
-        if refresh.has_work(connection) or orders.has_work(connection):
+        if refresh.has_work(connection) or order_sync.has_work(connection):
             ring(refresh_leads, connection.pk)
     if Delivery.objects.waiting().exists():
         ring(apply_deliveries)

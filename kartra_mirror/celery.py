@@ -11,10 +11,10 @@ from celery.signals import celeryd_init, setup_logging
 from celery.worker.consumer import Consumer as _Consumer
 from django.conf import settings
 
-from kartra_mirror import filebell
+from kartra_mirror import file_broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kartra_mirror.settings")
-filebell.register()
+file_broker.register()
 logger = logging.getLogger(__name__)
 
 app = Celery("kartra_mirror")

@@ -63,7 +63,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "Support": {"refund_ceiling": Decimal("100.00")},
     "Marketer": {"largest_run": 5000},
 }
-"""How far they go alone; see `leads.staff`. Support lacks the permission to start bulk actions altogether."""
+"""How far they go alone; see `leads.access`. Support lacks the permission to start bulk actions altogether."""
 
 
 def make(apps: Any) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
+from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count
@@ -12,7 +13,6 @@ from django.utils.crypto import constant_time_compare
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from kartra_mirror.celery import app
 from leads import clock
 
 SWEEP_LATE_S = 60.0
@@ -28,8 +28,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     facts: dict[str, Any] = {"database": _database(), "broker": _broker(), "last_sweep": None, "sweep_late": True}
     facts["wrong_clocks"] = []
     if facts["database"]:
-        from integrations import clocks
         from integrations.models import Heartbeat
+        from integrations.sending import clocks
 
         beat = Heartbeat.objects.filter(name="sweep").first()
         if beat:
@@ -50,7 +50,7 @@ def _database() -> bool:
 
 def _broker() -> bool:
     try:
-        with app.connection_for_write() as broker:
+        with current_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, timeout=1)
         return True
     except Exception:  # whatever the broker's library raises means: not ready

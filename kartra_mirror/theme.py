@@ -42,7 +42,7 @@ UNFOLD: dict[str, Any] = {
                     _link(_("Segments"), "filter_alt", "leads", "segment"),
                     _link(
                         _("Bulk actions"), "playlist_add_check", "leads", "bulkrun",
-                        badge="kartra_mirror.admin.runs.running_badge",
+                        badge="kartra_mirror.admin.bulk.runs.running_badge",
                     ),
                     {
                         "title": _("Needs your decision"), "icon": "balance", "link": reverse_lazy("admin:decisions"),

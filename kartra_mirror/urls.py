@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from kartra_mirror import health
-from kartra_mirror.admin import passwords
+from kartra_mirror.admin.staff import passwords
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

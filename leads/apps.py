@@ -8,3 +8,6 @@ class LeadsConfig(AppConfig):
     name = "leads"
     verbose_name = _("Leads")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from leads import kinds  # noqa: F401  (fills the registry of `leads.kind`)

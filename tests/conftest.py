@@ -17,8 +17,9 @@ from django.db.models.signals import post_migrate
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, settings
 
-from integrations import calls, counter, installation, tasks, webhooks
+from integrations import tasks, webhooks
 from integrations.models import Connection
+from integrations.sending import call_counter, calls, installation
 from tests.factories import ConnectionFactory
 from tests.sandbox_fixture import SandboxForTests
 
@@ -132,7 +133,7 @@ def django_assert_max_num_queries() -> Callable[..., Any]:
 def _no_mark() -> None:
     """Every test's database is an installation of its own: no mark of the one before is in VAR_DIR or Redis."""
     (Path(django_settings.VAR_DIR) / "installation").unlink(missing_ok=True)
-    client = counter._client()
+    client = call_counter._client()
     if client is not None:
         client.delete(installation.REDIS_KEY)
 

@@ -6,8 +6,10 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.models import Connection
-from integrations.sandbox import control, demo
-from integrations.sandbox.server import KEY, PASSWORD, UNLIMITED_APP_ID, Sandbox
+from integrations.sandbox import control
+from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
+from integrations.sandbox.store import demo
+from integrations.sandbox.wire.server import Sandbox
 from integrations.translate.profile import utc_of
 from leads.models import CustomField, Lead, MailingList, Sequence, Tag
 

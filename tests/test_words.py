@@ -14,8 +14,8 @@ from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 from django.utils.encoding import force_str
 
+from leads.labels import RUN_WORDS, STATUS_WORDS
 from leads.models import ChangeStatus, RunState
-from leads.words import RUN_WORDS, STATUS_WORDS
 
 ROOT = Path(__file__).resolve().parents[1]
 

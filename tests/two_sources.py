@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from django.utils import timezone
 
-from integrations import apply
-from integrations.claim import Chain
+from integrations import receive
 from integrations.kartra.replies import ActionOutcome, ChainReply
 from integrations.models import ApiCall, Attempt, Delivery
-from integrations.settle import settle
+from integrations.push.claim import Chain
+from integrations.push.settle import settle
 from leads import mirror
 from leads.kinds import calendars
 from leads.mirror import LeadFacts, Row, SubscriptionFact, TransactionFact, TransactionRow
@@ -63,7 +63,7 @@ def webhook(action, **details):
     def ready(door, lead):
         body = {"action": action, "action_details": details, "lead": {"id": ID, "email": EMAIL}}
         DeliveryFactory(door=door, body=json.dumps(body).encode())
-        return apply.drain
+        return receive.drain
 
     return ready
 
@@ -72,7 +72,7 @@ def ipn(**fields):
     def ready(door, lead):
         body = {"lead_id": ID, "lead_email": EMAIL, "secret_key": "s3cret", **fields}
         DeliveryFactory(door=door, channel="ipn", body=urlencode(body).encode())
-        return apply.drain
+        return receive.drain
 
     return ready
 

@@ -1,4 +1,5 @@
-"""Texts for people, marked for translators. This room is plain Python: whoever shows a text translates it (`integrations.said`)."""
+"""Texts for people, marked for translators. This room is plain Python: whoever shows a text translates it
+(`integrations.sending.error_messages`)."""
 
 
 def gettext_noop(text: str) -> str:

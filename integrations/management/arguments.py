@@ -1,5 +1,7 @@
 """Arguments that several commands share, and what they name."""
 
+from argparse import ArgumentTypeError
+
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -93,3 +95,10 @@ def segment_named(connection: Connection, name: str) -> Segment:
         )
         raise CommandError(f"There is no segment called {name}. There are: {names}.")
     return found
+
+
+def name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ArgumentTypeError(f"{text!r} is not of the form name=value")
+    return name.strip(), value

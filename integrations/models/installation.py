@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Installation(models.Model):
-    """The one row that names this database. `integrations.installation` keeps its key outside the database, too."""
+    """The one row that names this database. `integrations.sending.installation` keeps its key outside the database, too."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     key = models.UUIDField(default=uuid.uuid4, editable=False)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from integrations.sandbox.server import Sandbox
+from integrations.sandbox.wire.server import Sandbox
 
 
 def main() -> None:

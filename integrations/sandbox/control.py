@@ -1,18 +1,16 @@
 """The control address `/__sandbox__/…`: read the state, act as a person in Kartra would, set faults and switches."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from integrations.sandbox.account import Account
-from integrations.sandbox.errors import WORDS
-
-if TYPE_CHECKING:
-    from integrations.sandbox.server import Sandbox
+from integrations.sandbox.commands.errors import WORDS
+from integrations.sandbox.state import SandboxState
+from integrations.sandbox.store.account import Account
 
 Reply = tuple[int, Any]
 
 
-def handle(sandbox: "Sandbox", method: str, name: str, query: dict[str, str], given: dict[str, Any]) -> Reply:
+def handle(sandbox: SandboxState, method: str, name: str, query: dict[str, str], given: dict[str, Any]) -> Reply:
     """(status, JSON). A mistake in what was given is a 400 that says what is wrong."""
     route = ROUTES.get((method, name.strip("/")))
     if route is None:
@@ -24,7 +22,7 @@ def handle(sandbox: "Sandbox", method: str, name: str, query: dict[str, str], gi
         return 400, {"error": f"{type(error).__name__}: {error}"}
 
 
-def _state(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _state(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     store = sandbox.store
     return {
         "leads": store.count_leads(1),
@@ -38,7 +36,7 @@ def _state(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> 
     }
 
 
-def _leads(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _leads(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     """Leads in short: [{id, email, …}]; `tag=` or `list=` narrows; `whole=1` gives all of each."""
     tag, mailing_list = query.get("tag"), query.get("list")
     found = []
@@ -54,11 +52,11 @@ def _leads(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> 
     return found
 
 
-def _lead(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _lead(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     return find(sandbox, query)
 
 
-def find(sandbox: "Sandbox", given: dict[str, Any]) -> dict[str, Any]:
+def find(sandbox: SandboxState, given: dict[str, Any]) -> dict[str, Any]:
     """The lead named by `lead`, `id` or `email`. LookupError if there is none."""
     account = int(given.get("account", 1))
     named = str(given.get("lead") or given.get("id") or given.get("email") or "")
@@ -68,43 +66,43 @@ def find(sandbox: "Sandbox", given: dict[str, Any]) -> dict[str, Any]:
     return lead
 
 
-def _calls(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _calls(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     since = float(query.get("since", 0))
     return [call for call in list(sandbox.calls) if call["at"] >= since]
 
 
-def _forget_calls(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _forget_calls(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     sandbox.calls.clear()
     sandbox.throttled = 0
     return {"ok": True}
 
 
-def _set_switches(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _set_switches(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     sandbox.switches.set(given)
     return sandbox.switches.described()
 
 
-def _add_fault(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _add_fault(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     sandbox.faults.add(**given)
     return sandbox.faults.listed()
 
 
-def _clear_faults(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _clear_faults(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     sandbox.faults.clear()
     return []
 
 
-def _add_receiver(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _add_receiver(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     sandbox.posts.register(**given)
     return {"receivers": len(sandbox.posts.receivers)}
 
 
-def _clear_receivers(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _clear_receivers(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     sandbox.posts.clear()
     return {"receivers": 0}
 
 
-def _credentials(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _credentials(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     """{"refuse": "233"} refuses every call with that code, "" ends it; {"refused_commands": ["assign_tag"]} gives 262;
     {"key": …, "password": …} replaces the first account's credentials."""
     if given.get("refuse"):
@@ -120,7 +118,7 @@ def _credentials(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any
     return {"ok": True}
 
 
-def _add_account(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _add_account(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     number = max(account["number"] for account in sandbox.access["accounts"].values()) + 1
     sandbox.access["accounts"][given["key"]] = {"number": number, "password": given["password"]}
     if given.get("app_id"):
@@ -129,7 +127,7 @@ def _add_account(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any
     return {"account": number}
 
 
-def _reset(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _reset(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     access, receivers = sandbox.access, sandbox.posts.receivers
     sandbox.store.clear()
     sandbox.access = access
@@ -142,7 +140,7 @@ def _reset(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> 
 # --- acting as a person in Kartra would
 
 
-def _act(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> Any:
+def _act(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
     """{"do": "assign_tag", "lead": "ada@example.com", "tag": "VIP"} and the like; see ACTS."""
     act = ACTS.get(given.get("do", ""))
     if act is None:
@@ -150,22 +148,22 @@ def _act(sandbox: "Sandbox", query: dict[str, str], given: dict[str, Any]) -> An
     return act(sandbox, sandbox.account(int(given.get("account", 1))), given)
 
 
-def _edit(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
+def _edit(sandbox: SandboxState, account: Account, given: dict[str, Any]) -> Any:
     account.edit(find(sandbox, given), given.get("fields", {}), given.get("custom", {}))
 
 
-def _swap(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
+def _swap(sandbox: SandboxState, account: Account, given: dict[str, Any]) -> Any:
     one, other = find(sandbox, given), find(sandbox, {"lead": given["other"]})
     account.change_email(one, other["email"])
     account.change_email(other, one["email"])
 
 
-def _create(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
+def _create(sandbox: SandboxState, account: Account, given: dict[str, Any]) -> Any:
     lead = account.create(given["email"], given.get("fields", {}), given.get("custom", {}), source="manual")
     return {"id": lead["id"]}
 
 
-def _refund(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
+def _refund(sandbox: SandboxState, account: Account, given: dict[str, Any]) -> Any:
     sale = account.store.payment(account.number, "transaction", str(given["transaction"]))
     if sale is None:
         raise LookupError(f"no transaction {given['transaction']}")
@@ -177,14 +175,14 @@ def _refund(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
     return {"transaction": account.charge(lead, kind, sale["product_name"], amount, parent=sale["id"])}
 
 
-def _cancel_plan(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
+def _cancel_plan(sandbox: SandboxState, account: Account, given: dict[str, Any]) -> Any:
     plan = account.store.payment(account.number, "subscription", str(given["subscription"]))
     if plan is None:
         raise LookupError(f"no subscription {given['subscription']}")
     account.cancel_plan(plan, heard=True)
 
 
-def _charge(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
+def _charge(sandbox: SandboxState, account: Account, given: dict[str, Any]) -> Any:
     lead = find(sandbox, given)
     kind = given.get("type", given["do"])
     return {
@@ -194,7 +192,7 @@ def _charge(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
     }
 
 
-def _mark_payment(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -> Any:
+def _mark_payment(sandbox: SandboxState, account: Account, given: dict[str, Any]) -> Any:
     """Set marks on a payment: outside_refund_period, refund_fails, cancel_fails, test, processor …"""
     payment = account.store.payment(account.number, given["kind"], str(given["id"]))
     if payment is None:
@@ -203,7 +201,7 @@ def _mark_payment(sandbox: "Sandbox", account: Account, given: dict[str, Any]) -
     account.store.save_payment(payment)
 
 
-Act = Callable[["Sandbox", Account, dict[str, Any]], Any]
+Act = Callable[[SandboxState, Account, dict[str, Any]], Any]
 KINDS = ("tag", "list", "sequence", "page", "calendar", "product", "membership", "custom_field")
 
 
@@ -251,7 +249,7 @@ ACTS: dict[str, Act] = {
     **{f"delete_{kind}": _dropper(kind) for kind in KINDS},
 }
 
-ROUTES: dict[tuple[str, str], Callable[["Sandbox", dict[str, str], dict[str, Any]], Any]] = {
+ROUTES: dict[tuple[str, str], Callable[[SandboxState, dict[str, str], dict[str, Any]], Any]] = {
     ("GET", "state"): _state,
     ("GET", "stats"): lambda s, q, g: s.stats(),
     ("GET", "leads"): _leads,

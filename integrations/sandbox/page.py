@@ -2,14 +2,12 @@
 
 import html
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from integrations.sandbox.faults import ALL
-from integrations.sandbox.switches import SWITCHES
-
-if TYPE_CHECKING:
-    from integrations.sandbox.server import Sandbox
+from integrations.sandbox.state import SandboxState
+from integrations.sandbox.store.switches import SWITCHES
 
 A_PAGE = 50
 WARNED = (
@@ -34,7 +32,7 @@ def e(value: Any) -> str:
     return html.escape(str(value), quote=True)
 
 
-def show(sandbox: "Sandbox", path: str, query: dict[str, str]) -> tuple[int, str]:
+def show(sandbox: SandboxState, path: str, query: dict[str, str]) -> tuple[int, str]:
     """(status, HTML) for a path."""
     if path == "/":
         return 200, _frame("Pretend Kartra", _home(sandbox, query))
@@ -45,7 +43,7 @@ def show(sandbox: "Sandbox", path: str, query: dict[str, str]) -> tuple[int, str
     return 404, _frame("Not here", "<p>There is no such page.</p><p><a href='/'>To the account</a></p>")
 
 
-def act(sandbox: "Sandbox", path: str, form: dict[str, str]) -> str:
+def act(sandbox: SandboxState, path: str, form: dict[str, str]) -> str:
     """Do what a form asks for; returns where to go next."""
     parts = path.strip("/").split("/")
     if parts[0] == "wrong":
@@ -67,7 +65,7 @@ def act(sandbox: "Sandbox", path: str, form: dict[str, str]) -> str:
     return f"/leads/{lead['id']}"
 
 
-def _go_wrong(sandbox: "Sandbox", parts: list[str], form: dict[str, str]) -> None:
+def _go_wrong(sandbox: SandboxState, parts: list[str], form: dict[str, str]) -> None:
     """Order a fault for the next calls, or let everything go right again."""
     if parts == ["order"] and form.get("fault") in ALL:
         times = form.get("times", "")
@@ -92,7 +90,7 @@ def _frame(title: str, body: str) -> str:
     )
 
 
-def _home(sandbox: "Sandbox", query: dict[str, str]) -> str:
+def _home(sandbox: SandboxState, query: dict[str, str]) -> str:
     wanted = query.get("q", "").strip().casefold()
     page = int(query["page"]) if query.get("page", "").isdecimal() else 1
     leads = [
@@ -122,7 +120,7 @@ def _home(sandbox: "Sandbox", query: dict[str, str]) -> str:
     )
 
 
-def _wrong(sandbox: "Sandbox") -> str:
+def _wrong(sandbox: SandboxState) -> str:
     """What is ordered or set otherwise than it begins, with a way to end it, and a form to order a fault."""
     told = _told(sandbox)
     end = "<form method='post' action='/wrong/end'><button>Let everything go right again</button></form>"
@@ -137,7 +135,7 @@ def _wrong(sandbox: "Sandbox") -> str:
     )
 
 
-def _told(sandbox: "Sandbox") -> list[str]:
+def _told(sandbox: SandboxState) -> list[str]:
     """Each thing that goes wrong on purpose, as HTML."""
     told = [
         f"<strong>{e(fault['fault'])}</strong>: {e(fault['cmd'] or 'any command')}, "
@@ -160,7 +158,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def _calls(sandbox: "Sandbox") -> str:
+def _calls(sandbox: SandboxState) -> str:
     rows = "".join(
         f"<tr><td>{time.strftime('%H:%M:%S', time.localtime(call['at']))}</td><td>{e(', '.join(call['cmds']))}</td>"
         f"<td>{e(call['lead'])}</td><td>{e(call['result'])}</td></tr>"
@@ -169,7 +167,7 @@ def _calls(sandbox: "Sandbox") -> str:
     return f"<div class='scroll'><table><tbody>{rows}</tbody></table></div>" if rows else "<p>None yet.</p>"
 
 
-def _posts(sandbox: "Sandbox") -> str:
+def _posts(sandbox: SandboxState) -> str:
     rows = "".join(
         f"<tr><td>{time.strftime('%H:%M:%S', time.localtime(post['at']))}</td><td>{e(post['event'])}</td>"
         f"<td>{e(post['status'] or 'not reached')}</td></tr>"
@@ -178,7 +176,7 @@ def _posts(sandbox: "Sandbox") -> str:
     return f"<div class='scroll'><table><tbody>{rows}</tbody></table></div>" if rows else "<p>None yet.</p>"
 
 
-def _lead(sandbox: "Sandbox", lead: dict[str, Any]) -> str:
+def _lead(sandbox: SandboxState, lead: dict[str, Any]) -> str:
     where = f"/leads/{lead['id']}"
     tags = "".join(
         f"<form method='post' action='{where}/remove-tag'><span class='chip'>{e(tag)}</span>"
@@ -206,7 +204,7 @@ def _lead(sandbox: "Sandbox", lead: dict[str, Any]) -> str:
     )
 
 
-def _choose(sandbox: "Sandbox", where: str, kind: str, button: str) -> str:
+def _choose(sandbox: SandboxState, where: str, kind: str, button: str) -> str:
     options = "".join(f"<option>{e(thing['name'])}</option>" for thing in sandbox.store.things(1, kind))
     return (
         f"<form method='post' action='{where}/add-{kind}'><label for='{kind}'>{kind.capitalize()}</label>"

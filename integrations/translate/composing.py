@@ -36,8 +36,8 @@ def fits(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
     goes without other families: changes of one family stay in one call, so that their order is kept."""
     if not chain:
         return True
-    kind = kinds.get(change.kind)
-    if kind.money or len(chain) >= MAX_ACTIONS or any(kinds.get(c.kind).money for c in chain):
+    kind = kinds.get_kind(change.kind)
+    if kind.money or len(chain) >= MAX_ACTIONS or any(kinds.get_kind(c.kind).money for c in chain):
         return False
     if (change.alone or chain[0].alone) and any(earlier.family != change.family for earlier in chain):
         return False
@@ -47,7 +47,7 @@ def fits(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
         return change.kind != "subscribe_calendar" and not (
             change.kind == "update_lead" and "email" in change.parameters
         )
-    return kind.repeatable or all(kinds.get(c.kind).repeatable for c in chain)
+    return kind.repeatable or all(kinds.get_kind(c.kind).repeatable for c in chain)
 
 
 def compose(
@@ -84,7 +84,7 @@ def compose(
     named = None
     if any(action.cmd not in WITHOUT_LEAD for action in actions):
         named = LeadRef(id=lead.kartra_id or "", email="" if lead.kartra_id else _address(lead, changes))
-    repeatable = not new and all(kinds.get(change.kind).repeatable for change in changes)
+    repeatable = not new and all(kinds.get_kind(change.kind).repeatable for change in changes)
     return Composed(named, tuple(actions), fields, tuple(positions), repeatable)
 
 

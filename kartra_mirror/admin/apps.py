@@ -11,4 +11,9 @@ class MirrorAdminConfig(AdminConfig):
     def ready(self) -> None:
         super().ready()
         apps.get_app_config("auth").verbose_name = gettext_lazy("People")
-        from kartra_mirror.admin import custom_fields, imports, lead, money, people, runs, segments  # noqa: F401  (pages made of both apps)
+        from kartra_mirror.admin.bulk import runs  # noqa: F401  (registers)
+        from kartra_mirror.admin.data import catalogue, custom_fields, imports  # noqa: F401
+        from kartra_mirror.admin.kartra import accounts, connections, deliveries, webhook_endpoints  # noqa: F401
+        from kartra_mirror.admin.leads import activity, lead, money, segments  # noqa: F401
+        from kartra_mirror.admin.queue import calls, changes  # noqa: F401
+        from kartra_mirror.admin.staff import users  # noqa: F401

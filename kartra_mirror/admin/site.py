@@ -13,9 +13,9 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kartra_mirror.admin import not_kept
-from kartra_mirror.admin.signing_in import SignInForm
-from kartra_mirror.admin.unfold_adapter import UnfoldAdminSite
+from kartra_mirror.admin.staff import lost_input
+from kartra_mirror.admin.staff.sign_in import SignInForm
+from kartra_mirror.ui.unfold_adapter import UnfoldAdminSite
 
 
 class MirrorAdminSite(UnfoldAdminSite):
@@ -31,7 +31,8 @@ class MirrorAdminSite(UnfoldAdminSite):
         return context
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from kartra_mirror.admin import decisions, failures, health, home, setup, trials
+        from kartra_mirror.admin.home import demo_tasks, health, home, setup
+        from kartra_mirror.admin.queue import decisions, failures
 
         def with_context(view: Any) -> Any:
             return lambda request, **named: view(request, *named.values(), self.each_context(request))
@@ -42,7 +43,7 @@ class MirrorAdminSite(UnfoldAdminSite):
         return [
             at("home/now/", home.now_view, "home_now"),
             at("home/copies/", home.copies_view, "home_copies"),
-            at("try/<slug:name>/", trials.fault_view, "try"),
+            at("try/<slug:name>/", demo_tasks.fault_view, "try"),
             at("setup/", with_context(setup.page), "setup"),
             at("setup/now/", setup.now_view, "setup_now"),
             at("health/", with_context(health.page), "health"),
@@ -59,15 +60,15 @@ class MirrorAdminSite(UnfoldAdminSite):
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
         """Stop all sending, at once."""
-        from integrations import switch
         from integrations.models import Connection
-        from leads import staff
+        from integrations.sending import switch
+        from leads import access
 
         user: Any = request.user
         if not user.has_perm("integrations.switch_sending"):
             raise PermissionDenied
         if request.method == "POST":
-            mine = staff.only_mine(Connection.objects.all(), user)
+            mine = access.only_mine(Connection.objects.all(), user)
             number = switch.off_everywhere(by=user, why=_("Stopped with “Stop all sending”."), among=mine)
             words = _("All sending is stopped. What is queued waits.") if number else _("Nothing was being sent.")
             messages.success(request, words)
@@ -75,25 +76,25 @@ class MirrorAdminSite(UnfoldAdminSite):
 
     def shortcut_view(self, request: HttpRequest, content_type_id: int, object_id: int) -> HttpResponseBase:
         """To the page of a row of any table; there is none unless the row is of the person's accounts."""
-        from leads import staff
+        from leads import access
 
         kind = ContentType.objects.filter(pk=content_type_id).first()
         model = kind.model_class() if kind is not None else None
-        if model is None or not staff.only_mine(model._default_manager.filter(pk=object_id), request.user).exists():
+        if model is None or not access.only_mine(model._default_manager.filter(pk=object_id), request.user).exists():
             raise Http404
         return shortcut(request, content_type_id, object_id)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        from kartra_mirror.admin.home import facts
+        from kartra_mirror.admin.home.home import facts
 
         return super().index(request, {**facts(request), **(extra_context or {})})
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return not_kept.watched(super().admin_view(_of_own_accounts(view), cacheable))
+        return lost_input.watched(super().admin_view(_of_own_accounts(view), cacheable))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        if request.method == "GET" and request.COOKIES.get(not_kept.COOKIE):
-            messages.warning(request, not_kept.words())
+        if request.method == "GET" and request.COOKIES.get(lost_input.COOKIE):
+            messages.warning(request, lost_input.words())
         return super().login(request, extra_context)
 
 
@@ -105,12 +106,12 @@ def _of_own_accounts(view: Any) -> Any:
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        from leads import staff
+        from leads import access
 
         named = kwargs.get("pk", kwargs.get("object_id"))
-        if named is not None and staff.accounts_of(request.user) is not None:
+        if named is not None and access.accounts_of(request.user) is not None:
             text = str(named)
-            rows = staff.only_mine(owner.model._default_manager.all(), request.user)
+            rows = access.only_mine(owner.model._default_manager.all(), request.user)
             if not (text.isdecimal() and len(text) < 18 and rows.filter(pk=text).exists()):
                 raise Http404
         answer: HttpResponseBase = view(request, *args, **kwargs)
@@ -121,16 +122,18 @@ def _of_own_accounts(view: Any) -> Any:
 
 def bands(user: Any = None) -> list[dict[str, str]]:
     """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. A fixed number of queries."""
-    from integrations import gone, pretend, restored, switch
+    from integrations import sandbox_control
     from integrations.models import Connection, Sending
-    from leads import staff
+    from integrations.read import deletions
+    from integrations.sending import restored, switch
+    from leads import access
 
     found: list[dict[str, str]] = []
-    connections = list(staff.only_mine(Connection.objects.select_related("account", "sending_by"), user))
+    connections = list(access.only_mine(Connection.objects.select_related("account", "sending_by"), user))
     if connections and (why := restored.not_here()):
         found.append({"level": "stopped", "words": why})
     for connection in connections:
-        if pretend.is_pretend(connection):
+        if sandbox_control.is_pretend(connection):
             words = _("%(name)s is on this machine: nothing here reaches a real person.")
             found.append({"level": "pretend", "words": words % {"name": connection.name}})
         if connection.test_mode:
@@ -139,7 +142,7 @@ def bands(user: Any = None) -> list[dict[str, str]]:
         if why := switch.why_not_sending(connection):
             level = "stopped" if connection.sending == Sending.STOPPED else "held"
             found.append({"level": level, "words": why})
-        if why := gone.question(connection):
+        if why := deletions.question(connection):
             url = reverse("admin:integrations_connection_gone", args=[connection.pk])
             found.append(
                 {"level": "held", "words": f"{connection.name}: {why}", "url": url, "link": _("Look and decide")}
@@ -152,6 +155,6 @@ def bands(user: Any = None) -> list[dict[str, str]]:
 def something_sends(user: Any) -> bool:
     """Whether there is anything that “Stop all sending” would stop."""
     from integrations.models import Connection, Sending
-    from leads import staff
+    from leads import access
 
-    return staff.only_mine(Connection.objects.filter(sending=Sending.ON), user).exists()
+    return access.only_mine(Connection.objects.filter(sending=Sending.ON), user).exists()

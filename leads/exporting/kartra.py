@@ -8,10 +8,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from leads.csv_cells import shield
 from leads.exporting.lines import Told, custom_text
+from leads.importing.people_list import Person
 from leads.models import Account, CustomField
-from leads.people_list import Person
-from leads.shielding import shield
 
 CUSTOM = "custom."
 MAX_ROWS = 19_998  # and the header makes 19,999

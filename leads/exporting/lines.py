@@ -12,10 +12,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from leads.csv_cells import joined, shield
 from leads.importing.columns import CUSTOM, LEADS, header
 from leads.mirror import FIELDS
 from leads.models import Account, CustomField, CustomFieldType, Lead, LeadTag, ListSubscription
-from leads.shielding import joined, shield
 
 CHUNK = 1000
 

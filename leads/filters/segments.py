@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from leads import filters
+from leads.filters import resolve
 from leads.filters.base import NOT
 from leads.filters.choosing import WHOLE
 from leads.models import Segment
@@ -59,10 +59,10 @@ def _check_apart(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> N
     stored = segment.conditions
     groups = [
         (condition.label, [f"{prefix}{part.name}" for part in condition.parts])
-        for condition in filters.ALL
+        for condition in resolve.ALL
         for prefix in ("", NOT)
     ]
-    for label, names in [*groups, (_("Search"), [filters.SEARCH])]:
+    for label, names in [*groups, (_("Search"), [resolve.SEARCH])]:
         one, other = ({name: list(each[name]) for name in names if name in each} for each in (stored, conditions))
         if one and other and one != other:
             words = _(
@@ -91,11 +91,11 @@ def _reached(start: set[int], below: Mapping[int, set[int]]) -> set[int]:
 
 
 def _check_depth(ahead: set[int], below: Mapping[int, set[int]]) -> None:
-    for _level in range(filters.MOST_DEEP):
+    for _level in range(resolve.MOST_DEEP):
         ahead = set().union(*(below.get(pk, set()) for pk in ahead))
     if ahead:
         words = _(
             "At most %(most)s segments can build on one another in a row. Use the conditions themselves, not the segment "
             "that has them."
         )
-        raise CannotHold(words % {"most": filters.MOST_DEEP})
+        raise CannotHold(words % {"most": resolve.MOST_DEEP})

@@ -10,9 +10,11 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from leads import clock, second_profiles
+from leads import clock
+from leads.filters import duplicates
 from leads.filters.base import Condition, Given, Part, Unreadable
 from leads.filters.choosing import Fixed, Named
+from leads.filters.resolve import members
 from leads.models import ChangeStatus, LeadChange, Segment
 
 GROUP = _("Requested changes, our copy")
@@ -37,7 +39,7 @@ STATES: dict[str, tuple[Any, Callable[[], Q]]] = {
     "no_id": (_("Kartra id not known"), lambda: Q(kartra_id=None)),
     "due": (_("update due"), lambda: Q(dirty_at__isnull=False)),
     "unread": (_("never read"), lambda: Q(read_at=None)),
-    "second": (_("possible second profile"), second_profiles.has_one),
+    "second": (_("possible second profile"), duplicates.has_one),
 }
 
 
@@ -59,12 +61,10 @@ def _older_words(given: Mapping[str, str]) -> str:
 
 def _in_segments(given: Given) -> Q:
     """Leads of one of the segments. Raises Unreadable where one is empty because it cannot be asked."""
-    from leads import filters
-
     found = list(Segment.objects.filter(pk__in=given["segment"]))
     if len(found) < len(given["segment"]):
         raise Unreadable("segment")
-    return functools.reduce(operator.or_, (Q(pk__in=filters.members(segment).values("pk")) for segment in found))
+    return functools.reduce(operator.or_, (Q(pk__in=members(segment).values("pk")) for segment in found))
 
 
 CONDITIONS = (

@@ -13,16 +13,16 @@ from typing import Any, BinaryIO
 from django.db import reset_queries, transaction
 from django.utils.translation import gettext as _
 
-from leads import clock, forgetting
+from leads import clock, forgotten
+from leads.bulk_sql import insert_new
 from leads.importing import columns, currencies, ids, values
 from leads.importing.files import CannotImport, Record, records
 from leads.importing.lead_rows import LeadRows
 from leads.importing.survey import survey
 from leads.importing.transaction_rows import TransactionRows
 from leads.importing.values import Bad
-from leads.inserting import insert_new
+from leads.lock_conflicts import done_again
 from leads.models import Account, Import, ImportChunk, ImportKind, ImportReject, ImportSeen, ImportState
-from leads.passing import done_again
 
 BATCH = 1000
 SHOWN_CELL = 10_000
@@ -313,7 +313,7 @@ def _sentence(reason: str) -> str:
 
 def _shown(cells: list[str], reason: str) -> list[str]:
     """The cells as the reject file keeps them: nothing of a person who asked to be forgotten."""
-    if reason == forgetting.WORDS:
+    if reason == forgotten.WORDS:
         return []
     return [_storable(cell if len(cell) <= SHOWN_CELL else f"{cell[:SHOWN_CELL]}…") for cell in cells]
 

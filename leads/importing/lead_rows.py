@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from leads.csv_cells import unshield
 from leads.importing import values
 from leads.importing.columns import CUSTOM, label
 from leads.importing.files import Record
@@ -18,7 +19,6 @@ from leads.importing.names import Catalogue
 from leads.importing.values import Bad
 from leads.mirror import Row, Written, write_rows
 from leads.models import Account, CustomField, CustomFieldType, ImportKind, normal_email
-from leads.shielding import unshield
 from leads.texts import clean_email, lookalikes
 
 MAX_CELL = 100_000

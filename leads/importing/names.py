@@ -6,9 +6,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from leads.csv_cells import split, unshield
 from leads.importing.values import MAX_NAME, Bad
 from leads.models import Account, MailingList, Tag
-from leads.shielding import split, unshield
 from leads.texts import closest_name, visible
 
 SEPARATORS = (";", ",", "|")

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from leads.csv_cells import unshield
 from leads.importing import currencies, values
 from leads.importing.columns import label
 from leads.importing.files import Record
@@ -18,7 +19,6 @@ from leads.importing.lead_rows import check_address
 from leads.importing.values import Bad
 from leads.mirror import TransactionFact, TransactionRow, Written, write_transactions
 from leads.models import Account, ImportKind
-from leads.shielding import unshield
 from leads.texts import clean_email, without_invisible
 
 MAX_CELL = 2_000

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
+from leads.access import Author, user_of
+from leads.csv_cells import shield
 from leads.importing import columns
 from leads.importing.files import BLOCK, layout_of, records
 from leads.models import Account, Import, ImportChunk, ImportKind, ImportReject
-from leads.runs import Author, user_of
-from leads.shielding import shield
 
 
 def digest_of(file: BinaryIO) -> tuple[str, int]:

@@ -8,9 +8,9 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.translation import gettext as _
 
+from leads.csv_cells import split
 from leads.hours import is_doubled, is_skipped
 from leads.importing import currencies
-from leads.shielding import split
 
 MAX_NAME = 500
 NOTHING = frozenset({"", "n/a", "null", "none", "-"})

@@ -11,9 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import clock, mirror
-from leads.kinds.base import Kind, Parameters
-from leads.kinds.fields import PlainText, zone_words
-from leads.kinds.words import called
+from leads.kind import Kind, Parameters, called
+from leads.kinds.form_fields import PlainText, zone_words
 from leads.models import Account, ChangeStatus, Lead, LeadChange, RecurringSubscription, Transaction
 
 WHOLE = "whole"

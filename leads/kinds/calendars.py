@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from leads import clock, mirror
 from leads.hours import is_doubled, is_skipped
-from leads.kinds.base import Kind, Parameters, by_this_change
-from leads.kinds.fields import PlainText, Suggested, zone_words
+from leads.kind import Kind, Parameters, by_this_change
+from leads.kinds.form_fields import PlainText, Suggested, zone_words
 from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
 
 DATE_FORMS = ["%Y-%m-%d", "%d %b %Y"]

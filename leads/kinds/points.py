@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from leads import clock, mirror
-from leads.kinds.base import Kind, Parameters
+from leads.kind import Kind, Parameters
 from leads.models import Account, LeadChange
 
 MOST_POINTS = 1_000_000

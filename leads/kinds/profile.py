@@ -18,12 +18,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
-from leads.kinds.base import Kind, Parameters, Step
+from leads.kind import Kind, Parameters, Step, called, get_kind
 from leads.kinds.calendars import calendar_fields, check_time, time_fields
-from leads.kinds.fields import Address, CatalogueChoices, PlainText, Several
+from leads.kinds.form_fields import Address, CatalogueChoices, PlainText, Several
 from leads.kinds.points import expiry_field, points_field
 from leads.kinds.sequences import sequence_field, step_field
-from leads.kinds.words import called
 from leads.models import (
     Account,
     CustomField,
@@ -272,9 +271,7 @@ def _created(parameters: Parameters) -> str:
 
 
 def _several_words(own: str, first: str, parameters: Parameters) -> str:
-    from leads import kinds
-
-    others = [kinds.get(name).sentence(given) for name, given in _steps(own, parameters) if name != own]
+    others = [get_kind(name).sentence(given) for name, given in _steps(own, parameters) if name != own]
     return ", ".join(part for part in (first, *others) if part)
 
 
@@ -289,9 +286,7 @@ def _done_words(name: str, parameters: Parameters) -> str:
 
 
 def _several_done(own: str, name: str, first: str, parameters: Parameters) -> str:
-    from leads import kinds
-
-    others = [kinds.get(each).done(name, given) for each, given in _steps(own, parameters) if each != own]
+    others = [get_kind(each).done(name, given) for each, given in _steps(own, parameters) if each != own]
     return " ".join(part for part in (first, *others) if part)
 
 

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
-from leads.kinds.base import Kind, Parameters
-from leads.kinds.fields import CatalogueChoice
+from leads.kind import Kind, Parameters
+from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, Sequence, SequenceEnrollment
 
 ACTIVE = "active"

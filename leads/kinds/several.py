@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads.kinds.base import BadParameters, Kind, Parameters, Step
+from leads.kind import BadParameters, Kind, Parameters, Step, get_kind
 from leads.models import Account
 
 
@@ -14,9 +14,7 @@ class Several(Kind):
     """What a person chose together. It is asked for on pages and by undoing, never sent as such."""
 
     def parts(self, parameters: Parameters) -> list[tuple[Kind, dict[str, Any]]]:
-        from leads import kinds
-
-        return [(kinds.get(name), dict(given)) for name, given in parameters.get("steps", [])]
+        return [(get_kind(name), dict(given)) for name, given in parameters.get("steps", [])]
 
     def clean(self, account: Account, given: Parameters) -> dict[str, Any]:
         parts = [(kind, kind.clean(account, parameters)) for kind, parameters in self.parts(given)]
@@ -24,9 +22,7 @@ class Several(Kind):
             raise BadParameters(_("Say what is to be done."))
         seen: set[str] = set()
         for name, parameters in self.single_steps({"steps": [[kind.name, clean] for kind, clean in parts]}):
-            from leads import kinds
-
-            kind = kinds.get(name)
+            kind = get_kind(name)
             family = kind.family(parameters)
             if family in seen:
                 raise BadParameters(
@@ -63,4 +59,5 @@ SEVERAL = Several(
     done=_done,
     effect=_no_effect,
     steps=_steps,
+    composed=True,
 )

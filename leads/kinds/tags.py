@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
-from leads.kinds.base import Kind, Parameters, by_this_change
-from leads.kinds.fields import CatalogueChoice
+from leads.kind import Kind, Parameters, by_this_change
+from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Activity, Lead, LeadChange, LeadTag, Source, Tag
 from leads.texts import visible
 

@@ -18,9 +18,7 @@ from leads.mirror.facts import (
     Taken,
     TransactionFact,
 )
-from leads.mirror.leads import Lookalike, compare, find, take
-from leads.mirror.locks import lock_free_leads, lock_leads
-from leads.mirror.marks import (
+from leads.mirror.flags import (
     GONE_AGAIN,
     lift_gone,
     mark_absent,
@@ -35,6 +33,8 @@ from leads.mirror.marks import (
     put_off,
     put_off_orders,
 )
+from leads.mirror.leads import Lookalike, compare, find, take
+from leads.mirror.locks import lock_free_leads, lock_leads
 from leads.mirror.money import (
     end_plan,
     note_orders_without_id,
@@ -44,7 +44,7 @@ from leads.mirror.money import (
     set_subscription,
     set_transaction,
 )
-from leads.mirror.ties import hear_of_sequence, set_list, set_membership, set_sequence, set_tag
+from leads.mirror.relations import hear_of_sequence, set_list, set_membership, set_sequence, set_tag
 
 __all__ = [
     "BOOKED",

@@ -10,11 +10,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from leads.inserting import insert_new
+from leads.bulk_sql import insert_new
+from leads.lock_conflicts import done_again
 from leads.mirror.locks import lock_leads
-from leads.mirror.ties import log, thing
+from leads.mirror.relations import log, thing
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange, Source
-from leads.passing import done_again
 
 BOOKED, CANCELLED, COMPLETED = "Active", "Cancelled", "Completed"
 """States of a booking in our copy; Kartra names only the second."""

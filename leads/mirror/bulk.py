@@ -12,9 +12,12 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from leads import forgetting
-from leads.inserting import insert_new
-from leads.mirror import drift, identity
+from leads import forgotten
+from leads.bulk_sql import insert_new
+from leads.csv_cells import split
+from leads.forgotten import forgotten_among
+from leads.lock_conflicts import done_again
+from leads.mirror import changelog, identity
 from leads.mirror.catalogue import things
 from leads.mirror.facts import Difference
 from leads.mirror.locks import lock_leads
@@ -29,8 +32,6 @@ from leads.models import (
     Tag,
     normal_email,
 )
-from leads.passing import done_again
-from leads.shielding import split
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def write_rows(
     written = Written()
     with transaction.atomic():
         known_leads = _find(account, rows)
-        left_out = forgetting.forgotten_among(account, {row.number: (row.kartra_id, row.email) for row in rows})
+        left_out = forgotten_among(account, {row.number: (row.kartra_id, row.email) for row in rows})
         new: list[tuple[Lead, Row]] = []
         known: list[_Known] = []
         for row in rows:
@@ -105,7 +106,7 @@ def write_rows(
             elif not believed and judged.verdict == identity.UNKNOWN:
                 row = replace(row, kartra_id="")
             if row.number in left_out:
-                problem = forgetting.WORDS
+                problem = forgotten.WORDS
             if problem:
                 written.refused.append((row.number, problem))
                 continue
@@ -218,7 +219,7 @@ def _write(
     pairs = [*new, *((each.lead, each.row) for each in known)]
     _add_tags(account, pairs, at, source)
     _add_lists(account, pairs, at, source)
-    drift.tell(
+    changelog.tell(
         [
             (each.lead, [difference for difference in each.differences if difference.field != "kartra_id"])
             for each in otherwise

@@ -11,7 +11,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
-from leads import forgetting
+from leads import forgotten
+from leads.forgotten import forgotten_among
+from leads.lock_conflicts import done_again
 from leads.mirror import identity
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import things
@@ -28,7 +30,6 @@ from leads.models import (
     Transaction,
     normal_email,
 )
-from leads.passing import done_again
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def write_transactions(
     written = Written()
     with transaction.atomic():
         whose = {row.number: (row.lead_id, row.lead_email) for row in rows}
-        left_out = forgetting.forgotten_among(account, whose)
-        written.refused += [(number, forgetting.WORDS) for number in sorted(left_out)]
+        left_out = forgotten_among(account, whose)
+        written.refused += [(number, forgotten.WORDS) for number in sorted(left_out)]
         rows = [row for row in rows if row.number not in left_out]
         rows = _whose_id(account, rows, believed, written)
         leads = _leads(account, rows, at, dry_run, written)

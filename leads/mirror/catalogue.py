@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from leads.lock_conflicts import done_again
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
-from leads.passing import done_again
 from leads.texts import forms_of
 
 

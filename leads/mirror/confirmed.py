@@ -9,7 +9,7 @@ from django.db.models import F
 
 from leads.mirror.leads import fold, keep_address
 from leads.mirror.locks import lock_leads
-from leads.mirror.ties import log
+from leads.mirror.relations import log
 from leads.models import Account, CustomField, Lead, LeadChange, LeadEmail, Source, normal_email
 
 CUSTOM = "custom."

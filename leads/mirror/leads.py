@@ -5,13 +5,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from leads import forgetting
-from leads.mirror import drift
+from leads import forgotten
+from leads.lock_conflicts import done_again
+from leads.mirror import changelog
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
-from leads.mirror.ties import differing_ties, log, set_ties
+from leads.mirror.relations import differing_ties, log, set_ties
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
-from leads.passing import done_again
 from leads.texts import lookalikes
 
 MOST_EXTRA = 400
@@ -104,7 +104,7 @@ def _take(
     if back:
         log(lead, "back", {}, source, at, None, cause)
     if known_before:
-        drift.tell([(lead, differences)], source=source, at=at, since=since, cause=cause)
+        changelog.tell([(lead, differences)], source=source, at=at, since=since, cause=cause)
     return Taken(lead, created, tuple(differences))
 
 
@@ -132,7 +132,7 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
     if lead is None:
         if not facts.kartra_id and (words := lookalikes(facts.email)):
             raise Lookalike(words)
-        forgetting.check(account, kartra_id=facts.kartra_id, email=facts.email)
+        forgotten.check(account, kartra_id=facts.kartra_id, email=facts.email)
         lead = Lead(account=account, known_from=source)
     elif facts.kartra_id and lead.kartra_id:
         twin = Lead.objects.filter(account=account, kartra_id=None, email_key=normal_email(facts.email)).first()

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.db import transaction
 
+from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import things
 from leads.mirror.facts import SubscriptionFact, TransactionFact
 from leads.mirror.locks import lock_leads
-from leads.mirror.ties import log
+from leads.mirror.relations import log
 from leads.models import (
     Account,
     Activity,
@@ -24,7 +25,6 @@ from leads.models import (
     Source,
     Transaction,
 )
-from leads.passing import done_again
 
 CENT = Decimal("0.01")
 UNNUMBERED = "payment_without_id"

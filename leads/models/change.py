@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from leads.kind import get_kind
 from leads.models.account import Account
 from leads.models.lead import Lead
 from leads.models.run import BulkRun, RunState
@@ -244,9 +245,7 @@ class LeadChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        from leads import kinds
-
-        return kinds.get(self.kind).sentence(self.parameters)
+        return get_kind(self.kind).sentence(self.parameters)
 
     def get_absolute_url(self) -> str:
         return reverse("admin:leads_leadchange_change", args=[self.pk])

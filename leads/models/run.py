@@ -7,9 +7,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from leads.kind import get_kind
 from leads.models.account import Account
 from leads.models.times import StampField
 
@@ -24,6 +25,11 @@ class RunState(models.TextChoices):
 
 
 ENDED = (RunState.FINISHED, RunState.CANCELLED)
+
+
+def creation_name(number: int) -> str:
+    """What a bulk action that creates leads is called."""
+    return ngettext("Create %(n)s lead", "Create %(n)s leads", number) % {"n": f"{number:,}"}
 
 
 class BulkRunQuerySet(models.QuerySet["BulkRun"]):
@@ -183,9 +189,7 @@ class RunDraft(models.Model):
         ]
 
     def __str__(self) -> str:
-        from leads import kinds
-
-        return gettext("draft: %(kind)s") % {"kind": kinds.get(self.kind).label}
+        return gettext("draft: %(kind)s") % {"kind": get_kind(self.kind).label}
 
     def get_absolute_url(self) -> str:
         return reverse("admin:leads_bulkrun_prepare", args=[self.key])
@@ -198,11 +202,9 @@ class RunDraft(models.Model):
     @property
     def words(self) -> str:
         """What it is to do, in words; once it was previewed."""
-        from leads import creating, kinds
-
         if "people" in self.parameters:
-            return creating.name_of(self.parameters["people"])
+            return creation_name(self.parameters["people"])
         if "clean" not in self.parameters:
-            return kinds.get(self.kind).label
-        words = (kinds.SEVERAL if self.more else kinds.get(self.kind)).sentence(self.parameters["clean"])
+            return get_kind(self.kind).label
+        words = get_kind("several" if self.more else self.kind).sentence(self.parameters["clean"])
         return words[:1].upper() + words[1:]

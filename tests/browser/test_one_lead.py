@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from integrations import push, verify
+from integrations import push
 from integrations.models import Connection
+from integrations.push import verify
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange
 from tests.browser.hands import Keyboard, Mouse
@@ -140,9 +141,9 @@ def test_old_page_that_reads_itself_keeps_what_somebody_types(page, live_server,
 
 def test_outcome_is_read_out_without_a_look_at_the_page(page, live_server, sandbox, connection, lead, pusher):
     sign_in(page, live_server)
-    changes.record_all(
+    changes.record_changes(
         Lead.objects.get(pk=lead.pk),
-        kinds.get("assign_tag"),
+        kinds.get_kind("assign_tag"),
         {"tag": "VIP"},
         by=get_user_model().objects.get(username="mara"),
     )

@@ -28,7 +28,7 @@ def six_leads(sandbox, connection):
 def tagged_run(connection, leads, by=None):
     """A finished run that put VIP on these leads in Kartra."""
     chosen = Lead.objects.filter(pk__in=[lead.pk for lead in leads])
-    run = changes.record_run(connection.account, chosen, kinds.get("assign_tag"), {"tag": "VIP"}, by=by)
+    run = changes.record_run(connection.account, chosen, kinds.get_kind("assign_tag"), {"tag": "VIP"}, by=by)
     push.drain(connection, until_s=5)
     run.refresh_from_db()
     assert run.state == "finished"
@@ -117,7 +117,7 @@ def test_preview_of_a_long_form_comes_to_the_reader(page, hand, live_server, san
 
 def test_cancel(page, hand, live_server, sandbox, connection):
     leads = six_leads(sandbox, connection)
-    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     first = run.changes.first()
     first.settle("accepted", at=timezone.now())
     sign_in(page, live_server)

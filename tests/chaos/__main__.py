@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from integrations.sandbox.demo import LISTS, SEQUENCES
+from integrations.sandbox.store.demo import LISTS, SEQUENCES
 from tests import under_faketime
 from tests.chaos.servers import Missing, Postgres, Pushers, Redis
 from tests.chaos.writers import WRITERS, run_writers
@@ -91,7 +91,7 @@ class Chaos:
         redis: Redis | None,
         postgres: Postgres | None,
     ) -> None:
-        from integrations.sandbox.server import Sandbox
+        from integrations.sandbox.wire.server import Sandbox
 
         self.variant, self.rounds, self.chance, self.folder = variant, rounds, chance, folder
         self.redis, self.postgres = redis, postgres
@@ -112,7 +112,7 @@ class Chaos:
         staff = Staff(connection.account, self.chance)
         self.colleague = Colleague(self.sandbox, self.chance)
         ahead = CLOCKS_AHEAD_S if self.variant == "postgres clocks apart" else ()
-        pushers = Pushers(2, self.folder / "push.log", ahead)
+        pushers = Pushers(2, self.folder / "send.log", ahead)
         died = 0
         try:
             for number in range(self.rounds):
@@ -126,7 +126,7 @@ class Chaos:
             pushers.stop()
         found = judge(self.sandbox, start, self.given_up, self.colleague.wrote, self.dropped_at)
         wrong = found.wrong + self.faulty
-        log = (self.folder / "push.log").read_text(errors="replace")
+        log = (self.folder / "send.log").read_text(errors="replace")
         if tracebacks := log.count("Traceback (most recent call last)"):
             wrong.append(f"{tracebacks} tracebacks: {log[log.index('Traceback (most recent call last)') :][:3000]}")
         if died:
@@ -148,8 +148,8 @@ class Chaos:
         from django.db import connections
 
         from integrations.models import Connection
-        from integrations.sandbox import demo
-        from integrations.sandbox.server import KEY, PASSWORD, UNLIMITED_APP_ID
+        from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
+        from integrations.sandbox.store import demo
 
         demo.catalogue(self.sandbox.account())
         ids = [str(self.sandbox.account().create(f"lead{n}@example.com", {}, {})["id"]) for n in range(LEADS)]
@@ -248,8 +248,8 @@ class Chaos:
 
     def _read_back(self) -> None:
         """Read what is due, as the worker that keeps the copy fresh would: what Kartra ignored shows."""
-        from integrations import refresh
         from integrations.models import Connection
+        from integrations.read import refresh
 
         for _ in range(2):  # what one read shows may make others due
             time.sleep(1.2)  # the first settle time

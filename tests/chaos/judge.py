@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.models import Attempt
-from integrations.sandbox.server import Sandbox
+from integrations.sandbox.wire.server import Sandbox
 from leads.models import ChangeStatus, LeadChange, Reason
 
 SETTLE_S = 1.0

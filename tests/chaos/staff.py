@@ -5,9 +5,9 @@ import random
 import time
 from typing import Any
 
-from integrations.sandbox.demo import LISTS, SEQUENCES, TAGS
+from integrations.sandbox.store.demo import LISTS, SEQUENCES, TAGS
 from leads import changes, kinds
-from leads.judging import Choices
+from leads.changes.preview import Choices
 from leads.models import Account, Lead, LeadChange
 
 CALENDAR = {"calendar": "Coaching", "class": "Intro call"}
@@ -45,7 +45,7 @@ class Staff:
             self._about_one_thing()
         else:
             kind, given = self._wish()
-            changes.record(self._lead(), kinds.get(kind), given)
+            changes.record_change(self._lead(), kinds.get_kind(kind), given)
 
     def _lead(self) -> Lead:
         known = Lead.objects.filter(account=self.account, gone_at=None).exclude(kartra_id=None)
@@ -63,10 +63,10 @@ class Staff:
             if chance.random() < 0.2 and kind in ("assign_tag", "unassign_tag", "subscribe_list"):
                 one = Lead.objects.filter(pk=lead.pk)
                 changes.record_run(
-                    self.account, one, kinds.get(kind), parameters, choices=Choices(anyway=True, include_left=True)
+                    self.account, one, kinds.get_kind(kind), parameters, choices=Choices(anyway=True, include_left=True)
                 )
             else:
-                changes.record(lead, kinds.get(kind), parameters)
+                changes.record_change(lead, kinds.get_kind(kind), parameters)
 
     def _same_thing(self, kind: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """An equal or opposite request about the same thing; of an edit another one."""
@@ -93,9 +93,9 @@ class Staff:
         """An edit to an address that another lead has in Kartra, and another change beside it."""
         if self.taken:
             lead = self._lead()
-            changes.record(lead, kinds.get("update_lead"), {"email": self.chance.choice(self.taken)})
+            changes.record_change(lead, kinds.get_kind("update_lead"), {"email": self.chance.choice(self.taken)})
             kind, given = self._wish()
-            changes.record(lead, kinds.get(kind), given)
+            changes.record_change(lead, kinds.get_kind(kind), given)
 
     def _wish(self) -> tuple[str, dict[str, Any]]:
         chance = self.chance
@@ -132,7 +132,7 @@ class Staff:
             kind, given = self._wish()
         ids = list(Lead.objects.filter(account=self.account).values_list("pk", flat=True))
         chosen = self.chance.sample(ids, min(len(ids), self.chance.randrange(3, 12)))
-        changes.record_run(self.account, Lead.objects.filter(pk__in=chosen), kinds.get(kind), given)
+        changes.record_run(self.account, Lead.objects.filter(pk__in=chosen), kinds.get_kind(kind), given)
 
     def _create(self) -> None:
         self.created += 1
@@ -183,8 +183,8 @@ class Colleague:
 
 def decide(change: LeadChange, chance: random.Random) -> bool:
     """A person who cannot know gives a change up, or has it sent again where that does not add up. Whether it was given up."""
-    from leads import decisions
+    from leads.changes import conflicts
 
     again = chance.random() < 0.4 and change.family.partition(":")[0] in ("tag", "list", "sequence", "profile")
-    decisions.decide(change, "again" if again else "give-up", why="Nobody can know.")
+    conflicts.decide(change, "again" if again else "give-up", why="Nobody can know.")
     return not again

@@ -27,7 +27,7 @@ def run_writers(rounds: int, chance: random.Random) -> int:
 def _one_fact(fact: str, chance: random.Random) -> list[str]:
     from django.db import connections
 
-    from integrations import apply
+    from integrations import receive
     from tests.two_sources import FACTS, account_with_lead, wrong_with
 
     door, lead = account_with_lead()
@@ -56,5 +56,5 @@ def _one_fact(fact: str, chance: random.Random) -> list[str]:
         thread.start()
     for thread in threads:
         thread.join(PATIENCE_S)
-    apply.drain()
+    receive.drain()
     return broken + [f"{chosen}: {words}" for words in wrong_with(fact, door.connection.account)]

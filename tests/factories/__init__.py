@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from integrations.models import Connection, Delivery, Door
-from integrations.sandbox.server import KEY, PASSWORD, UNLIMITED_APP_ID
+from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
 from leads import kinds
 from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, RunState, Tag
 
@@ -96,7 +96,7 @@ class LeadChangeFactory(factory.django.DjangoModelFactory):
     account = factory.SelfAttribute("lead.account")
     kind = "assign_tag"
     parameters = factory.LazyFunction(lambda: {"tag": "VIP"})
-    family = factory.LazyAttribute(lambda o: kinds.get(o.kind).family(o.parameters))
+    family = factory.LazyAttribute(lambda o: kinds.get_kind(o.kind).family(o.parameters))
     requested_at = factory.LazyFunction(timezone.now)
 
 

@@ -3,7 +3,7 @@ runs the core with each of them, and the flows that the point is about."""
 
 import pytest
 
-from integrations.sandbox.switches import SWITCHES
+from integrations.sandbox.store.switches import SWITCHES
 
 CORE = {
     "test_all_changes_of_a_lead_travel_in_one_call_in_their_order",

@@ -7,8 +7,9 @@ import time
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations import apply, gone, refresh
+from integrations import receive
 from integrations.models import ApiCall, Belief, Delivery, Door, GoneFinding
+from integrations.read import deletions, refresh
 from leads import changes, kinds
 from leads.models import Activity, Lead, LeadChange
 from tests.files import loaded
@@ -82,7 +83,7 @@ def test_one_full_refresh_makes_our_copy_true_again(sandbox, connection, account
         id = sandbox.add_lead(f"new{number}@example.net", city="Bend")
         sandbox.act("assign_tag", lead=id, tag="VIP")
     wait_for(lambda: Delivery.objects.count() == 10)
-    apply.drain()
+    receive.drain()
     connection.get_lead_by_id = by_id
     connection.save()
     sandbox.switch(get_lead_by_id=by_id)
@@ -133,7 +134,7 @@ def test_comparison_asks_again_where_it_got_no_answer(sandbox, connection, accou
 
 def test_refresh_stops_and_asks_when_too_many_are_gone(sandbox, connection, account_of):
     leads = account_of(250, read=False)
-    change = changes.record(leads[3], kinds.get("assign_tag"), {"tag": "needs call"})
+    change = changes.record_change(leads[3], kinds.get_kind("assign_tag"), {"tag": "needs call"})
     for lead in leads[::8][:30]:
         sandbox.act("delete_lead", lead=lead.kartra_id)
     sandbox.act("delete_lead", lead=leads[3].kartra_id)
@@ -190,7 +191,7 @@ def test_marks_made_before_the_question_are_taken_back(sandbox, connection, acco
         run("pull", "--connection", connection.name, "--all")
 
     connection.refresh_from_db()
-    assert gone.read_again(connection) == 30
+    assert deletions.read_again(connection) == 30
 
     assert Lead.objects.filter(gone_at=None, dirty_at__isnull=False).count() == 30
     assert Activity.objects.filter(kind="not_gone").count() == 15

@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from integrations import claim, push, verify
+from integrations import push
 from integrations.models import ApiCall, Connection, Sending, StoppedBy
+from integrations.push import claim, verify
 from leads import changes, kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Reason
 from tests.flows.test_push import settle_all, tag
@@ -49,7 +50,7 @@ def test_road_back_to_the_queue_ends_with_a_person(sandbox, connection, settings
     if given is None:
         given = {"subscription": _plan(sandbox, connection, lead)}
     sandbox.fault(fault["fault"], count=None, **{name: value for name, value in fault.items() if name != "fault"})
-    change = changes.record(lead, kinds.get(kind), given)
+    change = changes.record_change(lead, kinds.get_kind(kind), given)
 
     rounds(connection)
 
@@ -59,10 +60,10 @@ def test_road_back_to_the_queue_ends_with_a_person(sandbox, connection, settings
 
 
 def _plan(sandbox, connection, lead):
-    from integrations import money
+    from integrations.read import transactions
 
     plan = str(sandbox.act("start_subscription", lead=lead.kartra_id, product="Trail Club")["subscription"])
-    money.read(connection, lead)
+    transactions.read(connection, lead)
     return plan
 
 
@@ -83,7 +84,7 @@ def test_a_lead_that_can_never_be_read_ends_with_a_person(sandbox, connection):
 
 def test_keys_refused_inside_an_answer_stop_sending(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})
+    changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     tag(lead)
     sandbox.fault("action k fails", cmd="assign_tag", k=1, code="203", count=None)
 

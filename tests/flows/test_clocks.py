@@ -16,9 +16,13 @@ from django.db import connection as database
 from django.db import connections, models
 from django.utils import timezone
 
-from integrations import apply, catalogue_reads, claim, clocks, due, outage, push, refresh, switch, tasks, verify
+from integrations import push, receive, tasks
 from integrations.models import ApiCall, Attempt, Cause, Connection, Heartbeat, Outcome, Proof, StoppedBy
-from leads import changes, importing, kinds, runs
+from integrations.push import claim, verify
+from integrations.read import catalogue, refresh, schedule
+from integrations.sending import clocks, outage, switch
+from leads import changes, importing, kinds
+from leads.changes import runs
 from leads.models import BulkRun, ImportKind, Lead, LeadChange
 from tests import under_faketime as shifting
 from tests.chaos.servers import ROOT
@@ -99,7 +103,7 @@ def test_nothing_asks_the_machine_for_the_time():
             if lines:
                 found[name] = len(lines)
 
-    assert found == {"leads/clock.py": 2, "integrations/clock.py": 2, "integrations/asking_many.py": 2}
+    assert found == {"leads/clock.py": 2, "integrations/clock.py": 2, "integrations/read/lead_lookup_bulk.py": 2}
     wiring = (ROOT / "kartra_mirror/settings.py").read_text() + (ROOT / "kartra_mirror/celery.py").read_text()
     everything = wiring + (ROOT / "integrations/tasks.py").read_text()
     assert not re.search(r"expires[=\"']|countdown=|\beta=", everything)
@@ -110,15 +114,15 @@ def test_nothing_is_stamped_by_a_wrong_clock(sandbox, connection, shifted, clien
     """Much of what a day brings, on a machine whose clock is wrong: no row of any table says another time than the database's."""
     begun = database_now()
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
-    changes.record(lead, kinds.get("give_points"), {"points": 5})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("give_points"), {"points": 5})
     push.drain(connection)
     sandbox.fault("502, nothing done", cmd="subscribe_lead_to_list")
-    changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})
+    changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     push.drain(connection)
     Lead.objects.update(read_at=None)
     refresh.drain(connection, until_s=3)
-    catalogue_reads.read_due(connection)
+    catalogue.read_due(connection)
     body = {
         "action": "tag_assigned",
         "lead": {"id": lead.kartra_id, "email": lead.email},
@@ -129,7 +133,7 @@ def test_nothing_is_stamped_by_a_wrong_clock(sandbox, connection, shifted, clien
         json.dumps(body),
         content_type="application/json",
     )
-    apply.drain(until_s=3)
+    receive.drain(until_s=3)
     file = io.BytesIO(b"Email,First Name\nbob@example.com,Bob\n")
     job = importing.create(connection.account, ImportKind.LEADS, file, "x.csv")
     importing.start(job)
@@ -178,20 +182,20 @@ def test_reader_leases_a_lead_for_two_minutes(sandbox, connection, shifted):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     Lead.objects.update(read_at=None, read_not_before=None)
 
-    assert [each.pk for each in due.claim(connection, 10)] == [lead.pk]
+    assert [each.pk for each in schedule.claim(connection, 10)] == [lead.pk]
     lead.refresh_from_db()
     assert near(lead.read_not_before, in_s=120)
-    assert due.claim(connection, 10) == []
+    assert schedule.claim(connection, 10) == []
 
     Lead.objects.update(read_not_before=database_now() - dt.timedelta(seconds=1))
-    assert [each.pk for each in due.claim(connection, 10)] == [lead.pk]
+    assert [each.pk for each in schedule.claim(connection, 10)] == [lead.pk]
 
 
 @clocks_can_differ
 def test_read_close_after_a_call_of_ours_does_not_count(sandbox, connection, shifted, settings):
     settings.VERIFY_SETTLE_S = [30.0, 60.0, 120.0]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     push.drain(connection)
 
     assert refresh.read_lead(connection, lead=lead).applied is False
@@ -200,7 +204,7 @@ def test_read_close_after_a_call_of_ours_does_not_count(sandbox, connection, shi
 @clocks_can_differ
 def test_lease_of_a_call_in_flight_is_not_ended_early(sandbox, connection, shifted):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     [chain] = claim.claim(connection, 10)
 
     assert claim.end_leases(connection) == 0
@@ -231,7 +235,7 @@ def test_back_off_holds_as_long_as_it_says(sandbox, connection, shifted):
 @clocks_can_differ
 def test_asked_for_twice_is_known_by_the_databases_clock(sandbox, connection, shifted):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    first = changes.record(lead, kinds.get("give_points"), {"points": 5})
+    first = changes.record_change(lead, kinds.get_kind("give_points"), {"points": 5})
     first.refresh_from_db()
 
     assert near(first.requested_at)
@@ -240,10 +244,10 @@ def test_asked_for_twice_is_known_by_the_databases_clock(sandbox, connection, sh
 @clocks_can_differ
 def test_catalogue_is_tried_again_after_its_wait(sandbox, connection, shifted):
     Heartbeat.objects.create(name=f"catalogue {connection.pk}", at=database_now())
-    assert not catalogue_reads.is_due(connection)
+    assert not catalogue.is_due(connection)
 
     Heartbeat.objects.update(at=database_now() - dt.timedelta(days=1))
-    assert catalogue_reads.is_due(connection)
+    assert catalogue.is_due(connection)
 
 
 @clocks_can_differ
@@ -293,7 +297,7 @@ def test_wrong_clock_is_on_the_health_page_until_two_minutes_after(admin_client)
 
 def test_sweeps_that_piled_up_cost_nothing(sandbox, connection, rings):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     tasks.sweep()
     rung = list(rings)
     assert rung.count(("push_changes", (connection.pk,))) == 2  # one of the request, one of the sweep
@@ -366,7 +370,7 @@ def test_points_are_given_once_with_two_pushers_whose_clocks_are_apart(sandbox, 
     are due at once and see nothing."""
     leads = [sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in range(4)]
     Lead.objects.update(read_at=database_now(), score=0)
-    asked = [changes.record(lead, kinds.get("give_points"), {"points": 5}) for lead in leads]
+    asked = [changes.record_change(lead, kinds.get_kind("give_points"), {"points": 5}) for lead in leads]
     sandbox.fault("carried out late", cmd="give_points_to_lead", count=4, seconds=3.0)
     pushers = []
     for seconds in (60, 660):

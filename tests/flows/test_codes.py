@@ -3,11 +3,13 @@
 import pytest
 from django.utils import timezone
 
-from integrations import push, switch, verify
-from integrations.custom_fields import CannotCreate
-from integrations.custom_fields import create as create_custom_field
+from integrations import push
 from integrations.kartra.errors import CODES, Rejected, advice
 from integrations.models import Connection
+from integrations.push import verify
+from integrations.sending import switch
+from integrations.sending.custom_fields import CannotCreate
+from integrations.sending.custom_fields import create as create_custom_field
 from leads import changes, kinds
 from leads.models import Lead, LeadChange, RecurringSubscription, Transaction
 
@@ -88,7 +90,7 @@ def wish(lead, kind):
         given["subscription"] = lead.plan
     if kind == "create_lead":
         return changes.create_lead(lead.account, given)[0]
-    return changes.record(lead, kinds.get(kind), given)
+    return changes.record_change(lead, kinds.get_kind(kind), given)
 
 
 def after(connection, change, settle=False):

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall
-from leads import changes, decisions, kinds
+from leads import changes, kinds
+from leads.changes import conflicts
 from leads.models import ChangeStatus, Lead, LeadChange
 from tests.flows.test_push import settle_all
 
@@ -24,7 +25,7 @@ def read_so_long_ago(lead, seconds):
 
 
 def edit(lead, city="Bend", **more):
-    return changes.record_all(lead, kinds.get("update_lead"), {"city": city, **more}, seen={"city": ["Salem"]})
+    return changes.record_changes(lead, kinds.get_kind("update_lead"), {"city": city, **more}, seen={"city": ["Salem"]})
 
 
 def asked_and_written(sandbox):
@@ -45,7 +46,7 @@ def test_value_changed_in_kartra_without_a_word_is_seen_before_ours_goes_out(san
     assert sandbox.calls(writes=True) == []
     assert not ApiCall.objects.in_flight().exists()
 
-    decisions.decide(change, "again", why="Ada said so")
+    conflicts.decide(change, "again", why="Ada said so")
     push.drain(connection, until_s=3)
 
     change.refresh_from_db()
@@ -77,7 +78,7 @@ def test_what_travels_with_the_edit_goes_out_and_a_later_edit_waits(sandbox, con
     read_so_long_ago(lead, 120)
     sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno"})
     first, tag = edit(lead, tag=["VIP"])
-    [later] = changes.record_all(lead, kinds.get("update_lead"), {"zip": "97301"}, seen={"zip": [""]})
+    [later] = changes.record_changes(lead, kinds.get_kind("update_lead"), {"zip": "97301"}, seen={"zip": [""]})
 
     push.drain(connection, until_s=3)
 
@@ -116,7 +117,7 @@ def test_conflict_is_seen_behind_another_edit_of_the_same_call(sandbox, connecti
         Lead.objects.filter(pk=lead.pk).update(zip="9")
     read_so_long_ago(lead, ago_s)
     [first] = edit(lead)
-    [second] = changes.record_all(lead, kinds.get("update_lead"), {"zip": "1", "city": "Ours"}, seen={"zip": [""], "city": ["Bend"]})  # fmt: skip
+    [second] = changes.record_changes(lead, kinds.get_kind("update_lead"), {"zip": "1", "city": "Ours"}, seen={"zip": [""], "city": ["Bend"]})  # fmt: skip
 
     push.drain(connection, until_s=3)
 
@@ -131,8 +132,8 @@ def test_conflict_is_seen_behind_another_edit_of_the_same_call(sandbox, connecti
 
 def test_field_of_a_second_edit_that_was_changed_in_kartra_after_a_lost_answer_is_a_conflict(sandbox, connection, lead):
     sandbox.fault("502, nothing done")
-    changes.record_all(lead, kinds.get("update_lead"), {"city": "Bend"})
-    [second] = changes.record_all(lead, kinds.get("update_lead"), {"zip": "1"})
+    changes.record_changes(lead, kinds.get_kind("update_lead"), {"city": "Bend"})
+    [second] = changes.record_changes(lead, kinds.get_kind("update_lead"), {"zip": "1"})
     push.drain(connection, until_s=3)
     sandbox.act("edit_lead", lead=lead.kartra_id, fields={"zip": "9"})
 

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations import apply, push
+from integrations import push, receive
 from integrations.models import ApiCall, Connection, Door
 from leads import mirror
 from leads.models import (
@@ -334,7 +334,7 @@ def test_events_are_watched(staff, sandbox, connection, way):
         door = Door.objects.create(connection=connection, name="Tags")
     body = {"action": "assign_tag", "lead": {"id": lead.kartra_id}, "action_details": {"tag": {"tag_name": "VIP"}}}
     assert staff.post(f"/webhooks/{door.token}/", json.dumps(body), content_type="application/json").status_code == 200
-    assert apply.drain(until_s=2)
+    assert receive.drain(until_s=2)
 
     if way == "admin":
         events = staff.get(reverse("admin:integrations_door_change", args=[door.pk])).context["events"]

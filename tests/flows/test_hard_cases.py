@@ -11,10 +11,15 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from integrations import alerts, apply, claim, counter, outage, push, receipts, refresh, restored, switch, verify
+from integrations import push, receive
 from integrations.connecting import connect
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Proof, Stop, StoppedBy
-from leads import changes, decisions, failures, forgetting, kinds, mirror, runs
+from integrations.push import claim, proof_token, send, verify
+from integrations.read import refresh
+from integrations.sending import alerts, call_counter, outage, restored, switch
+from leads import changes, forgotten, kinds, mirror
+from leads.changes import conflicts, retry, runs
+from leads.erasure import forget
 from leads.models import (
     Activity,
     ChangeStatus,
@@ -42,12 +47,12 @@ def lead(sandbox, connection):
 
 @pytest.fixture
 def safety_field(sandbox, connection):
-    receipts.prepare(connection)
+    proof_token.prepare(connection)
     sandbox.server.calls.clear()
 
 
 def points(lead, number=5):
-    return changes.record(lead, kinds.get("give_points"), {"points": number})
+    return changes.record_change(lead, kinds.get_kind("give_points"), {"points": number})
 
 
 def score(sandbox, lead):
@@ -64,7 +69,7 @@ def leads_of(sandbox, connection, number):
 
 def run_of(connection, kind="assign_tag", given=None):
     return changes.record_run(
-        connection.account, Lead.objects.filter(gone_at=None), kinds.get(kind), given or {"tag": "VIP"}
+        connection.account, Lead.objects.filter(gone_at=None), kinds.get_kind(kind), given or {"tag": "VIP"}
     )
 
 
@@ -83,7 +88,7 @@ def run_of(connection, kind="assign_tag", given=None):
 )
 @pytest.mark.parametrize("fault", ["carried out, then dropped", "502, nothing done"])
 def test_case_0_what_a_read_shows_is_done_once(sandbox, connection, lead, kind, given, cmd, fault):
-    change = changes.record(lead, kinds.get(kind), given)
+    change = changes.record_change(lead, kinds.get_kind(kind), given)
     sandbox.fault(fault, cmd=cmd)
 
     settle_all(connection)
@@ -94,7 +99,7 @@ def test_case_0_what_a_read_shows_is_done_once(sandbox, connection, lead, kind, 
 
 def test_case_0_a_person_who_left_a_list_meanwhile_is_not_put_back(sandbox, connection, lead):
     door = DoorFactory(connection=connection)
-    change = changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})
+    change = changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     sandbox.act("subscribe_list", lead=lead.kartra_id, list="Buyers")
     sandbox.act("unsubscribe_list", lead=lead.kartra_id, list="Buyers")
     mirror.set_list(lead, "Buyers", False, source=Source.REFRESH, at=timezone.now())
@@ -111,7 +116,7 @@ def test_case_0_a_person_who_left_a_list_meanwhile_is_not_put_back(sandbox, conn
          "lead": {"id": lead.kartra_id, "email": "ada@example.com"}}
     ).encode()  # fmt: skip
     DeliveryFactory(door=door, body=body, size=len(body))
-    apply.drain()
+    receive.drain()
 
     settle_all(connection, 6)
 
@@ -126,7 +131,7 @@ def test_case_0_a_person_who_left_a_list_meanwhile_is_not_put_back(sandbox, conn
 @pytest.mark.parametrize("fault", ["carried out, then hung", "hung, then nothing"])
 def test_case_1_points_are_given_exactly_once(sandbox, connection, lead, fault, with_field):
     if with_field:
-        receipts.prepare(connection)
+        proof_token.prepare(connection)
     change = points(lead)
     sandbox.fault(fault, cmd="give_points_to_lead")
 
@@ -148,7 +153,7 @@ def test_case_1_score_that_tells_nothing_is_left_to_a_person_with_the_evidence(s
     attempt = Attempt.objects.get(change=change)
     assert (attempt.before["state"], attempt.evidence[-1]["score"]) == (0, "7")
     assert len([c for c in sandbox.calls() if "give_points_to_lead" in c["cmds"]]) == 1
-    decisions.decide(change, "happened", why="seen in Kartra")
+    conflicts.decide(change, "happened", why="seen in Kartra")
     assert status_of(change) == "accepted"
 
 
@@ -179,7 +184,7 @@ def test_case_1_no_other_call_with_a_receipt_goes_before_the_first_is_proven(san
     first = points(lead)
     sandbox.fault("carried out, then hung", cmd="give_points_to_lead")
     push.drain(connection, until_s=3)
-    second = changes.record(lead, kinds.get("subscribe_sequence"), {"sequence": "Win back", "step": "1"})
+    second = changes.record_change(lead, kinds.get_kind("subscribe_sequence"), {"sequence": "Win back", "step": "1"})
     other = tag(lead)
     Connection.objects.update(hold_until=None)
 
@@ -227,7 +232,7 @@ def test_case_2_our_own_write_coming_back_causes_nothing(sandbox, connection, le
     ).encode()  # fmt: skip
     DeliveryFactory(door=door, body=body, size=len(body))
 
-    apply.drain()
+    receive.drain()
 
     lead.refresh_from_db()
     assert lead.dirty_at is None
@@ -268,7 +273,7 @@ def test_case_3_any_order_ends_after_reads_in_the_same_rows(sandbox, connection,
         lead.listsubscriptions.all().delete()
         for body in order:
             DeliveryFactory(door=door, body=body, size=len(body))
-        apply.drain()
+        receive.drain()
         Lead.objects.update(read_at=F("read_at") - dt.timedelta(minutes=5))
         refresh.read_lead(connection, lead=Lead.objects.get(pk=lead.pk))
         states.add(
@@ -296,7 +301,7 @@ def test_case_4_cancelled_run_adds_up_and_goes_no_further(sandbox, connection):
     assert claim.stamp(sent[2]) is None
     assert claim.claim(connection, 4) == []
     for chain in stamped:
-        push.settle(chain, push._send(push.calls.client_for(connection), chain, chain.said())[0])
+        send.settle(chain, send._send(send.calls.client_for(connection), chain, chain.said())[0])
     claim.release(sent)
     run.refresh_from_db()
     assert (run.state, run.changes.counts()["accepted"], run.changes.counts()["cancelled"]) == ("cancelled", 2, 10)
@@ -312,10 +317,14 @@ def test_case_5_opposite_wishes_go_in_the_order_of_their_ids_in_one_call(sandbox
 
     [call] = sandbox.calls(writes=True)
     assert call["cmds"] == ["assign_tag", "unassign_tag", "assign_tag"]
-    preview = changes.preview(connection.account, Lead.objects.all(), kinds.get("unassign_tag"), {"tag": "VIP"})
+    preview = changes.preview_change(
+        connection.account, Lead.objects.all(), kinds.get_kind("unassign_tag"), {"tag": "VIP"}
+    )
     assert preview.opposite_waiting == 0
     tag(lead, "cold")
-    preview = changes.preview(connection.account, Lead.objects.all(), kinds.get("unassign_tag"), {"tag": "cold"})
+    preview = changes.preview_change(
+        connection.account, Lead.objects.all(), kinds.get_kind("unassign_tag"), {"tag": "cold"}
+    )
     assert preview.opposite_waiting == 1
 
 
@@ -407,7 +416,7 @@ def test_case_8_keys_swapped_while_sending_goes_on_stop_nothing(sandbox, connect
 
 def test_case_8_command_that_is_not_allowed_waits_alone(sandbox, connection, lead):
     sandbox.credentials(refused_commands=["assign_tag"])
-    waits, other = tag(lead), changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})
+    waits, other = tag(lead), changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
 
     settle_all(connection, 4)
 
@@ -429,7 +438,7 @@ def test_case_9_lease_over_sends_nothing_again_by_itself(sandbox, connection, le
     change = points(lead)
     [chain] = claim.claim(connection, 1)
     chain = claim.stamp(chain)
-    push._send(push.calls.client_for(connection), chain, chain.said())
+    send._send(send.calls.client_for(connection), chain, chain.said())
     ApiCall.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
 
     settle_all(connection)
@@ -442,13 +451,13 @@ def test_case_9_lease_over_sends_nothing_again_by_itself(sandbox, connection, le
 
 
 def test_case_10_limiter_that_does_not_answer_sends_nothing_and_loses_nothing(sandbox, connection, lead, monkeypatch):
-    from integrations.kartra.pace import RedisPace
+    from integrations.kartra.rate_limit import RedisPace
 
     Connection.objects.update(calls_per_second=19.5)
     connection.refresh_from_db()
-    push.calls._rates.clear()
+    send.calls._rates.clear()
     change = tag(lead)
-    monkeypatch.setattr(push.calls, "pace", lambda: RedisPace("redis://127.0.0.1:9/0"))
+    monkeypatch.setattr(send.calls, "pace", lambda: RedisPace("redis://127.0.0.1:9/0"))
 
     assert push.drain(connection, until_s=2).sent == 0
     assert status_of(change) == "waiting"
@@ -466,7 +475,7 @@ def test_case_11_unclear_refund_is_never_sent_twice(sandbox, connection, lead, f
     settings.VERIFY_MONEY_SETTLE_S = [0.2, 0.4, 0.8]
     sale = str(sandbox.act("sale", lead=lead.kartra_id)["transaction"])
     Transaction.objects.create(account=lead.account, kartra_id=sale, lead=lead, type="sale", full_amount="97.00")
-    change = changes.record(lead, kinds.get("refund_transaction"), {"transaction": sale, "amount": "20.00"})
+    change = changes.record_change(lead, kinds.get_kind("refund_transaction"), {"transaction": sale, "amount": "20.00"})
     sandbox.fault(fault["name"], cmd="refund_transaction", **({"code": fault["code"]} if "code" in fault else {}))
 
     settle_all(connection, 8)
@@ -475,7 +484,7 @@ def test_case_11_unclear_refund_is_never_sent_twice(sandbox, connection, lead, f
     assert status_of(change) == ("accepted" if "hung" in fault["name"] else "undecided")
     if "hung" not in fault["name"]:
         with pytest.raises(changes.CannotRecord):
-            changes.record(lead, kinds.get("refund_transaction"), {"transaction": sale, "amount": "20.00"})
+            changes.record_change(lead, kinds.get_kind("refund_transaction"), {"transaction": sale, "amount": "20.00"})
 
 
 # --- 12: a chain half done
@@ -483,7 +492,7 @@ def test_case_11_unclear_refund_is_never_sent_twice(sandbox, connection, lead, f
 
 @pytest.mark.parametrize("shape", ["action k fails", "whole call refused"])
 def test_case_12_each_change_of_a_chain_is_judged_by_itself(sandbox, connection, lead, shape):
-    wishes = [tag(lead), changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})]
+    wishes = [tag(lead), changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})]
     sandbox.fault(shape, code="231", k=1)
 
     settle_all(connection)
@@ -498,7 +507,7 @@ def test_case_12_each_change_of_a_chain_is_judged_by_itself(sandbox, connection,
 def test_case_13_turned_away_waits_uses_no_try_and_slows_down(sandbox, connection, lead):
     Connection.objects.update(calls_per_second=19.5, app_id="sandbox-app")
     connection.refresh_from_db()
-    push.calls._rates.clear()
+    send.calls._rates.clear()
     change = tag(lead)
     sandbox.fault("429", cmd="assign_tag")
 
@@ -506,7 +515,7 @@ def test_case_13_turned_away_waits_uses_no_try_and_slows_down(sandbox, connectio
 
     change.refresh_from_db()
     assert (change.status, change.not_done) == ("accepted", 0)
-    assert push.calls.pace().factor("sandbox-app") == pytest.approx(0.9, abs=0.02)
+    assert send.calls.pace().factor("sandbox-app") == pytest.approx(0.9, abs=0.02)
 
 
 # --- 14: a person who was forgotten comes back
@@ -517,7 +526,7 @@ def test_case_14_forgotten_person_is_left_out_at_every_entrance(sandbox, connect
     tag(lead)
     push.drain(connection)
     id = lead.kartra_id
-    forgetting.forget(Lead.objects.get(pk=lead.pk))
+    forget.forget(Lead.objects.get(pk=lead.pk))
     assert not Lead.objects.exists()
     assert not LeadChange.objects.exists()
     assert not ApiCall.objects.filter(lead__isnull=False).exists()
@@ -527,12 +536,12 @@ def test_case_14_forgotten_person_is_left_out_at_every_entrance(sandbox, connect
          "lead": {"id": id, "email": " ADA@example.com"}}
     ).encode()  # fmt: skip
     delivery = DeliveryFactory(door=door, body=body, size=len(body))
-    apply.drain()
+    receive.drain()
     delivery.refresh_from_db()
     assert "asked to be forgotten" in delivery.reason
     assert b"ADA" not in bytes(delivery.body)
 
-    with pytest.raises(forgetting.LeftOut):
+    with pytest.raises(forgotten.LeftOut):
         refresh.read_lead(connection, email="ada@example.com")
     with pytest.raises(changes.CannotRecord):
         changes.create_lead(connection.account, {"email": "ada@example.com"})
@@ -623,23 +632,23 @@ def test_case_16_copied_database_sends_nothing(sandbox, connection, lead, settin
     push.drain(connection)
     settings.VAR_DIR = tmp_path  # another machine
     settings.REDIS_URL = ""
-    counter._redis = None
+    call_counter._redis = None
     change = tag(lead, "cold")
 
     assert push.drain(connection).sent == 0
 
     assert status_of(change) == "waiting"
     connection.refresh_from_db()
-    assert connection.sending_why == restored.WHY[counter.Told.COPIED]
+    assert connection.sending_why == restored.WHY[call_counter.Told.COPIED]
 
 
 def test_case_16_people_forgotten_since_the_backup_are_forgotten_again(sandbox, connection, lead):
     email, id = lead.email, lead.kartra_id
-    forgetting.forget(lead)
+    forget.forget(lead)
     Forgotten.objects.all().delete()
     Lead.objects.create(account=connection.account, kartra_id=id, email=email)
 
-    assert forgetting.apply_again(connection.account) == 1
+    assert forget.apply_again(connection.account) == 1
 
     assert not Lead.objects.exists()
     assert Forgotten.objects.exists()
@@ -667,7 +676,7 @@ def test_refused_changes_are_grouped_by_cause_and_tried_again_once_it_is_mended(
     sandbox.act("delete_tag", name="VIP")
     run = run_of(connection)
     push.drain(connection)
-    [group] = failures.groups(LeadChange.objects.failed())
+    [group] = retry.groups(LeadChange.objects.failed())
     assert (group.number, group.code, group.what) == (5, "212", "Assign a tag: VIP")
     sandbox.act("create_tag", name="VIP")
 
@@ -680,7 +689,7 @@ def test_refused_changes_are_grouped_by_cause_and_tried_again_once_it_is_mended(
     assert not LeadChange.objects.failed().exists()
     assert len(sandbox.tagged("VIP")) == 5
     with pytest.raises(changes.CannotRecord):
-        failures.retry(connection.account, run.changes.failed())
+        retry.retry(connection.account, run.changes.failed())
 
 
 def test_decisions_from_the_command_line_want_a_reason(sandbox, connection, lead, capsys):

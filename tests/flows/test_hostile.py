@@ -77,7 +77,7 @@ def sent(connection):
 def test_every_field_of_a_lead(sandbox, connection, lead, text):
     fields = {name: text for name in WRITABLE if name not in ("business_type", "country")}
     fields |= {f"{CUSTOM}crm_ref": text, f"{CUSTOM}remarks": text}
-    changes.record_all(lead, kinds.get("update_lead"), fields)
+    changes.record_changes(lead, kinds.get_kind("update_lead"), fields)
     sent(connection)
 
     [call] = sandbox.calls()
@@ -106,7 +106,7 @@ def test_every_name_of_the_catalogue(sandbox, connection, lead, model, thing, ki
     sandbox.act(f"create_{thing}", name=text, **doc)
     model.objects.get_or_create(account=connection.account, name=text)
 
-    change = changes.record(lead, kinds.get(kind), {parameter: text})
+    change = changes.record_change(lead, kinds.get_kind(kind), {parameter: text})
     sent(connection)
 
     change.refresh_from_db()
@@ -120,7 +120,7 @@ def test_calendar_and_class(sandbox, connection, lead, name):
     sandbox.act("create_calendar", name=text, doc={"classes": [text]})
     wish = {"calendar": text, "class": text, "date": f"{NEXT_YEAR}-03-01", "hour": "09:30"}
 
-    change = changes.record(lead, kinds.get("subscribe_calendar"), wish)
+    change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), wish)
     sent(connection)
 
     change.refresh_from_db()
@@ -134,7 +134,7 @@ def test_tags_that_differ_only_in_case_stay_two(sandbox, connection, lead):
     sandbox.act("create_tag", name="vip")
     Tag.objects.create(account=connection.account, name="vip")
 
-    changes.record_all(lead, kinds.get("update_lead"), {"tag": ["VIP", "vip"]})
+    changes.record_changes(lead, kinds.get_kind("update_lead"), {"tag": ["VIP", "vip"]})
     sent(connection)
 
     assert sandbox.lead(lead.kartra_id)["tags"] == ["VIP", "vip"]
@@ -177,7 +177,7 @@ def test_what_cannot_be_meant_is_refused_in_words(connection, lead, kind, name):
             if kind == "create_lead":
                 changes.create_lead(connection.account, given_)
             else:
-                changes.record_all(lead, kinds.get(kind), given_)
+                changes.record_changes(lead, kinds.get_kind(kind), given_)
             taken.append(text)
         except (kinds.BadParameters, changes.CannotRecord) as refused:
             told.append(str(refused))
@@ -194,7 +194,7 @@ def test_what_is_no_text_is_refused(lead, name, text):
     given_ = {name: text, **({"class": "x"} if name == "calendar" else {})}
 
     with pytest.raises(kinds.BadParameters):
-        changes.record_all(lead, kinds.get("update_lead"), given_)
+        changes.record_changes(lead, kinds.get_kind("update_lead"), given_)
 
 
 def test_what_the_firewall_refuses_is_warned_of_and_ends_undecided(sandbox, connection, lead):
@@ -203,7 +203,7 @@ def test_what_the_firewall_refuses_is_warned_of_and_ends_undecided(sandbox, conn
     assert kinds.warnings({"company": 'A & B = C; "d" %'}) == []
     sandbox.switch(firewall=True)
 
-    change = changes.record_all(lead, kinds.get("update_lead"), wish)[0]
+    change = changes.record_changes(lead, kinds.get_kind("update_lead"), wish)[0]
     settle_all(connection)
 
     change.refresh_from_db()
@@ -224,7 +224,7 @@ def test_any_text_is_said_as_it_is_or_refused(db, values):
     for identifier in ("a", "b c"):
         CustomField.objects.get_or_create(account=account, identifier=identifier, type="input_field")
     try:
-        clean = kinds.get("update_lead").clean(account, values)
+        clean = kinds.get_kind("update_lead").clean(account, values)
     except kinds.BadParameters:
         return
 

@@ -12,8 +12,9 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from integrations import claim, push, receipts
+from integrations import push
 from integrations.models import ApiCall, Connection
+from integrations.push import claim, proof_token, send
 from leads import changes, kinds
 from leads.models import ChangeStatus, LeadChange, RecurringSubscription, Transaction
 from tests.flows.test_push import settle_all
@@ -63,12 +64,12 @@ def push_and_die(connection: Connection, point: str) -> None:
         elif point == POINTS[1]:
             claim.stamp = die
         elif point == POINTS[2]:
-            push._send = die
-            push.ThreadPoolExecutor = _Inline
+            send._send = die
+            send.ThreadPoolExecutor = _Inline
         elif point == POINTS[3]:
-            push.Client.chain = die_after(push.Client.chain)
+            send.Client.chain = die_after(send.Client.chain)
         else:
-            push.settle = die
+            send.settle = die
         push.drain(Connection.objects.select_related("account").get(pk=connection.pk), until_s=5)
         del inherited
     finally:
@@ -104,7 +105,7 @@ def lead(sandbox, connection):
         ("book", {"calendar": "Support", "class": "Office hours", "when": "2031-05-05 09:00"}),
     ):  # fmt: skip
         sandbox.act(act, lead=made.kartra_id, **given)
-    from integrations.refresh import read_lead
+    from integrations.read.refresh import read_lead
 
     read_lead(connection, lead=made)
     made.refresh_from_db()
@@ -125,7 +126,7 @@ def wish(sandbox, lead, kind):
         RecurringSubscription.objects.create(
             account=lead.account, kartra_id=given["subscription"], lead=lead, status="Active", read_at=timezone.now()
         )
-    return changes.record(lead, kinds.get(kind), given)
+    return changes.record_change(lead, kinds.get_kind(kind), given)
 
 
 def effects(sandbox, change) -> int:
@@ -160,7 +161,7 @@ def effects(sandbox, change) -> int:
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("kind", CLASSES)
 def test_killed_pusher_loses_nothing_and_doubles_nothing(sandbox, connection, lead, kind, point):
-    receipts.prepare(connection)
+    proof_token.prepare(connection)
     change = wish(sandbox, lead, kind)
 
     push_and_die(connection, point)

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations import push, verify
+from integrations import push
 from integrations.models import Attempt
+from integrations.push import verify
 from leads import changes, clock, kinds, mirror
 from leads.models import Activity, Lead, LeadChange, RecurringSubscription, Transaction
 from tests.factories import LeadFactory
@@ -340,7 +341,7 @@ def test_a_failed_look_is_no_evidence(sandbox, connection, buyer, settings):
     from integrations import push
     from leads import changes, kinds
 
-    changes.record(buyer, kinds.get("refund_transaction"), {"transaction": buyer.sale, "amount": "whole"})
+    changes.record_change(buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "whole"})
     sandbox.fault("carried out, then dropped", cmd="refund_transaction")
     push.drain(connection, until_s=2)
     sandbox.fault("502, nothing done", cmd="retrieve_transactions_from_lead")
@@ -389,7 +390,9 @@ def test_a_refund_is_not_looked_for_among_lines_without_an_id(sandbox, connectio
     sandbox.act("refund", transaction=buyer.sale, amount="20.00")
     sandbox.switch(older_names=when == "before the refund")
     sandbox.fault("hung, then nothing", cmd="refund_transaction", seconds=1)
-    refund = changes.record(buyer, kinds.get("refund_transaction"), {"transaction": buyer.sale, "amount": "20.00"})
+    refund = changes.record_change(
+        buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "20.00"}
+    )
     push.drain(connection, until_s=2)
     sandbox.switch(older_names=when == "after it")
 

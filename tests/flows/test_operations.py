@@ -376,7 +376,7 @@ def test_edits_of_several_travel_as_one(sandbox, connection):
     from leads import changes, kinds
 
     for given in ({"city": "Bend"}, {"zip": "97701"}, {"city": "Reno"}):
-        changes.record_all(lead, kinds.get("update_lead"), given)
+        changes.record_changes(lead, kinds.get_kind("update_lead"), given)
     change(connection, "assign_tag", "--all", tag="VIP")
 
     [call] = sandbox.calls()

@@ -12,9 +12,10 @@ from django.db import connection as database
 from django.db import connections
 from django.utils import timezone
 
-from integrations import push
 from integrations.models import ApiCall, Connection
-from leads import changes, kinds, runs
+from integrations.push import send
+from leads import changes, kinds
+from leads.changes import runs
 from leads.models import Lead, LeadChange
 from tests.chaos.servers import ROOT
 
@@ -41,10 +42,10 @@ def limited(sandbox, connection):
     """Through the app that has Kartra's limit."""
     sandbox.app_id = "sandbox-app"
     Connection.objects.update(app_id="sandbox-app", calls_per_second=19.5)
-    push.calls._rates.clear()
+    send.calls._rates.clear()
     connection.refresh_from_db()
     yield connection
-    push.calls._rates.clear()
+    send.calls._rates.clear()
 
 
 def known_leads(sandbox, connection, number):
@@ -74,7 +75,7 @@ def begun_since(sandbox, moment):
 
 def tag_all(connection, tag="VIP"):
     return changes.record_run(
-        connection.account, Lead.objects.filter(account=connection.account), kinds.get("assign_tag"), {"tag": tag}
+        connection.account, Lead.objects.filter(account=connection.account), kinds.get_kind("assign_tag"), {"tag": tag}
     )
 
 
@@ -104,7 +105,7 @@ def test_a_single_change_is_among_the_next_twenty_calls_of_a_run_of_ten_thousand
     known_leads(sandbox, limited, 10_000)
     other = sandbox.mirrored_lead(limited, "ada@example.com")
     run = changes.record_run(
-        limited.account, Lead.objects.exclude(pk=other.pk), kinds.get("assign_tag"), {"tag": "VIP"}
+        limited.account, Lead.objects.exclude(pk=other.pk), kinds.get_kind("assign_tag"), {"tag": "VIP"}
     )
     pushers = [pusher(), pusher()]
     try:
@@ -112,7 +113,7 @@ def test_a_single_change_is_among_the_next_twenty_calls_of_a_run_of_ten_thousand
         lead = other if whose == "another lead" else run.changes.filter(status="waiting").order_by("-pk").first().lead
         before = len(sandbox.calls(writes=True))
 
-        changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})
+        changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
 
         wait_until(lambda: any("subscribe_lead_to_list" in c["cmds"] for c in sandbox.calls(writes=True)))
     finally:

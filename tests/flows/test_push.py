@@ -6,17 +6,21 @@ import time
 import pytest
 from django.utils import timezone
 
-from integrations import claim, push, refresh, switch, verify
+from integrations import push
 from integrations.models import ApiCall, Attempt, Outcome, Proof, StoppedBy
+from integrations.push import claim, send, verify
+from integrations.read import refresh
+from integrations.sending import switch
 from integrations.translate import compose
-from leads import changes, kinds, runs
+from leads import changes, kinds
+from leads.changes import runs
 from leads.models import ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, Reason, RunState, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def tag(lead, name="VIP", kind="assign_tag"):
-    return changes.record(lead, kinds.get(kind), {"tag": name})
+    return changes.record_change(lead, kinds.get_kind(kind), {"tag": name})
 
 
 def settle_all(connection, seconds=20.0):
@@ -56,7 +60,7 @@ def test_tag_reaches_kartra_and_the_mirror(sandbox, connection):
 def test_all_changes_of_a_lead_travel_in_one_call_in_their_order(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     tag(lead, "VIP")
-    changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"})
+    changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     tag(lead, "VIP", kind="unassign_tag")
     tag(lead, "VIP")
 
@@ -205,7 +209,7 @@ def test_chain_half_done_ends_with_each_change_judged_by_itself(sandbox, connect
     wishes = [
         tag(lead, "VIP"),
         tag(lead, "podcast"),
-        changes.record(lead, kinds.get("subscribe_list"), {"list": "Buyers"}),
+        changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"}),
     ]
     sandbox.act("delete_list", name="Buyers")
     wishes.append(tag(lead, "cold"))
@@ -270,9 +274,9 @@ def test_late_recorder_may_not_overwrite(sandbox, connection):
     ApiCall.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
     claim.end_leases(connection)
 
-    from integrations.settle import settle
+    from integrations.push.settle import settle
 
-    settle(chain, push._send(push.calls.client_for(connection), chain, compose(chain.lead, chain.changes))[0])
+    settle(chain, send._send(send.calls.client_for(connection), chain, compose(chain.lead, chain.changes))[0])
 
     change.refresh_from_db()
     attempt = Attempt.objects.get()
@@ -312,7 +316,7 @@ def test_run_is_carried_out_and_ends(sandbox, connection):
     LeadTag.objects.create(
         lead=leads[0], tag=connection.account.tags.get(name="VIP"), since=timezone.now(), source="refresh"
     )
-    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
 
     push.drain(connection, until_s=60)
 
@@ -325,7 +329,7 @@ def test_run_is_carried_out_and_ends(sandbox, connection):
 def test_cancelled_run_starts_no_new_call(sandbox, connection):
     for number in range(10):
         sandbox.mirrored_lead(connection, f"lead{number}@example.com")
-    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     chains = claim.claim(connection, 4)
     runs.cancel(run)
 
@@ -338,7 +342,7 @@ def test_cancelled_run_starts_no_new_call(sandbox, connection):
 
 def test_paused_run_waits_and_goes_on(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     runs.pause(run)
     later = tag(lead, kind="unassign_tag")
 
@@ -395,7 +399,7 @@ def test_nothing_goes_out_for_a_lead_whose_creation_is_not_allowed(sandbox, conn
 
 def test_the_same_asked_for_twice_is_done_where_the_first_comes_to_nothing(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     second = tag(lead)
     [chain] = claim.claim(connection, 1)
 

@@ -5,8 +5,9 @@ import json
 import pytest
 from django.utils import timezone
 
-from integrations import apply, push, verify
+from integrations import push, receive
 from integrations.models import Attempt, Delivery
+from integrations.push import send, verify
 from leads import changes, kinds
 from leads.models import CalendarEnrollment
 from tests.factories import DeliveryFactory, DoorFactory
@@ -36,16 +37,16 @@ def test_booking_is_proven_by_the_message_that_was_quicker_than_its_lost_answer(
     door = DoorFactory(connection=connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     day = {"date": f"{timezone.now().year + 1}-02-16", "hour": "15:00"}
-    change = changes.record(lead, kinds.get("subscribe_calendar"), {**CLASS, **day})
+    change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
     sandbox.fault("carried out, then dropped", cmd="calendar_subscribe")
-    record = push._record
+    record = send._record
 
     def told_first(*given):
         DeliveryFactory(door=door, body=told_of(sandbox.lead(lead.kartra_id)["bookings"][0], lead))
-        apply.drain()
+        receive.drain()
         record(*given)
 
-    monkeypatch.setattr(push, "_record", told_first)
+    monkeypatch.setattr(send, "_record", told_first)
     push.drain(connection, until_s=2)
     Attempt.objects.unclear().update(verify_at=timezone.now())
     connection.refresh_from_db()
@@ -61,7 +62,7 @@ def test_nobody_is_asked_about_a_booking_while_the_messages_that_came_since_wait
     door = DoorFactory(connection=connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     day = {"date": f"{timezone.now().year + 1}-02-16", "hour": "15:00"}
-    change = changes.record(lead, kinds.get("subscribe_calendar"), {**CLASS, **day})
+    change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
     sandbox.fault("carried out, then dropped", cmd="calendar_subscribe")
     push.drain(connection, until_s=2)
     DeliveryFactory(door=door, body=told_of(sandbox.lead(lead.kartra_id)["bookings"][0], lead))
@@ -73,7 +74,7 @@ def test_nobody_is_asked_about_a_booking_while_the_messages_that_came_since_wait
         verify.drain(connection, until_s=2)
     change.refresh_from_db()
     looked = change.status
-    apply.drain()
+    receive.drain()
 
     change.refresh_from_db()
     assert (looked, change.status) == ("unknown", "accepted")

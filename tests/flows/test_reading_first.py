@@ -5,10 +5,11 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from integrations import push, refresh
+from integrations import push
 from integrations.models import ApiCall, Cause
+from integrations.read import refresh
 from leads import changes, kinds
-from leads.changes import Choices
+from leads.changes.preview import Choices
 from leads.models import Lead, LeadTag, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +37,7 @@ def doubtful(sandbox, connection, tag, email, *, in_kartra, **given):
 
 def start(connection, choices=FIRST):
     return changes.record_run(
-        connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": TAG}, choices=choices
+        connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": TAG}, choices=choices
     )
 
 
@@ -52,7 +53,9 @@ def test_the_copy_is_looked_at_before_it_is_believed(sandbox, connection, tag):
     doubtful(sandbox, connection, tag, "has@example.com", in_kartra=True)
     doubtful(sandbox, connection, tag, "lost@example.com", in_kartra=False)
     sandbox.mirrored_lead(connection, "new@example.com")
-    counted = changes.preview(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": TAG}, FIRST)
+    counted = changes.preview_change(
+        connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": TAG}, FIRST
+    )
     run = start(connection)
     assert (counted.will_change, counted.already_so, counted.doubtful, counted.read_first, counted.calls) == (
         1,
@@ -145,8 +148,8 @@ def test_a_lead_deleted_in_kartra_is_left_alone(sandbox, connection, tag):
 def test_other_changes_of_the_lead_travel_meanwhile(sandbox, connection, tag):
     lead = doubtful(sandbox, connection, tag, "has@example.com", in_kartra=True)
     run = start(connection)
-    single = changes.record(lead, kinds.get("update_lead"), {"city": "Bend"})
-    later = changes.record(lead, kinds.get("unassign_tag"), {"tag": TAG})
+    single = changes.record_change(lead, kinds.get_kind("update_lead"), {"city": "Bend"})
+    later = changes.record_change(lead, kinds.get_kind("unassign_tag"), {"tag": TAG})
 
     push.drain(connection)
     push.drain(connection)

@@ -9,9 +9,10 @@ import urllib.request
 import pytest
 from django.db.models import Count
 
-from integrations import apply, demo_database, push, refresh
+from integrations import demo_database, push, receive
 from integrations.management.commands.demo import Command
 from integrations.models import ApiCall, Connection, Delivery, Door
+from integrations.read import refresh
 from leads import changes, kinds
 from leads.models import Lead, LeadTag, Tag
 
@@ -44,7 +45,7 @@ def test_tag_put_on_in_kartras_own_page_arrives_through_the_door(sandbox, connec
     form = urllib.request.Request(f"{sandbox.base}/leads/{lead.kartra_id}/add-tag", b"tag=VIP")
     urllib.request.urlopen(form, timeout=5).close()
     wait_for(Delivery.objects.exists)
-    apply.drain()
+    receive.drain()
 
     assert LeadTag.objects.get().tag.name == "VIP"
     assert Delivery.objects.get().changed[-1] == "tag VIP put on"
@@ -64,7 +65,7 @@ def many(sandbox, connection, live_server, settings):
 
 def all_arrive():
     wait_for(lambda: Delivery.objects.count() == LEADS, seconds=10 + LEADS / 20)
-    while apply.drain():
+    while receive.drain():
         pass
     assert set(Delivery.objects.values_list("status", flat=True)) == {"applied"}
     assert LeadTag.objects.count() == LEADS
@@ -72,7 +73,7 @@ def all_arrive():
 
 def test_our_own_writes_coming_back_cost_no_read(sandbox, connection, live_server, settings):
     reads = many(sandbox, connection, live_server, settings)
-    changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
 
     while push.drain(connection).more:
         pass
@@ -108,7 +109,7 @@ def test_payment_message_arrives_with_its_secret(sandbox, connection, live_serve
 
     sandbox.act("sale", lead=lead.kartra_id, amount="97.00")
     wait_for(Delivery.objects.exists)
-    apply.drain()
+    receive.drain()
 
     delivery = Delivery.objects.get()
     assert (delivery.channel, delivery.status, delivery.action, delivery.lead) == ("ipn", "applied", "ipn sale", lead)

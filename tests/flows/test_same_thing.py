@@ -8,10 +8,13 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from integrations import push, receipts, refresh
+from integrations import push
 from integrations.management.commands import change as change_command
-from kartra_mirror.admin import progress
-from leads import changes, decisions, kinds, undoing
+from integrations.push import proof_token
+from integrations.read import refresh
+from kartra_mirror.admin.bulk import progress
+from leads import changes, kinds
+from leads.changes import conflicts, undo
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, LeadTag
 from tests.factories import DeliveryFactory
 from tests.flows.test_push import settle_all
@@ -52,7 +55,7 @@ def _is_so(theirs, kind, given):
 
 
 def _asked(lead, requests):
-    return [changes.record(lead, kinds.get(kind), given) for kind, given in requests]
+    return [changes.record_change(lead, kinds.get_kind(kind), given) for kind, given in requests]
 
 
 @pytest.mark.parametrize("safety_field", [False, True], ids=["plain", "safety field"])
@@ -61,7 +64,7 @@ def _asked(lead, requests):
 @pytest.mark.parametrize("pair", PAIRS)
 def test_kartra_ends_as_the_last_request_says_or_a_person_decides(sandbox, connection, pair, done, start, safety_field):
     if safety_field:
-        receipts.prepare(connection)
+        proof_token.prepare(connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     requests = PAIRS[pair]
     if pair.partition(" ")[0] in ("tag", "list") and start == "otherwise":
@@ -103,7 +106,7 @@ def test_one_answer_of_a_person_holds_for_all_of_the_family(sandbox, connection,
     assert (first.status, last.status, first.decided_with) == ("undecided", "undecided", last)
     assert list(LeadChange.objects.questions()) == [last]
 
-    decisions.decide(first, answer, why="seen in Kartra")
+    conflicts.decide(first, answer, why="seen in Kartra")
     settle_all(connection)
 
     first.refresh_from_db()
@@ -204,7 +207,8 @@ def test_bulk_action_whose_changes_were_overtaken_has_ended_and_did_not_fail(san
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     one = Lead.objects.filter(pk=lead.pk)
     first, last = [
-        changes.record_run(connection.account, one, kinds.get("update_lead"), {"city": city}) for city in ("A", "B")
+        changes.record_run(connection.account, one, kinds.get_kind("update_lead"), {"city": city})
+        for city in ("A", "B")
     ]
 
     settle_all(connection)
@@ -212,7 +216,7 @@ def test_bulk_action_whose_changes_were_overtaken_has_ended_and_did_not_fail(san
     first.refresh_from_db()
     assert (first.state, first.changes.counts()["superseded"]) == ("finished", 1)
     assert change_command.Command()._failed(first) is False
-    assert undoing.groups(first)[0].number["not_done"] == 1  # nothing of it is in Kartra to be taken back
+    assert undo.groups(first)[0].number["not_done"] == 1  # nothing of it is in Kartra to be taken back
     assert list(first.changes.failed()) == []
     call_command("runs", "show", str(first.pk), json=True)
     assert json.loads(capsys.readouterr().out)["superseded"] == 1
@@ -246,7 +250,7 @@ def test_a_person_who_says_send_it_again_is_not_told_that_it_is_so_already(sandb
     [change] = _asked(lead, [("subscribe_sequence", {**SEQUENCE, "step": 2})])
     settle_all(connection)
 
-    decisions.decide(LeadChange.objects.get(pk=change.pk), "again", why="she got no mail")
+    conflicts.decide(LeadChange.objects.get(pk=change.pk), "again", why="she got no mail")
     settle_all(connection)
 
     change.refresh_from_db()

@@ -7,8 +7,9 @@ import random
 import pytest
 from django.utils import timezone
 
-from integrations import apply, money, refresh
+from integrations import receive
 from integrations.models import ApiCall, Delivery
+from integrations.read import refresh, transactions
 from leads.models import Lead, RecurringSubscription, Tag, Transaction
 from tests.factories import DeliveryFactory, DoorFactory
 
@@ -82,12 +83,12 @@ def test_every_order_of_the_story_ends_in_the_same_rows(connection, story, first
         dropped, doubled = chance.choice(DROPS)
         for number in told(order, dropped, doubled):
             DeliveryFactory(door=door, body=story[number])
-        apply.drain()
+        receive.drain()
         lead = Lead.objects.get()
         assert lead.dirty_at is not None
 
         assert refresh.read_lead(connection, lead=lead).applied
-        money.read(connection, lead)
+        transactions.read(connection, lead)
 
         found = rows()
         assert Lead.objects.get().dirty_at is None
@@ -106,7 +107,7 @@ def test_every_order_without_reads_never_doubles_or_unpays(connection, story):
     for order in itertools.permutations((2, 0, 3, 4)):
         for number in (*order, *order):
             DeliveryFactory(door=door, body=story[number])
-        apply.drain()
+        receive.drain()
 
         kinds = sorted(Transaction.objects.values_list("type", "reported"))
         assert kinds == [("refund", True), ("sale", True)], order
@@ -118,13 +119,13 @@ def test_replaying_everything_twice_changes_nothing(connection, story):
     door = DoorFactory(connection=connection)
     for number in (0, 2, 1, 4, 3, 0, 2):
         DeliveryFactory(door=door, body=story[number])
-    apply.drain()
+    receive.drain()
     Lead.objects.update(dirty_at=None, read_at=timezone.now())
 
     from tests.integrations.test_replay import everything
 
     before = everything()
     for _ in range(2):
-        changed = [applied.changed for _, applied in apply.replay(Delivery.objects.all())]
+        changed = [applied.changed for _, applied in receive.replay(Delivery.objects.all())]
         assert changed == [[]] * 7
     assert everything() == before

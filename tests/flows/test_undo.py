@@ -8,8 +8,10 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations import push, refresh
-from leads import aftermath, changes, kinds, mirror, runs, undoing
+from integrations import push
+from integrations.read import refresh
+from leads import changes, kinds, mirror, transitions
+from leads.changes import side_effects, undo
 from leads.models import BulkRun, ChangeStatus, Lead, LeadTag, ListSubscription, MailingList, Source, Tag
 from tests.factories import StaffFactory
 
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def start(connection, leads, *parts, **more):
     """A run of these kinds over these leads, carried to its end."""
-    kind, parameters = kinds.together([(kinds.get(name), given) for name, given in parts])
+    kind, parameters = kinds.together([(kinds.get_kind(name), given) for name, given in parts])
     chosen = Lead.objects.filter(pk__in=[lead.pk for lead in leads])
     run = changes.record_run(connection.account, chosen, kind, parameters, by=StaffFactory(is_superuser=True), **more)
     return finish(connection, run)
@@ -39,9 +41,7 @@ def read(connection, lead):
 
 
 def fates(run):
-    return [
-        (group.did, {key: number for key, number in group.number.items() if number}) for group in undoing.groups(run)
-    ]
+    return [(group.did, {key: number for key, number in group.number.items() if number}) for group in undo.groups(run)]
 
 
 def test_undo_takes_back_what_the_run_changed_and_leaves_who_had_it_or_changed_since(sandbox, connection):
@@ -53,10 +53,10 @@ def test_undo_takes_back_what_the_run_changed_and_leaves_who_had_it_or_changed_s
     sandbox.act("unassign_tag", lead=changed.kartra_id, tag="VIP")
     mirror.set_tag(changed, "VIP", False, source=Source.WEBHOOK, at=timezone.now())
     mirror.mark_gone(gone, "deleted", timezone.now(), source=Source.REFRESH)
-    changes.record(busy, kinds.get("unassign_tag"), {"tag": "VIP"})
+    changes.record_change(busy, kinds.get_kind("unassign_tag"), {"tag": "VIP"})
 
     assert fates(run) == [("assign the tag VIP", {"stands": 1, "since": 1, "gone": 1, "queued": 1, "before": 1})]
-    undone = finish(connection, changes.undo(run, by=run.created_by, why="by mistake"))
+    undone = finish(connection, changes.undo_run(run, by=run.created_by, why="by mistake"))
 
     assert (undone.undoes, undone.name, undone.expected) == (run, "Undo: Assign the tag VIP", 1)
     assert list(undone.changes.values_list("lead", "kind", "status")) == [(mine.pk, "unassign_tag", "accepted")]
@@ -75,7 +75,7 @@ def test_undo_of_several_kinds_is_the_last_first_and_restores_all(sandbox, conne
     assert run.changes.counts()["accepted"] == 5
     assert sandbox.lead(lead.kartra_id)["city"] == "Bend"
 
-    finish(connection, changes.undo(run))
+    finish(connection, changes.undo_run(run))
 
     kartra = sandbox.lead(lead.kartra_id)
     assert (kartra["tags"], kartra["lists"], kartra["score"], kartra["city"]) == ([], {"Buyers": False}, 0, "Salem")
@@ -95,7 +95,7 @@ def test_undo_of_removals_puts_back_only_what_was_there(sandbox, connection):
     run = start(connection, [had, never], ("unassign_tag", {"tag": "VIP"}), ("unsubscribe_list", {"list": "Buyers"}))
     assert sandbox.tagged("VIP") == set()
 
-    finish(connection, changes.undo(run))
+    finish(connection, changes.undo_run(run))
 
     assert sandbox.tagged("VIP") == {had.kartra_id}
     assert sandbox.lead(had.kartra_id)["lists"] == {"Buyers": True}
@@ -110,8 +110,8 @@ def test_field_that_somebody_changed_since_keeps_their_value(sandbox, connection
     sandbox.act("edit_lead", lead=changed.kartra_id, fields={"city": "Eugene"})
     read(connection, changed)
 
-    assert undoing.number_standing(run, undoing.groups(run)) == 1
-    finish(connection, changes.undo(run))
+    assert undo.number_standing(run, undo.groups(run)) == 1
+    finish(connection, changes.undo_run(run))
 
     assert sandbox.lead(kept.kartra_id)["city"] == "Salem"
     assert sandbox.lead(changed.kartra_id)["city"] == "Eugene"
@@ -119,25 +119,25 @@ def test_field_that_somebody_changed_since_keeps_their_value(sandbox, connection
 
 def test_message_of_kartra_that_was_faster_than_its_answer_does_not_hide_what_we_did(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     mirror.set_tag(lead, "VIP", True, source=Source.WEBHOOK, at=timezone.now())
     LeadTag.objects.update(since=timezone.now())
     run.changes.get().settle(ChangeStatus.ACCEPTED, at=timezone.now())
-    runs.finish_if_over(run.pk)
+    transitions.finish_run_if_over(run.pk)
 
     assert fates(run) == [("assign the tag VIP", {"stands": 1})]
 
 
 def test_undo_twice_is_undo_once_and_never_while_it_is_under_way(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get("give_points"), {"points": 5})
+    run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("give_points"), {"points": 5})
     with pytest.raises(changes.CannotRecord, match="still under way"):
-        changes.undo(run)
+        changes.undo_run(run)
     run = finish(connection, run)
 
-    undone = changes.undo(run)
+    undone = changes.undo_run(run)
     with pytest.raises(changes.CannotRecord, match="undone already"):
-        changes.undo(run)
+        changes.undo_run(run)
     finish(connection, undone)
 
     assert [call["cmds"] for call in sandbox.calls(writes=True)] == [
@@ -145,15 +145,15 @@ def test_undo_twice_is_undo_once_and_never_while_it_is_under_way(sandbox, connec
         ["remove_points_from_lead"],
     ]
     with pytest.raises(changes.CannotRecord, match="left to take back"):
-        changes.undo(run)
+        changes.undo_run(run)
     assert sandbox.lead(lead.kartra_id)["score"] == 0
 
 
 def test_undo_of_an_undo_does_it_again(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     run = start(connection, [lead], ("assign_tag", {"tag": "VIP"}))
-    undone = finish(connection, changes.undo(run))
-    finish(connection, changes.undo(undone))
+    undone = finish(connection, changes.undo_run(run))
+    finish(connection, changes.undo_run(undone))
 
     assert sandbox.tagged("VIP") == {lead.kartra_id}
 
@@ -168,7 +168,7 @@ def test_sent_anyway_fires_again_and_is_not_undone(sandbox, connection):
     assert run.changes.get().status == "accepted"
     assert [call["cmds"] for call in sandbox.calls(writes=True)] == [["assign_tag"]]
     with pytest.raises(changes.CannotRecord, match="left to take back"):
-        changes.undo(run)
+        changes.undo_run(run)
 
 
 def test_who_left_a_list_themselves_is_left_out_unless_it_is_said(sandbox, connection):
@@ -201,11 +201,11 @@ def test_what_happened_next_is_counted_without_our_own_doing_and_taken_back_when
     sandbox.act("subscribe_list", lead=leads[0].kartra_id, list="Buyers")
     read(connection, leads[0])
 
-    told = aftermath.happened_next(run)
+    told = side_effects.happened_next(run)
     assert [(each.number, each.words, bool(each.back)) for each in told] == [
         (2, "entered the sequence Welcome series", True), (1, "joined the list Buyers", True),
     ]  # fmt: skip
-    undone = finish(connection, changes.undo(run, also=aftermath.chosen(run, [each.key for each in told])))
+    undone = finish(connection, changes.undo_run(run, also=side_effects.chosen(run, [each.key for each in told])))
 
     done = undone.changes.filter(status="accepted")
     assert sorted(done.values_list("kind", "lead")) == sorted(
@@ -215,7 +215,7 @@ def test_what_happened_next_is_counted_without_our_own_doing_and_taken_back_when
     )
     assert sandbox.lead(leads[0].kartra_id)["sequences"]["Welcome series"]["status"] != "active"
     assert sandbox.lead(outside.kartra_id)["sequences"]["Welcome series"]["status"] == "active"
-    assert aftermath.happened_next(run) == told
+    assert side_effects.happened_next(run) == told
 
 
 def test_command_undoes_and_says_what_it_leaves(sandbox, connection, capsys):
@@ -245,16 +245,16 @@ def test_undo_costs_the_same_queries_for_any_number(sandbox, connection, django_
             for n in range(number)
         )
         chosen = Lead.objects.filter(pk__in=[lead.pk for lead in leads])
-        run = changes.record_run(connection.account, chosen, kinds.get("give_points"), {"points": 1})
+        run = changes.record_run(connection.account, chosen, kinds.get_kind("give_points"), {"points": 1})
         run.changes.update(status="accepted", settled_at=timezone.now())
-        runs.finish_if_over(run.pk)
+        transitions.finish_run_if_over(run.pk)
         return run
 
     few, many = finished(2), finished(300)
     with django_assert_max_num_queries(40) as counted:
-        changes.undo(few)
+        changes.undo_run(few)
     with django_assert_max_num_queries(len(counted.captured_queries)):
-        undone = changes.undo(many)
+        undone = changes.undo_run(many)
     assert undone.changes.count() == 300
 
 
@@ -265,7 +265,7 @@ def test_who_was_in_the_sequence_before_stays_in_it(sandbox, connection):
     run = start(connection, [there, new], ("subscribe_sequence", {"sequence": "Welcome series", "step": 2}))
 
     assert fates(run) == [("add to the sequence Welcome series at step 2", {"stands": 1, "before": 1})]
-    finish(connection, changes.undo(run))
+    finish(connection, changes.undo_run(run))
 
     assert sandbox.lead(there.kartra_id)["sequences"]["Welcome series"]["status"] == "active"
     assert sandbox.lead(new.kartra_id)["sequences"]["Welcome series"]["status"] != "active"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations import apply
+from integrations import receive
 from integrations.kartra.notices import EVENTS
 from integrations.models import Delivery, DeliveryStatus
 from tests.factories import DoorFactory
@@ -78,7 +78,7 @@ def test_any_body_at_both_doors_is_kept_answered_and_applied_or_set_aside(client
             assert answer.status_code == 200
             posted += 1
 
-    apply.drain()
+    receive.drain()
 
     kept = list(Delivery.objects.filter(door__in=doors))
     assert len(kept) == posted
@@ -90,7 +90,7 @@ def test_any_body_at_both_doors_is_kept_answered_and_applied_or_set_aside(client
 
     before = list(Delivery.objects.filter(door__in=doors).order_by("pk").values_list("pk", "status", "changed"))
     changed = [
-        words for _, applied in apply.replay(Delivery.objects.filter(door__in=doors)) for words in applied.changed
+        words for _, applied in receive.replay(Delivery.objects.filter(door__in=doors)) for words in applied.changed
     ]
 
     assert changed == []

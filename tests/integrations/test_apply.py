@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from django.utils import timezone
 
-from integrations import apply
+from integrations import receive
 from integrations.models import ApiCall, Attempt, Delivery, DeliveryStatus, Proof
 from leads.models import Activity, Lead, LeadTag, ListSubscription, Tag, Transaction
 from tests.factories import DeliveryFactory, DoorFactory, LeadChangeFactory, LeadFactory
@@ -33,7 +33,7 @@ def event(door, action="assign_tag", details=None, lead=None, body=None):
     }
     given["lead"] = lead_of() if lead is None else lead
     delivery = DeliveryFactory(door=door, body=body if body is not None else json.dumps(given).encode())
-    apply.drain()
+    receive.drain()
     delivery.refresh_from_db()
     return delivery
 
@@ -185,7 +185,7 @@ def test_one_that_fails_does_not_stop_the_next(door, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("a bug")
 
-    monkeypatch.setitem(apply.HANDLERS, "assign_tag", broken)
+    monkeypatch.setitem(receive.HANDLERS, "assign_tag", broken)
     bad = DeliveryFactory(door=door, body=json.dumps(VIP).encode())
     good = DeliveryFactory(
         door=door,
@@ -194,7 +194,7 @@ def test_one_that_fails_does_not_stop_the_next(door, monkeypatch):
         ).encode(),
     )
 
-    apply.drain()
+    receive.drain()
 
     bad.refresh_from_db()
     good.refresh_from_db()
@@ -276,7 +276,7 @@ def payment(door, **fields):
     """One payment message, stored and applied. A field that is None is left out."""
     given = {name: value for name, value in {**SALE, **fields}.items() if value is not None}
     delivery = DeliveryFactory(door=door, channel="ipn", body=urlencode(given).encode())
-    apply.drain()
+    receive.drain()
     delivery.refresh_from_db()
     return delivery
 
@@ -332,7 +332,7 @@ def test_older_payment_message_with_buyer_keys_is_understood(door):
     }
     DeliveryFactory(door=door, channel="ipn", body=urlencode(fields).encode())
 
-    apply.drain()
+    receive.drain()
 
     assert Activity.objects.get().kind == "payment_sale"
     assert Lead.objects.get().kartra_id == "50417"
@@ -344,7 +344,7 @@ def test_replay_changes_nothing(door):
     before = (list(Lead.objects.values()), list(LeadTag.objects.values()), Activity.objects.count())
 
     for delivery in Delivery.objects.select_related("door__connection__account"):
-        apply.apply_one(delivery, delivery.door.connection.account)
+        receive.apply_one(delivery, delivery.door.connection.account)
 
     assert (list(Lead.objects.values()), list(LeadTag.objects.values()), Activity.objects.count()) == before
 

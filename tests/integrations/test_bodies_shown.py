@@ -8,7 +8,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.admin import bodies
+from kartra_mirror.admin.kartra import body_text
 from tests.factories import DeliveryFactory, StaffFactory
 
 HOSTILE = '<img x-data x-init="alert(1)" src=x onerror=alert(2)>'
@@ -30,7 +30,7 @@ HOSTILE = '<img x-data x-init="alert(1)" src=x onerror=alert(2)>'
     ],
 )  # fmt: skip
 def test_body_is_made_readable(body, pretty):
-    told = bodies.shown(body.encode())
+    told = body_text.shown(body.encode())
     assert told.pretty == pretty
     assert told.raw == body.removeprefix("\ufeff")
 
@@ -45,7 +45,7 @@ def test_body_is_made_readable(body, pretty):
     ],
 )  # fmt: skip
 def test_secret_keys_are_hidden_in_every_writing(body):
-    told = bodies.shown(body.encode())
+    told = body_text.shown(body.encode())
     assert "hush" not in told.pretty
     assert "12345" not in told.pretty + told.raw
     if "\\u" not in body:  # only a parser sees that one
@@ -69,12 +69,12 @@ HEADER = 'Content-Disposition: form-data; name="secret_key"'
     ],
 )  # fmt: skip
 def test_of_a_form_in_parts_the_line_of_the_secret_key_is_hidden_and_no_other(body, raw):
-    assert bodies.shown(body.encode()).raw == raw
+    assert body_text.shown(body.encode()).raw == raw
 
 
 @given(st.binary(max_size=400) | st.text(max_size=400).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_nothing_that_comes_fails(body):
-    told = bodies.shown(body)
+    told = body_text.shown(body)
     (told.raw + told.pretty).encode()
 
 
@@ -89,7 +89,7 @@ def test_nothing_that_comes_fails(body):
 def test_json_stays_what_it_is(value):
     text = json.dumps(value)
     if text[:1] in "[{":
-        assert json.loads(bodies.indented(text)) == value
+        assert json.loads(body_text.indented(text)) == value
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_json_stays_what_it_is(value):
 )  # fmt: skip
 def test_huge_and_broken_bodies_are_shown_soon_and_in_part(body):
     began = time.monotonic()
-    told = bodies.shown(body)
+    told = body_text.shown(body)
     assert time.monotonic() - began < 3
-    assert len(told.raw) + len(told.pretty) <= 2 * bodies.MOST
+    assert len(told.raw) + len(told.pretty) <= 2 * body_text.MOST
     (told.raw + told.pretty).encode()
 
 

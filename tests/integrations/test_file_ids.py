@@ -7,8 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations import refresh, tasks
+from integrations import tasks
 from integrations.models import Connection
+from integrations.read import refresh
 from leads import importing
 from leads.models import Import, ImportKind, Lead
 from tests.factories import LeadFactory

@@ -8,9 +8,9 @@ import pytest
 import responses
 from django.utils import timezone
 
-from integrations import refresh
 from integrations.kartra.errors import KartraError
 from integrations.models import GoneFinding
+from integrations.read import refresh
 from leads.models import Activity, Lead, LeadTag, ListSubscription, MailingList, MembershipGrant, Tag
 from tests.factories import ConnectionFactory, LeadFactory
 

@@ -10,9 +10,12 @@ from django.db import connection as database
 from django.db import connections, transaction
 from django.utils import timezone
 
-from integrations import claim, gone, push, verify
+from integrations import push
 from integrations.models import Attempt
-from leads import changes, forgetting, kinds, mirror
+from integrations.push import claim, verify
+from integrations.read import deletions
+from leads import changes, kinds, mirror
+from leads.erasure import forget
 from leads.models import BulkRun, GoneReason, Lead, LeadChange, LeadTag, Tag
 from tests.integrations.test_two_sources import PATIENCE_S, waits_or_is_over
 
@@ -57,7 +60,7 @@ class Beside(threading.Thread):
 
 
 def tag(lead, name="VIP"):
-    return changes.record(lead, kinds.get("assign_tag"), {"tag": name})
+    return changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": name})
 
 
 def pid():
@@ -82,15 +85,15 @@ def test_a_lead_that_is_being_erased_is_left_alone_by_a_claim(sandbox, connectio
     erased, other = (sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in (1, 2))
     tag(erased), tag(other)
     claiming = Beside(lambda: claim.claim(connection, 5))
-    blank = forgetting.traces.blank
+    blank = forget.scrub.blank
 
     def claimed_meanwhile(*given):
         claiming.begin()
         waits_or_is_over(claiming.pid, claiming)
         blank(*given)
 
-    monkeypatch.setattr(forgetting.traces, "blank", claimed_meanwhile)
-    forgetting.forget(erased)
+    monkeypatch.setattr(forget.scrub, "blank", claimed_meanwhile)
+    forget.forget(erased)
 
     assert [chain.lead.pk for chain in claiming.end()] == [other.pk]
     assert not Lead.objects.filter(pk=erased.pk).exists()
@@ -159,17 +162,17 @@ def test_a_bulk_action_leaves_out_a_lead_that_is_erased_at_the_same_moment(sandb
     erased, other = (sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in (1, 2))
     everybody = Lead.objects.filter(account=connection.account)
     recording = Beside(
-        lambda: changes.record_run(connection.account, everybody, kinds.get("assign_tag"), {"tag": "VIP"})
+        lambda: changes.record_run(connection.account, everybody, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     )
-    blank = forgetting.traces.blank
+    blank = forget.scrub.blank
 
     def recorded_meanwhile(*given):
         recording.begin()
         waits_or_is_over(recording.pid, recording)
         blank(*given)
 
-    monkeypatch.setattr(forgetting.traces, "blank", recorded_meanwhile)
-    forgetting.forget(erased)
+    monkeypatch.setattr(forget.scrub, "blank", recorded_meanwhile)
+    forget.forget(erased)
 
     run = recording.end()
     assert list(run.changes.values_list("lead", "status")) == [(other.pk, "waiting")]
@@ -180,15 +183,15 @@ def test_a_bulk_action_leaves_out_a_lead_that_is_erased_at_the_same_moment(sandb
 def test_who_asks_for_a_lead_that_is_erased_at_the_same_moment_is_told_so(sandbox, connection, monkeypatch):
     erased = sandbox.mirrored_lead(connection, "ada@example.com")
     asking = Beside(lambda: tag(erased))
-    blank = forgetting.traces.blank
+    blank = forget.scrub.blank
 
     def asked_meanwhile(*given):
         asking.begin()
         waits_or_is_over(asking.pid, asking)
         blank(*given)
 
-    monkeypatch.setattr(forgetting.traces, "blank", asked_meanwhile)
-    forgetting.forget(erased)
+    monkeypatch.setattr(forget.scrub, "blank", asked_meanwhile)
+    forget.forget(erased)
 
     with pytest.raises(changes.CannotRecord):
         asking.end()
@@ -199,14 +202,14 @@ def test_marking_leads_deleted_waits_for_who_reads_one_of_them(sandbox, connecti
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     other = sandbox.mirrored_lead(connection, "ben@example.com")
     for each in (lead, other):
-        gone.found(each, connection, GoneReason.DELETED, timezone.now())
-    marking = Beside(lambda: gone.confirm(connection))
+        deletions.found(each, connection, GoneReason.DELETED, timezone.now())
+    marking = Beside(lambda: deletions.confirm(connection))
 
     with transaction.atomic():
         mirror.lock_leads([lead.pk])
         marking.begin()
         waits_or_is_over(marking.pid, marking)
-        gone.settled(lead)  # a read shows it
+        deletions.settled(lead)  # a read shows it
 
     assert marking.end() == 1
     assert list(Lead.objects.exclude(gone_at=None)) == [other]
@@ -238,17 +241,17 @@ def test_a_catalogue_that_meets_a_deadlock_is_written_all_the_same(sandbox, conn
 @on_postgresql
 def test_two_who_erase_a_lead_at_once_are_told_so(sandbox, connection, monkeypatch):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    second = Beside(lambda: forgetting.forget(Lead.objects.get(pk=lead.pk)))
-    blank = forgetting.traces.blank
+    second = Beside(lambda: forget.forget(Lead.objects.get(pk=lead.pk)))
+    blank = forget.scrub.blank
 
     def also_meanwhile(*given):
-        monkeypatch.setattr(forgetting.traces, "blank", blank)
+        monkeypatch.setattr(forget.scrub, "blank", blank)
         second.begin()
         waits_or_is_over(second.pid, second)
         blank(*given)
 
-    monkeypatch.setattr(forgetting.traces, "blank", also_meanwhile)
-    forgetting.forget(lead)
+    monkeypatch.setattr(forget.scrub, "blank", also_meanwhile)
+    forget.forget(lead)
 
-    with pytest.raises(forgetting.CannotForget):
+    with pytest.raises(forget.CannotForget):
         second.end()

@@ -11,9 +11,10 @@ from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
 from django.utils import timezone
 
-from integrations import apply, push
-from integrations.apply import queue
-from leads import mirror, passing
+from integrations import push, receive
+from integrations.push import send
+from integrations.receive import queue
+from leads import lock_conflicts, mirror
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, LeadTag
 from tests.factories import DeliveryFactory, DoorFactory, LeadChangeFactory, LeadFactory
 
@@ -55,7 +56,7 @@ def failing(times, error, then):
 @pytest.mark.parametrize(("kind", "sqlstate"), MEETINGS)
 @pytest.mark.django_db(transaction=True)
 def test_message_that_met_another_writer_is_applied_all_the_same(monkeypatch, kind, sqlstate):
-    monkeypatch.setattr(queue, "_may_go_on", passing.passes)  # as on PostgreSQL
+    monkeypatch.setattr(queue, "_may_go_on", lock_conflicts.passes)  # as on PostgreSQL
     door = DoorFactory()
     body = {
         "action": "assign_tag",
@@ -65,7 +66,7 @@ def test_message_that_met_another_writer_is_applied_all_the_same(monkeypatch, ki
     first = DeliveryFactory(door=door, body=json.dumps(body).encode())
     monkeypatch.setattr(mirror, "set_tag", failing(2, broken(kind, sqlstate), mirror.set_tag))
 
-    apply.drain()
+    receive.drain()
 
     first.refresh_from_db()
     assert (first.status, LeadTag.objects.count()) == ("applied", 1)
@@ -74,8 +75,8 @@ def test_message_that_met_another_writer_is_applied_all_the_same(monkeypatch, ki
 @pytest.mark.parametrize(("kind", "sqlstate"), [*MEETINGS, (OperationalError, "57P01")])
 @pytest.mark.django_db(transaction=True)
 def test_message_that_meets_others_every_time_waits_and_holds_up_no_other(monkeypatch, kind, sqlstate):
-    monkeypatch.setattr(queue, "_may_go_on", passing.passes)
-    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr(queue, "_may_go_on", lock_conflicts.passes)
+    monkeypatch.setattr(lock_conflicts, "FIRST_WAIT_S", 0.0)
     door = DoorFactory()
     body = {
         "action": "assign_tag",
@@ -88,13 +89,13 @@ def test_message_that_meets_others_every_time_waits_and_holds_up_no_other(monkey
     real = mirror.set_tag
     monkeypatch.setattr(mirror, "set_tag", failing(10**6, broken(kind, sqlstate), real))
 
-    assert apply.drain() == 1
+    assert receive.drain() == 1
 
     held.refresh_from_db()
     free.refresh_from_db()
     assert (held.status, free.status) == ("waiting", "applied")
     monkeypatch.setattr(mirror, "set_tag", real)
-    assert apply.drain() == 1
+    assert receive.drain() == 1
     held.refresh_from_db()
     assert held.status == "applied"
 
@@ -109,7 +110,7 @@ def test_message_that_no_database_takes_is_set_aside(monkeypatch):
     delivery = DeliveryFactory(door=DoorFactory(), body=json.dumps(body).encode())
     monkeypatch.setattr(mirror, "set_tag", failing(10**6, broken(IntegrityError, "23514"), mirror.set_tag))
 
-    apply.drain()
+    receive.drain()
 
     delivery.refresh_from_db()
     assert delivery.status == "quarantined"
@@ -118,10 +119,10 @@ def test_message_that_no_database_takes_is_set_aside(monkeypatch):
 @pytest.mark.parametrize(("kind", "sqlstate"), MEETINGS)
 @pytest.mark.django_db(transaction=True)
 def test_writer_is_called_again(monkeypatch, kind, sqlstate):
-    monkeypatch.setattr(passing, "FIRST_WAIT_S", 0.0)
-    work = failing(passing.TRIES - 1, broken(kind, sqlstate), lambda: "written")
+    monkeypatch.setattr(lock_conflicts, "FIRST_WAIT_S", 0.0)
+    work = failing(lock_conflicts.TRIES - 1, broken(kind, sqlstate), lambda: "written")
 
-    assert passing.done_again(work)() == "written"
+    assert lock_conflicts.done_again(work)() == "written"
 
 
 @pytest.mark.parametrize("error", [broken(IntegrityError, "23514"), broken(DatabaseError, "22001"), ValueError("no")])
@@ -134,7 +135,7 @@ def test_what_does_not_pass_is_raised_at_once(error):
         raise error
 
     with pytest.raises(type(error)):
-        passing.done_again(work)()
+        lock_conflicts.done_again(work)()
     assert len(calls) == 1
 
 
@@ -157,7 +158,7 @@ def test_command_that_waits_goes_on_when_it_met_a_worker(connection, sandbox, mo
 def test_answer_is_written_down_after_meeting_another_writer(connection, sandbox, monkeypatch):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     change = LeadChangeFactory(lead=lead, family="tag:VIP")
-    monkeypatch.setattr(push, "settle", failing(3, broken(IntegrityError, "23505"), push.settle))
+    monkeypatch.setattr(send, "settle", failing(3, broken(IntegrityError, "23505"), send.settle))
 
     push.drain(connection, until_s=3)
 

@@ -5,10 +5,11 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from integrations import asking, catalogue_reads, orders, refresh, tasks
-from integrations.asking import Asked
-from integrations.freshness import freshness
+from integrations import tasks
 from integrations.models import ApiCall, Connection, Heartbeat
+from integrations.read import catalogue, lead_lookup, order_sync, refresh
+from integrations.read.lead_lookup import Asked
+from integrations.status import freshness
 from leads import mirror
 from leads.models import Activity, Lead, LeadTag, RecurringSubscription, Tag, Transaction
 from tests.factories import LeadFactory
@@ -248,13 +249,13 @@ def test_whether_ids_work_is_learnt_again_with_the_catalogue(sandbox, connection
     Connection.objects.update(get_lead_by_id=False)
     connection.refresh_from_db()
 
-    catalogue_reads.read_due(connection)
+    catalogue.read_due(connection)
 
     connection.refresh_from_db()
     assert connection.get_lead_by_id is True
     sandbox.switch(get_lead_by_id=False)
-    asking.learn(connection, False)
-    catalogue_reads.read_due(connection)
+    lead_lookup.learn(connection, False)
+    catalogue.read_due(connection)
     connection.refresh_from_db()
     assert connection.get_lead_by_id is False
     assert refresh.read_lead(connection, lead=lead).found
@@ -264,32 +265,32 @@ def test_whether_ids_work_is_learnt_again_with_the_catalogue(sandbox, connection
 
 
 def test_catalogue_is_due_once_a_day_and_not_tried_again_at_once(sandbox, connection):
-    assert catalogue_reads.is_due(connection)
+    assert catalogue.is_due(connection)
     sandbox.switch(down=True)
-    catalogue_reads.read_due(connection)
-    assert not catalogue_reads.is_due(connection)
+    catalogue.read_due(connection)
+    assert not catalogue.is_due(connection)
     Heartbeat.objects.update(at=timezone.now() - dt.timedelta(minutes=16))
-    assert catalogue_reads.is_due(connection)
+    assert catalogue.is_due(connection)
     sandbox.switch(down=False)
 
     tasks.read_catalogue(connection.pk)
 
     connection.refresh_from_db()
     assert connection.catalogue_read_at is not None
-    assert not catalogue_reads.is_due(connection)
+    assert not catalogue.is_due(connection)
     Connection.objects.update(catalogue_read_at=timezone.now() - dt.timedelta(hours=25))
     Heartbeat.objects.update(at=timezone.now() - dt.timedelta(hours=25))
     connection.refresh_from_db()
-    assert catalogue_reads.is_due(connection)
+    assert catalogue.is_due(connection)
 
 
 def test_tag_that_kartra_no_longer_has_is_missing_since_then(sandbox, connection):
-    catalogue_reads.read(connection)
+    catalogue.read(connection)
     sandbox.act("delete_tag", name="cold")
-    catalogue_reads.read(connection)
+    catalogue.read(connection)
     assert Tag.objects.get(name="cold").missing_since is not None
     sandbox.act("create_tag", name="cold")
-    catalogue_reads.read(connection)
+    catalogue.read(connection)
     assert Tag.objects.get(name="cold").missing_since is None
 
 
@@ -307,7 +308,7 @@ def test_order_lists_are_read_a_few_at_a_time_when_no_lead_is_due(sandbox, conne
     tasks.refresh_leads(connection.pk)
 
     assert (Transaction.objects.count(), RecurringSubscription.objects.count()) == (7, 1)
-    assert not orders.due(connection).exists()
+    assert not order_sync.due(connection).exists()
     assert set(ApiCall.objects.values_list("cause", flat=True)) == {"refresh"}
 
 
@@ -315,11 +316,11 @@ def test_order_lists_are_read_a_few_at_a_time_when_no_lead_is_due(sandbox, conne
 def test_lead_whose_orders_are_refused_waits_a_day(sandbox, connection, code, read):
     leads = [sandbox.mirrored_lead(connection, f"lead{number}@example.com") for number in range(2)]
     sandbox.fault("whole call refused", cmd="retrieve_transactions_from_lead", code=code, count=1)
-    assert orders.drain(connection) == read
+    assert order_sync.drain(connection) == read
     late = Lead.objects.get(pk=leads[0].pk)
     assert late.orders_read_at is None
     assert late.orders_due_at > timezone.now()
-    assert late not in orders.due(connection)
+    assert late not in order_sync.due(connection)
 
 
 # --- the promise

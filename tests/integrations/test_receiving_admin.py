@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from integrations import apply
+from integrations import receive
 from integrations.models import Delivery
 from leads.models import LeadTag
 from tests.factories import DeliveryFactory, DoorFactory, StaffFactory
@@ -81,7 +81,7 @@ def test_page_never_shows_the_secret_and_says_what_it_means(staff, door):
 
 def test_one_message_is_applied_again_from_its_page(staff, door):
     delivery = DeliveryFactory(door=door, body=json.dumps(TAG).encode())
-    apply.drain()
+    receive.drain()
     LeadTag.objects.all().delete()
     assert "Apply again" in staff.get(delivery.get_absolute_url()).content.decode()
 
@@ -98,7 +98,7 @@ def test_one_message_is_applied_again_from_its_page(staff, door):
 def test_selected_messages_are_applied_again_few_at_once_and_many_by_the_worker(staff, door, rings):
     for number in range(30):
         DeliveryFactory(door=door, body=json.dumps({**TAG, "lead": {"id": str(number + 1)}}).encode())
-    apply.drain()
+    receive.drain()
     LeadTag.objects.all().delete()
     url = reverse("admin:integrations_delivery_changelist")
     chosen = list(Delivery.objects.values_list("pk", flat=True)[:3])
@@ -111,13 +111,13 @@ def test_selected_messages_are_applied_again_few_at_once_and_many_by_the_worker(
     page = staff.post(url + "?status__exact=applied", given, follow=True).content.decode()
     assert "30 messages are queued to be applied again." in page
     assert Delivery.objects.waiting().count() == 30
-    apply.drain()
+    receive.drain()
     assert LeadTag.objects.count() == 30
 
 
 def test_applying_again_needs_its_permission(client, door):
     delivery = DeliveryFactory(door=door, body=json.dumps(TAG).encode())
-    apply.drain()
+    receive.drain()
     as_user(client, "view_delivery")
 
     assert client.post(reverse("admin:integrations_delivery_again", args=[delivery.pk])).status_code == 403
@@ -149,6 +149,6 @@ def test_equal_bodies_are_marked_and_secrets_hidden(staff, door):
 def test_list_of_messages_costs_the_same_whatever_its_length(staff, door, number, django_assert_max_num_queries):
     for each in range(number):
         DeliveryFactory(door=door, body=json.dumps({**TAG, "lead": {"id": str(each + 1)}}).encode(), digest="e" * 64)
-    apply.drain()
+    receive.drain()
     with django_assert_max_num_queries(14):
         assert staff.get(reverse("admin:integrations_delivery_changelist")).status_code == 200

@@ -6,9 +6,11 @@ import threading
 import pytest
 from django.utils import timezone
 
-from integrations import calls, catalogue_reads, refresh, verify
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, Attempt
+from integrations.push import verify
+from integrations.read import catalogue, refresh
+from integrations.sending import calls
 from leads.models import CustomField, Lead, LeadTag, Page, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,7 +139,7 @@ def test_many_stop_when_keys_are_refused(sandbox, connection):
 def test_catalogue_is_read_and_what_is_gone_is_marked(sandbox, connection):
     Tag.objects.create(account=connection.account, name="not in kartra")
 
-    found = catalogue_reads.read(connection)
+    found = catalogue.read(connection)
 
     assert found.problems == {}
     assert found.counts["tags"] == Tag.objects.filter(missing_since=None).count() == 12
@@ -148,10 +150,10 @@ def test_catalogue_is_read_and_what_is_gone_is_marked(sandbox, connection):
 
 def test_one_part_of_the_catalogue_that_fails_does_not_lose_the_others(sandbox, connection):
     sandbox.fault("html, nothing done", cmd="retrieve_account_lists", count=None)
-    found = catalogue_reads.read(connection)
+    found = catalogue.read(connection)
     assert list(found.problems) == ["lists"]
     assert found.counts["custom fields"] == 5
-    catalogue_reads.read_due(connection)
+    catalogue.read_due(connection)
 
 
 def test_read_that_fails_is_no_evidence_for_the_verifier(sandbox, connection):
@@ -159,7 +161,7 @@ def test_read_that_fails_is_no_evidence_for_the_verifier(sandbox, connection):
     from leads import changes, kinds
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    change = changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    change = changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     sandbox.fault("hung, then nothing", cmd="assign_tag")
     push.drain(connection, until_s=2)
     sandbox.fault("502, nothing done", cmd="get_lead")

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations import apply
+from integrations import receive
 from integrations.models import Delivery
 from leads import mirror
 from leads.models import (
@@ -60,7 +60,9 @@ def payment(door, **fields):
 
 
 def replayed(*deliveries):
-    return [applied.changed for _, applied in apply.replay(Delivery.objects.filter(pk__in=[d.pk for d in deliveries]))]
+    return [
+        applied.changed for _, applied in receive.replay(Delivery.objects.filter(pk__in=[d.pk for d in deliveries]))
+    ]
 
 
 def test_every_kind_told_again_changes_nothing(door):
@@ -109,7 +111,7 @@ def test_every_kind_told_again_changes_nothing(door):
     event(door, "filled_form", {"tag": {"form_id": 4}})
     event(door, "buy_product", {"transaction_details": {"buyer_email": "old@example.com", "price": "5"}}, lead={})
     event(door, "assign_tag", {}, lead={})
-    apply.drain()
+    receive.drain()
     statuses = list(Delivery.objects.order_by("pk").values_list("status", flat=True))
     first_changed = list(Delivery.objects.order_by("pk").values_list("changed", flat=True))
     before = everything()
@@ -130,9 +132,9 @@ def test_one_that_failed_before_is_made_good(door, monkeypatch):
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setitem(apply.HANDLERS, "assign_tag", broken)
+        patch.setitem(receive.HANDLERS, "assign_tag", broken)
         delivery = event(door, "assign_tag", {"tag": {"tag_name": "VIP"}})
-        apply.drain()
+        receive.drain()
 
     assert replayed(delivery) == [["new to us", "tag VIP put on"]]
 
@@ -147,14 +149,14 @@ def test_newer_words_stand_against_an_old_message(door, newer):
         account=door.connection.account, kartra_id="50417", email=LEAD["email"], first_name="Mara", read_at=None
     )
     delivery = event(door, "assign_tag", {"tag": {"tag_name": "VIP"}}, {**LEAD, "city": "Bend"})
-    apply.drain()
+    receive.drain()
     now = timezone.now()
     if newer == "a read":
         facts = mirror.LeadFacts("50417", {"city": "Salem"}, tags=frozenset())
         mirror.take(lead.account, facts, source=Source.REFRESH, at=now, lead=Lead.objects.get(), read_began_at=now)
     elif newer == "a later message":
         event(door, "unassign_tag", {"tag": {"tag_name": "VIP"}}, {**LEAD, "city": "Salem"})
-        apply.drain()
+        receive.drain()
     else:
         LeadChangeFactory(lead=lead, kind="unassign_tag", status="accepted", settled_at=now)
         LeadChangeFactory(
@@ -172,7 +174,7 @@ def test_newer_words_stand_against_an_old_message(door, newer):
 
 def test_old_message_does_not_bring_a_deleted_lead_back(door):
     delivery = event(door, "kartra_page_visit")
-    apply.drain()
+    receive.drain()
     lead = Lead.objects.get()
     mirror.mark_gone(lead, "deleted", timezone.now(), source=Source.REFRESH)
 
@@ -181,7 +183,7 @@ def test_old_message_does_not_bring_a_deleted_lead_back(door):
     assert lead.gone_at is not None
 
     event(door, "kartra_page_visit")
-    apply.drain()
+    receive.drain()
     lead.refresh_from_db()
     assert (lead.gone_at, lead.dirty_at is None) == (None, False)
 
@@ -190,7 +192,7 @@ def test_payments_refused_for_a_mistyped_secret_are_made_good(door):
     door.ipn_secret = "rihgt"
     door.save()
     payment(door, transaction_id="7", transaction_type="sale")
-    apply.drain()
+    receive.drain()
     assert not Transaction.objects.exists()
     door.ipn_secret = "right"
     door.save()
@@ -201,14 +203,14 @@ def test_payments_refused_for_a_mistyped_secret_are_made_good(door):
 
 def test_many_are_put_back_for_the_worker_and_say_afterwards_what_they_changed(door):
     delivery = event(door, "assign_tag", {"tag": {"tag_name": "VIP"}})
-    apply.drain()
+    receive.drain()
     LeadTag.objects.all().delete()
 
-    assert apply.ask_again(Delivery.objects.all(), by="ada") == 1
-    assert apply.ask_again(Delivery.objects.all(), by="bob") == 0
+    assert receive.ask_again(Delivery.objects.all(), by="ada") == 1
+    assert receive.ask_again(Delivery.objects.all(), by="bob") == 0
     delivery.refresh_from_db()
     assert (delivery.status, delivery.applied_at) == ("waiting", None)
-    assert apply.drain() == 1
+    assert receive.drain() == 1
 
     delivery.refresh_from_db()
     assert delivery.status == "applied"
@@ -226,7 +228,7 @@ def test_command_replays_by_id_since_and_by_kind_of_failure(door):
     old = event(door, "assign_tag", {"tag": {"tag_name": "VIP"}}, received_at=timezone.now() - dt.timedelta(days=3))
     bad = event(door, "assign_tag", {}, {"id": "50417"})
     junk = DeliveryFactory(door=door, body=b"\xff\xfe")
-    apply.drain()
+    receive.drain()
     LeadTag.objects.all().delete()
     Lead.objects.update(read_at=None)
 

@@ -4,8 +4,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations import run_mails, tasks
-from leads import runs
+from integrations import tasks
+from integrations.sending import run_mails
+from leads import transitions
 from leads.models import BulkRun
 from tests.factories import BulkRunFactory, ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory, TagFactory
 
@@ -18,7 +19,7 @@ def ended(**more):
     LeadChangeFactory(
         run=run, lead=LeadFactory(account=run.account), status="rejected", settled_at=timezone.now(), code="212"
     )
-    runs.finish_if_over(run.pk)
+    transitions.finish_run_if_over(run.pk)
     return run
 
 

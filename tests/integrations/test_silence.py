@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from integrations import silence
+from integrations.receive import missing_events
 from tests.factories import DeliveryFactory, DoorFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def came(door, action, *days_ago, status="applied", channel="outbound"):
 
 
 def kinds(door):
-    return {kind.name: kind for kind in silence.kinds_of(door.pk, NOW)}
+    return {kind.name: kind for kind in missing_events.kinds_of(door.pk, NOW)}
 
 
 def test_every_documented_kind_has_never_come_to_a_new_door(door):
@@ -96,7 +96,7 @@ def test_numbers_are_asked_in_two_queries(door, django_assert_num_queries):
     for action in ("assign_tag", "list_subscription", "video_play"):
         came(door, action, 1, 2, 3)
     with django_assert_num_queries(2):
-        silence.kinds_of(door.pk)
+        missing_events.kinds_of(door.pk)
 
 
 @pytest.mark.parametrize(("seconds", "late"), [(5, False), (300, True)])

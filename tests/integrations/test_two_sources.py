@@ -11,7 +11,7 @@ import pytest
 from django.db import connection as database
 from django.db import connections, transaction
 
-from integrations import apply
+from integrations import receive
 from leads.models import Activity, CalendarEnrollment
 from tests.two_sources import BOOKED, BOOKING, DAY, FACTS, HOUR, account_with_lead, push, webhook, wrong_with
 
@@ -75,7 +75,7 @@ def test_two_sources_at_once_tell_one_fact(fact, first, second):
     one, two = FACTS[fact].writers[first](door, lead), FACTS[fact].writers[second](door, lead)
 
     broken = meet(one, two)
-    apply.drain()  # a worker leaves the messages of an account alone while another is at them
+    receive.drain()  # a worker leaves the messages of an account alone while another is at them
 
     assert broken == []
     assert wrong_with(fact, door.connection.account, first) == []

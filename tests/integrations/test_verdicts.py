@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from integrations import apply
+from integrations import receive
 from integrations.models import Delivery
 from leads.models import (
     Activity,
@@ -47,7 +47,7 @@ def post(client, door):
         raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         answer = client.post(f"/webhooks/{door.token}/{'ipn/' if ipn else ''}", data=raw, content_type=kind)
         assert answer.status_code == 200
-        apply.drain()
+        receive.drain()
         delivery = Delivery.objects.latest("pk")
         assert bytes(delivery.body) == raw
         return delivery

@@ -8,7 +8,7 @@ import responses
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations import catalogue_reads, push
+from integrations import push
 from integrations.kartra.client import Client, Credentials
 from integrations.kartra.commands import LeadRef, assign_tag, subscribe_lead_to_list
 from integrations.kartra.errors import OutcomeUnknown, Throttled
@@ -16,8 +16,9 @@ from integrations.kartra.profile import profile_of
 from integrations.kartra.replies import ChainReply, parse_chain
 from integrations.kartra.transport import Transport, answer_text
 from integrations.models import Connection
-from integrations.proof import Request, classify_answer
-from integrations.proof.answers import Sent
+from integrations.push.proof import Request, classify_answer
+from integrations.push.proof.answers import Sent
+from integrations.read import catalogue
 from integrations.translate.profile import facts_of
 from leads import mirror
 from leads.models import (
@@ -168,7 +169,7 @@ def known(db, monkeypatch):
         model.objects.bulk_create(model(account=account, name=name) for name in names)
     CustomField.objects.bulk_create(CustomField(account=account, identifier=name, type="input_field") for name in names)
     told = {"names": names}
-    monkeypatch.setattr(catalogue_reads.calls, "read", lambda connection, *, ask, **how: ask(Answering(told["names"])))
+    monkeypatch.setattr(catalogue.calls, "read", lambda connection, *, ask, **how: ask(Answering(told["names"])))
     return connection, told
 
 
@@ -195,7 +196,7 @@ def test_null_for_a_catalogue_marks_nothing(known):
     connection, told = known
     told["names"] = None
 
-    found = catalogue_reads.read(connection)
+    found = catalogue.read(connection)
 
     assert missing() == [0] * 5
     assert found.counts == {}
@@ -207,12 +208,12 @@ def test_more_than_a_fifth_missing_at_once_asks_a_person(known, client, left, ma
     connection, told = known
     told["names"] = told["names"][:left]
 
-    catalogue_reads.read(connection)
+    catalogue.read(connection)
 
     assert missing() == [marked] * 5
     connection.refresh_from_db()
     assert bool(connection.catalogue_doubt) is (marked == 0)
-    catalogue_reads.read(connection, believe=True)
+    catalogue.read(connection, believe=True)
     connection.refresh_from_db()
     assert (missing(), connection.catalogue_doubt) == ([10 - left] * 5, {})
 
@@ -220,9 +221,9 @@ def test_more_than_a_fifth_missing_at_once_asks_a_person(known, client, left, ma
 def test_doubt_ends_by_itself_when_the_names_are_back(known):
     connection, told = known
     told["names"], all_of_them = [], told["names"]
-    catalogue_reads.read(connection)
+    catalogue.read(connection)
     told["names"] = all_of_them
-    catalogue_reads.read(connection)
+    catalogue.read(connection)
 
     connection.refresh_from_db()
     assert (missing(), connection.catalogue_doubt) == ([0] * 5, {})
@@ -337,7 +338,7 @@ def test_error_without_a_code_is_looked_at_first(answer):
 
 @pytest.mark.django_db
 def test_error_without_a_code_is_proven_by_a_read(sandbox, connection):
-    from integrations import verify
+    from integrations.push import verify
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     change = LeadChangeFactory(lead=lead)

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 import pytest
 from django.utils import timezone
 
-from integrations import apply, claim, orders, refresh
-from integrations.admin.bodies import shown
+from integrations import receive
 from integrations.models import Connection, Door
+from integrations.push import claim
+from integrations.read import order_sync, refresh
+from kartra_mirror.admin.kartra.body_text import shown
 from leads import mirror
 from leads.models import (
     Activity,
@@ -61,7 +63,7 @@ def told(door, action, details=None, body=None, **lead):
     """One event, applied."""
     given = {"action": action, "action_details": details or {}, "lead": {**LEAD, **lead}}
     delivery = DeliveryFactory(door=door, body=json.dumps(given).encode() if body is None else body)
-    apply.drain()
+    receive.drain()
     delivery.refresh_from_db()
     return delivery
 
@@ -70,7 +72,7 @@ def paid(door, **fields):
     """One payment message, applied."""
     body = urlencode({"lead_id": LEAD["id"], "lead_email": LEAD["email"], **fields}).encode()
     delivery = DeliveryFactory(door=door, channel="ipn", body=body)
-    apply.drain()
+    receive.drain()
     delivery.refresh_from_db()
     return delivery
 
@@ -104,14 +106,14 @@ def test_plan_that_is_said_to_be_cancelled_shows_so_and_is_read_next(door, lead,
 
     plan = RecurringSubscription.objects.get()
     assert (plan.status, plan.reported, plan.lead) == ("Cancelled", True, lead)
-    assert list(orders.due(door.connection)) == [lead, other]
+    assert list(order_sync.due(door.connection)) == [lead, other]
     assert Activity.objects.filter(kind="subscription_cancelled").count() == 1
     facts = mirror.SubscriptionFact("81", status="Active")
     mirror.set_subscription(lead.account, facts, at=timezone.now(), lead=lead)
     mirror.mark_orders_read(lead, timezone.now())
     plan.refresh_from_db()
     assert (plan.status, plan.reported) == ("Active", False)
-    assert list(orders.due(door.connection)) == [other]
+    assert list(order_sync.due(door.connection)) == [other]
 
 
 def test_payment_with_the_right_secret_confirms_a_reported_end(door, lead):
@@ -138,7 +140,7 @@ def test_sale_that_only_an_event_told_is_read_next(door, lead, details):
 
     row = Transaction.objects.get()
     assert (row.full_amount, row.reported) == (Decimal("97.00"), True)
-    assert list(orders.due(door.connection)) == [lead]
+    assert list(order_sync.due(door.connection)) == [lead]
 
 
 def test_message_while_the_orders_are_being_read_makes_them_due_again(door, lead):
@@ -148,7 +150,7 @@ def test_message_while_the_orders_are_being_read_makes_them_due_again(door, lead
 
     mirror.mark_orders_read(lead, began)
 
-    assert list(orders.due(door.connection)) == [lead]
+    assert list(order_sync.due(door.connection)) == [lead]
 
 
 # --- a lead that is said to be deleted
@@ -190,7 +192,7 @@ def test_message_that_says_deleted_brings_no_deleted_lead_back(door, lead):
 def test_old_message_that_says_deleted_holds_nothing_back(door, lead):
     delivery = told(door, "assign_tag", {"tag": {"tag_name": "VIP"}}, lead_deleted="1")
     Lead.objects.update(read_at=timezone.now(), said_deleted_at=None)
-    list(apply.replay(type(delivery).objects.filter(pk=delivery.pk)))
+    list(receive.replay(type(delivery).objects.filter(pk=delivery.pk)))
     lead.refresh_from_db()
     assert lead.said_deleted_at is None
 
@@ -430,7 +432,7 @@ def test_secret_is_shown_nowhere(door, lead, name, body):
 
     for channel in ("outbound", "ipn"):
         DeliveryFactory(door=door, body=text.encode(), channel=channel)
-    apply.drain()
+    receive.drain()
 
     kept = [*Activity.objects.values_list("details", flat=True), *Transaction.objects.values_list("raw", flat=True)]
     assert SECRET not in json.dumps([*kept, *Lead.objects.values_list("extra", flat=True)])

@@ -14,10 +14,10 @@ from kombu import Producer, Queue
 
 from integrations import tasks
 from integrations.models import Connection, Heartbeat
-from kartra_mirror import filebell, keys, logs
+from kartra_mirror import file_broker, keys, logs
 from tests.factories import ConnectionFactory
 
-filebell.register()
+file_broker.register()
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -118,7 +118,7 @@ def test_sweep_rings_for_whatever_is_due(sandbox, connection, rings):
     from leads.models import Lead
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     assert rings == [("push_changes", (connection.pk,))]
     rings.clear()
     Lead.objects.update(read_at=None)
@@ -135,7 +135,7 @@ def test_tasks_do_the_work_they_are_named_for(sandbox, connection, rings):
     from leads.models import LeadChange
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     for task, args in (
         (tasks.push_changes, [connection.pk]), (tasks.push_verify, [connection.pk]), (tasks.refresh_leads, [connection.pk]),
         (tasks.apply_deliveries, []), (tasks.prune, []), (tasks.push_changes, [999_999]),

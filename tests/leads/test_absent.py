@@ -4,7 +4,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from leads import changes, failures, judging, kinds, mirror
+from leads import changes, kinds, mirror
+from leads.changes import preview, retry
 from leads.models import Lead, LeadChange, Reason
 from tests.factories import (
     AccountFactory,
@@ -36,9 +37,9 @@ def leads(account):
 
 
 def test_they_are_counted_and_left_out(account, leads):
-    kind = kinds.get("assign_tag")
+    kind = kinds.get_kind("assign_tag")
 
-    counted = changes.preview(account, leads, kind, {"tag": "VIP"})
+    counted = changes.preview_change(account, leads, kind, {"tag": "VIP"})
     run = changes.record_run(account, leads, kind, {"tag": "VIP"}, expected=counted.will_change)
 
     assert (counted.total, counted.will_change, counted.absent) == (4, 3, 1)
@@ -50,8 +51,8 @@ def test_they_are_counted_and_left_out(account, leads):
 
 
 def test_first_few_that_would_change_are_others(account, leads):
-    kind = kinds.get("assign_tag")
-    first = judging.first_to_change(account, leads, kind, {"tag": "VIP"}, judging.NO_CHOICES, 10)
+    kind = kinds.get_kind("assign_tag")
+    first = preview.first_to_change(account, leads, kind, {"tag": "VIP"}, preview.NO_CHOICES, 10)
     assert not Lead.objects.filter(pk__in=first, email="absent@example.com").exists()
 
 
@@ -71,7 +72,7 @@ def test_command_says_it(leads, capsys):
 
 
 def refused(lead, kind="assign_tag", **parameters):
-    family = kinds.get(kind).family(parameters)
+    family = kinds.get_kind(kind).family(parameters)
     return LeadChangeFactory(
         lead=lead, kind=kind, parameters=parameters, family=family, status="rejected", settled_at=timezone.now()
     )
@@ -98,7 +99,7 @@ def test_trying_a_creation_again_takes_along_what_was_to_ride_with_it(account):
     absent = LeadFactory(account=account, kartra_id=None, email="absent@example.com", absent_at=timezone.now())
     rows = [refused(new, "create_lead", email="new@example.com"), refused(new, tag="VIP"), refused(absent, tag="VIP")]
 
-    run = failures.retry(account, LeadChange.objects.filter(pk__in=[row.pk for row in rows]))
+    run = retry.retry(account, LeadChange.objects.filter(pk__in=[row.pk for row in rows]))
 
     told = set(run.changes.values_list("lead__email", "kind", "status"))
     assert told == {

@@ -4,14 +4,15 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from leads import changes, kinds, runs
+from leads import changes, kinds
+from leads.changes import record, runs
 from leads.models import BulkRun, CustomField, Lead, LeadChange, LeadTag
 from leads.signals import changes_recorded
 from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory, StaffFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
 
-ASSIGN, UNASSIGN = kinds.get("assign_tag"), kinds.get("unassign_tag")
+ASSIGN, UNASSIGN = kinds.get_kind("assign_tag"), kinds.get_kind("unassign_tag")
 VIP = {"tag": "VIP"}
 
 
@@ -37,7 +38,7 @@ def mixed(account):
 def test_preview_and_run_agree(account):
     leads = mixed(account)
 
-    counted = changes.preview(account, leads, ASSIGN, VIP)
+    counted = changes.preview_change(account, leads, ASSIGN, VIP)
     run = changes.record_run(
         account, leads, ASSIGN, VIP, by=StaffFactory(is_superuser=True), why="x", expected=counted.will_change
     )
@@ -60,7 +61,7 @@ def test_freezing_costs_the_same_queries_for_any_number(account, django_assert_m
 
 
 def test_large_sets_are_frozen_in_batches(account, monkeypatch):
-    monkeypatch.setattr(changes, "BATCH", 7)
+    monkeypatch.setattr(record, "BATCH", 7)
     LeadFactory.create_batch(20, account=account)
     run = changes.record_run(account, Lead.objects.all(), ASSIGN, VIP)
     assert (run.state, run.changes.count()) == ("running", 20)
@@ -99,7 +100,7 @@ def test_no_leads_foreign_leads_and_gone_leads_are_refused(account):
         changes.record_run(account, Lead.objects.all(), ASSIGN, VIP)
     gone = LeadFactory(account=account, gone_at=timezone.now(), gone_reason="deleted")
     with pytest.raises(changes.CannotRecord, match="deleted in Kartra"):
-        changes.record(gone, ASSIGN, VIP)
+        changes.record_change(gone, ASSIGN, VIP)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -115,7 +116,7 @@ def test_the_outside_is_told_after_the_commit():
     changes_recorded.connect(hear)
     try:
         with transaction.atomic():
-            changes.record(lead, ASSIGN, VIP)
+            changes.record_change(lead, ASSIGN, VIP)
             assert heard == []
         assert heard == [(account.pk, 1)]
     finally:
@@ -138,7 +139,7 @@ def test_steering_twice_is_steering_once(account):
 
 def test_unknown_kind_says_which_there_are():
     with pytest.raises(kinds.UnknownKind, match="assign_tag"):
-        kinds.get("nope")
+        kinds.get_kind("nope")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_every_kind_is_whole(account):
     assert set(ENCODINGS) == set(kinds.ALL)
     for kind in kinds.ALL.values():
         assert kind.permission in permissions
-        assert not kind.inverse or kinds.get(kind.inverse).name != kind.name
+        assert not kind.inverse or kinds.get_kind(kind.inverse).name != kind.name
         assert kind.label
         assert kind.sentence({}).strip()
         assert set(kind.fields(account))
@@ -175,7 +176,7 @@ def test_custom_field_that_is_so_already_whatever_its_name(account, identifier):
     leads = Lead.objects.filter(account=account)
     leads.update(read_at=timezone.now())
 
-    counted = changes.preview(account, leads, kinds.get("update_lead"), {f"custom.{identifier}": "A-7"})
+    counted = changes.preview_change(account, leads, kinds.get_kind("update_lead"), {f"custom.{identifier}": "A-7"})
 
     assert (counted.total, counted.already_so) == (2, 1)
 
@@ -200,8 +201,8 @@ def test_every_kind_says_what_is_so_once_it_is_done(name):
         "city": "Bend",
     }
 
-    said = kinds.get(name).done("Ada Lind", given)
+    said = kinds.get_kind(name).done("Ada Lind", given)
 
     assert "Ada Lind" in said
     assert said.endswith(".")
-    assert said != kinds.get(name).sentence(given)
+    assert said != kinds.get_kind(name).sentence(given)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from leads import charges
+from leads import orders as charges
 from leads.models import Product, RecurringSubscription, Transaction
 from tests.factories import AccountFactory, LeadFactory
 

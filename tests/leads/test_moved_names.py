@@ -7,7 +7,8 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from leads import mirror, moved_names
+from leads import mirror
+from leads.changes import moved_names
 from leads.models import Activity, LeadChange, LeadTag, RunDraft, Segment, Source, Tag
 from tests.factories import (
     BulkRunFactory,

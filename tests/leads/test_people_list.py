@@ -5,8 +5,10 @@ import io
 import pytest
 from django.utils import timezone
 
-from leads import changes, creating, forgetting, people_list, runs, staff, undoing
-from leads.importing import CannotImport
+from leads import access, changes, transitions
+from leads.changes import create_many, undo
+from leads.erasure import forget
+from leads.importing import CannotImport, people_list
 from leads.models import CustomField, Lead, LeadChange, LeadEmail, StaffLimits
 from tests.factories import (
     AccountFactory,
@@ -96,10 +98,10 @@ def test_who_is_new_and_who_is_left_out(account):
     LeadFactory(account=AccountFactory(), email="elsewhere@example.com")
     changes.create_lead(account, {"email": "underway@example.com"})
     forgotten = LeadFactory(account=account, email="forgotten@example.com")
-    forgetting.forget(forgotten)
+    forget.forget(forgotten)
     expected = LeadFactory(account=account, email="expected@example.com", kartra_id=None, absent_at=timezone.now())
 
-    found = creating.judge(
+    found = create_many.judge(
         account,
         people(
             account, "known@example.com", "gone@example.com", "underway@example.com", "forgotten@example.com",
@@ -112,8 +114,8 @@ def test_who_is_new_and_who_is_left_out(account):
 
 
 def test_looking_counts_nobody_as_met(account):
-    forgetting.forget(LeadFactory(account=account, email="forgotten@example.com"))
-    creating.judge(account, people(account, "forgotten@example.com"))
+    forget.forget(LeadFactory(account=account, email="forgotten@example.com"))
+    create_many.judge(account, people(account, "forgotten@example.com"))
     assert set(account.forgotten.values_list("met", flat=True)) == {0}
 
 
@@ -121,7 +123,7 @@ def test_new_people_become_one_bulk_action(account):
     listed = read(account, "Email,First name,Tags\nada@example.com,Ada,VIP\nbo@example.com,Bo,\n").people
     LeadFactory(account=account, email="ada@example.com", kartra_id=None, absent_at=timezone.now())
 
-    run = creating.create_leads(account, listed, why="Fair in May")
+    run = create_many.create_leads(account, listed, why="Fair in May")
 
     assert (run.name, run.state, run.expected, run.why) == ("Create 2 leads", "running", 2, "Fair in May")
     asked = [
@@ -139,9 +141,9 @@ def test_new_people_become_one_bulk_action(account):
 
 def test_asking_twice_creates_nobody_twice(account):
     listed = people(account, "ada@example.com")
-    creating.create_leads(account, listed)
+    create_many.create_leads(account, listed)
     with pytest.raises(changes.CannotRecord, match="Nobody of this list is new"):
-        creating.create_leads(account, listed)
+        create_many.create_leads(account, listed)
     assert LeadChange.objects.count() == 1
 
 
@@ -149,22 +151,22 @@ def test_it_obeys_accounts_and_bounds(account):
     listed = people(account, "ada@example.com", "bo@example.com")
     one = StaffFactory()
     with pytest.raises(changes.CannotRecord, match="one lead at a time"):
-        creating.create_leads(account, listed, by=one)
+        create_many.create_leads(account, listed, by=one)
     elsewhere = StaffFactory(is_superuser=False)
     StaffLimits.objects.create(user=elsewhere, limited=True)
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
-        creating.create_leads(account, listed[:1], by=elsewhere)
+        create_many.create_leads(account, listed[:1], by=elsewhere)
     assert not Lead.objects.filter(account=account).exists()
-    assert staff.largest_run(one) == 1
+    assert access.largest_run(one) == 1
 
 
 def test_undo_of_many_new_leads_is_one_part_that_cannot_be_taken_back(account, django_assert_max_num_queries):
-    run = creating.create_leads(account, people(account, *(f"p{n}@example.com" for n in range(30))))
+    run = create_many.create_leads(account, people(account, *(f"p{n}@example.com" for n in range(30))))
     run.changes.update(status="accepted", settled_at=timezone.now())
-    runs.finish_if_over(run.pk)
+    transitions.finish_run_if_over(run.pk)
 
     with django_assert_max_num_queries(10):
-        [group] = undoing.groups(run)
+        [group] = undo.groups(run)
     assert (group.kind.name, group.number["never"], group.number["stands"]) == ("create_lead", 30, 0)
 
 

@@ -10,9 +10,13 @@ from django.apps import apps
 from django.core.management import CommandError
 from django.utils import timezone
 
-from integrations import console, erasing
+from integrations import console
 from integrations.management.arguments import leads_named, name_of_lead
-from leads import creating, filters, forgetting, kinds, mirror, people_list
+from integrations.receive import scrub
+from leads import filters, forgotten, kinds, mirror
+from leads.changes import create_many
+from leads.erasure import forget
+from leads.importing import people_list
 from leads.mirror import LeadFacts
 from leads.models import Forgotten, Import, ImportReject, Lead, LeadEmail, LeadTag, Source, Tag
 from tests.factories import AccountFactory, ConnectionFactory, DeliveryFactory, LeadFactory, TagFactory
@@ -61,9 +65,9 @@ def test_every_entrance_finds_the_one_person(ada, account, text):
     assert list(leads_named(ConnectionFactory(account=account), [text])) == [ada]
     assert set(people_list.known(account, io.BytesIO(f"Email\n{text}\n".encode())).leads) == {ada}
     assert list(filters.search(Lead.objects.all(), text)) == [ada]
-    assert kinds.get("create_lead").clean(account, {"email": text})["email"].lower() == "ada@example.com"
+    assert kinds.get_kind("create_lead").clean(account, {"email": text})["email"].lower() == "ada@example.com"
     people = people_list.read(account, io.BytesIO(f"Email\n{text}\n".encode())).people
-    assert creating.judge(account, people).known == 1
+    assert create_many.judge(account, people).known == 1
     assert name_of_lead(text)["email"].lower() == "ada@example.com"
     taken = mirror.take(account, LeadFacts(fields={"email": text}), source=Source.WEBHOOK, at=timezone.now())
     assert (taken.lead, taken.created) == (ada, False)
@@ -71,21 +75,21 @@ def test_every_entrance_finds_the_one_person(ada, account, text):
 
 @pytest.mark.parametrize("text", HIDDEN)
 def test_forgotten_person_stays_out_at_every_entrance(ada, account, text):
-    forgetting.forget(ada)
+    forget.forget(ada)
 
-    with pytest.raises(forgetting.LeftOut):
+    with pytest.raises(forgotten.LeftOut):
         mirror.take(account, LeadFacts(fields={"email": text}), source=Source.WEBHOOK, at=timezone.now())
     people = people_list.read(account, io.BytesIO(f"Email\n{text}\n".encode())).people
-    assert creating.judge(account, people).forgotten == 1
-    assert forgetting.forgotten_among(account, {1: ("", text)}) == {1}
+    assert create_many.judge(account, people).forgotten == 1
+    assert forgotten.forgotten_among(account, {1: ("", text)}) == {1}
 
 
 def test_who_was_forgotten_by_the_former_form_of_an_address_stays_out(account):
-    former = forgetting._digest(account, "email:strasse@example.com")  # as "straße@example.com" was compared
+    former = forgotten._digest(account, "email:strasse@example.com")  # as "straße@example.com" was compared
     Forgotten.objects.create(account=account, digest=former, at=timezone.now())
 
-    with pytest.raises(forgetting.LeftOut):
-        forgetting.check(account, email="straße@example.com")
+    with pytest.raises(forgotten.LeftOut):
+        forgotten.check(account, email="straße@example.com")
 
 
 def test_forgetting_empties_bad_rows_and_messages_that_name_the_person_with_invisible_characters(ada, account):
@@ -101,7 +105,7 @@ def test_forgetting_empties_bad_rows_and_messages_that_name_the_person_with_invi
         applied_at=timezone.now(),
     )  # fmt: skip
 
-    erasing.erase(ada)
+    scrub.erase(ada)
 
     for each in (row, other, message):
         each.refresh_from_db()
@@ -114,7 +118,7 @@ def test_lookalikes_are_refused_at_every_entrance(account):
     text = "ﬁona@example.com"
 
     with pytest.raises(kinds.BadParameters, match=r"fiona@example.com"):
-        kinds.get("create_lead").clean(account, {"email": text})
+        kinds.get_kind("create_lead").clean(account, {"email": text})
     with pytest.raises(CommandError, match=r"U\+FB01"):
         name_of_lead(text)
     with pytest.raises(mirror.Lookalike):
@@ -144,7 +148,7 @@ def test_names_of_tags_are_compared_as_letters(account):
     lead = LeadFactory(account=account)
 
     mirror.set_tag(lead, unicodedata.normalize("NFD", "Café"), True, source=Source.WEBHOOK, at=timezone.now())
-    clean = kinds.get("assign_tag").clean(account, {"tag": unicodedata.normalize("NFD", "Café")})
+    clean = kinds.get_kind("assign_tag").clean(account, {"tag": unicodedata.normalize("NFD", "Café")})
 
     assert list(Tag.objects.all()) == [tag]
     assert LeadTag.objects.get().tag == tag
@@ -156,9 +160,9 @@ def test_tag_that_ends_with_a_space_is_meant_by_files_and_shown_by_words(account
 
     [person] = people_list.read(account, io.BytesIO(b"Email,Tags\nnt1@example.com,Trail \n")).people
     assert person.parameters["tag"] == ["Trail "]
-    assert kinds.get("assign_tag").clean(account, {"tag": "Trail "}) == {"tag": "Trail "}
+    assert kinds.get_kind("assign_tag").clean(account, {"tag": "Trail "}) == {"tag": "Trail "}
     with pytest.raises(kinds.BadParameters, match=r"there is “Trail␠”"):
-        kinds.get("assign_tag").clean(account, {"tag": "Trail"})
+        kinds.get_kind("assign_tag").clean(account, {"tag": "Trail"})
 
 
 def test_stored_keys_are_renewed_and_none_is_made_twice(account):

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from leads import second_profiles
+from leads.filters import duplicates
 from leads.models import GoneReason, LeadEmail
 from tests.factories import AccountFactory, LeadFactory
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 def found(lead):
-    return {each.lead: str(each.why) for each in second_profiles.likely(lead)}
+    return {each.lead: str(each.why) for each in duplicates.likely(lead)}
 
 
 def had(lead, email):
@@ -53,4 +53,4 @@ def test_at_most_ten_and_three_queries(django_assert_num_queries):
     LeadFactory.create_batch(25, account=account, phone="0")
 
     with django_assert_num_queries(3):
-        assert len(second_profiles.likely(lead)) == second_profiles.SHOWN
+        assert len(duplicates.likely(lead)) == duplicates.SHOWN

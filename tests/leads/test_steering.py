@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from leads import aftermath, changes, creating, decisions, failures, freezing, kinds, runs
+from leads import changes, kinds, transitions
+from leads.changes import bulk_insert, conflicts, create_many, record, retry, runs, side_effects
+from leads.importing.people_list import Person
 from leads.models import BulkRun, Lead, LeadChange, ListSubscription, RunState
-from leads.people_list import Person
 from tests.factories import (
     AccountFactory,
     BulkRunFactory,
@@ -21,7 +22,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-ASSIGN = kinds.get("assign_tag")
+ASSIGN = kinds.get_kind("assign_tag")
 VIP = {"tag": "VIP"}
 
 
@@ -49,13 +50,13 @@ def test_what_is_to_be_sent_again_goes_out_though_its_run_had_ended(account, sta
     run, change = ended(account, state)
     later = LeadChangeFactory(lead=change.lead, kind="remove_points", parameters={"points": 1}, family="points")
 
-    decisions.decide(change, "again")
+    conflicts.decide(change, "again")
 
     run.refresh_from_db()
     assert (run.state, run.ended_at, run.told_at) == (RunState.RUNNING, None, None)
     assert set(LeadChange.objects.due()) == {change, later}
     LeadChange.objects.filter(pk=change.pk).update(status="accepted", settled_at=timezone.now())
-    runs.finish_if_over(run.pk)
+    transitions.finish_run_if_over(run.pk)
     run.refresh_from_db()
     assert run.state == state
 
@@ -67,7 +68,7 @@ def test_run_whose_last_change_is_left_to_a_person_has_ended(account):
         lead=lead, run=run, kind="update_lead", parameters={"city": "Bend"}, family="profile", seen={"city": ["Salem"]}
     )
 
-    decisions.hold(lead, change, ["city"])
+    conflicts.hold(lead, change, ["city"])
 
     run.refresh_from_db()
     assert run.state == RunState.FINISHED
@@ -102,8 +103,8 @@ def cancelled_after_the_first_batch(monkeypatch, module, name):
 
 def test_cancel_while_it_is_filled_leaves_nothing_queued(account, monkeypatch):
     LeadFactory.create_batch(5, account=account)
-    monkeypatch.setattr(changes, "BATCH", 2)
-    cancelled_after_the_first_batch(monkeypatch, freezing, "freeze")
+    monkeypatch.setattr(record, "BATCH", 2)
+    cancelled_after_the_first_batch(monkeypatch, bulk_insert, "freeze")
 
     run = changes.record_run(account, Lead.objects.all(), ASSIGN, VIP)
 
@@ -112,25 +113,25 @@ def test_cancel_while_it_is_filled_leaves_nothing_queued(account, monkeypatch):
 
 def test_cancel_while_people_of_a_file_are_written_leaves_nothing_queued(account, monkeypatch):
     people = [Person(number, {"email": f"lead{number}@example.com"}) for number in range(5)]
-    monkeypatch.setattr(creating, "CHUNK", 2)
-    cancelled_after_the_first_batch(monkeypatch, creating, "_record")
+    monkeypatch.setattr(create_many, "CHUNK", 2)
+    cancelled_after_the_first_batch(monkeypatch, create_many, "_record")
 
-    run = creating.create_leads(account, people)
+    run = create_many.create_leads(account, people)
 
     assert (run.state, run.changes.counts()["cancelled"], run.changes.count()) == (RunState.CANCELLED, 2, 2)
 
 
 def test_run_whose_filling_broke_off_holds_nobody_back(account, monkeypatch):
     LeadFactory.create_batch(5, account=account)
-    monkeypatch.setattr(changes, "BATCH", 2)
-    real, calls = freezing.freeze, []
+    monkeypatch.setattr(record, "BATCH", 2)
+    real, calls = bulk_insert.freeze, []
 
     def write(*given):
         calls.append(real(*given))
         if len(calls) == 2:
             raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(freezing, "freeze", write)
+    monkeypatch.setattr(bulk_insert, "freeze", write)
     with pytest.raises(RuntimeError):
         changes.record_run(account, Lead.objects.all(), ASSIGN, VIP)
 
@@ -142,8 +143,8 @@ def test_run_whose_filling_broke_off_holds_nobody_back(account, monkeypatch):
 def test_every_step_is_for_the_same_leads(account, monkeypatch, batch):
     """Though the first step makes them stop fitting the filter they were chosen by."""
     LeadFactory.create_batch(3, account=account)
-    monkeypatch.setattr(changes, "BATCH", batch)
-    kind, parameters = kinds.together([(ASSIGN, VIP), (kinds.get("subscribe_list"), {"list": "Buyers"})])
+    monkeypatch.setattr(record, "BATCH", batch)
+    kind, parameters = kinds.together([(ASSIGN, VIP), (kinds.get_kind("subscribe_list"), {"list": "Buyers"})])
     nothing_queued = Lead.objects.exclude(changes__status="waiting")
 
     run = changes.record_run(account, nothing_queued, kind, parameters)
@@ -164,7 +165,7 @@ def test_who_left_the_list_meanwhile_is_not_put_on_it_by_trying_again(account):
             settled_at=timezone.now(),
         )  # fmt: skip
 
-    run = failures.retry(account, LeadChange.objects.filter(account=account))
+    run = retry.retry(account, LeadChange.objects.filter(account=account))
 
     became = dict(run.changes.values_list("lead", "reason"))
     assert became == {stays.pk: "", left.pk: "left_out", gone.pk: "gone"}
@@ -194,9 +195,9 @@ def test_an_undo_is_bounded_with_all_that_it_takes_back(account):
             details={"list": "Buyers"},
         )
     run.refresh_from_db()
-    [joined] = aftermath.happened_next(run)
+    [joined] = side_effects.happened_next(run)
 
     with pytest.raises(changes.CannotRecord, match="up to 2 leads at once"):
-        changes.undo(run, by=marketer, also=[joined])
-    undone = changes.undo(run, by=StaffFactory(is_superuser=True), also=[joined])
+        changes.undo_run(run, by=marketer, also=[joined])
+    undone = changes.undo_run(run, by=StaffFactory(is_superuser=True), also=[joined])
     assert (undone.expected, undone.changes.filter(kind="unsubscribe_list").count()) == (3, 3)

@@ -8,9 +8,10 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from leads import changes, creating, failures, freezing, kinds
+from leads import changes, kinds
+from leads.changes import bulk_insert, create_many, record, retry
+from leads.importing.people_list import Person
 from leads.models import Lead, LeadChange
-from leads.people_list import Person
 from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +25,7 @@ def account():
 @pytest.fixture(autouse=True)
 def _slowly(monkeypatch):
     """Time between the look and what is written, so that two are in it together."""
-    for module, name in ((changes, "steps_of"), (freezing, "_insert_select"), (creating, "_steps")):
+    for module, name in ((record, "steps_of"), (bulk_insert, "_insert_select"), (create_many, "_steps")):
         real = getattr(module, name)
 
         def slow(*given, real=real, **more):
@@ -63,10 +64,10 @@ def test_one_sale_is_refunded_once(account):
     sale = LeadFactory(account=account).transactions.create(
         account=account, kartra_id="70001", type="sale", full_amount="97.00", at=timezone.now()
     )
-    refund = kinds.get("refund_transaction")
+    refund = kinds.get_kind("refund_transaction")
 
     def ask():
-        changes.record(Lead.objects.get(), refund, {"transaction": sale.kartra_id, "amount": "20.00"})
+        changes.record_change(Lead.objects.get(), refund, {"transaction": sale.kartra_id, "amount": "20.00"})
 
     [words] = together(ask, ask)
 
@@ -82,7 +83,7 @@ def test_refused_changes_are_tried_again_once(account):
         )  # fmt: skip
 
     def again():
-        failures.retry(account, LeadChange.objects.filter(account=account))
+        retry.retry(account, LeadChange.objects.filter(account=account))
 
     [words] = together(again, again)
 
@@ -103,7 +104,7 @@ def test_a_lead_is_created_once(account):
 def test_people_of_two_files_are_created_once(account):
     people = [Person(number, {"email": f"lead{number}@example.com"}) for number in (1, 2)]
 
-    together(*[lambda: creating.create_leads(account, people)] * 2)
+    together(*[lambda: create_many.create_leads(account, people)] * 2)
 
     assert LeadChange.objects.filter(kind="create_lead").count() == 2
 
@@ -113,15 +114,15 @@ def test_a_form_that_is_sent_twice_is_recorded_once(account):
     given = {"points": 15}
 
     def ask():
-        changes.record_all(Lead.objects.get(), kinds.get("update_lead"), given, once="a" * 32)
+        changes.record_changes(Lead.objects.get(), kinds.get_kind("update_lead"), given, once="a" * 32)
 
     [words] = together(ask, ask)
 
     assert "a moment ago already" in words
     assert list(lead.changes.values_list("kind", flat=True)) == ["give_points"]
-    changes.record_all(lead, kinds.get("update_lead"), given, once="b" * 32)
-    changes.record_all(lead, kinds.get("update_lead"), {"points": 16}, once="b" * 32)
+    changes.record_changes(lead, kinds.get_kind("update_lead"), given, once="b" * 32)
+    changes.record_changes(lead, kinds.get_kind("update_lead"), {"points": 16}, once="b" * 32)
     assert [change.parameters["points"] for change in lead.changes.order_by("pk")] == [15, 15, 16]
     lead.changes.update(requested_at=timezone.now() - dt.timedelta(minutes=6))
-    changes.record_all(lead, kinds.get("update_lead"), given, once="b" * 32)
+    changes.record_changes(lead, kinds.get_kind("update_lead"), given, once="b" * 32)
     assert lead.changes.count() == 4

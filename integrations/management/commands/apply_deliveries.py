@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from integrations import apply, clock
-from integrations.apply import Applied
+from integrations import clock, receive
 from integrations.management.arguments import add_connection, connection_named
 from integrations.models import Delivery
+from integrations.receive import Applied
 
 ANY = "any"
 UNREADABLE = "unreadable"
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             self._replay(chosen, options)
             return
         done = 0
-        while number := apply.drain(until_s=5):
+        while number := receive.drain(until_s=5):
             done += number
         self.stdout.write(json.dumps({"applied": done}) if options["json"] else f"{done:,} messages applied.")
 
@@ -85,7 +85,7 @@ class Command(BaseCommand):
         """A line for each that changed something or failed; with --replay or --json, for each."""
         number, changing, statuses = 0, 0, Counter[str]()
         told: list[dict[str, Any]] = []
-        for delivery, applied in apply.replay(chosen, by=_who()):
+        for delivery, applied in receive.replay(chosen, by=_who()):
             number += 1
             statuses[applied.status] += 1
             changing += bool(applied.changed)

@@ -3,7 +3,6 @@
 import json
 import math
 import time
-from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,25 +11,28 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
 
-from integrations import calls, claim, push, switch, verify
-from integrations.management import newcomers
-from integrations.management.arguments import add_connection, connection_named, leads_named, segment_named
+from integrations import push
+from integrations.management import create_from_file
+from integrations.management.arguments import (
+    add_connection,
+    connection_named,
+    leads_named,
+    name_and_value,
+    segment_named,
+)
 from integrations.models import Connection
-from integrations.settle import remedy
-from leads import changes, filters, importing, kinds, moved_names, people_list
+from integrations.push import claim, verify
+from integrations.push.settle import remedy
+from integrations.sending import calls, switch
+from leads import changes, filters, importing, kinds
+from leads.changes import moved_names
+from leads.importing import people_list
+from leads.labels import NEW_CONTACTS, STATUS_WORDS
+from leads.lock_conflicts import met_another, passes, wait_a_little
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, MailingList, Reason, Tag
-from leads.passing import met_another, passes, wait_a_little
-from leads.words import NEW_CONTACTS, STATUS_WORDS
 
 NAMING = ("tag", "list", "segment", "people")
 """Options that name leads by something they have in common."""
-
-
-def name_and_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise ArgumentTypeError(f"{text!r} is not of the form name=value")
-    return name.strip(), value
 
 
 def together(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
@@ -84,10 +86,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
-        kind = kinds.get(options["kind"])
+        kind = kinds.get_kind(options["kind"])
         given = together(options["parameters"])
         if options["people"] is not None and kind.name == "create_lead":
-            return self._carry(newcomers.create(self, connection, given, options), connection, options)
+            return self._carry(create_from_file.create(self, connection, given, options), connection, options)
         named = options["lead"] or options["all"] or any(options[n] is not None for n in NAMING)
         if not named and kind.name != "create_lead" and not kind.money:
             raise CommandError("Say which leads: --lead, --tag, --list, --segment, --people or --all.", returncode=2)
@@ -125,7 +127,7 @@ class Command(BaseCommand):
         )
         for words in self._moved(connection, options):
             self.stderr.write(words)
-        preview = changes.preview(connection.account, leads, kind, parameters, choices)
+        preview = changes.preview_change(connection.account, leads, kind, parameters, choices)
         for warning in kinds.warnings(parameters, connection.account):
             self.stderr.write(warning)
         if options["dry_run"]:
@@ -148,7 +150,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             lead = changes.lead_to_create(connection.account, parameters)
             only = Lead.objects.filter(pk=lead.pk)
-            run = self._record(connection, kinds.get("create_lead"), only, parameters, options)
+            run = self._record(connection, kinds.get_kind("create_lead"), only, parameters, options)
             if run is None:
                 transaction.set_rollback(True)
             return run

@@ -8,10 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import calls, custom_fields, receipts, restored, switch
 from integrations.connecting import connect
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection
+from integrations.push import proof_token
+from integrations.sending import calls, custom_fields, restored, switch
 
 
 class Command(BaseCommand):
@@ -82,8 +83,8 @@ class Command(BaseCommand):
 
     def _prepare(self, connection: Connection) -> None:
         try:
-            receipts.prepare(connection)
-        except (receipts.NotPrepared, custom_fields.CannotCreate) as problem:
+            proof_token.prepare(connection)
+        except (proof_token.NotPrepared, custom_fields.CannotCreate) as problem:
             raise CommandError(str(problem)) from None
         except KartraError as error:
             raise CommandError(calls.in_words(error)) from None

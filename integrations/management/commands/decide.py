@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from leads import decisions
+from leads.changes import conflicts
+from leads.labels import STATUS_WORDS
 from leads.models import LeadChange
-from leads.words import STATUS_WORDS
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("change", nargs="?", type=int, metavar="CHANGE", help="the requested change's number")
-        parser.add_argument("answer", nargs="?", choices=list(decisions.ANSWERS))
+        parser.add_argument("answer", nargs="?", choices=list(conflicts.ANSWERS))
         parser.add_argument("--why", default="", help="the reason, written into the lead's timeline")
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
@@ -39,8 +39,8 @@ class Command(BaseCommand):
                 'Say why: --why "seen in Kartra". It is written into the lead\'s timeline.', returncode=2
             )
         try:
-            change = decisions.decide(change, options["answer"], why=options["why"])
-        except decisions.CannotDecide as problem:
+            change = conflicts.decide(change, options["answer"], why=options["why"])
+        except conflicts.CannotDecide as problem:
             raise CommandError(str(problem)) from None
         self._print(change, options["json"])
 
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         ]
         lead = change.lead.kartra_id or f"no. {change.lead_id} of our copy"
         if as_json:
-            together = [other.pk for other in decisions.asked_together(change)]
+            together = [other.pk for other in conflicts.asked_together(change)]
             facts = {
                 "change": change.pk,
                 "together": together,
@@ -73,7 +73,7 @@ class Command(BaseCommand):
             return
         why = f" ({change.get_reason_display()})" if change.reason else ""
         self.stdout.write(f"{change.pk}  lead {lead}: {change}: {STATUS_WORDS[change.status]}{why}. {change.message}")
-        for other in decisions.asked_together(change):
+        for other in conflicts.asked_together(change):
             self.stdout.write(f"    with it: {other.pk}  {other}")
         for entry in evidence:
             rest = ", ".join(f"{k}: {v}" for k, v in entry.items() if k not in ("at", "what", "attempt") and v)

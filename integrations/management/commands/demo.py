@@ -15,10 +15,12 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import catalogue_reads, demo_database, pretend, refresh, switch
+from integrations import demo_database, sandbox_control
 from integrations.connecting import connect
 from integrations.models import Connection
-from integrations.sandbox.server import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
+from integrations.read import catalogue, refresh
+from integrations.sandbox.state import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
+from integrations.sending import switch
 from leads import importing
 from leads.models import ImportKind, Lead
 
@@ -63,7 +65,7 @@ class Command(BaseCommand):
         ends = time.monotonic() + 60
         while not self.stopping.is_set():
             try:
-                pretend.ask("state")
+                sandbox_control.ask("state")
                 return
             except OSError:
                 if time.monotonic() > ends:
@@ -100,11 +102,11 @@ class Command(BaseCommand):
         door = found.doors.standing().order_by("pk").first()
         if door is not None:
             for kind, url in (("outbound", door.outbound_url), ("ipn", door.ipn_url)):
-                pretend.ask("receivers", {"url": url, "kind": kind})
+                sandbox_control.ask("receivers", {"url": url, "kind": kind})
         return found
 
     def _import(self, connection: Connection) -> None:
-        leads = pretend.ask("leads")
+        leads = sandbox_control.ask("leads")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "export.csv"
             with path.open("w", encoding="utf-8", newline="") as file:
@@ -127,7 +129,7 @@ class Command(BaseCommand):
             account=connection.account, app_id=UNLIMITED_APP_ID, api_key=KEY, api_password=PASSWORD,
             api_url=connection.api_url, calls_per_second=0, get_lead_by_id=True,
         )  # fmt: skip
-        catalogue_reads.read(connection)
+        catalogue.read(connection)
         while not self.stopping.is_set() and (leads := list(unread.order_by("pk")[:200])):
             read, stopped = refresh.read_many(connection, leads, asking=quick)
             self._line(f"Read {total - unread.count():,} of {total:,} leads from the pretend Kartra …")

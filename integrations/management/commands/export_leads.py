@@ -11,7 +11,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.management.arguments import add_connection, connection_named, segment_named
 from integrations.models import Connection
-from leads import exporting, filters, moved_names
+from leads import exporting, filters
+from leads.changes import moved_names
 from leads.models import Account, Lead, LeadTag, ListSubscription, MailingList, Tag
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import erasing
 from integrations.management.arguments import add_connection, confirmed, connection_named, leads_named
-from leads import forgetting
+from integrations.receive import scrub
+from leads.erasure import forget
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
                 raise CommandError("Nothing was erased.")
         for lead in leads:
             try:
-                erasing.erase(lead)
-            except forgetting.CannotForget as problem:
+                scrub.erase(lead)
+            except forget.CannotForget as problem:
                 raise CommandError(f"Lead {lead.kartra_id or lead.pk}: {problem}") from None
         self.stdout.write(f"{number:,} lead{'' if number == 1 else 's'} erased, and left out from now on.")

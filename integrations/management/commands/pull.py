@@ -11,13 +11,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import calls, catalogue_reads, gone, money, refresh
-from integrations.comparing import compare_all, differences_of
-from integrations.due import due
 from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named, name_of_lead
 from integrations.models import Cause, Connection
-from leads import forgetting, mirror
+from integrations.read import catalogue, deletions, refresh, transactions
+from integrations.read.compare import compare_all, differences_of
+from integrations.read.schedule import due
+from integrations.sending import calls
+from leads import forgotten, mirror
 from leads.models import Lead
 
 
@@ -104,7 +105,7 @@ class Command(BaseCommand):
             raise CommandError(f"Kartra has no transaction {options['transaction']}; check the id.")
 
     def _catalogue(self, connection: Connection, as_json: bool, believe: bool) -> dict[str, int]:
-        found = catalogue_reads.read(connection, believe=believe)
+        found = catalogue.read(connection, believe=believe)
         if not as_json:
             self.stdout.write(", ".join(f"{number:,} {name}" for name, number in found.counts.items()))
         if found.problems:
@@ -117,7 +118,7 @@ class Command(BaseCommand):
         if not options["check"] and not options["compare"]:
             try:
                 result = refresh.read_lead(connection, cause=Cause.PULL, **named)
-            except forgetting.LeftOut as problem:
+            except forgotten.LeftOut as problem:
                 problem.note()
                 raise CommandError(str(problem)) from None
             found, is_gone, profile = result.found, result.gone, result.profile
@@ -164,7 +165,7 @@ class Command(BaseCommand):
         """Read the lead's transactions and subscriptions, and print what our copy has of them now."""
         if lead is None:
             return None
-        done = money.read(connection, lead, limit=options["limit"])
+        done = transactions.read(connection, lead, limit=options["limit"])
         sales = list(lead.transactions.select_related("product").order_by("-at", "-kartra_id"))
         plans = list(lead.recurring_subscriptions.select_related("product"))
         if not options["json"]:
@@ -197,7 +198,7 @@ class Command(BaseCommand):
 
     def _transaction(self, connection: Connection, options: dict[str, Any]) -> dict[str, Any] | None:
         """Whether Kartra has this transaction; into our copy, unless only asked whether."""
-        row = money.read_transaction(connection, options["transaction"], store=not options["check"])
+        row = transactions.read_transaction(connection, options["transaction"], store=not options["check"])
         if row is None:
             return None
         facts = {
@@ -249,7 +250,7 @@ class Command(BaseCommand):
             on_read=self._progress(total),
         )  # fmt: skip
         if connection.reads_stopped_at is not None:
-            raise CommandError(gone.what_to_do(connection))
+            raise CommandError(deletions.what_to_do(connection))
         if done.stopped is not None:
             raise done.stopped
         if not options["json"]:

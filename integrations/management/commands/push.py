@@ -10,10 +10,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connections
 
-from integrations import alerts, claim, clocks, outage, push, switch, verify
+from integrations import push
 from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
 from integrations.models import ApiCall, Attempt, Connection, Outcome, StoppedBy
+from integrations.push import claim, verify
+from integrations.sending import alerts, clocks, outage, switch
 from leads.models import LeadChange
 
 logger = logging.getLogger(__name__)

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import calls, gone, refresh
-from integrations.due import due
 from integrations.management.arguments import add_connection, connections_named
 from integrations.management.commands.pull import duration
 from integrations.models import Connection
+from integrations.read import deletions, refresh
+from integrations.read.schedule import due
+from integrations.sending import calls
 
 
 class Command(BaseCommand):
@@ -42,10 +43,10 @@ class Command(BaseCommand):
 
     def _answer(self, connection: Connection, answer: str, as_json: bool) -> dict[str, Any]:
         if answer == "yes":
-            number = gone.confirm(connection)
+            number = deletions.confirm(connection)
             words = f"{number:,} more leads are marked as deleted in Kartra."
         else:
-            number = gone.read_again(connection)
+            number = deletions.read_again(connection)
             words = f"{number:,} leads are not taken for deleted; they are read again."
         if not as_json:
             self.stdout.write(f"{connection.name}: {words}")
@@ -61,7 +62,7 @@ class Command(BaseCommand):
 
         done = refresh.read_due(connection, older_than=older_than, on_read=progress)
         if connection.reads_stopped_at is not None:
-            raise CommandError(gone.what_to_do(connection))
+            raise CommandError(deletions.what_to_do(connection))
         if done.stopped is not None:
             raise CommandError(f"{done.read:,} leads read, then: {calls.in_words(done.stopped)}")
         if not as_json:

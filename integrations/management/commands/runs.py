@@ -6,9 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import capfirst
 
-from leads import changes, failures, runs, undoing
+from leads import changes
+from leads.changes import retry, runs, undo
+from leads.labels import RUN_WORDS, STATUS_WORDS
 from leads.models import BulkRun
-from leads.words import RUN_WORDS, STATUS_WORDS
 
 VERBS = ("list", "show", "cancel", "pause", "resume", "undo", "retry")
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             run = self._undo(run, options)
         if options["verb"] == "retry":
             try:
-                run = failures.retry(run.account, run.changes.failed(), why="Tried again on the command line.")
+                run = retry.retry(run.account, run.changes.failed(), why="Tried again on the command line.")
             except changes.CannotRecord as problem:
                 raise CommandError(str(problem)) from None
         self._print(run, options["json"])
@@ -50,12 +51,12 @@ class Command(BaseCommand):
     def _undo(self, run: BulkRun, options: dict[str, Any]) -> BulkRun:
         """The new bulk action that takes it back; what is not taken back is said, and why."""
         if not options["json"]:
-            for group in undoing.groups(run):
+            for group in undo.groups(run):
                 parts = [f"{number:,} {why}" for _, number, why in group.rest]
-                taken = f"{group.number[undoing.STANDS]:,} will be taken back"
+                taken = f"{group.number[undo.STANDS]:,} will be taken back"
                 self.stderr.write(f"{capfirst(group.did)}: {', '.join([taken, *parts])}. {group.why_never}".rstrip())
         try:
-            return changes.undo(run, why=options["why"])
+            return changes.undo_run(run, why=options["why"])
         except changes.CannotRecord as problem:
             raise CommandError(str(problem)) from None
 

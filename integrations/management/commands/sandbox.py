@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from integrations.sandbox.server import APP_ID, KEY, PASSWORD, Sandbox
+from integrations.sandbox.state import APP_ID, KEY, PASSWORD
+from integrations.sandbox.wire.server import Sandbox
 
 
 class Command(BaseCommand):

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import switch
-from integrations.checking import check
+from integrations.connection_check import check
 from integrations.management.arguments import connection_named
+from integrations.sending import switch
 
 
 class Command(BaseCommand):

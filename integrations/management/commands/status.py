@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from integrations import clocks, restored
-from integrations.freshness import facts_of_connection, in_words, last_sweep
 from integrations.management.arguments import add_connection, connections_named
 from integrations.models import Connection
-from leads import moved_names
-from leads.words import STATUS_WORDS
+from integrations.sending import clocks, restored
+from integrations.status import facts_of_connection, in_words, last_sweep
+from leads.changes import moved_names
+from leads.labels import STATUS_WORDS
 
 
 def _moved(connection: Connection) -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.proof import Evidence, Request, classify
-from integrations.proof.evidence import Carried
+from integrations.push.proof import Evidence, Request, classify
+from integrations.push.proof.evidence import Carried
 from integrations.translate import NOT_TOLD
 from leads.models import ChangeStatus
 

@@ -3,9 +3,9 @@
 import pytest
 
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
-from integrations.proof import Request, classify_answer
-from integrations.proof.answers import Sent
-from integrations.proof.evidence import MOST_NOT_DONE, UNTYPED
+from integrations.push.proof import Request, classify_answer
+from integrations.push.proof.answers import Sent
+from integrations.push.proof.evidence import MOST_NOT_DONE, UNTYPED
 
 TAG = ("assign_tag", {"tag": "VIP"})
 LIST = ("subscribe_list", {"list": "Buyers"})

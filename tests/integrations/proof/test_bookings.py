@@ -2,8 +2,8 @@
 
 import pytest
 
-from integrations.proof import Evidence, Request, classify
-from integrations.proof.evidence import Carried
+from integrations.push.proof import Evidence, Request, classify
+from integrations.push.proof.evidence import Carried
 
 CLASS = {"calendar": "Coaching", "class": "Intro call"}
 BOOK, CANCEL = "subscribe_calendar", "cancel_calendar"

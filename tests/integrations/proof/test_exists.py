@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.proof import Evidence, Request, classify_adopted
+from integrations.push.proof import Evidence, Request, classify_adopted
 from tests.integrations.proof.story import carry_out, on_list, tag
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from integrations.proof import Evidence, Request, classify
+from integrations.push.proof import Evidence, Request, classify
 from leads.models import ChangeStatus
 from tests.integrations.proof.story import CLASS, Story, edit, ends_as, on_list, points, runs_of, step, tag
 

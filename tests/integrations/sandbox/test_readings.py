@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from integrations.sandbox.switches import SWITCHES
+from integrations.sandbox.store.switches import SWITCHES
 from tests.integrations.sandbox.test_server import post
 
 

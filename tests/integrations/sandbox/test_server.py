@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from integrations.sandbox import forms
-from integrations.sandbox.server import APP_ID, KEY, PASSWORD, Sandbox
+from integrations.sandbox.state import APP_ID, KEY, PASSWORD
+from integrations.sandbox.wire import forms
+from integrations.sandbox.wire.server import Sandbox
 
 CREDENTIALS = f"app_id={APP_ID}-unlimited&api_key={KEY}&api_password={PASSWORD}&"
 

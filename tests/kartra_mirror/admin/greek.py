@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from integrations import switch
 from integrations.models import ApiCall, Attempt, Belief, Door, GoneFinding, Heartbeat, StoppedBy
+from integrations.sending import switch
 from leads.models import (
     Activity,
     Calendar,

@@ -297,7 +297,7 @@ def test_failed_changes_of_another_account_are_not_found(client, world):
 
 
 def test_running_badge_counts_the_bulk_actions_of_ones_accounts(client, world):
-    from kartra_mirror.admin.runs import running_badge
+    from kartra_mirror.admin.bulk.runs import running_badge
 
     request = client.get("/admin/").wsgi_request
     assert running_badge(request) == "1"

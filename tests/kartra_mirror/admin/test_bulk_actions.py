@@ -500,7 +500,7 @@ def test_without_the_tick_the_copy_is_believed(staff, account, rings):
 
 
 def test_many_doubtful_ones_are_read_only_when_wanted(staff, account, monkeypatch):
-    monkeypatch.setattr("kartra_mirror.admin.preview.READ_FEW", 1)
+    monkeypatch.setattr("kartra_mirror.admin.bulk.preview_summary.READ_FEW", 1)
     leads = [doubtful_one(account) for _ in range(2)]
     url = choose(staff, leads)
     preview(staff, url)
@@ -651,7 +651,7 @@ def test_a_draft_whose_start_broke_can_be_started_again(staff, account, monkeypa
     url = choose(staff, LeadFactory.create_batch(2, account=account))
     shown = preview(staff, url)
     with monkeypatch.context() as broken:
-        broken.setattr("leads.freezing.freeze", lambda *given: 1 / 0)
+        broken.setattr("leads.changes.bulk_insert.freeze", lambda *given: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             staff.post(url, {"do": "start", "mark": shown["mark"]})
 

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations import gone
 from integrations.models import Belief, GoneFinding
+from integrations.read import deletions
 from kartra_mirror.admin.site import bands
 from leads import mirror
 from leads.mirror import LeadFacts
@@ -129,8 +129,8 @@ def asked():
     """A connection that stopped reading: 25 leads were found deleted."""
     connection = ConnectionFactory()
     for lead in LeadFactory.create_batch(25, account=connection.account):
-        gone.found(lead, connection, "deleted", timezone.now())
-    assert gone.judge(connection, all_read=True) is True
+        deletions.found(lead, connection, "deleted", timezone.now())
+    assert deletions.judge(connection, all_read=True) is True
     return connection
 
 
@@ -180,6 +180,6 @@ def test_limit_is_twenty_or_one_in_a_hundred(read_alive, found, stops):
     )
     leads = LeadFactory.create_batch(found, account=connection.account, read_at="2026-01-01T00:00:00Z")
     for lead in leads:
-        gone.found(lead, connection, "not_found", timezone.now())
-    assert gone.judge(connection, all_read=True) is stops
+        deletions.found(lead, connection, "not_found", timezone.now())
+    assert deletions.judge(connection, all_read=True) is stops
     assert Lead.objects.exclude(gone_at=None).count() == (0 if stops else found)

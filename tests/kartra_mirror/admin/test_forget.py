@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from integrations.models import ApiCall, Attempt, Delivery
 from kartra_mirror import groups
-from leads import changes, forgetting, kinds, people_list
+from leads import changes, forgotten, kinds
+from leads.erasure import forget
+from leads.importing import people_list
 from leads.models import Activity, BulkRun, Forgotten, ImportReject, Lead, LeadChange, RunDraft, Segment
 from tests.factories import (
     AccountFactory,
@@ -92,8 +94,8 @@ def test_with_the_address_the_person_goes_and_a_line_stays(manager, theirs):
     assert "example.com" not in line.change_message + line.object_repr
     assert Forgotten.objects.count() == 2
     assert manager.post(url_of(theirs.lead), {"typed": "zebra@example.com"}).status_code == 404
-    with pytest.raises(forgetting.LeftOut):
-        forgetting.check(theirs.account, email="zebra@example.com")
+    with pytest.raises(forgotten.LeftOut):
+        forgotten.check(theirs.account, email="zebra@example.com")
 
 
 def test_a_lead_without_an_address_is_named_by_its_id(manager, theirs):
@@ -185,7 +187,7 @@ def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
         door=door, body=b"lead_email=bo%40example.com", status="quarantined", applied_at=timezone.now()
     )
     run = changes.record_run(
-        theirs.account, Lead.objects.filter(pk=lead.pk), kinds.get("update_lead"), {"website": "https://ada.lind@example.com"},
+        theirs.account, Lead.objects.filter(pk=lead.pk), kinds.get_kind("update_lead"), {"website": "https://ada.lind@example.com"},
         why="ada.lind@example.com wrote to us", name="Mend ada.lind@example.com",
     )  # fmt: skip
     assert holds("ada.lind") and holds("7744330") and holds("old.ada")  # noqa: PT018
@@ -253,7 +255,7 @@ def test_of_the_address_nothing_stays_and_of_somebody_elses_everything(theirs, p
     named = PLACES[place](theirs.account, "Ada@Example.com")
     before = stored(others)
 
-    forgetting.forget(theirs.lead)
+    forget.forget(theirs.lead)
 
     assert stored(others) == before
     assert not re.search("ada@example|ada%40example", stored([named]).casefold())
@@ -273,7 +275,7 @@ def test_what_is_left_of_what_named_the_person(theirs):
     called = made["a segment's name"]
     Segment.objects.create(account=theirs.account, name=f"Segment {called.pk}", conditions={"tag": ["1"]})
 
-    forgetting.forget(theirs.lead)
+    forget.forget(theirs.lead)
 
     assert not RunDraft.objects.filter(pk=made["a draft's filter"].pk).exists()
     typed = RunDraft.objects.get(pk=made["what was typed into a draft"].pk)
@@ -294,7 +296,7 @@ def test_a_bulk_action_on_others_keeps_its_name_and_ends_without_the_person(thei
         lead=other, run=run, family="tag:May", parameters={"tag": "May"}, status="accepted", settled_at=timezone.now()
     )
 
-    forgetting.forget(theirs.lead)
+    forget.forget(theirs.lead)
 
     run = BulkRun.objects.get(pk=run.pk)
     assert (run.name, run.why, run.state, run.changes.count()) == ("Tag for May", "Spring", "finished", 1)

@@ -13,8 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.urls import reverse
 
-from integrations import alerts, apply, run_mails
+from integrations import receive
 from integrations.models import Connection, Delivery, Stop
+from integrations.sending import alerts, run_mails
 from leads import kinds, mirror
 from leads.models import Import, ImportState, Lead, LeadChange, RunDraft, Segment
 from tests.factories import ConnectionFactory, StaffFactory
@@ -370,7 +371,7 @@ def test_messages_from_kartra(staff, made):
             Delivery.objects.create(
                 door=made.door, channel=channel, received_at=made.now, body=body, size=2, digest=f"{number:064}"
             )
-    apply.drain()
+    receive.drain()
     rows = Delivery.objects.order_by("-pk")
     answers = [staff.get(row.get_absolute_url()) for row in rows[: 2 * len(bodies)]]
     answers.append(told_by(staff, at("integrations_delivery_again", rows[0].pk)))

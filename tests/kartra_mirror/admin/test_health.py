@@ -6,9 +6,9 @@ import re
 import pytest
 from django.utils import timezone
 
-from integrations import calls
 from integrations.models import ApiCall, Heartbeat
-from kartra_mirror.admin import charts
+from integrations.sending import calls
+from kartra_mirror.ui import charts
 from tests.factories import (
     ConnectionFactory,
     DeliveryFactory,

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations import calls
 from integrations.models import Connection, Delivery, Heartbeat, Stop
+from integrations.sending import calls
 from kartra_mirror import groups
 from kartra_mirror.admin.site import bands
 from leads.models import BulkRun, LeadChange

@@ -8,9 +8,11 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations import push, refresh
+from integrations import push
 from integrations.models import ApiCall
-from kartra_mirror.admin import causes, lead_read, spoken
+from integrations.read import refresh
+from kartra_mirror.admin.leads import lead_read, outcome_messages
+from kartra_mirror.ui import trail_links
 from leads import changes, kinds, mirror
 from leads.models import OPEN, Activity, ChangeStatus, LeadTag, Product, RecurringSubscription, Source, Transaction
 from tests.factories import (
@@ -165,7 +167,7 @@ def test_reading_is_refused_to_those_who_may_see_no_lead(client, lead):
 
 
 def test_outcome_is_said_in_a_sentence_to_read_aloud(staff, connection, lead):
-    changes.record_all(lead, kinds.get("assign_tag"), {"tag": "VIP"}, by=staff.user)
+    changes.record_changes(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"}, by=staff.user)
     before = staff.get(reverse("admin:leads_lead_spoken", args=[lead.pk])).content.decode()
     push.drain(connection)
 
@@ -184,7 +186,7 @@ def test_what_others_asked_for_and_what_is_long_past_is_not_said(staff, lead):
         lead=lead, account=lead.account, requested_by=staff.user, requested_at=timezone.now() - dt.timedelta(hours=1)
     )
 
-    assert spoken.just_now(lead, staff.user) == []
+    assert outcome_messages.just_now(lead, staff.user) == []
 
 
 @pytest.mark.parametrize("status", ChangeStatus.values)
@@ -196,7 +198,7 @@ def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
         code="212" if status == "rejected" else "", message="Tag does not exist" if status == "rejected" else "",
     )  # fmt: skip
 
-    said = spoken.sentence(change, "Sending is stopped.")
+    said = outcome_messages.sentence(change, "Sending is stopped.")
 
     assert "Ada Lind" in said
     assert said.endswith(".")
@@ -216,7 +218,7 @@ def test_what_needs_a_decision_is_said_by_its_reason(lead, reason, words):
     message = "city is now Oslo in Kartra" if reason == "conflict" else "x"
     change = LeadChangeFactory(lead=lead, status="undecided", reason=reason, code="212", message=message)
 
-    said = spoken.sentence(change)
+    said = outcome_messages.sentence(change)
 
     assert words in said
     assert ("Nobody can say yet" in said) is (reason == "outcome")
@@ -240,7 +242,7 @@ def test_what_was_given_up_is_said_by_what_is_known_of_it(connection, lead, proo
         )  # fmt: skip
         change.attempts.create(call=call, position=0, command="assign_tag", proof=proof)
 
-    assert words in spoken.sentence(change)
+    assert words in outcome_messages.sentence(change)
 
 
 # --- from a line to its cause
@@ -285,7 +287,7 @@ def test_what_a_read_found_leads_to_the_call(staff, sandbox, connection, lead):
     "cause", ["", "delivery", "delivery x", "delivery 1 2", "call -1", "user 1", "call " + "9" * 40, "call 1\n"]
 )
 def test_cause_that_names_no_page_has_no_link(cause):
-    assert causes.link(cause, StaffFactory(is_superuser=True)) is None
+    assert trail_links.link(cause, StaffFactory(is_superuser=True)) is None
 
 
 def test_those_who_may_not_open_a_cause_see_its_name_without_a_link(client, connection, lead):

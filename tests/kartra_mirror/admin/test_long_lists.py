@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import ApiCall
-from kartra_mirror.admin import long_lists
+from kartra_mirror.ui import pagination
 from leads import filters
 from leads.models import Activity, Lead, LeadChange, RunDraft, Segment
 from tests.factories import (
@@ -37,7 +37,7 @@ def staff(client):
 @pytest.fixture
 def few(monkeypatch):
     """So many rows are counted: 60, a page and a bit."""
-    monkeypatch.setattr(long_lists, "MOST", 60)
+    monkeypatch.setattr(pagination, "MOST", 60)
 
 
 def rows_in_every_list(number):

@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from integrations import push
 from kartra_mirror import groups
+from leads.labels import NEW_CONTACTS, OWN_IMPORT
 from leads.models import BulkRun, GroupLimits, Lead, LeadChange, RunDraft
-from leads.words import NEW_CONTACTS, OWN_IMPORT
 from tests.factories import ConnectionFactory, LeadFactory, StaffFactory, TagFactory
 
 pytestmark = pytest.mark.django_db

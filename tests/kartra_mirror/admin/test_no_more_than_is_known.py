@@ -7,8 +7,8 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations import switch
-from kartra_mirror.admin.decisions import advice
+from integrations.sending import switch
+from kartra_mirror.admin.queue.decisions import advice
 from leads import kinds
 from leads.models import Transaction
 from tests.factories import AccountFactory, ConnectionFactory, LeadChangeFactory, LeadFactory
@@ -84,7 +84,7 @@ def test_hour_that_is_passed_over_is_refused_and_one_that_comes_twice_is_warned_
     year = timezone.now().year + 1
     skipped = next(d for d in (dt.date(year, 3, n) for n in range(8, 15)) if d.weekday() == 6)
     doubled = next(d for d in (dt.date(year, 11, n) for n in range(1, 8)) if d.weekday() == 6)
-    kind = kinds.get("subscribe_calendar")
+    kind = kinds.get_kind("subscribe_calendar")
 
     with pytest.raises(kinds.BadParameters, match=f"{skipped} 02:30 does not exist in Kartra's time"):
         kind.clean(account, {**given, "date": str(skipped), "hour": "02:30"})

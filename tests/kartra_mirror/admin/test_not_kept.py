@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from kartra_mirror.admin import not_kept
+from kartra_mirror.admin.staff import lost_input
 from tests.factories import LeadFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +66,7 @@ def test_way_back_is_the_page_and_not_an_address_that_only_takes(client, person)
 def test_looking_at_a_page_after_the_session_ended_loses_nothing(client, person):
     answer = client.get(reverse("admin:leads_lead_changelist"))
 
-    assert not_kept.COOKIE not in answer.cookies
+    assert lost_input.COOKIE not in answer.cookies
     assert LOST not in client.get(answer.url).content.decode()
 
 

@@ -6,9 +6,12 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from integrations import switch
-from kartra_mirror.admin import decisions, spoken, trials
-from leads import changes, kinds, mirror, people_list
+from integrations.sending import switch
+from kartra_mirror.admin.home import demo_tasks
+from kartra_mirror.admin.leads import outcome_messages
+from kartra_mirror.admin.queue import decisions
+from leads import changes, kinds, mirror
+from leads.importing import people_list
 from leads.models import Activity, Lead, RecurringSubscription, Tag
 from tests.factories import ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory
 from tests.two_sources import account_with_lead, push, webhook
@@ -30,9 +33,9 @@ def test_our_own_change_coming_back_ticks_no_trial():
     webhook("assign_tag", tag={"tag_name": "VIP"})(door, lead)()  # before the answer, so that it changes our copy
     settle()
 
-    assert not trials._arrive(door.connection).done
+    assert not demo_tasks._arrive(door.connection).done
     webhook("assign_tag", tag={"tag_name": "buyer"})(door, lead)()
-    assert trials._arrive(door.connection).done
+    assert demo_tasks._arrive(door.connection).done
 
 
 def test_answer_that_was_empty_is_not_called_unreachable():
@@ -56,12 +59,12 @@ def test_colleague_who_changed_it_here_is_named():
         reason="conflict", message="city is now Oslo in Kartra",
     )  # fmt: skip
 
-    assert "because bea changed it here meanwhile" in spoken.sentence(change)
+    assert "because bea changed it here meanwhile" in outcome_messages.sentence(change)
     Activity.objects.create(
         account=lead.account, lead=lead, kind="changed_in_kartra", at=timezone.now(), source="refresh",
         details={"field": "city", "was": "Oslo", "is": "Rome"},
     )  # fmt: skip
-    assert "because it was changed meanwhile" in spoken.sentence(change)
+    assert "because it was changed meanwhile" in outcome_messages.sentence(change)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_colleague_who_changed_it_here_is_named():
 def test_firewall_is_named_only_where_there_is_a_text_that_it_may_refuse(kind, parameters, text):
     change = LeadChangeFactory(kind=kind, parameters=parameters, status="undecided", reason="firewall")
 
-    told = [spoken.sentence(change), str(decisions.advice(change)), change.get_reason_display()]
+    told = [outcome_messages.sentence(change), str(decisions.advice(change)), change.get_reason_display()]
 
     assert ["firewall" in words for words in told] == [text, text, False]
     assert ("text" in told[1]) is text
@@ -126,9 +129,9 @@ def test_people_whom_kartra_does_not_have_are_no_targets_of_a_bulk_action():
     Lead.objects.filter(pk__in=[absent.pk, made.pk]).update(account=account, absent_at=timezone.now())
     LeadChangeFactory(lead=Lead.objects.get(pk=made.pk), kind="create_lead", parameters={"email": made.email})
     chosen = Lead.objects.filter(account=account)
-    assign = kinds.get("assign_tag")
+    assign = kinds.get_kind("assign_tag")
 
-    counted = changes.preview(account, chosen, assign, {"tag": "VIP"})
+    counted = changes.preview_change(account, chosen, assign, {"tag": "VIP"})
     run = changes.record_run(account, chosen, assign, {"tag": "VIP"})
 
     assert (counted.total, counted.will_change, counted.absent) == (3, 2, 1)

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall, Connection, Door
-from kartra_mirror.admin import grouping, spoken
-from kartra_mirror.admin.grouping import NEEDED
+from kartra_mirror.admin.leads import outcome_messages
+from kartra_mirror.ui import lead_fields
+from kartra_mirror.ui.lead_fields import NEEDED
 from leads import changes, kinds, mirror
 from leads.kinds.profile import profile_fields
 from leads.models import (
@@ -474,7 +475,7 @@ def test_timeline_tells_in_words_with_kartras_zone(staff, sandbox, connection, l
         ("subscribe_calendar", FORM_BOOKING),
         ("update_lead", {"custom.shirt_size": "Large", "city": "Bend"}),
     ):
-        changes.record_all(lead, kinds.get(kind), given, by=staff.user, why="Fair")
+        changes.record_changes(lead, kinds.get_kind(kind), given, by=staff.user, why="Fair")
     drain(connection)
 
     page = staff.get(lead.get_absolute_url()).content.decode()
@@ -612,7 +613,7 @@ def test_refund_of_all_after_a_part_is_of_what_is_left(staff, sandbox, connectio
 
     change = LeadChange.objects.last()
     assert str(change) == f"refund the remaining 77.00 of transaction {buyer.sale}"
-    assert f"The remaining 77.00 of transaction {buyer.sale} were given back to" in spoken.sentence(change)
+    assert f"The remaining 77.00 of transaction {buyer.sale} were given back to" in outcome_messages.sentence(change)
     assert said(sandbox.calls(writes=True)[-1]) == [{"cmd": "refund_transaction", "transaction_id": buyer.sale}]
 
 
@@ -755,7 +756,7 @@ def test_options_of_a_custom_field_go_as_typed_and_odd_ones_are_asked_about_firs
 @pytest.mark.parametrize("kind", sorted(kinds.ALL))
 def test_without_the_permission_no_button_and_403(client, sandbox, connection, buyer, kind):
     user = StaffFactory()
-    own = kinds.get(kind).permission.split(".")[1]
+    own = kinds.get_kind(kind).permission.split(".")[1]
     views = Permission.objects.filter(codename__startswith="view_")
     user.user_permissions.set(views | Permission.objects.filter(content_type__app_label="leads").exclude(codename=own))
     client.force_login(user)
@@ -764,7 +765,7 @@ def test_without_the_permission_no_button_and_403(client, sandbox, connection, b
         url, label = f"{LEADS}add/", "/admin/leads/lead/add/"
     elif kind == "refund_transaction":
         url, label = refund_url(buyer), "Refund…"
-    elif kinds.get(kind).money:
+    elif kinds.get_kind(kind).money:
         url = reverse("admin:leads_recurringsubscription_ask", args=[plan.pk, kind])
         label = f"/{kind}/"
     else:
@@ -819,10 +820,10 @@ def test_bulk_edit_needs_the_permission_of_all_it_asks_for(client, sandbox, conn
 
 def test_every_parameter_of_a_lead_is_in_one_group_and_names_its_kind(lead):
     besides = (
-        set(kinds.get("update_lead").fields(lead.account)) - set(profile_fields(lead.account)) - {"email", "clear"}
+        set(kinds.get_kind("update_lead").fields(lead.account)) - set(profile_fields(lead.account)) - {"email", "clear"}
     )
 
-    assert besides == set(NEEDED) == {*grouping.BESIDES, *grouping.LEAVING}
+    assert besides == set(NEEDED) == {*lead_fields.BESIDES, *lead_fields.LEAVING}
 
 
 @pytest.mark.parametrize("name", ["integrations_connection_console", "leads_customfield_add"])

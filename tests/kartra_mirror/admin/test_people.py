@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from integrations.models import Connection
 from kartra_mirror import groups
-from leads import changes, failures, kinds, staff
+from leads import access, changes, kinds
+from leads.changes import retry
 from leads.models import Account, GroupLimits, Lead, LeadChange, StaffLimits, Transaction
 from tests.factories import (
     BulkRunFactory,
@@ -127,7 +128,7 @@ def test_support_changes_one_lead_at_a_time(client):
     assert 'value="assign_tag"' in _list_of(client, member("Marketer"))
     with pytest.raises(changes.CannotRecord, match="one lead at a time"):
         _tag_all(connection.account, support)
-    assert changes.record(leads[0], kinds.get("give_points"), {"points": 5}, by=support).pk
+    assert changes.record_change(leads[0], kinds.get_kind("give_points"), {"points": 5}, by=support).pk
 
 
 def test_wrong_password_is_one_message(client):
@@ -144,34 +145,37 @@ def _list_of(client, user):
 
 def _tag_all(account, by):
     return changes.record_run(
-        account, Lead.objects.filter(account=account), kinds.get("give_points"), {"points": 5}, by=by
+        account, Lead.objects.filter(account=account), kinds.get_kind("give_points"), {"points": 5}, by=by
     )
 
 
 def test_support_refunds_alone_below_the_ceiling_and_no_further():
-    support, refund = member("Support"), kinds.get("refund_transaction")
+    support, refund = member("Support"), kinds.get_kind("refund_transaction")
     lead = LeadFactory()
     sale(lead, "80.00"), sale(lead, "140.00", "70002"), sale(lead, "150.00", "70003")
 
-    assert changes.record(lead, refund, {"transaction": "70001", "amount": "whole"}, by=support).pk
+    assert changes.record_change(lead, refund, {"transaction": "70001", "amount": "whole"}, by=support).pk
     with pytest.raises(changes.CannotRecord, match=r"up to 100\.00 of one sale\. This comes to 140\.00"):
-        changes.record(lead, refund, {"transaction": "70002", "amount": "whole"}, by=support)
+        changes.record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=support)
     LeadChangeFactory(
         lead=lead, kind="refund_transaction", parameters={"transaction": "70003", "amount": "60.00"}, status="accepted",
         settled_at=timezone.now(),
     )  # fmt: skip
     with pytest.raises(changes.CannotRecord, match=r"given back before, this comes to 110\.00"):
-        changes.record(lead, refund, {"transaction": "70003", "amount": "50.00"}, by=support)
-    assert changes.record(lead, refund, {"transaction": "70003", "amount": "40.00"}, by=support).pk
-    assert changes.record(lead, refund, {"transaction": "70002", "amount": "whole"}, by=member("Manager")).pk
+        changes.record_change(lead, refund, {"transaction": "70003", "amount": "50.00"}, by=support)
+    assert changes.record_change(lead, refund, {"transaction": "70003", "amount": "40.00"}, by=support).pk
+    assert changes.record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=member("Manager")).pk
 
 
 def test_a_refund_whose_amount_is_not_known_is_left_to_a_manager():
     lead = LeadFactory()
     Transaction.objects.create(account=lead.account, kartra_id="70001", lead=lead, type="sale")
     with pytest.raises(changes.CannotRecord, match="amount is not known"):
-        changes.record(
-            lead, kinds.get("refund_transaction"), {"transaction": "70001", "amount": "whole"}, by=member("Support")
+        changes.record_change(
+            lead,
+            kinds.get_kind("refund_transaction"),
+            {"transaction": "70001", "amount": "whole"},
+            by=member("Support"),
         )
 
 
@@ -191,11 +195,11 @@ def test_marketer_starts_runs_up_to_the_bound_of_the_group():
 
 def test_the_widest_bound_counts_and_one_who_was_given_it_alone_has_none():
     marketer, other = member("Marketer"), member("Viewer")
-    assert (staff.largest_run(marketer), staff.largest_run(other), staff.largest_run(None)) == (5000, 1, None)
-    assert staff.largest_run(member("Marketer", "Support")) == 5000
-    assert staff.largest_run(StaffFactory(is_superuser=True)) is None
+    assert (access.largest_run(marketer), access.largest_run(other), access.largest_run(None)) == (5000, 1, None)
+    assert access.largest_run(member("Marketer", "Support")) == 5000
+    assert access.largest_run(StaffFactory(is_superuser=True)) is None
     other.user_permissions.add(Permission.objects.get(codename="start_bulkrun"))
-    assert staff.largest_run(other) is None
+    assert access.largest_run(other) is None
 
 
 def test_trying_again_obeys_the_same_bounds():
@@ -207,10 +211,10 @@ def test_trying_again_obeys_the_same_bounds():
     rows = LeadChange.objects.filter(pk__in=[change.pk for change in refused])
 
     with pytest.raises(changes.CannotRecord, match="one lead at a time"):
-        failures.retry(account, rows, by=member("Support"))
+        retry.retry(account, rows, by=member("Support"))
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
-        failures.retry(account, rows, by=limited(member("Manager")))
-    assert failures.retry(account, rows, by=member("Manager")).changes.count() == 2
+        retry.retry(account, rows, by=limited(member("Manager")))
+    assert retry.retry(account, rows, by=member("Manager")).changes.count() == 2
 
 
 # --- accounts
@@ -281,7 +285,7 @@ def test_limited_person_can_ask_for_nothing_in_another_account(two_accounts):
     person = limited(member("Manager"), ours["lead"].account)
 
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
-        changes.record(theirs["lead"], kinds.get("give_points"), {"points": 5}, by=person)
+        changes.record_change(theirs["lead"], kinds.get_kind("give_points"), {"points": 5}, by=person)
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
         _tag_all(theirs["lead"].account, person)
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
@@ -325,15 +329,15 @@ def test_a_file_of_failed_changes_needs_the_permission_for_files(client):
 
 def test_limited_to_none_sees_nothing(two_accounts):
     person = limited(member("Manager"))
-    assert staff.accounts_of(person) == frozenset()
-    assert not staff.only_mine(Lead.objects.all(), person).exists()
+    assert access.accounts_of(person) == frozenset()
+    assert not access.only_mine(Lead.objects.all(), person).exists()
 
 
 def test_every_list_of_ours_leads_to_an_account():
     """A model that does not would be shown whole to limited people."""
     for model in admin.site._registry:
         if model._meta.app_label in ("leads", "integrations"):
-            assert staff.route_to_account(model), model
+            assert access.route_to_account(model), model
 
 
 # --- invitations
@@ -400,7 +404,7 @@ def test_one_gives_only_what_one_has(client):
         "Choose at least one account" in invite(client, groups=[Group.objects.get(name="Viewer").pk]).content.decode()
     )
     invite(client, groups=[Group.objects.get(name="Viewer").pk], accounts=[ours.pk])
-    assert staff.accounts_of(User.objects.get(email="new@example.com")) == {ours.pk}
+    assert access.accounts_of(User.objects.get(email="new@example.com")) == {ours.pk}
 
 
 def test_one_changes_only_people_who_have_no_more(client):
@@ -463,10 +467,10 @@ def test_accounts_of_a_person_are_set_on_their_page(client):
     }
 
     client.post(url, {**given, "limited": "on", "accounts": [ours.pk]})
-    assert staff.accounts_of(User.objects.get(pk=viewer.pk)) == {ours.pk}
+    assert access.accounts_of(User.objects.get(pk=viewer.pk)) == {ours.pk}
     assert "Ours" in client.get(USERS).content.decode()
     client.post(url, given)
-    assert staff.accounts_of(User.objects.get(pk=viewer.pk)) is None
+    assert access.accounts_of(User.objects.get(pk=viewer.pk)) is None
 
 
 def test_bounds_of_a_group_are_set_on_its_page(client):

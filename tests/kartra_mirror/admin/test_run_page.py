@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Connection
-from leads import aftermath, changes, failures, kinds, mirror, runs
+from leads import changes, kinds, mirror, transitions
+from leads.changes import retry, side_effects
 from leads.models import Activity, BulkRun, Lead, LeadTag, Source
 from tests.factories import (
     BulkRunFactory,
@@ -41,11 +42,11 @@ def account(db):
 def tagged(account, number=3, by=None):
     """A finished run that put the tag VIP on so many leads."""
     LeadFactory.create_batch(number, account=account)
-    run = changes.record_run(account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"}, by=by)
+    run = changes.record_run(account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"}, by=by)
     for change in run.changes.select_related("lead"):
         change.settle("accepted", at=timezone.now())
-        kinds.get("assign_tag").effect(change, timezone.now())
-    runs.finish_if_over(run.pk)
+        kinds.get_kind("assign_tag").effect(change, timezone.now())
+    transitions.finish_run_if_over(run.pk)
     run.refresh_from_db()
     return run
 
@@ -108,7 +109,7 @@ def test_run_of_several_kinds_says_what_it_counts(staff, account):
     run = changes.record_run(account, Lead.objects.filter(pk__in=[lead.pk for lead in leads]), kinds.SEVERAL, steps)
     for change in run.changes.all():
         change.settle("accepted", at=timezone.now())
-    runs.finish_if_over(run.pk)
+    transitions.finish_run_if_over(run.pk)
 
     page = staff.get(run.get_absolute_url()).content.decode()
 
@@ -132,7 +133,7 @@ def test_refused_ones_lead_to_the_bulk_action_that_tried_them_again(staff, accou
         run=run, lead=LeadFactory(account=account), status="rejected", code="212", settled_at=timezone.now()
     )
     assert "try them again under" in staff.get(run.get_absolute_url()).content.decode()
-    again = failures.retry(account, run.changes.all())
+    again = retry.retry(account, run.changes.all())
 
     page = staff.get(run.get_absolute_url()).content.decode()
 
@@ -237,15 +238,15 @@ def test_what_happened_next_is_shown_and_ticked(staff, account):
 def test_what_happened_next_ends_after_some_days_and_the_pages_say_so(staff, account):
     run = tagged(account, 2)
     lead = run.changes.first().lead
-    for days, name in ((aftermath.DAYS - 1, "Soon"), (aftermath.DAYS + 1, "Late")):
+    for days, name in ((side_effects.DAYS - 1, "Soon"), (side_effects.DAYS + 1, "Late")):
         at = run.ended_at + dt.timedelta(days=days)
         MailingListFactory(account=account, name=name)
         mirror.set_list(lead, name, True, source=Source.WEBHOOK, at=at)
 
-    assert [each.words for each in aftermath.happened_next(run)] == ["joined the list Soon"]
+    assert [each.words for each in side_effects.happened_next(run)] == ["joined the list Soon"]
     for url in (run.get_absolute_url(), undo_url(run)):
         page = staff.get(url).content.decode()
-        assert f"the {aftermath.DAYS} days after it" in page
+        assert f"the {side_effects.DAYS} days after it" in page
         assert "joined the list Soon" in page
         assert "joined the list Late" not in page
 
@@ -291,11 +292,11 @@ def test_pages_of_run_and_undo_cost_the_same_for_more_rows(staff, account, djang
     other = ConnectionFactory(sending="on").account
     TagFactory(account=other, name="VIP")
     LeadFactory.create_batch(60, account=other)
-    many = changes.record_run(other, other.leads.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    many = changes.record_run(other, other.leads.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     for change in many.changes.select_related("lead"):
         change.settle("accepted", at=timezone.now())
-        kinds.get("assign_tag").effect(change, timezone.now())
-    runs.finish_if_over(many.pk)
+        kinds.get_kind("assign_tag").effect(change, timezone.now())
+    transitions.finish_run_if_over(many.pk)
     for url, most in zip([many.get_absolute_url(), undo_url(many)], counts, strict=True):
         with django_assert_max_num_queries(most + 1):  # the rate is asked again every few seconds
             staff.get(url)

@@ -7,10 +7,11 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations import push, verify
+from integrations import push
 from integrations.kartra.notices import EVENTS
 from integrations.models import ApiCall, Connection
-from kartra_mirror.admin import setup
+from integrations.push import verify
+from kartra_mirror.admin.home import setup
 from leads import changes, kinds, mirror
 from leads.models import BulkRun, Lead, MailingList, Transaction
 from tests.factories import ConnectionFactory, DeliveryFactory, DoorFactory, LeadFactory, StaffFactory
@@ -80,7 +81,7 @@ def test_ticks_appear_by_themselves(staff, sandbox):
     assert "1 of 25 events have come." in page
     assert page.count("waits for its first message") == 24
 
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     assert ticked(staff)[9:] == ["Ask for one change of a lead of your own"]
     assert (
         "1 change is queued and goes out the moment changes are allowed."
@@ -164,13 +165,13 @@ def test_three_trials_are_offered_and_tick_themselves(staff, sandbox, demo):
     assert watch.links[0][1] == f"/admin/leads/lead/?list={found.pk}"
     assert arrive.links[0][1] == f"{sandbox.base}/leads/{lead.kartra_id}"
 
-    changes.record_run(demo.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_run(demo.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     push.drain(demo)
     assert BulkRun.objects.get().state == "finished"
     assert not trials(staff)["Tag 25 leads and watch"].done  # one is not 25
     for number in range(24):
         sandbox.mirrored_lead(demo, f"lead{number}@example.com")
-    changes.record_run(demo.account, Lead.objects.all(), kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_run(demo.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     push.drain(demo)
     watch, arrive, fail = trials(staff).values()
     assert [watch.done, arrive.done, fail.done] == [True, False, False]
@@ -187,7 +188,7 @@ def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
     lead = sandbox.mirrored_lead(demo, "ada@example.com")
     words = staff.post(reverse("admin:try", args=["lose"]), follow=True).content.decode()
     assert "its answer will get lost" in words
-    change = changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    change = changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
 
     push.drain(demo)
     change.refresh_from_db()
@@ -207,7 +208,7 @@ def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
 def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
     lead = sandbox.mirrored_lead(demo, "ada@example.com")
     staff.post(reverse("admin:try", args=["refuse"]))
-    changes.record(lead, kinds.get("assign_tag"), {"tag": "VIP"})
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
 
     push.drain(demo)
 
@@ -226,9 +227,9 @@ def test_trials_go_once_all_are_done_and_are_for_those_who_may(staff, client, sa
 
 def test_a_real_kartra_is_never_told_to_fail(staff, sandbox, connection, monkeypatch):
     """The connection of this test is not to the pretend Kartra of the installation."""
-    from integrations import pretend
+    from integrations import sandbox_control
 
-    monkeypatch.setattr(pretend, "ask", lambda *args, **given: pytest.fail("it was told to fail"))
+    monkeypatch.setattr(sandbox_control, "ask", lambda *args, **given: pytest.fail("it was told to fail"))
     assert staff.post(reverse("admin:try", args=["lose"])).status_code == 302
     assert staff.get(reverse("admin:try", args=["lose"])).status_code == 302
     assert staff.post(reverse("admin:try", args=["explode"])).status_code == 403

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.admin.calls import COMMANDS
 from integrations.models import ApiCall, Attempt
+from kartra_mirror.admin.queue.calls import COMMANDS
 from leads.models import Activity
 from tests.factories import (
     BulkRunFactory,

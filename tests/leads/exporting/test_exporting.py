@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leads import exporting, importing
+from leads.csv_cells import joined, shield, split, unshield
 from leads.exporting import KartraFiles, frozen, mirror_lines, told
 from leads.exporting import kartra as kartra_form
 from leads.importing.columns import LEADS, by_words
@@ -22,7 +23,6 @@ from leads.models import (
     MailingList,
     Tag,
 )
-from leads.shielding import joined, shield, split, unshield
 from tests.factories import AccountFactory, LeadFactory
 from tests.files import confirm_ids
 

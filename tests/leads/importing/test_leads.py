@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from leads import forgetting, importing
+from leads import forgotten, importing
+from leads.erasure import forget
 from leads.importing import CannotImport
 from leads.importing.columns import suggest
 from leads.models import (
@@ -267,11 +268,11 @@ def test_people_who_asked_to_be_forgotten_are_left_out_and_not_kept_as_bad_rows(
     result = load("id,email,score\n5,ada@example.com,1\n6,bo@example.com,many\n,ADA@example.com,much\n")
     assert result.numbers == (3, 1, 0, 0, 2)
 
-    forgetting.forget(Lead.objects.get())
+    forget.forget(Lead.objects.get())
 
     assert list(ImportReject.objects.order_by("line").values_list("line", "cells", "reason")) == [
-        (3, ["6", "bo@example.com", "many"], "“many” is no number."), (4, [], forgetting.WORDS),
+        (3, ["6", "bo@example.com", "many"], "“many” is no number."), (4, [], forgotten.WORDS),
     ]  # fmt: skip
     again = load("id,email,score\n5,ada@example.com,1\n,cy@example.com,2\n")
-    assert (again.numbers, again.rejects, again.cells) == ((2, 1, 0, 0, 1), [(2, forgetting.WORDS)], [[]])
+    assert (again.numbers, again.rejects, again.cells) == ((2, 1, 0, 0, 1), [(2, forgotten.WORDS)], [[]])
     assert not Lead.objects.filter(email="ada@example.com").exists()

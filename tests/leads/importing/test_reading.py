@@ -2,7 +2,7 @@
 
 import pytest
 
-from leads import charges
+from leads import orders
 from leads.importing import CannotImport, words
 from leads.models import ImportKind, Lead, LeadTag, Tag, Transaction
 from tests.factories import LeadFactory, TagFactory
@@ -95,7 +95,7 @@ def test_refund_written_with_a_minus_is_given_back_once(sales, account):
         '880002,Partial refund,2026-11-07 09:00,Course,"-299,00 €",ben.lind1@example.org,880001,\n'
     )
 
-    [order] = charges.orders_of(lead)
+    [order] = orders.orders_of(lead)
 
     assert [charge.amount for charge in order.charges] == ["−299.00 EUR", "1,299.00 EUR"]
     assert (order.taken_words, order.returned_words) == ("1,299.00 EUR", "299.00 EUR")

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from leads import forgetting, mirror
+from leads import forgotten, mirror
+from leads.erasure import forget
 from leads.importing import CannotImport, words
 from leads.models import Activity, ImportKind, Lead, Source, Transaction
 from tests.factories import LeadFactory
@@ -147,7 +148,7 @@ def test_batches_cost_the_same_queries_for_more_rows(load_money, django_assert_m
 
 
 def test_nothing_of_people_who_asked_to_be_forgotten_comes_in(load_money, account):
-    forgetting.forget(LeadFactory(account=account, kartra_id="5", email="ada@example.com"))
+    forget.forget(LeadFactory(account=account, kartra_id="5", email="ada@example.com"))
     result = load_money("1,Sale,,5,Course,,ADA@example.com,,\n2,Sale,,5,Course,5,,,\n3,Sale,,5,Course,6,,,\n")
-    assert result.rejects == [(2, forgetting.WORDS), (3, forgetting.WORDS)]
+    assert result.rejects == [(2, forgotten.WORDS), (3, forgotten.WORDS)]
     assert list(Transaction.objects.values_list("kartra_id", flat=True)) == ["3"]

@@ -1,0 +1,49 @@
+"""Points: what adds up is never overtaken and never repeated on a guess. Each travels without another of its family."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from integrations.push.proof.evidence import NOT_DONE, Evidence, Request, Verdict, accepted, again, later
+from integrations.translate import NOT_TOLD
+
+NOT_SHOWN = gettext_noop("the read does not show it")
+NO_WITNESS = gettext_noop("the safety field shows this call, a second witness is missing")
+NO_RECEIPT = gettext_noop("it looks done, but the safety field does not show this call")
+
+
+def classify_points(evidence: Evidence) -> dict[int, Verdict]:
+    """Verdicts for unclear points: exactly the score before and these points is done; the score before, twice, is not done;
+    anything else tells nothing, nor does a score of 0 that was to fall below: whether Kartra keeps it at 0 is not documented.
+    With a receipt: there, and the score agrees, is done; absent twice is not done."""
+    verdicts: dict[int, Verdict] = {}
+    for request in evidence.unclear:
+        verdicts.update(_one(request, evidence))
+    return verdicts
+
+
+def _one(request: Request, evidence: Evidence) -> dict[int, Verdict]:
+    done = stands = False
+    if evidence.after is not NOT_TOLD and evidence.before is not NOT_TOLD:
+        wished = request.witness.makes(request.parameters, evidence.before)
+        done = evidence.after == wished
+        stands = evidence.after == evidence.before and not (evidence.after == 0 and wished < 0)
+    if evidence.receipt is True:
+        if not done:
+            return {request.change: later(request, evidence, NO_WITNESS)}
+        words = _("The safety field in Kartra shows this call, and so does what it was to do.")
+        return {request.change: accepted(request, words)}
+    if evidence.receipt is False:
+        if done:
+            return {request.change: later(request, evidence, NO_RECEIPT)}
+        return _not_done(request, evidence)
+    if done:
+        return {request.change: accepted(request)}
+    if stands:
+        return _not_done(request, evidence)
+    return {request.change: later(request, evidence, NOT_SHOWN)}
+
+
+def _not_done(request: Request, evidence: Evidence) -> dict[int, Verdict]:
+    if evidence.same_before:
+        return again([request], evidence)
+    return {request.change: later(request, evidence, NOT_DONE)}

@@ -1,0 +1,65 @@
+"""A creation that Kartra refused because the lead exists (244): nothing of that call was done, and nothing is known of how the
+lead was before. What rode along is judged from a read of the lead that is there."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from integrations.models import Proof
+from integrations.push.proof.evidence import Evidence, Request, Verdict, accepted, again, asked, one_question
+from integrations.push.proof.profile import latest
+from integrations.translate import NOT_TOLD
+from integrations.translate.fields import same_value
+from integrations.translate.lists import LEFT, ON
+from integrations.translate.sequences import ACTIVE
+from leads.models import ChangeStatus, Reason
+
+ADOPTED = gettext_noop("the lead was there already, and the call was refused as a whole")
+
+
+def classify_adopted(evidence: Evidence) -> dict[int, Verdict]:
+    """Verdicts for one family of a call that was refused because the lead exists."""
+    if evidence.family == "profile":
+        return _profile(evidence)
+    verdicts: dict[int, Verdict] = {}
+    going = False
+    for request in evidence.unclear:
+        verdict = _one(request, evidence, going=going)
+        going = going or verdict.status in (ChangeStatus.WAITING, ChangeStatus.UNDECIDED)
+        verdicts[request.change] = verdict
+    return one_question(verdicts)
+
+
+def _profile(evidence: Evidence) -> dict[int, Verdict]:
+    """The creation is done where all is as wanted; else its fields go on as an edit of the lead that is there."""
+    requests = evidence.unclear
+    told = {} if evidence.after is NOT_TOLD else evidence.after
+    wanted = latest(requests)
+    if told and all(same_value(name, value, wanted[name]) for name, value in told.items()):
+        words = _("Kartra had this lead already; it is the one in our copy now.")
+        return {each.change: accepted(each, words) for each in requests}
+    return again(requests, evidence, ADOPTED)
+
+
+def _one(request: Request, evidence: Evidence, *, going: bool) -> Verdict:
+    """`going`: an earlier request about the same thing goes out, so that what is so now will not be so then."""
+    after = evidence.after
+    if request.kind == "subscribe_list" and after == LEFT:
+        words = _("Kartra had this lead already, and it has left this list itself.")
+        return _skipped(request, Reason.LEFT_OUT, words)
+    if going:
+        return again([request], evidence, ADOPTED)[request.change]
+    so = (request.kind == "subscribe_list" and after == ON) or (request.kind == "assign_tag" and after is True)
+    if request.kind == "subscribe_sequence" and isinstance(after, list):
+        if after == request.witness.makes(request.parameters, after):
+            so = True
+        else:
+            words = _("Kartra had this lead already, and in this sequence at step %(step)s (%(status)s).")
+            told = {"step": after[0], "status": _("active") if after[1] == ACTIVE else after[1]}
+            return asked(request, ADOPTED, message=words % told)
+    if so:
+        return _skipped(request, Reason.ALREADY_SO, _("Kartra had this lead already, and so."))
+    return again([request], evidence, ADOPTED)[request.change]
+
+
+def _skipped(request: Request, reason: Reason, words: str) -> Verdict:
+    return Verdict(ChangeStatus.SKIPPED, Proof.NOT_DONE, reason, request.code, words, what=ADOPTED)

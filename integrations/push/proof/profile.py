@@ -1,0 +1,102 @@
+"""Edits of fields. Those of one call travel as one action with the latest value of each field, so they are done or not
+together, and judged field by field."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from integrations.models import Proof
+from integrations.push.proof.evidence import (
+    Evidence,
+    Request,
+    Verdict,
+    accepted,
+    again,
+    asked,
+    one_question,
+    superseded,
+)
+from integrations.translate import NOT_TOLD
+from integrations.translate.fields import CUSTOM, same_value
+from leads.kind import called
+from leads.kinds.profile import gives
+from leads.models import ChangeStatus, Reason
+
+NO_FIELD = gettext_noop("Kartra has no such field")
+CHANGED = gettext_noop("a field holds neither what it held before nor what we sent")
+
+
+def classify_profile(evidence: Evidence) -> dict[int, Verdict]:
+    """Verdicts for the unclear edits of one call, and for a creation."""
+    requests = evidence.unclear
+    wanted = latest(requests)
+    shown: Mapping[str, Any] = {} if evidence.after is NOT_TOLD else evidence.after
+    told = {name: shown[name] for name in wanted if name in shown}
+    before: Mapping[str, Any] = {} if evidence.before is NOT_TOLD else evidence.before
+    so = {name for name, value in told.items() if value is not None and same_value(name, value, wanted[name])}
+    so |= {name for name, value in told.items() if value is None and not wanted[name]}
+    missing = [name for name, value in told.items() if value is None and wanted[name]]
+    changed = [
+        name
+        for name, value in told.items()
+        if name not in so and value is not None and name in before and not same_value(name, value, before[name])
+    ]
+    if changed:
+        return one_question({each.change: _conflict(each, changed, told, before) for each in requests})
+    open_fields = set(told) - so - set(missing)
+    if open_fields or not told:
+        return one_question(again(requests, evidence))
+    if missing:
+        given = done(requests)
+        lacking = {each.change: [name for name in missing if name in each.parameters] for each in requests}
+        by_change = {each.change: each for each in requests}
+        return {
+            change: _without_field(by_change[change], lacking[change]) if lacking[change] else verdict
+            for change, verdict in given.items()
+        }
+    if _proves_nothing(wanted, so, before) and not any(each.repeated for each in requests):
+        return one_question(again(requests, evidence, repeats=True))
+    return done(requests)
+
+
+def latest(requests: Sequence[Request]) -> dict[str, Any]:
+    """The latest value of each field, as the call says them."""
+    return {name: value for request in requests for name, value in request.parameters.items()}
+
+
+def done(requests: Sequence[Request]) -> dict[int, Verdict]:
+    """The action was done: an edit of which every field is overtaken is superseded, the others gave what they gave."""
+    verdicts = {}
+    for request, fields in zip(requests, gives([each.parameters for each in requests]), strict=True):
+        if fields or request.kind == "create_lead":
+            verdicts[request.change] = accepted(request, gave=fields)
+        else:
+            verdicts[request.change] = superseded(request, requests[-1])
+    return verdicts
+
+
+def _proves_nothing(wanted: Mapping[str, Any], so: set[str], before: Mapping[str, Any]) -> bool:
+    """Whether all that is shown was so before: it may have been sent on purpose all the same."""
+    return bool(so) and all(name in before and same_value(name, before[name], wanted[name]) for name in so)
+
+
+def _conflict(request: Request, changed: Sequence[str], told: Mapping[str, Any], before: Mapping[str, Any]) -> Verdict:
+    own = [name for name in changed if name in request.parameters]
+    words = ", ".join(
+        _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": told[name] or _("empty")}
+        for name in (own or changed)
+    )
+    seen = {name: [before[name]] for name in own}
+    return asked(request, CHANGED, reason=Reason.CONFLICT, message=words, seen=seen)
+
+
+def _without_field(request: Request, missing: Sequence[str]) -> Verdict:
+    """Kartra ignores a custom field that it does not have, without a word."""
+    names = ", ".join(name.removeprefix(CUSTOM) for name in missing)
+    rest = _("Its other fields were set.") if set(request.parameters) - set(missing) - {"email"} else ""
+    return Verdict(
+        ChangeStatus.REJECTED, Proof.REFUSED, code=request.code, what=NO_FIELD,
+        message=f"{_('Kartra has no custom field %(names)s any more, so it was not set.') % {'names': names}} {rest}".strip(),
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""What no read of the lead shows: bookings, refunds and payment plans."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from integrations.push.proof.evidence import (
+    NOT_DONE,
+    SEEN_DONE,
+    Carried,
+    Evidence,
+    Request,
+    Verdict,
+    accepted,
+    again,
+    asked,
+    later,
+    superseded,
+)
+from integrations.translate import ENCODINGS
+
+SENT_ONCE_MORE = gettext_noop("Kartra refuses a second try of what was done")
+SEVERAL = gettext_noop("several bookings of the class stand")
+NOT_BEGUN = gettext_noop("the safety field does not show this call, so nothing of it was begun")
+NO_WITNESS = gettext_noop("the safety field shows this call, a second witness is missing")
+MESSAGE_CAME = gettext_noop("Kartra's event came")
+NO_MESSAGE = gettext_noop("no message of Kartra shows it")
+
+
+def classify_bookings(evidence: Evidence) -> dict[int, Verdict]:
+    """Verdicts for the unclear bookings and cancellations of one class.
+
+    A last cancellation is sent again alone: Kartra refuses what was done (259), and what came before it is overtaken. Not where
+    the lead has several bookings of the class: a second try could cancel another. A last booking is proven by its own message,
+    else it is a person's; with a receipt that is absent twice it was not begun. What came before a request that is done was
+    overtaken by it: sent again, a cancellation would end the later booking.
+    """
+    before, requests = _up_to_what_is_done(evidence)
+    return {**before, **_not_proven(requests, evidence)} if requests else before
+
+
+def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, Verdict], tuple[Request, ...]]:
+    """Verdicts for the unclear requests up to the last one that is done, and the requests after it."""
+    every = evidence.requests
+    done = [n for n, each in enumerate(every) if each.carried is Carried.DONE or each.change in evidence.told]
+    if not done:
+        return {}, evidence.unclear
+    last = every[done[-1]]
+    verdicts = {each.change: superseded(each, last) for each in every[: done[-1]] if each.carried is Carried.UNCLEAR}
+    if last.carried is Carried.UNCLEAR:
+        verdicts[last.change] = accepted(last, _("Kartra's own message shows it done."), MESSAGE_CAME)
+    return verdicts, tuple(each for each in every[done[-1] + 1 :] if each.carried is Carried.UNCLEAR)
+
+
+def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, Verdict]:
+    last = requests[-1]
+    earlier = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
+    if last.kind == "cancel_calendar":
+        if evidence.several_bookings:
+            words = _("This person has several bookings of the class; a second try could cancel another one.")
+            return {**earlier, last.change: asked(last, SEVERAL, message=words)}
+        return {**earlier, **again([last], evidence, SENT_ONCE_MORE, alone=True)}
+    if evidence.receipt is False:
+        if evidence.same_before:
+            return again(requests, evidence, NOT_BEGUN)
+        return {each.change: later(each, evidence, NOT_BEGUN) for each in requests}
+    what = NO_WITNESS if evidence.receipt else NO_MESSAGE
+    return {each.change: later(each, evidence, what) for each in requests}
+
+
+def classify_money(request: Request, seen: Any, before: Mapping[str, Any], evidence: Evidence) -> Verdict:
+    """Done is done. A cancellation that is seen not done is sent again (Kartra refuses a second one); whatever else costs or
+    moves money is left to a person, never repeated by machine. `seen` None: it could not be looked at."""
+    proves = ENCODINGS[request.kind].done
+    done = None if seen is None or proves is None else proves(request.parameters, seen, before)
+    if done:
+        return accepted(request, what=SEEN_DONE)
+    if done is False and request.kind == "cancel_subscription":
+        return again([request], evidence, NOT_DONE)[request.change]
+    if done is False:
+        return asked(request, gettext_noop("not seen done"))
+    return later(request, evidence, gettext_noop("not seen yet"))

@@ -1,0 +1,227 @@
+"""The answer to a call, written down together or not at all: its row, its attempts, its changes, the mirror. What an answer
+means is `proof`'s.
+
+The fence: whoever finds the call finished may not write its outcome any more; a late answer is kept as evidence.
+"""
+
+import copy
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext_noop
+
+from integrations.clock import now
+from integrations.kartra.errors import KartraError, Next, next_step
+from integrations.kartra.replies import ChainReply, WholeCallRefused
+from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof, StoppedBy
+from integrations.push.claim import Chain
+from integrations.push.proof import Request, Verdict, classify_answer
+from integrations.push.proof.answers import Sent
+from integrations.sending import calls, switch
+from integrations.sending.error_messages import remedy, said
+from integrations.translate import ENCODINGS, Look, creates
+from leads import kinds, mirror, transitions
+from leads.changes import runs
+from leads.models import ChangeStatus, LeadChange, Source, Transaction
+
+ANSWER_CHARACTERS = 4000
+
+
+def settle_times(change: LeadChange | None = None) -> list[float]:
+    """When to look whether an unclear change was done: seconds after it was sent. Money takes longer to show."""
+    money = change is not None and ENCODINGS[change.kind].look is Look.TRANSACTIONS
+    return [float(seconds) for seconds in (settings.VERIFY_MONEY_SETTLE_S if money else settings.VERIFY_SETTLE_S)]
+
+
+def settle(
+    chain: Chain,
+    reply: ChainReply | WholeCallRefused | KartraError,
+    *,
+    elapsed_ms: int | None = None,
+    answer: str = "",
+) -> None:
+    """Record the answer to a sent call: its row, its attempts, its changes, and the mirror where Kartra confirmed."""
+    with transaction.atomic():
+        at = now()
+        mirror.lock_leads([chain.lead.pk])  # before all else, as every writer does
+        row = ApiCall.objects.select_for_update().filter(pk=chain.call.pk, finished_at=None)
+        attempts = {a.change_id: a for a in Attempt.objects.filter(call=chain.call, change__in=chain.changes)}
+        if not row.exists():
+            _keep_late_answer(attempts.values(), reply, at)
+            return
+        row.update(
+            finished_at=at,
+            outcome=_outcome(reply),
+            code=getattr(reply, "code", "") or "",
+            message=_words(reply),
+            elapsed_ms=elapsed_ms,
+            answer=answer[:ANSWER_CHARACTERS],
+        )
+        _as_stored(chain)
+        sent = sent_changes(chain)
+        ended: list[tuple[int, Verdict]] = []
+        for change, each, verdict in zip(chain.changes, sent, classify_answer(sent, reply), strict=True):
+            _follow(change)
+            apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, each.position))
+            _heed(chain.call.connection_id, attempts[change.pk], verdict)
+            if change.run_id:
+                ended.append((change.run_id, verdict))
+        for run_id, verdict in sorted(
+            ended, key=lambda each: each[0]
+        ):  # last: nothing is waited for while a run is held
+            runs.note_outcome(run_id, verdict.status, verdict.code, verdict.message)
+    _after(chain)
+
+
+def _as_stored(chain: Chain) -> None:
+    """What the verdicts count on, as it is in the database: this may be the second try after another writer was met."""
+    counted = dict(LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "not_done"))
+    for change in chain.changes:
+        change.not_done = counted.get(change.pk, change.not_done)
+
+
+def sent_changes(chain: Chain) -> list[Sent]:
+    """The chain as the judge takes it."""
+    new = creates(chain.lead, chain.changes)
+    return [
+        Sent(
+            Request(change.pk, change.kind, change.parameters, not_done=change.not_done), position, new,
+            settle_times(change)[0], _unclear_before(change),
+        )
+        for change, position in zip(chain.changes, chain.said().positions, strict=True)
+    ]  # fmt: skip
+
+
+def _unclear_before(change: LeadChange) -> bool:
+    """Whether an earlier try of this very change left us without a clear answer, where Kartra refuses what was done. What a
+    partial refund leaves behind proves nothing of another: Kartra may refund a sale only once."""
+    if not ENCODINGS[change.kind].guards:
+        return False
+    if change.kind == "refund_transaction":
+        of_sale = Transaction.objects.filter(
+            account=change.account_id, parent_kartra_id=str(change.parameters.get("transaction")), type="partial_refund"
+        )
+        if change.parameters.get("amount") != "whole" or of_sale.exists():
+            return False
+    return change.attempts.filter(Q(looks__gt=0) | Q(code__in=["266", "267"])).exists()
+
+
+def _heed(connection_id: int, attempt: Attempt, verdict: Verdict) -> None:
+    """What a refusal means beyond its change: our keys or our app are refused, the command is not allowed, or our catalogue is
+    old."""
+    step = next_step(verdict.code) if verdict.code else None
+    if step in (Next.STOP_CONNECTION, Next.STOP_APP):
+        stop = switch.stop_app if step == Next.STOP_APP else switch.stop
+        connection = Connection.objects.get(pk=connection_id)
+        stop(connection, StoppedBy.CREDENTIALS, f"{verdict.message.rstrip('.')}. {remedy(verdict.code)}")
+    elif step == Next.STOP_COMMAND:
+        switch.refuse_command(Connection(pk=connection_id), attempt.command, verdict.message)
+    elif step == Next.REFRESH_CATALOGUE:
+        Connection.objects.filter(pk=connection_id).update(catalogue_due=True)
+
+
+def _follow(change: LeadChange) -> None:
+    """The row of the lead as it is now: an earlier change of the call may have found it to be a lead we knew."""
+    fresh = LeadChange.objects.select_related("lead__account").get(pk=change.pk)
+    change.lead = fresh.lead
+
+
+def apply_verdict(
+    change: LeadChange, attempt: Attempt, verdict: Verdict, at: dt.datetime, *, said: Mapping[str, Any] | None = None
+) -> bool:
+    """Write a verdict on a change and its attempt; the mirror too where it is done. Inside a transaction that holds the lead.
+    False where somebody else has settled it meanwhile: it is left as it is."""
+    unsettled = Attempt.objects.select_for_update().filter(pk=attempt.pk, proof__in=[Proof.OPEN, Proof.UNCLEAR])
+    if not unsettled.exists():
+        return False
+    if said:
+        repeats = {"repeats": True} if verdict.repeats else {}
+        attempt.evidence = [*attempt.evidence, {"at": at.isoformat(), **said, **repeats}]
+    attempt.proof = verdict.proof
+    attempt.code, attempt.message = verdict.code, verdict.message
+    attempt.verify_at = None
+    if verdict.proof == Proof.UNCLEAR:
+        attempt.verify_at = at + dt.timedelta(seconds=verdict.look_in_s or 0)
+    attempt.save(update_fields=["proof", "code", "message", "evidence", "looks", "verify_at"])
+    if verdict.seen:
+        change.seen = {**change.seen, **verdict.seen}
+        change.save(update_fields=["seen"])
+    change.settle(
+        verdict.status,
+        at=at,
+        reason=verdict.reason,
+        code=verdict.code,
+        message=verdict.message,
+        alone=verdict.alone,
+        not_done=change.not_done if verdict.not_done is None else verdict.not_done,
+        superseded_by=verdict.superseded_by,
+        decided_with=verdict.decided_with,
+    )
+    if verdict.kartra_id and not change.lead.kartra_id:
+        change.lead = mirror.adopt(change.lead, verdict.kartra_id, at)
+    if verdict.status == ChangeStatus.ACCEPTED:
+        _effect(change, verdict, at)
+    elif verdict.gone is not None:
+        mirror.mark_gone(change.lead, verdict.gone, at, source=Source.PUSH, cause=f"call {attempt.call_id}")
+        transitions.skip_gone(change.lead)
+    return True
+
+
+def _effect(change: LeadChange, verdict: Verdict, at: dt.datetime) -> None:
+    """What Kartra confirmed, into the mirror; of an edit only the fields that it gave."""
+    gave = copy.copy(change)
+    if verdict.gave is not None:
+        gave.parameters = {name: value for name, value in change.parameters.items() if name in verdict.gave}
+    kinds.get_kind(change.kind).effect(gave, at)
+
+
+def _after(chain: Chain) -> None:
+    for run_id in {change.run_id for change in chain.changes if change.run_id}:
+        transitions.close_cancelled_members(run_id)
+        transitions.finish_run_if_over(run_id)
+
+
+# --- words and rows
+
+
+def _outcome(reply: ChainReply | WholeCallRefused | KartraError) -> Outcome:
+    if isinstance(reply, ChainReply):
+        return Outcome.ANSWERED
+    if isinstance(reply, WholeCallRefused):
+        return Outcome.REFUSED
+    return calls.outcome_of(reply)
+
+
+def _words(reply: ChainReply | WholeCallRefused | KartraError) -> str:
+    if isinstance(reply, ChainReply):
+        return ""
+    return reply.message if isinstance(reply, WholeCallRefused) else said(reply)
+
+
+def _said(reply: ChainReply | WholeCallRefused | KartraError, position: int) -> dict[str, Any]:
+    if isinstance(reply, ChainReply):
+        outcome = reply.outcomes[position]
+        return {
+            "what": gettext_noop("Kartra's answer"),
+            "state": outcome.state,
+            "code": outcome.code,
+            "message": outcome.message,
+        }
+    if isinstance(reply, WholeCallRefused):
+        return {"what": gettext_noop("Kartra refused the call"), "code": reply.code, "message": reply.message}
+    return {"what": gettext_noop("no answer to rely on"), "message": said(reply), "kind": type(reply).__name__}
+
+
+def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
+    for attempt in attempts:
+        attempt.evidence = [
+            *attempt.evidence, {"at": at.isoformat(), "late": True, **_said(reply, attempt.position)},
+        ]  # fmt: skip
+        attempt.save(update_fields=["evidence"])
+
+
+__all__ = ["Verdict", "apply_verdict", "remedy", "settle", "settle_times"]

@@ -1,0 +1,262 @@
+"""Events of the outbound API: the lead's profile, and what each action says of the lead.
+
+State is written at once and read back if that changed something. What a read shows is never taken from an old message.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
+
+from integrations.kartra import notices
+from integrations.kartra.bodies import Unreadable
+from integrations.kartra.notices import Notice
+from integrations.models import Channel, Delivery, DeliveryStatus
+from integrations.receive import payments
+from integrations.receive.context import Applied, Hearing
+from integrations.receive.own_changes import Ours, look_soon, prove
+from integrations.translate.profile import facts_of, plain, utc_in
+from leads import mirror
+from leads.kinds import calendars
+from leads.mirror import LeadFacts, MembershipFact
+from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag
+
+LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+READABLE = frozenset(mirror.FIELDS) - {"referring_id", "instagram", "google_plus", "sales_tax_id", "business_type"}
+"""Fields that a read tells too: a difference in one of the others cannot be settled by reading."""
+
+
+@dataclass
+class Told:
+    """What an event said beside the profile: what it changed, and whether a read has to settle it."""
+
+    changed: list[str] = field(default_factory=list)
+    read: bool = False
+    unknown: str = ""
+    """Why what it said could not be taken in, though it could be read."""
+
+
+NAMELESS = {
+    "tag": gettext_noop("The message names no tag."),
+    "list": gettext_noop("The message names no list."),
+    "sequence": gettext_noop("The message names no sequence."),
+}
+
+NAMED_BY_ID = gettext_noop(
+    "It names something by the id %(id)s alone, which is not known here; the lead is read instead."
+)
+THINGS: dict[str, Any] = {"tag": Tag, "list": MailingList, "sequence": Sequence}
+
+Handler = Callable[[Notice, Lead, Ours, Hearing], Told]
+
+
+def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
+    """One event: its profile, its fact, one line in the timeline where it is neither."""
+    known = notice.action in notices.EVENTS
+    applied = Applied(DeliveryStatus.APPLIED if known else DeliveryStatus.RECORDED, action=notice.action)
+    if not known:
+        applied.reason = _("Kartra's event %(action)s is not one we know; it is kept.") % {"action": notice.action}
+    if notice.lead is None:
+        if known:
+            raise Unreadable(gettext_noop("The message names no lead."))
+        return applied
+    before = mirror.find(hearing.account, kartra_id=notice.lead.id, email=notice.lead.email)
+    was_gone = before is not None and before.gone_at is not None
+    mine = Ours.of(before, hearing.received_at)
+    facts = facts_of(notice.lead, hearing.account, authority=False)
+    facts, odd = mine.without_ours(facts, before)
+    if before is not None and _is_old(before, hearing):
+        facts, odd = LeadFacts(kartra_id=facts.kartra_id, fields=_address_alone(facts)), False
+    told_at = LONG_AGO if notice.lead.deleted else hearing.received_at  # then it lifts no mark
+    taken = mirror.take(
+        hearing.account, facts, source=Source.WEBHOOK, at=hearing.at, lead=before, told_at=told_at, cause=hearing.cause
+    )
+    lead = applied.lead = taken.lead
+    applied.changed += [_("new to us")] if taken.created else [difference.field for difference in taken.differences]
+    back = was_gone and lead.gone_at is None
+    due = (
+        taken.created or (odd and not hearing.late) or back or any(each.field in READABLE for each in taken.differences)
+    )
+    handler = HANDLERS.get(notice.action, _line)
+    told = handler(notice, lead, mine, hearing)
+    applied.changed += told.changed
+    if due or told.read:
+        mirror.mark_dirty(lead, hearing.at)
+    if told.unknown:
+        applied.status, applied.reason = DeliveryStatus.RECORDED, told.unknown
+    if notice.lead.deleted and not was_gone and not (before is not None and _is_old(before, hearing)):
+        mirror.mark_said_deleted(lead, hearing.at)
+        applied.changed.append(_("said to be deleted; it is read before anything is sent"))
+    return applied
+
+
+def _is_old(lead: Lead, hearing: Hearing) -> bool:
+    """Whether the profile in the message is older than what is known: the lead was read since, or, for one applied again,
+    a later event told its profile."""
+    if lead.read_at is not None and lead.read_at > hearing.received_at:
+        return True
+    later = Delivery.objects.filter(lead=lead, pk__gt=hearing.delivery.pk, channel=Channel.OUTBOUND)
+    return hearing.late and later.filter(status__in=[DeliveryStatus.APPLIED, DeliveryStatus.RECORDED]).exists()
+
+
+def _address_alone(facts: LeadFacts) -> dict[str, Any]:
+    """Of one without an id the address is how it is found; nothing else of an old profile is taken."""
+    return {} if facts.kartra_id or not facts.email else {"email": facts.email}
+
+
+def _known_better(kind: str, family: str, lead: Lead, mine: Ours, hearing: Hearing) -> bool:
+    """Whether newer words on this tag, list, … are known than the message has. First come, it is only our own confirmed
+    changes that count; applied again, also a read and a later message."""
+    if mine.known_better(kind, family):
+        return True
+    if not hearing.late:
+        return False
+    if lead.read_at is not None and lead.read_at > hearing.received_at:
+        return True
+    later = Delivery.objects.filter(lead=lead, family=family, pk__gt=hearing.delivery.pk)
+    return later.filter(status=DeliveryStatus.APPLIED).exists()
+
+
+# --- what each action says
+
+
+def _line(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+    """Nothing that is kept as state: one line in the timeline."""
+    Activity.objects.get_or_create(
+        account=hearing.account, lead=lead, kind=notice.action[:64], source=Source.WEBHOOK, cause=hearing.cause,
+        defaults={"at": hearing.at, "details": plain(dict(notice.details))},
+    )  # fmt: skip
+    return Told()
+
+
+def _state(noun: str, kind: str, write: Callable[..., bool], words: Any, *, proves: bool = True) -> Handler:
+    """An event that says how a tag, list or sequence of the lead is now. `kind` is ours that has the same end; the event
+    proves it (`proves`), or is reason to look."""
+
+    def handle(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+        id, name = notices.named(notice, noun)
+        name = name[:500] or mirror.name_of(THINGS[noun], lead.account_id, id)
+        if not name and id:
+            return Told(read=True, unknown=_(NAMED_BY_ID) % {"id": id})
+        if not name:
+            raise Unreadable(NAMELESS[noun])
+        family = hearing.delivery.family = f"{noun}:{name}"
+        if _known_better(kind, family, lead, mine, hearing):
+            return Told(read=not hearing.late)
+        change = mine.on_its_way(kind, family)
+        changed = write(
+            lead, name, source=Source.WEBHOOK, at=hearing.at, change=change, cause=hearing.cause,
+            kartra_id="" if hearing.late else id,
+        )  # fmt: skip
+        told = Told([words % {"name": name}] if changed else [], read=changed and change is None)
+        if change is not None:
+            if proves:
+                prove(lead, kind, family, hearing)
+            else:
+                look_soon(lead, kind, family, hearing)
+        return told
+
+    return handle
+
+
+def _tag(on: bool) -> Callable[..., bool]:
+    return lambda lead, name, **told: mirror.set_tag(lead, name, on, **told)
+
+
+def _list(active: bool) -> Callable[..., bool]:
+    return lambda lead, name, **told: mirror.set_list(lead, name, active, **told)
+
+
+def _sequence(status: str) -> Callable[..., bool]:
+    return lambda lead, name, **told: mirror.hear_of_sequence(lead, name, status, **told)
+
+
+def _completion(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+    """The end of a sequence: what Kartra calls that state is not documented, so a read tells it."""
+    if not notices.named(notice, "sequence")[1]:
+        raise Unreadable(gettext_noop("The message names no sequence."))
+    _line(notice, lead, mine, hearing)
+    return Told(read=not hearing.late)
+
+
+def _membership(active: bool) -> Handler:
+    def handle(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+        told = notices.membership(notice)
+        names = (told.membership_name[:500] or told.membership_id, told.level_name[:500] or told.level_id)
+        if not names[0]:
+            raise Unreadable(gettext_noop("The message names no membership."))
+        family = hearing.delivery.family = f"membership:{names[0]}: {names[1]}"[:520]
+        if _known_better("", family, lead, mine, hearing):
+            return Told()
+        fact = MembershipFact(
+            told.membership_name[:500], told.level_name[:500], active, told.membership_id, told.level_id
+        )
+        changed = mirror.set_membership(lead, fact, source=Source.WEBHOOK, at=hearing.at, cause=hearing.cause)
+        given = _("access given: %(name)s") if active else _("access taken away: %(name)s")
+        words = given % {"name": ": ".join(filter(None, names))}
+        return Told([words] if changed else [], read=changed)
+
+    return handle
+
+
+def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+    """A booking is made, cancelled or over. No read shows bookings, so none is asked for."""
+    booking = notices.booking(notice)
+    if not booking.calendar or not booking.class_name:
+        raise Unreadable(gettext_noop("The message names no calendar and class."))
+    starts_at = [utc_in(text, booking.zone, lead.account) for text in booking.starts]
+    names = (lead, booking.calendar[:500], booking.class_name[:500])
+    how: dict[str, Any] = {
+        "at": hearing.at, "source": Source.WEBHOOK, "cause": hearing.cause, "booking_id": booking.id,
+        "starts_at": starts_at[0] if starts_at else None,
+    }  # fmt: skip
+
+    def of_class(given: dict[str, Any]) -> bool:
+        return (given["calendar"], given["class"]) == (booking.calendar, booking.class_name)
+
+    def of_time(given: dict[str, Any]) -> bool:
+        return of_class(given) and calendars.starts_at(lead.account, given) in (None, *starts_at)
+
+    if notice.action != "calendar_subscribe":
+        over = notice.action == "calendar_complete"
+        change = None if over else mine.on_its_way("cancel_calendar", "calendar", of_class)
+        status = mirror.COMPLETED if over else mirror.CANCELLED
+        ended = mirror.end_booking(*names, **how, change=change, status=status)
+        return Told([_("booking over") if over else _("booking cancelled")] if ended else [])
+    proven = prove(
+        lead, "subscribe_calendar", "calendar", hearing, fits=lambda given: bool(given.get("date")) and of_time(given)
+    )
+    late = hearing.late or mine.known_better("subscribe_calendar", "calendar", of_class)
+    change = mine.on_its_way("subscribe_calendar", "calendar", of_time)
+    made = mirror.set_booking(*names, **how, change=change, minutes=booking.minutes, late=late)
+    return Told([_("booking made")] if made or proven else [])
+
+
+def _payment(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+    changed = payments.apply_event(notice, lead, hearing)
+    return Told(changed, read=bool(changed))
+
+
+HANDLERS: dict[str, Handler] = {
+    "assign_tag": _state("tag", "assign_tag", _tag(True), gettext_lazy("tag %(name)s put on")),
+    "unassign_tag": _state("tag", "unassign_tag", _tag(False), gettext_lazy("tag %(name)s taken off")),
+    "list_subscription": _state("list", "subscribe_list", _list(True), gettext_lazy("joined list %(name)s")),
+    "list_unsubscription": _state("list", "unsubscribe_list", _list(False), gettext_lazy("left list %(name)s")),
+    "sequence_subscription": _state(
+        "sequence", "subscribe_sequence", _sequence("active"), gettext_lazy("entered sequence %(name)s"), proves=False
+    ),
+    "sequence_unsubscription": _state(
+        "sequence", "unsubscribe_sequence", _sequence("unsubscribed"), gettext_lazy("left sequence %(name)s")
+    ),
+    "sequence_completion": _completion,
+    "membership_granted": _membership(True),
+    "membership_revoked": _membership(False),
+    "calendar_subscribe": _booking,
+    "calendar_cancel": _booking,
+    "calendar_complete": _booking,
+    **dict.fromkeys(notices.PAYMENTS, _payment),
+}
+"""Events that say more than one line in the timeline."""

@@ -1,0 +1,135 @@
+"""Our own changes coming back: which of them a message may be the echo of, and which it proves.
+
+Nothing depends on an echo arriving.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from integrations.models import Attempt, Proof
+from integrations.push.settle import Verdict, apply_verdict, settle_times
+from integrations.receive.context import Hearing
+from leads import mirror, transitions
+from leads.kinds.profile import of_profile
+from leads.mirror import LeadFacts
+from leads.models import ChangeStatus, Lead, LeadChange
+
+ECHO_WITHIN_S = 600.0
+"""So long after we were told that a change is done its echo is still expected."""
+
+ON_ITS_WAY = (ChangeStatus.SENDING, ChangeStatus.UNKNOWN)
+PROFILE = ("create_lead", "update_lead")
+POINTS = {"give_points": 1, "remove_points": -1}
+
+
+Fits = Callable[[dict[str, Any]], bool]
+
+
+def anything(parameters: dict[str, Any]) -> bool:
+    """Whatever a change asked for, it fits."""
+    return True
+
+
+@dataclass(frozen=True)
+class Ours:
+    """The changes of ours to a lead that are in flight, unclear, or were confirmed shortly before the message came or since."""
+
+    changes: tuple[LeadChange, ...]
+    received_at: dt.datetime
+
+    @classmethod
+    def of(cls, lead: Lead | None, received_at: dt.datetime) -> "Ours":
+        if lead is None:
+            return cls((), received_at)
+        since = received_at - dt.timedelta(seconds=ECHO_WITHIN_S)
+        recent = Q(status__in=ON_ITS_WAY) | Q(status=ChangeStatus.ACCEPTED, settled_at__gt=since)
+        return cls(tuple(LeadChange.objects.filter(recent, lead=lead).order_by("pk")), received_at)
+
+    def on_its_way(self, kind: str, family: str, fits: Fits = anything) -> LeadChange | None:
+        """A change of ours to the very same that is in flight or unclear: the message is most likely its echo."""
+        fitting = (c for c in self.changes if (c.kind, c.family) == (kind, family) and fits(c.parameters))
+        return next((c for c in fitting if c.status in ON_ITS_WAY), None)
+
+    def known_better(self, kind: str, family: str, fits: Fits = anything) -> bool:
+        """Whether a confirmed change of ours to the opposite makes the message old news: it was confirmed after the
+        message came, or the message may be the late echo of one that it has undone since, unclear ones included."""
+        accepted = [c for c in self.changes if c.status == ChangeStatus.ACCEPTED]
+        done = [c for c in accepted if c.family == family and fits(c.parameters)]
+        if not done or done[-1].kind == kind:
+            return False
+        settled_at = done[-1].settled_at
+        undone = [c for c in self.changes if c.pk < done[-1].pk and c.family == family and fits(c.parameters)]
+        return (settled_at is not None and settled_at > self.received_at) or any(c.kind == kind for c in undone)
+
+    def without_ours(self, facts: LeadFacts, lead: Lead | None) -> tuple[LeadFacts, bool]:
+        """The facts of a message without the fields that a change of ours is writing, or has just written: the message
+        may have been made before or after. And whether one of them holds what neither we nor our copy know of."""
+        mine = {}
+        settled = self.received_at - dt.timedelta(seconds=settle_times()[0])
+        for change in self.changes:
+            recent = change.settled_at is None or change.settled_at > settled
+            if recent and change.kind in PROFILE:
+                mine.update(of_profile(change.parameters))
+            elif recent and change.kind in POINTS:
+                mine["score"] = POINTS[change.kind] * int(change.parameters.get("points") or 0)
+        if not mine or lead is None:
+            return facts, False
+        fields = {name: value for name, value in facts.fields.items() if name not in mine}
+        custom = facts.custom_values and {k: v for k, v in facts.custom_values.items() if f"custom.{k}" not in mine}
+        odd = any(_is_odd(lead, name, facts.fields[name], mine[name]) for name in facts.fields if name in mine)
+        return LeadFacts(kartra_id=facts.kartra_id, fields=fields, custom_values=custom, extra=facts.extra), odd
+
+
+def _is_odd(lead: Lead, name: str, told: Any, wish: Any) -> bool:
+    known = getattr(lead, name)
+    if name == "score":
+        return told is not None and known is not None and told not in (known, known - wish, known + wish)
+    return bool(told) and told not in (known, wish)
+
+
+def prove(
+    lead: Lead,
+    kind: str,
+    family: str,
+    hearing: Hearing,
+    *,
+    fits: Fits = anything,
+) -> bool:
+    """The message shows that an unclear change of ours was done: the oldest that fits, and was sent before the message
+    came, is settled. True if there was one."""
+    for attempt in _unclear(lead, kind, family, hearing):
+        if fits(attempt.change.parameters):
+            verdict = Verdict(
+                ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=_("Kartra's own message shows it done.")
+            )
+            apply_verdict(attempt.change, attempt, verdict, hearing.at, said=_said(hearing))
+            if attempt.change.run_id:
+                transitions.finish_run_if_over(attempt.change.run_id)
+            return True
+    return False
+
+
+def look_soon(lead: Lead, kind: str, family: str, hearing: Hearing) -> None:
+    """The message is evidence for an unclear change of ours, but no proof: it is time to look."""
+    for attempt in _unclear(lead, kind, family, hearing):
+        attempt.evidence = [*attempt.evidence, {"at": hearing.at.isoformat(), **_said(hearing)}]
+        attempt.verify_at = hearing.at
+        attempt.save(update_fields=["evidence", "verify_at"])
+
+
+def _unclear(lead: Lead, kind: str, family: str, hearing: Hearing) -> list[Attempt]:
+    unclear = Attempt.objects.unclear().filter(change__lead=lead, change__kind=kind, change__family=family)
+    sent_before = unclear.filter(Q(call__sent_at=None) | Q(call__sent_at__lte=hearing.received_at))
+    mirror.lock_leads([lead.pk])
+    held = sent_before.select_for_update(of=("self",)) if sent_before.exists() else sent_before
+    return list(held.select_related("change__lead__account", "call").order_by("pk"))
+
+
+def _said(hearing: Hearing) -> dict[str, Any]:
+    return {"what": gettext_noop("Kartra's event came"), "delivery": hearing.delivery.pk}

@@ -1,0 +1,252 @@
+"""Takes deliveries, those that wait and those asked for again, reads them and writes down what became of each.
+
+Bodies are read before the transaction begins; the transaction is short, and one of an account at a time.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.db import connection as database
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from integrations import clock
+from integrations.kartra import notices
+from integrations.kartra.bodies import Unreadable
+from integrations.kartra.notices import IpnMessage, Notice
+from integrations.models import Channel, Delivery, DeliveryStatus
+from integrations.receive import events, payments
+from integrations.receive.context import Applied, Hearing
+from integrations.sending.error_messages import said
+from leads import forgotten, mirror
+from leads.lock_conflicts import passes, wait_a_little
+from leads.models import Account, Lead, normal_email
+
+logger = logging.getLogger(__name__)
+
+BATCH = 25
+"""Deliveries read at once, and applied in one transaction if that takes no longer than BATCH_S."""
+BATCH_S = 0.25
+TRIES = 3
+"""How often one delivery may meet other writers before the next ones go on without it; it is applied later."""
+
+Message = Notice | IpnMessage | Unreadable
+
+
+def drain(*, until_s: float = 8.0) -> int:
+    """Apply what waits, account by account, for about `until_s` seconds. How many deliveries were applied."""
+    ends = time.monotonic() + until_s
+    done = 0
+    put_off: set[int] = set()
+    while time.monotonic() < ends:
+        waiting = Delivery.objects.waiting().exclude(pk__in=put_off)
+        accounts = list(waiting.order_by().values_list("door__connection__account", flat=True).distinct())
+        before = done + len(put_off)
+        for account_id in accounts:
+            of_account = waiting.filter(door__connection__account=account_id)
+            done += len(_batch(account_id, list(_with_all(of_account)[:BATCH]), put_off=put_off))
+        if done + len(put_off) == before:
+            break
+    return done
+
+
+def replay(deliveries: QuerySet[Delivery], *, by: str = "") -> Iterator[tuple[Delivery, Applied]]:
+    """Apply these again, in order of arrival, through the same code and against what is known now. Says of each what it
+    changed. What was refused because of its size cannot be: most of it was never kept."""
+    rows = _with_all(deliveries.filter(truncated=False)).order_by("pk")
+    after = 0
+    while batch := list(rows.filter(pk__gt=after)[:BATCH]):
+        after = batch[-1].pk
+        asked_at = clock.now()
+        for delivery in batch:
+            delivery.ask_again(asked_at, by)
+        for account_id in dict.fromkeys(delivery.door.connection.account_id for delivery in batch):
+            mine = [delivery for delivery in batch if delivery.door.connection.account_id == account_id]
+            done = _batch(account_id, mine, again=True)
+            yield from ((delivery, done[delivery.pk]) for delivery in mine if delivery.pk in done)
+
+
+def ask_again(deliveries: QuerySet[Delivery], *, by: str = "") -> int:
+    """Put these back among what waits, for the worker to apply again. How many."""
+    asked_at, number = clock.now(), 0
+    rows = deliveries.filter(truncated=False).exclude(status=DeliveryStatus.WAITING).order_by("pk")
+    after = 0
+    while batch := list(rows.filter(pk__gt=after).only("pk", "replays")[:500]):
+        after = batch[-1].pk
+        for delivery in batch:
+            delivery.ask_again(asked_at, by)
+            delivery.status, delivery.applied_at = DeliveryStatus.WAITING, None
+        number += Delivery.objects.bulk_update(batch, ["replays", "status", "applied_at"])
+    return number
+
+
+def _with_all(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    return deliveries.select_related("door__connection__account")
+
+
+def _batch(
+    account_id: int, deliveries: Sequence[Delivery], *, again: bool = False, put_off: set[int] | None = None
+) -> dict[int, Applied]:
+    """Apply these deliveries of one account, in as many short transactions as it takes. Empty if another worker is at this
+    account (one that is asked for again waits its turn). One that meets other writers time after time is `put_off`."""
+    read = [(delivery, _read(delivery)) for delivery in deliveries]
+    done: dict[int, Applied] = {}
+    late: set[int] = set() if put_off is None else put_off
+    while read:
+        try:
+            some = _together(account_id, read, again=again)
+        except DatabaseError as error:
+            if not _may_go_on(error):
+                raise
+            logger.info("A batch of deliveries met other writers; the first is applied alone.")
+            alone = _alone(account_id, read[0], again=again)
+            if alone is None:
+                late.add(read[0][0].pk)
+                read = read[1:]
+                continue
+            some = alone
+        if not some:
+            break
+        done |= some
+        read = [each for each in read if each[0].pk not in done]
+    return done
+
+
+def _may_go_on(error: DatabaseError) -> bool:
+    """Whether it was other writers. SQLite that is busy for longer than the time-out is left alone until later."""
+    return passes(error) and database.vendor != "sqlite"
+
+
+def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, again: bool) -> dict[int, Applied]:
+    """The first of these in one transaction, as many as BATCH_S allows."""
+    done: dict[int, Applied] = {}
+    with transaction.atomic():
+        account = _lock(account_id, wait=again)
+        if account is None:
+            return {}
+        waiting = Delivery.objects.waiting().filter(pk__in=[delivery.pk for delivery, _ in read])
+        still = None if again else set(waiting.values_list("pk", flat=True))
+        mirror.lock_leads(_leads_of(account, [message for _, message in read]))
+        ends = time.monotonic() + BATCH_S
+        for delivery, message in read:
+            if still is None or delivery.pk in still:
+                done[delivery.pk] = _apply_and_note(delivery, message, account)
+            if time.monotonic() > ends:
+                break
+    return done
+
+
+def _leads_of(account: Account, messages: Sequence[Message]) -> list[int]:
+    """The leads that these messages are about, so that all are locked at once and in one order."""
+    ids, keys = set(), set()
+    for message in messages:
+        who = message.lead if isinstance(message, Notice) else None
+        if isinstance(message, IpnMessage):
+            ids.add(message.lead_id)
+            keys.add(normal_email(message.lead_email))
+        elif who is not None:
+            ids.add(who.id)
+            keys.add(normal_email(who.email))
+    rows = Lead.objects.filter(account=account).order_by()
+    by_id = rows.filter(kartra_id__in=ids - {""}).values_list("pk", flat=True)
+    return [*by_id, *rows.filter(email_key__in=keys - {""}).values_list("pk", flat=True)]
+
+
+def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> dict[int, Applied] | None:
+    """One delivery in a transaction of its own. None where it meets other writers time after time: that says nothing
+    about the message, so it goes on waiting."""
+    for number in range(TRIES):
+        wait_a_little(number)
+        try:
+            return _together(account_id, [each], again=again)
+        except DatabaseError as error:
+            if not _may_go_on(error):
+                raise
+    logger.warning("Delivery %s met other writers %s times; it is applied later.", each[0].pk, TRIES)
+    return None
+
+
+def _lock(account_id: int, *, wait: bool) -> Account | None:
+    rows = Account.objects.filter(pk=account_id)
+    if database.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(no_key=True, skip_locked=not wait)
+    return rows.first()
+
+
+def apply_one(delivery: Delivery, account: Account) -> Applied:
+    """Apply one delivery and write down what became of it. Safe to repeat: what is so already changes nothing."""
+    if delivery.status != DeliveryStatus.WAITING:
+        delivery.ask_again(clock.now(), "")
+    message = _read(delivery)
+    with transaction.atomic():
+        return _apply_and_note(delivery, message, account)
+
+
+def _read(delivery: Delivery) -> Message:
+    """The message in a delivery's bytes, or why it cannot be read."""
+    body = bytes(delivery.body)
+    try:
+        return notices.read_ipn(body) if delivery.channel == Channel.IPN else notices.read_notice(body)
+    except Unreadable as problem:
+        return problem
+    except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
+        logger.exception("Delivery %s could not be read.", delivery.pk)
+        return Unreadable(_("It could not be read (%(name)s).") % {"name": type(error).__name__})
+
+
+def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> Applied:
+    at = clock.now()
+    action = getattr(message, "action", "")
+    hearing = Hearing(delivery, account, at, late=delivery.is_replay)
+    try:
+        with transaction.atomic():
+            if not delivery.body and delivery.reason == forgotten.WORDS:
+                applied = Applied(DeliveryStatus.RECORDED, forgotten.WORDS, delivery.action)
+            elif isinstance(message, Unreadable):
+                raise message
+            elif isinstance(message, IpnMessage):
+                applied = payments.apply_ipn(message, hearing)
+            else:
+                applied = events.apply_notice(message, hearing)
+    except Unreadable as problem:
+        applied = Applied(DeliveryStatus.QUARANTINED, said(problem), action)
+    except mirror.Lookalike as problem:
+        applied = Applied(DeliveryStatus.QUARANTINED, str(problem), action)
+    except forgotten.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
+        applied = Applied(DeliveryStatus.RECORDED, forgotten.WORDS, action)
+        problem.note()
+        delivery.body, delivery.family = b"", ""
+        delivery.save(update_fields=["body"])
+    except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
+        if passes(error):
+            raise
+        logger.exception("Delivery %s could not be applied.", delivery.pk)
+        applied = Applied(
+            DeliveryStatus.QUARANTINED,
+            _("It could not be applied (%(name)s).") % {"name": type(error).__name__},
+            action,
+        )
+    _note(delivery, applied, at)
+    return applied
+
+
+def _note(delivery: Delivery, applied: Applied, at: dt.datetime) -> None:
+    """Write down what became of it. What it changed when it was first applied stays, beside what each replay changed."""
+    fields = ["status", "reason", "action", "family", "secret", "lead", "changed", "applied_at"]
+    changed = [words[:200] for words in applied.changed[:50]]
+    if delivery.is_replay:
+        became: dict[str, Any] = {"status": applied.status, "reason": applied.reason, "changed": changed}
+        delivery.note_replay(at=at.isoformat(), **became)
+        changed = list(dict.fromkeys([*delivery.changed, *changed]))
+        fields.append("replays")
+    delivery.status = applied.status
+    delivery.reason = applied.reason
+    delivery.action = applied.action[:100]
+    delivery.lead = applied.lead
+    delivery.changed = changed
+    delivery.applied_at = at
+    delivery.save(update_fields=fields)

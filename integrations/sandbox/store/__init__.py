@@ -1,0 +1,1 @@
+"""What the sandbox's account holds, and what changes in it."""

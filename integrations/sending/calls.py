@@ -1,0 +1,259 @@
+"""How every call to Kartra is made: its turn in the app's pace, its row, and what an answer about the connection means.
+
+Reads go through `read`; the pusher uses the pieces, because its row is written before the call.
+"""
+
+import contextlib
+import datetime as dt
+import enum
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from integrations.clock import now
+from integrations.kartra.client import Client, Credentials
+from integrations.kartra.errors import (
+    CredentialsRefused,
+    KartraError,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+)
+from integrations.kartra.rate_limit import FilePace, Pace, PaceUnavailable, RedisPace
+from integrations.kartra.transport import Transport
+from integrations.models import ApiCall, Cause, Connection, Outcome, StoppedBy
+from integrations.sending import restored, switch
+from integrations.sending.error_messages import remedy, said
+from leads.models import Lead
+
+T = TypeVar("T")
+
+RATE_KEPT_S = 5.0
+_rates: dict[str, tuple[float, float]] = {}
+
+
+class Priority(enum.IntEnum):
+    """Who goes first when Kartra's speed limit makes some wait."""
+
+    PERSON = 0
+    VERIFY = 1
+    SINGLE = 2
+    RUN = 3
+    REFRESH = 4
+
+
+class NoSlot(NotSent):
+    """No turn came up in the time given. Nothing was sent."""
+
+
+class NotHere(NotSent):
+    """This database is probably a copy of one that runs elsewhere. Nothing was sent."""
+
+
+@functools.cache
+def pace() -> Pace:
+    """The limiter all processes share: in Redis where there is one, else files under VAR_DIR."""
+    if settings.REDIS_URL:
+        return RedisPace(settings.REDIS_URL)
+    return FilePace(settings.VAR_DIR / "pace")
+
+
+@functools.cache
+def _transport(api_url: str) -> Transport:
+    return Transport(
+        api_url,
+        connect_timeout_s=settings.KARTRA_CONNECT_TIMEOUT_S,
+        read_timeout_s=settings.KARTRA_READ_TIMEOUT_S,
+        deadline_s=settings.KARTRA_DEADLINE_S,
+    )
+
+
+def client_for(connection: Connection) -> Client:
+    """A client with the connection's credentials, on the process's own kept-alive sockets."""
+    credentials = Credentials(
+        app_id=connection.app_id, api_key=connection.api_key, api_password=connection.api_password
+    )
+    return Client(credentials, _transport(connection.api_url))
+
+
+def rate_of(connection: Connection) -> float:
+    """Calls a second that this connection may make; infinite where there is no limit. The lowest of its app's counts,
+    because Kartra counts by app. Asked again every few seconds."""
+    known = _rates.get(connection.app_id)
+    if known is None or known[0] < time.monotonic():
+        rates = [each.rate for each in Connection.objects.filter(app_id=connection.app_id).only("calls_per_second")]
+        known = (time.monotonic() + RATE_KEPT_S, min([connection.rate, *rates]))
+        if connection.pk is not None:
+            _rates[connection.app_id] = known
+    return known[1]
+
+
+def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float, rate: float | None = None) -> None:
+    """Wait until this app may call again. Raises NoSlot when `wait_s` is over, or when the limiter cannot be asked."""
+    try:
+        rate = rate_of(connection) if rate is None else rate
+        granted = pace().take(connection.app_id, rate, priority, timeout_s=wait_s, stop=lambda: False)
+    except PaceUnavailable:
+        raise NoSlot(
+            "", _("The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does.")
+        ) from None
+    if not granted:
+        raise NoSlot(
+            "",
+            _("Kartra's speed limit left no room for this call within %(wait)s seconds. Please try again.")
+            % {"wait": f"{wait_s:.0f}"},
+        )
+
+
+def be_here() -> None:
+    """NotHere from a database that was copied to another machine, until a person says that this is where it belongs. A
+    person's check of the keys is allowed, because that comes before."""
+    if why := restored.not_here():
+        raise NotHere("", why)
+
+
+def outcome_of(error: KartraError) -> Outcome:
+    """How an error reads in the list of calls."""
+    for kind, outcome in (
+        (Throttled, Outcome.THROTTLED),
+        (CredentialsRefused, Outcome.CREDENTIALS),
+        (NotSent, Outcome.NOT_SENT),
+        (Rejected, Outcome.REFUSED),
+        (OutcomeUnknown, Outcome.UNKNOWN),
+    ):
+        if isinstance(error, kind):
+            return outcome
+    return Outcome.REFUSED
+
+
+def heed(
+    connection: Connection, error: KartraError | None, *, text_may_be_refused: bool = False, keys: str = ""
+) -> None:
+    """Draw the consequences of an answer for the connection: slow down, hold, or stop. None: Kartra answered.
+
+    Refused keys stop sending on this connection, unless they have been replaced meanwhile; a refused app, and five calls
+    in a row without an answer, on every connection of that app. `text_may_be_refused`: the call held a text that Kartra's
+    firewall is known to refuse, so that it got no answer says nothing of Kartra. `keys`: the fingerprint of the credentials
+    it was made with, if not those that `connection` holds.
+    """
+    if connection.pk is None:
+        return
+    if isinstance(error, Throttled):
+        with contextlib.suppress(PaceUnavailable):
+            pace().throttled(connection.app_id)
+    elif isinstance(error, CredentialsRefused):
+        if replaced(connection, keys):
+            return
+        if error.scope == "app":
+            switch.stop_app(connection, StoppedBy.CREDENTIALS, in_words(error))
+        else:
+            switch.stop(connection, StoppedBy.CREDENTIALS, in_words(error))
+    elif isinstance(error, NoSlot | NotHere):
+        return
+    elif isinstance(error, NotSent | OutcomeUnknown):
+        if text_may_be_refused and isinstance(error, OutcomeUnknown):
+            return
+        _count_failure(connection, error)
+    elif connection.failures or connection.hold_until:
+        Connection.objects.filter(app_id=connection.app_id).update(failures=0, hold_until=None)
+        connection.failures, connection.hold_until = 0, None
+
+
+def replaced(connection: Connection, keys: str = "") -> bool:
+    """Whether the stored credentials are no longer those that this object holds, or those of this fingerprint."""
+    stored = Connection.objects.filter(pk=connection.pk).first()
+    return stored is not None and stored.credentials_fingerprint != (keys or connection.credentials_fingerprint)
+
+
+def _count_failure(connection: Connection, error: KartraError) -> None:
+    same_app = Connection.objects.filter(app_id=connection.app_id)
+    same_app.update(failures=F("failures") + 1)
+    connection.failures = Connection.objects.values_list("failures", flat=True).get(pk=connection.pk)
+    connection.hold_until = now() + dt.timedelta(seconds=min(2 ** min(connection.failures, 6), 60) / 2)
+    same_app.update(hold_until=connection.hold_until)
+    if connection.failures >= settings.OUTAGE_FAILURES:
+        words = said(error).rstrip(".")
+        switch.stop_app(
+            connection, StoppedBy.OUTAGE,
+            _("%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go "
+"on by ourselves.") % {"failures": connection.failures, "words": words, "probe": f'{settings.OUTAGE_PROBE_S:.0f}'},
+        )  # fmt: skip
+
+
+def in_words(error: KartraError) -> str:
+    """What happened and what to do, as one text for a person."""
+    return f"{said(error).rstrip('.')}. {remedy(error.code)}".strip()
+
+
+def log(
+    connection: Connection,
+    *,
+    cause: Cause,
+    commands: str,
+    began_at: dt.datetime,
+    elapsed_s: float,
+    error: KartraError | None = None,
+    lead: Lead | None = None,
+    made_by: Any = None,
+) -> ApiCall | None:
+    """Write the row of a finished call that only read. None for a connection that is not stored."""
+    if connection.pk is None:
+        return None
+    return ApiCall.objects.create(
+        connection=connection,
+        lead=lead,
+        cause=cause,
+        commands=commands,
+        claimed_at=began_at,
+        sent_at=began_at,
+        finished_at=now(),
+        outcome=Outcome.ANSWERED if error is None else outcome_of(error),
+        code=error.code if error else "",
+        message=said(error) if error else "",
+        elapsed_ms=round(elapsed_s * 1000),
+        made_by=made_by,
+    )
+
+
+def read(
+    connection: Connection,
+    *,
+    cause: Cause,
+    priority: Priority,
+    commands: str,
+    ask: Callable[[Client], T],
+    lead: Lead | None = None,
+    made_by: Any = None,
+    wait_s: float = 30,
+    on_row: Callable[[ApiCall], None] = lambda row: None,
+) -> T:
+    """Make one call that changes nothing at Kartra: wait for a turn, ask, write its row, heed the answer.
+
+    `ask` gets the client and returns what the caller wants; `on_row` gets the call's row. Raises what the client raises
+    (KartraError), and NoSlot.
+    """
+    if not (cause == Cause.CHECK and priority == Priority.PERSON):
+        be_here()
+    wait_for_slot(connection, priority, wait_s=wait_s)
+    client = client_for(connection)
+    began_at, began = now(), time.monotonic()
+    failed: KartraError | None = None
+    try:
+        return ask(client)
+    except KartraError as error:
+        failed = error
+        raise
+    finally:
+        row = log(
+            connection, cause=cause, commands=commands, began_at=began_at, elapsed_s=time.monotonic() - began,
+            error=failed, lead=lead, made_by=made_by,
+        )  # fmt: skip
+        if row is not None:
+            on_row(row)
+        heed(connection, failed)

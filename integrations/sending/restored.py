@@ -1,0 +1,116 @@
+"""A database that was restored from a backup, or copied to another machine: what it thinks is queued may have been sent.
+
+Found by the count of calls (`integrations.sending.call_counter`). Sending stops; when a person switches it on again, every change that
+was open then is looked at in Kartra before anything is sent.
+"""
+
+from collections import defaultdict
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+
+from integrations import clock
+from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
+from integrations.sending import call_counter
+from integrations.sending.call_counter import Told
+from leads.erasure import forget
+from leads.models import ChangeStatus, LeadChange
+
+BATCH = 2_000
+
+WHY = {
+    Told.RESTORED: (
+        gettext_lazy(
+            "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is "
+            "queued may have been sent already. When you switch sending on, we look at every open change in Kartra "
+            "before anything is sent."
+        )
+    ),
+    Told.COPIED: (
+        gettext_lazy(
+            "This machine does not have the mark of this database's installation, so the database is probably a copy. If "
+            "the original still runs, leave this one off. When you switch sending on, we look at every open change in "
+            "Kartra before anything is sent."
+        )
+    ),
+}
+NOT_HERE = gettext_lazy(
+    "This machine does not have the mark of this database's installation (in VAR_DIR, or in Redis), so the database is "
+    "probably a copy: nothing is read from Kartra or sent to it. If the original still runs, leave it so. If this is where "
+    "the installation is now, say so on the connection's page, or type: connect NAME --here"
+)
+
+
+def not_here() -> str:
+    """Why nothing is read or sent from here until a person decides; empty when all is well."""
+    return str(NOT_HERE) if call_counter.is_copy() else ""
+
+
+def stay_here() -> str:
+    """A person says that the installation is here now. What was open on any connection is looked at before anything is
+    sent, because it may have been sent from elsewhere. What was done, in words."""
+    done = [doubt_open_changes(connection) for connection in Connection.objects.select_related("account")]
+    for connection in Connection.objects.all():
+        call_counter.agree(connection)
+    call_counter.stay_here()
+    return " ".join(filter(None, done))
+
+
+def doubt_open_changes(connection: Connection) -> str:
+    """Make every change that was open when this was found out unclear, to be looked at first. What was done, in words."""
+    found_at = connection.sending_since if connection.stopped_by == "restored" else None
+    at = clock.now()
+    forget.apply_again(connection.account)
+    open_changes = LeadChange.objects.filter(
+        account=connection.account_id,
+        status__in=[ChangeStatus.WAITING, ChangeStatus.SENDING],
+        requested_at__lte=found_at or at,
+    )
+    doubted = 0
+    while True:
+        with transaction.atomic():
+            batch = list(open_changes.order_by("pk")[:BATCH])
+            if not batch:
+                break
+            _close_calls(batch)
+            by_lead = defaultdict(list)
+            for change in batch:
+                by_lead[change.lead_id].append(change)
+            calls = ApiCall.objects.bulk_create(
+                ApiCall(
+                    connection=connection, lead_id=lead_id, cause=Cause.PUSH, writes=True, claimed_at=at, lease_until=at,
+                    sent_at=at, finished_at=at, outcome=Outcome.LOST, commands=_("(before this database was restored)"),
+                    message=_("It may have been sent after this database was saved."),
+                )
+                for lead_id in by_lead
+            )  # fmt: skip
+            Attempt.objects.bulk_create(
+                Attempt(
+                    change=change, call=call, position=position, command="", proof=Proof.UNCLEAR, verify_at=at,
+                    evidence=[{"at": at.isoformat(), "what": gettext_noop("This database was restored or copied.")}],
+                )
+                for call, changes in zip(calls, by_lead.values(), strict=True)
+                for position, change in enumerate(changes)
+            )  # fmt: skip
+            doubted += LeadChange.objects.filter(pk__in=[change.pk for change in batch]).update(
+                status=ChangeStatus.UNKNOWN, message=_("It may have been sent before this database was restored.")
+            )
+    words = ngettext(
+        "%(number)s open change is looked at in Kartra before anything is sent.",
+        "%(number)s open changes are looked at in Kartra before anything is sent.",
+        doubted,
+    )
+    return words % {"number": f"{doubted:,}"} if doubted else ""
+
+
+def _close_calls(batch: list[LeadChange]) -> None:
+    """Calls that were under way when the database was saved: their changes are looked at like all others."""
+    sending = [change.pk for change in batch if change.status == ChangeStatus.SENDING]
+    if not sending:
+        return
+    calls = ApiCall.objects.in_flight().filter(attempts__change__in=sending)
+    Attempt.objects.filter(call__in=calls.values("pk"), proof=Proof.OPEN).update(proof=Proof.NOT_DONE)
+    ApiCall.objects.filter(pk__in=list(calls.values_list("pk", flat=True))).update(
+        finished_at=clock.now(), outcome=Outcome.LOST
+    )

@@ -1,0 +1,97 @@
+"""How it is said that a bulk action has nothing to do on some leads: who is to be given a tag has it already, who is to lose
+it does not have it, and of several parts some may be so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from leads import kinds
+
+
+@dataclass(frozen=True)
+class Already:
+    """`label` stands before their number; `so` and `again` (sent all the same) are phrases with it, plural by `n`; `anyway`
+    is the tick that sends it to them all the same."""
+
+    label: Any
+    so: Any
+    again: Any
+    anyway: Any
+
+
+GIVEN = Already(
+    label=_("Have it already"),
+    so=ngettext_lazy("%(number)s has it already", "%(number)s have it already", "n"),
+    again=ngettext_lazy(
+        "%(number)s has it already and gets it again", "%(number)s have it already and get it again", "n"
+    ),
+    anyway=_("Send it also to those who have it already, so that Kartra's automations fire again"),
+)
+NOT_HAD = Already(
+    label=_("Do not have it"),
+    so=ngettext_lazy("%(number)s does not have it", "%(number)s do not have it", "n"),
+    again=ngettext_lazy(
+        "%(number)s does not have it and it is sent all the same",
+        "%(number)s do not have it and it is sent all the same",
+        "n",
+    ),
+    anyway=_("Send it also for those who do not have it, so that Kartra's automations fire again"),
+)
+NOT_ON_IT = Already(
+    label=_("Are not on it"),
+    so=ngettext_lazy("%(number)s is not on it", "%(number)s are not on it", "n"),
+    again=ngettext_lazy(
+        "%(number)s is not on it and it is sent all the same",
+        "%(number)s are not on it and it is sent all the same",
+        "n",
+    ),
+    anyway=_("Send it also for those who are not on it, so that Kartra's automations fire again"),
+)
+NOT_IN_IT = Already(
+    label=_("Are not in it"),
+    so=ngettext_lazy("%(number)s is not in it", "%(number)s are not in it", "n"),
+    again=ngettext_lazy(
+        "%(number)s is not in it and it is sent all the same",
+        "%(number)s are not in it and it is sent all the same",
+        "n",
+    ),
+    anyway=_("Send it also for those who are not in it, so that Kartra's automations fire again"),
+)
+FIELDS = Already(
+    label=_("Are so already"),
+    so=ngettext_lazy("%(number)s is so already", "%(number)s are so already", "n"),
+    again=ngettext_lazy(
+        "%(number)s is so already and it is sent all the same",
+        "%(number)s are so already and it is sent all the same",
+        "n",
+    ),
+    anyway=_("Send also what is so already, so that Kartra's automations fire again"),
+)
+PARTS = Already(
+    label=_("Leads with a part of it so already"),
+    so=ngettext_lazy("for %(number)s all of it is so already", "for %(number)s all of it is so already", "n"),
+    again=ngettext_lazy(
+        "for %(number)s a part of it is so already and is sent again",
+        "for %(number)s a part of it is so already and is sent again",
+        "n",
+    ),
+    anyway=_("Send also what is so already, so that Kartra's automations fire again"),
+)
+
+WORDS: dict[str, Already] = {
+    "unassign_tag": NOT_HAD,
+    "unsubscribe_list": NOT_ON_IT,
+    "unsubscribe_sequence": NOT_IN_IT,
+    "update_lead": FIELDS,
+}
+"""By kind, where it is not GIVEN."""
+
+
+def of(names: Sequence[str]) -> Already | None:
+    """The words for these kinds together; None where none of them is ever so already."""
+    if not any(kinds.get_kind(name).already_so for name in names):
+        return None
+    return WORDS.get(names[0], GIVEN) if len(names) == 1 else PARTS

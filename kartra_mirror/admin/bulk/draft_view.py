@@ -1,0 +1,301 @@
+"""A bulk action before it starts: the selection becomes a draft, the draft a page that asks and previews, the page a run.
+
+The selection is kept as the leads list's query, or as the ids of one page; never as ids in a form.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations import tasks
+from kartra_mirror.admin.bulk import already_labels, approvals, preview_summary
+from kartra_mirror.admin.bulk.draft_forms import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
+from kartra_mirror.ui import sales_coverage
+from kartra_mirror.ui.lead_fields import show_what_may_be_asked
+from kartra_mirror.ui.selection import leads_of_draft
+from kartra_mirror.ui.throughput import connection_of
+from leads import access, changes, clock, kinds, mirror
+from leads.changes import moved_names
+from leads.changes import preview as judging
+from leads.models import Account, BulkRun, Lead, RunDraft
+
+MOST_KINDS = 8
+LISTS = {"subscribe_list", "update_lead"}
+"""Kinds that can put somebody on a list again."""
+
+
+def draft_action(kind: kinds.Kind) -> Any:
+    """The drop-down action of a kind: remember the selection, then ask on a page of its own."""
+
+    @admin.action(description=format_lazy("{}…", kind.label))
+    def remember(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> HttpResponse:
+        selection: dict[str, Any] = {"query": request.GET.urlencode()}
+        if request.POST.get("select_across") != "1":
+            selection["ids"] = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
+        return redirect(new_draft(request, kind, selection))
+
+    remember.__name__ = kind.name
+    return remember
+
+
+def new_draft(request: HttpRequest, kind: kinds.Kind, selection: dict[str, Any]) -> RunDraft:
+    """A draft of this person's own. 403 without the kind's permission."""
+    user: Any = request.user
+    if not user.has_perm(kind.permission):
+        raise PermissionDenied
+    return RunDraft.objects.create(created_by=user, kind=kind.name, selection=selection)
+
+
+def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
+    """403 unless this person may do every single change that is asked for."""
+    user: Any = request.user
+    if not all(user.has_perm(each) for each in kinds.permissions(kind, parameters)):
+        raise PermissionDenied
+
+
+def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
+    """Ask, preview, start. GET changes nothing; starting twice makes one run."""
+    _check_kinds(request, draft.kinds)
+    leads = leads_of_draft(request, draft)
+    accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:3])
+    back = f"{reverse('admin:leads_lead_changelist')}?{draft.selection.get('query', '')}".rstrip("?")
+    if len(accounts) != 1:
+        words = (
+            _("No leads are chosen any more, so there is nothing to do.")
+            if not accounts
+            else _("These leads are of more than one account. Filter by one account first, then choose again.")
+        )
+        messages.warning(request, words)
+        return HttpResponseRedirect(back)
+    account = accounts[0]
+    own = draft.created_by_id == request.user.pk
+    do = request.POST.get("do", "") if request.method == "POST" else ""
+    if "clean" in draft.parameters and (answer := _decided(request, draft, account, leads, back, do)):
+        return answer
+    if request.method == "POST" and not own:
+        raise PermissionDenied
+    drafting = Drafting(draft, account, request.POST or None)
+    if do == "add" or do.startswith("remove-"):
+        _change_kinds(request, draft, drafting, do)
+        return redirect(draft)
+    if request.method == "POST" and drafting.is_valid():
+        _keep(request, draft, drafting)
+        return redirect(f"{draft.get_absolute_url()}#preview")
+    return _show(request, draft, drafting, account, leads, back)
+
+
+def _check_kinds(request: HttpRequest, names: list[str]) -> None:
+    user: Any = request.user
+    if not all(user.has_perm(kinds.get_kind(name).permission) for name in names):
+        raise PermissionDenied
+
+
+def _decided(
+    request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str, do: str
+) -> HttpResponse | None:
+    """The answer to a button below the preview; None if it was none of them."""
+    if do in ("start", "try"):
+        check_steps(request, kind_of(draft), draft.parameters["clean"])
+    if do == "start":
+        return _start(request, draft, account, leads, back)
+    if do == "try":
+        return _try(request, draft, account, leads)
+    if do == "ask":
+        return approvals.ask(request, draft, account, back, leads.count())
+    if do == "refuse":
+        return approvals.refuse(request, draft)
+    if do == "read":
+        return _read_doubtful(request, draft, account, leads)
+    return None
+
+
+def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do: str) -> None:
+    """Add a kind to the draft or take a further one away; what was typed and ticked stays."""
+    typed = drafting.typed()
+    name = request.POST.get("kind", "")
+    if do == "add" and name in kinds.IN_BULK and len(draft.kinds) < MOST_KINDS:
+        _check_kinds(request, [name])
+        draft.more = [*draft.more, name]
+    number = do.removeprefix("remove-")
+    if number.isdecimal() and 2 <= int(number) <= len(draft.kinds):
+        gone = int(number)
+        draft.more = [each for place, each in enumerate(draft.more, start=2) if place != gone]
+        typed = _closed_up(typed, gone)
+    draft.parameters = {"form": typed, **_ticked(request)}
+    draft.save(update_fields=["more", "parameters"])
+
+
+def _ticked(request: HttpRequest) -> dict[str, Any]:
+    """The ticks below the kinds, as a draft keeps them; those that this person may set."""
+    user: Any = request.user
+    include_left = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
+    return {
+        "choices": {ANYWAY: bool(request.POST.get(ANYWAY)), INCLUDE_LEFT: include_left},
+        "mail": bool(request.POST.get("mail") and user.email and settings.MAIL_IS_SET_UP),
+    }
+
+
+def _closed_up(typed: dict[str, Any], gone: int) -> dict[str, Any]:
+    """What was typed, with the places behind the one taken away moved up by one."""
+    found = {}
+    for name, value in typed.items():
+        number, dash, rest = name.partition("-")
+        if not (dash and number.isdecimal()):
+            found[name] = value
+        elif int(number) != gone:
+            found[f"{int(number) - (int(number) > gone)}-{rest}"] = value
+    return found
+
+
+def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
+    """Remember what was asked for, to preview it. 403 where a single change of it is not permitted."""
+    kind, clean = drafting.together()
+    clean = kind.clean(drafting.account, clean)
+    check_steps(request, kind, clean)
+    draft.parameters = {"clean": clean, "form": drafting.typed(), **_ticked(request)}
+    draft.account = drafting.account
+    draft.asked_at = draft.refused_at = draft.refused_by = None
+    draft.refused_why = ""
+    draft.save(update_fields=["account", "parameters", "asked_at", "refused_at", "refused_by", "refused_why"])
+
+
+def _show(
+    request: HttpRequest, draft: RunDraft, drafting: Drafting, account: Account, leads: QuerySet[Lead], back: str
+) -> HttpResponse:
+    user: Any = request.user
+    for form in drafting.all:
+        show_what_may_be_asked(form, user)
+    if request.method == "POST":
+        draft.parameters = {**draft.parameters, **_ticked(request)}
+    kind, choices = kind_of(draft), choices_of(draft)
+    previewed = "clean" in draft.parameters and request.method != "POST"
+    shown = preview_summary.of(account, leads, kind, draft.parameters["clean"], choices) if previewed else None
+    chosen = shown["counted"].total if shown else leads.count()
+    context = {
+        **admin.site.each_context(request),
+        "title": kind.label if not draft.more else _("Several actions in one"),
+        "opts": BulkRun._meta,
+        "draft": draft,
+        "own": draft.created_by_id == user.pk,
+        "account": account,
+        "form": drafting.first,
+        "parts": drafting.shown(),
+        "addable": [each for each in kinds.IN_BULK.values() if user.has_perm(each.permission)],
+        "may_add": len(draft.kinds) < MOST_KINDS,
+        "choices": choices,
+        "already": already_labels.of(draft.kinds),
+        "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
+        "may_be_mailed": bool(user.email and settings.MAIL_IS_SET_UP),
+        "mail": draft.parameters.get("mail"),
+        "chosen": chosen,
+        "back": back,
+        "preview": shown,
+        "sales_unread": sales_coverage.warning(QueryDict(draft.selection.get("query", "")), user) if shown else "",
+        "moved": moved_names.in_conditions(
+            dict(QueryDict(draft.selection.get("query", "")).lists()), access.accounts_of(user)
+        )
+        if shown
+        else [],
+        "try_number": 0 if approvals.why_not_alone(user, account, preview_summary.TRY) else preview_summary.TRY,
+        "too_many": approvals.why_not_alone(user, account, chosen),
+        "may_approve": approvals.may_approve(user),
+    }
+    return TemplateResponse(request, "admin/leads/bulkrun/prepare.html", context)
+
+
+def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str) -> HttpResponse:
+    kind, clean = kind_of(draft), draft.parameters["clean"]
+    choices = replace(choices_of(draft), read_first=bool(request.POST.get(READ_FIRST)))
+    counted = changes.preview_change(account, leads, kind, clean, choices)
+    if words := preview_summary.what_changed(request.POST.get("mark", ""), counted):
+        messages.warning(request, words)
+        return redirect(draft)
+    if not counted.will_change and not counted.read_first:
+        messages.info(request, _("Nothing would change, so nothing was started."))
+        return redirect(draft)
+    if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=clock.now()):
+        draft.refresh_from_db()
+        return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
+    approved_by = request.user if draft.created_by_id != request.user.pk else None
+    run = None
+    try:
+        run = changes.record_run(
+            account, leads, kind, clean, by=draft.created_by, why=draft.parameters["form"].get("why", ""),
+            expected=counted.will_change, choices=choices, approved_by=approved_by,
+        )  # fmt: skip
+    except (kinds.BadParameters, changes.CannotRecord) as error:
+        messages.error(request, str(error))
+        return redirect(draft)
+    finally:
+        RunDraft.objects.filter(pk=draft.pk).update(run=run, started_at=clock.now() if run else None)
+    if draft.parameters.get("mail"):
+        BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
+    if counted.read_first:
+        _ring_reader(account)
+    number = counted.will_change
+    words = ngettext("Started: %(run)s for %(number)s lead.", "Started: %(run)s for %(number)s leads.", number)
+    told = words % {"run": run.name, "number": f"{number:,}"}
+    messages.success(request, format_html('{} <a href="{}">{}</a>', told, run.get_absolute_url(), _("Watch it")))
+    return HttpResponseRedirect(back if approved_by is None else run.get_absolute_url())
+
+
+def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
+    """A run over the first few; the draft stays, for the others."""
+    kind, clean, choices = kind_of(draft), draft.parameters["clean"], choices_of(draft)
+    counted = changes.preview_change(account, leads, kind, clean, choices)
+    if words := preview_summary.what_changed(request.POST.get("mark", ""), counted):
+        messages.warning(request, words)
+        return redirect(draft)
+    if draft.created_by_id != request.user.pk:
+        raise PermissionDenied
+    first = judging.first_to_change(account, leads, kind, clean, choices, preview_summary.TRY)
+    if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=clock.now()):
+        return redirect(draft)
+    run = None
+    try:
+        run = changes.record_run(
+            account, Lead.objects.filter(pk__in=first), kind, clean, by=request.user, choices=choices,
+            why=draft.parameters["form"].get("why", ""), expected=len(first),
+        )  # fmt: skip
+    except (kinds.BadParameters, changes.CannotRecord) as error:
+        messages.error(request, str(error))
+        return redirect(draft)
+    finally:
+        RunDraft.objects.filter(pk=draft.pk).update(started_at=None, tried=run)
+    return redirect(run)
+
+
+def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
+    """Have those read whose "already so" rests on a copy that is due for an update."""
+    doubtful = judging.doubtful(account, leads, judging.steps_of(kind_of(draft), draft.parameters["clean"]))
+    number = mirror.mark_all_dirty(doubtful, clock.now())
+    _ring_reader(account)
+    messages.info(
+        request,
+        ngettext(
+            "%(number)s lead is being updated from Kartra. Look again in a moment: the numbers follow.",
+            "%(number)s leads are being updated from Kartra. Look again in a moment: the numbers follow.",
+            number,
+        )
+        % {"number": f"{number:,}"},
+    )
+    return redirect(draft)
+
+
+def _ring_reader(account: Account) -> None:
+    """There are leads to be read."""
+    if connection := connection_of(account):
+        tasks.ring(tasks.refresh_leads, connection.pk)

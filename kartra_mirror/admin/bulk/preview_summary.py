@@ -1,0 +1,169 @@
+"""What a bulk action would do, as one plain sentence with its parts."""
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import Count, QuerySet
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
+
+from integrations.models import Connection
+from integrations.sending import switch
+from integrations.translate import ENCODINGS
+from kartra_mirror.admin.bulk import already_labels
+from kartra_mirror.ui.throughput import connection_of, seconds_for
+from leads import changes, clock, kinds
+from leads.changes import undo
+from leads.changes.preview import Choices, Preview
+from leads.models import OPEN, Account, ChangeStatus, Lead, LeadChange
+
+READ_FEW = 500
+"""So few doubtful leads are read first unless somebody says otherwise: half a minute."""
+
+TRY = 10
+"""How many leads a bulk action is tried on first."""
+
+UNCHECKED = {"subscribe_sequence", "subscribe_calendar", "cancel_calendar"}
+"""Kinds with a name or a step that our copy cannot check beforehand."""
+
+POINTS = {"give_points", "remove_points"}
+"""Kinds before which each lead is read where there is no safety field."""
+
+
+def of(
+    account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: dict[str, Any], choices: Choices
+) -> dict[str, Any]:
+    """The preview as the page shows it. Reads only, in a number of queries that does not grow with the leads."""
+    counted = changes.preview_change(account, leads, kind, clean, choices)
+    connection = connection_of(account)
+    seconds = seconds_for(account, counted.calls)
+    ahead = LeadChange.objects.filter(account=account, status=ChangeStatus.WAITING).values("lead").distinct().count()
+    begins_in = seconds_for(account, ahead)
+    names = {name for name, _given in kind.single_steps(clean)}
+    words = (
+        already_labels.PARTS
+        if len(counted.steps) > 1
+        else already_labels.of([part.name for part, _given in kind.parts(clean)])
+    )
+    return {
+        "counted": counted,
+        "refused": changes.why_not(account, leads, kind, clean),
+        "sentence": capfirst(kind.sentence(clean)),
+        "already": words,
+        "rest": _rest(counted, choices, words or already_labels.GIVEN),
+        "seconds": seconds,
+        "read_seconds": seconds_for(account, counted.doubtful),
+        "reads_by_default": counted.doubtful <= READ_FEW,
+        "promised_h": f"{settings.REFRESH_WITHIN_H:g}",
+        "ahead": ahead,
+        "until": clock.now() + dt.timedelta(seconds=seconds + begins_in),
+        "mark": mark(counted),
+        "can_be_undone": undo.can_be_undone(kind, clean),
+        "cannot_be_undone": _cannot(kind, clean),
+        "warnings": [
+            *(warning for _kind, given in kind.parts(clean) for warning in kinds.warnings(given, account)),
+            *_safety(connection, names),
+        ],
+        "opposite": opposite_runs(account, leads, kind, clean) if counted.opposite_waiting else [],
+        "mails": bool(names & {"subscribe_sequence", "subscribe_list"}),
+        "unchecked": bool(names & UNCHECKED),
+        "can_be_tried": counted.will_change > TRY,
+        "why_not": switch.why_not_sending(connection)
+        if connection
+        else _("This account has no connection to Kartra yet."),
+    }
+
+
+def _safety(connection: Connection | None, names: set[str]) -> list[str]:
+    """That the safety field would help here, where there is none yet."""
+    bearing = {name for name, encoding in ENCODINGS.items() if encoding.bears_receipt}
+    if connection is None or connection.receipt_field or not names & bearing:
+        return []
+    if names & POINTS:
+        return [
+            _(
+                "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra "
+                "we could tell by ourselves, and points would cost no read of each lead: an engineer adds it on the "
+                "connection's page."
+            )
+        ]
+    return [
+        _(
+            "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra we "
+            "could tell by ourselves: an engineer adds it on the connection's page."
+        )
+    ]
+
+
+def mark(counted: Preview) -> str:
+    """What was previewed, so that what starts is that: the same as long as the same would be done to the same leads."""
+    return f"{counted.mark}/{counted.will_change}/{counted.total}"
+
+
+def what_changed(before: str, counted: Preview) -> str:
+    """How the set differs from the one that was previewed, as a sentence; empty where it is the same."""
+    if before == mark(counted):
+        return ""
+    told = before.split("/")
+    was = int(told[1]) if len(told) == 3 and told[1].isdecimal() else None
+    told_now = {"will": f"{counted.will_change:,}", "all": f"{counted.total:,}"}
+    if was is None or was == counted.will_change:
+        return (
+            _(
+                "Meanwhile this has changed: it is not what was previewed any more (now %(will)s of %(all)s would change). "
+                "Please look again, then start."
+            )
+            % told_now
+        )
+    words = _(
+        "Meanwhile the leads have changed: now %(will)s of %(all)s would change, %(by)s fewer than the %(was)s of the "
+        "preview. Please look again, then start."
+    )
+    if counted.will_change > was:
+        words = _(
+            "Meanwhile the leads have changed: now %(will)s of %(all)s would change, %(by)s more than the %(was)s of the "
+            "preview. Please look again, then start."
+        )
+    return words % {**told_now, "by": f"{abs(counted.will_change - was):,}", "was": f"{was:,}"}
+
+
+def _rest(counted: Preview, choices: Choices, words: already_labels.Already) -> list[str]:
+    """What becomes of the others, each as a phrase; only what there is."""
+    out = ngettext_lazy(
+        "%(number)s left the list and is left out", "%(number)s left the list themselves and are left out", "n"
+    )
+    deleted = ngettext_lazy("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", "n")
+    absent = ngettext_lazy("%(number)s is not in Kartra", "%(number)s are not in Kartra", "n")
+    so = (counted.had, words.again) if choices.anyway else (counted.already_so, words.so)
+    found = (so, (counted.left_out, out), (counted.gone, deleted), (counted.absent, absent))
+    return [told % {"n": number, "number": intcomma(number)} for number, told in found if number]
+
+
+def _cannot(kind: kinds.Kind, clean: dict[str, Any]) -> list[str]:
+    """Why parts of it cannot be undone."""
+    found = []
+    for name, parameters in kind.single_steps(clean):
+        step = kinds.get_kind(name)
+        if step.stands is None and name != "update_lead":
+            why = undo.CANNOT.get(name, _("It cannot be taken back from outside Kartra."))
+            found.append(f"{capfirst(step.sentence(parameters))}: {why}")
+    return found
+
+
+def opposite_runs(
+    account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Where open changes of the same things come from: [{"name", "run", "number"}], most first."""
+    families = {kinds.get_kind(name).family(parameters): name for name, parameters in kind.single_steps(clean)}
+    rows = LeadChange.objects.filter(
+        account=account, family__in=families, status__in=OPEN, lead__in=leads.order_by().values("pk")
+    )
+    for family, name in families.items():
+        rows = rows.exclude(family=family, kind=name)
+    counted = (
+        rows.order_by().values("run", "run__name").annotate(number=Count("lead", distinct=True)).order_by("-number")
+    )
+    return [{"run": row["run"], "name": row["run__name"], "number": row["number"]} for row in counted[:5]]

@@ -1,0 +1,315 @@
+"""Loading Kartra's exports in the admin: upload, match the columns, look, load, and the result with its bad rows."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from integrations import tasks
+from kartra_mirror.ui import coverage
+from kartra_mirror.ui.downloads import csv_response
+from kartra_mirror.ui.unfold_adapter import (
+    ChoicesDropdownFilter,
+    ReadOnlyAdmin,
+    RelatedDropdownFilter,
+    only_mine,
+    style,
+)
+from leads import importing
+from leads.importing import ids, words
+from leads.models import Account, Import, ImportKind, ImportReject, ImportState, Source
+
+MAX_UPLOAD = 200 * 1024 * 1024
+REJECTS_SHOWN = 20
+SAMPLE_SHOWN = 60
+IDS = ("kartra", "not-kartra")
+"""What a person may say of a file's ids."""
+LEAVE_OUT = ("", gettext_lazy("— leave out —"))
+DATES = (
+    ("", gettext_lazy("Found by itself; month first where nothing shows it")), ("month", gettext_lazy("3 April: 04/03/2026 (month first)")),
+    ("day", gettext_lazy("3 April: 03/04/2026 (day first)")),
+)  # fmt: skip
+
+
+SEPARATORS = (
+    ("", gettext_lazy("Semicolons (;); a name with a comma in it is a bad row")),
+    (";", gettext_lazy("Semicolons (;), whatever else a name holds")),
+    (",", gettext_lazy("Commas (,)")), ("|", gettext_lazy("Vertical bars (|)")),
+)  # fmt: skip
+
+
+class UploadForm(forms.Form):
+    """The file, what it holds, and of which account."""
+
+    account = forms.ModelChoiceField(Account.objects.all(), label=gettext_lazy("Account"), empty_label=None)
+    kind = forms.ChoiceField(label=gettext_lazy("What it holds"), choices=ImportKind.choices)
+    file = forms.FileField(
+        label=gettext_lazy("The file that Kartra exported"),
+        help_text=gettext_lazy(
+            "CSV, up to 200 MB. Any encoding and separator. For larger files use the import commands."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        style(self)
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MAX_UPLOAD:
+            raise forms.ValidationError(_("The file is larger than 200 MB. Use the import commands for it."))
+        return file
+
+
+class MatchForm(forms.Form):
+    """One choice per column of the file."""
+
+    dates = forms.ChoiceField(label=gettext_lazy("Dates written in numbers"), choices=DATES, required=False)
+    separator = forms.ChoiceField(
+        label=gettext_lazy("Between names of tags and lists"), choices=SEPARATORS, required=False
+    )
+    clears = forms.BooleanField(
+        label=gettext_lazy("Empty cells clear the field"), required=False,
+        help_text=gettext_lazy("Without this an empty cell says nothing. An email address is never cleared."),
+    )  # fmt: skip
+    currency = forms.CharField(
+        label=gettext_lazy("Currency"), required=False, max_length=3,
+        help_text=gettext_lazy("A code such as USD or SEK: what a sign means that several currencies have ($, kr, ¥)."),
+    )  # fmt: skip
+
+    def __init__(self, job: Import, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.job = job
+        custom = importing.custom_targets(job.account, job.kind)
+        by_header = {header: target for target, header in job.mapping.items()}
+        extra = [target for target in job.mapping if target not in importing.targets(job.kind) and target not in custom]
+        choices = [LEAVE_OUT] + [
+            (target, importing.label(job.kind, target)) for target in (*importing.targets(job.kind), *custom, *extra)
+        ]
+        for number, header in enumerate(job.headers):
+            self.fields[f"column_{number}"] = forms.ChoiceField(
+                label=header, choices=choices, required=False, initial=by_header.get(header, "")
+            )
+        for name in ("separator", "clears") if job.kind == ImportKind.TRANSACTIONS else ("currency",):
+            del self.fields[name]
+        if not self.is_bound:
+            self.initial.update({name: job.options[name] for name in job.options if name in self.fields})
+            self.initial["dates"] = {None: "", True: "day", False: "month"}[job.day_first]
+        style(self)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        mapping: dict[str, str] = {}
+        for number, header in enumerate(self.job.headers):
+            target = cleaned.get(f"column_{number}")
+            if not target:
+                continue
+            if target in mapping:
+                words = importing.label(self.job.kind, target)
+                self.add_error(
+                    f"column_{number}",
+                    _("%(field)s is chosen for the column %(column)s already.")
+                    % {"field": words, "column": mapping[target]},
+                )
+            mapping[target] = header
+        self.mapping = mapping
+        self.how: dict[str, Any] = {
+            "day_first": {"day": True, "month": False}.get(cleaned.get("dates") or ""),
+            **{name: cleaned[name] for name in ("separator", "clears", "currency") if name in cleaned},
+        }
+        return cleaned
+
+    @property
+    def of_cells(self) -> list[forms.BoundField]:
+        """How cells are read, below the columns."""
+        return [self[name] for name in ("dates", "separator", "clears", "currency") if name in self.fields]
+
+
+def _absent(job: Import) -> int:
+    """How many leads that came new with a file of leads are not in Kartra, as far as it was asked by now."""
+    new = job.account.leads.filter(known_from=Source.IMPORT, known_since__gte=job.created_at)
+    return new.filter(absent_at__isnull=False, kartra_id=None, gone_at=None).count()
+
+
+def progress_of(job: Import) -> dict[str, Any]:
+    """How far an import is, as its page polls it."""
+    return {
+        "state": job.state,
+        "state_words": job.get_state_display(),
+        "is_going": job.is_going,
+        "percent": job.percent,
+        "rows": job.rows,
+        "rejected": job.rejected,
+        "sentence": words.outcome(job),
+    }
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnlyAdmin):
+    list_display = ["file_name", "kind", "account", "state", "rows", "rejected", "created_by", "created_at"]
+    list_filter = [
+        ("kind", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
+    ]  # fmt: skip
+    search_fields = ["file_name"]
+    list_select_related = ["account", "created_by"]
+    change_list_template = "admin/leads/import/list.html"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("leads.add_import"))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/match/", view(self.match_view), name="leads_import_match"),
+            path("<int:pk>/do/<slug:what>/", view(self.do_view), name="leads_import_do"),
+            path("<int:pk>/progress/", view(self.progress_view), name="leads_import_progress"),
+            path("<int:pk>/rejected.csv", view(self.rejects_view), name="leads_import_rejects"),
+            path("total/<int:account>/", view(self.total_view), name="leads_import_total"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        totals = [(account, coverage.in_words(account)) for account in coverage.totals(request.user)]
+        return super().changelist_view(request, {"totals": totals, **(extra_context or {})})
+
+    def total_view(self, request: HttpRequest, account: int) -> HttpResponse:
+        """Kartra's own total of an account."""
+        return coverage.page(request, account, self.admin_site.each_context(request))
+
+    def _job(self, request: HttpRequest, pk: int | str, *, may_load: bool = False) -> Import:
+        if not (self.has_add_permission(request) if may_load else self.has_view_permission(request)):
+            raise PermissionDenied
+        text = str(pk)
+        jobs = Import.objects.select_related("account", "created_by")
+        job = jobs.filter(pk=text).first() if text.isdecimal() and len(text) < 18 else None
+        if job is None:
+            raise Http404
+        return job
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Upload a file. Nothing is loaded yet."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None, initial={"kind": request.GET.get("kind")})
+        only_mine(form, request.user)
+        if request.method == "POST" and form.is_valid():
+            file, kind = form.cleaned_data["file"], ImportKind(form.cleaned_data["kind"])
+            try:
+                job = importing.create(
+                    form.cleaned_data["account"], kind, file.file, file.name, by=request.user, keep=True
+                )
+            except importing.CannotImport as problem:
+                form.add_error("file", str(problem))
+            else:
+                return HttpResponseRedirect(reverse("admin:leads_import_match", args=[job.pk]))
+        return self._page(request, "upload", {"title": _("Load a file that Kartra exported"), "form": form})
+
+    def match_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say what each column is, then have the file checked."""
+        job = self._job(request, pk, may_load=True)
+        if not job.kept or job.state not in (ImportState.NEW, ImportState.CHECKED):
+            return HttpResponseRedirect(job.get_absolute_url())
+        form = MatchForm(job, request.POST or None)
+        file = importing.open_kept(job)
+        if request.method == "POST" and form.is_valid():
+            try:
+                importing.match(job, form.mapping, **form.how)
+                importing.check(job, file)
+            except importing.CannotImport as problem:
+                form.add_error(None, str(problem))
+            else:
+                tasks.ring(tasks.load_file, job.pk)
+                return HttpResponseRedirect(job.get_absolute_url())
+        samples = importing.samples(job, file)
+        rows = [
+            (form[f"column_{number}"], [cells[number][:SAMPLE_SHOWN] for cells in samples if number < len(cells)])
+            for number in range(len(job.headers))
+        ]
+        more = {"title": _("What the columns of %(job)s are") % {"job": job}, "job": job, "form": form, "columns": rows}
+        return self._page(request, "match", more)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """How far it is; what the check found; what came of it."""
+        job = self._job(request, object_id)
+        if job.state == ImportState.NEW and job.kept and self.has_add_permission(request):
+            return HttpResponseRedirect(reverse("admin:leads_import_match", args=[job.pk]))
+        mapping = [(header, importing.label(job.kind, target)) for target, header in job.mapping.items()]
+        more = {
+            "title": str(job),
+            "job": job,
+            "progress": progress_of(job),
+            "rejects": ImportReject.objects.filter(file=job).order_by("line")[:REJECTS_SHOWN],
+            "remarks": words.remarks(job),
+            "ids_problem": "" if job.has_ended else ids.problem(job, sample=False),
+            "ids_unsure": ids.verdict(job.options) == ids.UNSURE,
+            "ids_people": ids.people(job.options),
+            "mapping": mapping,
+            "left_out": [header for header in job.headers if header not in job.mapping.values()],
+            "may_load": self.has_add_permission(request),
+            "absent": _absent(job),
+        }
+        return self._page(request, "page", more)
+
+    def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
+        """Start loading, or cancel, or say whose the ids are. Only a POST does anything; a second one does nothing."""
+        job = self._job(request, pk, may_load=True)
+        if what not in ("start", "cancel", *IDS):
+            raise Http404
+        if request.method == "POST" and what in IDS:
+            self._say_ids(request, job, what)
+        elif request.method == "POST":
+            if what == "cancel":
+                done = importing.cancel(job)
+                said = _("The import is cancelled. What was loaded stays; it is what Kartra exported.")
+            else:
+                done = self._start(request, job)
+                said = _("Loading has begun. You may leave this page.")
+                if done:
+                    tasks.ring(tasks.load_file, job.pk)
+            words_ = (
+                said if done else _("Nothing to do: this import is %(state)s.") % {"state": job.get_state_display()}
+            )
+            self.message_user(request, words_, messages.SUCCESS if done else messages.WARNING)
+        return HttpResponseRedirect(job.get_absolute_url())
+
+    def _start(self, request: HttpRequest, job: Import) -> bool:
+        try:
+            return job.state == ImportState.CHECKED and importing.start(job)
+        except importing.CannotImport as problem:
+            self.message_user(request, str(problem), messages.ERROR)
+            return False
+
+    def _say_ids(self, request: HttpRequest, job: Import, said: str) -> None:
+        """Keep what was said; where the column is left out, the file is checked again."""
+        try:
+            done = importing.say_ids(job, said) and (said == "kartra" or importing.check(job, importing.open_kept(job)))
+        except importing.CannotImport as problem:
+            self.message_user(request, str(problem), messages.ERROR)
+            return
+        if done and said == "not-kartra":
+            tasks.ring(tasks.load_file, job.pk)
+            self.message_user(request, _("The column is left out. The file is being checked again."), messages.SUCCESS)
+
+    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """What the page polls."""
+        return JsonResponse(progress_of(self._job(request, pk)))
+
+    def rejects_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """The bad rows as a file, with their lines and reasons."""
+        job = self._job(request, pk, may_load=True)
+        return csv_response(importing.reject_lines(job), f"import-{job.pk}-rejected.csv")
+
+    def _page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **more}
+        return TemplateResponse(request, f"admin/leads/import/{name}.html", context)

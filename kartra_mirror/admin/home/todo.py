@@ -1,0 +1,218 @@
+"""What needs a person, on home: each line with its number and a link to exactly those rows. Reads only, in a fixed number
+of queries; a person sees lines of what they may see, of their accounts."""
+
+import datetime as dt
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, Max
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.models import Connection, Delivery, DeliveryStatus, Sending, Stop
+from integrations.push.settle import remedy
+from integrations.sending import alerts, switch
+from integrations.status import last_sweep
+from kartra_mirror.admin.bulk import approvals
+from kartra_mirror.health import SWEEP_LATE_S
+from leads import access, kinds
+from leads.changes import moved_names
+from leads.models import BulkRun, LeadChange, Reason, RunState
+
+RECENT = dt.timedelta(days=7)
+CAUSES_SHOWN = 5
+STOPS_SHOWN = 3
+
+DECISIONS = {
+    Reason.CONFLICT: lambda n: ngettext(
+        "change met another one of the same field: which is to be?", "changes met others of the same fields: which are to be?", n
+    ),
+    Reason.OUTCOME: lambda n: ngettext(
+        "change where nobody can know whether it was done", "changes where nobody can know whether they were done", n
+    ),
+    Reason.UNLISTED_CODE: lambda n: ngettext(
+        "change that Kartra answered in a way it does not document",
+        "changes that Kartra answered in a way it does not document",
+        n,
+    ),
+    Reason.FIREWALL: lambda n: ngettext(
+        "change that was sent twice and not done", "changes that were sent twice and not done", n
+    ),
+}  # fmt: skip
+
+
+def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
+    """[{"number", "words", "why", "url", "level"}], the most pressing first."""
+    user: Any = request.user
+    found = [*_workers(now), *_stops(user, connections)]
+    if user.has_perm("leads.view_leadchange"):
+        found += _decisions(user)
+    if user.has_perm("leads.view_bulkrun"):
+        found += [*_asked_for(user), *_standing_runs(user)]
+    if user.has_perm("leads.view_leadchange"):
+        found += _moved(user)
+    if user.has_perm("leads.view_leadchange"):
+        found += _refusals(user)
+    if user.has_perm("integrations.view_delivery"):
+        found += _messages(user, now)
+    return [*found, *_ended_stops(connections, now)]
+
+
+def _line(level: str, words: str, *, number: int | None = None, why: str = "", url: str = "") -> dict[str, Any]:
+    return {"level": level, "number": number, "words": words, "why": why, "url": url}
+
+
+def _list(name: str, **filters: Any) -> str:
+    return f"{reverse(f'admin:{name}_changelist')}?{urlencode(filters)}"
+
+
+def _workers(now: dt.datetime) -> list[dict[str, Any]]:
+    beat = last_sweep()
+    if beat is not None and now - beat <= dt.timedelta(seconds=SWEEP_LATE_S):
+        return []
+    words = _("Nothing is sent or received just now: no worker is at work.")
+    since = _("The last one was seen %(when)s.") % {"when": _when(beat)} if beat else _("None has been seen yet.")
+    return [
+        _line("bad", words, why=f"{since} {_('What you ask for is kept. Ask your engineer to start the workers.')}")
+    ]
+
+
+def _when(at: dt.datetime) -> str:
+    return date_format(timezone.localtime(at), "j M Y H:i")
+
+
+def _stops(user: Any, connections: list[Connection]) -> list[dict[str, Any]]:
+    """Connections on which sending was stopped, by a person or by the machine, or that wait for Kartra."""
+    seen = user.has_perm("integrations.view_connection")
+    found = []
+    for connection in connections:
+        url = connection.get_absolute_url() if seen else ""
+        if connection.sending != Sending.LOOK_ONLY and (why := switch.why_not_sending(connection)):
+            found.append(_line("bad", why, url=url))
+        if connection.catalogue_doubt:
+            number = sum(connection.catalogue_doubt.values())
+            why = ngettext(
+                "%(number)s name of %(account)s was missing from Kartra's last answer about the catalogue. Is it gone?",
+                "%(number)s names of %(account)s were missing from Kartra's last answer about the catalogue. Are they gone?",
+                number,
+            )
+            found.append(_line("bad", why % {"number": f"{number:,}", "account": connection.name}, url=url))
+        if why := switch.why_commands_wait(connection):
+            found.append(_line("warn", why, url=url))
+    return found
+
+
+def _decisions(user: Any) -> list[dict[str, Any]]:
+    rows = access.only_mine(LeadChange.objects.questions(), user)
+    numbers = rows.order_by("reason").values_list("reason").annotate(n=Count("pk"))
+    return [
+        _line(
+            "warn",
+            DECISIONS[Reason(reason)](number) if reason in DECISIONS else _("changes need your decision"),
+            number=number,
+            url=f"{reverse('admin:decisions')}?{urlencode({'reason': reason})}",
+        )
+        for reason, number in numbers
+    ]
+
+
+def _asked_for(user: Any) -> list[dict[str, Any]]:
+    """Bulk actions that are larger than a colleague may start."""
+    number = approvals.waiting(user).count() if approvals.may_approve(user) else 0
+    words = ngettext("bulk action waits for your yes or no", "bulk actions wait for your yes or no", number)
+    return [_line("warn", words, number=number, url=_list("leads_bulkrun"))] if number else []
+
+
+def _moved(user: Any) -> list[dict[str, Any]]:
+    """Queued changes that name what Kartra does not show any more."""
+    accounts = access.accounts_of(user)
+    rows = moved_names.waiting(None if accounts is None else sorted(accounts))
+    return [
+        _line("warn", moved_names.of_waiting(thing, number), url=_list("leads_leadchange", status__exact="waiting"))
+        for thing, number in rows[:CAUSES_SHOWN]
+    ]
+
+
+def _standing_runs(user: Any) -> list[dict[str, Any]]:
+    """Bulk actions that stand still: one by one as long as they are few."""
+    runs = access.only_mine(BulkRun.objects.filter(state=RunState.PAUSED), user)
+    few = list(runs[: CAUSES_SHOWN + 1])
+    if len(few) <= CAUSES_SHOWN:
+        return [
+            _line(
+                "warn", _("“%(run)s” stands still") % {"run": run.name}, why=run.paused_why, url=run.get_absolute_url()
+            )
+            for run in few
+        ]
+    return [
+        _line(
+            "warn", _("bulk actions stand still"), number=runs.count(),
+            url=_list("leads_bulkrun", state__exact=RunState.PAUSED),
+        )
+    ]  # fmt: skip
+
+
+def _refusals(user: Any) -> list[dict[str, Any]]:
+    """What Kartra refused and nobody has dealt with yet, by cause, most frequent first."""
+    rows = access.only_mine(LeadChange.objects.failed(), user)
+    causes = list(
+        rows.order_by()
+        .values("kind", "code")
+        .annotate(number=Count("pk"), message=Max("message"))
+        .order_by("-number", "kind", "code")[: CAUSES_SHOWN + 1]
+    )
+    found = [
+        _line(
+            "bad",
+            ngettext("change refused by Kartra: %(kind)s", "changes refused by Kartra: %(kind)s", cause["number"])
+            % {"kind": capfirst(kinds.get_kind(cause["kind"]).label)},
+            number=cause["number"],
+            why=_sentences(cause["message"], remedy(cause["code"])),
+            url=f"{reverse('admin:failures')}?{urlencode({'kind': cause['kind'], 'code': cause['code']})}",
+        )
+        for cause in causes[:CAUSES_SHOWN]
+    ]
+    if len(causes) > CAUSES_SHOWN:
+        words = _("changes refused by Kartra in all, for these and other causes")
+        found.append(_line("bad", words, number=rows.count(), url=reverse("admin:failures")))
+    return found
+
+
+def _ended_stops(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
+    """What stopped and went on again since yesterday, each as one line: nobody need do anything, but should know."""
+    stops = Stop.objects.filter(connection__in=connections, ended_at__gte=now - dt.timedelta(hours=24))
+    rows = stops.select_related("connection__account", "began_by", "ended_by").order_by("-ended_at")[:STOPS_SHOWN]
+    return [_line("", f"{stop.connection.name}: {alerts.end(stop)}") for stop in rows]
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)
+
+
+def _messages(user: Any, now: dt.datetime) -> list[dict[str, Any]]:
+    """Messages of the last week that could not be read, or were turned away."""
+    since = (now - RECENT).replace(minute=0, second=0, microsecond=0)
+    wrong = [DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED]
+    rows = access.only_mine(Delivery.objects.filter(status__in=wrong, received_at__gte=since), user)
+    numbers = dict(rows.order_by().values_list("status").annotate(n=Count("pk")))
+    words = {
+        DeliveryStatus.QUARANTINED: lambda n: ngettext(
+            "message from Kartra could not be read", "messages from Kartra could not be read", n
+        ),
+        DeliveryStatus.REFUSED: lambda n: ngettext(
+            "message was turned away: wrong secret, or too large", "messages were turned away: wrong secret, or too large", n
+        ),
+    }  # fmt: skip
+    return [
+        _line(
+            "warn", words[status](numbers[status]), number=numbers[status],
+            url=_list("integrations_delivery", status__exact=status, received_at__gte=since.isoformat()),
+        )
+        for status in wrong
+        if numbers.get(status)
+    ]  # fmt: skip

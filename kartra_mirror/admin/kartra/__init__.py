@@ -1,0 +1,1 @@
+"""How Kartra is reached and what it sends: accounts, connections, webhook endpoints, deliveries, the console."""

@@ -1,0 +1,318 @@
+"""Connections: keys that are never shown again, a check before anything is saved, and the sending switch."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from integrations import clock, sandbox_control
+from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
+from integrations.connection_check import Check, check, validate_api_url
+from integrations.kartra.errors import KartraError
+from integrations.models import Connection, Door
+from integrations.push import proof_token
+from integrations.read import catalogue
+from integrations.sending import call_counter, calls, custom_fields, restored, switch
+from kartra_mirror.admin.kartra import console, deletions
+from kartra_mirror.ui.unfold_adapter import ModelAdmin, style
+from leads import access
+from leads.models import Account
+from leads.models.account import validate_time_zone
+
+PERMISSIONS = {
+    "on": "integrations.switch_sending",
+    "off": "integrations.switch_sending",
+    "check": "integrations.change_connection",
+    "catalogue": "integrations.change_connection",
+    "believe": "integrations.change_connection",
+    "safety": "integrations.create_customfield",
+    "here": "integrations.switch_sending",
+}
+"""What may be done with a connection, and the permission for it."""
+
+READ: dict[str, Any] = {
+    "tags": ngettext_lazy("%(shown)s tag", "%(shown)s tags", "number"),
+    "lists": ngettext_lazy("%(shown)s list", "%(shown)s lists", "number"),
+    "sequences": ngettext_lazy("%(shown)s sequence", "%(shown)s sequences", "number"),
+    "pages": ngettext_lazy("%(shown)s page", "%(shown)s pages", "number"),
+    "custom fields": ngettext_lazy("%(shown)s custom field", "%(shown)s custom fields", "number"),
+}
+"""How much of each part of the catalogue was read."""
+
+NAMES: dict[str, Any] = {
+    "tags": gettext_lazy("tags"),
+    "lists": gettext_lazy("lists"),
+    "sequences": gettext_lazy("sequences"),
+    "pages": gettext_lazy("pages"),
+    "custom fields": gettext_lazy("custom fields"),
+}
+
+
+def _what_was_read(found: catalogue.CatalogueRead) -> str:
+    """ "120 tags, 14 lists"; "nothing" where nothing was."""
+    counted = [READ[name] % {"number": number, "shown": f"{number:,}"} for name, number in found.counts.items()]
+    return ", ".join(counted) or _("nothing")
+
+
+class ConnectionForm(forms.ModelForm):
+    """Name and keys. Keys are write-only: an empty field keeps what is stored. With `checked`, what Kartra said of these
+    keys, the form is valid if that was yes."""
+
+    checked: Check | None = None
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("Of the Kartra account, for your colleagues."),
+    )
+    key = forms.CharField(
+        label=gettext_lazy("API key"), required=False, widget=forms.PasswordInput(render_value=False),
+        help_text=gettext_lazy("In Kartra: Integrations > API > My API. Empty keeps the one that is stored."),
+    )  # fmt: skip
+    password = forms.CharField(
+        label=gettext_lazy("API password"), required=False, widget=forms.PasswordInput(render_value=False),
+        help_text=gettext_lazy("Beside the key. Empty keeps the one that is stored."),
+    )  # fmt: skip
+    time_zone = forms.CharField(
+        label=gettext_lazy("Time zone"),
+        required=False,
+        validators=[validate_time_zone],
+        help_text=gettext_lazy("Of Kartra's dates; empty means America/New_York."),
+    )
+
+    class Meta:
+        model = Connection
+        fields = ["app_id", "api_url", "calls_per_second", "test_mode"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = self.instance.pk is not None
+        if known:
+            self.initial.update(name=self.instance.account.name, time_zone=self.instance.account.time_zone)
+        else:
+            from django.conf import settings
+
+            self.initial.setdefault("api_url", settings.KARTRA_API_URL)
+            for name in ("key", "password"):
+                if name in self.fields:
+                    self.fields[name].required = True
+        style(self)
+
+    def clean_api_url(self) -> str:
+        url: str = self.cleaned_data["api_url"].strip()
+        validate_api_url(url)
+        return url
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"].strip()
+        others = Account.objects.filter(name=name)
+        if self.instance.pk:
+            others = others.exclude(pk=self.instance.account_id)
+        if others.filter(connection__isnull=False).exists():
+            raise ValidationError(_("There is a connection of this name already."))
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors or self.checked is None:
+            return cleaned
+        if not self.checked.ok:
+            raise ValidationError(f"{self.checked.text} {_('Nothing was saved.')}".strip())
+        self.instance.api_key = cleaned["key"] or self.instance.api_key
+        self.instance.api_password = cleaned["password"] or self.instance.api_password
+        self.instance.checked_at, self.instance.check_result = clock.now(), self.checked.text
+        return cleaned
+
+    def trial(self) -> Connection:
+        """The connection as it would be, to be asked about. Of a valid form."""
+        given = self.cleaned_data
+        return Connection(
+            pk=self.instance.pk,
+            account=self.instance.account if self.instance.pk else None,
+            app_id=given["app_id"],
+            api_key=given["key"] or self.instance.api_key,
+            api_password=given["password"] or self.instance.api_password,
+            api_url=given["api_url"],
+            calls_per_second=given["calls_per_second"],
+        )
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ModelAdmin):
+    form = ConnectionForm
+    list_display = ["name", "sending", "why_not", "speed", "checked_at", "test_mode"]
+    list_select_related = ["account", "sending_by"]
+    change_form_template = "admin/integrations/connection/form.html"
+
+    def get_fieldsets(
+        self, request: HttpRequest, obj: Connection | None = None
+    ) -> list[tuple[str | None, dict[str, Any]]]:
+        return [
+            (None, {"fields": ["name", "app_id", "key", "password"]}),
+            (_("How we reach it"), {"fields": ["api_url", "calls_per_second", "test_mode", "time_zone"]}),
+        ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Not for those who work in some accounts alone: a new one would be none of theirs."""
+        return super().has_add_permission(request) and access.accounts_of(request.user) is None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> type[Any]:
+        form: type[Any] = super().get_form(request, obj, change=change, **kwargs)
+
+        class CheckedForm(form):
+            checked = getattr(request, "checked", None)
+
+        return CheckedForm
+
+    def changeform_view(
+        self,
+        request: Any,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Kartra is asked first: Django saves in a transaction, and no answer is waited for in one."""
+        if request.method == "POST":
+            request.checked = self._check(request, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _check(self, request: HttpRequest, object_id: str | None) -> Check:
+        """What Kartra says of the keys in the form. It is not asked where nothing could be saved."""
+        connection = self.get_object(request, unquote(object_id)) if object_id else None
+        if object_id is None:
+            may = self.has_add_permission(request)
+        else:
+            may = connection is not None and self.has_change_permission(request, connection)
+        if may:
+            form = self.get_form(request, connection, change=connection is not None)(request.POST, instance=connection)
+            if form.is_valid():
+                return check_new_keys(form.trial())
+        return Check(False, "")
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        name, zone = form.cleaned_data["name"], form.cleaned_data["time_zone"] or "America/New_York"
+        if change:
+            account = obj.account
+            account.name, account.time_zone = name, zone
+            account.save()
+        else:
+            account = Account.objects.get_or_create(name=name)[0]
+            account.time_zone = zone
+            account.save()
+            obj.account = account
+        save_keys(obj)
+        if change and go_on_with_new_keys(obj, by=request.user):
+            self.message_user(request, _("Sending goes on with the new keys."), messages.SUCCESS)
+        Door.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
+        call_counter.is_copy()  # gives a new installation its mark
+        self.message_user(request, obj.check_result, messages.SUCCESS)
+
+    def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:
+        """From a new connection on to what comes next: the checklist."""
+        if sandbox_control.is_pretend(obj):  # the checklist is about a real Kartra
+            return HttpResponseRedirect(reverse("admin:integrations_connection_change", args=[obj.pk]))
+        return HttpResponseRedirect(f"{reverse('admin:setup')}?connection={obj.pk}")
+
+    @admin.display(description=gettext_lazy("name"))
+    def name(self, connection: Connection) -> str:
+        return connection.name
+
+    @admin.display(description=gettext_lazy("why nothing is sent"))
+    def why_not(self, connection: Connection) -> str:
+        return switch.why_not_sending(connection) or "—"
+
+    @admin.display(description=gettext_lazy("calls a second"))
+    def speed(self, connection: Connection) -> str:
+        return f"{connection.calls_per_second:g}" if connection.calls_per_second else _("no limit")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("console/", view(console.page), name="integrations_connection_console"),
+            path("<int:pk>/gone/", view(self.gone_view), name="integrations_connection_gone"),
+            path("<int:pk>/do/<slug:what>/", view(self.do_view), name="integrations_connection_do"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        user: Any = request.user
+        connection = self.get_object(request, object_id)
+        extra = {
+            "why_not": switch.why_not_sending(connection) if connection else "",
+            "not_here": restored.not_here(),
+            "may_switch": user.has_perm("integrations.switch_sending"),
+            "may_prepare": user.has_perm("integrations.create_customfield"),
+            "doors": list(connection.doors.standing())
+            if connection and user.has_perm("integrations.see_webhook_addresses")
+            else [],
+        }
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def gone_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return deletions.page(request, pk, {**self.admin_site.each_context(request), "opts": self.opts})
+
+    def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
+        """Check, read the catalogue, or switch sending (which asks why first). Only a POST does anything."""
+        user: Any = request.user
+        connection = Connection.objects.select_related("account").filter(pk=pk).first()
+        if connection is None or what not in PERMISSIONS:
+            raise Http404
+        permission = PERMISSIONS[what]
+        if not user.has_perm(permission):
+            raise PermissionDenied
+        if request.method != "POST":
+            if what not in ("on", "off"):
+                return HttpResponseRedirect(connection.get_absolute_url())
+            context = {
+                **self.admin_site.each_context(request), "connection": connection, "what": what, "opts": self.opts,
+                "title": _("Switch sending on") if what == "on" else _("Switch sending off"),
+            }  # fmt: skip
+            return TemplateResponse(request, "admin/integrations/connection/switch.html", context)
+        words, good = self._do(connection, what, request)
+        self.message_user(request, words, messages.SUCCESS if good else messages.ERROR)
+        return HttpResponseRedirect(connection.get_absolute_url())
+
+    def _do(self, connection: Connection, what: str, request: HttpRequest) -> tuple[str, bool]:
+        why = request.POST.get("why", "").strip()[:500]
+        if what == "off":
+            switch.off(connection, by=request.user, why=why)
+            return _("Sending is stopped. What is queued waits."), True
+        if what == "here":
+            done = restored.stay_here()
+            return f"{_('This is where the installation is now.')} {done}".strip(), True
+        if what == "safety":
+            try:
+                proof_token.prepare(connection, made_by=request.user)
+            except (proof_token.NotPrepared, custom_fields.CannotCreate) as problem:
+                return str(problem), False
+            except KartraError as error:
+                return calls.in_words(error), False
+            return _("The safety field is in Kartra; points, sequences and bookings use it from now on."), True
+        if what in ("catalogue", "believe"):
+            try:
+                found = catalogue.read(connection, made_by=request.user, believe=what == "believe")
+            except KartraError as error:
+                return calls.in_words(error), False
+            told = {"what": _what_was_read(found)}
+            problems = " ".join(f"{NAMES[name]}: {problem}." for name, problem in found.problems.items())
+            return f"{_('Read from Kartra: %(what)s.') % told} {problems}".strip(), not found.problems
+        result = check(connection, made_by=request.user)
+        Connection.objects.filter(pk=connection.pk).update(checked_at=clock.now(), check_result=result.text)
+        if what == "on":
+            if not result.ok:
+                return f"{result.text} {_('Sending stays as it was.')}", False
+            done = switch.on(connection, by=request.user, why=why)
+            return f"{_('Sending is on.')} {done or _('What is queued goes out now.')}", True
+        return result.text, result.ok

@@ -1,0 +1,161 @@
+"""Addresses for Kartra to post to: shown to those who may, exchanged for new ones, retired when no longer wanted."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+
+from integrations import clock
+from integrations.models import Delivery, Door
+from integrations.receive import missing_events
+from kartra_mirror.ui.unfold_adapter import ModelAdmin, style
+
+WHEN = {
+    "buy_product": gettext_noop("somebody buys"),
+    "refund_product": gettext_noop("a sale is refunded"),
+    "partial_refund_product": gettext_noop("a part is refunded"),
+    "cancel_subscription": gettext_noop("a recurring payment is cancelled"),
+    "list_subscription": gettext_noop("a lead joins a list"),
+    "list_unsubscription": gettext_noop("a lead leaves a list"),
+    "assign_tag": gettext_noop("a lead is given a tag"),
+    "unassign_tag": gettext_noop("a tag is taken off"),
+    "sequence_subscription": gettext_noop("a lead enters a sequence"),
+    "sequence_unsubscription": gettext_noop("a lead is taken out of a sequence"),
+    "sequence_completion": gettext_noop("a lead completes a sequence"),
+    "membership_granted": gettext_noop("access is given"),
+    "membership_revoked": gettext_noop("access is taken away"),
+    "filled_form": gettext_noop("a form is filled in"),
+    "reaches_score": gettext_noop("a score is reached"),
+    "calendar_subscribe": gettext_noop("a booking is made"),
+    "calendar_cancel": gettext_noop("a booking is cancelled"),
+    "calendar_complete": gettext_noop("a booking is over"),
+    "survey_complete": gettext_noop("a survey is completed"),
+    "kartra_page_visit": gettext_noop("a Kartra page is visited"),
+    "click_page_split_test_link": gettext_noop("a split-test link is clicked"),
+    "video_play": gettext_noop("a video is started"),
+    "video_complete": gettext_noop("a video is watched to its end"),
+    "affiliate_signup": gettext_noop("an affiliate signs up"),
+    "jv_signup": gettext_noop("a JV partner signs up"),
+    "ipn": gettext_noop("a payment is processed (all payment messages together)"),
+}
+"""The 24 events (a refund, whole or in part, is one with two names) and the payment messages."""
+
+
+class DoorForm(forms.ModelForm):
+    """Name and IPN secret; a secret that is stored is never shown, and an empty field keeps it."""
+
+    secret = forms.CharField(
+        label=gettext_lazy("Secret key of the IPN"), required=False, strip=True, widget=forms.PasswordInput(render_value=False),
+        help_text=gettext_lazy("The secret you typed into Kartra's IPN. Empty keeps the one that is stored."),
+    )  # fmt: skip
+
+    class Meta:
+        model = Door
+        fields = ["connection", "name"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        style(self)
+
+    def save(self, commit: bool = True) -> Door:
+        if self.cleaned_data.get("secret"):
+            self.instance.ipn_secret = self.cleaned_data["secret"]
+        door: Door = super().save(commit)
+        return door
+
+
+@admin.register(Door)
+class DoorAdmin(ModelAdmin):
+    form = DoorForm
+    list_display = ["name", "connection", "created_at", "last_message", "retired_at"]
+    list_select_related = ["connection__account"]
+    actions = ["retire"]
+    change_form_template = "admin/integrations/door/form.html"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """The address with the three steps to set it up in Kartra, when each event last came, and what has stopped."""
+        door = self.get_object(request, object_id)
+        user: Any = request.user
+        extra: dict[str, Any] = {
+            "may_see": user.has_perm("integrations.see_webhook_addresses"),
+            "may_rotate": self.has_rotate_permission(request),
+        }
+        if door is not None:
+            kinds = missing_events.kinds_of(door.pk)
+            extra["events"] = [
+                (kind, _(WHEN.get(kind.name, gettext_noop("not documented by Kartra")))) for kind in kinds
+            ]
+            extra["stopped"] = [kind for kind in kinds if kind.stopped]
+            extra["old"] = _use_of_old_address(door) if door.old_token_digest else None
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.do_view)
+        return [path("<int:pk>/do/<slug:what>/", view, name="integrations_door_do"), *super().get_urls()]
+
+    def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
+        """Make a new address, or retire the old one. Only a POST does anything."""
+        door = Door.objects.standing().filter(pk=pk).first()
+        if door is None or what not in ("rotate", "retire-old"):
+            raise Http404
+        if not self.has_rotate_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            self._do(request, door, what)
+        return HttpResponseRedirect(door.get_absolute_url())
+
+    def _do(self, request: HttpRequest, door: Door, what: str) -> None:
+        if what == "retire-old":
+            if door.retire_old():
+                self.log_change(request, door, _("Retired the old address."))
+                self.message_user(request, _("The old address is retired: what comes to it is turned away."))
+        elif door.rotate(clock.now()):
+            self.log_change(request, door, _("Made a new address."))
+            words = _("There is a new address. Put it into Kartra; until you retire the old one both are valid.")
+            self.message_user(request, words, messages.SUCCESS)
+        else:
+            words = _("Nothing was changed: retire the old address first, or what Kartra sends to it would be lost.")
+            self.message_user(request, words, messages.ERROR)
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("integrations.rotate_door"))
+
+    def get_fields(self, request: HttpRequest, obj: Door | None = None) -> list[str]:
+        return ["connection", "name", "secret"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Door | None = None) -> list[str]:
+        return ["connection"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("last message"))
+    def last_message(self, door: Door) -> Any:
+        last = door.deliveries.order_by("-pk").values_list("received_at", flat=True).first()
+        return last or _("none yet")
+
+    @admin.action(
+        description=gettext_lazy("Retire: messages to these addresses are turned away"), permissions=["rotate"]
+    )
+    def retire(self, request: HttpRequest, queryset: Any) -> None:
+        number = queryset.filter(retired_at=None).update(retired_at=clock.now())
+        self.message_user(request, ngettext("%(number)s retired.", "%(number)s retired.", number) % {"number": number})
+
+
+def _use_of_old_address(door: Door) -> dict[str, Any]:
+    """What still comes to the address before the last change: how often in a day, and when last."""
+    came = Delivery.objects.filter(door=door, old_address=True, received_at__gt=door.rotated_at).order_by("-pk")
+    day_ago = clock.now() - dt.timedelta(days=1)
+    return {
+        "last_at": came.values_list("received_at", flat=True).first(),
+        "in_a_day": came.filter(received_at__gt=day_ago).count(),
+    }

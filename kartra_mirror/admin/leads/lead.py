@@ -1,0 +1,267 @@
+"""Leads in the admin: the list with its actions, and the addresses of a lead's pages. Forms record changes, no fact."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.template.defaultfilters import date
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from integrations import tasks
+from kartra_mirror.admin.bulk import create_from_file, draft_view
+from kartra_mirror.admin.bulk.runs import tell_ended
+from kartra_mirror.admin.data import exports
+from kartra_mirror.admin.leads import forget, lead_create, lead_page, lead_read, outcome_messages, segments
+from kartra_mirror.admin.leads.lead_filters import LeadFilter
+from kartra_mirror.admin.queue.decisions import told
+from kartra_mirror.ui import coverage, kartra_lookup, sales_coverage
+from kartra_mirror.ui.throughput import connection_of
+from kartra_mirror.ui.unfold_adapter import ModelAdmin, search_media
+from leads import access, clock, filters, kinds, mirror
+from leads.changes import conflicts, moved_names
+from leads.filters import WISHES
+from leads.models import Account, Lead, LeadChange, LeadTag, Reason, Segment
+
+TAGS_SHOWN = 3
+SEGMENTS_SHOWN = 30
+
+
+@admin.action(description=gettext_lazy("Update from Kartra"))
+def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> None:
+    """Have the chosen leads read, as soon as the speed limit allows."""
+    leads = Lead.objects.filter(pk__in=queryset.order_by().values("pk"))
+    number = mirror.mark_all_dirty(leads, clock.now())
+    for account in Account.objects.filter(leads__in=leads).distinct():
+        if connection := connection_of(account):
+            tasks.ring(tasks.refresh_leads, connection.pk)
+    words = ngettext(
+        "%(number)s lead will be updated from Kartra as soon as its speed limit allows.",
+        "%(number)s leads will be updated from Kartra as soon as its speed limit allows.",
+        number,
+    )
+    modeladmin.message_user(request, words % {"number": f"{number:,}"}, messages.SUCCESS)
+
+
+@admin.register(Lead)
+class LeadAdmin(ModelAdmin):
+    list_display = ["who", "email", "kartra_id", "tags", "country", "score", "joined", "wishes", "as_of"]
+    list_display_links = ["who"]
+    list_filter = [LeadFilter]
+    search_fields = [*filters.SEARCHED, "=kartra_id"]
+    search_help_text = gettext_lazy("Email, name, phone, company or Kartra id")
+    ordering = ["-pk"]
+    actions = [*(draft_view.draft_action(kind) for kind in kinds.IN_BULK.values()), read_again, exports.export]
+    actions_selection_counter = True
+    show_facets = admin.ShowFacets.NEVER
+    change_list_template = "admin/leads/lead/list.html"
+
+    @property
+    def media(self) -> Any:
+        return super().media + search_media()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm(kinds.get_kind("create_lead").permission))
+
+    def has_change_permission(self, request: HttpRequest, obj: Lead | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Lead | None = None) -> bool:
+        return False
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("leads.export_lead"))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        user: Any = request.user
+        found = super().get_actions(request)
+        return {
+            name: action
+            for name, action in found.items()
+            if name != "delete_selected" and (name not in kinds.ALL or user.has_perm(kinds.ALL[name].permission))
+        }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
+        return (
+            super()
+            .get_queryset(request)
+            .defer("extra", "custom_values", "notes")
+            .prefetch_related(Prefetch("leadtags", LeadTag.objects.select_related("tag").order_by("tag__name")))
+            .annotate(
+                **{
+                    f"has_{status.value}": Exists(LeadChange.objects.filter(lead=OuterRef("pk"), status=status))
+                    for status, _ in WISHES
+                }
+            )
+        )
+
+    @admin.display(description=gettext_lazy("lead"), ordering="last_name")
+    def who(self, lead: Lead) -> str:
+        name = lead.name or lead.email or str(lead)
+        if lead.gone_at:
+            return format_html("{} {}", name, _badge(_("deleted in Kartra"), "bad"))
+        return format_html("{} {}", name, _badge(_("not in Kartra yet"), "waiting")) if lead.absent_at else name
+
+    @admin.display(description=gettext_lazy("tags"))
+    def tags(self, lead: Lead) -> str:
+        names = [row.tag.name for row in lead.leadtags.all()]
+        shown = format_html_join(" ", '<span class="km-chip">{}</span>', ((name,) for name in names[:TAGS_SHOWN]))
+        more = len(names) - TAGS_SHOWN
+        return format_html("{} +{}", shown, more) if more > 0 else shown or "—"
+
+    @admin.display(description=gettext_lazy("joined"), ordering="date_joined")
+    def joined(self, lead: Lead) -> Any:
+        return date(timezone.localtime(lead.date_joined), "j\u00a0M Y") if lead.date_joined else "—"
+
+    @admin.display(description=gettext_lazy("requested"))
+    def wishes(self, lead: Lead) -> str:
+        badges = [_badge(words, status.value) for status, words in WISHES if getattr(lead, f"has_{status.value}")]
+        return format_html_join(" ", "{}", ((badge,) for badge in badges)) or "—"
+
+    @admin.display(description=gettext_lazy("as of"), ordering="read_at")
+    def as_of(self, lead: Lead) -> Any:
+        if lead.dirty_at:
+            return _badge(_("update due"), "waiting")
+        if lead.read_at is None:
+            return _badge(_("not in Kartra yet") if lead.absent_at else _("never read"), "waiting")
+        return date_format(localtime(lead.read_at), "j\u00a0M H:i")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str
+    ) -> tuple[QuerySet[Lead], bool]:
+        return filters.search(queryset, search_term), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with what it is filtered by in words and the segments at hand."""
+        user: Any = request.user
+        tell_ended(request)
+        conditions = segments.conditions_of(request.GET.urlencode())
+        context = {
+            "sales_unread": sales_coverage.warning(conditions, user),
+            "moved": moved_names.in_conditions(conditions, access.accounts_of(user)),
+            "may_ask_for": kartra_lookup.can_be_asked(request.GET.get("q", "")),
+            "known": coverage.sentences(user),
+            "conditions": filters.in_words(conditions, access.accounts_of(user)),
+            "conditions_query": segments.query_of(conditions),
+            "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
+            "segments": access.only_mine(Segment.objects.order_by("name"), user)[:SEGMENTS_SHOWN]
+            if user.has_perm("leads.view_segment")
+            else [],
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("find/", view(self.find_view), name="leads_lead_find"),
+            path("newcomers/", view(self.newcomers_view), name="leads_lead_newcomers"),
+            path("export/", view(self.export_view), name="leads_lead_export"),
+            path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
+            path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
+            path("<int:pk>/spoken/", view(self.spoken_view), name="leads_lead_spoken"),
+            path("<int:pk>/forget/", view(self.forget_view), name="leads_lead_forget"),
+            path("<int:pk>/prepare/<slug:kind>/", view(self.prepare_view), name="leads_lead_prepare"),
+            path("<int:pk>/decide/<int:change>/<slug:answer>/", view(self.decide_view), name="leads_lead_decide"),
+            *super().get_urls(),
+        ]
+
+    def _lead(self, request: HttpRequest, pk: int | str) -> Lead:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        text = str(pk)
+        lead = (
+            Lead.objects.select_related("account").filter(pk=text).first()
+            if text.isdecimal() and len(text) < 18
+            else None
+        )
+        if lead is None:
+            raise Http404
+        return lead
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Create a lead in Kartra."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return lead_create.page(request, self.admin_site.each_context(request))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page of one lead: facts and wishes side by side."""
+        return lead_page.page(request, self._lead(request, object_id), self.admin_site.each_context(request))
+
+    def find_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask Kartra whether it has a lead."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return kartra_lookup.lead_page(request, self.admin_site.each_context(request))
+
+    def newcomers_view(self, request: HttpRequest) -> HttpResponse:
+        """Create the people of a file in Kartra."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return create_from_file.upload(request, self.admin_site.each_context(request))
+
+    def export_view(self, request: HttpRequest) -> Any:
+        """Chosen leads as a file."""
+        return exports.page(request, self.admin_site.each_context(request))
+
+    def forget_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Erase this person for good."""
+        return forget.page(request, self._lead(request, pk), self.admin_site.each_context(request))
+
+    def prepare_view(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+        """Begin a change of this one lead: a draft like that of a bulk action."""
+        lead = self._lead(request, pk)
+        if kind not in kinds.IN_BULK:
+            raise Http404
+        if request.method != "POST":
+            return HttpResponseRedirect(lead.get_absolute_url())
+        return redirect(draft_view.new_draft(request, kinds.get_kind(kind), {"query": "", "ids": [lead.pk]}))
+
+    def read_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Update this lead from Kartra now."""
+        return lead_read.now(request, self._lead(request, pk))
+
+    def read_money_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Read this lead's transactions and subscriptions from Kartra now."""
+        return lead_read.money_now(request, self._lead(request, pk))
+
+    def spoken_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What became of what this person has just asked for."""
+        return outcome_messages.fragment(request, self._lead(request, pk))
+
+    def decide_view(self, request: HttpRequest, pk: int, change: int, answer: str) -> HttpResponse:
+        """A person's answer about a change that needs a decision."""
+        lead = self._lead(request, pk)
+        row = LeadChange.objects.filter(lead=lead, pk=change).first()
+        if row is None or answer not in conflicts.ANSWERS:
+            raise Http404
+        user: Any = request.user
+        own = kinds.get_kind(row.kind).permission
+        if not user.has_perm(own) or not (row.reason == Reason.CONFLICT or user.has_perm("leads.decide_change")):
+            raise PermissionDenied
+        if request.method == "POST":
+            try:
+                decided = conflicts.decide(row, answer, by=user, why=request.POST.get("decision_why", ""))
+                self.message_user(request, told(decided), messages.SUCCESS)
+            except conflicts.CannotDecide as problem:
+                self.message_user(request, str(problem), messages.ERROR)
+        return HttpResponseRedirect(lead.get_absolute_url())
+
+
+def _badge(words: Any, kind: str) -> str:
+    return format_html('<span class="km-badge km-{}">{}</span>', kind, words)

@@ -1,0 +1,145 @@
+"""What nobody can know: each such change with its evidence, and the answers a person may give."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from integrations.push.settle import remedy
+from leads import access, evidence_labels, kinds
+from leads.changes import conflicts
+from leads.labels import STATUS_WORDS
+from leads.models import ChangeStatus, LeadChange, Reason
+
+PER_PAGE = 50
+
+WHAT_TO_DO = {
+    Reason.OUTCOME: gettext_lazy(
+        "Look at the lead in Kartra. If it is done there, say so; if not, have it sent again."
+    ),
+    Reason.REPEATED: gettext_lazy(
+        "It was sent more than once, and each time Kartra did not show it. Look at the lead in Kartra, then decide."
+    ),
+    Reason.UNLISTED_CODE: gettext_lazy(
+        "Kartra gave a reason that it does not document. Look at the lead in Kartra, then decide."
+    ),
+    Reason.CONFLICT: gettext_lazy("The same field was changed after you looked. Keep what Kartra holds, or send ours."),
+}
+
+
+def advice(change: LeadChange) -> Any:
+    """What to do about a change that needs a decision. Who typed no text is not told to change one."""
+    if change.reason == Reason.FIREWALL and kinds.warnings(change.parameters):
+        return _(
+            "It was sent twice without a clear answer and seen not done. Kartra's firewall may refuse the text: change it and "
+            "ask again, or give it up."
+        )
+    if change.reason == Reason.FIREWALL:
+        return _(
+            "It was sent twice without a clear answer and seen not done. Look at the lead in Kartra, then send it again or give "
+            "it up."
+        )
+    return WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else ""
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """All that waits for a decision, oldest first; of one `reason`, if asked for."""
+    user: Any = request.user
+    if not user.has_perm("leads.view_leadchange"):
+        raise PermissionDenied
+    rows = access.only_mine(LeadChange.objects.questions(), user)
+    rows = rows.select_related("lead", "run", "requested_by").prefetch_related("decides")
+    reason = request.GET.get("reason", "")
+    if reason:
+        rows = rows.filter(reason=reason)
+    shown = Paginator(rows.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
+    return TemplateResponse(
+        request,
+        "admin/decisions.html",
+        {**context, "title": _("Needs your decision"), "shown": shown, "reason": reason},
+    )
+
+
+def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
+    """One change with its evidence. A POST decides."""
+    user: Any = request.user
+    rows = access.only_mine(LeadChange.objects.filter(pk=pk), user)
+    change = rows.select_related("lead__account", "run", "requested_by").first()
+    if not user.has_perm("leads.view_leadchange"):
+        raise PermissionDenied
+    if change is None:
+        raise Http404
+    may = user.has_perm(kinds.get_kind(change.kind).permission) and (
+        change.reason == Reason.CONFLICT or user.has_perm("leads.decide_change")
+    )
+    if request.method == "POST":
+        if not may:
+            raise PermissionDenied
+        return _decide(request, change)
+    return TemplateResponse(
+        request, "admin/decision.html",
+        {
+            **context, "title": str(change), "change": change, "may": may, "answers": conflicts.answers_to(change).items(),
+            "dropped": conflicts.dropped(change.lead, change),
+            "advice": advice(change),
+            "remedy": remedy(change.code), "attempts": _attempts(change), "held": _held(change),
+            "undecided": change.status == ChangeStatus.UNDECIDED,
+            "together": conflicts.asked_together(change),
+        },
+    )  # fmt: skip
+
+
+def _decide(request: HttpRequest, change: LeadChange) -> HttpResponse:
+    here = HttpResponseRedirect(reverse("admin:decision", args=[change.pk]))
+    why = request.POST.get("why", "").strip()[:500]
+    if not why:
+        messages.error(request, _("Nothing was decided. Say why: it is written into the lead's timeline."))
+        return here
+    try:
+        decided = conflicts.decide(change, request.POST.get("answer", ""), by=request.user, why=why)
+    except conflicts.CannotDecide as problem:
+        messages.error(request, str(problem))
+        return here
+    messages.success(request, told(decided))
+    return HttpResponseRedirect(reverse("admin:decisions"))
+
+
+def told(decided: LeadChange) -> str:
+    """What became of a change by a person's answer."""
+    return f"{capfirst(str(decided))}: {STATUS_WORDS[decided.status]}. {decided.message}"
+
+
+def _held(change: LeadChange) -> int:
+    """How many later changes wait for this one."""
+    later = LeadChange.objects.filter(lead=change.lead_id, family=change.family, pk__gt=change.pk)
+    return later.filter(status=ChangeStatus.WAITING).count()
+
+
+def _attempts(change: LeadChange) -> list[dict[str, Any]]:
+    """Each try: when it was sent, what was known before, what Kartra answered, and what was seen afterwards."""
+    found = []
+    for attempt in change.attempts.select_related("call").order_by("pk"):
+        found.append(
+            {
+                "attempt": attempt,
+                "call": attempt.call,
+                "before": evidence_labels.known_before(attempt.before),
+                "seen": [
+                    {
+                        "at": dt.datetime.fromisoformat(entry["at"]) if entry.get("at") else None,
+                        "what": evidence_labels.what_was_seen(entry),
+                        "rest": evidence_labels.also_seen(entry),
+                    }
+                    for entry in attempt.evidence
+                ],
+            }
+        )
+    return found

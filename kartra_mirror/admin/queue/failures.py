@@ -1,0 +1,112 @@
+"""Failed changes: what Kartra refused, by cause, with the remedy; tried again, taken as CSV, or closed with a reason."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.push.settle import remedy
+from kartra_mirror.ui.downloads import csv_response
+from leads import access, changes, kinds
+from leads.changes import retry
+from leads.csv_cells import shield
+from leads.labels import NEW_CONTACTS
+from leads.models import Account, LeadChange
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """The groups. A POST tries one of them again, or closes it."""
+    user: Any = request.user
+    if not user.has_perm("leads.view_leadchange"):
+        raise PermissionDenied
+    if request.method == "POST":
+        return _do(request)
+    failed = _failed(user)
+    only = {name: request.GET[name] for name in ("kind", "code") if name in request.GET}
+    found = retry.groups(failed.filter(**only))
+    accounts = Account.objects.in_bulk({group.account_id for group in found})
+    shown = [
+        {
+            "group": group,
+            "account": accounts[group.account_id],
+            "remedy": remedy(group.code),
+            "query": _query(group),
+            "notice": NEW_CONTACTS if group.kind == "create_lead" else "",
+            "may_retry": not kinds.get_kind(group.kind).money
+            and user.has_perm(kinds.get_kind(group.kind).permission)
+            and (group.number == 1 or user.has_perm(access.BULK)),
+        }
+        for group in found
+    ]
+    total = sum(group.number for group in found)
+    return TemplateResponse(
+        request, "admin/failures.html",
+        {**context, "title": _("Failed changes"), "groups": shown, "total": total, "may_close": user.has_perm("leads.decide_change"),
+         "may_export": user.has_perm(access.EXPORT), "only": only},
+    )  # fmt: skip
+
+
+def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """The members of one group as a file."""
+    user: Any = request.user
+    if not (user.has_perm("leads.view_leadchange") and user.has_perm(access.EXPORT)):
+        raise PermissionDenied
+    members = _members(user, request.GET).select_related("lead").order_by("pk")
+    return csv_response(_lines(members), "failed-changes.csv")
+
+
+def _lines(members: Any) -> Iterator[list[str]]:
+    yield ["lead id", "email", "what", "code", "Kartra's words", "when"]
+    for change in members.iterator(chunk_size=2000):
+        row = [change.lead.kartra_id or "", change.lead.email, str(change), change.code, change.message]
+        yield [*(shield(cell) for cell in row), f"{change.settled_at:%Y-%m-%d %H:%M}"]
+
+
+def _query(group: retry.Group) -> dict[str, Any]:
+    return {"account": group.account_id, "kind": group.kind, "family": group.family, "code": group.code}
+
+
+def _failed(user: Any) -> Any:
+    """What failed in the person's accounts."""
+    return access.only_mine(LeadChange.objects.failed(), user)
+
+
+def _members(user: Any, given: Any) -> Any:
+    if not str(given.get("account", "")).isdecimal() or given.get("kind") not in kinds.ALL:
+        raise Http404
+    if not access.works_in(user, int(str(given["account"])[:18])):
+        raise Http404
+    return _failed(user).filter(
+        account=int(given["account"]), kind=given["kind"], family=given.get("family", ""), code=given.get("code", "")
+    )
+
+
+def _do(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    members = _members(user, request.POST)
+    back = HttpResponseRedirect(reverse("admin:failures"))
+    why = request.POST.get("why", "").strip()[:500]
+    if request.POST.get("do") == "close":
+        if not user.has_perm("leads.decide_change"):
+            raise PermissionDenied
+        if not why:
+            messages.error(request, _("Nothing was closed. Give a reason, so that your colleagues know."))
+            return back
+        number = retry.close(members, by=user, why=why)
+        words = ngettext("%(number)s failed change was closed.", "%(number)s failed changes were closed.", number)
+        messages.success(request, words % {"number": f"{number:,}"})
+        return back
+    if not user.has_perm(kinds.get_kind(request.POST["kind"]).permission):
+        raise PermissionDenied
+    try:
+        run = retry.retry(Account.objects.get(pk=request.POST["account"]), members, by=user, why=why)
+    except changes.CannotRecord as problem:
+        messages.error(request, str(problem))
+        return back
+    return HttpResponseRedirect(run.get_absolute_url())

@@ -1,0 +1,79 @@
+"""A new password without the old one: asked for by mail address, chosen behind the link in the mail or the invitation."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import views
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.urls import reverse_lazy
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+
+from kartra_mirror import mails
+from kartra_mirror.admin.staff.invites import link_for
+from kartra_mirror.ui.unfold_adapter import style
+
+AGAIN_AFTER_S = 60
+"""One mail a minute to an address, whoever asks."""
+
+
+class AskForm(PasswordResetForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        style(self)
+
+    def send(self) -> None:
+        """Mail a link to whoever has the address. Says nothing about whether somebody has."""
+        email = self.cleaned_data["email"].strip().lower()
+        key = salted_hmac("new password", email).hexdigest()
+        if not cache.add(f"new-password-{key}", 1, AGAIN_AFTER_S):
+            return
+        for user in User.objects.filter(email__iexact=email, is_active=True, is_staff=True):
+            mails.send(
+                user.email, _("A new password for Kartra Mirror"), "admin/people/new_password.txt",
+                {"link": link_for(user), "user": user},
+            )  # fmt: skip
+
+
+class _SiteContext:
+    """What the layout of the sign-in page wants."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        request = self.request  # type: ignore[attr-defined]
+        return {**admin.site.each_context(request), "can_mail": mails.are_set_up(), **context}
+
+
+class AskView(_SiteContext, views.PasswordResetView):
+    """Ask for the mail address; the answer is the same whether somebody has it or not."""
+
+    form_class = AskForm
+    template_name = "admin/people/ask.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        try:
+            form.send()
+        except mails.NotSent as problem:
+            form.add_error(None, str(problem))
+            return self.form_invalid(form)
+        return self.render_to_response(self.get_context_data(form=form, sent=True))
+
+
+class ChooseView(_SiteContext, views.PasswordResetConfirmView):
+    """Choose the password and be signed in."""
+
+    template_name = "admin/people/choose.html"
+    post_reset_login = True
+    post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
+    success_url = reverse_lazy("admin:index")
+
+    def get_form(self, form_class: Any = None) -> Any:
+        return style(super().get_form(form_class))
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
+        messages.success(self.request, _("Your password is set, and you are signed in."))
+        return answer

@@ -1,0 +1,55 @@
+"""How the many fields of a lead are laid out on a page: in groups a person would look for."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext_noop
+
+from leads import kinds
+from leads.kinds.profile import CUSTOM
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (gettext_noop("Person"), ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),
+    (gettext_noop("Contact"), (
+        "phone_country_code", "phone", "address", "zip", "city", "state", "country", "lead_preferred_time_zone", "ip",
+    )),
+    (gettext_noop("Business"), ("company", "sales_tax_id", "business_type")),
+    (gettext_noop("Web"), ("website", "facebook", "twitter", "linkedin", "google_plus")),
+)  # fmt: skip
+BESIDES = ("tag", "points", "expires_in_days", "list", "sequence", "step", "calendar", "class", "date", "hour")
+LEAVING = ("remove_tag", "leave_list", "leave_sequence", "leave_calendar", "leave_class")
+NEEDED = {
+    "tag": "assign_tag", "points": "give_points", "expires_in_days": "give_points", "list": "subscribe_list",
+    "sequence": "subscribe_sequence", "step": "subscribe_sequence", "calendar": "subscribe_calendar",
+    "class": "subscribe_calendar", "date": "subscribe_calendar", "hour": "subscribe_calendar", "remove_tag": "unassign_tag",
+    "leave_list": "unsubscribe_list", "leave_sequence": "unsubscribe_sequence", "leave_calendar": "cancel_calendar",
+    "leave_class": "cancel_calendar",
+}  # fmt: skip
+"""Which kind of change a field besides the lead's own asks for."""
+
+
+def show_what_may_be_asked(form: Any, user: Any) -> None:
+    """Leave out the fields that ask for kinds of change this person may not do. Call it after the form was cleaned, so
+    that what is sent all the same is refused, not overlooked."""
+    if form.kind.steps is None:
+        return
+    for name in [name for name in form.fields if name in NEEDED]:
+        if not user.has_perm(kinds.get_kind(NEEDED[name]).permission):
+            del form.fields[name]
+
+
+def groups(form: Any) -> list[tuple[str, list[Any]]]:
+    """The form's visible fields as [(title, bound fields)], every one in exactly one group. Templates translate the titles,
+    by which a page knows the groups."""
+    left = {field.name: field for field in form.visible_fields()}
+
+    def taken(names: Iterable[str]) -> list[Any]:
+        return [left.pop(name) for name in names if name in left]
+
+    found = [(title, taken(names)) for title, names in GROUPS]
+    found.append((gettext_noop("Custom fields"), taken([name for name in left if name.startswith(CUSTOM)])))
+    found.append((gettext_noop("Empty fields"), taken(["clear"])))
+    found.append((gettext_noop("Put on or into"), taken(BESIDES)))
+    found.append((gettext_noop("Take off or out of"), taken(LEAVING)))
+    found.append(("", list(left.values())))
+    return [(title, fields) for title, fields in found if fields]

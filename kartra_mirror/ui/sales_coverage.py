@@ -1,0 +1,29 @@
+"""How far sales are known where somebody filters by them: transactions are read slowly, lead by lead."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import ngettext
+
+from leads import access
+from leads.filters import NOT, money
+from leads.models import Lead
+
+BY_SALES = frozenset(f"{prefix}{part.name}" for each in money.CONDITIONS for part in each.parts for prefix in ("", NOT))
+
+
+def warning(conditions: Iterable[str], user: Any) -> str:
+    """A sentence where a filter asks for sales that are not read of every lead yet; empty elsewhere. At most one query."""
+    if not BY_SALES & set(conditions):
+        return ""
+    number = access.only_mine(Lead.objects.filter(orders_read_at=None, gone_at=None), user).order_by().count()
+    if not number:
+        return ""
+    words = ngettext(
+        "The transactions of %(number)s lead have not been read from Kartra yet: of it we know only the sales that messages "
+        "and files told, so this filter may be wrong about it.",
+        "The transactions of %(number)s leads have not been read from Kartra yet: of them we know only the sales that messages "
+        "and files told, so this filter may be wrong about them.",
+        number,
+    )
+    return words % {"number": f"{number:,}"}

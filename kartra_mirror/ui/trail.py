@@ -1,0 +1,114 @@
+"""What is behind a row and what came of it, as links both ways: change, bulk action, call, message, line of the timeline.
+
+Reads only; a fixed number of queries for each row's page.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from kartra_mirror.ui import trail_links
+from kartra_mirror.ui.trail_links import Link
+from leads.models import Activity, LeadChange
+
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row behind another, or that came of it."""
+
+    words: str
+    at: dt.datetime | None = None
+    links: list[Link] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    lines: list[Line]
+
+
+def of_change(change: LeadChange, user: Any) -> list[Section]:
+    """The calls that carried a change, and what it left in the timeline."""
+    attempts = change.attempts.select_related("call").order_by("-pk")[:SHOWN]
+    calls = [
+        Line(
+            _("%(command)s: %(outcome)s") % {"command": each.command, "outcome": each.get_proof_display()},
+            each.call.sent_at or each.call.claimed_at,
+            _found(trail_links.link(f"call {each.call_id}", user)),
+        )
+        for each in attempts
+    ]
+    again = (
+        [Line(str(_("The refused first try")), links=[_change_link(change.retry_of_id, user)])]
+        if change.retry_of_id
+        else []
+    )
+    return _filled(
+        Section(_("Calls to Kartra"), calls),
+        Section(_("In the timeline"), _timeline(change.activities.all(), user, of_changes=False)),
+        Section(_("Tried again"), again),
+    )
+
+
+def of_call(call: Any, user: Any) -> list[Section]:
+    """The changes that a call carried, and what it left in the timeline."""
+    here = f"call {call.pk}"
+    attempts = call.attempts.select_related("change__run", "change__account").order_by("position", "pk")[:SHOWN]
+    changes = [Line(capfirst(str(each.change)), links=trail_links.of_change(each.change, user)) for each in attempts]
+    return _filled(
+        Section(_("Requested changes in it"), changes),
+        Section(_("In the timeline"), _timeline(_caused(call.lead_id, here), user, here=here)),
+    )
+
+
+def of_delivery(delivery: Any, user: Any) -> list[Section]:
+    """What a message from Kartra left in the timeline, and whose change it was an answer to."""
+    here = f"delivery {delivery.pk}"
+    return _filled(Section(_("In the timeline"), _timeline(_caused(delivery.lead_id, here), user, here=here)))
+
+
+def of_activity(activity: Activity, user: Any) -> list[Section]:
+    """What is behind one line of the timeline."""
+    lines = [Line("", links=[each]) for each in trail_links.links(activity, user)]
+    return _filled(Section(_("Behind it"), lines))
+
+
+def _caused(lead_id: int | None, cause: str) -> QuerySet[Activity]:
+    """Lines of a lead's timeline with this cause; by the lead, which has an index."""
+    return Activity.objects.filter(lead=lead_id, cause=cause) if lead_id else Activity.objects.none()
+
+
+def _timeline(rows: QuerySet[Activity], user: Any, *, of_changes: bool = True, here: str = "") -> list[Line]:
+    """Lines with what is behind each; not the page itself, which is the cause `here`."""
+    may_see = user.has_perm("leads.view_activity")
+    found = []
+    for row in rows.select_related("account", "change__run", "change__account").order_by("-at", "-pk")[:SHOWN]:
+        links = (
+            [Link(_("line of the timeline"), reverse("admin:leads_activity_change", args=[row.pk]))] if may_see else []
+        )
+        if of_changes and row.change is not None:
+            links += trail_links.of_change(row.change, user)
+        if row.cause != here:
+            links += _found(trail_links.link(row.cause, user))
+        found.append(Line(capfirst(row.label), row.at, links))
+    return found
+
+
+def _change_link(pk: int, user: Any) -> Link:
+    url = reverse("admin:leads_leadchange_change", args=[pk]) if user.has_perm("leads.view_leadchange") else ""
+    return Link(_("requested change"), url)
+
+
+def _found(link: Link | None) -> list[Link]:
+    return [link] if link is not None else []
+
+
+def _filled(*sections: Section) -> list[Section]:
+    return [section for section in sections if section.lines]

@@ -1,0 +1,139 @@
+"""What a person may do alone: in which accounts, on how many leads, up to which refund.
+
+Asked by the lists (only rows of a person's accounts are shown) and by `leads.changes` (nothing beyond it is recorded).
+Nobody, as on the command line, is not bound.
+"""
+
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, Group
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+
+from leads.models import Account, StaffLimits
+
+Rows = TypeVar("Rows", bound=Model)
+
+Author = AbstractBaseUser | AnonymousUser | None
+
+BULK = "leads.start_bulkrun"
+EXPORT = "leads.export_lead"
+REFUND = "leads.refund_transaction"
+
+
+class NotAllowed(ValueError):
+    """It is more than this person may do alone. The text is a sentence for them."""
+
+
+def user_of(by: Author) -> Any:
+    """The person as a stored user, or None for nobody."""
+    return by if by is not None and getattr(by, "pk", None) else None
+
+
+def accounts_of(user: Any) -> frozenset[int] | None:
+    """The accounts a person is limited to, by primary key; None: all. Asked once for a request."""
+    if not getattr(user, "pk", None) or user.is_superuser:
+        return None
+    known: frozenset[int] | None
+    try:
+        known = user._accounts
+    except AttributeError:
+        limits = StaffLimits.objects.filter(user=user.pk, limited=True).first()
+        known = frozenset(limits.accounts.values_list("pk", flat=True)) if limits else None
+        user._accounts = known
+    return known
+
+
+ROUTES = {
+    "account": "account",
+    "connection": "connection__account",
+    "door": "door__connection__account",
+    "lead": "lead__account",
+}
+
+
+def route_to_account(model: type[Model]) -> str:
+    """By which lookup a row of the model leads to its account; empty where it belongs to none."""
+    if model is Account:
+        return "pk"
+    names = {field.name for field in model._meta.get_fields() if field.concrete}
+    return next((route for name, route in ROUTES.items() if name in names), "")
+
+
+def only_mine(rows: QuerySet[Rows], user: Any) -> QuerySet[Rows]:
+    """The rows of the person's accounts, and those that belong to no account."""
+    mine, route = accounts_of(user), route_to_account(rows.model)
+    return rows if mine is None or not route else rows.filter(**{f"{route}__in": mine})
+
+
+def works_in(user: Any, account: int | None) -> bool:
+    """Whether a person works in an account, by its primary key; what is of no account yet is of nobody limited."""
+    mine = accounts_of(user)
+    return mine is None or account in mine
+
+
+def largest_run(user: Any) -> int | None:
+    """The most leads a person may change at once; None: any number. 1: no bulk actions."""
+    most = _bound(user, BULK, "largest_run")
+    return None if most is None else max(int(most), 1)
+
+
+def refund_ceiling(user: Any) -> Decimal | None:
+    """The most a person may give back of one sale; None: all of it."""
+    most = _bound(user, REFUND, "refund_ceiling")
+    return None if most is None else Decimal(most)
+
+
+def _bound(user: Any, permission: str, field: str) -> Any:
+    """The widest bound among what gives the person the permission: a group, or nothing but the person itself."""
+    if not getattr(user, "pk", None) or user.is_superuser:
+        return None
+    app, codename = permission.split(".")
+    if user.user_permissions.filter(codename=codename, content_type__app_label=app).exists():
+        return None
+    giving = Group.objects.filter(
+        user=user.pk, permissions__codename=codename, permissions__content_type__app_label=app
+    )
+    bounds = list(giving.values_list(f"limits__{field}", flat=True))
+    return None if None in bounds else max(bounds, default=0)
+
+
+def check_account(user: Any, account: Account) -> None:
+    """NotAllowed unless the person may work in the account."""
+    mine = accounts_of(user)
+    if mine is not None and account.pk not in mine:
+        raise NotAllowed(_("You do not work in this account. Ask a manager to give you access to it."))
+
+
+def check_run(user: Any, size: int) -> None:
+    """NotAllowed if so many leads are more than the person may change at once."""
+    most = largest_run(user) if size > 1 else None
+    if most is None or size <= most:
+        return
+    if most == 1:
+        raise NotAllowed(_("You change one lead at a time. Ask a manager to start this bulk action."))
+    words = _(
+        "You may change up to %(most)s leads at once, and these are %(size)s. Ask a manager to start this bulk action."
+    )
+    raise NotAllowed(words % {"most": f"{most:,}", "size": f"{size:,}"})
+
+
+def check_refund(user: Any, amount: Decimal | None, given_back: Decimal) -> None:
+    """NotAllowed if the refund, with what was given back of this sale before, is over what the person may give alone."""
+    most = refund_ceiling(user)
+    if most is None:
+        return
+    if amount is None:
+        raise NotAllowed(_("The amount is not known, so a manager has to give this refund."))
+    if amount + given_back <= most:
+        return
+    words = _("You may give back up to %(most)s of one sale. This comes to %(total)s. Ask a manager to do it.")
+    if given_back:
+        words = _(
+            "You may give back up to %(most)s of one sale. With the %(before)s given back before, this comes to %(total)s. "
+            "Ask a manager to do it."
+        )
+    told = {"most": f"{most:,.2f}", "before": f"{given_back:,.2f}", "total": f"{amount + given_back:,.2f}"}
+    raise NotAllowed(words % told)

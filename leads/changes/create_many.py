@@ -1,0 +1,139 @@
+"""Many new leads at once, as one bulk action: who of a list would be made in Kartra, and the wishes for them.
+
+Beside `changes` the only place where wishes are made: here each lead has parameters of its own, so they are no set that
+one statement could write.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+
+from leads import access, clock, kinds, mirror
+from leads.access import Author, user_of
+from leads.changes import runs
+from leads.changes.record import CannotRecord
+from leads.forgotten import forgotten_among
+from leads.importing.people_list import CHUNK, Person
+from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, normal_email
+from leads.models.run import creation_name
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """Who of a list would be created, and how many are left out: because Kartra has a lead of this address, had one that is
+    deleted there, because it is being created already, or because they asked to be forgotten."""
+
+    new: tuple[Person, ...] = ()
+    known: int = 0
+    gone: int = 0
+    being_created: int = 0
+    forgotten: int = 0
+
+    @property
+    def mark(self) -> str:
+        """The same as long as the same people would be created."""
+        told = "\n".join(person.email for person in self.new)
+        return f"{len(self.new)}/{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+
+    @property
+    def steps(self) -> int:
+        """How many single changes that is."""
+        return sum(len(_steps(person)) for person in self.new)
+
+
+def judge(account: Account, people: Sequence[Person]) -> Newcomers:
+    """Sort the people of a list, each of them named once. Reads only; a few queries for every 500."""
+    new: list[Person] = []
+    known = gone = being_created = forgotten = 0
+    for first in range(0, len(people), CHUNK):
+        chunk = people[first : first + CHUNK]
+        left_out = forgotten_among(
+            account, {number: ("", person.email) for number, person in enumerate(chunk)}, note=False
+        )
+        asked = LeadChange.objects.filter(lead=OuterRef("pk"), kind="create_lead", status__in=OPEN)
+        rows = Lead.objects.filter(account=account, email_key__in=[normal_email(person.email) for person in chunk])
+        state: dict[str, str] = {}
+        for key, kartra_id, gone_at, being in rows.annotate(being=Exists(asked)).values_list(
+            "email_key", "kartra_id", "gone_at", "being"
+        ):
+            found = "known" if kartra_id and not gone_at else "gone" if gone_at else "being" if being else ""
+            state[key] = min(filter(None, [state.get(key, ""), found]), key=ORDER.index, default="")
+        for number, person in enumerate(chunk):
+            is_ = state.get(normal_email(person.email), "")
+            known += is_ == "known"
+            gone += is_ == "gone"
+            being_created += is_ == "being"
+            if not is_ and number in left_out:
+                forgotten += 1
+            elif not is_:
+                new.append(person)
+    return Newcomers(tuple(new), known, gone, being_created, forgotten)
+
+
+ORDER = ["known", "being", "gone"]
+"""Of several rows of one address the first of these counts."""
+
+
+def create_leads(
+    account: Account, people: Sequence[Person], *, by: Author = None, why: str = "", approved_by: Author = None
+) -> BulkRun:
+    """Record that these people are to be created in Kartra, with what their rows say, as one bulk action. Whoever is not
+    new any more is left out. Returns the run, already running. Raises CannotRecord; then nothing is recorded."""
+    new = judge(account, people).new
+    if not new:
+        raise CannotRecord(_("Nobody of this list is new, so there is nothing to do."))
+    try:
+        access.check_account(approved_by or by, account)
+        access.check_run(approved_by or by, len(new))
+    except access.NotAllowed as problem:
+        raise CannotRecord(str(problem)) from None
+    run = BulkRun.objects.create(
+        account=account, name=creation_name(len(new)), kind="create_lead", created_by=user_of(by), why=why,
+        expected=len(new), approved_by=user_of(approved_by),
+    )  # fmt: skip
+    with runs.filling(run):
+        for first in range(0, len(new), CHUNK):
+            try:
+                _fill(run, new[first : first + CHUNK])
+            except IntegrityError:  # some of them were made at the same moment; now they are seen
+                _fill(run, new[first : first + CHUNK])
+    return run
+
+
+def _fill(run: BulkRun, people: Sequence[Person]) -> None:
+    with transaction.atomic():
+        if runs.is_preparing(run.pk):
+            _record(run, judge(run.account, people).new)
+
+
+def _record(run: BulkRun, people: Sequence[Person]) -> None:
+    now = clock.now()
+    rows = mirror.expect_all(run.account, [person.email for person in people], now)
+    # Nobody else begins to create the same leads between this look and the commit.
+    list(
+        Lead.objects.select_for_update(no_key=True)
+        .filter(pk__in=rows.values())
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    begun = LeadChange.objects.filter(lead__in=rows.values(), kind="create_lead", status__in=OPEN)
+    busy = set(begun.values_list("lead_id", flat=True))
+    LeadChange.objects.bulk_create(
+        LeadChange(
+            account_id=run.account_id, lead_id=rows[normal_email(person.email)], run=run, kind=kind.name,
+            parameters=parameters, family=kind.family(parameters), requested_by_id=run.created_by_id, why=run.why,
+            requested_at=now,
+        )
+        for person in people
+        if rows[normal_email(person.email)] not in busy
+        for kind, parameters in _steps(person)
+    )  # fmt: skip
+
+
+def _steps(person: Person) -> list[tuple[kinds.Kind, dict[str, object]]]:
+    create = kinds.get_kind("create_lead")
+    return [(kinds.get_kind(name), parameters) for name, parameters in create.single_steps(person.parameters)]

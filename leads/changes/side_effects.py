@@ -1,0 +1,171 @@
+"""What happened to the leads of a bulk action soon after it that was not ours: an automation in Kartra, the people themselves.
+
+Some of it can be taken back together with the bulk action. Reads only; `changes.undo` records.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from leads import kinds
+from leads.changes.undo import parts_of
+from leads.kind import ECHO_S
+from leads.models import Activity, BulkRun, ChangeStatus, Lead, Source
+from leads.models.activity import happened
+
+
+@dataclass(frozen=True)
+class Next:
+    """Something that happened to leads of the run after it and that was not ours, to `number` of them. `back` is the
+    single change that takes it back, as {"kind": …, "parameters": …}; None where there is none."""
+
+    key: str
+    words: str
+    number: int
+    back: tuple[kinds.Kind, dict[str, Any]] | None
+    mails: bool = False
+
+
+DAYS = 7
+"""So long after the end of a bulk action something counts as having happened next; the pages say so. Later it is life, and
+an old bulk action costs no more to look at than a new one."""
+
+NAMES = ("tag", "list", "sequence", "field", "is", "product_name", "calendar", "class")
+"""Details of an activity by which it is told apart."""
+
+TAKEN_BACK_BY: dict[str, tuple[str, str]] = {
+    "tag_assigned": ("unassign_tag", "tag"),
+    "list_joined": ("unsubscribe_list", "list"),
+    "sequence_entered": ("unsubscribe_sequence", "sequence"),
+}
+FOUND_BY_A_READ: dict[str, str] = {"tag ": "tag_assigned", "list ": "list_joined", "sequence ": "sequence_entered"}
+"""How a read names what is new, by the beginning of the field: "tag VIP"."""
+LOST: dict[str, str] = {"tag ": "tag_removed", "list ": "list_left", "sequence ": "sequence_left"}
+
+WORDS: dict[str, Any] = {
+    "tag_assigned": gettext_lazy("got the tag %(tag)s"),
+    "tag_removed": gettext_lazy("lost the tag %(tag)s"),
+    "list_joined": gettext_lazy("joined the list %(list)s"),
+    "list_left": gettext_lazy("left the list %(list)s"),
+    "sequence_entered": gettext_lazy("entered the sequence %(sequence)s"),
+    "sequence_left": gettext_lazy("left the sequence %(sequence)s"),
+    "calendar_booked": gettext_lazy("booked %(class)s of %(calendar)s"),
+    "calendar_cancelled": gettext_lazy("cancelled %(class)s of %(calendar)s"),
+    "payment_sale": gettext_lazy("bought %(product_name)s"),
+    "payment_refund": gettext_lazy("got their money back for %(product_name)s"),
+    "buy_product": gettext_lazy("bought %(product_name)s"),
+    "gone": gettext_lazy("were deleted in Kartra"),
+    "reaches_score": gettext_lazy("reached a score of which Kartra tells"),
+}
+
+
+def happened_next(run: BulkRun) -> list[Next]:
+    """What happened afterwards to the leads that the run changed, most frequent first. A few queries."""
+    after = _afterwards(run)
+    ties = Q(details__field__isnull=True) | _any_tie()
+    rows = (
+        after.filter(ties)
+        .order_by()
+        .values("kind", *(f"details__{name}" for name in NAMES))
+        .annotate(number=Count("lead", distinct=True))
+        .order_by("-number")[:300]
+    )
+    own = {(kind.name, str(parameters.get(_name_of(kind)))) for kind, parameters in parts_of(run)}
+    found: dict[str, Next] = {}
+    for row in rows:
+        details = {name: row[f"details__{name}"] for name in NAMES if row[f"details__{name}"] not in (None, "")}
+        kind, details = _plainly(row["kind"], details)
+        if kind in OURS and (OURS[kind], str(details.get(_name_of(kinds.get_kind(OURS[kind]))))) in own:
+            continue
+        each = _next(kind, details, row["number"])
+        before = found[each.key].number if each.key in found else 0
+        found[each.key] = replace(each, number=each.number + before)
+    edited = after.exclude(ties).aggregate(number=Count("lead", distinct=True))["number"]
+    if edited:
+        found["profile"] = Next("profile", _("had fields of their profile changed"), edited, None)
+    return sorted(found.values(), key=lambda each: (-each.number, each.key))
+
+
+def _any_tie() -> Q:
+    found = Q()
+    for beginning in FOUND_BY_A_READ:
+        found |= Q(details__field__startswith=beginning)
+    return found
+
+
+OURS: dict[str, str] = {
+    "tag_assigned": "assign_tag", "tag_removed": "unassign_tag", "list_joined": "subscribe_list", "list_left": "unsubscribe_list",
+    "sequence_entered": "subscribe_sequence", "sequence_left": "unsubscribe_sequence", "calendar_booked": "subscribe_calendar",
+    "calendar_cancelled": "cancel_calendar",
+}  # fmt: skip
+"""The kind of change that an activity is the trace of: what Kartra tells us of our own doing is not news."""
+
+
+def _name_of(kind: kinds.Kind) -> str:
+    return next((name for name in ("tag", "list", "sequence", "calendar") if kind.name.endswith(name)), "")
+
+
+def _afterwards(run: BulkRun) -> QuerySet[Activity]:
+    """Activity of the run's changed leads since it changed them, up to DAYS after its end, by no change of ours and no person
+    of ours."""
+    later = ExpressionWrapper(OuterRef("at") + dt.timedelta(seconds=ECHO_S), output_field=DateTimeField())
+    changed = run.changes.filter(status=ChangeStatus.ACCEPTED, lead=OuterRef("lead"), settled_at__lte=later)
+    told = Activity.objects.filter(account=run.account_id, at__gte=run.created_at, change=None)
+    if run.ended_at is not None:
+        told = told.filter(at__lt=run.ended_at + dt.timedelta(days=DAYS))
+    return told.filter(Exists(changed)).exclude(source__in=[Source.STAFF, Source.PUSH, Source.IMPORT])
+
+
+def _plainly(kind: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What a read found new, told as if it had been reported: the field "tag VIP" that is so now is "tag_assigned"."""
+    field = str(details.get("field", ""))
+    for beginning, told in FOUND_BY_A_READ.items():
+        if field.startswith(beginning):
+            so = details.get("is") not in (None, False, "")
+            return told if so else LOST[beginning], {beginning.strip(): field.removeprefix(beginning)}
+    return kind, details
+
+
+def _next(kind: str, details: dict[str, Any], number: int) -> Next:
+    told = next((details[name] for name in ("tag", "list", "sequence", "product_name", "field") if name in details), "")
+    key = f"{kind}:{told}"
+    words = f"{happened(kind)} {told}".strip()
+    if kind in WORDS:
+        words = WORDS[kind] % {name: details.get(name, _("something")) for name in NAMES}
+    back = None
+    if kind in TAKEN_BACK_BY:
+        name, parameter = TAKEN_BACK_BY[kind]
+        if details.get(parameter):
+            back = kinds.get_kind(name), {parameter: str(details[parameter])}
+    return Next(key, words, number, back, mails=kind in ("sequence_entered", "list_joined"))
+
+
+def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
+    """The leads of the run to whom this happened and for whom it is so still, so that it can be taken back."""
+    assert each.back is not None
+    kind, parameters = each.back
+    assert kind.already_so is not None
+    [(parameter, name)] = parameters.items()
+    told = {TAKEN_BACK_BY[key][1]: key for key in TAKEN_BACK_BY}[parameter]
+    happened = _afterwards(run).filter(
+        Q(kind=told, **{f"details__{parameter}": name}) | Q(details__field=f"{parameter} {name}")
+    )
+    over = kind.already_so(Lead.objects.filter(account=run.account_id), parameters)
+    leads = Lead.objects.filter(account=run.account_id, gone_at=None, pk__in=happened.values("lead"))
+    return leads.exclude(pk__in=over.values("pk"))
+
+
+def standing(run: BulkRun, each: Next) -> int:
+    """For how many of the leads to whom this happened it is so still, and can be taken back."""
+    return leads_of(run, each).count() if each.back is not None else 0
+
+
+def chosen(run: BulkRun, keys: Iterable[str]) -> list[Next]:
+    """Of what happened next: what was ticked, is so still and can be taken back."""
+    wanted = set(keys)
+    return [each for each in happened_next(run) if each.key in wanted and standing(run, each)] if wanted else []

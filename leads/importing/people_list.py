@@ -1,0 +1,199 @@
+"""A file of people, read to be created in Kartra or to be found in our copy. Nothing is stored.
+
+Any CSV that an import can read; the columns are told by their headings. Only what Kartra takes of a new lead is read: its
+fields, tags and lists.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from leads import kinds
+from leads.csv_cells import unshield
+from leads.importing import columns, values
+from leads.importing.files import CannotImport, Layout, Record, layout_of, records
+from leads.importing.names import Catalogue
+from leads.mirror import identity
+from leads.models import Account, ImportKind, Lead, normal_email
+from leads.texts import clean_email, lookalikes
+
+MOST = 5_000
+"""People of one file: each is a call to Kartra, so these take four and a half minutes."""
+CHUNK = 500
+BAD_KEPT = 200
+SEVERAL = {"tags": "tag", "lists": "list"}
+"""Columns that hold names between semicolons, and the parameter they become."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of the file: the line, and the parameters of a `create_lead`."""
+
+    line: int
+    parameters: dict[str, Any]
+
+    @property
+    def email(self) -> str:
+        return str(self.parameters["email"])
+
+
+@dataclass
+class PeopleList:
+    """What a file holds. `bad` are the lines that cannot be read and why (the first of them; `bad_number` all), `twice`
+    how many named somebody again, `not_read` the headings of columns that a new lead cannot have."""
+
+    people: list[Person] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    bad_number: int = 0
+    twice: int = 0
+    not_read: list[str] = field(default_factory=list)
+
+    def reject(self, line: int, why: str) -> None:
+        self.bad_number += 1
+        if len(self.bad) < BAD_KEPT:
+            self.bad.append((line, why))
+
+
+def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
+    """The people of a file, to be created. Raises CannotImport if it cannot be read, holds no addresses, or too many
+    people."""
+    layout, by_target = _columns(account, file)
+    kind = kinds.get_kind("create_lead")
+    fields = kind.fields(account)
+    catalogues = {SEVERAL[target]: Catalogue(account, target, may_be_new=False) for target in SEVERAL}
+    wanted = {target: number for target, number in by_target.items() if SEVERAL.get(target, target) in fields}
+    if "email" not in wanted:
+        raise CannotImport(_("No column is called Email. A lead is made by its email address; name that column so."))
+    taken = set(wanted.values())
+    found = PeopleList(not_read=[header for number, header in enumerate(layout.headers) if number not in taken])
+    seen: set[str] = set()
+    for record in records(file, layout.encoding, layout.delimiter, layout.start, layout.line):
+        if record.problem:
+            found.reject(record.line, record.problem)
+            continue
+        try:
+            given = _given(record, wanted)
+            for name, catalogue in catalogues.items():
+                if name in given:
+                    given[name] = list(catalogue.read(given[name]))
+            person = Person(record.line, kind.clean_with(fields, account, given))
+        except kinds.BadParameters as problem:
+            found.reject(record.line, problem.words)
+            continue
+        except values.Bad as problem:
+            found.reject(record.line, str(problem))
+            continue
+        key = normal_email(person.email)
+        if key in seen:
+            found.twice += 1
+            continue
+        seen.add(key)
+        found.people.append(person)
+        if len(found.people) > most:
+            words = _(
+                "The file holds more than %(most)s people. Take fewer at a time, or use Kartra's own import: it takes "
+                "just under 20,000 in a file."
+            )
+            raise CannotImport(words % {"most": f"{most:,}"})
+    return found
+
+
+@dataclass
+class Found:
+    """The leads of our copy that a file names. `missing`: how many of its people are not in our copy; `bad` (the first of
+    them; `bad_number` all): the lines that cannot be read, or whose id and address name different leads, and why.
+    `foreign`: the heading of the column of ids, where it mostly disagrees with the addresses."""
+
+    pks: set[int] = field(default_factory=set)
+    missing: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    bad_number: int = 0
+    foreign: str = ""
+
+    @property
+    def leads(self) -> QuerySet[Lead]:
+        return Lead.objects.filter(pk__in=self.pks)
+
+    def reject(self, line: int, why: str) -> None:
+        self.bad_number += 1
+        if len(self.bad) < BAD_KEPT:
+            self.bad.append((line, why))
+
+
+def known(account: Account, file: BinaryIO) -> Found:
+    """The leads of our copy that a file names, by their address and their Kartra id. An id is believed where it agrees with
+    the address; alone only under a heading that says whose it is. Raises CannotImport."""
+    layout, by_target = _columns(account, file)
+    if not {"id", "email"} & set(by_target):
+        raise CannotImport(_("No column is called Email or Kartra id, so nobody can be found by it."))
+    header = layout.headers[by_target["id"]] if "id" in by_target else ""
+    if "email" not in by_target and not columns.says_kartra(header):
+        words = _(
+            "The file has no column of email addresses, and “%(header)s” may be another system's id. Add the addresses, "
+            "or call the column “Kartra id” if that is what it holds."
+        )
+        raise CannotImport(words % {"header": header})
+    rows = records(file, layout.encoding, layout.delimiter, layout.start, layout.line)
+    found = Found()
+    agree = differ = 0
+    while chunk := list(islice(rows, CHUNK)):
+        named: list[tuple[int, str, str]] = []
+        for record in chunk:
+            try:
+                named.append((record.line, *_named(record, by_target)))
+            except values.Bad as problem:
+                found.reject(record.line, str(problem))
+        match = identity.known(account, [(id, email) for _line, id, email in named])
+        for line, id, email in named:
+            if not id and not email:
+                continue
+            judged = match.judge(id, email)
+            agree += judged.verdict == identity.AGREES
+            differ += judged.verdict == identity.DIFFERS
+            if judged.problem:
+                found.reject(line, judged.problem)
+            elif judged.lead is None:
+                found.missing += 1
+            else:
+                found.pks.add(judged.lead.pk)
+    if differ > agree:
+        found.foreign = header
+    return found
+
+
+def _columns(account: Account, file: BinaryIO) -> tuple[Layout, dict[str, int]]:
+    """How the file is read, and which column holds what."""
+    layout = layout_of(file)
+    index = {header: number for number, header in enumerate(layout.headers)}
+    suggested = columns.suggest(account, ImportKind.LEADS, layout.headers)
+    return layout, {target: index[header] for target, header in suggested.items()}
+
+
+def _given(record: Record, wanted: Mapping[str, int]) -> dict[str, Any]:
+    """What a row says of a person; empty cells say nothing."""
+    return {SEVERAL.get(target, target): value for target, value in _cells(record, wanted) if value.strip()}
+
+
+def _cells(record: Record, wanted: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    for target, number in wanted.items():
+        cell = record.cells[number] if number < len(record.cells) else ""
+        if values.UNSTORABLE.search(cell):
+            raise values.Bad(_("%(column)s: it holds characters that are no text.") % {"column": target})
+        if target not in SEVERAL and target != "notes" and values.is_shortened(cell):
+            raise values.Bad(f"{columns.label(ImportKind.LEADS, target)}: {values.shortened(cell)}.")
+        yield target, cell if target in SEVERAL else unshield(cell.strip())
+
+
+def _named(record: Record, by_target: Mapping[str, int]) -> tuple[str, str]:
+    """Id and address of a row; empty where there is none. Raises Bad."""
+    if record.problem:
+        raise values.Bad(record.problem)
+    told = dict(_cells(record, {target: by_target[target] for target in ("id", "email") if target in by_target}))
+    id, email = clean_email(told.get("id", "")).lstrip("0"), clean_email(told.get("email", ""))
+    if words := lookalikes(email):
+        raise values.Bad(words)
+    return id, email
