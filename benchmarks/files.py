@@ -17,8 +17,18 @@ from pathlib import Path
 ROWS = int(os.environ.get("ROWS", "100000"))
 MEMORY_MB = 200
 HEADER = [
-    "Lead ID", "Email", "First Name", "Last Name", "Phone", "City", "Country", "Tags", "Lists", "Date Joined", "Score",
-]  # fmt: skip
+    "Lead ID",
+    "Email",
+    "First Name",
+    "Last Name",
+    "Phone",
+    "City",
+    "Country",
+    "Tags",
+    "Lists",
+    "Date Joined",
+    "Score",
+]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -31,9 +41,18 @@ def write(path: Path) -> set[int]:
         writer.writerow(HEADER)
         for n in range(ROWS):
             row = [
-                str(1000 + n), f"lead{n}@example.com", f"Name{n}", "Lind", f"+1555{n:07}", "Bend", "United States",
-                f"VIP;tag {n % 50}", "Buyers;News", f"2026-02-{n % 28 + 1:02} 10:00:00", str(n % 100),
-            ]  # fmt: skip
+                str(1000 + n),
+                f"lead{n}@example.com",
+                f"Name{n}",
+                "Lind",
+                f"+1555{n:07}",
+                "Bend",
+                "United States",
+                f"VIP;tag {n % 50}",
+                "Buyers;News",
+                f"2026-02-{n % 28 + 1:02} 10:00:00",
+                str(n % 100),
+            ]
             if n in bad:
                 row[n % 3 + 7 if n % 3 else 1] = ["no address", "", ""][n % 3]
                 row[0], row[9] = (row[0], "yesterday") if n % 3 else ("", row[9])

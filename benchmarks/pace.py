@@ -33,9 +33,12 @@ def worst_second(at: list[float]) -> int:
 def main() -> int:
     folder = tempfile.mkdtemp(prefix="pace-")
     os.environ.update(
-        VAR_DIR=folder, EMBEDDED="1", DATABASE_URL=os.environ.get("DATABASE_URL", f"sqlite:///{folder}/db.sqlite3"),
-        LOG_LEVEL="ERROR", DJANGO_SETTINGS_MODULE="kartra_mirror.settings",
-    )  # fmt: skip
+        VAR_DIR=folder,
+        EMBEDDED="1",
+        DATABASE_URL=os.environ.get("DATABASE_URL", f"sqlite:///{folder}/db.sqlite3"),
+        LOG_LEVEL="ERROR",
+        DJANGO_SETTINGS_MODULE="kartra_mirror.settings",
+    )
     import django
 
     django.setup()
@@ -54,9 +57,15 @@ def main() -> int:
     sandbox.switches.set({"latency_ms": LATENCY_MS, "echo_api_writes": False})
     call_command("migrate", verbosity=0)
     call_command(
-        "connect", "Pace", app_id=APP_ID, api_key=KEY, api_password=PASSWORD, api_url=sandbox.url, send=True,
+        "connect",
+        "Pace",
+        app_id=APP_ID,
+        api_key=KEY,
+        api_password=PASSWORD,
+        api_url=sandbox.url,
+        send=True,
         stdout=io.StringIO(),
-    )  # fmt: skip
+    )
     call_command("pull", connection="Pace", catalogue=True, stdout=io.StringIO())
     account, at = Account.objects.get(), timezone.now()
     number = int(SECONDS * 20) + 400

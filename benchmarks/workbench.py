@@ -63,37 +63,62 @@ class World:
         while batch := list(islice(numbers, BATCH)):
             leads = Lead.objects.bulk_create(
                 Lead(
-                    account=self.account, kartra_id=str(1000 + n), email=f"lead{n}@example.com",
-                    email_key=f"lead{n}@example.com", first_name=f"Name{n % 997}", last_name=f"Lind{n % 9973}",
-                    phone=f"555{n:07}", country=("Spain", "Japan", "Canada")[n % 3], score=n % 100, read_at=now,
+                    account=self.account,
+                    kartra_id=str(1000 + n),
+                    email=f"lead{n}@example.com",
+                    email_key=f"lead{n}@example.com",
+                    first_name=f"Name{n % 997}",
+                    last_name=f"Lind{n % 9973}",
+                    phone=f"555{n:07}",
+                    country=("Spain", "Japan", "Canada")[n % 3],
+                    score=n % 100,
+                    read_at=now,
                     date_joined=now - dt.timedelta(minutes=n),
                 )
                 for n in batch
-            )  # fmt: skip
+            )
             LeadTag.objects.bulk_create(
                 LeadTag(lead=lead, tag=self.tags[n % 50], since=now, source="import")
                 for n, lead in zip(batch, leads, strict=True)
             )
             Transaction.objects.bulk_create(
                 Transaction(
-                    account=self.account, lead=lead, kartra_id=str(7_000_000 + n), type="sale", product=self.product,
-                    full_amount="97.00", at=now, reported=False,
+                    account=self.account,
+                    lead=lead,
+                    kartra_id=str(7_000_000 + n),
+                    type="sale",
+                    product=self.product,
+                    full_amount="97.00",
+                    at=now,
+                    reported=False,
                 )
-                for n, lead in zip(batch, leads, strict=True) if n % 10 == 0
-            )  # fmt: skip
+                for n, lead in zip(batch, leads, strict=True)
+                if n % 10 == 0
+            )
             Activity.objects.bulk_create(
                 Activity(
-                    account=self.account, lead=lead, kind="tag_assigned", at=now, source="import", details={"tag": "tag 1"}
+                    account=self.account,
+                    lead=lead,
+                    kind="tag_assigned",
+                    at=now,
+                    source="import",
+                    details={"tag": "tag 1"},
                 )
                 for lead in leads
-            )  # fmt: skip
+            )
             LeadChange.objects.bulk_create(
                 LeadChange(
-                    account=self.account, lead=lead, kind="assign_tag", parameters={"tag": "tag 1"}, family="tag:tag 1",
-                    status="accepted", requested_at=now, settled_at=now,
+                    account=self.account,
+                    lead=lead,
+                    kind="assign_tag",
+                    parameters={"tag": "tag 1"},
+                    family="tag:tag 1",
+                    status="accepted",
+                    requested_at=now,
+                    settled_at=now,
                 )
                 for lead in leads
-            )  # fmt: skip
+            )
         self.number = number
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")

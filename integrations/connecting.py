@@ -16,8 +16,15 @@ from integrations.sending.calls import Priority
 from leads.models import Account, Lead, MailingList, normal_email
 
 OWN_FIELDS = (
-    "app_id", "api_key", "api_password", "api_url", "calls_per_second", "test_mode", "checked_at", "check_result",
-)  # fmt: skip
+    "app_id",
+    "api_key",
+    "api_password",
+    "api_url",
+    "calls_per_second",
+    "test_mode",
+    "checked_at",
+    "check_result",
+)
 """What belongs to the person who edits a connection; the rest is written by workers and the switch."""
 
 LEADS_TRIED = 3
@@ -121,9 +128,13 @@ def _same_account(connection: Connection, lists: list[str], made_by: Any) -> boo
     leads = list(known.order_by("-read_at")[:LEADS_TRIED])
     for lead in leads:
         asked = refresh.ask(
-            connection, kartra_id=lead.kartra_id or "", email=lead.email, cause=Cause.CHECK, priority=Priority.PERSON,
+            connection,
+            kartra_id=lead.kartra_id or "",
+            email=lead.email,
+            cause=Cause.CHECK,
+            priority=Priority.PERSON,
             made_by=made_by,
-        )  # fmt: skip
+        )
         if asked.profile is not None and _agree(lead, asked.profile.email):
             return True
     ours = set(

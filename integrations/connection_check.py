@@ -50,9 +50,13 @@ def check(connection: Connection, *, made_by: Any = None) -> Check:
     try:
         validate_api_url(connection.api_url)
         lists = calls.read(
-            connection, cause=Cause.CHECK, priority=Priority.PERSON, commands="retrieve_account_lists", made_by=made_by,
+            connection,
+            cause=Cause.CHECK,
+            priority=Priority.PERSON,
+            commands="retrieve_account_lists",
+            made_by=made_by,
             ask=lambda client: client.retrieve_account_lists(),
-        )  # fmt: skip
+        )
     except ValidationError as error:
         return Check(False, " ".join(error.messages))
     except KartraError as error:

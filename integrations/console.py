@@ -46,9 +46,14 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
         raise
     finally:
         calls.log(
-            connection, cause=Cause.CONSOLE, commands=", ".join(commands)[:500], began_at=began_at,
-            elapsed_s=time.monotonic() - began, error=failed, made_by=made_by,
-        )  # fmt: skip
+            connection,
+            cause=Cause.CONSOLE,
+            commands=", ".join(commands)[:500],
+            began_at=began_at,
+            elapsed_s=time.monotonic() - began,
+            error=failed,
+            made_by=made_by,
+        )
         calls.heed(connection, failed)
     text = answer.text
     for secret in (connection.api_key, connection.api_password):

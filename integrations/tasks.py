@@ -221,9 +221,12 @@ def sweep() -> None:
     runs.mend(abandoned_before=at - FILLED_WITHIN)
     for connection in Connection.objects.all():
         claim.end_leases(connection)
-        if connection.sends and LeadChange.objects.filter(
-            account=connection.account_id, status=ChangeStatus.WAITING
-        ).in_going_runs().exists():  # fmt: skip
+        if (
+            connection.sends
+            and LeadChange.objects.filter(account=connection.account_id, status=ChangeStatus.WAITING)
+            .in_going_runs()
+            .exists()
+        ):
             ring(push_changes, connection.pk)
         if Attempt.objects.unclear().filter(call__connection=connection, verify_at__lte=at).exists():
             ring(push_verify, connection.pk)

@@ -69,9 +69,14 @@ def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse
     if too_large:
         first = body[:KEPT_OF_LARGER]
         Delivery.objects.create(
-            **kept, body=first, truncated=True, digest=hashlib.sha256(first).hexdigest(), status=DeliveryStatus.REFUSED,
-            reason=_("Larger than 1 MB; only its first 4 KB are kept."), applied_at=at,
-        )  # fmt: skip
+            **kept,
+            body=first,
+            truncated=True,
+            digest=hashlib.sha256(first).hexdigest(),
+            status=DeliveryStatus.REFUSED,
+            reason=_("Larger than 1 MB; only its first 4 KB are kept."),
+            applied_at=at,
+        )
         return HttpResponse("Too large.\n", status=413, content_type="text/plain")
     Delivery.objects.create(**kept, body=body, digest=hashlib.sha256(body).hexdigest())
     # robust: with the broker down the row is stored and the sweep finds it

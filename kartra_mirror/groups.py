@@ -7,21 +7,47 @@ from django.utils.translation import gettext_lazy
 
 LOOK = {
     "leads": (
-        "account", "activity", "bulkrun", "calendar", "calendarclass", "customfield", "lead", "leadchange", "mailinglist",
-        "membership", "membershiplevel", "page", "product", "recurringsubscription", "segment", "sequence", "tag", "transaction",
+        "account",
+        "activity",
+        "bulkrun",
+        "calendar",
+        "calendarclass",
+        "customfield",
+        "lead",
+        "leadchange",
+        "mailinglist",
+        "membership",
+        "membershiplevel",
+        "page",
+        "product",
+        "recurringsubscription",
+        "segment",
+        "sequence",
+        "tag",
+        "transaction",
     ),
     "integrations": ("apicall", "attempt", "delivery"),
-}  # fmt: skip
+}
 
 VIEWER = tuple(f"{app}.view_{model}" for app, models in LOOK.items() for model in models)
 
 ON_LEADS = tuple(
     f"leads.{name}"
     for name in (
-        "create_lead", "update_lead", "assign_tag", "unassign_tag", "subscribe_list", "unsubscribe_list", "give_points",
-        "remove_points", "subscribe_sequence", "unsubscribe_sequence", "subscribe_calendar", "cancel_calendar",
+        "create_lead",
+        "update_lead",
+        "assign_tag",
+        "unassign_tag",
+        "subscribe_list",
+        "unsubscribe_list",
+        "give_points",
+        "remove_points",
+        "subscribe_sequence",
+        "unsubscribe_sequence",
+        "subscribe_calendar",
+        "cancel_calendar",
     )
-)  # fmt: skip
+)
 """Changes of a lead that move no money."""
 
 PLANS = ("leads.cancel_subscription", "leads.pause_subscription", "leads.unpause_subscription")
@@ -33,22 +59,50 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Support": (*VIEWER, *ON_LEADS, *PLANS, "leads.refund_transaction"),
     "Marketer": (*VIEWER, *ON_LEADS, *SEGMENTS, "leads.start_bulkrun", "leads.steer_bulkrun"),
     "Manager": (
-        *VIEWER, *ON_LEADS, *PLANS, *PEOPLE, *SEGMENTS, "leads.change_segment", "leads.delete_segment",
-        "leads.approve_bulkrun", "leads.resubscribe_list", "leads.refund_transaction", "leads.edit_subscription",
-        "leads.start_bulkrun", "leads.steer_bulkrun", "leads.decide_change", "leads.export_lead", "leads.forget_lead",
-        "leads.view_import", "leads.add_import",
+        *VIEWER,
+        *ON_LEADS,
+        *PLANS,
+        *PEOPLE,
+        *SEGMENTS,
+        "leads.change_segment",
+        "leads.delete_segment",
+        "leads.approve_bulkrun",
+        "leads.resubscribe_list",
+        "leads.refund_transaction",
+        "leads.edit_subscription",
+        "leads.start_bulkrun",
+        "leads.steer_bulkrun",
+        "leads.decide_change",
+        "leads.export_lead",
+        "leads.forget_lead",
+        "leads.view_import",
+        "leads.add_import",
         "leads.change_account",
-        "integrations.view_connection", "integrations.view_door", "integrations.create_customfield",
-    ),
-    "Engineer": (
-        *VIEWER, *PEOPLE, "leads.change_account", "leads.view_import", "leads.add_import", "leads.forget_lead",
-        "integrations.view_connection", "integrations.add_connection",
-        "integrations.change_connection", "integrations.view_door", "integrations.add_door", "integrations.change_door",
-        "integrations.rotate_door", "integrations.replay_delivery", "integrations.see_webhook_addresses",
-        "integrations.switch_sending", "integrations.use_console",
+        "integrations.view_connection",
+        "integrations.view_door",
         "integrations.create_customfield",
     ),
-}  # fmt: skip
+    "Engineer": (
+        *VIEWER,
+        *PEOPLE,
+        "leads.change_account",
+        "leads.view_import",
+        "leads.add_import",
+        "leads.forget_lead",
+        "integrations.view_connection",
+        "integrations.add_connection",
+        "integrations.change_connection",
+        "integrations.view_door",
+        "integrations.add_door",
+        "integrations.change_door",
+        "integrations.rotate_door",
+        "integrations.replay_delivery",
+        "integrations.see_webhook_addresses",
+        "integrations.switch_sending",
+        "integrations.use_console",
+        "integrations.create_customfield",
+    ),
+}
 
 WORDS = {
     "Viewer": gettext_lazy("looks at everything, changes nothing"),

@@ -48,8 +48,10 @@ def lookalikes(email: str | None) -> str:
     odd = [each for each in dict.fromkeys(clean) if unicodedata.normalize("NFKC", each) != each]
     shown = ", ".join(f"{each} (U+{ord(each):04X})" for each in odd[:5])
     return _("“%(email)s” holds characters that only look like others: %(odd)s. Write it as %(plain)s.") % {
-        "email": clean[:80], "odd": shown, "plain": plain[:80],
-    }  # fmt: skip
+        "email": clean[:80],
+        "odd": shown,
+        "plain": plain[:80],
+    }
 
 
 def same_name(one: str, other: str) -> bool:

@@ -82,19 +82,26 @@ class SandboxForTests:
         CustomField.objects.bulk_create(
             [
                 CustomField(
-                    account=account, identifier=thing["name"], type=thing["type"],
+                    account=account,
+                    identifier=thing["name"],
+                    type=thing["type"],
                     options=[[str(n), words] for n, words in thing["options"]],
                 )
                 for thing in things(1, "custom_field")
             ],
             ignore_conflicts=True,
-        )  # fmt: skip
+        )
 
     def mirrored_lead(self, connection: Connection, email: str, **fields: str) -> Lead:
         """A lead that both sides know, read `read_ago`."""
         id = self.add_lead(email, **fields)
         joined = utc_of("2026-01-05 10:00:00", connection.account)
         return Lead.objects.create(
-            account=connection.account, kartra_id=id, email=email, date_joined=joined, score=0,
-            read_at=timezone.now() - self.read_ago, **fields,
-        )  # fmt: skip
+            account=connection.account,
+            kartra_id=id,
+            email=email,
+            date_joined=joined,
+            score=0,
+            read_at=timezone.now() - self.read_ago,
+            **fields,
+        )

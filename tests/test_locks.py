@@ -33,10 +33,17 @@ TEXTS = (
 
 def linux(python, machine):
     return {
-        **default_environment(), "python_version": python.rpartition(".")[0], "python_full_version": python,
-        "implementation_version": python, "implementation_name": "cpython", "platform_python_implementation": "CPython",
-        "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": machine,
-    }  # fmt: skip
+        **default_environment(),
+        "python_version": python.rpartition(".")[0],
+        "python_full_version": python,
+        "implementation_version": python,
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+        "platform_machine": machine,
+    }
 
 
 def pins(lock):
@@ -180,9 +187,12 @@ def test_newer_release_of_an_indirect_dependency_changes_nothing(tmp_path, extra
     }
     wheel(found, "measure", "2.0")
     lock = tmp_path / "lock"
-    lock.write_text("".join(
-        f"{pin}==1.0 --hash=sha256:{hashes[name]}\n" for pin, name in (("measured", "measured"), (f"measure{extra}", "measure"))
-    ))  # fmt: skip
+    lock.write_text(
+        "".join(
+            f"{pin}==1.0 --hash=sha256:{hashes[name]}\n"
+            for pin, name in (("measured", "measured"), (f"measure{extra}", "measure"))
+        )
+    )
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
     [options] = {re.search(r"install (.*) -r", line)[1] for name, line in install_lines() if name == "Makefile"}
     pip = [tmp_path / "venv/bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet"]

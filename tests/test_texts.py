@@ -12,10 +12,15 @@ from leads.texts import clean_email, closest_name, comparable, lookalikes, norma
 @pytest.mark.parametrize(
     "text",
     [
-        "ada@example.com", " ADA@Example.com ", "\u200bada@example.com", "ada@example.com\ufeff", "a\u00adda@exam\u200dple.com",
-        "\u202eada@example.com\u2066", "ada@\u2060example.com",
+        "ada@example.com",
+        " ADA@Example.com ",
+        "\u200bada@example.com",
+        "ada@example.com\ufeff",
+        "a\u00adda@exam\u200dple.com",
+        "\u202eada@example.com\u2066",
+        "ada@\u2060example.com",
     ],
-)  # fmt: skip
+)
 def test_one_person_is_one_address(text):
     assert normal_email(text) == "ada@example.com"
 
@@ -37,10 +42,11 @@ def test_the_form_in_which_addresses_are_compared_stays_as_it_is(text):
 @pytest.mark.parametrize(
     ("text", "shown", "plain"),
     [
-        ("ａda@example.com", "ａ (U+FF41)", "ada@example.com"), ("ﬁona@example.com", "ﬁ (U+FB01)", "fiona@example.com"),
+        ("ａda@example.com", "ａ (U+FF41)", "ada@example.com"),
+        ("ﬁona@example.com", "ﬁ (U+FB01)", "fiona@example.com"),
         ("ada＠example.com", "＠ (U+FF20)", "ada@example.com"),
     ],
-)  # fmt: skip
+)
 def test_address_that_only_looks_like_another_is_refused_with_words_that_show_it(text, shown, plain):
     words = lookalikes(text)
     assert shown in words
@@ -56,10 +62,16 @@ def test_accents_and_other_scripts_are_no_lookalikes():
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("Trail ", "Trail␠"), (" Trail", "␠Trail"), ("a  b", "a␠␠b"), ("VIP\u200b", "VIP[U+200B]"), ("a\u00a0b", "a[U+00A0]b"),
-        ("one two", "one two"), ("  ", "␠␠"), ("Zoë", "Zoë"),
+        ("Trail ", "Trail␠"),
+        (" Trail", "␠Trail"),
+        ("a  b", "a␠␠b"),
+        ("VIP\u200b", "VIP[U+200B]"),
+        ("a\u00a0b", "a[U+00A0]b"),
+        ("one two", "one two"),
+        ("  ", "␠␠"),
+        ("Zoë", "Zoë"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_seen_in_a_name_is_shown(name, shown):
     assert visible(name) == shown
 

@@ -103,8 +103,9 @@ MODULES = [
     path.relative_to(ROOT)
     for room in ("leads", "integrations", "kartra_mirror")
     for path in sorted((ROOT / room).rglob("*.py"))
-    if not {"migrations", "management", "sandbox", "kartra"} & set(path.relative_to(ROOT / room).parts) and path.name != "settings.py"
-]  # fmt: skip
+    if not {"migrations", "management", "sandbox", "kartra"} & set(path.relative_to(ROOT / room).parts)
+    and path.name != "settings.py"
+]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)

@@ -49,9 +49,15 @@ def push(kind, command, **parameters):
         now = timezone.now()
         change = LeadChangeFactory(lead=lead, kind=kind, parameters=parameters, status="sending", requested_at=now)
         call = ApiCall.objects.create(
-            connection=door.connection, lead=lead, cause="push", writes=True, commands=command, claimed_at=now,
-            sent_at=now, lease_until=now + dt.timedelta(minutes=1),
-        )  # fmt: skip
+            connection=door.connection,
+            lead=lead,
+            cause="push",
+            writes=True,
+            commands=command,
+            claimed_at=now,
+            sent_at=now,
+            lease_until=now + dt.timedelta(minutes=1),
+        )
         Attempt.objects.create(change=change, call=call, position=0, command=command)
         reply = ChainReply((ActionOutcome(command, "done"),), {})
         return lambda: settle(Chain(call, lead, (change,)), reply)
@@ -104,19 +110,27 @@ def load_sale(door, lead):
 
 
 BOOKED = {
-    "calendar_name": BOOKING["calendar"], "class_name": BOOKING["class"], "calendar_subscription_id": 5001,
-    "vendor_timezone": "America/New_York", "events": [{"event_date": f"{DAY} {HOUR}", "event_duration": 60}],
-}  # fmt: skip
+    "calendar_name": BOOKING["calendar"],
+    "class_name": BOOKING["class"],
+    "calendar_subscription_id": 5001,
+    "vendor_timezone": "America/New_York",
+    "events": [{"event_date": f"{DAY} {HOUR}", "event_duration": 60}],
+}
 SALE = TransactionFact(
     "70001", type="sale", product="Course", full_amount=Decimal("97.00"), subscription_id="8001", authority=True
 )
 SALE_FIELDS = {
-    "transaction_id": "70001", "transaction_type": "sale", "product_name": "Course", "transaction_full_amount": "97.00",
+    "transaction_id": "70001",
+    "transaction_type": "sale",
+    "product_name": "Course",
+    "transaction_full_amount": "97.00",
     "transaction_internal_subscription_id": "8001",
-}  # fmt: skip
+}
 ENDED_FIELDS = {
-    "transaction_id": "70002", "transaction_type": "cancellation", "transaction_internal_subscription_id": "8001"
-}  # fmt: skip
+    "transaction_id": "70002",
+    "transaction_type": "cancellation",
+    "transaction_internal_subscription_id": "8001",
+}
 
 
 def read_sale(account, lead):
@@ -163,7 +177,10 @@ FACTS = {
             "read": read(tags=frozenset({"VIP"})),
             "import": load(tags=("VIP",)),
         },
-        before=nothing_first, rows=lambda: LeadTag.objects.all(), lines=("tag_assigned",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: LeadTag.objects.all(),
+        lines=("tag_assigned",),
+        quiet=set(),
     ),
     "list": SimpleNamespace(
         writers={
@@ -172,7 +189,10 @@ FACTS = {
             "read": read(lists={"Buyers": True}),
             "import": load(lists=("Buyers",)),
         },
-        before=nothing_first, rows=lambda: ListSubscription.objects.filter(active=True), lines=("list_joined",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: ListSubscription.objects.filter(active=True),
+        lines=("list_joined",),
+        quiet=set(),
     ),
     "list left": SimpleNamespace(
         writers={
@@ -180,7 +200,9 @@ FACTS = {
             "webhook": webhook("list_unsubscription", list={"list_id": 7, "list_name": "Buyers"}),
             "read": read(lists={"Buyers": False}),
         },
-        before=join_first, rows=lambda: ListSubscription.objects.filter(active=False), lines=("list_left",),
+        before=join_first,
+        rows=lambda: ListSubscription.objects.filter(active=False),
+        lines=("list_left",),
         quiet=set(),
     ),
     "list left that nobody knew": SimpleNamespace(
@@ -189,7 +211,9 @@ FACTS = {
             "read": read(lists={"Buyers": False}),
             "import": load(left_lists=("Buyers",)),
         },
-        before=nothing_first, rows=lambda: ListSubscription.objects.filter(active=False), lines=("list_left",),
+        before=nothing_first,
+        rows=lambda: ListSubscription.objects.filter(active=False),
+        lines=("list_left",),
         quiet={"read", "import"},
     ),
     "sequence": SimpleNamespace(
@@ -198,8 +222,10 @@ FACTS = {
             "webhook": webhook("sequence_subscription", sequence={"sequence_id": 7, "sequence_name": "Welcome"}),
             "read": read(sequences={"Welcome": ("2", "active")}),
         },
-        before=nothing_first, rows=lambda: SequenceEnrollment.objects.filter(status="active"),
-        lines=("sequence_entered",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: SequenceEnrollment.objects.filter(status="active"),
+        lines=("sequence_entered",),
+        quiet=set(),
     ),
     "sequence left": SimpleNamespace(
         writers={
@@ -207,48 +233,60 @@ FACTS = {
             "webhook": webhook("sequence_unsubscription", sequence={"sequence_id": 7, "sequence_name": "Welcome"}),
             "read": read(sequences={"Welcome": ("1", "unsubscribed")}),
         },
-        before=enter_first, rows=lambda: SequenceEnrollment.objects.filter(status="unsubscribed"),
-        lines=("sequence_left",), quiet=set(),
+        before=enter_first,
+        rows=lambda: SequenceEnrollment.objects.filter(status="unsubscribed"),
+        lines=("sequence_left",),
+        quiet=set(),
     ),
     "sequence left that nobody knew": SimpleNamespace(
         writers={
             "webhook": webhook("sequence_unsubscription", sequence={"sequence_id": 7, "sequence_name": "Welcome"}),
             "read": read(sequences={"Welcome": ("", "unsubscribed")}),
         },
-        before=nothing_first, rows=lambda: SequenceEnrollment.objects.filter(status="unsubscribed"),
-        lines=("sequence_left",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: SequenceEnrollment.objects.filter(status="unsubscribed"),
+        lines=("sequence_left",),
+        quiet=set(),
     ),
     "booking": SimpleNamespace(
         writers={
             "push": push("subscribe_calendar", "calendar_subscribe", **BOOKING, date=DAY, hour=HOUR),
             "webhook": webhook("calendar_subscribe", calendar=BOOKED),
         },
-        before=nothing_first, rows=lambda: CalendarEnrollment.objects.filter(booking_id="5001", status="Active"),
-        lines=("calendar_booked",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: CalendarEnrollment.objects.filter(booking_id="5001", status="Active"),
+        lines=("calendar_booked",),
+        quiet=set(),
     ),
     "booking at no known time": SimpleNamespace(
         writers={
             "push": push("subscribe_calendar", "calendar_subscribe", **BOOKING),
             "webhook": webhook("calendar_subscribe", calendar=BOOKED),
         },
-        before=nothing_first, rows=lambda: CalendarEnrollment.objects.filter(booking_id="5001", status="Active"),
-        lines=("calendar_booked",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: CalendarEnrollment.objects.filter(booking_id="5001", status="Active"),
+        lines=("calendar_booked",),
+        quiet=set(),
     ),
     "booking cancelled": SimpleNamespace(
         writers={
             "push": push("cancel_calendar", "calendar_cancel", **BOOKING),
             "webhook": webhook("calendar_cancel", calendar=BOOKED),
         },
-        before=book_first, rows=lambda: CalendarEnrollment.objects.filter(status="Cancelled"),
-        lines=("calendar_cancelled",), quiet=set(),
+        before=book_first,
+        rows=lambda: CalendarEnrollment.objects.filter(status="Cancelled"),
+        lines=("calendar_cancelled",),
+        quiet=set(),
     ),
     "booking nobody knew cancelled": SimpleNamespace(
         writers={
             "push": push("cancel_calendar", "calendar_cancel", **BOOKING),
             "webhook": webhook("calendar_cancel", calendar=BOOKED),
         },
-        before=nothing_first, rows=lambda: CalendarEnrollment.objects.filter(status="Cancelled", booking_id="5001"),
-        lines=("calendar_cancelled",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: CalendarEnrollment.objects.filter(status="Cancelled", booking_id="5001"),
+        lines=("calendar_cancelled",),
+        quiet=set(),
     ),
     "sale": SimpleNamespace(
         writers={
@@ -257,8 +295,10 @@ FACTS = {
             "read": read_money(read_sale),
             "import": load_sale,
         },
-        before=nothing_first, rows=lambda: Transaction.objects.filter(kartra_id="70001", type="sale"),
-        lines=("payment_sale",), quiet=set(),
+        before=nothing_first,
+        rows=lambda: Transaction.objects.filter(kartra_id="70001", type="sale"),
+        lines=("payment_sale",),
+        quiet=set(),
     ),
     "plan cancelled": SimpleNamespace(
         writers={
@@ -267,8 +307,10 @@ FACTS = {
             "ipn": ipn(**ENDED_FIELDS),
             "read": read_money(read_plan),
         },
-        before=sell_first, rows=lambda: RecurringSubscription.objects.filter(status="Cancelled"),
-        lines=("subscription_cancelled",), quiet=set(),
+        before=sell_first,
+        rows=lambda: RecurringSubscription.objects.filter(status="Cancelled"),
+        lines=("subscription_cancelled",),
+        quiet=set(),
     ),
     "somebody new": SimpleNamespace(
         writers={
@@ -277,9 +319,12 @@ FACTS = {
             "read": read(),
             "import": load(),
         },
-        before=nobody_first, rows=lambda: Lead.objects.filter(kartra_id=ID), lines=(), quiet={"webhook", "ipn", "read", "import"},
+        before=nobody_first,
+        rows=lambda: Lead.objects.filter(kartra_id=ID),
+        lines=(),
+        quiet={"webhook", "ipn", "read", "import"},
     ),
-}  # fmt: skip
+}
 """`quiet`: who tells nothing new by it; that a list was left that nobody knew to be joined is news only from a message."""
 
 

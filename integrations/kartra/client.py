@@ -267,12 +267,14 @@ class Client:
             return None
         return [
             CustomFieldDefinition(
-                ident(entry.get("field_id")), text(entry.get("field_identifier")), text(entry.get("field_type")),
+                ident(entry.get("field_id")),
+                text(entry.get("field_identifier")),
+                text(entry.get("field_type")),
                 options_of(entry.get("field_value")),
             )
             for entry in found
             if isinstance(entry, dict) and text(entry.get("field_identifier"))
-        ]  # fmt: skip
+        ]
 
     def retrieve_account_lists(self) -> list[str] | None:
         return self._names(commands.retrieve_account_lists(), "account_lists", "list_name")
@@ -336,14 +338,15 @@ class Client:
         found = next((outcome.details[key] for key in TRANSACTION_LISTS if key in outcome.details), None)
         return [
             TransactionEntry(
-                ident(entry.get("transaction_id", entry.get("id"))), ident(entry.get("lead_id", entry.get("buyer_id"))),
+                ident(entry.get("transaction_id", entry.get("id"))),
+                ident(entry.get("lead_id", entry.get("buyer_id"))),
                 text(entry.get("lead_email", entry.get("buyer_email"))),
                 text(entry.get("transaction_type", entry.get("type"))),
                 entry,
             )
             for entry in rows(found)
             if isinstance(entry, dict)
-        ]  # fmt: skip
+        ]
 
     def retrieve_subscriptions_from_lead(self, lead: LeadRef) -> list[SubscriptionEntry]:
         outcome = self._one(commands.retrieve_subscriptions_from_lead(), lead)

@@ -15,12 +15,22 @@ FIRST_ONLY = frozenset({"create_lead", "edit_lead", "search_lead"})
 
 WITHOUT_LEAD = frozenset(
     {
-        "retrieve_account_lists", "retrieve_account_tags", "retrieve_account_sequences", "retrieve_account_pages",
-        "retrieve_custom_fields", "create_custom_field", "search_transaction", "get_transaction_details",
-        "search_subscription", "get_subscription_details", "refund_transaction", "cancel_transaction",
-        "modify_subscription_status", "edit_subscription",
+        "retrieve_account_lists",
+        "retrieve_account_tags",
+        "retrieve_account_sequences",
+        "retrieve_account_pages",
+        "retrieve_custom_fields",
+        "create_custom_field",
+        "search_transaction",
+        "get_transaction_details",
+        "search_subscription",
+        "get_subscription_details",
+        "refund_transaction",
+        "cancel_transaction",
+        "modify_subscription_status",
+        "edit_subscription",
     }
-)  # fmt: skip
+)
 """Commands that name what they are about by themselves; Kartra's examples send no lead with them."""
 
 
@@ -175,10 +185,12 @@ def calendar_subscribe(
     return Action(
         "calendar_subscribe",
         {
-            "calendar_name": calendar_name, "class_name": class_name, "starting_date": starting_date or None,
+            "calendar_name": calendar_name,
+            "class_name": class_name,
+            "starting_date": starting_date or None,
             "starting_hour": starting_hour or None,
         },
-    )  # fmt: skip
+    )
 
 
 def calendar_cancel(*, calendar_name: str, class_name: str) -> Action:
@@ -194,10 +206,11 @@ def create_custom_field(*, identifier: str, type: str, options: Sequence[str] = 
     return Action(
         "create_custom_field",
         {
-            "custom_field_identifier": identifier, "custom_field_type": type,
+            "custom_field_identifier": identifier,
+            "custom_field_type": type,
             "custom_field_options": [{"option_name": option} for option in options] or None,
         },
-    )  # fmt: skip
+    )
 
 
 def retrieve_custom_fields() -> Action:

@@ -13,18 +13,40 @@ from integrations.kartra.values import decoded, ident, number_id, rows, text, wh
 from integrations.kartra.words import gettext_noop
 
 EVENTS = (
-    "buy_product", "refund_product", "partial_refund_product", "cancel_subscription", "list_subscription",
-    "list_unsubscription", "assign_tag", "unassign_tag", "sequence_subscription", "sequence_unsubscription",
-    "sequence_completion", "membership_granted", "membership_revoked", "filled_form", "reaches_score",
-    "calendar_subscribe", "calendar_cancel", "calendar_complete", "survey_complete", "kartra_page_visit",
-    "click_page_split_test_link", "video_play", "video_complete", "affiliate_signup", "jv_signup",
-)  # fmt: skip
+    "buy_product",
+    "refund_product",
+    "partial_refund_product",
+    "cancel_subscription",
+    "list_subscription",
+    "list_unsubscription",
+    "assign_tag",
+    "unassign_tag",
+    "sequence_subscription",
+    "sequence_unsubscription",
+    "sequence_completion",
+    "membership_granted",
+    "membership_revoked",
+    "filled_form",
+    "reaches_score",
+    "calendar_subscribe",
+    "calendar_cancel",
+    "calendar_complete",
+    "survey_complete",
+    "kartra_page_visit",
+    "click_page_split_test_link",
+    "video_play",
+    "video_complete",
+    "affiliate_signup",
+    "jv_signup",
+)
 """The 25 actions that are documented."""
 
 PAYMENTS = {
-    "buy_product": "sale", "refund_product": "refund", "partial_refund_product": "partial_refund",
+    "buy_product": "sale",
+    "refund_product": "refund",
+    "partial_refund_product": "partial_refund",
     "cancel_subscription": "cancellation",
-}  # fmt: skip
+}
 """Events of money, and the type of their transaction where the message does not name it."""
 
 

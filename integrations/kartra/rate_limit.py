@@ -298,9 +298,15 @@ _LUA_FACTOR = "return tostring(crept())"
 def _script(body: str) -> str:
     text = _LUA_STATE + body
     numbers = {
-        "CREEP_EVERY_S": CREEP_EVERY_S, "CREEP": CREEP, "YIELD_S": YIELD_S, "AHEAD_S": AHEAD_S, "LOWEST": LOWEST,
-        "STEP_DOWN": STEP_DOWN, "BACK_OFF_S": BACK_OFF_S, "EASE": EASE,
-    }  # fmt: skip
+        "CREEP_EVERY_S": CREEP_EVERY_S,
+        "CREEP": CREEP,
+        "YIELD_S": YIELD_S,
+        "AHEAD_S": AHEAD_S,
+        "LOWEST": LOWEST,
+        "STEP_DOWN": STEP_DOWN,
+        "BACK_OFF_S": BACK_OFF_S,
+        "EASE": EASE,
+    }
     for name, number in numbers.items():
         text = text.replace(name, str(number))
     return text

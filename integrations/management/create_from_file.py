@@ -37,9 +37,15 @@ def _print(command: BaseCommand, connection: Connection, listed: people_list.Peo
     found = create_many.judge(connection.account, listed.people)
     number = len(found.new)
     facts = {
-        "will_change": number, "known": found.known, "gone": found.gone, "being_created": found.being_created,
-        "left_out": found.forgotten, "twice": listed.twice, "bad": listed.bad_number, "calls": number,
-    }  # fmt: skip
+        "will_change": number,
+        "known": found.known,
+        "gone": found.gone,
+        "being_created": found.being_created,
+        "left_out": found.forgotten,
+        "twice": listed.twice,
+        "bad": listed.bad_number,
+        "calls": number,
+    }
     if as_json:
         command.stdout.write(json.dumps(facts))
         return

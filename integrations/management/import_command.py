@@ -30,10 +30,14 @@ class ImportCommand(BaseCommand):
         parser.add_argument("file", type=Path)
         add_connection(parser)
         parser.add_argument(
-            "--map", action="append", default=[], type=name_and_value, metavar='field="Header"',
+            "--map",
+            action="append",
+            default=[],
+            type=name_and_value,
+            metavar='field="Header"',
             help=f"which column holds a field, e.g. --map {self.example}; plain headers are found without, and what was "
             "said once is remembered",
-        )  # fmt: skip
+        )
         parser.add_argument(
             "--dates",
             choices=["day-first", "month-first"],
@@ -94,10 +98,14 @@ class ImportCommand(BaseCommand):
             if options["ids"] == "not-kartra":
                 mapping.pop("lead_id" if self.kind == ImportKind.TRANSACTIONS else "id", None)
             importing.match(
-                job, mapping, day_first=None if options["dates"] is None else options["dates"] == "day-first",
-                separator=options["separator"] or "", clears=options["empty_clears"], currency=options["currency"],
+                job,
+                mapping,
+                day_first=None if options["dates"] is None else options["dates"] == "day-first",
+                separator=options["separator"] or "",
+                clears=options["empty_clears"],
+                currency=options["currency"],
                 ids_said="kartra" if options["ids"] == "kartra" else "",
-            )  # fmt: skip
+            )
             importing.survey(job, file)
         try:
             file_ids.look_up(job, connection)
@@ -132,11 +140,18 @@ class ImportCommand(BaseCommand):
             with open(reject_path, "w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows(importing.reject_lines(job))
         return {
-            "rows": job.rows, "rejected": job.rejected, "reject_path": reject_path, "state": job.state, "mapping": job.mapping,
-            "encoding": job.encoding, "delimiter": job.delimiter, **job.counts,
-            "examples": [[row.line, row.reason] for row in rejects.order_by("line")[:10]], "sentence": words.outcome(job),
+            "rows": job.rows,
+            "rejected": job.rejected,
+            "reject_path": reject_path,
+            "state": job.state,
+            "mapping": job.mapping,
+            "encoding": job.encoding,
+            "delimiter": job.delimiter,
+            **job.counts,
+            "examples": [[row.line, row.reason] for row in rejects.order_by("line")[:10]],
+            "sentence": words.outcome(job),
             "remarks": [*words.remarks(job), *filter(None, [ids.problem(job)])],
-        }  # fmt: skip
+        }
 
     def _print(self, facts: dict[str, Any], options: dict[str, Any]) -> None:
         if options["json"]:

@@ -29,10 +29,13 @@ NO_FIELD = gettext_noop("the field is missing")
 NO_LEAD = gettext_noop("no such lead")
 
 ECHOES = {
-    "assign_tag": "assign_tag", "unassign_tag": "unassign_tag", "list_subscription": "subscribe_list",
-    "list_unsubscription": "unsubscribe_list", "sequence_subscription": "subscribe_sequence",
+    "assign_tag": "assign_tag",
+    "unassign_tag": "unassign_tag",
+    "list_subscription": "subscribe_list",
+    "list_unsubscription": "unsubscribe_list",
+    "sequence_subscription": "subscribe_sequence",
     "sequence_unsubscription": "unsubscribe_sequence",
-}  # fmt: skip
+}
 """Kartra's events, and the kind of change of which each may be the echo."""
 
 ECHO_WITHIN = dt.timedelta(minutes=10)
@@ -222,9 +225,11 @@ def _standing(group: Sequence[Attempt]) -> int:
     """How many bookings of the class the lead has in our copy."""
     given = group[0].change.parameters
     return CalendarEnrollment.objects.filter(
-        lead=group[0].change.lead_id, status=mirror.BOOKED, calendar_class__name=given["class"],
+        lead=group[0].change.lead_id,
+        status=mirror.BOOKED,
+        calendar_class__name=given["class"],
         calendar_class__calendar__name=given["calendar"],
-    ).count()  # fmt: skip
+    ).count()
 
 
 def seen_of(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]:

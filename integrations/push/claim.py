@@ -137,8 +137,10 @@ def sendable(connection: Connection) -> QuerySet[LeadChange]:
     )
     earlier = LeadChange.objects.filter(
         Q(family=OuterRef("family")) | Q(kind="create_lead"),
-        lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status=ChangeStatus.WAITING,
-    )  # fmt: skip
+        lead=OuterRef("lead"),
+        pk__lt=OuterRef("pk"),
+        status=ChangeStatus.WAITING,
+    )
     return due.exclude(stuck).filter(~Exists(earlier.filter(stuck)))
 
 
@@ -190,12 +192,17 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
     composed = [compose(lead, chain, receipt) for (lead, chain), receipt in zip(planned, receipts, strict=True)]
     calls = ApiCall.objects.bulk_create(
         ApiCall(
-            connection=connection, lead=lead, cause=Cause.PUSH, writes=True, claimed_at=at,
+            connection=connection,
+            lead=lead,
+            cause=Cause.PUSH,
+            writes=True,
+            claimed_at=at,
             commands=", ".join(action.cmd for action in said.actions)[:500],
-            lease_until=at + dt.timedelta(seconds=LEASE_S), receipt=receipt.value if receipt else "",
+            lease_until=at + dt.timedelta(seconds=LEASE_S),
+            receipt=receipt.value if receipt else "",
         )
         for (lead, _), said, receipt in zip(planned, composed, receipts, strict=True)
-    )  # fmt: skip
+    )
     ours = LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain])
     if leads_overtaking := _overtaking(ours):
         raise _Overtaking(leads_overtaking)
@@ -203,12 +210,15 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
     before = states_before(planned)
     Attempt.objects.bulk_create(
         Attempt(
-            change=change, call=call, position=position, command=said.actions[position].cmd,
+            change=change,
+            call=call,
+            position=position,
+            command=said.actions[position].cmd,
             before=before.get(change.pk, {}),
         )
         for call, (_, chain), said in zip(calls, planned, composed, strict=True)
         for position, change in zip(said.positions, chain, strict=True)
-    )  # fmt: skip
+    )
     chains = [
         Chain(call, lead, tuple(chain), receipt)
         for call, (lead, chain), receipt in zip(calls, planned, receipts, strict=True)
@@ -221,8 +231,10 @@ def _overtaking(ours: QuerySet[LeadChange]) -> list[int]:
     hands: a row that another worker had locked was skipped, and may be waiting still, or be unclear by now."""
     earlier = LeadChange.objects.filter(
         Q(family=OuterRef("family")) | Q(kind="create_lead"),
-        lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status__in=OPEN,
-    )  # fmt: skip
+        lead=OuterRef("lead"),
+        pk__lt=OuterRef("pk"),
+        status__in=OPEN,
+    )
     return list(ours.filter(Exists(earlier.exclude(pk__in=ours.values("pk")))).values_list("lead", flat=True))
 
 

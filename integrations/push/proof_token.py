@@ -46,9 +46,13 @@ def prepare(connection: Connection, *, made_by: Any = None) -> None:
 
 def _seen(connection: Connection, made_by: Any) -> bool:
     found = calls.read(
-        connection, cause=Cause.CATALOGUE, priority=Priority.PERSON, commands="retrieve_custom_fields", made_by=made_by,
+        connection,
+        cause=Cause.CATALOGUE,
+        priority=Priority.PERSON,
+        commands="retrieve_custom_fields",
+        made_by=made_by,
         ask=lambda client: client.retrieve_custom_fields(),
-    )  # fmt: skip
+    )
     return any(
         each.identifier == SAFETY_FIELD and each.type in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA, "")
         for each in found or ()

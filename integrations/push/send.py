@@ -195,7 +195,7 @@ class _Drain:
             odd = any(kinds.warnings(change.parameters) for change in chain.changes)
             calls.heed(
                 self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd, keys=keys
-            )  # fmt: skip
+            )
             if any(kinds.get_kind(change.kind).money for change in chain.changes) and isinstance(answer, ChainReply):
                 transactions.read_after(self.connection, chain.lead)
             if isinstance(answer, KartraError) and not isinstance(answer, calls.NoSlot | Throttled):

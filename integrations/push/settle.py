@@ -89,11 +89,14 @@ def sent_changes(chain: Chain) -> list[Sent]:
     new = creates(chain.lead, chain.changes)
     return [
         Sent(
-            Request(change.pk, change.kind, change.parameters, not_done=change.not_done), position, new,
-            settle_times(change)[0], _unclear_before(change),
+            Request(change.pk, change.kind, change.parameters, not_done=change.not_done),
+            position,
+            new,
+            settle_times(change)[0],
+            _unclear_before(change),
         )
         for change, position in zip(chain.changes, chain.said().positions, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _unclear_before(change: LeadChange) -> bool:
@@ -219,8 +222,9 @@ def _said(reply: ChainReply | WholeCallRefused | KartraError, position: int) -> 
 def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
     for attempt in attempts:
         attempt.evidence = [
-            *attempt.evidence, {"at": at.isoformat(), "late": True, **_said(reply, attempt.position)},
-        ]  # fmt: skip
+            *attempt.evidence,
+            {"at": at.isoformat(), "late": True, **_said(reply, attempt.position)},
+        ]
         attempt.save(update_fields=["evidence"])
 
 

@@ -82,9 +82,13 @@ def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
 def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
     """Read the lead and judge by what was read."""
     asked = refresh.ask(
-        connection, kartra_id=lead.kartra_id or "", email=lead.email, cause=Cause.VERIFY, priority=Priority.VERIFY,
+        connection,
+        kartra_id=lead.kartra_id or "",
+        email=lead.email,
+        cause=Cause.VERIFY,
+        priority=Priority.VERIFY,
         lead=lead,
-    )  # fmt: skip
+    )
     found = _write(connection, lead, at, asked)
     refresh.apply_answer(connection, found, asked)
 

@@ -148,8 +148,12 @@ def _learn_again(connection: Connection) -> None:
     connection.get_lead_by_id = None
     try:
         ask(
-            connection, kartra_id=known.kartra_id or "", email=known.email, cause=Cause.CATALOGUE,
-            priority=Priority.REFRESH, lead=known,
-        )  # fmt: skip
+            connection,
+            kartra_id=known.kartra_id or "",
+            email=known.email,
+            cause=Cause.CATALOGUE,
+            priority=Priority.REFRESH,
+            lead=known,
+        )
     finally:
         learn(connection, bool(connection.get_lead_by_id))

@@ -38,6 +38,9 @@ def _asked(connection: Connection | None, rows: Sequence[SampleRow]) -> list[tup
 
 def _profile(connection: Connection, email: str) -> LeadProfile:
     return calls.read(
-        connection, cause=Cause.PULL, priority=Priority.PERSON, commands="get_lead",
+        connection,
+        cause=Cause.PULL,
+        priority=Priority.PERSON,
+        commands="get_lead",
         ask=lambda client: client.get_lead(email=email),
-    )  # fmt: skip
+    )

@@ -109,8 +109,12 @@ class _Question:
         self.connection = connection
         self.call: int | None = None
         self._how: dict[str, Any] = {
-            "cause": cause, "priority": priority, "lead": lead, "made_by": made_by, "on_row": self._keep,
-        }  # fmt: skip
+            "cause": cause,
+            "priority": priority,
+            "lead": lead,
+            "made_by": made_by,
+            "on_row": self._keep,
+        }
 
     def _keep(self, row: ApiCall) -> None:
         self.call = row.pk
@@ -148,9 +152,11 @@ class _Question:
         """Whether Kartra says of this id that it is deleted or that there is none. An app that may not ask cannot know."""
         try:
             exists = calls.read(
-                self.connection, commands="search_lead",
-                ask=lambda client: client.search_lead(LeadRef(id=kartra_id)), **self._how,
-            )  # fmt: skip
+                self.connection,
+                commands="search_lead",
+                ask=lambda client: client.search_lead(LeadRef(id=kartra_id)),
+                **self._how,
+            )
         except CommandRefused:
             return None
         except Rejected as no:

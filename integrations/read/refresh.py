@@ -217,9 +217,15 @@ def read_due(
             break
         before = total.read
         batch = _read(
-            connection, leads, asking, cause, priority, ends=min(ends, time.monotonic() + BATCH_S), stop=stop,
+            connection,
+            leads,
+            asking,
+            cause,
+            priority,
+            ends=min(ends, time.monotonic() + BATCH_S),
+            stop=stop,
             on_read=None if on_read is None else lambda number, before=before: on_read(before + number),  # type: ignore[misc]
-        )  # fmt: skip
+        )
         total.read, total.failed = total.read + batch.read, total.failed + batch.failed
         total.stopped = batch.stopped
         crowded = isinstance(batch.stopped, calls.NoSlot) and batch.read  # others go first; it goes on, slowly
@@ -299,6 +305,19 @@ def _apply_one_of_many(connection: Connection, lead: Lead, asked: Asked) -> bool
 
 
 __all__ = [
-    "Asked", "ReadResult", "Round", "apply_answer", "ask", "ask_many", "claim", "drain", "due", "facts_told", "has_work", "may_apply",
-    "read_due", "read_lead", "read_many",
-]  # fmt: skip
+    "Asked",
+    "ReadResult",
+    "Round",
+    "apply_answer",
+    "ask",
+    "ask_many",
+    "claim",
+    "drain",
+    "due",
+    "facts_told",
+    "has_work",
+    "may_apply",
+    "read_due",
+    "read_lead",
+    "read_many",
+]

@@ -43,9 +43,14 @@ def listed(
 ) -> list[TransactionEntry]:
     """The lead's transactions as Kartra lists them. Raises KartraError."""
     return calls.read(
-        connection, cause=cause, priority=priority, commands="retrieve_transactions_from_lead", lead=lead, made_by=made_by,
+        connection,
+        cause=cause,
+        priority=priority,
+        commands="retrieve_transactions_from_lead",
+        lead=lead,
+        made_by=made_by,
         ask=lambda client: client.retrieve_transactions_from_lead(_ref(lead)),
-    )  # fmt: skip
+    )
 
 
 def details_of(
@@ -59,9 +64,14 @@ def details_of(
 ) -> TransactionDetails:
     """Kartra's details of one transaction. Raises KartraError (Rejected 247: there is none)."""
     return calls.read(
-        connection, cause=cause, priority=priority, commands="get_transaction_details", lead=lead, made_by=made_by,
+        connection,
+        cause=cause,
+        priority=priority,
+        commands="get_transaction_details",
+        lead=lead,
+        made_by=made_by,
         ask=lambda client: client.get_transaction_details(transaction_id=transaction_id),
-    )  # fmt: skip
+    )
 
 
 def plan_details(
@@ -75,9 +85,14 @@ def plan_details(
 ) -> SubscriptionDetails:
     """Kartra's details of one payment plan. Raises KartraError (Rejected 248: there is none)."""
     return calls.read(
-        connection, cause=cause, priority=priority, commands="get_subscription_details", lead=lead, made_by=made_by,
+        connection,
+        cause=cause,
+        priority=priority,
+        commands="get_subscription_details",
+        lead=lead,
+        made_by=made_by,
         ask=lambda client: client.get_subscription_details(subscription_id=subscription_id),
-    )  # fmt: skip
+    )
 
 
 def read(
@@ -109,9 +124,14 @@ def read(
     for entry in entries[len(wanted) :]:
         mirror.set_transaction(account, translate.of_entry(entry), source=Source.REFRESH, at=at, lead=lead)
     plans = calls.read(
-        connection, cause=cause, priority=priority, commands="retrieve_subscriptions_from_lead", lead=lead, made_by=made_by,
+        connection,
+        cause=cause,
+        priority=priority,
+        commands="retrieve_subscriptions_from_lead",
+        lead=lead,
+        made_by=made_by,
         ask=lambda client: client.retrieve_subscriptions_from_lead(_ref(lead)),
-    )  # fmt: skip
+    )
     for plan in plans:
         if plan.id:
             mirror.set_subscription(account, translate.of_subscription_entry(plan), at=at, lead=lead)

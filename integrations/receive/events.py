@@ -126,9 +126,13 @@ def _known_better(kind: str, family: str, lead: Lead, mine: Ours, hearing: Heari
 def _line(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
     """Nothing that is kept as state: one line in the timeline."""
     Activity.objects.get_or_create(
-        account=hearing.account, lead=lead, kind=notice.action[:64], source=Source.WEBHOOK, cause=hearing.cause,
+        account=hearing.account,
+        lead=lead,
+        kind=notice.action[:64],
+        source=Source.WEBHOOK,
+        cause=hearing.cause,
         defaults={"at": hearing.at, "details": plain(dict(notice.details))},
-    )  # fmt: skip
+    )
     return Told()
 
 
@@ -148,9 +152,14 @@ def _state(noun: str, kind: str, write: Callable[..., bool], words: Any, *, prov
             return Told(read=not hearing.late)
         change = mine.on_its_way(kind, family)
         changed = write(
-            lead, name, source=Source.WEBHOOK, at=hearing.at, change=change, cause=hearing.cause,
+            lead,
+            name,
+            source=Source.WEBHOOK,
+            at=hearing.at,
+            change=change,
+            cause=hearing.cause,
             kartra_id="" if hearing.late else id,
-        )  # fmt: skip
+        )
         told = Told([words % {"name": name}] if changed else [], read=changed and change is None)
         if change is not None:
             if proves:
@@ -210,9 +219,12 @@ def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
     starts_at = [utc_in(text, booking.zone, lead.account) for text in booking.starts]
     names = (lead, booking.calendar[:500], booking.class_name[:500])
     how: dict[str, Any] = {
-        "at": hearing.at, "source": Source.WEBHOOK, "cause": hearing.cause, "booking_id": booking.id,
+        "at": hearing.at,
+        "source": Source.WEBHOOK,
+        "cause": hearing.cause,
+        "booking_id": booking.id,
         "starts_at": starts_at[0] if starts_at else None,
-    }  # fmt: skip
+    }
 
     def of_class(given: dict[str, Any]) -> bool:
         return (given["calendar"], given["class"]) == (booking.calendar, booking.class_name)

@@ -66,9 +66,13 @@ def _carried_before(hearing: Hearing, action: str) -> bool:
     """Whether an earlier message of this kind came with the right secret key. Which kinds carry it is not documented, so
     a missing one is held against a message only then."""
     earlier = Delivery.objects.filter(
-        door=hearing.delivery.door_id, channel=Channel.IPN, action=action, family=hearing.delivery.family,
-        secret=Secret.RIGHT, pk__lt=hearing.delivery.pk,
-    )  # fmt: skip
+        door=hearing.delivery.door_id,
+        channel=Channel.IPN,
+        action=action,
+        family=hearing.delivery.family,
+        secret=Secret.RIGHT,
+        pk__lt=hearing.delivery.pk,
+    )
     return earlier.exists()
 
 
@@ -107,17 +111,26 @@ def take(fact: TransactionFact, lead: Lead, source: Source, hearing: Hearing) ->
     changed = [] if before == known.values().first() else [str(row)]
     if fact.subscription_id and fact.type.casefold() == "cancellation":
         ended = mirror.end_plan(
-            lead.account, fact.subscription_id, hearing.received_at, at=hearing.at, source=source, lead=lead,
-            cause=hearing.cause, reported=not fact.authority,
-        )  # fmt: skip
+            lead.account,
+            fact.subscription_id,
+            hearing.received_at,
+            at=hearing.at,
+            source=source,
+            lead=lead,
+            cause=hearing.cause,
+            reported=not fact.authority,
+        )
         changed += [_("subscription %(id)s cancelled") % {"id": fact.subscription_id}] if ended else []
     if changed and not fact.authority:
         mirror.mark_orders_due(lead, hearing.at)
     if row.parent_kartra_id and "refund" in row.type.casefold():
         own_changes.prove(
-            lead, "refund_transaction", f"sale:{row.parent_kartra_id}", hearing,
+            lead,
+            "refund_transaction",
+            f"sale:{row.parent_kartra_id}",
+            hearing,
             fits=lambda given: given["amount"] == "whole" or row.full_amount == _amount(given["amount"]),
-        )  # fmt: skip
+        )
     return changed
 
 
@@ -131,7 +144,11 @@ def _amount(told: Any) -> Decimal | None:
 def _note(kind: str, details: dict[str, Any], lead: Lead, source: Source, hearing: Hearing) -> bool:
     """A payment without a number of its own: one line in the timeline. True if it was not there yet."""
     _, new = Activity.objects.get_or_create(
-        account=lead.account, lead=lead, kind=kind[:64], source=source, cause=hearing.cause,
+        account=lead.account,
+        lead=lead,
+        kind=kind[:64],
+        source=source,
+        cause=hearing.cause,
         defaults={"at": hearing.at, "details": plain(details)},
-    )  # fmt: skip
+    )
     return new

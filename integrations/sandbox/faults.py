@@ -6,13 +6,27 @@ from typing import Any
 
 BEFORE = ("refused before", "hung, then nothing", "502, nothing done", "429", "html, nothing done")
 AFTER = (
-    "carried out, then hung", "carried out, then dropped", "carried out, then 502", "carried out, then broken JSON",
-    "carried out, then HTML", "carried out, then empty", "carried out late",
-)  # fmt: skip
+    "carried out, then hung",
+    "carried out, then dropped",
+    "carried out, then 502",
+    "carried out, then broken JSON",
+    "carried out, then HTML",
+    "carried out, then empty",
+    "carried out late",
+)
 SHAPED = (
-    "carried out as far as k, then dropped", "action k fails", "whole call refused", "entry missing from actions", "slow", "php warning before json", "actions as object",
-    "result at top level", "type as number", "answer 302", "drip",
-)  # fmt: skip
+    "carried out as far as k, then dropped",
+    "action k fails",
+    "whole call refused",
+    "entry missing from actions",
+    "slow",
+    "php warning before json",
+    "actions as object",
+    "result at top level",
+    "type as number",
+    "answer 302",
+    "drip",
+)
 ALL = (*BEFORE, *AFTER, *SHAPED)
 
 

@@ -38,9 +38,10 @@ class SandboxState:
                 {
                     "apps": {APP_ID: {"unlimited": False}, UNLIMITED_APP_ID: {"unlimited": True}},
                     "accounts": {KEY: {"number": 1, "password": PASSWORD}},
-                    "refuse": "", "refused_commands": [],
+                    "refuse": "",
+                    "refused_commands": [],
                 },
-            )  # fmt: skip
+            )
         self.access: dict[str, Any] = self.store.meta("access", {})
 
     def account(self, number: int = 1) -> Account:

@@ -61,9 +61,12 @@ def end(stop: Stop) -> str:
         Q(ended_at=None) | Q(ended_at__gte=stop.began_at)
     )
     unclear = ApiCall.objects.filter(
-        connection=stop.connection, writes=True, outcome__in=[Outcome.UNKNOWN, Outcome.LOST],
-        finished_at__lte=stop.ended_at, finished_at__gte=stop.began_at - dt.timedelta(minutes=5),
-    ).distinct()  # fmt: skip
+        connection=stop.connection,
+        writes=True,
+        outcome__in=[Outcome.UNKNOWN, Outcome.LOST],
+        finished_at__lte=stop.ended_at,
+        finished_at__gte=stop.began_at - dt.timedelta(minutes=5),
+    ).distinct()
     open_ones = unclear.filter(attempts__proof__in=[Proof.UNCLEAR, Proof.UNDECIDED]).count()
     number, runs = unclear.count(), waited.count()
     times = {"began": f"{stop.began_at:%H:%M}", "ended": f"{stop.ended_at:%H:%M}"}

@@ -180,10 +180,14 @@ def _count_failure(connection: Connection, error: KartraError) -> None:
     if connection.failures >= settings.OUTAGE_FAILURES:
         words = said(error).rstrip(".")
         switch.stop_app(
-            connection, StoppedBy.OUTAGE,
-            _("%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go "
-"on by ourselves.") % {"failures": connection.failures, "words": words, "probe": f'{settings.OUTAGE_PROBE_S:.0f}'},
-        )  # fmt: skip
+            connection,
+            StoppedBy.OUTAGE,
+            _(
+                "%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go "
+                "on by ourselves."
+            )
+            % {"failures": connection.failures, "words": words, "probe": f"{settings.OUTAGE_PROBE_S:.0f}"},
+        )
 
 
 def in_words(error: KartraError) -> str:
@@ -251,9 +255,15 @@ def read(
         raise
     finally:
         row = log(
-            connection, cause=cause, commands=commands, began_at=began_at, elapsed_s=time.monotonic() - began,
-            error=failed, lead=lead, made_by=made_by,
-        )  # fmt: skip
+            connection,
+            cause=cause,
+            commands=commands,
+            began_at=began_at,
+            elapsed_s=time.monotonic() - began,
+            error=failed,
+            lead=lead,
+            made_by=made_by,
+        )
         if row is not None:
             on_row(row)
         heed(connection, failed)

@@ -31,9 +31,13 @@ def create(
     _check(connection, identifier, type, options)
     try:
         calls.read(
-            connection, cause=Cause.CONSOLE, priority=Priority.PERSON, commands="create_custom_field", made_by=made_by,
+            connection,
+            cause=Cause.CONSOLE,
+            priority=Priority.PERSON,
+            commands="create_custom_field",
+            made_by=made_by,
             ask=lambda client: client.create_custom_field(identifier=identifier, type=type, options=list(options)),
-        )  # fmt: skip
+        )
     except OutcomeUnknown:
         row = _read_again(connection, identifier, made_by)
         if row is None:
@@ -64,9 +68,13 @@ def _check(connection: Connection, identifier: str, type: str, options: Sequence
 
 def _read_again(connection: Connection, identifier: str, made_by: Any) -> CustomField | None:
     found = calls.read(
-        connection, cause=Cause.CATALOGUE, priority=Priority.PERSON, commands="retrieve_custom_fields", made_by=made_by,
+        connection,
+        cause=Cause.CATALOGUE,
+        priority=Priority.PERSON,
+        commands="retrieve_custom_fields",
+        made_by=made_by,
         ask=lambda client: client.retrieve_custom_fields(),
-    )  # fmt: skip
+    )
     if found is None:
         return None
     facts = [mirror.CustomFieldFact(each.identifier[:500], each.type[:32], each.id, each.options) for each in found]

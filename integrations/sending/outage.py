@@ -31,9 +31,12 @@ def probe(connection: Connection) -> bool:
     others.update(probe_at=at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S))
     try:
         calls.read(
-            connection, cause=Cause.CHECK, priority=Priority.VERIFY, commands="retrieve_account_lists",
+            connection,
+            cause=Cause.CHECK,
+            priority=Priority.VERIFY,
+            commands="retrieve_account_lists",
             ask=lambda client: client.retrieve_account_lists(),
-        )  # fmt: skip
+        )
     except KartraError:
         return False
     switch.go_on_after_outage(connection)

@@ -79,20 +79,33 @@ def doubt_open_changes(connection: Connection) -> str:
                 by_lead[change.lead_id].append(change)
             calls = ApiCall.objects.bulk_create(
                 ApiCall(
-                    connection=connection, lead_id=lead_id, cause=Cause.PUSH, writes=True, claimed_at=at, lease_until=at,
-                    sent_at=at, finished_at=at, outcome=Outcome.LOST, commands=_("(before this database was restored)"),
+                    connection=connection,
+                    lead_id=lead_id,
+                    cause=Cause.PUSH,
+                    writes=True,
+                    claimed_at=at,
+                    lease_until=at,
+                    sent_at=at,
+                    finished_at=at,
+                    outcome=Outcome.LOST,
+                    commands=_("(before this database was restored)"),
                     message=_("It may have been sent after this database was saved."),
                 )
                 for lead_id in by_lead
-            )  # fmt: skip
+            )
             Attempt.objects.bulk_create(
                 Attempt(
-                    change=change, call=call, position=position, command="", proof=Proof.UNCLEAR, verify_at=at,
+                    change=change,
+                    call=call,
+                    position=position,
+                    command="",
+                    proof=Proof.UNCLEAR,
+                    verify_at=at,
                     evidence=[{"at": at.isoformat(), "what": gettext_noop("This database was restored or copied.")}],
                 )
                 for call, changes in zip(calls, by_lead.values(), strict=True)
                 for position, change in enumerate(changes)
-            )  # fmt: skip
+            )
             doubted += LeadChange.objects.filter(pk__in=[change.pk for change in batch]).update(
                 status=ChangeStatus.UNKNOWN, message=_("It may have been sent before this database was restored.")
             )

@@ -81,9 +81,15 @@ def go_on_after_outage(connection: Connection) -> None:
     for each in of_app(connection).filter(stopped_by=StoppedBy.OUTAGE):
         with transaction.atomic():
             went_on = Connection.objects.filter(pk=each.pk, stopped_by=StoppedBy.OUTAGE).update(
-                sending=Sending.ON, stopped_by="", sending_since=at, sending_by=None, sending_why=_("Kartra answers again."),
-                hold_until=None, probe_at=None, failures=0,
-            )  # fmt: skip
+                sending=Sending.ON,
+                stopped_by="",
+                sending_since=at,
+                sending_by=None,
+                sending_why=_("Kartra answers again."),
+                hold_until=None,
+                probe_at=None,
+                failures=0,
+            )
             if went_on:
                 _end(Stop.objects.filter(connection=each, stopped_by=StoppedBy.OUTAGE), at, None)
         changes_recorded.send(sender=Connection, account_id=each.account_id)
@@ -120,10 +126,14 @@ def _stop(connection: Connection, stopped_by: StoppedBy, why: str, by: Any) -> N
             Connection.objects.filter(pk=connection.pk)
             .exclude(sending=Sending.STOPPED, stopped_by=stopped_by)
             .update(
-                sending=Sending.STOPPED, stopped_by=stopped_by, sending_since=at, sending_by=by, sending_why=why,
+                sending=Sending.STOPPED,
+                stopped_by=stopped_by,
+                sending_since=at,
+                sending_by=by,
+                sending_why=why,
                 probe_at=probe_at,
             )
-        )  # fmt: skip
+        )
         if stopped:
             _end(Stop.objects.filter(connection=connection, command=""), at, by)
             _begin(connection, stopped_by, why, by, at)

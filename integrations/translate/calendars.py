@@ -20,9 +20,11 @@ def kartra_date(iso: str) -> str:
 def _book(parameters: Mapping[str, Any]) -> Action:
     date = parameters.get("date", "")
     return commands.calendar_subscribe(
-        calendar_name=parameters["calendar"], class_name=parameters["class"],
-        starting_date=kartra_date(date) if date else "", starting_hour=parameters.get("hour", ""),
-    )  # fmt: skip
+        calendar_name=parameters["calendar"],
+        class_name=parameters["class"],
+        starting_date=kartra_date(date) if date else "",
+        starting_hour=parameters.get("hour", ""),
+    )
 
 
 ENCODINGS = {

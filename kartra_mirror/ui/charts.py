@@ -57,11 +57,9 @@ def per_hour(title: str, hours: Sequence[dt.datetime], series: Sequence[Series])
             '<text class="km-mark km-mark-end" x="{4}" y="{2}" dy="3">{3}</text>',
             ((x1, x2, y, words, LEFT - 6) for x1, x2, y, words in lines),
         ),
-        format_html_join(
-            "", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>', bars
-        ),
+        format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>', bars),
         format_html_join("", '<text class="km-mark" x="{}" y="{}">{}</text>', marks),
-    )  # fmt: skip
+    )
 
 
 def by_cause(title: str, causes: Sequence[tuple[str, int]]) -> SafeString:

@@ -66,9 +66,13 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                     return HttpResponseRedirect(result.lead.get_absolute_url())
             known = mirror.find(connection.account, **by)
             asked = refresh.ask(
-                connection, kartra_id=by.get("kartra_id", ""), email=by.get("email", ""), cause=Cause.PULL,
-                priority=Priority.PERSON, made_by=request.user,
-            )  # fmt: skip
+                connection,
+                kartra_id=by.get("kartra_id", ""),
+                email=by.get("email", ""),
+                cause=Cause.PULL,
+                priority=Priority.PERSON,
+                made_by=request.user,
+            )
         except KartraError as error:
             messages.error(request, calls.in_words(error))
         else:
@@ -93,9 +97,11 @@ def _lead_answer(asked: refresh.Asked, named: str, known: Any) -> dict[str, Any]
     ]
     facts += [(_("Tags"), ", ".join(profile.tags or ())), (_("Country"), fields.get("country"))]
     return {
-        "found": True, "words": _("Yes: Kartra has lead %(id)s.") % {"id": profile.id}, "known": known,
+        "found": True,
+        "words": _("Yes: Kartra has lead %(id)s.") % {"id": profile.id},
+        "known": known,
         "facts": [(label, value) for label, value in facts if value],
-    }  # fmt: skip
+    }
 
 
 def transaction_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -128,9 +134,11 @@ def _transaction_answer(row: Transaction | None, named: str, connection: Connect
         (_("Lead"), row.lead),
     ]
     return {
-        "found": True, "words": _("Yes: Kartra has transaction %(id)s.") % {"id": row.kartra_id}, "known": known,
+        "found": True,
+        "words": _("Yes: Kartra has transaction %(id)s.") % {"id": row.kartra_id},
+        "known": known,
         "facts": [(label, value) for label, value in facts if value],
-    }  # fmt: skip
+    }
 
 
 def _given(request: HttpRequest) -> Any:

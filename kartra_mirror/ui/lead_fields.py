@@ -10,21 +10,42 @@ from leads.kinds.profile import CUSTOM
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (gettext_noop("Person"), ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),
-    (gettext_noop("Contact"), (
-        "phone_country_code", "phone", "address", "zip", "city", "state", "country", "lead_preferred_time_zone", "ip",
-    )),
+    (
+        gettext_noop("Contact"),
+        (
+            "phone_country_code",
+            "phone",
+            "address",
+            "zip",
+            "city",
+            "state",
+            "country",
+            "lead_preferred_time_zone",
+            "ip",
+        ),
+    ),
     (gettext_noop("Business"), ("company", "sales_tax_id", "business_type")),
     (gettext_noop("Web"), ("website", "facebook", "twitter", "linkedin", "google_plus")),
-)  # fmt: skip
+)
 BESIDES = ("tag", "points", "expires_in_days", "list", "sequence", "step", "calendar", "class", "date", "hour")
 LEAVING = ("remove_tag", "leave_list", "leave_sequence", "leave_calendar", "leave_class")
 NEEDED = {
-    "tag": "assign_tag", "points": "give_points", "expires_in_days": "give_points", "list": "subscribe_list",
-    "sequence": "subscribe_sequence", "step": "subscribe_sequence", "calendar": "subscribe_calendar",
-    "class": "subscribe_calendar", "date": "subscribe_calendar", "hour": "subscribe_calendar", "remove_tag": "unassign_tag",
-    "leave_list": "unsubscribe_list", "leave_sequence": "unsubscribe_sequence", "leave_calendar": "cancel_calendar",
+    "tag": "assign_tag",
+    "points": "give_points",
+    "expires_in_days": "give_points",
+    "list": "subscribe_list",
+    "sequence": "subscribe_sequence",
+    "step": "subscribe_sequence",
+    "calendar": "subscribe_calendar",
+    "class": "subscribe_calendar",
+    "date": "subscribe_calendar",
+    "hour": "subscribe_calendar",
+    "remove_tag": "unassign_tag",
+    "leave_list": "unsubscribe_list",
+    "leave_sequence": "unsubscribe_sequence",
+    "leave_calendar": "cancel_calendar",
     "leave_class": "cancel_calendar",
-}  # fmt: skip
+}
 """Which kind of change a field besides the lead's own asks for."""
 
 

@@ -120,9 +120,14 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
         words, what = answers_to(last)[answer], "; ".join(map(str, held))
         {"happened": _it_happened, "again": _send_again, "give-up": _give_up}[answer](held, at)
         Activity.objects.create(
-            account_id=last.account_id, lead=last.lead, kind="decided", at=at, source=Source.STAFF, change=last,
+            account_id=last.account_id,
+            lead=last.lead,
+            kind="decided",
+            at=at,
+            source=Source.STAFF,
+            change=last,
             details={"what": what, "answer": str(words), "why": why[:500], "by": str(user_of(by) or "")},
-        )  # fmt: skip
+        )
     for run_id in {each.run_id for each in held if each.run_id}:
         transitions.finish_run_if_over(run_id)
     return next(each for each in held if each.pk == change.pk)

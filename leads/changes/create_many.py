@@ -92,9 +92,14 @@ def create_leads(
     except access.NotAllowed as problem:
         raise CannotRecord(str(problem)) from None
     run = BulkRun.objects.create(
-        account=account, name=creation_name(len(new)), kind="create_lead", created_by=user_of(by), why=why,
-        expected=len(new), approved_by=user_of(approved_by),
-    )  # fmt: skip
+        account=account,
+        name=creation_name(len(new)),
+        kind="create_lead",
+        created_by=user_of(by),
+        why=why,
+        expected=len(new),
+        approved_by=user_of(approved_by),
+    )
     with runs.filling(run):
         for first in range(0, len(new), CHUNK):
             try:
@@ -124,14 +129,20 @@ def _record(run: BulkRun, people: Sequence[Person]) -> None:
     busy = set(begun.values_list("lead_id", flat=True))
     LeadChange.objects.bulk_create(
         LeadChange(
-            account_id=run.account_id, lead_id=rows[normal_email(person.email)], run=run, kind=kind.name,
-            parameters=parameters, family=kind.family(parameters), requested_by_id=run.created_by_id, why=run.why,
+            account_id=run.account_id,
+            lead_id=rows[normal_email(person.email)],
+            run=run,
+            kind=kind.name,
+            parameters=parameters,
+            family=kind.family(parameters),
+            requested_by_id=run.created_by_id,
+            why=run.why,
             requested_at=now,
         )
         for person in people
         if rows[normal_email(person.email)] not in busy
         for kind, parameters in _steps(person)
-    )  # fmt: skip
+    )
 
 
 def _steps(person: Person) -> list[tuple[kinds.Kind, dict[str, object]]]:

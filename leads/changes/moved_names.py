@@ -56,17 +56,30 @@ class Catalogue:
 
 CATALOGUES = (
     Catalogue(
-        Tag, ("tag", "tag_all"), ("tag", "remove_tag"), "tag", lambda tag: LeadTag.objects.filter(tag=tag), ("tag_removed", "tag"),
+        Tag,
+        ("tag", "tag_all"),
+        ("tag", "remove_tag"),
+        "tag",
+        lambda tag: LeadTag.objects.filter(tag=tag),
+        ("tag_removed", "tag"),
     ),
     Catalogue(
-        MailingList, ("list",), ("list", "leave_list"), "list",
-        lambda row: ListSubscription.objects.filter(mailing_list=row, active=True), ("list_left", "list"),
+        MailingList,
+        ("list",),
+        ("list", "leave_list"),
+        "list",
+        lambda row: ListSubscription.objects.filter(mailing_list=row, active=True),
+        ("list_left", "list"),
     ),
     Catalogue(
-        KartraSequence, ("sequence",), ("sequence", "leave_sequence"), "sequence",
-        lambda row: SequenceEnrollment.objects.filter(sequence=row), ("sequence_left", "sequence"),
+        KartraSequence,
+        ("sequence",),
+        ("sequence", "leave_sequence"),
+        "sequence",
+        lambda row: SequenceEnrollment.objects.filter(sequence=row),
+        ("sequence_left", "sequence"),
     ),
-)  # fmt: skip
+)
 
 
 def in_conditions(conditions: Mapping[str, Sequence[str]], accounts: frozenset[int] | None = None) -> list[str]:

@@ -202,10 +202,13 @@ def preview_change(
         .order_by()
         .values(*flags)
         .annotate(
-            number=Count("pk"), oldest=Min("read_at"), ids=Sum("pk"), squares=Sum(F("pk") * F("pk") % Value(PRIME)),
+            number=Count("pk"),
+            oldest=Min("read_at"),
+            ids=Sum("pk"),
+            squares=Sum(F("pk") * F("pk") % Value(PRIME)),
         )
         .order_by(*flags)
-    )  # fmt: skip
+    )
     here = [row for row in rows if not row["gone"] and not row["absent"]]
 
     def step_is(row: dict[str, Any], number: int) -> tuple[bool, bool]:
@@ -254,8 +257,11 @@ def _mark(will: Iterable[dict[str, Any]], kind: kinds.Kind, parameters: Mapping[
     """Who would change, and what was chosen for them. That doubtful ones are read first is said only when it starts."""
     told = [
         *([str(row["ids"]), str(row["squares"])] for row in will),
-        kind.name, parameters, choices.anyway, choices.include_left,
-    ]  # fmt: skip
+        kind.name,
+        parameters,
+        choices.anyway,
+        choices.include_left,
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 

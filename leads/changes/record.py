@@ -380,8 +380,13 @@ def record_again(
         if first is None:
             raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
         run = BulkRun.objects.create(
-            account=account, name=name, kind=first.kind, parameters=first.parameters, created_by=user_of(by), why=why,
-        )  # fmt: skip
+            account=account,
+            name=name,
+            kind=first.kind,
+            parameters=first.parameters,
+            created_by=user_of(by),
+            why=why,
+        )
         closed = {
             "closed_at": now,
             "closed_why": _("Tried again in bulk action %(run)s.") % {"run": run.pk},

@@ -99,10 +99,15 @@ def _any_tie() -> Q:
 
 
 OURS: dict[str, str] = {
-    "tag_assigned": "assign_tag", "tag_removed": "unassign_tag", "list_joined": "subscribe_list", "list_left": "unsubscribe_list",
-    "sequence_entered": "subscribe_sequence", "sequence_left": "unsubscribe_sequence", "calendar_booked": "subscribe_calendar",
+    "tag_assigned": "assign_tag",
+    "tag_removed": "unassign_tag",
+    "list_joined": "subscribe_list",
+    "list_left": "unsubscribe_list",
+    "sequence_entered": "subscribe_sequence",
+    "sequence_left": "unsubscribe_sequence",
+    "calendar_booked": "subscribe_calendar",
     "calendar_cancelled": "cancel_calendar",
-}  # fmt: skip
+}
 """The kind of change that an activity is the trace of: what Kartra tells us of our own doing is not news."""
 
 

@@ -18,8 +18,15 @@ from leads.kinds.profile import WRITABLE
 from leads.models import OPEN, Activity, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
 STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
-    "stands", "since", "gone", "queued", "before", "undone", "not_done", "never",
-)  # fmt: skip
+    "stands",
+    "since",
+    "gone",
+    "queued",
+    "before",
+    "undone",
+    "not_done",
+    "never",
+)
 WHY: dict[str, Any] = {
     STANDS: gettext_lazy("will be taken back"),
     SINCE: gettext_lazy("changed since, and left alone"),

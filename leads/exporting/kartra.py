@@ -19,11 +19,24 @@ MAX_COLUMNS = 54
 MAX_CELL = 255
 
 COLUMNS = {
-    "email": "Email", "first_name": "First name", "middle_name": "Middle name", "last_name": "Last name",
-    "company": "Company", "phone": "Phone", "address": "Address", "city": "City", "state": "State", "zip": "Zip",
-    "country": "Country", "lead_preferred_time_zone": "Time zone", "website": "Website", "facebook": "Facebook",
-    "twitter": "X", "linkedin": "LinkedIn", "instagram": "Instagram",
-}  # fmt: skip
+    "email": "Email",
+    "first_name": "First name",
+    "middle_name": "Middle name",
+    "last_name": "Last name",
+    "company": "Company",
+    "phone": "Phone",
+    "address": "Address",
+    "city": "City",
+    "state": "State",
+    "zip": "Zip",
+    "country": "Country",
+    "lead_preferred_time_zone": "Time zone",
+    "website": "Website",
+    "facebook": "Facebook",
+    "twitter": "X",
+    "linkedin": "LinkedIn",
+    "instagram": "Instagram",
+}
 """The standard fields of Kartra's import."""
 
 

@@ -58,8 +58,10 @@ def _plan(given: Given) -> Exists:
 
 def _parts(name: str, first: Any) -> tuple[Part, ...]:
     return (
-        Part(name, _("Product"), "texts", products), Part(f"{name}_from", first, "day"), Part(f"{name}_to", _("to"), "day"),
-    )  # fmt: skip
+        Part(name, _("Product"), "texts", products),
+        Part(f"{name}_from", first, "day"),
+        Part(f"{name}_to", _("to"), "day"),
+    )
 
 
 def _words(name: str, verb: Any) -> Any:
@@ -74,15 +76,27 @@ def _words(name: str, verb: Any) -> Any:
 
 CONDITIONS = (
     Condition(
-        "bought", _("Bought"), GROUP, _parts("bought", _("From")), _transactions("bought", SALES),
+        "bought",
+        _("Bought"),
+        GROUP,
+        _parts("bought", _("From")),
+        _transactions("bought", SALES),
         _words("bought", _("bought %(product)s")),
     ),
     Condition(
-        "refunded", _("Refunded"), GROUP, _parts("refunded", _("From")), _transactions("refunded", REFUNDS),
+        "refunded",
+        _("Refunded"),
+        GROUP,
+        _parts("refunded", _("From")),
+        _transactions("refunded", REFUNDS),
         _words("refunded", _("got money back for %(product)s")),
     ),
     Condition(
-        "plan", _("Payment plan active"), GROUP, _parts("plan", _("Begun from")), _plan,
+        "plan",
+        _("Payment plan active"),
+        GROUP,
+        _parts("plan", _("Begun from")),
+        _plan,
         _words("plan", _("pays in a plan for %(product)s")),
     ),
-)  # fmt: skip
+)

@@ -69,21 +69,35 @@ def _in_segments(given: Given) -> Q:
 
 CONDITIONS = (
     Condition(
-        "segment", _("Segment"), _("Segments"), (Part("segment", _("In any of"), "ids", Named(Segment.objects.all)),),
-        _in_segments, lambda given: _("in the segment %(segment)s") % given,
+        "segment",
+        _("Segment"),
+        _("Segments"),
+        (Part("segment", _("In any of"), "ids", Named(Segment.objects.all)),),
+        _in_segments,
+        lambda given: _("in the segment %(segment)s") % given,
     ),
     Condition(
-        "wish", _("Requested change"), GROUP,
+        "wish",
+        _("Requested change"),
+        GROUP,
         (Part("wish", _("Any of"), "texts", Fixed([(str(status.value), words) for status, words in WISHES])),),
-        _wished, lambda given: _("with a change %(wish)s") % given,
+        _wished,
+        lambda given: _("with a change %(wish)s") % given,
     ),
     Condition(
-        "copy", _("State of our copy"), GROUP,
+        "copy",
+        _("State of our copy"),
+        GROUP,
         (Part("copy", _("Any of"), "texts", Fixed([(key, words) for key, (words, _test) in STATES.items()])),),
-        _state, lambda given: given["copy"],
+        _state,
+        lambda given: given["copy"],
     ),
     Condition(
-        "older", _("As of older than"), GROUP, (Part("older", _("Hours"), "number"),),
-        _older, _older_words,
+        "older",
+        _("As of older than"),
+        GROUP,
+        (Part("older", _("Hours"), "number"),),
+        _older,
+        _older_words,
     ),
-)  # fmt: skip
+)

@@ -40,27 +40,41 @@ LEADS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "lead_preferred_time_zone": (_("Preferred time zone"), ("timezone", "preferredtimezone")),
     "score": (_("Score"), ("score", "points", "leadscore")),
     "source": (_("Source"), ("source", "leadsource")),
-    "date_joined": (_("Date joined"), ("datejoined", "joined", "dateadded", "created", "createdat", "datecreated", "subscribedon")),
+    "date_joined": (
+        _("Date joined"),
+        ("datejoined", "joined", "dateadded", "created", "createdat", "datecreated", "subscribedon"),
+    ),
     "notes": (_("Notes"), ("notes", "note")),
-    "username": (_("Username"), ()), "country": (_("Country"), ()), "facebook": (_("Facebook"), ()),
-    "instagram": (_("Instagram"), ()), "google_plus": (_("Google Plus"), ()), "sales_tax_id": (_("Sales tax id"), ()),
-    "business_type": (_("Business type"), ()), "source_id": (_("Source id"), ()),
-    "referring_id": (_("Referring id"), ()), "blacklisted": (_("Blacklisted"), ()),
-    "gdpr_lead_status": (_("GDPR status"), ()), "gdpr_lead_status_date": (_("GDPR status since"), ()),
+    "username": (_("Username"), ()),
+    "country": (_("Country"), ()),
+    "facebook": (_("Facebook"), ()),
+    "instagram": (_("Instagram"), ()),
+    "google_plus": (_("Google Plus"), ()),
+    "sales_tax_id": (_("Sales tax id"), ()),
+    "business_type": (_("Business type"), ()),
+    "source_id": (_("Source id"), ()),
+    "referring_id": (_("Referring id"), ()),
+    "blacklisted": (_("Blacklisted"), ()),
+    "gdpr_lead_status": (_("GDPR status"), ()),
+    "gdpr_lead_status_date": (_("GDPR status since"), ()),
     "gdpr_lead_status_ip": (_("GDPR status from IP"), ()),
     "gdpr_lead_communications": (_("GDPR communications"), ()),
     "tags": (_("Tags"), ("tags", "tag")),
     "lists": (_("Lists"), ("lists", "list", "mailinglists")),
     "left_lists": (_("Lists left"), ("leftlists", "listsleft")),
-}  # fmt: skip
+}
 """{field: (what people see, headers that mean it)} of a lead; `custom.<identifier>` besides."""
 
 TRANSACTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "id": (_("Transaction id"), ("transactionid", "orderid", "ordernumber", "id", "kartraid", "invoiceid", "transaction")),
+    "id": (
+        _("Transaction id"),
+        ("transactionid", "orderid", "ordernumber", "id", "kartraid", "invoiceid", "transaction"),
+    ),
     "type": (_("Type"), ("type", "transactiontype", "status", "eventtype")),
     "at": (_("Date"), ("date", "transactiondate", "datetime", "at", "created", "createdat", "orderdate")),
     "full_amount": (
-        _("Amount"), ("amount", "fullamount", "transactionfullamount", "total", "price", "totalamount", "transactionamount"),
+        _("Amount"),
+        ("amount", "fullamount", "transactionfullamount", "total", "price", "totalamount", "transactionamount"),
     ),
     "base_amount": (_("Base amount"), ("baseamount", "transactionbaseamount", "baseprice", "subtotal")),
     "discount": (_("Discount"), ("discount", "transactiondiscount", "coupon")),
@@ -71,16 +85,20 @@ TRANSACTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "product": (_("Product"), ("product", "productname")),
     "product_id": (_("Product id"), ("productid",)),
     "price_point": (_("Price point"), ("pricepoint", "productpricepoint")),
-    "parent_kartra_id": (_("Id of the refunded sale"), ("transactionparentid", "parentid", "parenttransactionid", "refundedsale")),
+    "parent_kartra_id": (
+        _("Id of the refunded sale"),
+        ("transactionparentid", "parentid", "parenttransactionid", "refundedsale"),
+    ),
     "subscription_id": (
-        _("Subscription id"), ("subscriptionid", "internalsubscriptionid", "transactioninternalsubscriptionid"),
+        _("Subscription id"),
+        ("subscriptionid", "internalsubscriptionid", "transactioninternalsubscriptionid"),
     ),
     "affiliate": (_("Affiliate"), ("affiliate", "transactionaffiliate")),
     "lead_id": (_("Lead's Kartra id"), ("leadid", "buyerid", "customerid", "contactid")),
     "lead_email": (_("Lead's email"), ("leademail", "buyeremail", "email", "customeremail", "emailaddress")),
     "lead_first_name": (_("Lead's first name"), ("leadfirstname", "buyerfirstname", "firstname")),
     "lead_last_name": (_("Lead's last name"), ("leadlastname", "buyerlastname", "lastname")),
-}  # fmt: skip
+}
 """The same of a transaction."""
 
 
@@ -194,8 +212,10 @@ def remember(account: Account, kind: str, headers: Sequence[str], mapping: Mappi
             ColumnMapping(account=account, kind=kind, header=_key(header), target=by_header.get(header, ""))
             for header in headers
         ],
-        update_conflicts=True, unique_fields=["account", "kind", "header"], update_fields=["target"],
-    )  # fmt: skip
+        update_conflicts=True,
+        unique_fields=["account", "kind", "header"],
+        update_fields=["target"],
+    )
 
 
 def _key(header: str) -> str:

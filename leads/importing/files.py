@@ -36,7 +36,7 @@ _NOT_TEXT = {
     b"GIF8": gettext_lazy("a picture"),
     b"\x1f\x8b": gettext_lazy("a compressed file"),
     b"SQLite": gettext_lazy("a database"),
-}  # fmt: skip
+}
 
 
 class CannotImport(ValueError):

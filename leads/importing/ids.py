@@ -36,8 +36,10 @@ class SampleRow:
     @property
     def words(self) -> str:
         return _("line %(line)s: %(id)s is %(person)s") % {
-            "line": f"{self.line:,}", "id": self.id, "person": " ".join(filter(None, [self.name, self.email])) or "—",
-        }  # fmt: skip
+            "line": f"{self.line:,}",
+            "id": self.id,
+            "person": " ".join(filter(None, [self.name, self.email])) or "—",
+        }
 
 
 class Spread:

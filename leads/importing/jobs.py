@@ -136,8 +136,12 @@ def _begin(job: Import, before: Sequence[ImportState], phase: ImportState) -> bo
             locked.expected = {**locked.counts, "rows": locked.rows, "rejected": locked.rejected}
         locked.state, locked.started_at = phase, clock.now()
         locked.position, locked.line, locked.rows, locked.rejected, locked.counts = (
-            locked.data_start, locked.data_line, 0, 0, {},
-        )  # fmt: skip
+            locked.data_start,
+            locked.data_line,
+            0,
+            0,
+            {},
+        )
         locked.save()
     job.refresh_from_db()
     return True
@@ -250,9 +254,11 @@ def _foreign(job: Import) -> str:
         "%(agree)s agree. Import the file again without that column."
     )
     return words % {
-        "header": ids.header(job), "line": f"{job.line:,}", "differ": f"{job.counts['ids_differ']:,}",
+        "header": ids.header(job),
+        "line": f"{job.line:,}",
+        "differ": f"{job.counts['ids_differ']:,}",
         "agree": f"{job.counts.get('ids_agree', 0):,}",
-    }  # fmt: skip
+    }
 
 
 def _count(job: Import, batch: list[Record], rejected: int, written: Any, remarks: Mapping[str, int]) -> None:

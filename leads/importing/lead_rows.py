@@ -124,9 +124,13 @@ class LeadRows:
                     )
                 fields[target] = "" if cell == "N/A" else cell
         return Row(
-            record.line, id, email, fields, custom,
+            record.line,
+            id,
+            email,
+            fields,
+            custom,
             *(self.names[target].read(told.get(target, "")) if target in self.names else () for target in TIES),
-        )  # fmt: skip
+        )
 
     def _moment(self, cell: str, zone: zoneinfo.ZoneInfo, day_first: bool) -> dt.datetime | None:
         found = values.moment(cell, zone, day_first=day_first)

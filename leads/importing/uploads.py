@@ -32,11 +32,21 @@ def create(
     digest, size = digest_of(file)
     layout = layout_of(file)
     job = Import.objects.create(
-        account=account, kind=kind, file_name=name[-255:], size=size, digest=digest,
-        encoding=layout.encoding, delimiter=layout.delimiter, headers=list(layout.headers),
-        data_start=layout.start, data_line=layout.line, position=layout.start, line=layout.line,
-        mapping=columns.suggest(account, kind, layout.headers), created_by=user_of(by),
-    )  # fmt: skip
+        account=account,
+        kind=kind,
+        file_name=name[-255:],
+        size=size,
+        digest=digest,
+        encoding=layout.encoding,
+        delimiter=layout.delimiter,
+        headers=list(layout.headers),
+        data_start=layout.start,
+        data_line=layout.line,
+        position=layout.start,
+        line=layout.line,
+        mapping=columns.suggest(account, kind, layout.headers),
+        created_by=user_of(by),
+    )
     if keep:
         file.seek(0)
         number = 0

@@ -120,9 +120,13 @@ def amount(cell: str) -> Amount | None:
     negative = negative != (bool(signs) and signs[0] in _MINUS)
     currency = " ".join(re.sub(rf"[{re.escape(_MINUS)}+]", " ", f"{before} {after}").split()).strip(".,") or ""
     if currency and not currencies.meanings(currency):
-        raise Bad(_("%(cell)s is no amount: the currency “%(currency)s” is not known") % {
-            "cell": _short(cell), "currency": currency[:20],
-        })  # fmt: skip
+        raise Bad(
+            _("%(cell)s is no amount: the currency “%(currency)s” is not known")
+            % {
+                "cell": _short(cell),
+                "currency": currency[:20],
+            }
+        )
     number = Decimal(_point(digits, cell))
     if number > MOST:
         raise Bad(_("%(cell)s is too large an amount") % {"cell": _short(cell)})

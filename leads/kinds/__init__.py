@@ -14,9 +14,15 @@ from leads.models import Account
 ALL: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        *profile.KINDS, *tags.KINDS, *lists.KINDS, *points.KINDS, *sequences.KINDS, *calendars.KINDS, *billing.KINDS,
+        *profile.KINDS,
+        *tags.KINDS,
+        *lists.KINDS,
+        *points.KINDS,
+        *sequences.KINDS,
+        *calendars.KINDS,
+        *billing.KINDS,
     )
-}  # fmt: skip
+}
 
 IN_BULK: dict[str, Kind] = {name: kind for name, kind in ALL.items() if not kind.money and name != profile.CREATE.name}
 """Kinds that can be asked for on a selection of leads."""

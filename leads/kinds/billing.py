@@ -17,10 +17,14 @@ from leads.models import Account, ChangeStatus, Lead, LeadChange, RecurringSubsc
 
 WHOLE = "whole"
 PERIODS: dict[str, Any] = {
-    "weekly": gettext_lazy("weekly"), "every 2 weeks": gettext_lazy("every 2 weeks"), "monthly": gettext_lazy("monthly"),
-    "every 2 months": gettext_lazy("every 2 months"), "quarterly": gettext_lazy("quarterly"),
-    "yearly": gettext_lazy("yearly"), "every 2 years": gettext_lazy("every 2 years"),
-}  # fmt: skip
+    "weekly": gettext_lazy("weekly"),
+    "every 2 weeks": gettext_lazy("every 2 weeks"),
+    "monthly": gettext_lazy("monthly"),
+    "every 2 months": gettext_lazy("every 2 months"),
+    "quarterly": gettext_lazy("quarterly"),
+    "yearly": gettext_lazy("yearly"),
+    "every 2 years": gettext_lazy("every 2 years"),
+}
 SHORT_PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months")
 LONG_PERIODS = ("yearly", "every 2 years")
 MOST_AT_ONCE = 50
@@ -159,14 +163,16 @@ def _editing(account: Account) -> dict[str, forms.Field]:
         ),
         "quantity": number(_("Quantity"), 1, 9999),
         "next_payment": forms.DateTimeField(
-            label=_("Next payment"), required=False, input_formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
+            label=_("Next payment"),
+            required=False,
+            input_formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
             help_text=_("In %(zone)s, as 2027-01-31 15:00.") % {"zone": zone_words(account)},
         ),
-        "period": forms.ChoiceField(
-            label=_("Every"), required=False, choices=[("", "—"), *PERIODS.items()]
-        ),
+        "period": forms.ChoiceField(label=_("Every"), required=False, choices=[("", "—"), *PERIODS.items()]),
         "later_period": forms.ChoiceField(
-            label=_("Later every"), required=False, choices=[("", "—"), *((name, PERIODS[name]) for name in LONG_PERIODS)],
+            label=_("Later every"),
+            required=False,
+            choices=[("", "—"), *((name, PERIODS[name]) for name in LONG_PERIODS)],
             help_text=_("Recurring installments only; then “every” can be weekly to every 2 months."),
         ),
         "installments_left": PlainText(
@@ -177,7 +183,7 @@ def _editing(account: Account) -> dict[str, forms.Field]:
         ),
         "product_id": number(_("Product id"), 1, 10**15, _("Together with the price point.")),
         "price_point": number(_("Price point"), 1, 10**6),
-    }  # fmt: skip
+    }
 
 
 def _check_edit(account: Account, clean: dict[str, Any]) -> None:

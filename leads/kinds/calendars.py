@@ -26,29 +26,42 @@ def calendar_fields(account: Account, *, required: bool = True, prefix: str = ""
     offered = list(classes.values_list("name", flat=True).distinct()[:500])
     return {
         f"{prefix}calendar": PlainText(
-            label=_("Leave: Kartra calendar") if prefix else _("Kartra calendar"), required=required, max_length=500,
+            label=_("Leave: Kartra calendar") if prefix else _("Kartra calendar"),
+            required=required,
+            max_length=500,
             widget=Suggested(names),
-            help_text=_("Its name, letter for letter. Kartra has no list of calendars; its webinars cannot be reached from outside."),
+            help_text=_(
+                "Its name, letter for letter. Kartra has no list of calendars; its webinars cannot be reached from outside."
+            ),
         ),
         f"{prefix}class": PlainText(
-            label=_("Leave: Class") if prefix else _("Class"), required=required, max_length=500, widget=Suggested(offered),
+            label=_("Leave: Class") if prefix else _("Class"),
+            required=required,
+            max_length=500,
+            widget=Suggested(offered),
             help_text=_("The class of that calendar, letter for letter."),
         ),
-    }  # fmt: skip
+    }
 
 
 def time_fields(account: Account) -> dict[str, forms.Field]:
     zone = zone_words(account)
     return {
         "date": forms.DateField(
-            label=_("Date"), required=False, input_formats=DATE_FORMS, widget=forms.DateInput(attrs={"type": "date"}),
+            label=_("Date"),
+            required=False,
+            input_formats=DATE_FORMS,
+            widget=forms.DateInput(attrs={"type": "date"}),
             help_text=_("In %(zone)s.") % {"zone": zone},
         ),
         "hour": forms.TimeField(
-            label=_("Hour"), required=False, input_formats=HOUR_FORMS, widget=forms.TimeInput(attrs={"type": "time"}),
+            label=_("Hour"),
+            required=False,
+            input_formats=HOUR_FORMS,
+            widget=forms.TimeInput(attrs={"type": "time"}),
             help_text=_("In %(zone)s.") % {"zone": zone},
         ),
-    }  # fmt: skip
+    }
 
 
 def starts_at(account: Account, parameters: Parameters) -> dt.datetime | None:
@@ -73,9 +86,12 @@ def time_warning(account: Account, parameters: Parameters) -> str:
     )
     first, second = (naive.replace(tzinfo=account.zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
     return words % {
-        "date": parameters["date"], "hour": parameters["hour"], "zone": zone_words(account), "first": f"{first:%H:%M}",
+        "date": parameters["date"],
+        "hour": parameters["hour"],
+        "zone": zone_words(account),
+        "first": f"{first:%H:%M}",
         "second": f"{second:%H:%M}",
-    }  # fmt: skip
+    }
 
 
 def check_time(account: Account, clean: dict[str, Any]) -> None:
@@ -125,21 +141,25 @@ def _booked(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     return leads.filter(
         Exists(
             CalendarEnrollment.objects.filter(
-                lead=OuterRef("pk"), calendar_class__name=parameters["class"],
-                calendar_class__calendar__name=parameters["calendar"], starts_at=starts_at(owner, parameters),
+                lead=OuterRef("pk"),
+                calendar_class__name=parameters["class"],
+                calendar_class__calendar__name=parameters["calendar"],
+                starts_at=starts_at(owner, parameters),
                 status__iexact=mirror.BOOKED,
             )
         )
-    )  # fmt: skip
+    )
 
 
 def _booked_by_it(parameters: Parameters) -> Q:
     """It stands, and no other booking of the class does: Kartra takes the class alone, and may cancel that one."""
     rows = CalendarEnrollment.objects.filter(
-        Q(starts_at=None) | Q(starts_at__gt=clock.now()), lead=OuterRef("lead"),
-        calendar_class__name=parameters["class"], calendar_class__calendar__name=parameters["calendar"],
+        Q(starts_at=None) | Q(starts_at__gt=clock.now()),
+        lead=OuterRef("lead"),
+        calendar_class__name=parameters["class"],
+        calendar_class__calendar__name=parameters["calendar"],
         status__iexact=mirror.BOOKED,
-    )  # fmt: skip
+    )
     ours = by_this_change("since")
     return Q(Exists(rows.filter(ours))) & Q(~Exists(rows.exclude(ours)))
 

@@ -22,9 +22,13 @@ def points_field(*, required: bool = True) -> forms.IntegerField:
 def expiry_field() -> forms.IntegerField:
     """Days after which exactly these points are taken off again; 0 is never."""
     return forms.IntegerField(
-        label=_("Expire after days"), min_value=0, max_value=LONGEST_DAYS, required=False, initial=0,
+        label=_("Expire after days"),
+        min_value=0,
+        max_value=LONGEST_DAYS,
+        required=False,
+        initial=0,
         help_text=_("After so many days exactly these points are taken off again; 0 means never."),
-    )  # fmt: skip
+    )
 
 
 def _giving(account: Account) -> dict[str, forms.Field]:

@@ -36,10 +36,29 @@ from leads.models import (
 )
 
 WRITABLE = (
-    "first_name", "middle_name", "last_name", "last_name2", "phone_country_code", "phone", "company", "address", "zip",
-    "city", "state", "country", "lead_picture", "website", "facebook", "twitter", "linkedin", "google_plus", "ip",
-    "lead_preferred_time_zone", "sales_tax_id", "business_type",
-)  # fmt: skip
+    "first_name",
+    "middle_name",
+    "last_name",
+    "last_name2",
+    "phone_country_code",
+    "phone",
+    "company",
+    "address",
+    "zip",
+    "city",
+    "state",
+    "country",
+    "lead_picture",
+    "website",
+    "facebook",
+    "twitter",
+    "linkedin",
+    "google_plus",
+    "ip",
+    "lead_preferred_time_zone",
+    "sales_tax_id",
+    "business_type",
+)
 """Fields of a lead that Kartra takes, by its own names; beside them the email and the custom fields."""
 
 CUSTOM = "custom."
@@ -154,9 +173,10 @@ def _updating(account: Account) -> dict[str, forms.Field]:
     writable = profile_fields(account)
     names = [(name, str(field.label or name)) for name, field in writable.items()]
     clear = Several(
-        names, label=_("Empty these fields"),
+        names,
+        label=_("Empty these fields"),
         help_text=_("Fields left empty above stay as they are; choose here those that are to become empty."),
-    )  # fmt: skip
+    )
     return {"email": email, **writable, "clear": clear, **_besides(account), **_leaving(account)}
 
 

@@ -22,9 +22,14 @@ def sequence_field(account: Account, *, required: bool = True, label: str = "") 
 
 def step_field(*, required: bool = True) -> forms.Field:
     return forms.IntegerField(
-        label=_("Step"), min_value=1, max_value=9999, required=required,
-        help_text=_("The number on its box in Kartra's sequence. Kartra has no list of steps, so it is checked when it is sent."),
-    )  # fmt: skip
+        label=_("Step"),
+        min_value=1,
+        max_value=9999,
+        required=required,
+        help_text=_(
+            "The number on its box in Kartra's sequence. Kartra has no list of steps, so it is checked when it is sent."
+        ),
+    )
 
 
 def _entering(account: Account) -> dict[str, forms.Field]:

@@ -37,7 +37,7 @@ def renew_keys(apps, schema_editor):
             logger.warning(
                 "%s rows of %s name somebody whom another row names too, and keep their key until Kartra tells their id: %s",
                 len(kept), name, ", ".join(map(str, kept[:50])),
-            )  # fmt: skip
+            )
 
 
 class Migration(migrations.Migration):

@@ -190,10 +190,15 @@ def _set(
     """Put what was told on the row; whether anything is otherwise than before (that it is confirmed now counts too)."""
     fact = told.fact
     values: dict[str, Any] = {
-        "type": fact.type, "price_point": fact.price_point, "quantity": fact.quantity, "at": fact.at, "currency": fact.currency,
-        "parent_kartra_id": fact.parent_kartra_id, "affiliate": fact.affiliate,
+        "type": fact.type,
+        "price_point": fact.price_point,
+        "quantity": fact.quantity,
+        "at": fact.at,
+        "currency": fact.currency,
+        "parent_kartra_id": fact.parent_kartra_id,
+        "affiliate": fact.affiliate,
         **{name: None if (amount := getattr(fact, name)) is None else amount.quantize(CENT) for name in AMOUNTS},
-    }  # fmt: skip
+    }
     if not dry_run:
         values["product"], values["subscription"] = products.get(fact.product), plans.get(fact.subscription_id)
     if (lead := leads.get(_whose(told))) is not None:
@@ -228,9 +233,12 @@ def _update(rows: list[Transaction]) -> None:
     ]
     if rows:
         Transaction.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=["id"], update_fields=[*columns, *AMOUNTS, "reported", "raw"],
+            rows,
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=[*columns, *AMOUNTS, "reported", "raw"],
             batch_size=500,
-        )  # fmt: skip
+        )
 
 
 def _stubs(account: Account, rows: Sequence[TransactionRow], leads: Mapping[str, Lead]) -> None:
@@ -265,8 +273,13 @@ def _tell(account: Account, rows: list[Transaction], at: dt.datetime, cause: str
             details["product_name"] = row.product.name
         lines.append(
             Activity(
-                account=account, lead=row.lead, kind=kind, at=row.at or at, source=Source.IMPORT, details=details,
+                account=account,
+                lead=row.lead,
+                kind=kind,
+                at=row.at or at,
+                source=Source.IMPORT,
+                details=details,
                 cause=cause,
             )
-        )  # fmt: skip
+        )
     Activity.objects.bulk_create(lines, batch_size=500)

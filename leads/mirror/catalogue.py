@@ -138,9 +138,11 @@ def set_custom_fields(
             account=account,
             identifier=fact.identifier,
             defaults={
-                "type": fact.type, "kartra_id": fact.kartra_id, "options": [list(o) for o in fact.options],
+                "type": fact.type,
+                "kartra_id": fact.kartra_id,
+                "options": [list(o) for o in fact.options],
                 "missing_since": None,
             },
-        )  # fmt: skip
+        )
     standing = CustomField.objects.filter(account=account, missing_since=None)
     return _mark_missing(standing, standing.exclude(identifier__in=told), at, believe)

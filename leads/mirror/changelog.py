@@ -28,12 +28,18 @@ def tell(
     Activity.objects.bulk_create(
         (
             Activity(
-                account_id=lead.account_id, lead=lead, kind=KIND, at=at, between_from=since or lead.read_at, source=source,
-                details=difference.as_details(), cause=cause,
+                account_id=lead.account_id,
+                lead=lead,
+                kind=KIND,
+                at=at,
+                between_from=since or lead.read_at,
+                source=source,
+                details=difference.as_details(),
+                cause=cause,
             )
             for lead, differences in found
             for difference in differences
             if difference.was or difference.field not in NEVER_READ
         ),
         batch_size=1000,
-    )  # fmt: skip
+    )

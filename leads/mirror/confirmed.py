@@ -24,9 +24,11 @@ def expect(account: Account, email: str, at: dt.datetime) -> Lead:
     """The row of an address that somebody means to create in Kartra. It says nothing but the address, and that no lead of
     it is known there."""
     lead, made = Lead.objects.get_or_create(
-        account=account, kartra_id=None, email_key=normal_email(email),
+        account=account,
+        kartra_id=None,
+        email_key=normal_email(email),
         defaults={"email": email.strip(), "known_from": Source.STAFF, "absent_at": at},
-    )  # fmt: skip
+    )
     if made:
         keep_address(lead, at)
     return lead

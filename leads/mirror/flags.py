@@ -59,11 +59,17 @@ def mark_many_gone(
         )
         Activity.objects.bulk_create(
             Activity(
-                account_id=lead.account_id, lead=lead, kind="gone", at=at, between_from=lead.read_at, source=source,
-                details={"reason": reason}, cause=cause,
+                account_id=lead.account_id,
+                lead=lead,
+                kind="gone",
+                at=at,
+                between_from=lead.read_at,
+                source=source,
+                details={"reason": reason},
+                cause=cause,
             )
             for lead in here
-        )  # fmt: skip
+        )
     return len(here)
 
 
@@ -99,9 +105,14 @@ def mark_moved(lead: Lead, at: dt.datetime, *, again_at: dt.datetime) -> None:
             told = told.filter(at__gt=lead.read_at)
         if not told.exists():
             Activity.objects.create(
-                account_id=lead.account_id, lead=lead, kind="address_moved", at=at, between_from=lead.read_at,
-                source=Source.REFRESH, details={"email": lead.email},
-            )  # fmt: skip
+                account_id=lead.account_id,
+                lead=lead,
+                kind="address_moved",
+                at=at,
+                between_from=lead.read_at,
+                source=Source.REFRESH,
+                details={"email": lead.email},
+            )
 
 
 def put_off(lead_ids: Iterable[int], until: dt.datetime | None) -> None:

@@ -55,10 +55,13 @@ def set_transaction(
         new = not row.type
         parent = "" if fact.parent_kartra_id == fact.kartra_id else fact.parent_kartra_id
         told: dict[str, Any] = {
-            "price_point": fact.price_point[:32], "quantity": fact.quantity, "at": fact.at,
-            "parent_kartra_id": parent, "affiliate": fact.affiliate[:200],
+            "price_point": fact.price_point[:32],
+            "quantity": fact.quantity,
+            "at": fact.at,
+            "parent_kartra_id": parent,
+            "affiliate": fact.affiliate[:200],
             **{name: _cents(getattr(fact, name)) for name in AMOUNTS},
-        }  # fmt: skip
+        }
         if fact.product:
             told["product"] = _product(account, fact.product, fact.product_id)
         if fact.subscription_id:
@@ -164,9 +167,17 @@ def set_subscription(
         elif fact.product_id:
             row.product = Product.objects.filter(account=account, kartra_id=fact.product_id).first() or row.product
         for name in (
-            "status", "price_point", "started_at", "ended_at", "current_installment", "installments_left",
-            "recurring_period", "next_payment_at", "affiliate", "jv",
-        ):  # fmt: skip
+            "status",
+            "price_point",
+            "started_at",
+            "ended_at",
+            "current_installment",
+            "installments_left",
+            "recurring_period",
+            "next_payment_at",
+            "affiliate",
+            "jv",
+        ):
             value = getattr(fact, name)
             if value not in ("", None):
                 setattr(row, name, value[:32] if isinstance(value, str) and name not in ("affiliate", "jv") else value)

@@ -89,8 +89,18 @@ WORDS: dict[str, Any] = {
 """What happened, in words. Kartra's events that nobody documented are called by their names."""
 
 TOLD = (
-    "tag", "list", "sequence", "calendar", "class", "membership", "level", "points", "step", "expires_in_days", "starts_at",
-)  # fmt: skip
+    "tag",
+    "list",
+    "sequence",
+    "calendar",
+    "class",
+    "membership",
+    "level",
+    "points",
+    "step",
+    "expires_in_days",
+    "starts_at",
+)
 """The order in which details are told; a database may keep them in another."""
 
 

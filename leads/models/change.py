@@ -71,8 +71,10 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
         held by a run that stands still). Nor of a lead that is said to be deleted, until a read has looked."""
         earlier = LeadChange.objects.filter(
             Q(family=OuterRef("family")) | Q(kind="create_lead"),
-            lead=OuterRef("lead"), pk__lt=OuterRef("pk"), status__in=OPEN,
-        )  # fmt: skip
+            lead=OuterRef("lead"),
+            pk__lt=OuterRef("pk"),
+            status__in=OPEN,
+        )
         held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
         waiting = self.filter(status=ChangeStatus.WAITING, lead__said_deleted_at=None)
         return waiting.in_going_runs().filter(~Exists(held))
@@ -301,6 +303,14 @@ class LeadChange(models.Model):
         self.superseded_by_id, self.decided_with_id = superseded_by, decided_with
         self.save(
             update_fields=[
-                "status", "reason", "code", "message", "settled_at", "not_done", "alone", "superseded_by", "decided_with",
+                "status",
+                "reason",
+                "code",
+                "message",
+                "settled_at",
+                "not_done",
+                "alone",
+                "superseded_by",
+                "decided_with",
             ]
-        )  # fmt: skip
+        )

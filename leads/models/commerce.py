@@ -96,9 +96,14 @@ class Transaction(models.Model):
     price_point = models.CharField(_("price point"), max_length=32, blank=True, default="")
     quantity = models.PositiveIntegerField(_("quantity"), null=True, blank=True)
     currency = models.CharField(
-        _("currency"), max_length=8, blank=True, default="",
-        help_text=_("As the export names it: an ISO code, or a sign that several currencies have. Empty: the account's own."),
-    )  # fmt: skip
+        _("currency"),
+        max_length=8,
+        blank=True,
+        default="",
+        help_text=_(
+            "As the export names it: an ISO code, or a sign that several currencies have. Empty: the account's own."
+        ),
+    )
     full_amount = models.DecimalField(_("full amount"), max_digits=12, decimal_places=2, null=True, blank=True)
     base_amount = models.DecimalField(_("base amount"), max_digits=12, decimal_places=2, null=True, blank=True)
     discount = models.DecimalField(_("discount"), max_digits=12, decimal_places=2, null=True, blank=True)

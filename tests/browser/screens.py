@@ -39,9 +39,14 @@ class Demo:
         web, sandbox = free_port(), free_port()
         self.url, self.sandbox, self.folder = f"http://127.0.0.1:{web}", f"http://127.0.0.1:{sandbox}", folder
         settings = {
-            "VAR_DIR": str(folder), "WEB_PORT": str(web), "SANDBOX_PORT": str(sandbox), "SANDBOX_URL": self.sandbox,
-            "PUBLIC_URL": self.url, "WEB_WORKERS": "1", "VERIFY_SETTLE_S": "2,4,8",
-        }  # fmt: skip
+            "VAR_DIR": str(folder),
+            "WEB_PORT": str(web),
+            "SANDBOX_PORT": str(sandbox),
+            "SANDBOX_URL": self.sandbox,
+            "PUBLIC_URL": self.url,
+            "WEB_WORKERS": "1",
+            "VERIFY_SETTLE_S": "2,4,8",
+        }
         self.log = folder / "run.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(

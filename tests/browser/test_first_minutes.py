@@ -145,10 +145,17 @@ def shop(sandbox, connection):
 
 def pages(shop):
     return [
-        "/admin/", "/admin/leads/lead/", f"{shop['lead'].get_absolute_url()}", f"{shop['lead'].get_absolute_url()}?tab=money",
-        shop["run"].get_absolute_url(), "/admin/leads/leadchange/", "/admin/integrations/delivery/", "/admin/leads/transaction/",
-        "/admin/leads/tag/", "/admin/leads/customfield/",
-    ]  # fmt: skip
+        "/admin/",
+        "/admin/leads/lead/",
+        f"{shop['lead'].get_absolute_url()}",
+        f"{shop['lead'].get_absolute_url()}?tab=money",
+        shop["run"].get_absolute_url(),
+        "/admin/leads/leadchange/",
+        "/admin/integrations/delivery/",
+        "/admin/leads/transaction/",
+        "/admin/leads/tag/",
+        "/admin/leads/customfield/",
+    ]
 
 
 FORBIDDEN = re.compile(

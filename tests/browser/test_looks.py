@@ -46,23 +46,44 @@ def busy(sandbox, connection, settings):
         lead=lead,
     )
     call = ApiCall.objects.create(
-        connection=connection, cause="push", commands="assign_tag", claimed_at=now, sent_at=now, finished_at=now, outcome="unknown",
-        message=HOSTILE, elapsed_ms=20,
-    )  # fmt: skip
+        connection=connection,
+        cause="push",
+        commands="assign_tag",
+        claimed_at=now,
+        sent_at=now,
+        finished_at=now,
+        outcome="unknown",
+        message=HOSTILE,
+        elapsed_ms=20,
+    )
     Stop.objects.create(connection=connection, stopped_by="person", why=HOSTILE, began_at=now, ended_at=now)
     return {
-        "home": "/admin/", "health": "/admin/health/", "setup": "/admin/setup/",
-        "connections": "/admin/integrations/connection/", "connection": connection.get_absolute_url(),
+        "home": "/admin/",
+        "health": "/admin/health/",
+        "setup": "/admin/setup/",
+        "connections": "/admin/integrations/connection/",
+        "connection": connection.get_absolute_url(),
         "new connection": reverse("admin:integrations_connection_add"),
-        "addresses": "/admin/integrations/door/", "deliveries": "/admin/integrations/delivery/", "delivery": delivery.get_absolute_url(),
-        "calls": "/admin/integrations/apicall/", "call": call.get_absolute_url(),
-        "users": "/admin/auth/user/", "invite": reverse("admin:auth_user_add"), "group": reverse("admin:auth_group_changelist"),
-        "leads": "/admin/leads/lead/", "lead": lead.get_absolute_url(), "run": run.get_absolute_url(),
-        "changes": "/admin/leads/leadchange/", "decisions": "/admin/decisions/", "failed": "/admin/failed/",
+        "addresses": "/admin/integrations/door/",
+        "deliveries": "/admin/integrations/delivery/",
+        "delivery": delivery.get_absolute_url(),
+        "calls": "/admin/integrations/apicall/",
+        "call": call.get_absolute_url(),
+        "users": "/admin/auth/user/",
+        "invite": reverse("admin:auth_user_add"),
+        "group": reverse("admin:auth_group_changelist"),
+        "leads": "/admin/leads/lead/",
+        "lead": lead.get_absolute_url(),
+        "run": run.get_absolute_url(),
+        "changes": "/admin/leads/leadchange/",
+        "decisions": "/admin/decisions/",
+        "failed": "/admin/failed/",
         "decision": reverse("admin:decision", args=[run.changes.get(status="undecided").pk]),
-        "change": run.changes.get(status="rejected").get_absolute_url(), "timeline": "/admin/leads/activity/",
-        "forget": reverse("admin:leads_lead_forget", args=[lead.pk]), "create from a file": reverse("admin:leads_lead_newcomers"),
-    }  # fmt: skip
+        "change": run.changes.get(status="rejected").get_absolute_url(),
+        "timeline": "/admin/leads/activity/",
+        "forget": reverse("admin:leads_lead_forget", args=[lead.pk]),
+        "create from a file": reverse("admin:leads_lead_newcomers"),
+    }
 
 
 def previewed(connection):
@@ -70,9 +91,13 @@ def previewed(connection):
     TagFactory(account=connection.account, name=HOSTILE)
     clean = {"steps": [["assign_tag", {"tag": HOSTILE}], ["give_points", {"points": 5}]]}
     draft = RunDraft.objects.create(
-        created_by=get_user_model().objects.get(username="mara"), kind="assign_tag", more=["give_points"],
-        selection={"query": "not_bought=any"}, parameters={"clean": clean, "form": {}}, account=connection.account,
-    )  # fmt: skip
+        created_by=get_user_model().objects.get(username="mara"),
+        kind="assign_tag",
+        more=["give_points"],
+        selection={"query": "not_bought=any"},
+        parameters={"clean": clean, "form": {}},
+        account=connection.account,
+    )
     return draft.get_absolute_url()
 
 

@@ -84,15 +84,25 @@ def test_lead_edited_and_its_conflict_resolved(
 
 @pytest.mark.parametrize(
     ("answer", "status", "score"),
-    [("It happened", ChangeStatus.ACCEPTED, 5), ("It did not: send it again", ChangeStatus.ACCEPTED, 10), ("Give it up", ChangeStatus.CANCELLED, 5)],
-)  # fmt: skip
+    [
+        ("It happened", ChangeStatus.ACCEPTED, 5),
+        ("It did not: send it again", ChangeStatus.ACCEPTED, 10),
+        ("Give it up", ChangeStatus.CANCELLED, 5),
+    ],
+)
 def test_decision(page, hand, live_server, sandbox, connection, lead, answer, status, score):
     """Points whose answer was lost while others came and went: nothing in Kartra tells."""
     sandbox.act("give_points", lead=lead.kartra_id, points=5)
     change = LeadChangeFactory(
-        lead=lead, account=lead.account, kind="give_points", parameters={"points": 5}, family="points",
-        status=ChangeStatus.UNDECIDED, reason="outcome", message="the answer was lost",
-    )  # fmt: skip
+        lead=lead,
+        account=lead.account,
+        kind="give_points",
+        parameters={"points": 5},
+        family="points",
+        status=ChangeStatus.UNDECIDED,
+        reason="outcome",
+        message="the answer was lost",
+    )
     sign_in(page, live_server)
     page.goto(f"{live_server.url}/admin/")
     hand.press("a[href*='/admin/decisions/']:has-text('decision')")

@@ -77,9 +77,13 @@ def test_create_a_lead_with_everything(page, live_server, sandbox, connection):
 
     first, second = sandbox.calls()
     assert first["cmds"] == [
-        "create_lead", "assign_tag", "assign_tag", "give_points_to_lead", "subscribe_lead_to_list",
+        "create_lead",
+        "assign_tag",
+        "assign_tag",
+        "give_points_to_lead",
+        "subscribe_lead_to_list",
         "subscribe_lead_to_sequence_at_step",
-    ]  # fmt: skip
+    ]
     assert {name: first["form"]["lead"][name] for name in PROFILE} == PROFILE
     assert said(second)[0]["starting_hour"] == "15:00"
     page.reload()
@@ -112,8 +116,12 @@ def test_change_a_lead_over_three_tabs_in_three_calls(page, live_server, sandbox
 
     first, second, third = sandbox.calls(writes=True)
     assert first["cmds"] == [
-        "edit_lead", "assign_tag", "give_points_to_lead", "unsubscribe_lead_from_list", "unsubscribe_lead_from_sequence",
-    ]  # fmt: skip
+        "edit_lead",
+        "assign_tag",
+        "give_points_to_lead",
+        "unsubscribe_lead_from_list",
+        "unsubscribe_lead_from_sequence",
+    ]
     assert first["form"]["lead"]["city"] == "Bend"
     assert first["form"]["lead"]["custom_fields"]["0"] == {"field_identifier": "crm_ref", "field_value": "A-7"}
     assert (second["cmds"], third["cmds"]) == (["subscribe_lead_to_sequence_at_step"], ["calendar_subscribe"])
@@ -155,14 +163,18 @@ def test_update_a_lead_from_kartra(page, live_server, sandbox, connection):
     [
         ("Give points", {"points": "5"}, {"cmd": "give_points_to_lead", "points": "5"}),
         (
-            "Add to a calendar", {"calendar": "Coaching", "class": "Deep dive", "date": BOOKING["date"], "hour": "09:30"},
+            "Add to a calendar",
+            {"calendar": "Coaching", "class": "Deep dive", "date": BOOKING["date"], "hour": "09:30"},
             {
-                "cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Deep dive",
-                "starting_date": f"16 Jan {BOOKING['date'][:4]}", "starting_hour": "09:30",
+                "cmd": "calendar_subscribe",
+                "calendar_name": "Coaching",
+                "class_name": "Deep dive",
+                "starting_date": f"16 Jan {BOOKING['date'][:4]}",
+                "starting_hour": "09:30",
             },
         ),
     ],
-)  # fmt: skip
+)
 def test_points_and_calendar_from_the_leads_page(page, live_server, sandbox, connection, button, fields, expected):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sign_in(page, live_server)

@@ -21,8 +21,12 @@ def hand(request, page):
 def six_leads(sandbox, connection):
     return [
         sandbox.mirrored_lead(connection, f"{name}@example.com", first_name=name.title(), country=country)
-        for name, country in zip(["adam", "bea", "carl", "dora", "emil", "fay"], ["Spain", "Spain", "Spain", "Spain", "Japan", "Japan"], strict=True)
-    ]  # fmt: skip
+        for name, country in zip(
+            ["adam", "bea", "carl", "dora", "emil", "fay"],
+            ["Spain", "Spain", "Spain", "Spain", "Japan", "Japan"],
+            strict=True,
+        )
+    ]
 
 
 def tagged_run(connection, leads, by=None):
@@ -168,17 +172,23 @@ def test_pages_of_the_workbench_do_not_scroll_sideways(page, live_server, sandbo
     run = tagged_run(connection, leads)
     sign_in(page, live_server)
     draft = RunDraft.objects.create(
-        created_by=get_user_model().objects.get(username="mara"), kind="assign_tag", more=["give_points"],
+        created_by=get_user_model().objects.get(username="mara"),
+        kind="assign_tag",
+        more=["give_points"],
         selection={"query": ""},
         parameters={"clean": {"steps": [["assign_tag", {"tag": "VIP"}], ["give_points", {"points": 5}]]}, "form": {}},
-    )  # fmt: skip
+    )
     page.set_viewport_size({"width": width, "height": 800})
 
     for path in (
-        f"/admin/leads/lead/?segment={segment.pk}", "/admin/leads/segment/", segment.get_absolute_url(),
-        "/admin/leads/segment/save/?query=country%3DSpain", draft.get_absolute_url(), run.get_absolute_url(),
+        f"/admin/leads/lead/?segment={segment.pk}",
+        "/admin/leads/segment/",
+        segment.get_absolute_url(),
+        "/admin/leads/segment/save/?query=country%3DSpain",
+        draft.get_absolute_url(),
+        run.get_absolute_url(),
         f"/admin/leads/bulkrun/{run.pk}/undo/",
-    ):  # fmt: skip
+    ):
         page.goto(f"{live_server.url}{path}")
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert (path, wider <= 0) == (path, True)

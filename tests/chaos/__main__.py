@@ -19,9 +19,15 @@ from tests.chaos.servers import Missing, Postgres, Pushers, Redis
 from tests.chaos.writers import WRITERS, run_writers
 
 VARIANTS = {
-    "plain": 200, "without the safety field": 30, "redis flushed": 30, "redis stopped": 30, "postgres restarted": 30,
-    "postgres and redis": 200, "postgres clocks apart": 30, WRITERS: 50,
-}  # fmt: skip
+    "plain": 200,
+    "without the safety field": 30,
+    "redis flushed": 30,
+    "redis stopped": 30,
+    "postgres restarted": 30,
+    "postgres and redis": 200,
+    "postgres clocks apart": 30,
+    WRITERS: 50,
+}
 CLOCKS_AHEAD_S = (60, 660)
 """Of the pushers in "postgres clocks apart": how far each of their clocks is ahead of the database's."""
 LEADS = 50
@@ -59,12 +65,20 @@ def run(variant: str, rounds: int, seed: int) -> int:
         print(f"{variant}: skipped, {reason}.")
         return 0
     os.environ.update(
-        VAR_DIR=str(folder), EMBEDDED="1", DEBUG="0", LOG_LEVEL="ERROR", PUBLIC_URL="http://127.0.0.1:1",
+        VAR_DIR=str(folder),
+        EMBEDDED="1",
+        DEBUG="0",
+        LOG_LEVEL="ERROR",
+        PUBLIC_URL="http://127.0.0.1:1",
         DATABASE_URL=postgres.url if postgres else f"sqlite:///{folder / 'db.sqlite3'}",
-        REDIS_URL=redis.url if redis else "", VERIFY_SETTLE_S="1,2,4", KARTRA_CONNECT_TIMEOUT_S="1",
-        KARTRA_READ_TIMEOUT_S="1.5", KARTRA_DEADLINE_S="3", OUTAGE_PROBE_S="1",
+        REDIS_URL=redis.url if redis else "",
+        VERIFY_SETTLE_S="1,2,4",
+        KARTRA_CONNECT_TIMEOUT_S="1",
+        KARTRA_READ_TIMEOUT_S="1.5",
+        KARTRA_DEADLINE_S="3",
+        OUTAGE_PROBE_S="1",
         DJANGO_SETTINGS_MODULE="kartra_mirror.settings",
-    )  # fmt: skip
+    )
     import django
 
     django.setup()
@@ -156,9 +170,17 @@ class Chaos:
         self.sandbox.start()
         call_command("migrate", verbosity=0)
         call_command(
-            "connect", "Chaos", app_id=UNLIMITED_APP_ID, api_key=KEY, api_password=PASSWORD, api_url=self.sandbox.url,
-            calls_per_second=0, send=True, safety_field=self.variant != "without the safety field", stdout=io.StringIO(),
-        )  # fmt: skip
+            "connect",
+            "Chaos",
+            app_id=UNLIMITED_APP_ID,
+            api_key=KEY,
+            api_password=PASSWORD,
+            api_url=self.sandbox.url,
+            calls_per_second=0,
+            send=True,
+            safety_field=self.variant != "without the safety field",
+            stdout=io.StringIO(),
+        )
         call_command("pull", connection="Chaos", catalogue=True, stdout=io.StringIO())
         call_command("pull", connection="Chaos", lead=ids, stdout=io.StringIO())
         start = {str(lead["id"]): copy.deepcopy(lead) for lead in self.sandbox.store.leads(1)}

@@ -71,9 +71,10 @@ def judge(
 
 
 COMMANDS = {
-    "tag": ("assign_tag", "unassign_tag"), "list": ("subscribe_lead_to_list", "unsubscribe_lead_from_list"),
+    "tag": ("assign_tag", "unassign_tag"),
+    "list": ("subscribe_lead_to_list", "unsubscribe_lead_from_list"),
     "sequence": ("subscribe_lead_to_sequence_at_step", "unsubscribe_lead_from_sequence"),
-}  # fmt: skip
+}
 
 
 def _is_about(call: dict[str, Any], noun: str, name: str, state: Any) -> bool:

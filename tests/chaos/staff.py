@@ -12,10 +12,13 @@ from leads.models import Account, Lead, LeadChange
 
 CALENDAR = {"calendar": "Coaching", "class": "Intro call"}
 OPPOSITE = {
-    "assign_tag": "unassign_tag", "unassign_tag": "assign_tag", "subscribe_list": "unsubscribe_list",
-    "unsubscribe_list": "subscribe_list", "subscribe_sequence": "unsubscribe_sequence",
+    "assign_tag": "unassign_tag",
+    "unassign_tag": "assign_tag",
+    "subscribe_list": "unsubscribe_list",
+    "unsubscribe_list": "subscribe_list",
+    "subscribe_sequence": "unsubscribe_sequence",
     "unsubscribe_sequence": "subscribe_sequence",
-}  # fmt: skip
+}
 
 
 class Staff:
@@ -100,9 +103,21 @@ class Staff:
     def _wish(self) -> tuple[str, dict[str, Any]]:
         chance = self.chance
         kind = chance.choice(
-            ["assign_tag", "unassign_tag", "subscribe_list", "unsubscribe_list", "update_lead", "give_points", "give_points",
-             "remove_points", "subscribe_sequence", "unsubscribe_sequence", "subscribe_calendar", "cancel_calendar"]
-        )  # fmt: skip
+            [
+                "assign_tag",
+                "unassign_tag",
+                "subscribe_list",
+                "unsubscribe_list",
+                "update_lead",
+                "give_points",
+                "give_points",
+                "remove_points",
+                "subscribe_sequence",
+                "unsubscribe_sequence",
+                "subscribe_calendar",
+                "cancel_calendar",
+            ]
+        )
         if kind.endswith("_tag"):
             return kind, {"tag": chance.choice(TAGS[:4])}
         if kind.endswith("_list"):
@@ -137,9 +152,11 @@ class Staff:
     def _create(self) -> None:
         self.created += 1
         given: dict[str, Any] = {
-            "email": f"new{self.created}.{self.chance.randrange(10**6)}@example.com", "first_name": "Nova",
-            "tag": [self.chance.choice(TAGS[:4])], "points": str(self.chance.randrange(1, 9)),
-        }  # fmt: skip
+            "email": f"new{self.created}.{self.chance.randrange(10**6)}@example.com",
+            "first_name": "Nova",
+            "tag": [self.chance.choice(TAGS[:4])],
+            "points": str(self.chance.randrange(1, 9)),
+        }
         if self.taken and self.chance.random() < 0.4:  # Kartra has it: 244
             given["email"] = self.taken.pop(self.chance.randrange(len(self.taken)))
             given["list"] = [self.chance.choice(LISTS[:3])]

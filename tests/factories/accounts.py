@@ -51,10 +51,17 @@ def whole_account(word: str, number: int) -> Any:
         account=account, app_id=f"{word}-app", sending="stopped", sending_why=f"{word} stop", stopped_by="person"
     )
     lead = LeadFactory(
-        account=account, email=f"{word}@example.com", first_name=word, company=f"{word} company", country=f"{word}land",
-        source=f"{word} source", gdpr_lead_status=f"{word}-gdpr", kartra_id=f"88{number}", phone=f"+1{number}",
+        account=account,
+        email=f"{word}@example.com",
+        first_name=word,
+        company=f"{word} company",
+        country=f"{word}land",
+        source=f"{word} source",
+        gdpr_lead_status=f"{word}-gdpr",
+        kartra_id=f"88{number}",
+        phone=f"+1{number}",
         custom_values={f"{word}_field": f"{word} value"},
-    )  # fmt: skip
+    )
     tag = Tag.objects.create(account=account, name=f"{word} tag")
     mailing_list = MailingList.objects.create(account=account, name=f"{word} list")
     sequence = Sequence.objects.create(account=account, name=f"{word} sequence")
@@ -75,9 +82,16 @@ def whole_account(word: str, number: int) -> Any:
         account=account, kartra_id=f"31{number}", lead=lead, product=product, status=f"{word} plan"
     )
     sale = Transaction.objects.create(
-        account=account, kartra_id=f"71{number}", lead=lead, product=product, type="sale", full_amount=80, at=now,
-        subscription=plan, reported=False,
-    )  # fmt: skip
+        account=account,
+        kartra_id=f"71{number}",
+        lead=lead,
+        product=product,
+        type="sale",
+        full_amount=80,
+        at=now,
+        subscription=plan,
+        reported=False,
+    )
     author = get_user_model().objects.create(username=f"colleague{number}", is_staff=True)
     run = BulkRunFactory(account=account, name=f"{word} run", created_by=author, parameters={"tag": f"{word} tag"})
     given: dict[str, Any] = {
@@ -101,9 +115,13 @@ def whole_account(word: str, number: int) -> Any:
         **{**given, "parameters": {"tag": f"{word} third"}},
     )
     draft = RunDraft.objects.create(
-        created_by=author, account=account, kind="assign_tag", selection={"query": f"account={account.pk}"}, asked_at=now,
+        created_by=author,
+        account=account,
+        kind="assign_tag",
+        selection={"query": f"account={account.pk}"},
+        asked_at=now,
         parameters={"clean": {"tag": f"{word} tag"}, "form": {"tag": f"{word} tag", "why": f"{word} why"}},
-    )  # fmt: skip
+    )
     segment = Segment.objects.create(
         account=account, name=f"{word} segment", conditions={"tag": [str(tag.pk)]}, created_by=author
     )
@@ -111,24 +129,56 @@ def whole_account(word: str, number: int) -> Any:
         account=account, lead=lead, kind="tag_assigned", at=now, source="refresh", details={"tag": f"{word} tag"}
     )
     job = Import.objects.create(
-        account=account, kind="leads", file_name=f"{word}.csv", size=100, digest="a" * 64, encoding="utf-8", delimiter=",",
-        headers=["Email"], data_start=10, data_line=2, position=100, line=3, rows=2, rejected=1, state="finished",
-        ended_at=now, mapping={"email": "Email"},
-    )  # fmt: skip
+        account=account,
+        kind="leads",
+        file_name=f"{word}.csv",
+        size=100,
+        digest="a" * 64,
+        encoding="utf-8",
+        delimiter=",",
+        headers=["Email"],
+        data_start=10,
+        data_line=2,
+        position=100,
+        line=3,
+        rows=2,
+        rejected=1,
+        state="finished",
+        ended_at=now,
+        mapping={"email": "Email"},
+    )
     ImportReject.objects.create(file=job, line=2, reason=f"{word} reason", cells=[f"{word}@bad"])
     door = DoorFactory(connection=connection, name=f"{word} door")
     delivery = DeliveryFactory(
-        door=door, lead=lead, action=f"{word}_action", status="quarantined", reason=f"{word} unread", applied_at=now,
+        door=door,
+        lead=lead,
+        action=f"{word}_action",
+        status="quarantined",
+        reason=f"{word} unread",
+        applied_at=now,
         body=f"{word} body".encode(),
-    )  # fmt: skip
+    )
     call = ApiCall.objects.create(
-        connection=connection, lead=lead, cause="push", writes=True, commands=f"{word}_command", claimed_at=now,
-        lease_until=now, sent_at=now, finished_at=now, outcome="unknown", message=f"{word} no answer",
-    )  # fmt: skip
+        connection=connection,
+        lead=lead,
+        cause="push",
+        writes=True,
+        commands=f"{word}_command",
+        claimed_at=now,
+        lease_until=now,
+        sent_at=now,
+        finished_at=now,
+        outcome="unknown",
+        message=f"{word} no answer",
+    )
     Attempt.objects.create(change=undecided, call=call, position=0, command=f"{word}_command", proof="undecided")
     Stop.objects.create(
-        connection=connection, stopped_by="person", why=f"{word} old stop", began_at=now - dt.timedelta(hours=2),
-        ended_at=now - dt.timedelta(hours=1), ended_by=author,
-    )  # fmt: skip
+        connection=connection,
+        stopped_by="person",
+        why=f"{word} old stop",
+        began_at=now - dt.timedelta(hours=2),
+        ended_at=now - dt.timedelta(hours=1),
+        ended_by=author,
+    )
     GoneFinding.objects.create(connection=connection, lead=lead, reason="deleted", found_at=now)
     return SimpleNamespace(**{name: value for name, value in locals().items() if name not in ("given", "tie", "now")})

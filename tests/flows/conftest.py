@@ -15,24 +15,33 @@ CORE = {
 """Flows that hold under every reading."""
 
 _REFUSALS = {
-    "test_unknown_tag_is_refused_with_kartras_words", "test_an_edit_to_an_address_that_another_lead_has_is_refused_once",
-    "test_case_12_each_change_of_a_chain_is_judged_by_itself", "test_cancelling_nothing_is_refused_in_words",
-    "test_existing_lead_is_adopted", "test_refusals_of_a_refund_are_told",
-}  # fmt: skip
+    "test_unknown_tag_is_refused_with_kartras_words",
+    "test_an_edit_to_an_address_that_another_lead_has_is_refused_once",
+    "test_case_12_each_change_of_a_chain_is_judged_by_itself",
+    "test_cancelling_nothing_is_refused_in_words",
+    "test_existing_lead_is_adopted",
+    "test_refusals_of_a_refund_are_told",
+}
 _MONEY = {
-    "test_transactions_of_a_lead_are_read_with_their_amounts", "test_limit_reads_details_of_so_many",
-    "test_a_refund_made_meanwhile_by_another_proves_nothing", "test_cancellation_without_an_answer",
-}  # fmt: skip
+    "test_transactions_of_a_lead_are_read_with_their_amounts",
+    "test_limit_reads_details_of_so_many",
+    "test_a_refund_made_meanwhile_by_another_proves_nothing",
+    "test_cancellation_without_an_answer",
+}
 ABOUT = {
     "on_244=per_action": {
-        "test_points_that_equal_the_score_that_is_there_are_sent", "test_sequence_is_judged_by_where_the_lead_is",
-        "test_list_that_the_person_has_left_is_not_joined_again_and_it_is_said", "test_existing_lead_is_adopted",
+        "test_points_that_equal_the_score_that_is_there_are_sent",
+        "test_sequence_is_judged_by_where_the_lead_is",
+        "test_list_that_the_person_has_left_is_not_joined_again_and_it_is_said",
+        "test_existing_lead_is_adopted",
         "test_tag_that_is_there_is_no_change_and_one_that_is_not_is_sent",
         "test_creating_a_lead_that_kartra_has_adopts_it_and_goes_on",
     },
     "no_lead": {
-        "test_no_lead_found_by_its_address_is_refused", "test_no_lead_found_by_its_id_is_gone",
-        "test_deleted_lead_is_marked_and_nothing_more_is_sent", "test_case_7_deleted_lead_is_marked_and_its_changes_end",
+        "test_no_lead_found_by_its_address_is_refused",
+        "test_no_lead_found_by_its_id_is_gone",
+        "test_deleted_lead_is_marked_and_nothing_more_is_sent",
+        "test_case_7_deleted_lead_is_marked_and_its_changes_end",
         "test_lead_deleted_in_kartra_skips_its_changes_and_marks_it_gone",
         "test_lead_unknown_to_kartra_is_gone_only_after_a_look_by_id",
         "test_no_lead_found_is_looked_at_and_sent_again_if_it_is_there",
@@ -47,8 +56,10 @@ ABOUT = {
     "tag_ids": {"test_undo_takes_back_what_the_run_changed_and_leaves_who_had_it_or_changed_since"},
     "empty_choice": {"test_field_that_kartra_has_stays_done"},
     "get_lead_by_id": {
-        "test_case_6_swapped_addresses_stay_two_people", "test_case_7_deleted_lead_is_marked_and_its_changes_end",
-        "test_lead_unknown_to_kartra_is_gone_only_after_a_look_by_id", "test_case_12_each_change_of_a_chain_is_judged_by_itself",
+        "test_case_6_swapped_addresses_stay_two_people",
+        "test_case_7_deleted_lead_is_marked_and_its_changes_end",
+        "test_lead_unknown_to_kartra_is_gone_only_after_a_look_by_id",
+        "test_case_12_each_change_of_a_chain_is_judged_by_itself",
     },
     "email_check": {"test_existing_lead_is_adopted"},
     "known_tag_again": {"test_sent_anyway_fires_again_and_is_not_undone"},
@@ -58,7 +69,7 @@ ABOUT = {
     "refund_answers": {*_MONEY, "test_refund_goes_once_alone_and_without_lead"},
     "money_order": _MONEY,
     "echo_api_writes": {"test_undo_of_several_kinds_is_the_last_first_and_restores_all"},
-}  # fmt: skip
+}
 """By switch, or by one of its readings: the flows that are about that point."""
 
 READINGS = [

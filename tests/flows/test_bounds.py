@@ -34,9 +34,15 @@ def rounds(connection, number=MOST):
 ROADS = {
     "no answer, not done": ("assign_tag", {"fault": "502, nothing done", "cmd": "assign_tag"}),
     "web page, not done": ("update_lead", {"fault": "html, nothing done", "cmd": "edit_lead"}),
-    "no such lead, and it is there": ("assign_tag", {"fault": "whole call refused", "cmd": "assign_tag", "code": "243"}),
-    "cancellation failed": ("cancel_subscription", {"fault": "whole call refused", "cmd": "modify_subscription_status", "code": "267"}),
-}  # fmt: skip
+    "no such lead, and it is there": (
+        "assign_tag",
+        {"fault": "whole call refused", "cmd": "assign_tag", "code": "243"},
+    ),
+    "cancellation failed": (
+        "cancel_subscription",
+        {"fault": "whole call refused", "cmd": "modify_subscription_status", "code": "267"},
+    ),
+}
 GIVEN = {"assign_tag": {"tag": "VIP"}, "update_lead": {"city": "Bend"}}
 
 

@@ -65,9 +65,17 @@ def unclear(connection, lead, *, in_s):
         lead=lead, account=lead.account, kind="give_points", family="points", parameters={"points": 5}, status="unknown"
     )
     call = ApiCall.objects.create(
-        connection=connection, lead=lead, cause=Cause.PUSH, writes=True, claimed_at=at, lease_until=at, sent_at=at,
-        finished_at=at, outcome=Outcome.UNKNOWN, commands="give_points_to_lead",
-    )  # fmt: skip
+        connection=connection,
+        lead=lead,
+        cause=Cause.PUSH,
+        writes=True,
+        claimed_at=at,
+        lease_until=at,
+        sent_at=at,
+        finished_at=at,
+        outcome=Outcome.UNKNOWN,
+        commands="give_points_to_lead",
+    )
     later = at + dt.timedelta(seconds=in_s)
     return Attempt.objects.create(
         change=change,
@@ -157,8 +165,11 @@ def test_nothing_is_stamped_by_a_wrong_clock(sandbox, connection, shifted, clien
         ]
         for row in model.objects.values_list(*names) if names else []:
             rows += 1
-            wrong += [(model.__name__, n, v) for n, v in zip(names, row, strict=True) if v and not begun - dt.timedelta(seconds=1) <= v <= last
-                      and n not in ("date_joined", "date_added")]  # fmt: skip
+            wrong += [
+                (model.__name__, n, v)
+                for n, v in zip(names, row, strict=True)
+                if v and not begun - dt.timedelta(seconds=1) <= v <= last and n not in ("date_joined", "date_added")
+            ]
 
     assert wrong == []
     assert rows > 20
@@ -336,8 +347,10 @@ print(json.dumps({"looked": verify.drain(Connection.objects.get(), until_s=2), "
 def under_faketime(seconds, *command, **how):
     connections.close_all()
     environment = {
-        **shifting.environment(seconds), "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "kartra_mirror.settings",
-    }  # fmt: skip
+        **shifting.environment(seconds),
+        "DATABASE_URL": database_url(),
+        "DJANGO_SETTINGS_MODULE": "kartra_mirror.settings",
+    }
     return shifting.command(*command), {"cwd": ROOT, "env": environment, "text": True, **how}
 
 

@@ -38,24 +38,60 @@ CALENDAR = ("subscribe_calendar", "cancel_calendar")
 PLAN = ("cancel_subscription", "pause_subscription", "edit_subscription")
 
 REFUSED = {
-    "206": ("assign_tag", "update_lead"), "207": ("subscribe_list",), "208": ("unsubscribe_list",), "211": ("assign_tag",),
-    "213": ("unassign_tag",), "215": ("give_points",), "217": ("remove_points",), "223": ("assign_tag",),
-    "224": ("assign_tag",), "225": ("subscribe_sequence",), "226": POINTS_LIKE, "227": ("give_points",),
-    "228": ("remove_points",), "229": ("subscribe_sequence",), "236": ("assign_tag",), "247": ("refund_transaction",),
-    "248": PLAN, "249": ("cancel_subscription",), "250": ("refund_transaction",), "251": ("refund_transaction",),
-    "252": ("cancel_subscription",), "253": ("refund_transaction", "cancel_subscription"), "254": ("assign_tag",),
-    "255": CALENDAR, "256": CALENDAR, "259": ("cancel_calendar",), "260": ("subscribe_calendar", "edit_subscription"),
-    "261": ("subscribe_calendar", "edit_subscription"), "268": ("refund_transaction", "edit_subscription"),
-    "271": ("create_lead", "update_lead"), "274": ("pause_subscription",), "275": ("pause_subscription", "edit_subscription"),
-    "276": ("edit_subscription",), "277": ("edit_subscription",), "278": ("edit_subscription",), "280": ("edit_subscription",),
-    "281": ("edit_subscription",), "282": ("edit_subscription",), "283": ("edit_subscription",),
-    "284": ("pause_subscription", "edit_subscription"), "285": ("edit_subscription",), "290": ("edit_subscription",),
-}  # fmt: skip
+    "206": ("assign_tag", "update_lead"),
+    "207": ("subscribe_list",),
+    "208": ("unsubscribe_list",),
+    "211": ("assign_tag",),
+    "213": ("unassign_tag",),
+    "215": ("give_points",),
+    "217": ("remove_points",),
+    "223": ("assign_tag",),
+    "224": ("assign_tag",),
+    "225": ("subscribe_sequence",),
+    "226": POINTS_LIKE,
+    "227": ("give_points",),
+    "228": ("remove_points",),
+    "229": ("subscribe_sequence",),
+    "236": ("assign_tag",),
+    "247": ("refund_transaction",),
+    "248": PLAN,
+    "249": ("cancel_subscription",),
+    "250": ("refund_transaction",),
+    "251": ("refund_transaction",),
+    "252": ("cancel_subscription",),
+    "253": ("refund_transaction", "cancel_subscription"),
+    "254": ("assign_tag",),
+    "255": CALENDAR,
+    "256": CALENDAR,
+    "259": ("cancel_calendar",),
+    "260": ("subscribe_calendar", "edit_subscription"),
+    "261": ("subscribe_calendar", "edit_subscription"),
+    "268": ("refund_transaction", "edit_subscription"),
+    "271": ("create_lead", "update_lead"),
+    "274": ("pause_subscription",),
+    "275": ("pause_subscription", "edit_subscription"),
+    "276": ("edit_subscription",),
+    "277": ("edit_subscription",),
+    "278": ("edit_subscription",),
+    "280": ("edit_subscription",),
+    "281": ("edit_subscription",),
+    "282": ("edit_subscription",),
+    "283": ("edit_subscription",),
+    "284": ("pause_subscription", "edit_subscription"),
+    "285": ("edit_subscription",),
+    "290": ("edit_subscription",),
+}
 CATALOGUE = {
-    "209": ("unsubscribe_list",), "212": ("assign_tag",), "214": ("unassign_tag",), "219": ("subscribe_sequence",),
-    "220": ("unsubscribe_sequence",), "230": ("subscribe_sequence",), "231": ("subscribe_list",), "257": CALENDAR,
+    "209": ("unsubscribe_list",),
+    "212": ("assign_tag",),
+    "214": ("unassign_tag",),
+    "219": ("subscribe_sequence",),
+    "220": ("unsubscribe_sequence",),
+    "230": ("subscribe_sequence",),
+    "231": ("subscribe_list",),
+    "257": CALENDAR,
     "258": CALENDAR,
-}  # fmt: skip
+}
 STOPS_CONNECTION = ("202", "203", "204", "233")
 STOPS_APP = ("201", "238", "239", "240", "242")
 FIELD = ("263", "264", "265", "269", "270", "272", "273")
@@ -114,9 +150,12 @@ def test_the_table_names_every_code():
 @pytest.mark.parametrize(("code", "kind"), [*pairs(REFUSED), *pairs(CATALOGUE)])
 def test_refusal_is_final_and_told_with_what_to_do(sandbox, connection, lead, code, kind, shape):
     cmd = {
-        "create_lead": "create_lead", "refund_transaction": "refund_transaction", "give_points": "give_points_to_lead",
-        "remove_points": "remove_points_from_lead", "subscribe_sequence": "subscribe_lead_to_sequence_at_step",
-    }.get(kind)  # fmt: skip
+        "create_lead": "create_lead",
+        "refund_transaction": "refund_transaction",
+        "give_points": "give_points_to_lead",
+        "remove_points": "remove_points_from_lead",
+        "subscribe_sequence": "subscribe_lead_to_sequence_at_step",
+    }.get(kind)
     sandbox.fault(shape, code=code, **({"cmd": cmd} if cmd else {}))
 
     change = after(connection, wish(lead, kind))
@@ -251,9 +290,10 @@ def test_done_before_counts_as_done_after_an_unclear_try(sandbox, connection, le
 
 def cmd_of(kind):
     return {
-        "refund_transaction": ["refund_transaction"], "cancel_subscription": ["modify_subscription_status"],
+        "refund_transaction": ["refund_transaction"],
+        "cancel_subscription": ["modify_subscription_status"],
         "cancel_calendar": ["calendar_cancel"],
-    }[kind]  # fmt: skip
+    }[kind]
 
 
 @pytest.mark.parametrize("code", FIELD)

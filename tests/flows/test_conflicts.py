@@ -117,7 +117,9 @@ def test_conflict_is_seen_behind_another_edit_of_the_same_call(sandbox, connecti
         Lead.objects.filter(pk=lead.pk).update(zip="9")
     read_so_long_ago(lead, ago_s)
     [first] = edit(lead)
-    [second] = changes.record_changes(lead, kinds.get_kind("update_lead"), {"zip": "1", "city": "Ours"}, seen={"zip": [""], "city": ["Bend"]})  # fmt: skip
+    [second] = changes.record_changes(
+        lead, kinds.get_kind("update_lead"), {"zip": "1", "city": "Ours"}, seen={"zip": [""], "city": ["Bend"]}
+    )
 
     push.drain(connection, until_s=3)
 

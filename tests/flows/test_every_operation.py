@@ -206,33 +206,66 @@ def has_class(lead, at):
 
 
 ONE_CHANGE = [
-    ("give_points", {"points": "5", "expires_in_days": "7"}, {"cmd": "give_points_to_lead", "points": "5", "expiration": "7"}, None, score, 5),
+    (
+        "give_points",
+        {"points": "5", "expires_in_days": "7"},
+        {"cmd": "give_points_to_lead", "points": "5", "expiration": "7"},
+        None,
+        score,
+        5,
+    ),
     ("remove_points", {"points": "3"}, {"cmd": "remove_points_from_lead", "points": "3"}, None, score, -3),
     ("assign_tag", {"tag": "VIP"}, {"cmd": "assign_tag", "tag_name": "VIP"}, None, in_tag, [("VIP", "push")]),
     ("unassign_tag", {"tag": "VIP"}, {"cmd": "unassign_tag", "tag_name": "VIP"}, tagged, in_tag, []),
-    ("subscribe_list", {"list": "Buyers"}, {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"}, None, on_list, [("Buyers", True)]),
     (
-        "unsubscribe_list", {"list": "Buyers"}, {"cmd": "unsubscribe_lead_from_list", "list_name": "Buyers"}, subscribed,
-        on_list, [("Buyers", False)],
+        "subscribe_list",
+        {"list": "Buyers"},
+        {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"},
+        None,
+        on_list,
+        [("Buyers", True)],
     ),
     (
-        "subscribe_sequence", {"sequence": "Upsell", "step": "2"},
-        {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Upsell", "step": "2"}, None,
-        in_sequence, [("Upsell", "2", "active")],
+        "unsubscribe_list",
+        {"list": "Buyers"},
+        {"cmd": "unsubscribe_lead_from_list", "list_name": "Buyers"},
+        subscribed,
+        on_list,
+        [("Buyers", False)],
     ),
     (
-        "unsubscribe_sequence", {"sequence": "Upsell"}, {"cmd": "unsubscribe_lead_from_sequence", "sequence_name": "Upsell"},
-        entered, in_sequence, [("Upsell", "1", "unsubscribed")],
+        "subscribe_sequence",
+        {"sequence": "Upsell", "step": "2"},
+        {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Upsell", "step": "2"},
+        None,
+        in_sequence,
+        [("Upsell", "2", "active")],
     ),
     (
-        "subscribe_calendar", {**CLASS, "date": f"{YEAR}-01-16", "hour": "09:30"},
-        {"cmd": "calendar_subscribe", **KARTRAS_CLASS, "starting_date": f"16 Jan {YEAR}", "starting_hour": "09:30"}, None,
-        booked, [("Deep dive", "Active")],
+        "unsubscribe_sequence",
+        {"sequence": "Upsell"},
+        {"cmd": "unsubscribe_lead_from_sequence", "sequence_name": "Upsell"},
+        entered,
+        in_sequence,
+        [("Upsell", "1", "unsubscribed")],
     ),
     (
-        "cancel_calendar", CLASS, {"cmd": "calendar_cancel", **KARTRAS_CLASS}, has_class, booked, [("Deep dive", "Cancelled")],
+        "subscribe_calendar",
+        {**CLASS, "date": f"{YEAR}-01-16", "hour": "09:30"},
+        {"cmd": "calendar_subscribe", **KARTRAS_CLASS, "starting_date": f"16 Jan {YEAR}", "starting_hour": "09:30"},
+        None,
+        booked,
+        [("Deep dive", "Active")],
     ),
-]  # fmt: skip
+    (
+        "cancel_calendar",
+        CLASS,
+        {"cmd": "calendar_cancel", **KARTRAS_CLASS},
+        has_class,
+        booked,
+        [("Deep dive", "Cancelled")],
+    ),
+]
 
 
 @pytest.mark.parametrize("way", ["action", "on the lead", "command"])

@@ -112,9 +112,12 @@ def test_case_0_a_person_who_left_a_list_meanwhile_is_not_put_back(sandbox, conn
     push.drain(connection, until_s=2)
     ListSubscription.objects.update(active=True)
     body = json.dumps(
-        {"action": "list_unsubscription", "action_details": {"list": {"list_id": "1", "list_name": "Buyers"}},
-         "lead": {"id": lead.kartra_id, "email": "ada@example.com"}}
-    ).encode()  # fmt: skip
+        {
+            "action": "list_unsubscription",
+            "action_details": {"list": {"list_id": "1", "list_name": "Buyers"}},
+            "lead": {"id": lead.kartra_id, "email": "ada@example.com"},
+        }
+    ).encode()
     DeliveryFactory(door=door, body=body, size=len(body))
     receive.drain()
 
@@ -227,9 +230,12 @@ def test_case_2_our_own_write_coming_back_causes_nothing(sandbox, connection, le
     push.drain(connection)
     reads = len(sandbox.calls())
     body = json.dumps(
-        {"action": "assign_tag", "action_details": {"tag": {"tag_id": "1", "tag_name": "VIP"}},
-         "lead": {"id": lead.kartra_id, "email": "ada@example.com"}}
-    ).encode()  # fmt: skip
+        {
+            "action": "assign_tag",
+            "action_details": {"tag": {"tag_id": "1", "tag_name": "VIP"}},
+            "lead": {"id": lead.kartra_id, "email": "ada@example.com"},
+        }
+    ).encode()
     DeliveryFactory(door=door, body=body, size=len(body))
 
     receive.drain()
@@ -339,8 +345,9 @@ def test_case_6_swapped_addresses_stay_two_people(sandbox, connection):
         refresh.read_lead(connection, lead=lead)
 
     assert {each.kartra_id: each.email for each in Lead.objects.all()} == {
-        ada.kartra_id: "bo@example.com", bo.kartra_id: "ada@example.com",
-    }  # fmt: skip
+        ada.kartra_id: "bo@example.com",
+        bo.kartra_id: "ada@example.com",
+    }
 
 
 # --- 7: a lead deleted in Kartra
@@ -532,9 +539,12 @@ def test_case_14_forgotten_person_is_left_out_at_every_entrance(sandbox, connect
     assert not ApiCall.objects.filter(lead__isnull=False).exists()
 
     body = json.dumps(
-        {"action": "assign_tag", "action_details": {"tag": {"tag_id": "1", "tag_name": "VIP"}},
-         "lead": {"id": id, "email": " ADA@example.com"}}
-    ).encode()  # fmt: skip
+        {
+            "action": "assign_tag",
+            "action_details": {"tag": {"tag_id": "1", "tag_name": "VIP"}},
+            "lead": {"id": id, "email": " ADA@example.com"},
+        }
+    ).encode()
     delivery = DeliveryFactory(door=door, body=body, size=len(body))
     receive.drain()
     delivery.refresh_from_db()

@@ -146,24 +146,60 @@ def test_tags_that_differ_only_in_case_stay_two(sandbox, connection, lead):
     [
         (kind, name)
         for kind, names in (
-            ("assign_tag", ["tag"]), ("unassign_tag", ["tag"]), ("subscribe_list", ["list"]), ("unsubscribe_list", ["list"]),
-            ("subscribe_sequence", ["sequence", "step"]), ("unsubscribe_sequence", ["sequence"]),
-            ("give_points", ["points", "expires_in_days"]), ("remove_points", ["points"]), ("create_lead", ["email"]),
-            ("subscribe_calendar", ["date", "hour"]), ("refund_transaction", ["transaction", "amount"]),
-            ("cancel_subscription", ["subscription", "named_by"]), ("pause_subscription", ["subscription"]),
+            ("assign_tag", ["tag"]),
+            ("unassign_tag", ["tag"]),
+            ("subscribe_list", ["list"]),
+            ("unsubscribe_list", ["list"]),
+            ("subscribe_sequence", ["sequence", "step"]),
+            ("unsubscribe_sequence", ["sequence"]),
+            ("give_points", ["points", "expires_in_days"]),
+            ("remove_points", ["points"]),
+            ("create_lead", ["email"]),
+            ("subscribe_calendar", ["date", "hour"]),
+            ("refund_transaction", ["transaction", "amount"]),
+            ("cancel_subscription", ["subscription", "named_by"]),
+            ("pause_subscription", ["subscription"]),
             ("unpause_subscription", ["subscription"]),
-            ("edit_subscription", [
-                "subscription", "amount", "quantity", "next_payment", "period", "later_period", "installments_left",
-                "tax_percent", "product_id", "price_point",
-            ]),
-            ("update_lead", [
-                "email", "business_type", "custom.shirt_size", "custom.interests", "clear", "tag", "remove_tag", "list",
-                "leave_list", "sequence", "leave_sequence", "step", "points", "expires_in_days", "date", "hour",
-            ]),
+            (
+                "edit_subscription",
+                [
+                    "subscription",
+                    "amount",
+                    "quantity",
+                    "next_payment",
+                    "period",
+                    "later_period",
+                    "installments_left",
+                    "tax_percent",
+                    "product_id",
+                    "price_point",
+                ],
+            ),
+            (
+                "update_lead",
+                [
+                    "email",
+                    "business_type",
+                    "custom.shirt_size",
+                    "custom.interests",
+                    "clear",
+                    "tag",
+                    "remove_tag",
+                    "list",
+                    "leave_list",
+                    "sequence",
+                    "leave_sequence",
+                    "step",
+                    "points",
+                    "expires_in_days",
+                    "date",
+                    "hour",
+                ],
+            ),
         )
         for name in names
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_meant_is_refused_in_words(connection, lead, kind, name):
     of_lead = {"account": connection.account, "lead": lead}
     RecurringSubscription.objects.create(**of_lead, kartra_id="8001", status="Active")

@@ -103,7 +103,7 @@ def lead(sandbox, connection):
     for act, given in (
         ("give_points", {"points": 40}),
         ("book", {"calendar": "Support", "class": "Office hours", "when": "2031-05-05 09:00"}),
-    ):  # fmt: skip
+    ):
         sandbox.act(act, lead=made.kartra_id, **given)
     from integrations.read.refresh import read_lead
 

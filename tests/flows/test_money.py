@@ -252,10 +252,11 @@ def test_status_of_a_plan(sandbox, connection, buyer, kind, first, said_status, 
     [call] = sandbox.calls(writes=True)
     assert said(call) == [
         {
-            "cmd": "modify_subscription_status", "subscription_id": buyer.plan,
+            "cmd": "modify_subscription_status",
+            "subscription_id": buyer.plan,
             "subscription_status_modification": said_status,
         }
-    ]  # fmt: skip
+    ]
     assert "lead" not in call["form"]
     assert RecurringSubscription.objects.get().status == status
 
@@ -291,19 +292,30 @@ def test_a_pause_that_is_not_seen_is_left_to_a_person(sandbox, connection, buyer
 
 def test_changing_a_plan(sandbox, connection, buyer):
     change(
-        connection, "edit_subscription", subscription=buyer.plan, amount="31.50", quantity="2",
-        next_payment="2031-01-31 15:00", period="weekly", installments_left="12", tax_percent="19",
-    )  # fmt: skip
+        connection,
+        "edit_subscription",
+        subscription=buyer.plan,
+        amount="31.50",
+        quantity="2",
+        next_payment="2031-01-31 15:00",
+        period="weekly",
+        installments_left="12",
+        tax_percent="19",
+    )
 
     [call] = sandbox.calls(writes=True)
     assert said(call) == [
         {
-            "cmd": "edit_subscription", "subscription_id": buyer.plan, "subscription_amount": "31.50",
-            "subscription_product_quantity": "2", "subscription_next_payment_date": "2031-01-31 15:00",
-            "subscription_installments_left": "12", "subscription_tax_percent": "19",
+            "cmd": "edit_subscription",
+            "subscription_id": buyer.plan,
+            "subscription_amount": "31.50",
+            "subscription_product_quantity": "2",
+            "subscription_next_payment_date": "2031-01-31 15:00",
+            "subscription_installments_left": "12",
+            "subscription_tax_percent": "19",
             "subscription_recurrence": {"recurring_period_1": "weekly"},
         }
-    ]  # fmt: skip
+    ]
     plan = RecurringSubscription.objects.get()
     assert (plan.next_payment_amount, plan.recurring_period, plan.installments_left) == (
         Decimal("31.50"),

@@ -52,14 +52,29 @@ def said(call):
 
 
 PROFILE = {
-    "first_name": "Ada", "middle_name": "K.", "last_name": "Moss", "last_name2": "Ruiz", "phone_country_code": "+1",
-    "phone": "555 0100", "company": "Moss & Co", "address": "1 Main St; rear", "zip": "97701", "city": "Bend",
-    "state": "Oregon", "country": "United States", "lead_picture": "https://example.com/a.png",
-    "website": "https://example.com/?a=1&b=2", "facebook": "https://facebook.example/ada",
-    "twitter": "https://twitter.example/ada", "linkedin": "https://linkedin.example/ada",
-    "google_plus": "https://plus.example/ada", "ip": "203.0.113.9", "lead_preferred_time_zone": "America/New_York",
-    "sales_tax_id": "US-1", "business_type": "2",
-}  # fmt: skip
+    "first_name": "Ada",
+    "middle_name": "K.",
+    "last_name": "Moss",
+    "last_name2": "Ruiz",
+    "phone_country_code": "+1",
+    "phone": "555 0100",
+    "company": "Moss & Co",
+    "address": "1 Main St; rear",
+    "zip": "97701",
+    "city": "Bend",
+    "state": "Oregon",
+    "country": "United States",
+    "lead_picture": "https://example.com/a.png",
+    "website": "https://example.com/?a=1&b=2",
+    "facebook": "https://facebook.example/ada",
+    "twitter": "https://twitter.example/ada",
+    "linkedin": "https://linkedin.example/ada",
+    "google_plus": "https://plus.example/ada",
+    "ip": "203.0.113.9",
+    "lead_preferred_time_zone": "America/New_York",
+    "sales_tax_id": "US-1",
+    "business_type": "2",
+}
 CUSTOM = {
     "custom__shirt_size": "Large",
     "custom__interests": "Running;Cooking",
@@ -67,9 +82,13 @@ CUSTOM = {
     "custom__remarks": "a\nb",
 }
 BESIDES = {
-    "tag": ["VIP", "buyer"], "list": "Buyers", "points": "15", "expires_in_days": "30", "sequence": "Welcome series",
+    "tag": ["VIP", "buyer"],
+    "list": "Buyers",
+    "points": "15",
+    "expires_in_days": "30",
+    "sequence": "Welcome series",
     "step": "2",
-}  # fmt: skip
+}
 BOOKING = {"calendar": "Coaching", "class_": "Intro call", "date": f"{NEXT_YEAR}-01-16", "hour": "15:00"}
 
 
@@ -86,8 +105,11 @@ def test_create_a_lead(sandbox, connection):
     given = {name: value for name, value in call["form"]["lead"].items() if name != "custom_fields"}
     assert given == {"email": "ada@example.com", **PROFILE}
     assert custom_said(call) == {
-        "shirt_size": "611", "interests": {"0": "620", "1": "621"}, "crm_ref": "A-1009", "remarks": "a\nb",
-    }  # fmt: skip
+        "shirt_size": "611",
+        "interests": {"0": "620", "1": "621"},
+        "crm_ref": "A-1009",
+        "remarks": "a\nb",
+    }
     lead = Lead.objects.get()
     assert lead.kartra_id == str(sandbox.lead("ada@example.com")["id"])
     assert {name: getattr(lead, name) for name in PROFILE} == PROFILE
@@ -100,17 +122,24 @@ def test_create_a_lead_with_everything_is_two_calls_with_a_booking(sandbox, conn
 
     first, second = sandbox.calls()
     assert first["cmds"] == [
-        "create_lead", "assign_tag", "assign_tag", "give_points_to_lead", "subscribe_lead_to_list",
+        "create_lead",
+        "assign_tag",
+        "assign_tag",
+        "give_points_to_lead",
+        "subscribe_lead_to_list",
         "subscribe_lead_to_sequence_at_step",
-    ]  # fmt: skip
+    ]
     assert said(first)[3] == {"cmd": "give_points_to_lead", "points": "15", "expiration": "30"}
     assert said(first)[5]["step"] == "2"
     assert said(second) == [
         {
-            "cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Intro call",
-            "starting_date": f"16 Jan {NEXT_YEAR}", "starting_hour": "15:00",
+            "cmd": "calendar_subscribe",
+            "calendar_name": "Coaching",
+            "class_name": "Intro call",
+            "starting_date": f"16 Jan {NEXT_YEAR}",
+            "starting_hour": "15:00",
         }
-    ]  # fmt: skip
+    ]
     kartra = sandbox.lead("ada@example.com")
     assert second["form"]["lead"] == {"id": str(kartra["id"])}
     assert (set(kartra["tags"]), kartra["score"], kartra["lists"]) == ({"VIP", "buyer"}, 15, {"Buyers": True})
@@ -141,16 +170,34 @@ def test_update_with_everything_is_three_calls(sandbox, connection):
     before = len(sandbox.calls())
 
     change(
-        connection, "update_lead", "--lead", lead.kartra_id, email="ada.moss@example.com", **PROFILE, **CUSTOM, **BESIDES,
-        **BOOKING, remove_tag="cold", leave_list="Partners", leave_sequence="Win back", leave_calendar="Support",
+        connection,
+        "update_lead",
+        "--lead",
+        lead.kartra_id,
+        email="ada.moss@example.com",
+        **PROFILE,
+        **CUSTOM,
+        **BESIDES,
+        **BOOKING,
+        remove_tag="cold",
+        leave_list="Partners",
+        leave_sequence="Win back",
+        leave_calendar="Support",
         leave_class="Office hours",
-    )  # fmt: skip
+    )
 
     first, second, third = sandbox.calls()[before:]
     assert first["cmds"] == [
-        "edit_lead", "assign_tag", "assign_tag", "unassign_tag", "give_points_to_lead", "unsubscribe_lead_from_list",
-        "subscribe_lead_to_list", "unsubscribe_lead_from_sequence", "calendar_cancel",
-    ]  # fmt: skip
+        "edit_lead",
+        "assign_tag",
+        "assign_tag",
+        "unassign_tag",
+        "give_points_to_lead",
+        "unsubscribe_lead_from_list",
+        "subscribe_lead_to_list",
+        "unsubscribe_lead_from_sequence",
+        "calendar_cancel",
+    ]
     assert first["form"]["lead"]["id"] == lead.kartra_id
     assert first["form"]["lead"]["new_email"] == "ada.moss@example.com"
     assert "email" not in first["form"]["lead"]
@@ -168,22 +215,25 @@ def test_update_with_everything_is_three_calls(sandbox, connection):
     [
         ("give_points", {"points": "5"}, {"cmd": "give_points_to_lead", "points": "5"}),
         (
-            "give_points", {"points": "5", "expires_in_days": "7"},
+            "give_points",
+            {"points": "5", "expires_in_days": "7"},
             {"cmd": "give_points_to_lead", "points": "5", "expiration": "7"},
         ),
         ("remove_points", {"points": "3"}, {"cmd": "remove_points_from_lead", "points": "3"}),
         (
-            "subscribe_sequence", {"sequence": "Upsell", "step": "2"},
+            "subscribe_sequence",
+            {"sequence": "Upsell", "step": "2"},
             {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Upsell", "step": "2"},
         ),
         ("subscribe_list", {"list": "Buyers"}, {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"}),
         ("assign_tag", {"tag": "VIP"}, {"cmd": "assign_tag", "tag_name": "VIP"}),
         (
-            "subscribe_calendar", {"calendar": "Coaching", "class_": "Deep dive"},
+            "subscribe_calendar",
+            {"calendar": "Coaching", "class_": "Deep dive"},
             {"cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Deep dive"},
         ),
     ],
-)  # fmt: skip
+)
 def test_one_change_in_bulk_is_one_call_a_lead(sandbox, connection, kind, given, expected):
     leads = [
         sandbox.mirrored_lead(
@@ -253,7 +303,7 @@ def test_leaving_what_the_lead_is_in(sandbox, connection):
         ("update_lead", {"business_type": "shop"}, "number"),
         ("update_lead", {"city": "a\0b"}, "Null characters"),
     ],
-)  # fmt: skip
+)
 def test_bad_parameters_are_refused_in_words_and_nothing_is_sent(sandbox, connection, kind, given, words):
     sandbox.mirrored_lead(connection, "ada@example.com")
 
@@ -384,8 +434,11 @@ def test_edits_of_several_travel_as_one(sandbox, connection):
     assert call["form"]["lead"] == {"id": lead.kartra_id, "city": "Reno", "zip": "97701"}
     statuses = list(LeadChange.objects.order_by("pk").values_list("kind", "status"))
     assert statuses == [
-        ("update_lead", "superseded"), ("update_lead", "accepted"), ("update_lead", "accepted"), ("assign_tag", "accepted"),
-    ]  # fmt: skip
+        ("update_lead", "superseded"),
+        ("update_lead", "accepted"),
+        ("update_lead", "accepted"),
+        ("assign_tag", "accepted"),
+    ]
 
 
 def test_clearing_fields(sandbox, connection):

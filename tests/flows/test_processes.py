@@ -32,9 +32,13 @@ def database_url() -> str:
 def pusher() -> subprocess.Popen[str]:
     connections.close_all()
     return subprocess.Popen(
-        [sys.executable, "manage.py", "push"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [sys.executable, "manage.py", "push"],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         env={**os.environ, "DATABASE_URL": database_url()},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -53,10 +57,16 @@ def known_leads(sandbox, connection, number):
     ids = [sandbox.server.account().create(f"lead{n}@example.com", {}, {})["id"] for n in range(number)]
     at = timezone.now()
     Lead.objects.bulk_create(
-        Lead(account=connection.account, kartra_id=str(id), email=f"lead{n}@example.com", email_key=f"lead{n}@example.com",
-             read_at=at, score=0)
+        Lead(
+            account=connection.account,
+            kartra_id=str(id),
+            email=f"lead{n}@example.com",
+            email_key=f"lead{n}@example.com",
+            read_at=at,
+            score=0,
+        )
         for n, id in enumerate(ids)
-    )  # fmt: skip
+    )
 
 
 def wait_until(true, seconds=20.0):
@@ -156,9 +166,13 @@ def test_a_cancelled_run_of_five_thousand_starts_nothing_after_two_seconds_and_a
 def test_a_slice_of_chaos(request):
     """Twenty rounds; `make chaos` does all of them."""
     answer = subprocess.run(
-        [sys.executable, "-m", "tests.chaos", "--variant", "plain", "--rounds", "20"], cwd=ROOT, text=True,
-        capture_output=True, timeout=400, env={k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")},
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.chaos", "--variant", "plain", "--rounds", "20"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=400,
+        env={k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")},
+    )
 
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "0 wrong" in answer.stdout

@@ -89,10 +89,16 @@ def test_what_is_already_so_is_skipped_at_claim(sandbox, connection):
 @pytest.mark.parametrize(
     "fault",
     [
-        "carried out, then hung", "carried out, then dropped", "carried out, then 502", "carried out, then broken JSON",
-        "carried out, then HTML", "carried out, then empty", "entry missing from actions", "answer 302",
+        "carried out, then hung",
+        "carried out, then dropped",
+        "carried out, then 502",
+        "carried out, then broken JSON",
+        "carried out, then HTML",
+        "carried out, then empty",
+        "entry missing from actions",
+        "answer 302",
     ],
-)  # fmt: skip
+)
 def test_a_lost_answer_is_proven_by_a_read(sandbox, connection, fault):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     change = tag(lead)

@@ -19,9 +19,12 @@ CLASS = {"calendar": "Coaching", "class": "Intro call"}
 
 def told_of(booking, lead):
     details = {
-        "calendar_name": booking["calendar"], "class_name": booking["class"], "calendar_subscription_id": booking["id"],
-        "vendor_timezone": "America/New_York", "events": [{"event_date": booking["when"], "event_duration": 60}],
-    }  # fmt: skip
+        "calendar_name": booking["calendar"],
+        "class_name": booking["class"],
+        "calendar_subscription_id": booking["id"],
+        "vendor_timezone": "America/New_York",
+        "events": [{"event_date": booking["when"], "event_duration": 60}],
+    }
     who = {"id": lead.kartra_id, "email": lead.email}
     return json.dumps({"action": "calendar_subscribe", "action_details": {"calendar": details}, "lead": who}).encode()
 

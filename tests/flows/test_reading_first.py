@@ -88,10 +88,11 @@ def test_without_the_wish_the_copy_is_believed(sandbox, connection, tag):
 @pytest.mark.parametrize(
     ("given", "doubted"),
     [
-        ({"read_at": None}, True), ({"read_at": timezone.now() - dt.timedelta(hours=25)}, True),
+        ({"read_at": None}, True),
+        ({"read_at": timezone.now() - dt.timedelta(hours=25)}, True),
         ({"read_at": timezone.now() - dt.timedelta(hours=1)}, False),
     ],
-)  # fmt: skip
+)
 def test_old_is_due_or_never_read_or_over_the_promised_age(sandbox, connection, tag, given, doubted):
     lead = doubtful(sandbox, connection, tag, "has@example.com", in_kartra=True, **given)
     run = start(connection)

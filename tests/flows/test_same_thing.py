@@ -33,9 +33,13 @@ PAIRS = {
     "list off, on": [("unsubscribe_list", LIST), ("subscribe_list", LIST)],
     "sequence in, out": [("subscribe_sequence", {**SEQUENCE, "step": 2}), ("unsubscribe_sequence", SEQUENCE)],
     "city A, B": [("update_lead", {"city": "A"}), ("update_lead", {"city": "B"})],
-    "city A, zip, city B": [("update_lead", {"city": "A"}), ("update_lead", {"zip": "1"}), ("update_lead", {"city": "B"})],
+    "city A, zip, city B": [
+        ("update_lead", {"city": "A"}),
+        ("update_lead", {"zip": "1"}),
+        ("update_lead", {"city": "B"}),
+    ],
     "booked, cancelled": [("subscribe_calendar", BOOKING), ("cancel_calendar", CLASS)],
-}  # fmt: skip
+}
 
 
 def _is_so(theirs, kind, given):
@@ -113,9 +117,10 @@ def test_one_answer_of_a_person_holds_for_all_of_the_family(sandbox, connection,
     last.refresh_from_db()
     theirs = sandbox.lead(lead.kartra_id)["lists"][LIST["list"]]
     ended = {
-        "happened": ("superseded", "accepted", False), "again": ("skipped", "accepted", True),
+        "happened": ("superseded", "accepted", False),
+        "again": ("skipped", "accepted", True),
         "give-up": ("cancelled", "cancelled", False),
-    }  # fmt: skip
+    }
     assert (first.status, last.status, theirs) == ended[answer]
     assert Activity.objects.filter(kind="decided").count() == 1
 

@@ -27,9 +27,10 @@ def field(sandbox, connection):
 def read_all(connection):
     for lead in Lead.objects.filter(dirty_at__isnull=False):
         refresh.apply_answer(
-            connection, lead,
+            connection,
+            lead,
             refresh.ask(connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead),
-        )  # fmt: skip
+        )
 
 
 def test_edit_of_a_field_that_kartra_has_not_is_refused_by_the_read_that_follows(sandbox, connection, field, settings):

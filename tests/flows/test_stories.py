@@ -37,10 +37,17 @@ def story(sandbox, connection):
         ("buy_product", {"transaction_details": {**buyer, "transaction_id": sale, "transaction_full_amount": "97.00"}}),
         (
             "refund_product",
-            {"transaction_details": {**buyer, "transaction_id": refund, "transaction_full_amount": 97.0,
-                                     "transaction_parent_id": sale, "transaction_type": "refund"}},
+            {
+                "transaction_details": {
+                    **buyer,
+                    "transaction_id": refund,
+                    "transaction_full_amount": 97.0,
+                    "transaction_parent_id": sale,
+                    "transaction_type": "refund",
+                }
+            },
         ),
-    ]  # fmt: skip
+    ]
     return [json.dumps({"action": a, "action_details": d, "lead": lead}).encode() for a, d in events]
 
 
@@ -48,16 +55,32 @@ def rows():
     """The mirror's rows, save when and by whom each became known to us."""
     lead = Lead.objects.get()
     return {
-        "lead": {f.name: getattr(lead, f.name) for f in Lead._meta.fields
-                 if f.name not in ("id", "known_since", "known_from", "read_at", "dirty_at", "account", "extra",
-                                    "orders_read_at", "read_not_before")},
+        "lead": {
+            f.name: getattr(lead, f.name)
+            for f in Lead._meta.fields
+            if f.name
+            not in (
+                "id",
+                "known_since",
+                "known_from",
+                "read_at",
+                "dirty_at",
+                "account",
+                "extra",
+                "orders_read_at",
+                "read_not_before",
+            )
+        },
         "tags": set(lead.leadtags.values_list("tag__name", flat=True)),
         "lists": dict(lead.listsubscriptions.values_list("mailing_list__name", "active")),
-        "money": list(Transaction.objects.order_by("kartra_id").values_list(
-            "kartra_id", "type", "full_amount", "parent_kartra_id", "product__name", "lead", "reported", "at")),
+        "money": list(
+            Transaction.objects.order_by("kartra_id").values_list(
+                "kartra_id", "type", "full_amount", "parent_kartra_id", "product__name", "lead", "reported", "at"
+            )
+        ),
         "plans": RecurringSubscription.objects.count(),
         "catalogue": set(Tag.objects.filter(name="VIP").values_list("name", flat=True)),
-    }  # fmt: skip
+    }
 
 
 def forget():

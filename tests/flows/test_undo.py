@@ -68,10 +68,14 @@ def test_undo_of_several_kinds_is_the_last_first_and_restores_all(sandbox, conne
     lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Salem")
     Lead.objects.filter(pk=lead.pk).update(score=0)
     run = start(
-        connection, [lead], ("assign_tag", {"tag": "VIP"}), ("subscribe_list", {"list": "Buyers"}),
-        ("give_points", {"points": 7}), ("subscribe_sequence", {"sequence": "Welcome series", "step": 1}),
+        connection,
+        [lead],
+        ("assign_tag", {"tag": "VIP"}),
+        ("subscribe_list", {"list": "Buyers"}),
+        ("give_points", {"points": 7}),
+        ("subscribe_sequence", {"sequence": "Welcome series", "step": 1}),
         ("update_lead", {"city": "Bend", "custom.crm_ref": "A-7"}),
-    )  # fmt: skip
+    )
     assert run.changes.counts()["accepted"] == 5
     assert sandbox.lead(lead.kartra_id)["city"] == "Bend"
 
@@ -203,8 +207,9 @@ def test_what_happened_next_is_counted_without_our_own_doing_and_taken_back_when
 
     told = side_effects.happened_next(run)
     assert [(each.number, each.words, bool(each.back)) for each in told] == [
-        (2, "entered the sequence Welcome series", True), (1, "joined the list Buyers", True),
-    ]  # fmt: skip
+        (2, "entered the sequence Welcome series", True),
+        (1, "joined the list Buyers", True),
+    ]
     undone = finish(connection, changes.undo_run(run, also=side_effects.chosen(run, [each.key for each in told])))
 
     done = undone.changes.filter(status="accepted")

@@ -39,9 +39,14 @@ BOOKING = {"calendar": "Coaching", "class": "Intro call"}
 WHEN = {"date": f"{YEAR}-02-16", "hour": "15:00"}
 
 LOST = {
-    "calendar_subscribe": 3, "calendar_cancel": 5, "subscribe_lead_to_sequence_at_step": 7, "unsubscribe_lead_from_sequence": 11,
-    "assign_tag": 13, "cancel_transaction": 1, "refund_transaction": 2,
-}  # fmt: skip
+    "calendar_subscribe": 3,
+    "calendar_cancel": 5,
+    "subscribe_lead_to_sequence_at_step": 7,
+    "unsubscribe_lead_from_sequence": 11,
+    "assign_tag": 13,
+    "cancel_transaction": 1,
+    "refund_transaction": 2,
+}
 """In the house that loses answers: commands of which a few are carried out and their answers lost, and of which leads: each
 fiftieth, from this one on."""
 
@@ -59,10 +64,17 @@ class House:
         self.folder, self.port = folder, free_port()
         self.processes = []
         self.env = {
-            **os.environ, "DATABASE_URL": database_url(), "WEB_PORT": str(self.port), "OUTAGE_PROBE_S": "1",
-            "PUBLIC_URL": f"http://127.0.0.1:{self.port}", "VERIFY_SETTLE_S": "1,2,4", "VERIFY_MONEY_SETTLE_S": "1,2,4",
-            "KARTRA_READ_TIMEOUT_S": "5", "KARTRA_DEADLINE_S": "8", "LOG_LEVEL": "WARNING",
-        }  # fmt: skip
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "WEB_PORT": str(self.port),
+            "OUTAGE_PROBE_S": "1",
+            "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "VERIFY_SETTLE_S": "1,2,4",
+            "VERIFY_MONEY_SETTLE_S": "1,2,4",
+            "KARTRA_READ_TIMEOUT_S": "5",
+            "KARTRA_DEADLINE_S": "8",
+            "LOG_LEVEL": "WARNING",
+        }
         self.lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 
     def start(self, name, number=1):
@@ -145,9 +157,21 @@ def furnish(house, sandbox, safety_field):
         sale = account.charge(lead, "sale", "Trail Course", "97.00", heard=False)
         money.append((sale, account.subscribe_plan(lead, "Trail Club", "29.00", heard=False)))
     addresses = house.facts(
-        "connect", "House", "--app-id", sandbox.app_id, "--api-key", sandbox.key, "--api-password", sandbox.password,
-        "--api-url", sandbox.url, "--calls-per-second", "0", "--send", *(["--safety-field"] if safety_field else []),
-    )["webhooks"]  # fmt: skip
+        "connect",
+        "House",
+        "--app-id",
+        sandbox.app_id,
+        "--api-key",
+        sandbox.key,
+        "--api-password",
+        sandbox.password,
+        "--api-url",
+        sandbox.url,
+        "--calls-per-second",
+        "0",
+        "--send",
+        *(["--safety-field"] if safety_field else []),
+    )["webhooks"]
     door = Door.objects.get()
     door.ipn_secret = SECRET
     door.save()
@@ -170,9 +194,12 @@ def lose_answers(sandbox):
 def is_calm(sandbox):
     """Whether nothing is on its way any more, in either direction."""
     busy = (
-        LeadChange.objects.open(), Delivery.objects.waiting(), ApiCall.objects.in_flight(), Lead.objects.exclude(dirty_at=None),
+        LeadChange.objects.open(),
+        Delivery.objects.waiting(),
+        ApiCall.objects.in_flight(),
+        Lead.objects.exclude(dirty_at=None),
         Lead.objects.exclude(orders_due_at=None),
-    )  # fmt: skip
+    )
     return not sandbox.server.posts.waiting() and not any(rows.exists() for rows in busy)
 
 
@@ -241,10 +268,11 @@ def test_a_hundred_leads_changed_in_every_way_are_one_row_and_one_line_each(
         ["calendar_booked", "calendar_cancelled", "sequence_entered", "sequence_left", "tag_assigned"], 1
     )
     paid = {
-        0: {"refund_confirmed": 1, "payment_refund": 1}, 1: {"refund_confirmed": 1, "payment_partial_refund": 1},
+        0: {"refund_confirmed": 1, "payment_refund": 1},
+        1: {"refund_confirmed": 1, "payment_partial_refund": 1},
         2: {"subscription_cancelled": 1, "payment_cancellation": 1},
         3: {"subscription_cancelled": 1, "payment_cancellation": 1},
-    }  # fmt: skip
+    }
     found = {lead.email: dict(lines_of(lead)) for lead in Lead.objects.all()}
     assert found == {f"lead{n}@example.com": {**lines, **paid.get(n, {})} for n in range(LEADS)}
     theirs = {

@@ -23,9 +23,15 @@ def staff(client):
 
 def given(sandbox, **more):
     return {
-        "name": "Shop", "app_id": sandbox.app_id, "key": sandbox.key, "password": sandbox.password, "api_url": sandbox.url,
-        "calls_per_second": "19", "time_zone": "", **more,
-    }  # fmt: skip
+        "name": "Shop",
+        "app_id": sandbox.app_id,
+        "key": sandbox.key,
+        "password": sandbox.password,
+        "api_url": sandbox.url,
+        "calls_per_second": "19",
+        "time_zone": "",
+        **more,
+    }
 
 
 def test_connection_is_made_with_account_and_door(staff, sandbox):
@@ -71,12 +77,17 @@ def test_empty_keys_keep_what_is_stored_and_nothing_shows_them(staff, sandbox, c
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"key": "nope"}, "API key is wrong"), ({"password": "nope"}, "API password is wrong"), ({"app_id": "nope"}, "app id is wrong"),
-        ({"api_url": "http://127.0.0.1:9/api"}, "cannot be reached"), ({"api_url": "http://kartra.example/api"}, "everybody on the way"),
-        ({"calls_per_second": "21"}, "less than or equal to 19.5"), ({"time_zone": "Mars/Base"}, "not the name of a time zone"), ({"key": ""}, "required"),
+        ({"key": "nope"}, "API key is wrong"),
+        ({"password": "nope"}, "API password is wrong"),
+        ({"app_id": "nope"}, "app id is wrong"),
+        ({"api_url": "http://127.0.0.1:9/api"}, "cannot be reached"),
+        ({"api_url": "http://kartra.example/api"}, "everybody on the way"),
+        ({"calls_per_second": "21"}, "less than or equal to 19.5"),
+        ({"time_zone": "Mars/Base"}, "not the name of a time zone"),
+        ({"key": ""}, "required"),
     ],
     ids=range(8),
-)  # fmt: skip
+)
 def test_what_is_wrong_is_one_sentence_and_nothing_is_saved(staff, sandbox, wrong, words):
     answer = staff.post(ADD, given(sandbox, **wrong))
 

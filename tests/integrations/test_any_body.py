@@ -13,10 +13,35 @@ from integrations.models import Delivery, DeliveryStatus
 from tests.factories import DoorFactory
 
 texts = st.text(max_size=40) | st.sampled_from(
-    ["VIP", "Intro call", "", " ", "N/A", "a@example.com", " A@Example.COM ", "ß" * 400 + "@x", "0000-00-00 00:00:00", "2026-02-30 10:00",
-     "0001-01-01 00:00:00", "9999-12-31 23:59:59", "2026-05-04 11:20:31", "America/Detroit", "../../etc/passwd", "\0", "\ud800", "1e400",
-     "9999999999.999", "-1", "1_000", "1,000.50", "{", "[[]]", '{"id": 5}', "x" * 3000]
-)  # fmt: skip
+    [
+        "VIP",
+        "Intro call",
+        "",
+        " ",
+        "N/A",
+        "a@example.com",
+        " A@Example.COM ",
+        "ß" * 400 + "@x",
+        "0000-00-00 00:00:00",
+        "2026-02-30 10:00",
+        "0001-01-01 00:00:00",
+        "9999-12-31 23:59:59",
+        "2026-05-04 11:20:31",
+        "America/Detroit",
+        "../../etc/passwd",
+        "\0",
+        "\ud800",
+        "1e400",
+        "9999999999.999",
+        "-1",
+        "1_000",
+        "1,000.50",
+        "{",
+        "[[]]",
+        '{"id": 5}',
+        "x" * 3000,
+    ]
+)
 numbers = st.integers() | st.floats() | st.sampled_from([0, 1, -1, 2**31, 2**63, 10**400, 5150])
 scalars = st.none() | st.booleans() | numbers | texts
 values = st.recursive(
@@ -32,29 +57,68 @@ def some_of(**known):
 
 
 leads = some_of(
-    id=ids, email=texts | values, first_name=values, score=values, blacklisted=values, date_joined=values, source=values,
-    country=values, gdpr_lead_status=values, tags=values, unknown_key=values,
+    id=ids,
+    email=texts | values,
+    first_name=values,
+    score=values,
+    blacklisted=values,
+    date_joined=values,
+    source=values,
+    country=values,
+    gdpr_lead_status=values,
+    tags=values,
+    unknown_key=values,
     custom_fields=values | st.lists(some_of(field_identifier=texts, field_type=texts, field_value=values), max_size=3),
-)  # fmt: skip
+)
 things = some_of(
-    tag_name=texts, list_name=texts, sequence_name=texts, membership_name=texts, membership_id=ids, level_name=texts, level_id=ids,
-    calendar_name=texts, class_name=texts, calendar_subscription_id=ids, vendor_timezone=texts,
+    tag_name=texts,
+    list_name=texts,
+    sequence_name=texts,
+    membership_name=texts,
+    membership_id=ids,
+    level_name=texts,
+    level_id=ids,
+    calendar_name=texts,
+    class_name=texts,
+    calendar_subscription_id=ids,
+    vendor_timezone=texts,
     events=st.lists(some_of(event_date=texts, event_duration=scalars), max_size=2) | values,
-)  # fmt: skip
+)
 money = some_of(
-    transaction_id=ids, transaction_type=st.sampled_from(["sale", "refund", "rebill", "Request Can.", "cancellation", "N/A"]) | texts,
-    transaction_parent_id=ids, transaction_full_amount=scalars, transaction_tax=scalars, transaction_quantity=scalars,
-    transaction_date=texts, transaction_internal_subscription_id=ids, transaction_subscription_id=texts, product_name=texts,
-    product_id=ids, product_price_point=scalars, lead_id=ids, lead_email=texts, buyer_id=ids, buyer_email=texts, price=scalars,
-    lead_first_name=texts, secret_key=st.sampled_from(["right", "wrong", "N/A"]),
-)  # fmt: skip
+    transaction_id=ids,
+    transaction_type=st.sampled_from(["sale", "refund", "rebill", "Request Can.", "cancellation", "N/A"]) | texts,
+    transaction_parent_id=ids,
+    transaction_full_amount=scalars,
+    transaction_tax=scalars,
+    transaction_quantity=scalars,
+    transaction_date=texts,
+    transaction_internal_subscription_id=ids,
+    transaction_subscription_id=texts,
+    product_name=texts,
+    product_id=ids,
+    product_price_point=scalars,
+    lead_id=ids,
+    lead_email=texts,
+    buyer_id=ids,
+    buyer_email=texts,
+    price=scalars,
+    lead_first_name=texts,
+    secret_key=st.sampled_from(["right", "wrong", "N/A"]),
+)
 details = some_of(
-    tag=things | values, list=things | values, sequence=things | values, membership=things | values, calendar=things | values,
-    transaction_details=money | values, points=values,
-)  # fmt: skip
+    tag=things | values,
+    list=things | values,
+    sequence=things | values,
+    membership=things | values,
+    calendar=things | values,
+    transaction_details=money | values,
+    points=values,
+)
 events = some_of(
-    action=st.sampled_from([*EVENTS, "new_thing", ""]) | scalars, action_details=details | things | money | values, lead=leads | values
-)  # fmt: skip
+    action=st.sampled_from([*EVENTS, "new_thing", ""]) | scalars,
+    action_details=details | things | money | values,
+    lead=leads | values,
+)
 bodies = (
     st.binary(max_size=300)
     | values.map(lambda value: json.dumps(value).encode())

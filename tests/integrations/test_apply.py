@@ -118,9 +118,9 @@ VIP = {
         json.dumps({**VIP, "action_details": {"tag": "VIP"}}).encode(),
         json.dumps({**VIP, "new_key": {"deep": [1, {"x": None}]}}).encode(),
         b'{"action": "other", ' + json.dumps(VIP).encode()[1:],
-        json.dumps(VIP).replace("50417", "50417, \"score\": NaN").encode(),
+        json.dumps(VIP).replace("50417", '50417, "score": NaN').encode(),
     ],
-)  # fmt: skip
+)
 def test_every_shape_of_the_same_event_says_the_same(door, body):
     LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com")
 
@@ -207,13 +207,25 @@ def unclear(door, lead, *, sent_at=None, **change):
     wish = LeadChangeFactory(lead=lead, status="unknown", **change)
     at = timezone.now()
     call = ApiCall.objects.create(
-        connection=door.connection, lead=lead, cause="push", writes=True, commands=wish.kind, claimed_at=at,
-        lease_until=at, finished_at=at, outcome="unknown", sent_at=sent_at or at - dt.timedelta(seconds=5),
-    )  # fmt: skip
+        connection=door.connection,
+        lead=lead,
+        cause="push",
+        writes=True,
+        commands=wish.kind,
+        claimed_at=at,
+        lease_until=at,
+        finished_at=at,
+        outcome="unknown",
+        sent_at=sent_at or at - dt.timedelta(seconds=5),
+    )
     return wish, Attempt.objects.create(
-        change=wish, call=call, position=0, command=wish.kind, proof=Proof.UNCLEAR,
+        change=wish,
+        call=call,
+        position=0,
+        command=wish.kind,
+        proof=Proof.UNCLEAR,
         verify_at=at + dt.timedelta(minutes=5),
-    )  # fmt: skip
+    )
 
 
 def test_our_own_write_coming_back_proves_an_unclear_change(door):
@@ -267,9 +279,12 @@ def test_echo_that_is_faster_than_the_answer_asks_for_no_read(door, status):
 
 
 SALE = {
-    "transaction_id": "1", "transaction_type": "sale", "transaction_full_amount": "97.00", "lead_id": "50417",
+    "transaction_id": "1",
+    "transaction_type": "sale",
+    "transaction_full_amount": "97.00",
+    "lead_id": "50417",
     "lead_email": "mara.lind@example.com",
-}  # fmt: skip
+}
 
 
 def payment(door, **fields):
@@ -314,8 +329,11 @@ def test_payment_without_a_secret_is_reported_until_one_of_its_kind_was_seen_to_
     statuses = [each.status for each in (first, of_another_kind, still, carrying, then)]
     assert statuses == ["applied", "applied", "applied", "applied", "refused"]
     assert dict(Transaction.objects.values_list("kartra_id", "reported")) == {
-        "1": True, "2": False, "3": True, "4": False,
-    }  # fmt: skip
+        "1": True,
+        "2": False,
+        "3": True,
+        "4": False,
+    }
 
 
 def test_payment_at_an_address_without_a_secret_is_reported_only(door):
@@ -352,9 +370,16 @@ def test_replay_changes_nothing(door):
 def test_late_echo_of_the_first_of_two_opposites_does_not_undo_the_second(door):
     lead = LeadFactory(account=door.connection.account, kartra_id="50417", email="mara.lind@example.com")
     call = ApiCall.objects.create(
-        connection=door.connection, lead=lead, cause="push", writes=True, claimed_at=timezone.now(),
-        lease_until=timezone.now(), sent_at=timezone.now(), finished_at=timezone.now(), outcome="unknown",
-    )  # fmt: skip
+        connection=door.connection,
+        lead=lead,
+        cause="push",
+        writes=True,
+        claimed_at=timezone.now(),
+        lease_until=timezone.now(),
+        sent_at=timezone.now(),
+        finished_at=timezone.now(),
+        outcome="unknown",
+    )
     on, off = (
         LeadChangeFactory(lead=lead, kind=kind, parameters={"tag": "VIP"}, family="tag:VIP", status="unknown")
         for kind in ("assign_tag", "unassign_tag")

@@ -17,18 +17,29 @@ HOSTILE = '<img x-data x-init="alert(1)" src=x onerror=alert(2)>'
 @pytest.mark.parametrize(
     ("body", "pretty"),
     [
-        ('{"action":"assign_tag","tag":{"tag_name":"VIP"}}', '{\n  "action": "assign_tag",\n  "tag": {\n    "tag_name": "VIP"\n  }\n}'),
-        ('[]', ""), ('{}', ""), ('[{},[]]', "[\n  {},\n  []\n]"), ('[1,[2,3]]', "[\n  1,\n  [\n    2,\n    3\n  ]\n]"),
-        ('{"a":1.50,"a":2E3}', '{\n  "a": 1.50,\n  "a": 2E3\n}'), ('{"n":' + "9" * 5000 + "}", '{\n  "n": ' + "9" * 5000 + "\n}"),
-        (r'{"a":"x\"y,{z}\u00e9"}', '{\n  "a": "x\\"y,{z}\\u00e9"\n}'), ("\ufeff {\"a\": NaN}", '{\n  "a": NaN\n}'),
+        (
+            '{"action":"assign_tag","tag":{"tag_name":"VIP"}}',
+            '{\n  "action": "assign_tag",\n  "tag": {\n    "tag_name": "VIP"\n  }\n}',
+        ),
+        ("[]", ""),
+        ("{}", ""),
+        ("[{},[]]", "[\n  {},\n  []\n]"),
+        ("[1,[2,3]]", "[\n  1,\n  [\n    2,\n    3\n  ]\n]"),
+        ('{"a":1.50,"a":2E3}', '{\n  "a": 1.50,\n  "a": 2E3\n}'),
+        ('{"n":' + "9" * 5000 + "}", '{\n  "n": ' + "9" * 5000 + "\n}"),
+        (r'{"a":"x\"y,{z}\u00e9"}', '{\n  "a": "x\\"y,{z}\\u00e9"\n}'),
+        ('\ufeff {"a": NaN}', '{\n  "a": NaN\n}'),
         ("%7B%22a%22%3A1%7D", '{\n  "a": 1\n}'),
         ("lead_id=5&name=Ada+Lind&empty=", "lead_id: 5\nname: Ada Lind\nempty: "),
         ("payload=%7B%22a%22%3A%5B1%5D%7D&x=1", 'payload: \n{\n  "a": [\n    1\n  ]\n}\nx: 1'),
         ("lead[id]=5&lead[id]=6", "lead[id]: 5\nlead[id]: 6"),
         ('--B\r\nContent-Disposition: form-data; name="lead_id"\r\n\r\n5\r\n--B--', "lead_id: 5"),
-        ("just words", ""), ('{"a":', ""), ("", ""), ("[" * 3000, ""),
+        ("just words", ""),
+        ('{"a":', ""),
+        ("", ""),
+        ("[" * 3000, ""),
     ],
-)  # fmt: skip
+)
 def test_body_is_made_readable(body, pretty):
     told = body_text.shown(body.encode())
     assert told.pretty == pretty
@@ -38,12 +49,16 @@ def test_body_is_made_readable(body, pretty):
 @pytest.mark.parametrize(
     "body",
     [
-        '{"secret_key":"hush hush","a":1}', '{"secret_key" : 12345, "a": 1}', "secret_key=hush+hush&a=1", "a=1&secret_key=hush%20hush",
+        '{"secret_key":"hush hush","a":1}',
+        '{"secret_key" : 12345, "a": 1}',
+        "secret_key=hush+hush&a=1",
+        "a=1&secret_key=hush%20hush",
         '--B\r\nContent-Disposition: form-data; name="secret_key"\r\nContent-Type: text/plain\r\n\r\nhush hush\r\n--B--',
-        "%7B%22secret_key%22%3A%22hush%20hush%22%7D", "payload=%7B%22secret_key%22%3A%22hush+hush%22%7D",
+        "%7B%22secret_key%22%3A%22hush%20hush%22%7D",
+        "payload=%7B%22secret_key%22%3A%22hush+hush%22%7D",
         r'{"secret\u005fkey":"hu"}',
     ],
-)  # fmt: skip
+)
 def test_secret_keys_are_hidden_in_every_writing(body):
     told = body_text.shown(body.encode())
     assert "hush" not in told.pretty
@@ -60,14 +75,17 @@ HEADER = 'Content-Disposition: form-data; name="secret_key"'
     ("body", "raw"),
     [
         (f"{HEADER}\n\nhush\nseen", f"{HEADER}\n\n(hidden)\nseen"),
-        (f"{HEADER}\r\nMore: x\r\nEven: y\r\n\r\nhush\r\n--B", f"{HEADER}\r\nMore: x\r\nEven: y\r\n\r\n(hidden)\r\n--B"),
+        (
+            f"{HEADER}\r\nMore: x\r\nEven: y\r\n\r\nhush\r\n--B",
+            f"{HEADER}\r\nMore: x\r\nEven: y\r\n\r\n(hidden)\r\n--B",
+        ),
         (f"{HEADER}\n\nhush\n{HEADER}\n\nhush", f"{HEADER}\n\n(hidden)\n{HEADER}\n\n(hidden)"),
         (f"{HEADER}\n{HEADER}\n\nhush\n\nseen", f"{HEADER}\n{HEADER}\n\n(hidden)\n\nseen"),
         (f"{HEADER.upper()}\n\nhush", f"{HEADER.upper()}\n\n(hidden)"),
         (f"a\n\nb\n{HEADER}\n\n\nseen", f"a\n\nb\n{HEADER}\n\n\nseen"),
         (f"{HEADER}\nseen", f"{HEADER}\nseen"),
     ],
-)  # fmt: skip
+)
 def test_of_a_form_in_parts_the_line_of_the_secret_key_is_hidden_and_no_other(body, raw):
     assert body_text.shown(body.encode()).raw == raw
 
@@ -95,13 +113,26 @@ def test_json_stays_what_it_is(value):
 @pytest.mark.parametrize(
     "body",
     [
-        b"[" * 500_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"[" * 900 + b"]" * 900, b'["' + b"x" * 1_000_000 + b'"]',
-        b'name="secret_key"\n' * 11_000, b'name="secret_key"' * 12_000, b'name="secret_key"\r\nA: b\r\n' * 8_000, b'secret_key" ' * 16_000,
-        b'secret_key":' * 16_000, b'secret_key":"\\' * 14_000, b"secret_key =" * 16_000, b"secret_key%22:%20" * 12_000,
-        b"[" + b"9" * 5000 + b',"' + b'\\"' * 100_000, b"[" + b"9" * 5000 + b',"' + b'\\"' * 100_000 + b"\\",
-        b"a=1&" * 250_000, b'{"a":"\\ud800"}', b"\xff\xfe" + b"\x00\xd8" * 1000, b"[" + b"1," * 400_000 + b"1]",
+        b"[" * 500_000,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        b"[" * 900 + b"]" * 900,
+        b'["' + b"x" * 1_000_000 + b'"]',
+        b'name="secret_key"\n' * 11_000,
+        b'name="secret_key"' * 12_000,
+        b'name="secret_key"\r\nA: b\r\n' * 8_000,
+        b'secret_key" ' * 16_000,
+        b'secret_key":' * 16_000,
+        b'secret_key":"\\' * 14_000,
+        b"secret_key =" * 16_000,
+        b"secret_key%22:%20" * 12_000,
+        b"[" + b"9" * 5000 + b',"' + b'\\"' * 100_000,
+        b"[" + b"9" * 5000 + b',"' + b'\\"' * 100_000 + b"\\",
+        b"a=1&" * 250_000,
+        b'{"a":"\\ud800"}',
+        b"\xff\xfe" + b"\x00\xd8" * 1000,
+        b"[" + b"1," * 400_000 + b"1]",
     ],
-)  # fmt: skip
+)
 def test_huge_and_broken_bodies_are_shown_soon_and_in_part(body):
     began = time.monotonic()
     told = body_text.shown(body)
@@ -114,10 +145,13 @@ def test_huge_and_broken_bodies_are_shown_soon_and_in_part(body):
 @pytest.mark.parametrize(
     "body",
     [
-        json.dumps({"action": HOSTILE, "lead": {"first_name": HOSTILE}}), f"first_name={HOSTILE}&x=1", HOSTILE, "</pre><script>alert(1)</script>",
+        json.dumps({"action": HOSTILE, "lead": {"first_name": HOSTILE}}),
+        f"first_name={HOSTILE}&x=1",
+        HOSTILE,
+        "</pre><script>alert(1)</script>",
         '{"a":"\\ud800\\u202e{{ x }}{% load %}"}',
     ],
-)  # fmt: skip
+)
 def test_hostile_bodies_are_harmless_on_the_page(client, body):
     delivery = DeliveryFactory(body=body.encode(), status="quarantined", applied_at=timezone.now())
     client.force_login(StaffFactory(is_superuser=True))

@@ -83,11 +83,15 @@ def test_connect_says_what_is_wrong_and_saves_nothing(sandbox, refuse, words):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://127.0.0.1:9/api", "cannot be reached"), ("http://kartra.example/api", "http:// everybody"),
-        ("ftp://127.0.0.1/", "begins with https"), ("https://me:secret@127.0.0.1/api", "no name, password"),
-        ("https://127.0.0.1/api?api_key=5", "question mark"), ("nonsense", "begins with https"), ("http://[::1", "no address"),
+        ("http://127.0.0.1:9/api", "cannot be reached"),
+        ("http://kartra.example/api", "http:// everybody"),
+        ("ftp://127.0.0.1/", "begins with https"),
+        ("https://me:secret@127.0.0.1/api", "no name, password"),
+        ("https://127.0.0.1/api?api_key=5", "question mark"),
+        ("nonsense", "begins with https"),
+        ("http://[::1", "no address"),
     ],
-)  # fmt: skip
+)
 def test_connect_refuses_addresses_in_words(sandbox, url, words):
     with pytest.raises(CommandError, match=words):
         run("connect", "Shop", "--app-id", "a", "--api-key", "b", "--api-password", "c", "--api-url", url)
@@ -161,10 +165,13 @@ def test_change_dry_run_wait_and_the_mirror(sandbox, connection):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--set", "tag=no", "--all"], "not in our copy"), (["--all"], "choose one"), (["--set", "tag=VIP", "--lead", "nobody@example.com"], "pull --connection"),
-        (["--set", "tag=VIP", "--list", "no"], "no list called no"), (["--set", "tag=VIP", "--tag", "VIP"], "nothing to do"),
+        (["--set", "tag=no", "--all"], "not in our copy"),
+        (["--all"], "choose one"),
+        (["--set", "tag=VIP", "--lead", "nobody@example.com"], "pull --connection"),
+        (["--set", "tag=VIP", "--list", "no"], "no list called no"),
+        (["--set", "tag=VIP", "--tag", "VIP"], "nothing to do"),
     ],
-)  # fmt: skip
+)
 def test_change_refuses_in_words_and_records_nothing(sandbox, connection, args, words):
     with pytest.raises(CommandError, match=words):
         run("change", "assign_tag", "--connection", connection.name, *args)
@@ -301,9 +308,14 @@ def test_apply_deliveries(client, connection):
 def without_terminal(*arguments, **more):
     connections.close_all()
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=120, env={**os.environ, "DATABASE_URL": database_url(), **more},
-    )  # fmt: skip
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "DATABASE_URL": database_url(), **more},
+    )
 
 
 def test_forget_without_a_terminal_says_what_to_say_instead(sandbox, connection):

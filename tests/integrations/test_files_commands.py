@@ -34,9 +34,10 @@ def test_bad_rows_go_to_a_file_beside(account, tmp_path, capsys, rings):
     printed = run(capsys, "import_leads", str(path), "--map", "email=Mail", "--map", "first_name=Name")
 
     assert printed.splitlines() == [
-        "2 rows: 1 new, 0 changed, 0 as they were, 1 bad.", "  line 3: “bad” is not an email address.",
+        "2 rows: 1 new, 0 changed, 0 as they were, 1 bad.",
+        "  line 3: “bad” is not an email address.",
         f"The rejected rows are in {path}.rejected.csv.",
-    ]  # fmt: skip
+    ]
     with open(f"{path}.rejected.csv", newline="") as file:
         assert list(csv.reader(file)) == [
             ["line", "reason", "Mail", "Name"],
@@ -51,8 +52,11 @@ def test_dry_run_leaves_no_trace(account, tmp_path, capsys, rings):
     path.write_text("Email\nada@example.com\nbad\n")
     facts = json.loads(run(capsys, "import_leads", str(path), "--dry-run", "--json"))
     assert (facts["rows"], facts["created"], facts["rejected"], facts["examples"]) == (
-        2, 1, 1, [[3, "“bad” is not an email address."]],
-    )  # fmt: skip
+        2,
+        1,
+        1,
+        [[3, "“bad” is not an email address."]],
+    )
     assert (Lead.objects.count(), Import.objects.count(), ImportReject.objects.count()) == (0, 0, 0)
     assert list(tmp_path.iterdir()) == [path]
     assert rings == []

@@ -23,9 +23,13 @@ HTML = "<html><body>Forbidden</body></html>"
 def lead(db):
     connection = ConnectionFactory(get_lead_by_id=True)
     lead = LeadFactory(
-        account=connection.account, kartra_id="5", email="ada@example.com", city="Bend", score=7,
+        account=connection.account,
+        kartra_id="5",
+        email="ada@example.com",
+        city="Bend",
+        score=7,
         read_at=timezone.datetime(2026, 1, 1, tzinfo=timezone.get_current_timezone()),
-    )  # fmt: skip
+    )
     lead.refresh_from_db()
     lead.connection = connection
     tag = Tag.objects.create(account=lead.account, name="VIP")
@@ -86,10 +90,14 @@ NOTHING_TOLD = {
     "error without a code": {"body": {"status": "Error", "message": "?"}},
     "nobody's answer": {"body": {"status": "Success", "lead_details": {"email": "ada@example.com", "city": "Salem"}}},
     "another lead, though ours exists": {"body": OTHER, "search": FOUND},
-    "another lead at the address is deleted, ours exists": {"by_id": refused("234"), "by_email": refused("245"), "search": FOUND},
+    "another lead at the address is deleted, ours exists": {
+        "by_id": refused("234"),
+        "by_email": refused("245"),
+        "search": FOUND,
+    },
     "not found, and the search may not be used": {"body": refused("234"), "search": refused("262")},
     "not found, and the search fails": {"body": refused("234"), "search": HTML},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("bodies", NOTHING_TOLD.values(), ids=NOTHING_TOLD)
@@ -167,14 +175,22 @@ TIES = {
     "tags as an unreadable text": ({"tags": "VIP and others"}, ["VIP"], [("Buyers", True)]),
     "tags as half a JSON": ({"tags": '[{"tag_name": "VIP"'}, ["VIP"], [("Buyers", True)]),
     "tags as a number": ({"tags": 3}, ["VIP"], [("Buyers", True)]),
-    "tags as an object": ({"tags": {"0": {"tag_name": "VIP"}, "1": {"tag_name": "cold"}}}, ["VIP", "cold"], [("Buyers", True)]),
+    "tags as an object": (
+        {"tags": {"0": {"tag_name": "VIP"}, "1": {"tag_name": "cold"}}},
+        ["VIP", "cold"],
+        [("Buyers", True)],
+    ),
     "tags as plain texts": ({"tags": ["VIP", "VIP", "", None]}, ["VIP"], [("Buyers", True)]),
     "tags as a JSON string": ({"tags": '["cold"]'}, ["cold"], [("Buyers", True)]),
     "left a list": ({"lists": [{"list_name": "Buyers", "active": 0}]}, ["VIP"], [("Buyers", False)]),
-    "a list told twice": ({"lists": [{"list_name": "Buyers", "active": "0"}, {"list_name": "Buyers", "active": "1"}]}, ["VIP"], [("Buyers", True)]),
+    "a list told twice": (
+        {"lists": [{"list_name": "Buyers", "active": "0"}, {"list_name": "Buyers", "active": "1"}]},
+        ["VIP"],
+        [("Buyers", True)],
+    ),
     "lists gone": ({"lists": []}, ["VIP"], [("Buyers", False)]),
     "lists unreadable": ({"lists": "?"}, ["VIP"], [("Buyers", True)]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("details", "tags", "lists"), TIES.values(), ids=TIES)
@@ -189,11 +205,15 @@ def test_ties_told_oddly(lead, details, tags, lists):
 @pytest.mark.parametrize(
     ("entries", "active"),
     [
-        (memberships("0", "1"), [True]), (memberships("1", "0"), [True]), (memberships("0", "0"), [False]),
-        ([{"id": "9", "name": "Club", "active": 1}], [True]), ([{"membership_id": 9, "level_id": 4, "active": "1"}], [True]),
-        ([{"x": 1}, None, "Club"], []), ("?", []),
+        (memberships("0", "1"), [True]),
+        (memberships("1", "0"), [True]),
+        (memberships("0", "0"), [False]),
+        ([{"id": "9", "name": "Club", "active": 1}], [True]),
+        ([{"membership_id": 9, "level_id": 4, "active": "1"}], [True]),
+        ([{"x": 1}, None, "Club"], []),
+        ("?", []),
     ],
-)  # fmt: skip
+)
 def test_membership_told_twice_does_not_come_and_go(lead, entries, active):
     for _ in range(3):
         with answering(told(memberships=entries)):

@@ -33,17 +33,22 @@ def our_call(connection, lead, *, sent=None, finished=None):
         return None if seconds is None else at + dt.timedelta(seconds=seconds)
 
     return ApiCall.objects.create(
-        connection=connection, lead=lead, cause="push", writes=True, commands="assign_tag", claimed_at=at,
-        lease_until=at + dt.timedelta(seconds=60), sent_at=when(sent), finished_at=when(finished),
+        connection=connection,
+        lead=lead,
+        cause="push",
+        writes=True,
+        commands="assign_tag",
+        claimed_at=at,
+        lease_until=at + dt.timedelta(seconds=60),
+        sent_at=when(sent),
+        finished_at=when(finished),
         outcome="answered" if finished is not None else "",
-    )  # fmt: skip
+    )
 
 
 def asked_of(sandbox, connection, lead):
     """Kartra's answer, kept until it is applied: what happens meanwhile happened during the read."""
-    return refresh.ask(
-        connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead
-    )  # fmt: skip
+    return refresh.ask(connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead)
 
 
 # --- what a read may not undo
@@ -96,10 +101,15 @@ def test_lead_found_deleted_after_the_read_began_stays_so(sandbox, connection):
     ("sent", "finished", "counts"),
     [
         (None, None, True),  # claimed, not sent: it can have done nothing yet
-        (-1, None, False), (5, None, False), (-40, None, False), (-20, -19, False), (-40, -10, False), (-60, -40, True),
+        (-1, None, False),
+        (5, None, False),
+        (-40, None, False),
+        (-20, -19, False),
+        (-40, -10, False),
+        (-60, -40, True),
         (5, 6, False),
     ],
-)  # fmt: skip
+)
 def test_read_counts_only_when_no_call_of_ours_is_near(sandbox, connection, settings, sent, finished, counts):
     settings.VERIFY_SETTLE_S = [30.0]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
@@ -132,11 +142,14 @@ def test_lead_that_a_call_of_ours_touches_is_not_due_until_it_is_over(sandbox, c
 def test_oldest_dirt_comes_first_then_the_oldest_read(connection):
     at = timezone.now()
     names = {
-        "new dirt": {"dirty_at": at, "read_at": at}, "old dirt": {"dirty_at": at - dt.timedelta(1), "read_at": at},
-        "never read": {"read_at": None}, "old read": {"read_at": at - dt.timedelta(3)},
-        "older read": {"read_at": at - dt.timedelta(4)}, "fresh": {"read_at": at},
+        "new dirt": {"dirty_at": at, "read_at": at},
+        "old dirt": {"dirty_at": at - dt.timedelta(1), "read_at": at},
+        "never read": {"read_at": None},
+        "old read": {"read_at": at - dt.timedelta(3)},
+        "older read": {"read_at": at - dt.timedelta(4)},
+        "fresh": {"read_at": at},
         "expected only": {"read_at": None, "kartra_id": None, "absent_at": at},
-    }  # fmt: skip
+    }
     leads = {LeadFactory(account=connection.account, **fields).pk: name for name, fields in names.items()}
 
     told = [leads[lead.pk] for lead in refresh.due(connection)]
@@ -240,8 +253,9 @@ def test_swap_is_seen_where_ids_do_not_work(sandbox, connection, read_first):
     refresh.read_lead(connection, lead=leads[read_first])
 
     assert dict(Lead.objects.values_list("kartra_id", "email")) == {
-        leads[0].kartra_id: "bo@example.com", leads[1].kartra_id: "ada@example.com",
-    }  # fmt: skip
+        leads[0].kartra_id: "bo@example.com",
+        leads[1].kartra_id: "ada@example.com",
+    }
 
 
 def test_whether_ids_work_is_learnt_again_with_the_catalogue(sandbox, connection):
@@ -354,9 +368,13 @@ def test_late_leads_are_an_alert_with_the_speed_there_was(connection):
     assert alert.startswith("3 of 4 leads were not read within the 24 h promised, and none was read in the last hour")
     for _ in range(6):
         ApiCall.objects.create(
-            connection=connection, cause="refresh", commands="get_lead", claimed_at=timezone.now(),
-            finished_at=timezone.now(), outcome="answered",
-        )  # fmt: skip
+            connection=connection,
+            cause="refresh",
+            commands="get_lead",
+            claimed_at=timezone.now(),
+            finished_at=timezone.now(),
+            outcome="answered",
+        )
     alert = freshness(connection)["alert"]
     assert (
         "6 reads were made in the last hour; at that speed the late ones take 30 min, and a full round 40 min." in alert

@@ -91,9 +91,17 @@ def test_read_close_to_our_own_write_does_not_count(sandbox, connection, setting
     settings.VERIFY_SETTLE_S = [30.0]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     ApiCall.objects.create(
-        connection=connection, lead=lead, cause="push", writes=True, commands="assign_tag", claimed_at=timezone.now(),
-        sent_at=timezone.now(), lease_until=timezone.now(), finished_at=timezone.now(), outcome="answered",
-    )  # fmt: skip
+        connection=connection,
+        lead=lead,
+        cause="push",
+        writes=True,
+        commands="assign_tag",
+        claimed_at=timezone.now(),
+        sent_at=timezone.now(),
+        lease_until=timezone.now(),
+        finished_at=timezone.now(),
+        outcome="answered",
+    )
     sandbox.act("assign_tag", lead=lead.kartra_id, tag="VIP")
 
     result = refresh.read_lead(connection, lead=lead)
@@ -182,9 +190,10 @@ def test_readers_open_no_database_connection_of_their_own(sandbox, connection, m
     opened_by = []
     connect = BaseDatabaseWrapper.connect
     monkeypatch.setattr(
-        BaseDatabaseWrapper, "connect",
+        BaseDatabaseWrapper,
+        "connect",
         lambda self: (opened_by.append(threading.current_thread().name), connect(self))[1],
-    )  # fmt: skip
+    )
 
     assert refresh.drain(connection) == 12
 

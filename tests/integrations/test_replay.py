@@ -29,8 +29,13 @@ from tests.factories import DeliveryFactory, DoorFactory, LeadChangeFactory, Lea
 pytestmark = pytest.mark.django_db
 
 LEAD = {"id": "50417", "email": "mara.lind@example.com", "first_name": "Mara"}
-CALENDAR = {"calendar_name": "Coaching", "class_name": "Intro call", "calendar_subscription_id": "5150",
-            "vendor_timezone": "America/Detroit", "events": [{"event_date": "2026-07-09 10:00", "event_duration": "60"}]}  # fmt: skip
+CALENDAR = {
+    "calendar_name": "Coaching",
+    "class_name": "Intro call",
+    "calendar_subscription_id": "5150",
+    "vendor_timezone": "America/Detroit",
+    "events": [{"event_date": "2026-07-09 10:00", "event_duration": "60"}],
+}
 LEVEL = {"membership_id": "4", "membership_name": "Club", "level_id": "2", "level_name": "Gold"}
 
 
@@ -41,8 +46,17 @@ def door():
 
 def everything():
     """Every row that a message can touch, as it is."""
-    tables = (Lead, LeadTag, ListSubscription, SequenceEnrollment, MembershipGrant, CalendarEnrollment, Transaction,
-              RecurringSubscription, Activity)  # fmt: skip
+    tables = (
+        Lead,
+        LeadTag,
+        ListSubscription,
+        SequenceEnrollment,
+        MembershipGrant,
+        CalendarEnrollment,
+        Transaction,
+        RecurringSubscription,
+        Activity,
+    )
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in tables}
 
 

@@ -24,16 +24,33 @@ pytestmark = pytest.mark.django_db
 LEAD = {"id": "50417", "email": "mara.lind@example.com", "first_name": "Mara", "score": "15", "city": "Bend"}
 TAG = {"action": "assign_tag", "action_details": {"tag": {"tag_id": 77, "tag_name": "VIP"}}, "lead": LEAD}
 SALE = {
-    "transaction_id": "70211", "transaction_full_amount": "97.00", "transaction_type": "sale", "transaction_parent_id": "0",
-    "transaction_tax": "N/A", "transaction_date": "2026-05-04 11:20:31", "transaction_internal_subscription_id": "N/A",
-    "product_name": "Trail Course", "product_id": "412", "lead_id": "50417", "lead_email": "mara.lind@example.com", "secret_key": "s3cret",
-}  # fmt: skip
-CALENDAR = {"calendar_id": 3, "calendar_name": "Coaching", "class_id": 8, "class_name": "Intro call", "vendor_timezone": "America/Detroit",
-            "calendar_subscription_id": 5150, "events": [{"event_date": "2026-07-09 10:00", "event_duration": 60}]}  # fmt: skip
+    "transaction_id": "70211",
+    "transaction_full_amount": "97.00",
+    "transaction_type": "sale",
+    "transaction_parent_id": "0",
+    "transaction_tax": "N/A",
+    "transaction_date": "2026-05-04 11:20:31",
+    "transaction_internal_subscription_id": "N/A",
+    "product_name": "Trail Course",
+    "product_id": "412",
+    "lead_id": "50417",
+    "lead_email": "mara.lind@example.com",
+    "secret_key": "s3cret",
+}
+CALENDAR = {
+    "calendar_id": 3,
+    "calendar_name": "Coaching",
+    "class_id": 8,
+    "class_name": "Intro call",
+    "vendor_timezone": "America/Detroit",
+    "calendar_subscription_id": 5150,
+    "events": [{"event_date": "2026-07-09 10:00", "event_duration": 60}],
+}
 PAID = {k: v for k, v in SALE.items() if k != "secret_key"}
-MULTIPART = "".join(
-    f'--X9\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in SALE.items()
-) + "--X9--\r\n"  # fmt: skip
+MULTIPART = (
+    "".join(f'--X9\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in SALE.items())
+    + "--X9--\r\n"
+)
 
 
 @pytest.fixture
@@ -70,7 +87,7 @@ ACTIVITY = [
     event("affiliate_signup", {"product": {"product_id": 412}}),
     event("jv_signup", {"product": {"product_id": 412}}),
     event("video_play"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("body", ACTIVITY, ids=lambda body: body["action"])
@@ -133,8 +150,13 @@ def test_booking_of_the_same_id_under_another_class_is_no_second_booking(post):
 
 @pytest.mark.parametrize(
     ("action", "kind"),
-    [("buy_product", "sale"), ("refund_product", "refund"), ("partial_refund_product", "partial_refund"), ("cancel_subscription", "cancellation")],
-)  # fmt: skip
+    [
+        ("buy_product", "sale"),
+        ("refund_product", "refund"),
+        ("partial_refund_product", "partial_refund"),
+        ("cancel_subscription", "cancellation"),
+    ],
+)
 def test_money_of_an_event_is_only_reported(post, action, kind):
     details = {
         "transaction_details": {
@@ -236,7 +258,9 @@ SHAPES = {
     "percent-encoded": quote(json.dumps(TAG)),
     "form with JSON": urlencode({"payload": json.dumps(TAG)}),
     "form with brackets": "action=assign_tag&action_details[tag][tag_name]=VIP&lead[id]=50417&lead[email]=mara.lind%40example.com&lead[first_name]=Mara",
-    "form with encoded brackets": urlencode({"action": "assign_tag", "action_details[tag][tag_name]": "VIP", "lead[id]": "50417"}),
+    "form with encoded brackets": urlencode(
+        {"action": "assign_tag", "action_details[tag][tag_name]": "VIP", "lead[id]": "50417"}
+    ),
     "in parts": f'--B\r\nContent-Disposition: form-data; name="payload"\r\n\r\n{json.dumps(TAG)}\r\n--B--\r\n',
     "mark": b"\xef\xbb\xbf" + json.dumps(TAG).encode(),
     "UTF-16": json.dumps(TAG).encode("utf-16"),
@@ -247,7 +271,7 @@ SHAPES = {
     "email in capitals": {**TAG, "lead": {**LEAD, "email": " MARA.LIND@Example.com "}},
     "by email alone": {**TAG, "lead": {"email": "Mara.Lind@example.com"}},
     "action with spaces": {**TAG, "action": " assign_tag "},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -274,7 +298,7 @@ PAYMENTS = {
     "Latin-1": urlencode(SALE, encoding="latin-1").replace("Trail+Course", "Trail+Course%FC"),
     "id with spaces": urlencode({**SALE, "lead_id": " 50417 "}),
     "amount with a comma": urlencode({**SALE, "transaction_full_amount": "1,097.00"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("shape", PAYMENTS)
@@ -294,27 +318,66 @@ def test_the_same_payment_in_any_shape(post, shape):
 
 DEEP = "[" * 100_000
 HOSTILE = {
-    "empty": b"", "blank": b"  \n", "null": b"null", "number": b"42", "text": b'"x"', "list": b"[]", "two": json.dumps([TAG, TAG]),
-    "page": b"<html><body>{}</body></html>", "xml": b"<?xml version='1.0'?><a>{</a>", "open": b"{", "cut": json.dumps(TAG)[:-9],
-    "bytes": bytes(range(256)), "zeros": b"\0" * 5000, "half of UTF-16": b"\xff\xfe", "gzip": b"\x1f\x8b\x08\0\0\0\0\0",
-    "deep": DEEP, "deep objects": '{"a":' * 100_000, "deep and closed": f'{{"action":"assign_tag","lead":{"[" * 900}{"]" * 900}}}',
-    "deep inside": json.dumps({**TAG, "lead": "[" * 600 + "]" * 600}), "braces": b"{" * 1_000_000, "quotes": b'{"' * 500_000,
-    "no action": {"lead": LEAD}, "action null": {**TAG, "action": None}, "action object": {**TAG, "action": {"a": 1}},
-    "action list": {**TAG, "action": ["assign_tag"]}, "action true": {**TAG, "action": True}, "action empty": {**TAG, "action": " "},
+    "empty": b"",
+    "blank": b"  \n",
+    "null": b"null",
+    "number": b"42",
+    "text": b'"x"',
+    "list": b"[]",
+    "two": json.dumps([TAG, TAG]),
+    "page": b"<html><body>{}</body></html>",
+    "xml": b"<?xml version='1.0'?><a>{</a>",
+    "open": b"{",
+    "cut": json.dumps(TAG)[:-9],
+    "bytes": bytes(range(256)),
+    "zeros": b"\0" * 5000,
+    "half of UTF-16": b"\xff\xfe",
+    "gzip": b"\x1f\x8b\x08\0\0\0\0\0",
+    "deep": DEEP,
+    "deep objects": '{"a":' * 100_000,
+    "deep and closed": f'{{"action":"assign_tag","lead":{"[" * 900}{"]" * 900}}}',
+    "deep inside": json.dumps({**TAG, "lead": "[" * 600 + "]" * 600}),
+    "braces": b"{" * 1_000_000,
+    "quotes": b'{"' * 500_000,
+    "no action": {"lead": LEAD},
+    "action null": {**TAG, "action": None},
+    "action object": {**TAG, "action": {"a": 1}},
+    "action list": {**TAG, "action": ["assign_tag"]},
+    "action true": {**TAG, "action": True},
+    "action empty": {**TAG, "action": " "},
     "action N/A": {**TAG, "action": "N/A"},
-    "no lead": {"action": "assign_tag", "action_details": TAG["action_details"]}, "lead null": {**TAG, "lead": None},
-    "lead text": {**TAG, "lead": "50417"}, "lead empty": {**TAG, "lead": {}}, "leads": {**TAG, "lead": [LEAD, LEAD]},
-    "id true": {**TAG, "lead": {"id": True}}, "id object": {**TAG, "lead": {"id": {"$gt": 0}}}, "id negative": {**TAG, "lead": {"id": -5}},
-    "id zero": {**TAG, "lead": {"id": 0, "email": ""}}, "id text": {**TAG, "lead": {"id": "abc"}}, "id infinite": '{"action":"assign_tag","lead":{"id":1e999}}',
-    "id half": {**TAG, "lead": {"id": 1.5}}, "id SQL": {**TAG, "lead": {"id": "1; DROP TABLE leads_lead"}}, "id huge": {**TAG, "lead": {"id": 10**400}},
-    "id path": {**TAG, "lead": {"id": "../../etc/passwd"}}, "email without at": {**TAG, "lead": {"email": "nobody"}},
-    "no details": {**TAG, "action_details": None}, "details text": {**TAG, "action_details": "VIP"}, "tag empty": {**TAG, "action_details": {"tag": {"tag_name": ""}}},
-    "tag object": {**TAG, "action_details": {"tag": {"tag_name": {"a": 1}}}}, "tag null": {**TAG, "action_details": {"tag": None}},
-    "after a warning": "<br />\n<b>Warning</b>: x in y.php<br />\n" + json.dumps(TAG), "before rubbish": json.dumps(TAG) + "\n<!-- 0.2s -->",
-    "long email": event("assign_tag", {"tag": {"tag_name": "VIP"}}, email="ß" * 400 + "@example.com"), "sequence without name": event("sequence_subscription"),
-    "membership without name": event("membership_granted", {"membership": {}}), "booking without class": event("calendar_subscribe", {"calendar": {}}),
-    "form without event": b"a=1&b=2", "ampersands": b"a=&" * 300_000, "payment at the other door": urlencode(SALE), "prototype": {"__proto__": {"action": "assign_tag"}},
-}  # fmt: skip
+    "no lead": {"action": "assign_tag", "action_details": TAG["action_details"]},
+    "lead null": {**TAG, "lead": None},
+    "lead text": {**TAG, "lead": "50417"},
+    "lead empty": {**TAG, "lead": {}},
+    "leads": {**TAG, "lead": [LEAD, LEAD]},
+    "id true": {**TAG, "lead": {"id": True}},
+    "id object": {**TAG, "lead": {"id": {"$gt": 0}}},
+    "id negative": {**TAG, "lead": {"id": -5}},
+    "id zero": {**TAG, "lead": {"id": 0, "email": ""}},
+    "id text": {**TAG, "lead": {"id": "abc"}},
+    "id infinite": '{"action":"assign_tag","lead":{"id":1e999}}',
+    "id half": {**TAG, "lead": {"id": 1.5}},
+    "id SQL": {**TAG, "lead": {"id": "1; DROP TABLE leads_lead"}},
+    "id huge": {**TAG, "lead": {"id": 10**400}},
+    "id path": {**TAG, "lead": {"id": "../../etc/passwd"}},
+    "email without at": {**TAG, "lead": {"email": "nobody"}},
+    "no details": {**TAG, "action_details": None},
+    "details text": {**TAG, "action_details": "VIP"},
+    "tag empty": {**TAG, "action_details": {"tag": {"tag_name": ""}}},
+    "tag object": {**TAG, "action_details": {"tag": {"tag_name": {"a": 1}}}},
+    "tag null": {**TAG, "action_details": {"tag": None}},
+    "after a warning": "<br />\n<b>Warning</b>: x in y.php<br />\n" + json.dumps(TAG),
+    "before rubbish": json.dumps(TAG) + "\n<!-- 0.2s -->",
+    "long email": event("assign_tag", {"tag": {"tag_name": "VIP"}}, email="ß" * 400 + "@example.com"),
+    "sequence without name": event("sequence_subscription"),
+    "membership without name": event("membership_granted", {"membership": {}}),
+    "booking without class": event("calendar_subscribe", {"calendar": {}}),
+    "form without event": b"a=1&b=2",
+    "ampersands": b"a=&" * 300_000,
+    "payment at the other door": urlencode(SALE),
+    "prototype": {"__proto__": {"action": "assign_tag"}},
+}
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -328,11 +391,17 @@ def test_what_cannot_be_understood_is_kept_and_said(post, kind):
 
 
 HOSTILE_PAYMENTS = {
-    "empty": b"", "page": b"<html>", "event at the other door": json.dumps(TAG), "no fields": b"a=1", "bytes": bytes(range(256)),
+    "empty": b"",
+    "page": b"<html>",
+    "event at the other door": json.dumps(TAG),
+    "no fields": b"a=1",
+    "bytes": bytes(range(256)),
     "no buyer": urlencode({"transaction_id": "1", "transaction_type": "sale", "secret_key": "s3cret"}),
-    "buyer of nowhere": urlencode({**SALE, "lead_id": "abc", "lead_email": "nobody"}), "deep": DEEP, "ampersands": b"lead_id=5&" * 100_000,
+    "buyer of nowhere": urlencode({**SALE, "lead_id": "abc", "lead_email": "nobody"}),
+    "deep": DEEP,
+    "ampersands": b"lead_id=5&" * 100_000,
     "percent": b"%" * 1_000_000,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", HOSTILE_PAYMENTS)
@@ -346,17 +415,42 @@ def test_payment_that_cannot_be_understood_is_kept_and_said(post, kind):
 
 
 STRANGE_BUT_CLEAR = {
-    "html in names": event("assign_tag", {"tag": {"tag_name": "<script>alert(1)</script>"}}, first_name="<img x-data x-init=alert(1)>"),
-    "formula": event("assign_tag", {"tag": {"tag_name": "=1+1"}}, first_name="=cmd|' /C calc'!A0"), "template": event("assign_tag", {"tag": {"tag_name": "{{7*7}}{% x %}"}}),
-    "NUL": event("assign_tag", {"tag": {"tag_name": "V\0IP"}}, first_name="M\0ara"), "surrogate": event("assign_tag", {"tag": {"tag_name": "V\ud800"}}, first_name="\udfff"),
-    "right to left": event("assign_tag", {"tag": {"tag_name": "\u202eVIP"}}), "long": event("assign_tag", {"tag": {"tag_name": "x" * 5000}}, first_name="y" * 200_000),
+    "html in names": event(
+        "assign_tag", {"tag": {"tag_name": "<script>alert(1)</script>"}}, first_name="<img x-data x-init=alert(1)>"
+    ),
+    "formula": event("assign_tag", {"tag": {"tag_name": "=1+1"}}, first_name="=cmd|' /C calc'!A0"),
+    "template": event("assign_tag", {"tag": {"tag_name": "{{7*7}}{% x %}"}}),
+    "NUL": event("assign_tag", {"tag": {"tag_name": "V\0IP"}}, first_name="M\0ara"),
+    "surrogate": event("assign_tag", {"tag": {"tag_name": "V\ud800"}}, first_name="\udfff"),
+    "right to left": event("assign_tag", {"tag": {"tag_name": "\u202eVIP"}}),
+    "long": event("assign_tag", {"tag": {"tag_name": "x" * 5000}}, first_name="y" * 200_000),
     "long country": event("assign_tag", {"tag": {"tag_name": "VIP"}}, country="z" * 5000, source="q" * 5000),
-    "big numbers": event("assign_tag", {"tag": {"tag_name": "VIP"}}, score=10**400, blacklisted=7, date_joined="99999-01-01"), "old dates": event("assign_tag", {"tag": {"tag_name": "VIP"}}, date_joined="0001-01-01 00:00:00"),
-    "types": event("assign_tag", {"tag": {"tag_name": "VIP"}}, first_name={"a": 1}, city=["x"], score="many", custom_fields="none", blacklisted="maybe"),
-    "custom fields": event("assign_tag", {"tag": {"tag_name": "VIP"}}, custom_fields=[None, 5, {"field_identifier": {"x": 1}}, {"field_identifier": "a", "field_type": "checkbox", "field_value": [[]]}]),
+    "big numbers": event(
+        "assign_tag", {"tag": {"tag_name": "VIP"}}, score=10**400, blacklisted=7, date_joined="99999-01-01"
+    ),
+    "old dates": event("assign_tag", {"tag": {"tag_name": "VIP"}}, date_joined="0001-01-01 00:00:00"),
+    "types": event(
+        "assign_tag",
+        {"tag": {"tag_name": "VIP"}},
+        first_name={"a": 1},
+        city=["x"],
+        score="many",
+        custom_fields="none",
+        blacklisted="maybe",
+    ),
+    "custom fields": event(
+        "assign_tag",
+        {"tag": {"tag_name": "VIP"}},
+        custom_fields=[
+            None,
+            5,
+            {"field_identifier": {"x": 1}},
+            {"field_identifier": "a", "field_type": "checkbox", "field_value": [[]]},
+        ],
+    ),
     "many keys": event("assign_tag", {"tag": {"tag_name": "VIP"}}, **{f"key{n}": "v" * 20 for n in range(5000)}),
     "tags in the lead": event("assign_tag", {"tag": {"tag_name": "VIP"}}, tags=[], lists=[], memberships=[]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", STRANGE_BUT_CLEAR)

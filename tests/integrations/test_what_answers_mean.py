@@ -80,9 +80,11 @@ def read(lead, **told):
 
 def still(lead):
     return (
-        lead.leadtags.count(), lead.listsubscriptions.filter(active=True).count(), lead.sequenceenrollments.count(),
+        lead.leadtags.count(),
+        lead.listsubscriptions.filter(active=True).count(),
+        lead.sequenceenrollments.count(),
         lead.membershipgrants.filter(active=True).count(),
-    )  # fmt: skip
+    )
 
 
 BLOCKS = ("tags", "lists", "sequences", "memberships")
@@ -141,11 +143,23 @@ PARTS = [
 @pytest.mark.parametrize(
     ("told", "names"),
     [
-        (None, None), ("", None), ("N/A", None), (0, None), (False, None), (["VIP", None], None), (["VIP", {}], None),
-        (["VIP", "Caf\ufffd"], None), ([], []), ({}, []), ("[]", []), (["VIP"], ["VIP"]), ('["VIP"]', ["VIP"]),
-        ({"0": "VIP"}, ["VIP"]), ([{"name": "VIP"}], ["VIP"]),
+        (None, None),
+        ("", None),
+        ("N/A", None),
+        (0, None),
+        (False, None),
+        (["VIP", None], None),
+        (["VIP", {}], None),
+        (["VIP", "Caf\ufffd"], None),
+        ([], []),
+        ({}, []),
+        ("[]", []),
+        (["VIP"], ["VIP"]),
+        ('["VIP"]', ["VIP"]),
+        ({"0": "VIP"}, ["VIP"]),
+        ([{"name": "VIP"}], ["VIP"]),
     ],
-)  # fmt: skip
+)
 @responses.activate
 def test_catalogue_answer_says_names_or_nothing(kartra, method, key, model, told, names):
     answering({"status": "Success", key: told})
@@ -248,10 +262,14 @@ def test_doubt_is_asked_about_on_home_the_connection_and_the_command_line(known,
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ("Café ☕".encode(), "Café ☕"), ("Café".encode("latin-1"), "Café"), ("“Café” – €5".encode("cp1252"), "“Café” – €5"),
-        ("Café".encode("utf-16"), "Café"), (b"", ""), (b"a\tb\r\n", "a\tb\r\n"),
+        ("Café ☕".encode(), "Café ☕"),
+        ("Café".encode("latin-1"), "Café"),
+        ("“Café” – €5".encode("cp1252"), "“Café” – €5"),
+        ("Café".encode("utf-16"), "Café"),
+        (b"", ""),
+        (b"a\tb\r\n", "a\tb\r\n"),
     ],
-)  # fmt: skip
+)
 def test_answer_in_an_older_encoding_is_read(body, text):
     assert answer_text(body) == text
 
@@ -276,12 +294,28 @@ def test_catalogue_in_latin_1_has_whole_names(kartra):
 @pytest.mark.parametrize(
     "answer",
     [
-        '[{"status": "Success"}]', '[{"status":"Success"},{"status":"Success"}]', "[]", '"Success"', "1", "true", "null",
-        'x [{"status": "Success"}]', '[{"status": "Success"}', '[{"status": "Success"}, oops]', "{}", "Success",
-        '[["Success"]]', '{"x": {"status": "Success"}', json.dumps([DONE]), json.dumps(DONE)[:-1], json.dumps(DONE)[1:],
-        json.dumps(json.dumps(DONE)), "<br /><b>Notice</b><br />" + json.dumps([DONE]), "",
+        '[{"status": "Success"}]',
+        '[{"status":"Success"},{"status":"Success"}]',
+        "[]",
+        '"Success"',
+        "1",
+        "true",
+        "null",
+        'x [{"status": "Success"}]',
+        '[{"status": "Success"}',
+        '[{"status": "Success"}, oops]',
+        "{}",
+        "Success",
+        '[["Success"]]',
+        '{"x": {"status": "Success"}',
+        json.dumps([DONE]),
+        json.dumps(DONE)[:-1],
+        json.dumps(DONE)[1:],
+        json.dumps(json.dumps(DONE)),
+        "<br /><b>Notice</b><br />" + json.dumps([DONE]),
+        "",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("actions", [ONE, TWO])
 def test_what_is_not_understood_is_never_done(answer, actions):
     try:
@@ -399,11 +433,16 @@ def test_plans_under_older_names_are_read_alike(kartra, name, key):
 @pytest.mark.parametrize(
     ("status", "body"),
     [
-        (429, ""), (429, "{}"), (200, "Too Many Requests"), (200, "429"), (200, "429 Too many requests\n"),
-        (200, "<html><head><title>429 Too Many Requests</title></head></html>"), (200, "<h1>too many\nrequests</h1>"),
+        (429, ""),
+        (429, "{}"),
+        (200, "Too Many Requests"),
+        (200, "429"),
+        (200, "429 Too many requests\n"),
+        (200, "<html><head><title>429 Too Many Requests</title></head></html>"),
+        (200, "<h1>too many\nrequests</h1>"),
         (200, '{"status": "Error", "type": 429, "message": "Too many requests"}'),
     ],
-)  # fmt: skip
+)
 @responses.activate
 def test_429_in_any_clothes_is_a_refusal_at_the_door(kartra, status, body):
     answering(body, status=status)

@@ -54,9 +54,12 @@ def door():
 @pytest.fixture
 def lead(door):
     return LeadFactory(
-        account=door.connection.account, kartra_id="50417", email=LEAD["email"],
-        read_at=timezone.now() - dt.timedelta(hours=1), orders_read_at=timezone.now(),
-    )  # fmt: skip
+        account=door.connection.account,
+        kartra_id="50417",
+        email=LEAD["email"],
+        read_at=timezone.now() - dt.timedelta(hours=1),
+        orders_read_at=timezone.now(),
+    )
 
 
 def told(door, action, details=None, body=None, **lead):
@@ -84,14 +87,16 @@ ENDS = [
         door, transaction_id="9", transaction_type="cancellation", transaction_internal_subscription_id="81"
     ),
     lambda door: told(
-        door, "cancel_subscription",
+        door,
+        "cancel_subscription",
         {"transaction_details": {"transaction_id": 9, "transaction_internal_subscription_id": 81}},
     ),
     lambda door: told(
-        door, "cancel_subscription",
+        door,
+        "cancel_subscription",
         {"transaction_id": "9", "transaction_type": "Cancellation", "transaction_internal_subscription_id": "81"},
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -120,9 +125,12 @@ def test_payment_with_the_right_secret_confirms_a_reported_end(door, lead):
     ENDS[1](door)
     Door.objects.update(ipn_secret="s3cret")
     paid(
-        door, transaction_id="9", transaction_type="cancellation", transaction_internal_subscription_id="81",
+        door,
+        transaction_id="9",
+        transaction_type="cancellation",
+        transaction_internal_subscription_id="81",
         secret_key="s3cret",
-    )  # fmt: skip
+    )
 
     assert not RecurringSubscription.objects.get().reported
     assert Activity.objects.filter(kind="subscription_cancelled").count() == 1
@@ -241,8 +249,9 @@ def test_same_name_under_a_new_id_is_a_new_thing(door, lead, noun, model, joined
     assert (rows["8"].name, rows["7"].name) == ("VIP", "VIP (7)")
     assert rows["7"].missing_since is not None
     assert {row.lead_id: getattr(row, joined_field(joined)) for row in joined.objects.all()} == {
-        other.pk: rows["7"], lead.pk: rows["8"],
-    }  # fmt: skip
+        other.pk: rows["7"],
+        lead.pk: rows["8"],
+    }
 
 
 @EACH
@@ -287,19 +296,28 @@ def test_amount_that_nobody_vouches_for_is_kept_beside_the_known_one(door, lead,
     [
         ("list_unsubscription", {"list": {"list_name": "Buyers"}}, ListSubscription, {"active": False}, "list_left"),
         (
-            "sequence_unsubscription", {"sequence": {"sequence_name": "Welcome"}}, SequenceEnrollment,
-            {"status": "unsubscribed"}, "sequence_left",
+            "sequence_unsubscription",
+            {"sequence": {"sequence_name": "Welcome"}},
+            SequenceEnrollment,
+            {"status": "unsubscribed"},
+            "sequence_left",
         ),
         (
-            "membership_revoked", {"membership": {"membership_id": 4, "membership_name": "Club", "level_id": 2}},
-            MembershipGrant, {"active": False}, "membership_revoked",
+            "membership_revoked",
+            {"membership": {"membership_id": 4, "membership_name": "Club", "level_id": 2}},
+            MembershipGrant,
+            {"active": False},
+            "membership_revoked",
         ),
         (
-            "calendar_cancel", {"calendar": {"calendar_name": "Coaching", "class_name": "Intro"}}, CalendarEnrollment,
-            {"status": "Cancelled"}, "calendar_cancelled",
+            "calendar_cancel",
+            {"calendar": {"calendar_name": "Coaching", "class_name": "Intro"}},
+            CalendarEnrollment,
+            {"status": "Cancelled"},
+            "calendar_cancelled",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_was_left_is_known_as_left(door, lead, action, details, model, state, line):
     for _ in range(2):
         delivery = told(door, action, details)
@@ -401,9 +419,11 @@ def test_booking_that_is_completed_after_a_cancel_is_kept_as_told(door, lead, ac
 @pytest.mark.parametrize("kind", ["input_field", "text_area", "drop_down", "brand_new"])
 def test_custom_value_that_is_an_object_is_kept(door, lead, value, kind):
     told(
-        door, "assign_tag", {"tag": {"tag_name": "VIP"}},
+        door,
+        "assign_tag",
+        {"tag": {"tag_name": "VIP"}},
         custom_fields=[{"field_identifier": "home", "field_type": kind, "field_value": value}],
-    )  # fmt: skip
+    )
 
     lead.refresh_from_db()
     assert json.loads(lead.custom_values["home"]) == value

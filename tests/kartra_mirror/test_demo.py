@@ -45,9 +45,16 @@ def manage(folder, *arguments, **variables):
 
 def make_admin(folder, **variables):
     made = manage(
-        folder, "createsuperuser", "--noinput", "--username", "admin", "--email", "boss@example.com",
-        DJANGO_SUPERUSER_PASSWORD="correct horse battery", **variables,
-    )  # fmt: skip
+        folder,
+        "createsuperuser",
+        "--noinput",
+        "--username",
+        "admin",
+        "--email",
+        "boss@example.com",
+        DJANGO_SUPERUSER_PASSWORD="correct horse battery",
+        **variables,
+    )
     assert made.returncode == 0, made.stderr
 
 
@@ -61,9 +68,12 @@ def rows(path):
 def production(project, database, **more):
     """A .env of a real installation."""
     lines = {
-        "SECRET_KEY": "a-real-one-of-fifty-characters-and-more-0123456789abcdef", "DIGEST_KEY": "another",
-        "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(), "DATABASE_URL": f"sqlite:///{database}", **more,
-    }  # fmt: skip
+        "SECRET_KEY": "a-real-one-of-fifty-characters-and-more-0123456789abcdef",
+        "DIGEST_KEY": "another",
+        "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "DATABASE_URL": f"sqlite:///{database}",
+        **more,
+    }
     (project / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items() if value))
 
 
@@ -174,12 +184,16 @@ def test_database_from_before_there_were_marks_is_the_demos_if_its_first_connect
     make_admin(ROOT, VAR_DIR=str(folder))
     (folder / "login.txt").write_text("x")
     made = manage(
-        ROOT, "shell", "--verbosity", "0", "-c",
+        ROOT,
+        "shell",
+        "--verbosity",
+        "0",
+        "-c",
         "from leads.models import Account; from integrations.models import Connection\n"
         f"for n, url in enumerate(['{first}/api', '{SANDBOX_OFF}/api']):\n"
         "    Connection.objects.create(account=Account.objects.create(name=f'a{n}'), app_id='x', api_key='k', api_password='p', api_url=url)",
         VAR_DIR=str(folder),
-    )  # fmt: skip
+    )
     assert made.returncode == 0, made.stderr
 
     answer = manage(ROOT, "demo", "--prepare", VAR_DIR=str(folder))

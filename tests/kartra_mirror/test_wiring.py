@@ -137,9 +137,13 @@ def test_tasks_do_the_work_they_are_named_for(sandbox, connection, rings):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     for task, args in (
-        (tasks.push_changes, [connection.pk]), (tasks.push_verify, [connection.pk]), (tasks.refresh_leads, [connection.pk]),
-        (tasks.apply_deliveries, []), (tasks.prune, []), (tasks.push_changes, [999_999]),
-    ):  # fmt: skip
+        (tasks.push_changes, [connection.pk]),
+        (tasks.push_verify, [connection.pk]),
+        (tasks.refresh_leads, [connection.pk]),
+        (tasks.apply_deliveries, []),
+        (tasks.prune, []),
+        (tasks.push_changes, [999_999]),
+    ):
         task(*args)
     assert LeadChange.objects.get().status == "accepted"
 
@@ -204,8 +208,20 @@ def test_gunicorn_writes_no_token_even_with_an_access_log(tmp_path):
     app = tmp_path / "broken.py"
     app.write_text("def app(environ, start_response):\n    raise RuntimeError(environ['PATH_INFO'])\n")
     log = tmp_path / "all.log"
-    command = [sys.executable, "-m", "gunicorn", "broken:app", "--config", str(ROOT / "kartra_mirror/gunicorn.py"),
-               "--access-logfile", "-", "--pythonpath", f"{tmp_path},{ROOT}", "--workers", "1"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "broken:app",
+        "--config",
+        str(ROOT / "kartra_mirror/gunicorn.py"),
+        "--access-logfile",
+        "-",
+        "--pythonpath",
+        f"{tmp_path},{ROOT}",
+        "--workers",
+        "1",
+    ]
     with log.open("wb") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "WEB_PORT": str(port)}, cwd=ROOT)
     try:

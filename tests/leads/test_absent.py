@@ -46,8 +46,10 @@ def test_they_are_counted_and_left_out(account, leads):
     skipped = run.changes.get(status="skipped")
     assert (skipped.lead.email, skipped.reason) == ("absent@example.com", Reason.ABSENT)
     assert set(run.changes.filter(status="waiting").values_list("lead__email", flat=True)) == {
-        "there@example.com", "unread@example.com", "new@example.com",
-    }  # fmt: skip
+        "there@example.com",
+        "unread@example.com",
+        "new@example.com",
+    }
 
 
 def test_first_few_that_would_change_are_others(account, leads):
@@ -103,6 +105,7 @@ def test_trying_a_creation_again_takes_along_what_was_to_ride_with_it(account):
 
     told = set(run.changes.values_list("lead__email", "kind", "status"))
     assert told == {
-        ("new@example.com", "create_lead", "waiting"), ("new@example.com", "assign_tag", "waiting"),
+        ("new@example.com", "create_lead", "waiting"),
+        ("new@example.com", "assign_tag", "waiting"),
         ("absent@example.com", "assign_tag", "skipped"),
-    }  # fmt: skip
+    }

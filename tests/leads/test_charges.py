@@ -27,9 +27,14 @@ def course(lead):
 
 def charge(lead, id, type, amount=None, *, minutes=0, **more):
     return Transaction.objects.create(
-        account=lead.account, lead=lead, kartra_id=id, type=type, at=AT + dt.timedelta(minutes=minutes),
-        full_amount=None if amount is None else Decimal(amount), **more,
-    )  # fmt: skip
+        account=lead.account,
+        lead=lead,
+        kartra_id=id,
+        type=type,
+        at=AT + dt.timedelta(minutes=minutes),
+        full_amount=None if amount is None else Decimal(amount),
+        **more,
+    )
 
 
 def told(orders):
@@ -45,8 +50,9 @@ def test_refund_stands_with_its_sale_and_a_failed_try_apart(lead, course):
 
     assert told(orders) == [[("3", "returned", []), ("1", "taken", [])], [("2", "failed", [])]]
     assert [(o.taken, o.returned, o.product) for o in orders] == [
-        (Decimal("97.00"), Decimal("20.00"), "Course"), (Decimal(0), Decimal(0), "Course"),
-    ]  # fmt: skip
+        (Decimal("97.00"), Decimal("20.00"), "Course"),
+        (Decimal(0), Decimal(0), "Course"),
+    ]
     assert [each.all_back for each in orders[0].charges] == [False, False]
 
 
@@ -91,9 +97,13 @@ def test_same_product_and_amount_within_24_hours_is_marked(lead, course, second,
     product = Product.objects.create(account=lead.account, name="Other") if second.get("other") else course
     charge(lead, "1", "sale", "97.00", product=course)
     charge(
-        lead, "2", second.get("type", "sale"), second.get("amount", "97.00"), product=product,
+        lead,
+        "2",
+        second.get("type", "sale"),
+        second.get("amount", "97.00"),
+        product=product,
         minutes=second.get("minutes", 5),
-    )  # fmt: skip
+    )
 
     twins = {each.row.kartra_id: each.twins for order in charges.orders_of(lead) for each in order.charges}
 
@@ -110,10 +120,16 @@ def test_products_that_nobody_told_are_no_match(lead):
 @pytest.mark.parametrize(
     "more",
     [
-        {"parent_kartra_id": "1"}, {"parent_kartra_id": "2"}, {"raw": {"original_id": "1"}}, {"raw": {"original_id": "x"}},
-        {"raw": []}, {"raw": {"original_id": ["1"]}}, {"raw": {"original_id": "²"}}, {"raw": {"original_id": "9" * 5000}},
+        {"parent_kartra_id": "1"},
+        {"parent_kartra_id": "2"},
+        {"raw": {"original_id": "1"}},
+        {"raw": {"original_id": "x"}},
+        {"raw": []},
+        {"raw": {"original_id": ["1"]}},
+        {"raw": {"original_id": "²"}},
+        {"raw": {"original_id": "9" * 5000}},
     ],
-)  # fmt: skip
+)
 def test_what_names_itself_or_nonsense_is_an_order_all_the_same(lead, more):
     """A transaction that is its own parent, two that name each other, keys of another type."""
     charge(lead, "1", "odd", "5.00", **more)

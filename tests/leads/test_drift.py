@@ -19,9 +19,14 @@ def told():
 
 def test_differences_of_an_import_are_told_with_source_and_time():
     lead = LeadFactory(
-        account=AccountFactory(), kartra_id="5", email="ada@example.com", city="Bend", read_at=READ_AT, first_name="Ada",
+        account=AccountFactory(),
+        kartra_id="5",
+        email="ada@example.com",
+        city="Bend",
+        read_at=READ_AT,
+        first_name="Ada",
         custom_values={"size": [["611", "Large"]], "ref": "A"},
-    )  # fmt: skip
+    )
     LeadTag.objects.create(
         lead=lead, tag=Tag.objects.create(account=lead.account, name="VIP"), since=timezone.now(), source="push"
     )
@@ -37,9 +42,12 @@ def test_differences_of_an_import_are_told_with_source_and_time():
     loaded(lead.account, text, custom)
 
     assert told() == [
-        ("email", "ada@example.com", "ada@example.net"), ("city", "Bend", "Salem"), ("custom.ref", "A", "B"),
-        ("tag cold", False, True), ("list Partners", False, True),
-    ]  # fmt: skip
+        ("email", "ada@example.com", "ada@example.net"),
+        ("city", "Bend", "Salem"),
+        ("custom.ref", "A", "B"),
+        ("tag cold", False, True),
+        ("list Partners", False, True),
+    ]
     row = Activity.objects.filter(kind="changed_in_kartra").first()
     assert (row.source, row.between_from.isoformat()) == ("import", "2026-01-01T00:00:00+00:00")
     loaded(lead.account, text, custom)

@@ -44,10 +44,20 @@ def ada(account):
     """One lead with everything that can be filtered by; Bo beside her has nothing of it."""
     now = timezone.now()
     ada = LeadFactory(
-        account=account, first_name="Ada", email="ada@example.com", company="Loom", phone="5550001", country="Spain",
-        source="api", gdpr_lead_status="2", score=50, date_joined=AT, read_at=now - dt.timedelta(hours=30), dirty_at=now,
+        account=account,
+        first_name="Ada",
+        email="ada@example.com",
+        company="Loom",
+        phone="5550001",
+        country="Spain",
+        source="api",
+        gdpr_lead_status="2",
+        score=50,
+        date_joined=AT,
+        read_at=now - dt.timedelta(hours=30),
+        dirty_at=now,
         custom_values={"crm_ref": "A-7", "shirt": [["610", "Large"]], "empty": "", "2024": "x"},
-    )  # fmt: skip
+    )
     tag, other = TagFactory(account=account, name="VIP"), TagFactory(account=account, name="buyer")
     LeadTag.objects.create(lead=ada, tag=tag, **TIE)
     LeadTag.objects.create(lead=ada, tag=other, **TIE)
@@ -91,12 +101,17 @@ CASES = {
     "all of the tags": lambda: {"tag_all": [str(row.tag_id) for row in LeadTag.objects.all()]},
     "on a list": lambda: {"list": [pk(ListSubscription.mailing_list.field.related_model, "News")]},
     "left a list": lambda: {
-        "list": [pk(ListSubscription.mailing_list.field.related_model, "Old")], "list_state": ["left"],
+        "list": [pk(ListSubscription.mailing_list.field.related_model, "Old")],
+        "list_state": ["left"],
     },
     "sequence and step": lambda: {"sequence": [pk(Sequence, "Welcome")], "sequence_step": ["3"]},
     "sequence and state": lambda: {"sequence_status": ["active"]},
     "membership": lambda: {"membership": [pk(MembershipLevel, "Gold")]},
-    "calendar": lambda: {"calendar": [pk(CalendarClass, "Intro")], "calendar_from": ["2026-05-10"], "calendar_to": ["2026-05-10"]},
+    "calendar": lambda: {
+        "calendar": [pk(CalendarClass, "Intro")],
+        "calendar_from": ["2026-05-10"],
+        "calendar_to": ["2026-05-10"],
+    },
     "bought": lambda: {"bought": [pk(Product, "Course")]},
     "bought any": lambda: {"bought": ["any"]},
     "bought by date": lambda: {"bought_from": ["2026-05-01"], "bought_to": ["2026-05-31"]},
@@ -116,7 +131,7 @@ CASES = {
     "queued": lambda: {"wish": ["waiting", "sending"]},
     "update due": lambda: {"copy": ["due"]},
     "older": lambda: {"older": ["24"]},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -142,16 +157,36 @@ def test_filters_combine_and_a_date_outside_finds_nobody(ada):
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"tag": ["x"]}, {"score_min": ["many"]}, {"joined_from": ["yesterday"]}, {"nonsense": ["1"]}, {"tag": ["9" * 40]},
-        {"tag": ["--5"]}, {"older": ["9" * 5000]}, {"joined_to": ["9999-12-31"]}, {"joined_from": ["0001-01-01"]},
-        {"country": ["\x00"]}, {"custom": ["a\x00"]}, {"country": [str(number) for number in range(501)]},
-        *({name: [value]} for name in ("tag", "tag_all", "list", "sequence", "membership", "calendar", "segment", "account")
-          for value in ("987654321", "-1", "junk")),
-        {"bought": ["987654321"]}, {"refunded": ["any", "junk"]}, {"plan": ["junk"]}, {"copy": ["here", "junk"]},
-        {"wish": ["accepted"]}, {"list_state": ["junk"]}, {"membership_state": ["junk"]}, {"custom": ["junk"]},
-        {"custom": ["crm_ref"], "custom_how": ["junk"]}, {"custom_value": ["A-7"]}, {"custom_how": ["filled"]},
+        {"tag": ["x"]},
+        {"score_min": ["many"]},
+        {"joined_from": ["yesterday"]},
+        {"nonsense": ["1"]},
+        {"tag": ["9" * 40]},
+        {"tag": ["--5"]},
+        {"older": ["9" * 5000]},
+        {"joined_to": ["9999-12-31"]},
+        {"joined_from": ["0001-01-01"]},
+        {"country": ["\x00"]},
+        {"custom": ["a\x00"]},
+        {"country": [str(number) for number in range(501)]},
+        *(
+            {name: [value]}
+            for name in ("tag", "tag_all", "list", "sequence", "membership", "calendar", "segment", "account")
+            for value in ("987654321", "-1", "junk")
+        ),
+        {"bought": ["987654321"]},
+        {"refunded": ["any", "junk"]},
+        {"plan": ["junk"]},
+        {"copy": ["here", "junk"]},
+        {"wish": ["accepted"]},
+        {"list_state": ["junk"]},
+        {"membership_state": ["junk"]},
+        {"custom": ["junk"]},
+        {"custom": ["crm_ref"], "custom_how": ["junk"]},
+        {"custom_value": ["A-7"]},
+        {"custom_how": ["filled"]},
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("prefix", ["", "not_"])
 def test_what_is_not_understood_fits_nobody_and_leaves_nobody_in(ada, prefix, wanted):
     wanted = {f"{prefix}{name}": values for name, values in wanted.items()}
@@ -197,8 +232,13 @@ def test_search_takes_every_word_in_name_address_phone_company_and_the_id(ada):
         return list(filters.search(Lead.objects.all(), text).values_list("first_name", flat=True))
 
     assert [found(t) for t in ("ada lind", "loom", "5550001", ada.kartra_id, "ada bo", "\x00")] == [
-        ["Ada"], ["Ada"], ["Ada"], ["Ada"], [], ["Bo", "Ada"],
-    ]  # fmt: skip
+        ["Ada"],
+        ["Ada"],
+        ["Ada"],
+        ["Ada"],
+        [],
+        ["Bo", "Ada"],
+    ]
 
 
 def test_more_words_than_a_search_takes_find_nobody(ada):
@@ -225,10 +265,11 @@ ROUND = {
     "all but another that builds on it": lambda one, other: ({"not_segment": [other]}, {"not_segment": [one]}),
     "all but one that is not understood": lambda one, other: ({"not_segment": [other]}, {"tag": ["987654321"]}),
     "all but one that asks for too many words": lambda one, other: (
-        {"not_segment": [other]}, {"q": [" ".join(map(str, range(60)))]},
+        {"not_segment": [other]},
+        {"q": [" ".join(map(str, range(60)))]},
     ),
     "all but one that is gone": lambda one, other: ({"not_segment": ["987654321"]}, {}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ROUND)

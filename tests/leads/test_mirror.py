@@ -155,10 +155,12 @@ def test_catalogue_marks_what_is_missing_and_forgives_its_return():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"kartra_id": "", "email": "x@example.com"}, {"kartra_id": None, "email": ""},
-        {"kartra_id": "5", "gone_at": NOW}, {"kartra_id": "5", "gone_reason": "deleted"},
+        {"kartra_id": "", "email": "x@example.com"},
+        {"kartra_id": None, "email": ""},
+        {"kartra_id": "5", "gone_at": NOW},
+        {"kartra_id": "5", "gone_reason": "deleted"},
     ],
-)  # fmt: skip
+)
 def test_what_must_never_be_false_is_a_constraint(wrong):
     with pytest.raises(IntegrityError), transaction.atomic():
         LeadFactory(**wrong)

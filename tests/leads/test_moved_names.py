@@ -87,9 +87,13 @@ def test_who_still_has_it_is_counted(account, renamed):
 def test_lists_are_told_alike_and_reads_tell_who_left(account):
     mailing_list = MailingListFactory(account=account, name="Buyers", missing_since=AT)
     Activity.objects.create(
-        account=account, lead=LeadFactory(account=account), kind="changed_in_kartra", at=AT, source="refresh",
+        account=account,
+        lead=LeadFactory(account=account),
+        kind="changed_in_kartra",
+        at=AT,
+        source="refresh",
         details={"field": "list Buyers", "was": True, "is": False},
-    )  # fmt: skip
+    )
     [words] = moved_names.in_conditions({"not_list": [str(mailing_list.pk)]})
     assert words.startswith("The list “Buyers” is no longer in Kartra")
     assert "1 lead lost it around that time." in words
@@ -107,9 +111,12 @@ def test_command_says_it_before_anything_is_recorded(segment, capsys, dry_run):
 def test_pages_say_it_before_it_is_used(segment, account, admin_client, admin_user):
     query = f"segment={segment.pk}"
     draft = RunDraft.objects.create(
-        created_by=admin_user, account=account, kind="assign_tag", selection={"query": query},
+        created_by=admin_user,
+        account=account,
+        kind="assign_tag",
+        selection={"query": query},
         parameters={"clean": {"tag": "VIP"}, "form": {}},
-    )  # fmt: skip
+    )
     for url in (
         segment.get_absolute_url(),
         draft.get_absolute_url(),

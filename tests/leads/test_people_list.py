@@ -53,11 +53,15 @@ def test_rows_become_what_a_new_lead_is_to_have(account):
         (
             2,
             {
-                "email": "ada@example.com", "first_name": "Ada", "custom.shirt_size": "611", "tag": ["VIP"], "list": ["Buyers"],
+                "email": "ada@example.com",
+                "first_name": "Ada",
+                "custom.shirt_size": "611",
+                "tag": ["VIP"],
+                "list": ["Buyers"],
             },
         ),
         (3, {"email": "bo@example.com"}),
-    ]  # fmt: skip
+    ]
     assert found.not_read == ["Score", "Odd"]
 
 
@@ -104,10 +108,16 @@ def test_who_is_new_and_who_is_left_out(account):
     found = create_many.judge(
         account,
         people(
-            account, "known@example.com", "gone@example.com", "underway@example.com", "forgotten@example.com",
-            "elsewhere@example.com", expected.email, "new@example.com",
+            account,
+            "known@example.com",
+            "gone@example.com",
+            "underway@example.com",
+            "forgotten@example.com",
+            "elsewhere@example.com",
+            expected.email,
+            "new@example.com",
         ),
-    )  # fmt: skip
+    )
 
     assert [person.email for person in found.new] == ["elsewhere@example.com", expected.email, "new@example.com"]
     assert (found.known, found.gone, found.being_created, found.forgotten) == (1, 1, 1, 1)

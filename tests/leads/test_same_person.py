@@ -94,16 +94,28 @@ def test_who_was_forgotten_by_the_former_form_of_an_address_stays_out(account):
 
 def test_forgetting_empties_bad_rows_and_messages_that_name_the_person_with_invisible_characters(ada, account):
     job = Import.objects.create(
-        account=account, kind="leads", file_name="x", size=9, digest="x", encoding="utf-8", delimiter=",", headers=["email"],
-        data_start=0, data_line=1, position=0, line=1,
-    )  # fmt: skip
+        account=account,
+        kind="leads",
+        file_name="x",
+        size=9,
+        digest="x",
+        encoding="utf-8",
+        delimiter=",",
+        headers=["email"],
+        data_start=0,
+        data_line=1,
+        position=0,
+        line=1,
+    )
     row = ImportReject.objects.create(file=job, line=2, reason="x", cells=["\u200bada@example.com"])
     other = ImportReject.objects.create(file=job, line=3, reason="x", cells=["zoë@example.com"])
     connection = ConnectionFactory(account=account)
     message = DeliveryFactory(
-        door__connection=connection, body=b'{"email": "\\u200bada@example.com"}', status="quarantined",
+        door__connection=connection,
+        body=b'{"email": "\\u200bada@example.com"}',
+        status="quarantined",
         applied_at=timezone.now(),
-    )  # fmt: skip
+    )
 
     scrub.erase(ada)
 

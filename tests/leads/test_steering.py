@@ -39,9 +39,14 @@ def ended(account, state):
     by = StaffFactory() if state == RunState.CANCELLED else None
     run = BulkRunFactory(account=account, state=state, ended_at=timezone.now(), told_at=timezone.now(), cancelled_by=by)
     change = LeadChangeFactory(
-        lead=LeadFactory(account=account), run=run, kind="give_points", parameters={"points": 5}, family="points",
-        status="undecided", reason="outcome",
-    )  # fmt: skip
+        lead=LeadFactory(account=account),
+        run=run,
+        kind="give_points",
+        parameters={"points": 5},
+        family="points",
+        status="undecided",
+        reason="outcome",
+    )
     return run, change
 
 
@@ -161,9 +166,13 @@ def test_who_left_the_list_meanwhile_is_not_put_on_it_by_trying_again(account):
     Lead.objects.filter(pk=gone.pk).update(gone_at=timezone.now(), gone_reason="deleted")
     for lead in (stays, left, gone):
         LeadChangeFactory(
-            lead=lead, kind="subscribe_list", parameters={"list": "Buyers"}, family="list:Buyers", status="rejected",
+            lead=lead,
+            kind="subscribe_list",
+            parameters={"list": "Buyers"},
+            family="list:Buyers",
+            status="rejected",
             settled_at=timezone.now(),
-        )  # fmt: skip
+        )
 
     run = retry.retry(account, LeadChange.objects.filter(account=account))
 

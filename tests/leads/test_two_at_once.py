@@ -78,9 +78,14 @@ def test_one_sale_is_refunded_once(account):
 def test_refused_changes_are_tried_again_once(account):
     for _ in range(2):
         LeadChangeFactory(
-            lead=LeadFactory(account=account), kind="give_points", parameters={"points": 5}, family="points",
-            status="rejected", code="212", settled_at=timezone.now(),
-        )  # fmt: skip
+            lead=LeadFactory(account=account),
+            kind="give_points",
+            parameters={"points": 5},
+            family="points",
+            status="rejected",
+            code="212",
+            settled_at=timezone.now(),
+        )
 
     def again():
         retry.retry(account, LeadChange.objects.filter(account=account))

@@ -39,15 +39,20 @@ class Command(BaseCommand):
         add_connection(parser)
         parser.add_argument("--replay", type=int, nargs="+", metavar="ID", default=[], help="apply these again")
         parser.add_argument(
-            "--since", type=_moment, metavar="TIME",
+            "--since",
+            type=_moment,
+            metavar="TIME",
             help="apply again all that came since then: 2026-11-24, 2026-11-24T18:30 (in the server's time zone), 36h, 7d",
-        )  # fmt: skip
+        )
         parser.add_argument(
-            "--failed", nargs="?", const=ANY, metavar="KIND",
+            "--failed",
+            nargs="?",
+            const=ANY,
+            metavar="KIND",
             help="apply again those that could not be read or applied, or were refused: "
-            f"of a kind (assign_tag, \"ipn sale\", or {UNREADABLE} "
+            f'of a kind (assign_tag, "ipn sale", or {UNREADABLE} '
             "for those whose kind could not be told), or all",
-        )  # fmt: skip
+        )
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -54,19 +54,25 @@ class Command(BaseCommand):
         parser.add_argument("kind", choices=sorted(kinds.ALL), help="what to do")
         add_connection(parser)
         parser.add_argument(
-            "--set", action="append", default=[], type=name_and_value, metavar="name=value", dest="parameters",
+            "--set",
+            action="append",
+            default=[],
+            type=name_and_value,
+            metavar="name=value",
+            dest="parameters",
             help="a parameter of the kind, e.g. --set tag=VIP; given again where it takes several",
-        )  # fmt: skip
+        )
         who = parser.add_mutually_exclusive_group()
         who.add_argument("--lead", action="append", metavar="EMAIL_OR_ID", help="this lead; may be given again")
         who.add_argument("--tag", metavar="NAME", help="every lead that has this tag")
         who.add_argument("--list", metavar="NAME", help="every lead that is on this list")
         who.add_argument("--segment", metavar="NAME", help="every lead that is in this segment (a saved filter) now")
         who.add_argument(
-            "--people", metavar="FILE",
+            "--people",
+            metavar="FILE",
             help="the people of a CSV file (a column Email; of those in our copy also Kartra id). With create_lead: those who "
             "are to be created, with what their rows say of them",
-        )  # fmt: skip
+        )
         who.add_argument("--all", action="store_true", help="every lead of the account")
         parser.add_argument("--anyway", action="store_true", help="send it also where it is so already")
         parser.add_argument(
@@ -75,10 +81,11 @@ class Command(BaseCommand):
             help="add to a list also those who left it themselves; else they are left out",
         )
         parser.add_argument(
-            "--read-first", action="store_true",
+            "--read-first",
+            action="store_true",
             help="whoever has it already by an old copy (update due, never read, older than REFRESH_WITHIN_H) is read before that "
             "is believed",
-        )  # fmt: skip
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
         parser.add_argument("--wait", action="store_true", help="send it from here, and wait for the end")
         parser.add_argument("--why", default="", help="the reason, kept with the bulk action")
@@ -214,12 +221,19 @@ class Command(BaseCommand):
         rate = calls.rate_of(connection)
         seconds = 0 if math.isinf(rate) else math.ceil(preview.calls / rate)
         facts = {
-            "total": preview.total, "will_change": preview.will_change, "already_so": preview.already_so,
-            "gone": preview.gone, "absent": preview.absent,
-            "id_not_known": preview.id_not_known, "opposite_waiting": preview.opposite_waiting,
-            "never_read": preview.never_read, "left_out": preview.left_out, "doubtful": preview.doubtful,
-            "calls": preview.calls, "seconds": seconds,
-        }  # fmt: skip
+            "total": preview.total,
+            "will_change": preview.will_change,
+            "already_so": preview.already_so,
+            "gone": preview.gone,
+            "absent": preview.absent,
+            "id_not_known": preview.id_not_known,
+            "opposite_waiting": preview.opposite_waiting,
+            "never_read": preview.never_read,
+            "left_out": preview.left_out,
+            "doubtful": preview.doubtful,
+            "calls": preview.calls,
+            "seconds": seconds,
+        }
         if as_json:
             self.stdout.write(json.dumps(facts))
             return

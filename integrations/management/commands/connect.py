@@ -32,13 +32,15 @@ class Command(BaseCommand):
         parser.add_argument("--time-zone", default="", help="of Kartra's dates; default America/New_York")
         parser.add_argument("--send", action="store_true", help="switch sending on (else new ones are look-only)")
         parser.add_argument(
-            "--safety-field", action="store_true",
+            "--safety-field",
+            action="store_true",
             help="make the custom field in Kartra by which lost answers about points, sequences and bookings can be told",
-        )  # fmt: skip
+        )
         parser.add_argument(
-            "--here", action="store_true",
+            "--here",
+            action="store_true",
             help="after a copied or moved database: say that this machine is where the installation is now",
-        )  # fmt: skip
+        )
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -126,9 +126,14 @@ class Command(BaseCommand):
         if not total:
             return
         quick = Connection(
-            account=connection.account, app_id=UNLIMITED_APP_ID, api_key=KEY, api_password=PASSWORD,
-            api_url=connection.api_url, calls_per_second=0, get_lead_by_id=True,
-        )  # fmt: skip
+            account=connection.account,
+            app_id=UNLIMITED_APP_ID,
+            api_key=KEY,
+            api_password=PASSWORD,
+            api_url=connection.api_url,
+            calls_per_second=0,
+            get_lead_by_id=True,
+        )
         catalogue.read(connection)
         while not self.stopping.is_set() and (leads := list(unread.order_by("pk")[:200])):
             read, stopped = refresh.read_many(connection, leads, asking=quick)

@@ -35,9 +35,10 @@ class Command(BaseCommand):
             "--segment", metavar="NAME", help="only leads that are in this segment (a saved filter) now"
         )
         parser.add_argument(
-            "--for-kartra", action="store_true",
+            "--for-kartra",
+            action="store_true",
             help="in the form Kartra's own import takes: several files of under 20,000 rows where there are more leads",
-        )  # fmt: skip
+        )
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:

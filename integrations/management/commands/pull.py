@@ -131,10 +131,13 @@ class Command(BaseCommand):
         else:
             lead = mirror.find(connection.account, **named)
             asked = refresh.ask(
-                connection, kartra_id=named.get("kartra_id") or (lead.kartra_id if lead else "") or "",
-                email=named.get("email") or (lead.email if lead else ""), cause=Cause.PULL, priority=calls.Priority.PERSON,
+                connection,
+                kartra_id=named.get("kartra_id") or (lead.kartra_id if lead else "") or "",
+                email=named.get("email") or (lead.email if lead else ""),
+                cause=Cause.PULL,
+                priority=calls.Priority.PERSON,
                 lead=lead,
-            )  # fmt: skip
+            )
             found, is_gone, profile, note = asked.profile is not None, asked.gone is not None, asked.profile, ""
             differences = []
             if options["compare"]:
@@ -184,8 +187,11 @@ class Command(BaseCommand):
         return {
             "transactions": [
                 {
-                    "id": sale.kartra_id, "type": sale.type, "amount": _text(sale.full_amount),
-                    "product": str(sale.product or ""), "at": sale.at.isoformat() if sale.at else None,
+                    "id": sale.kartra_id,
+                    "type": sale.type,
+                    "amount": _text(sale.full_amount),
+                    "product": str(sale.product or ""),
+                    "at": sale.at.isoformat() if sale.at else None,
                     "refund_of": sale.parent_kartra_id,
                 }
                 for sale in sales[: options["limit"]]
@@ -194,7 +200,7 @@ class Command(BaseCommand):
                 {"id": plan.kartra_id, "status": plan.status, "product": str(plan.product or "")} for plan in plans
             ],
             **({"without_id": list(done.without_id)} if done.without_id else {}),
-        }  # fmt: skip
+        }
 
     def _transaction(self, connection: Connection, options: dict[str, Any]) -> dict[str, Any] | None:
         """Whether Kartra has this transaction; into our copy, unless only asked whether."""
@@ -202,9 +208,11 @@ class Command(BaseCommand):
         if row is None:
             return None
         facts = {
-            "id": row.kartra_id, "type": row.type, "amount": _text(row.full_amount),
+            "id": row.kartra_id,
+            "type": row.type,
+            "amount": _text(row.full_amount),
             "lead": row.lead.kartra_id if row.lead else None,
-        }  # fmt: skip
+        }
         if not options["json"]:
             told = ", ".join(f"{name} {value}" for name, value in facts.items() if value and name != "id")
             self.stdout.write(f"Kartra has transaction {row.kartra_id}: {told}.")
@@ -246,9 +254,13 @@ class Command(BaseCommand):
         age = options["older_than"] or dt.timedelta(0)
         total = due(connection, older_than=age, gone_too=True).count()
         done = refresh.read_due(
-            connection, older_than=age, gone_too=True, cause=Cause.PULL, priority=calls.Priority.PERSON,
+            connection,
+            older_than=age,
+            gone_too=True,
+            cause=Cause.PULL,
+            priority=calls.Priority.PERSON,
             on_read=self._progress(total),
-        )  # fmt: skip
+        )
         if connection.reads_stopped_at is not None:
             raise CommandError(deletions.what_to_do(connection))
         if done.stopped is not None:

@@ -24,10 +24,11 @@ class Command(BaseCommand):
             "--until-fresh", type=duration, metavar="8h", help="no lead older than that; 0s: read all once"
         )
         parser.add_argument(
-            "--gone", choices=["yes", "no"],
+            "--gone",
+            choices=["yes", "no"],
             help="the answer when so many leads were found deleted that reading stopped: yes, mark them as deleted and go "
             "on; no, take the marks back and read them again",
-        )  # fmt: skip
+        )
         parser.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:

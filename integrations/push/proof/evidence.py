@@ -140,9 +140,12 @@ def superseded(request: Request, by: Request, *, is_so: bool = True) -> Verdict:
     """Ended: a later change of the same thing in the same call is so, or is what counts now (`is_so` False)."""
     words = _("A later change of the same thing is done.") if is_so else _("A later change of the same thing counts.")
     return Verdict(
-        ChangeStatus.SUPERSEDED, Proof.DONE, message=words,
-        what=gettext_noop("overtaken by a later change of the same call"), superseded_by=by.change,
-    )  # fmt: skip
+        ChangeStatus.SUPERSEDED,
+        Proof.DONE,
+        message=words,
+        what=gettext_noop("overtaken by a later change of the same call"),
+        superseded_by=by.change,
+    )
 
 
 def again(
@@ -170,11 +173,16 @@ def again(
         }
     return {
         request.change: Verdict(
-            ChangeStatus.WAITING, Proof.NOT_DONE, message=_("Seen not done in Kartra; sent again."), what=what,
-            not_done=request.not_done + 1, alone=alone, repeats=repeats,
+            ChangeStatus.WAITING,
+            Proof.NOT_DONE,
+            message=_("Seen not done in Kartra; sent again."),
+            what=what,
+            not_done=request.not_done + 1,
+            alone=alone,
+            repeats=repeats,
         )
         for request in requests
-    }  # fmt: skip
+    }
 
 
 def turned_away(request: Request, code: str, message: str) -> Verdict:
@@ -192,9 +200,13 @@ def later(request: Request, evidence: Evidence, what: str) -> Verdict:
     if evidence.last_look:
         return asked(request, what)
     return Verdict(
-        ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=request.code, message=request.message, what=what,
+        ChangeStatus.UNKNOWN,
+        Proof.UNCLEAR,
+        code=request.code,
+        message=request.message,
+        what=what,
         look_in_s=evidence.look_in_s,
-    )  # fmt: skip
+    )
 
 
 def asked(request: Request, what: str, *, reason: Reason = Reason.OUTCOME, message: str = "", **more: Any) -> Verdict:

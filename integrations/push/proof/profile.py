@@ -97,6 +97,9 @@ def _without_field(request: Request, missing: Sequence[str]) -> Verdict:
     names = ", ".join(name.removeprefix(CUSTOM) for name in missing)
     rest = _("Its other fields were set.") if set(request.parameters) - set(missing) - {"email"} else ""
     return Verdict(
-        ChangeStatus.REJECTED, Proof.REFUSED, code=request.code, what=NO_FIELD,
+        ChangeStatus.REJECTED,
+        Proof.REFUSED,
+        code=request.code,
+        what=NO_FIELD,
         message=f"{_('Kartra has no custom field %(names)s any more, so it was not set.') % {'names': names}} {rest}".strip(),
-    )  # fmt: skip
+    )

@@ -138,9 +138,15 @@ def _known(account: Account, given: dict[str, Any]) -> dict[str, Any] | None:
 
 
 ENCODED = {
-    "lead_details", "custom_fields", "transaction_list", "subscriptions_list", "subscription_list", "transaction_details",
-    "subscription_details", *(key for key, _ in ACCOUNT_READS.values()),
-}  # fmt: skip
+    "lead_details",
+    "custom_fields",
+    "transaction_list",
+    "subscriptions_list",
+    "subscription_list",
+    "transaction_details",
+    "subscription_details",
+    *(key for key, _ in ACCOUNT_READS.values()),
+}
 """What the articles call a text that holds JSON."""
 
 

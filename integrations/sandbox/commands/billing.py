@@ -12,10 +12,15 @@ from integrations.sandbox.store.account import ZONE, Account
 
 PERIODS = ("weekly", "every 2 weeks", "monthly", "every 2 months", "quarterly", "yearly", "every 2 years")
 EDITABLE = (
-    "subscription_product_id", "subscription_price_point", "subscription_next_payment_date", "subscription_amount",
-    "subscription_recurrence", "subscription_product_quantity", "subscription_installments_left",
+    "subscription_product_id",
+    "subscription_price_point",
+    "subscription_next_payment_date",
+    "subscription_amount",
+    "subscription_recurrence",
+    "subscription_product_quantity",
+    "subscription_installments_left",
     "subscription_tax_percent",
-)  # fmt: skip
+)
 
 
 def _transaction(account: Account, entry: dict[str, Any]) -> dict[str, Any]:
@@ -35,10 +40,15 @@ def _plan(account: Account, id: Any) -> dict[str, Any]:
 def _buyer(account: Account, lead_id: int) -> dict[str, Any]:
     lead = account.store.lead(account.number, id=str(lead_id)) or {}
     return {
-        "lead_first_name": lead.get("first_name", ""), "lead_last_name": lead.get("last_name", ""),
-        "lead_email": lead.get("email", ""), "lead_id": str(lead_id), "lead_username": lead.get("username", ""),
-        "lead_country": lead.get("country", ""), "lead_state": lead.get("state", ""), "lead_city": lead.get("city", ""),
-    }  # fmt: skip
+        "lead_first_name": lead.get("first_name", ""),
+        "lead_last_name": lead.get("last_name", ""),
+        "lead_email": lead.get("email", ""),
+        "lead_id": str(lead_id),
+        "lead_username": lead.get("username", ""),
+        "lead_country": lead.get("country", ""),
+        "lead_state": lead.get("state", ""),
+        "lead_city": lead.get("city", ""),
+    }
 
 
 def search_transaction(account: Account, lead: Any, entry: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -49,12 +59,19 @@ def search_transaction(account: Account, lead: Any, entry: dict[str, Any], call:
 def transaction_details(account: Account, lead: Any, entry: dict[str, Any], call: Call) -> dict[str, Any]:
     found = _transaction(account, entry)
     details = {
-        "transaction_id": str(found["id"]), **_buyer(account, found["lead"]), "product_name": found["product_name"],
-        "product_id": str(found["product_id"]), "product_price_point": "1", "transaction_full_amount": found["amount"],
-        "transaction_quantity": "1", "transaction_affiliate": "N/A", "transaction_date": found["date"],
-        "transaction_type": found["type"], "transaction_parent_id": str(found["parent"]),
+        "transaction_id": str(found["id"]),
+        **_buyer(account, found["lead"]),
+        "product_name": found["product_name"],
+        "product_id": str(found["product_id"]),
+        "product_price_point": "1",
+        "transaction_full_amount": found["amount"],
+        "transaction_quantity": "1",
+        "transaction_affiliate": "N/A",
+        "transaction_date": found["date"],
+        "transaction_type": found["type"],
+        "transaction_parent_id": str(found["parent"]),
         "transaction_internal_subscription_id": str(found["subscription"] or "N/A"),
-    }  # fmt: skip
+    }
     return {"transaction_details": details}
 
 
@@ -79,13 +96,17 @@ def older_transactions(account: Account, lead: Any, entry: dict[str, Any], call:
     return {
         "transaction_list": [
             {
-                "buyer_id": str(lead["id"]), "buyer_email": lead["email"], "transaction_type": t["type"],
-                "product_name": t["product_name"], "product_id": str(t["product_id"]), "transaction_date": t["date"],
+                "buyer_id": str(lead["id"]),
+                "buyer_email": lead["email"],
+                "transaction_type": t["type"],
+                "product_name": t["product_name"],
+                "product_id": str(t["product_id"]),
+                "transaction_date": t["date"],
                 "transaction_full_amount": t["amount"],
             }
             for t in _payments(account, "transaction", lead, call)
         ]
-    }  # fmt: skip
+    }
 
 
 def _payments(account: Account, kind: str, lead: Any, call: Call) -> list[dict[str, Any]]:
@@ -139,14 +160,21 @@ def search_subscription(account: Account, lead: Any, entry: dict[str, Any], call
 def subscription_details(account: Account, lead: Any, entry: dict[str, Any], call: Call) -> dict[str, Any]:
     plan = _plan(account, entry.get("subscription_id"))
     details = {
-        "subscription_id": str(plan["id"]), "subscription_product_id": str(plan["product_id"]),
-        "subscription_price_point": plan["price_point"], "subscription_lead_id": str(plan["lead"]),
-        "subscription_start_date": plan["start"], "subscription_end_date": plan["end"],
-        "subscription_current_installment": str(plan["installment"]), "subscription_installments_left": plan["left"],
-        "subscription_recurring_period": plan["period"], "subscription_status": plan["status"],
-        "subscription_next_payment_date": plan["next"], "subscription_next_scheduled_payment_amount": plan["amount"],
-        "subscription_affiliate": "N/A", "subscription_jv": "N/A",
-    }  # fmt: skip
+        "subscription_id": str(plan["id"]),
+        "subscription_product_id": str(plan["product_id"]),
+        "subscription_price_point": plan["price_point"],
+        "subscription_lead_id": str(plan["lead"]),
+        "subscription_start_date": plan["start"],
+        "subscription_end_date": plan["end"],
+        "subscription_current_installment": str(plan["installment"]),
+        "subscription_installments_left": plan["left"],
+        "subscription_recurring_period": plan["period"],
+        "subscription_status": plan["status"],
+        "subscription_next_payment_date": plan["next"],
+        "subscription_next_scheduled_payment_amount": plan["amount"],
+        "subscription_affiliate": "N/A",
+        "subscription_jv": "N/A",
+    }
     return {"subscription_details": details}
 
 
@@ -194,9 +222,10 @@ def cancel_transaction(account: Account, lead: Any, entry: dict[str, Any], call:
         plan = _plan(account, found["subscription"])
     _cancel(account, plan, call)
     return {
-        "status": "Success", "transaction_subscription_id": str(plan["id"]),
+        "status": "Success",
+        "transaction_subscription_id": str(plan["id"]),
         "transaction_internal_subscription_id": str(plan["id"]),
-    }  # fmt: skip
+    }
 
 
 def _cancel(account: Account, plan: dict[str, Any], call: Call) -> None:

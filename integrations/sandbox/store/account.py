@@ -182,13 +182,18 @@ class Account:
     def _booking_event(self, lead: dict[str, Any], action: str, booking: dict[str, Any], heard: bool) -> None:
         calendar = self.store.thing(self.number, "calendar", booking["calendar"]) or {"id": 0, "classes": []}
         details = {
-            "calendar_id": calendar["id"], "calendar_name": booking["calendar"],
-            "class_id": calendar["id"] * 100 + (calendar["classes"].index(booking["class"]) if booking["class"] in calendar["classes"] else 0),
+            "calendar_id": calendar["id"],
+            "calendar_name": booking["calendar"],
+            "class_id": calendar["id"] * 100
+            + (calendar["classes"].index(booking["class"]) if booking["class"] in calendar["classes"] else 0),
             "class_name": booking["class"],
-            "hosts": [{"host_first_name": "Ada", "host_last_name": "Moss", "host_email_address": "ada.moss@example.com"}],
-            "vendor_timezone": "America/New_York", "calendar_subscription_id": booking["id"],
+            "hosts": [
+                {"host_first_name": "Ada", "host_last_name": "Moss", "host_email_address": "ada.moss@example.com"}
+            ],
+            "vendor_timezone": "America/New_York",
+            "calendar_subscription_id": booking["id"],
             "events": [{"event_date": booking["when"], "event_duration": 60}],
-        }  # fmt: skip
+        }
         if action == "calendar_cancel":
             details["calendar_subscription_status"] = "Cancelled"
         self._event(lead, action, {"calendar": details}, heard)
@@ -199,9 +204,12 @@ class Account:
         thing = self.store.thing(self.number, "membership", name) or {"id": 0, "levels": []}
         level_id = thing["id"] * 100 + (thing["levels"].index(level) if level in thing["levels"] else 0)
         entry = {
-            "membership_id": thing["id"], "membership_name": name, "level_id": level_id, "level_name": level,
+            "membership_id": thing["id"],
+            "membership_name": name,
+            "level_id": level_id,
+            "level_name": level,
             "active": "1" if on else "0",
-        }  # fmt: skip
+        }
         with self.store.lock:
             lead = self._again(lead)
             kept = [m for m in lead["memberships"] if (m["membership_name"], m["level_name"]) != (name, level)]
@@ -213,15 +221,31 @@ class Account:
     # money
 
     def charge(
-        self, lead: dict[str, Any], type: str, product: str, amount: str, *, parent: int = 0, subscription: int = 0,
-        processor: str = "stripe", heard: bool = True, date: str = "",
-    ) -> int:  # fmt: skip
+        self,
+        lead: dict[str, Any],
+        type: str,
+        product: str,
+        amount: str,
+        *,
+        parent: int = 0,
+        subscription: int = 0,
+        processor: str = "stripe",
+        heard: bool = True,
+        date: str = "",
+    ) -> int:
         """A transaction of any type; its id. Fires the event and the payment message that belong to it."""
         thing = self.store.thing(self.number, "product", product) or {"id": 0}
         doc = {
-            "type": type, "product_name": product, "product_id": thing["id"], "amount": amount, "parent": parent,
-            "subscription": subscription, "date": date or now_text(), "processor": processor, "refunded": "0",
-        }  # fmt: skip
+            "type": type,
+            "product_name": product,
+            "product_id": thing["id"],
+            "amount": amount,
+            "parent": parent,
+            "subscription": subscription,
+            "date": date or now_text(),
+            "processor": processor,
+            "refunded": "0",
+        }
         id = self.store.add_payment(self.number, "transaction", lead["id"], **doc)
         if heard:
             self._money_event(lead, id, doc)
@@ -230,34 +254,64 @@ class Account:
     def _money_event(self, lead: dict[str, Any], id: int, doc: dict[str, Any]) -> None:
         lead = self._again(lead)
         buyer = {
-            "lead_first_name": lead["first_name"], "lead_last_name": lead["last_name"], "lead_email": lead["email"],
-            "lead_username": lead["username"], "lead_id": lead["id"],
-        }  # fmt: skip
+            "lead_first_name": lead["first_name"],
+            "lead_last_name": lead["last_name"],
+            "lead_email": lead["email"],
+            "lead_username": lead["username"],
+            "lead_id": lead["id"],
+        }
         thing = {"product_name": doc["product_name"], "product_id": doc["product_id"], "product_price_point": 1}
         subscription = str(doc["subscription"]) if doc["subscription"] else "N/A"
         action = {
-            "sale": "buy_product", "refund": "refund_product", "partial_refund": "partial_refund_product",
+            "sale": "buy_product",
+            "refund": "refund_product",
+            "partial_refund": "partial_refund_product",
             "cancellation": "cancel_subscription",
-        }.get(doc["type"])  # fmt: skip
+        }.get(doc["type"])
         if action:
             details = {
-                "transaction_id": id, **buyer, **thing, "transaction_date": doc["date"], "transaction_quantity": 1,
-                "transaction_full_amount": doc["amount"], "transaction_base_amount": doc["amount"],
-                "transaction_type": doc["type"], "transaction_parent_id": doc["parent"],
-                "transaction_subscription_id": subscription, "transaction_internal_subscription_id": subscription,
-            }  # fmt: skip
+                "transaction_id": id,
+                **buyer,
+                **thing,
+                "transaction_date": doc["date"],
+                "transaction_quantity": 1,
+                "transaction_full_amount": doc["amount"],
+                "transaction_base_amount": doc["amount"],
+                "transaction_type": doc["type"],
+                "transaction_parent_id": doc["parent"],
+                "transaction_subscription_id": subscription,
+                "transaction_internal_subscription_id": subscription,
+            }
             self._event(lead, action, {"transaction_details": details}, True)
         ipn = {
-            "transaction_id": id, "transaction_full_amount": doc["amount"], "transaction_base_amount": doc["amount"],
-            "transaction_discount": "N/A", "transaction_shipping": "N/A", "transaction_tax": "N/A",
-            "transaction_date": doc["date"], "transaction_type": doc["type"], "transaction_parent_id": doc["parent"],
-            "transaction_affiliate": "N/A", "transaction_jv": "N/A", "transaction_quantity": 1,
-            "transaction_subscription_id": subscription, "transaction_internal_subscription_id": subscription,
-            "transaction_subscription_pay_number": "N/A", "transaction_last_4_card_digits": "4242", "original_id": 0, **thing,
-            **buyer, "lead_phone_country_code": lead["phone_country_code"], "lead_phone_number": lead["phone"],
-            "lead_address": lead["address"], "lead_city": lead["city"], "lead_zip": lead["zip"],
-            "lead_state": lead["state"], "lead_country": lead["country"], "gdpr_lead_status": lead["gdpr_lead_status"],
-        }  # fmt: skip
+            "transaction_id": id,
+            "transaction_full_amount": doc["amount"],
+            "transaction_base_amount": doc["amount"],
+            "transaction_discount": "N/A",
+            "transaction_shipping": "N/A",
+            "transaction_tax": "N/A",
+            "transaction_date": doc["date"],
+            "transaction_type": doc["type"],
+            "transaction_parent_id": doc["parent"],
+            "transaction_affiliate": "N/A",
+            "transaction_jv": "N/A",
+            "transaction_quantity": 1,
+            "transaction_subscription_id": subscription,
+            "transaction_internal_subscription_id": subscription,
+            "transaction_subscription_pay_number": "N/A",
+            "transaction_last_4_card_digits": "4242",
+            "original_id": 0,
+            **thing,
+            **buyer,
+            "lead_phone_country_code": lead["phone_country_code"],
+            "lead_phone_number": lead["phone"],
+            "lead_address": lead["address"],
+            "lead_city": lead["city"],
+            "lead_zip": lead["zip"],
+            "lead_state": lead["state"],
+            "lead_country": lead["country"],
+            "gdpr_lead_status": lead["gdpr_lead_status"],
+        }
         self._posts.send(
             self.number, "ipn", doc["type"], {k: "N/A" if v in ("", None) else str(v) for k, v in ipn.items()}
         )
@@ -269,11 +323,24 @@ class Account:
         thing = self.store.thing(self.number, "product", product) or {"id": 0}
         start = dt.datetime.now(ZONE)
         plan = self.store.add_payment(
-            self.number, "subscription", lead["id"], status="Active", product_id=thing["id"], product_name=product,
-            price_point="1", start=start.strftime("%Y-%m-%d %H:%M:%S"), end="0000-00-00 00:00:00",
-            installment=1, left="Until cancelled", period="monthly", amount=amount, processor=processor,
-            next=(start + dt.timedelta(days=30)).strftime("%Y-%m-%d %H:%M:%S"), quantity="1", tax="0",
-        )  # fmt: skip
+            self.number,
+            "subscription",
+            lead["id"],
+            status="Active",
+            product_id=thing["id"],
+            product_name=product,
+            price_point="1",
+            start=start.strftime("%Y-%m-%d %H:%M:%S"),
+            end="0000-00-00 00:00:00",
+            installment=1,
+            left="Until cancelled",
+            period="monthly",
+            amount=amount,
+            processor=processor,
+            next=(start + dt.timedelta(days=30)).strftime("%Y-%m-%d %H:%M:%S"),
+            quantity="1",
+            tax="0",
+        )
         self.charge(lead, "sale", product, amount, subscription=plan, heard=heard, processor=processor)
         return plan
 

@@ -8,29 +8,92 @@ from integrations.sandbox.store.account import ZONE, Account
 from integrations.sandbox.store.rows import new_lead
 
 TAGS = (
-    "buyer", "webinar-may", "VIP", "newsletter", "trial", "refunded", "affiliate", "cold", "beta group",
-    "podcast", "workshop 2026", "needs call",
-)  # fmt: skip
+    "buyer",
+    "webinar-may",
+    "VIP",
+    "newsletter",
+    "trial",
+    "refunded",
+    "affiliate",
+    "cold",
+    "beta group",
+    "podcast",
+    "workshop 2026",
+    "needs call",
+)
 LISTS = (
-    "Demo 25", "Spring newsletter", "Course waitlist", "Buyers", "Webinar guests", "Partners", "Blog readers", "Old imports",
-)  # fmt: skip
+    "Demo 25",
+    "Spring newsletter",
+    "Course waitlist",
+    "Buyers",
+    "Webinar guests",
+    "Partners",
+    "Blog readers",
+    "Old imports",
+)
 SEQUENCES = {"Welcome series": 5, "Win back": 3, "Course onboarding": 8, "Webinar follow-up": 4, "Upsell": 3}
 CALENDARS = {"Coaching": ["Intro call", "Deep dive"], "Support": ["Office hours"]}
 PRODUCTS = ("Trail Course", "Gear Guide", "Trail Club")
 MEMBERSHIPS = {"Trail Club": ["Bronze", "Gold"]}
 PAGES = ("Landing A", "Thank you", "Webinar registration")
 FIRST = (
-    "Ada", "Ben", "Carla", "Dimitri", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kira", "Liam", "Mara", "Nils",
-    "Olga", "Pablo", "Quinn", "Rosa", "Samir", "Tove", "Uma", "Viktor", "Wanda", "Xenia", "Yusuf", "Zoe",
-)  # fmt: skip
+    "Ada",
+    "Ben",
+    "Carla",
+    "Dimitri",
+    "Elena",
+    "Farid",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kira",
+    "Liam",
+    "Mara",
+    "Nils",
+    "Olga",
+    "Pablo",
+    "Quinn",
+    "Rosa",
+    "Samir",
+    "Tove",
+    "Uma",
+    "Viktor",
+    "Wanda",
+    "Xenia",
+    "Yusuf",
+    "Zoe",
+)
 LAST = (
-    "Lind", "Moss", "Okafor", "Petrov", "Ruiz", "Sato", "Tran", "Ueda", "Vance", "Weber", "Young", "Zimmer", "Abara",
-    "Berg", "Costa", "Dahl", "Ebner", "Fox", "Gray", "Holt",
-)  # fmt: skip
+    "Lind",
+    "Moss",
+    "Okafor",
+    "Petrov",
+    "Ruiz",
+    "Sato",
+    "Tran",
+    "Ueda",
+    "Vance",
+    "Weber",
+    "Young",
+    "Zimmer",
+    "Abara",
+    "Berg",
+    "Costa",
+    "Dahl",
+    "Ebner",
+    "Fox",
+    "Gray",
+    "Holt",
+)
 PLACES = (
-    ("United States", "Bend", "Oregon", "1"), ("Germany", "Bonn", "", "49"), ("Spain", "Vigo", "Galicia", "34"),
-    ("Canada", "Guelph", "Ontario", "1"), ("Japan", "Nara", "", "81"), ("United Kingdom", "York", "", "44"),
-)  # fmt: skip
+    ("United States", "Bend", "Oregon", "1"),
+    ("Germany", "Bonn", "", "49"),
+    ("Spain", "Vigo", "Galicia", "34"),
+    ("Canada", "Guelph", "Ontario", "1"),
+    ("Japan", "Nara", "", "81"),
+    ("United Kingdom", "York", "", "44"),
+)
 
 
 def fill(account: Account, number: int) -> None:
@@ -75,15 +138,24 @@ def _lead(account: Account, chance: random.Random, index: int, number: int) -> d
     )
     country, city, state, code = chance.choice(PLACES)
     lead.update(
-        first_name=first, last_name=last, country=country, city=city, state=state, phone_country_code=code,
-        phone=f"555{index:05d}", score=chance.randrange(0, 150), company=f"{last} Studio" if index % 7 == 0 else "",
-        source=chance.choice(["api", "import", "single-optin", "checkout"]), zip=f"{chance.randrange(10000, 99999)}",
+        first_name=first,
+        last_name=last,
+        country=country,
+        city=city,
+        state=state,
+        phone_country_code=code,
+        phone=f"555{index:05d}",
+        score=chance.randrange(0, 150),
+        company=f"{last} Studio" if index % 7 == 0 else "",
+        source=chance.choice(["api", "import", "single-optin", "checkout"]),
+        zip=f"{chance.randrange(10000, 99999)}",
         username=f"{first}{last}{index}".lower(),
-    )  # fmt: skip
+    )
     lead["custom"] = {
-        "crm_ref": f"A-{1000 + index}", "shirt_size": chance.choice([["610"], ["611"], []]),
+        "crm_ref": f"A-{1000 + index}",
+        "shirt_size": chance.choice([["610"], ["611"], []]),
         "interests": chance.choice([["620"], ["621"], ["620", "621"], []]),
-    }  # fmt: skip
+    }
     lead["tags"] = [tag for tag in TAGS if chance.random() < 0.12]
     if index < 25:
         lead["lists"]["Demo 25"] = True

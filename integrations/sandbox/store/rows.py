@@ -24,10 +24,33 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, doc TEXT NOT NULL);
 """
 
 LEAD_TEXTS = (
-    "first_name", "middle_name", "last_name", "last_name2", "phone_country_code", "phone", "company", "address", "city",
-    "zip", "state", "country", "website", "ip", "ip_country", "facebook", "twitter", "linkedin", "instagram", "google_plus",
-    "sales_tax_id", "business_type", "lead_picture", "lead_preferred_time_zone", "notes", "username",
-)  # fmt: skip
+    "first_name",
+    "middle_name",
+    "last_name",
+    "last_name2",
+    "phone_country_code",
+    "phone",
+    "company",
+    "address",
+    "city",
+    "zip",
+    "state",
+    "country",
+    "website",
+    "ip",
+    "ip_country",
+    "facebook",
+    "twitter",
+    "linkedin",
+    "instagram",
+    "google_plus",
+    "sales_tax_id",
+    "business_type",
+    "lead_picture",
+    "lead_preferred_time_zone",
+    "notes",
+    "username",
+)
 """Plain texts of a lead."""
 
 FIRST_LEAD_ID = 50_000
@@ -40,11 +63,25 @@ def key_of(email: str) -> str:
 def new_lead(email: str, joined: str, source: str = "api") -> dict[str, Any]:
     """An empty lead document."""
     return {
-        **dict.fromkeys(LEAD_TEXTS, ""), "email": email, "date_joined": joined, "score": 0, "source": source,
-        "source_id": "0", "referring_id": "0", "blacklisted": "0", "gdpr_lead_status": "1", "gdpr_lead_status_date": joined,
-        "gdpr_lead_status_ip": "", "gdpr_lead_communications": "0", "custom": {}, "tags": [], "lists": {}, "sequences": {},
-        "bookings": [], "memberships": [],
-    }  # fmt: skip
+        **dict.fromkeys(LEAD_TEXTS, ""),
+        "email": email,
+        "date_joined": joined,
+        "score": 0,
+        "source": source,
+        "source_id": "0",
+        "referring_id": "0",
+        "blacklisted": "0",
+        "gdpr_lead_status": "1",
+        "gdpr_lead_status_date": joined,
+        "gdpr_lead_status_ip": "",
+        "gdpr_lead_communications": "0",
+        "custom": {},
+        "tags": [],
+        "lists": {},
+        "sequences": {},
+        "bookings": [],
+        "memberships": [],
+    }
 
 
 class Store:

@@ -114,10 +114,14 @@ class Handler(BaseHTTPRequestHandler):
         named = {**(get_lead or {}), **(lead or {})}
         reference = str(named.get("id") or named.get("email") or "")
         entry: dict[str, Any] = {
-            "at": at, "app_id": str(form.get("app_id") or ""), "cmds": cmds, "lead": reference, "result": "",
+            "at": at,
+            "app_id": str(form.get("app_id") or ""),
+            "cmds": cmds,
+            "lead": reference,
+            "result": "",
             "query": urlsplit(self.path).query,
             "form": {k: v for k, v in form.items() if k not in ("app_id", "api_key", "api_password")},
-        }  # fmt: skip
+        }
         sandbox.calls.append(entry)
         if sandbox.throttle(entry["app_id"], time.monotonic()):
             entry["result"] = "429"

@@ -94,9 +94,12 @@ def _draft(request: HttpRequest, account: Account, found: people_list.PeopleList
         "not_read": found.not_read,
     }
     return RunDraft.objects.create(
-        created_by=user, account=account, kind="create_lead", selection=selection,
+        created_by=user,
+        account=account,
+        kind="create_lead",
+        selection=selection,
         parameters={"clean": {}, "form": {"why": why}, "people": len(found.people)},
-    )  # fmt: skip
+    )
 
 
 def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
@@ -162,8 +165,16 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
 def _left_out(found: Newcomers, selection: dict[str, Any]) -> list[str]:
     """Who of the file is not created, each as a sentence; only what there is."""
     told = [
-        (found.known, lambda n: ngettext("%(n)s person has a lead in Kartra already.", "%(n)s people have a lead in Kartra already.", n)),
-        (found.being_created, lambda n: ngettext("%(n)s person is being created already.", "%(n)s people are being created already.", n)),
+        (
+            found.known,
+            lambda n: ngettext(
+                "%(n)s person has a lead in Kartra already.", "%(n)s people have a lead in Kartra already.", n
+            ),
+        ),
+        (
+            found.being_created,
+            lambda n: ngettext("%(n)s person is being created already.", "%(n)s people are being created already.", n),
+        ),
         (
             found.gone,
             lambda n: ngettext(
@@ -187,7 +198,7 @@ def _left_out(found: Newcomers, selection: dict[str, Any]) -> list[str]:
             ),
         ),
         (selection["bad_number"], lambda n: ngettext("%(n)s row cannot be read.", "%(n)s rows cannot be read.", n)),
-    ]  # fmt: skip
+    ]
     return [words(number) % {"n": f"{number:,}"} for number, words in told if number]
 
 
@@ -209,9 +220,12 @@ def _start(
     run = None
     try:
         run = create_many.create_leads(
-            account, people, by=draft.created_by, why=draft.parameters["form"].get("why", ""),
+            account,
+            people,
+            by=draft.created_by,
+            why=draft.parameters["form"].get("why", ""),
             approved_by=None if own else request.user,
-        )  # fmt: skip
+        )
     except changes.CannotRecord as problem:
         messages.error(request, str(problem))
         return redirect(draft)

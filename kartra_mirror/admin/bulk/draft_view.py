@@ -233,9 +233,16 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
     run = None
     try:
         run = changes.record_run(
-            account, leads, kind, clean, by=draft.created_by, why=draft.parameters["form"].get("why", ""),
-            expected=counted.will_change, choices=choices, approved_by=approved_by,
-        )  # fmt: skip
+            account,
+            leads,
+            kind,
+            clean,
+            by=draft.created_by,
+            why=draft.parameters["form"].get("why", ""),
+            expected=counted.will_change,
+            choices=choices,
+            approved_by=approved_by,
+        )
     except (kinds.BadParameters, changes.CannotRecord) as error:
         messages.error(request, str(error))
         return redirect(draft)
@@ -267,9 +274,15 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
     run = None
     try:
         run = changes.record_run(
-            account, Lead.objects.filter(pk__in=first), kind, clean, by=request.user, choices=choices,
-            why=draft.parameters["form"].get("why", ""), expected=len(first),
-        )  # fmt: skip
+            account,
+            Lead.objects.filter(pk__in=first),
+            kind,
+            clean,
+            by=request.user,
+            choices=choices,
+            why=draft.parameters["form"].get("why", ""),
+            expected=len(first),
+        )
     except (kinds.BadParameters, changes.CannotRecord) as error:
         messages.error(request, str(error))
         return redirect(draft)

@@ -124,12 +124,15 @@ def results_of(run: BulkRun) -> list[dict[str, str]]:
     rows = run.changes.filter(settled_at__isnull=False).select_related("lead").order_by("-settled_at", "-pk")
     return [
         {
-            "lead": str(change.lead), "url": change.lead.get_absolute_url(), "status": change.status,
-            "words": outcome_words(change.status, change.reason) if single
+            "lead": str(change.lead),
+            "url": change.lead.get_absolute_url(),
+            "status": change.status,
+            "words": outcome_words(change.status, change.reason)
+            if single
             else f"{capfirst(str(change))}: {outcome_words(change.status, change.reason)}",
         }
         for change in rows[:RESULTS_SHOWN]
-    ]  # fmt: skip
+    ]
 
 
 SKIPPED: dict[str, Any] = {

@@ -33,9 +33,19 @@ def response(run: BulkRun, group: QuerySet[LeadChange], name: str) -> StreamingH
 def _lines(group: QuerySet[LeadChange]) -> Iterator[list[str]]:
     yield list(COLUMNS)
     rows = group.order_by("pk").values_list(
-        "lead__kartra_id", "lead__email", "lead__first_name", "lead__last_name", "kind", "parameters", "status", "reason",
-        "code", "message", "requested_at", "settled_at",
-    )  # fmt: skip
+        "lead__kartra_id",
+        "lead__email",
+        "lead__first_name",
+        "lead__last_name",
+        "kind",
+        "parameters",
+        "status",
+        "reason",
+        "code",
+        "message",
+        "requested_at",
+        "settled_at",
+    )
     for *who, kind, parameters, status, reason, code, message, requested_at, settled_at in rows.iterator(
         chunk_size=2000
     ):

@@ -30,9 +30,12 @@ class CustomFieldForm(forms.Form):
     )
     type = forms.ChoiceField(label=gettext_lazy("Type"), choices=CustomFieldType.choices)
     options = forms.CharField(
-        label=gettext_lazy("Options"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 4}),
+        label=gettext_lazy("Options"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
         help_text=gettext_lazy("For drop-down, one of several and any of several: at least two, one on each line."),
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,8 +89,12 @@ class CustomFieldAdmin(ReadOnlyAdmin):
             except KartraError as error:
                 form.add_error(None, calls.in_words(error))
         context = {
-            **self.admin_site.each_context(request), "title": _("Create a custom field in Kartra"), "opts": self.opts,
-            "form": form, "button": _("Create in Kartra"), "warned": warned,
+            **self.admin_site.each_context(request),
+            "title": _("Create a custom field in Kartra"),
+            "opts": self.opts,
+            "form": form,
+            "button": _("Create in Kartra"),
+            "warned": warned,
             "words": _("It is made at once. Kartra has no command to change or delete a field or its options."),
-        }  # fmt: skip
+        }
         return TemplateResponse(request, "admin/form.html", context)

@@ -138,7 +138,11 @@ def write_down(request: HttpRequest, account: Account, number: int, what: str) -
         number,
     )
     LogEntry.objects.create(
-        user=user, content_type=ContentType.objects.get_for_model(Lead), object_id=None,
-        object_repr=which[:200], action_flag=CHANGE, change_message=(words % told)[:2000],
-    )  # fmt: skip
+        user=user,
+        content_type=ContentType.objects.get_for_model(Lead),
+        object_id=None,
+        object_repr=which[:200],
+        action_flag=CHANGE,
+        change_message=(words % told)[:2000],
+    )
     logger.info("User %s exported %s leads of account %s.", user.pk, number, account.pk)

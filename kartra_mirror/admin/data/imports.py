@@ -32,16 +32,18 @@ IDS = ("kartra", "not-kartra")
 """What a person may say of a file's ids."""
 LEAVE_OUT = ("", gettext_lazy("— leave out —"))
 DATES = (
-    ("", gettext_lazy("Found by itself; month first where nothing shows it")), ("month", gettext_lazy("3 April: 04/03/2026 (month first)")),
+    ("", gettext_lazy("Found by itself; month first where nothing shows it")),
+    ("month", gettext_lazy("3 April: 04/03/2026 (month first)")),
     ("day", gettext_lazy("3 April: 03/04/2026 (day first)")),
-)  # fmt: skip
+)
 
 
 SEPARATORS = (
     ("", gettext_lazy("Semicolons (;); a name with a comma in it is a bad row")),
     (";", gettext_lazy("Semicolons (;), whatever else a name holds")),
-    (",", gettext_lazy("Commas (,)")), ("|", gettext_lazy("Vertical bars (|)")),
-)  # fmt: skip
+    (",", gettext_lazy("Commas (,)")),
+    ("|", gettext_lazy("Vertical bars (|)")),
+)
 
 
 class UploadForm(forms.Form):
@@ -75,13 +77,16 @@ class MatchForm(forms.Form):
         label=gettext_lazy("Between names of tags and lists"), choices=SEPARATORS, required=False
     )
     clears = forms.BooleanField(
-        label=gettext_lazy("Empty cells clear the field"), required=False,
+        label=gettext_lazy("Empty cells clear the field"),
+        required=False,
         help_text=gettext_lazy("Without this an empty cell says nothing. An email address is never cleared."),
-    )  # fmt: skip
+    )
     currency = forms.CharField(
-        label=gettext_lazy("Currency"), required=False, max_length=3,
+        label=gettext_lazy("Currency"),
+        required=False,
+        max_length=3,
         help_text=gettext_lazy("A code such as USD or SEK: what a sign means that several currencies have ($, kr, ¥)."),
-    )  # fmt: skip
+    )
 
     def __init__(self, job: Import, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -154,8 +159,10 @@ def progress_of(job: Import) -> dict[str, Any]:
 class ImportAdmin(ReadOnlyAdmin):
     list_display = ["file_name", "kind", "account", "state", "rows", "rejected", "created_by", "created_at"]
     list_filter = [
-        ("kind", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
-    ]  # fmt: skip
+        ("kind", ChoicesDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+        ("account", RelatedDropdownFilter),
+    ]
     search_fields = ["file_name"]
     list_select_related = ["account", "created_by"]
     change_list_template = "admin/leads/import/list.html"

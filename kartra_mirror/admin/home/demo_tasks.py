@@ -39,7 +39,7 @@ FAULTS = {
             "what was refused, and why."
         ),
     ),
-}  # fmt: skip
+}
 """By name: what the button says, what the pretend Kartra is told, and what to do then."""
 
 
@@ -105,7 +105,7 @@ def _arrive(connection: Connection) -> Trial:
         heard,
         links,
         [],
-    )  # fmt: skip
+    )
 
 
 def _fail(connection: Connection) -> Trial:

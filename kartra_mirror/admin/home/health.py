@@ -38,8 +38,12 @@ CHANGES = (
 MESSAGES = (
     ((DeliveryStatus.APPLIED, DeliveryStatus.RECORDED), gettext_lazy("taken in"), "km-bar-good"),
     ((DeliveryStatus.WAITING,), gettext_lazy("to be applied"), "km-bar-held"),
-    ((DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED), gettext_lazy("could not be read, or turned away"), "km-bar-bad"),
-)  # fmt: skip
+    (
+        (DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED),
+        gettext_lazy("could not be read, or turned away"),
+        "km-bar-bad",
+    ),
+)
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -102,11 +106,15 @@ def _outcomes(connections: list[Connection], now: dt.datetime) -> list[dict[str,
     url = reverse("admin:integrations_apicall_changelist")
     return [
         {
-            "words": capfirst(str(labels[outcome])) if outcome else _("In flight"), "number": number, "longest_ms": longest,
+            "words": capfirst(str(labels[outcome])) if outcome else _("In flight"),
+            "number": number,
+            "longest_ms": longest,
             "url": f"{url}?outcome__exact={outcome}",
         }
-        for outcome, number, longest in rows.values_list("outcome").annotate(n=Count("pk"), longest=Max("elapsed_ms")).order_by("-n")
-    ]  # fmt: skip
+        for outcome, number, longest in rows.values_list("outcome")
+        .annotate(n=Count("pk"), longest=Max("elapsed_ms"))
+        .order_by("-n")
+    ]
 
 
 def _speeds(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
@@ -130,10 +138,13 @@ def _speeds(connections: list[Connection], now: dt.datetime) -> list[dict[str, A
         limited = allowed != float("inf")
         found.append(
             {
-                "accounts": ", ".join(each.name for each in users), "used": round(used, 1), "allowed": allowed if limited else None,
-                "percent": min(100, round(used * 100 / allowed)) if limited else 0, "slowed_to": _slowed(app_id),
+                "accounts": ", ".join(each.name for each in users),
+                "used": round(used, 1),
+                "allowed": allowed if limited else None,
+                "percent": min(100, round(used * 100 / allowed)) if limited else 0,
+                "slowed_to": _slowed(app_id),
             }
-        )  # fmt: skip
+        )
     return found
 
 

@@ -20,12 +20,32 @@ from leads import access
 from leads.models import ChangeStatus, Lead, LeadChange, Transaction
 
 MOST_USEFUL_FIRST = (
-    "list_subscription", "assign_tag", "buy_product", "list_unsubscription", "unassign_tag", "refund_product",
-    "sequence_subscription", "sequence_completion", "sequence_unsubscription", "cancel_subscription",
-    "partial_refund_product", "membership_granted", "membership_revoked", "calendar_subscribe", "calendar_cancel",
-    "filled_form", "calendar_complete", "reaches_score", "survey_complete", "affiliate_signup", "jv_signup",
-    "video_play", "video_complete", "click_page_split_test_link", "kartra_page_visit",
-)  # fmt: skip
+    "list_subscription",
+    "assign_tag",
+    "buy_product",
+    "list_unsubscription",
+    "unassign_tag",
+    "refund_product",
+    "sequence_subscription",
+    "sequence_completion",
+    "sequence_unsubscription",
+    "cancel_subscription",
+    "partial_refund_product",
+    "membership_granted",
+    "membership_revoked",
+    "calendar_subscribe",
+    "calendar_cancel",
+    "filled_form",
+    "calendar_complete",
+    "reaches_score",
+    "survey_complete",
+    "affiliate_signup",
+    "jv_signup",
+    "video_play",
+    "video_complete",
+    "click_page_split_test_link",
+    "kartra_page_visit",
+)
 """The documented events: first those that keep leads, tags, lists and sales true, last those that come most often."""
 
 
@@ -133,7 +153,7 @@ def steps_of(connection: Connection | None, user: Any) -> list[Step]:
                 "changes."
             ),
         ),
-    ]  # fmt: skip
+    ]
     if connection is None:
         if user.has_perm("integrations.add_connection") and access.accounts_of(user) is None:
             steps[1].links = [(_("Connect"), reverse("admin:integrations_connection_add"))]
@@ -171,10 +191,16 @@ def _numbers(connection: Connection) -> dict[str, Any]:
         **changes,
         "leads": Lead.objects.filter(account=account).count(),
         "transactions": Transaction.objects.filter(account=account).count(),
-        "events": set(heard.filter(channel=Channel.OUTBOUND).exclude(action="").order_by().values_list("action", flat=True).distinct()),
+        "events": set(
+            heard.filter(channel=Channel.OUTBOUND)
+            .exclude(action="")
+            .order_by()
+            .values_list("action", flat=True)
+            .distinct()
+        ),
         "payments": heard.filter(channel=Channel.IPN).exists(),
         "catalogue": connection.catalogue_read_at is not None,
-    }  # fmt: skip
+    }
 
 
 def _link(words: str, name: str) -> list[tuple[str, str]]:
@@ -194,7 +220,9 @@ def _filling(connection: Connection | None, user: Any, facts: dict[str, Any]) ->
         Step(
             _("Tags, lists, sequences, custom fields"),
             _("On the connection press “Update the catalogue from Kartra”; then it is read every day by itself."),
-            bool(facts.get("catalogue")), _("Read from Kartra.") if facts.get("catalogue") else "", catalogue,
+            bool(facts.get("catalogue")),
+            _("Read from Kartra.") if facts.get("catalogue") else "",
+            catalogue,
         ),
         Step(
             _("Kartra's lead export"),
@@ -202,8 +230,10 @@ def _filling(connection: Connection | None, user: Any, facts: dict[str, Any]) ->
                 "Kartra has no list of leads that we could read. Export them in Kartra and load the file here; all "
                 "else about them is then read by itself."
             ),
-            bool(leads), ngettext("%(n)s lead known.", "%(n)s leads known.", leads) % {"n": f"{leads:,}"} if leads else "",
-            _link(_("Load a file of leads"), "admin:leads_lead_import"), "import",
+            bool(leads),
+            ngettext("%(n)s lead known.", "%(n)s leads known.", leads) % {"n": f"{leads:,}"} if leads else "",
+            _link(_("Load a file of leads"), "admin:leads_lead_import"),
+            "import",
         ),
         Step(
             _("Its transactions export"),
@@ -215,7 +245,7 @@ def _filling(connection: Connection | None, user: Any, facts: dict[str, Any]) ->
             known if transactions else "",
             _link(_("Load a file of transactions"), "admin:leads_transaction_import"),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _hearing(facts: dict[str, Any]) -> list[Step]:
@@ -229,7 +259,9 @@ def _hearing(facts: dict[str, Any]) -> list[Step]:
                 "the events, most useful first. Each waits here for its first message: cause one, as by tagging a "
                 "lead of your own."
             ),
-            bool(events), state, part="events",
+            bool(events),
+            state,
+            part="events",
         ),
         Step(
             _("Payment messages (IPN)"),
@@ -237,10 +269,12 @@ def _hearing(facts: dict[str, Any]) -> list[Step]:
                 "Add the second address as an IPN with a secret key of your own, and type the same key on the page of"
                 " the address."
             ),
-            bool(facts.get("payments")), _("A payment message has come.") if facts.get("payments") else "",
-            _link(_("Addresses for Kartra"), "admin:integrations_door_changelist"), optional=True,
+            bool(facts.get("payments")),
+            _("A payment message has come.") if facts.get("payments") else "",
+            _link(_("Addresses for Kartra"), "admin:integrations_door_changelist"),
+            optional=True,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _changing(connection: Connection | None, user: Any, facts: dict[str, Any]) -> list[Step]:
@@ -260,20 +294,24 @@ def _changing(connection: Connection | None, user: Any, facts: dict[str, Any]) -
         Step(
             _("Ask for one change of a lead of your own"),
             _("Find yourself among the leads and assign a tag. It is kept here and not sent yet."),
-            bool(asked), waits if queued and not on else "",
+            bool(asked),
+            waits if queued and not on else "",
             [(_("Find a lead"), leads)] if connection and user.has_perm("leads.assign_tag") else [],
         ),
         Step(
             _("An engineer allows changes"),
             _("What is queued goes out at once, so let it be that one change. The keys are checked first."),
-            on, _("Sending is on.") if on else "", switch,
+            on,
+            _("Sending is on.") if on else "",
+            switch,
         ),
         Step(
             _("Kartra confirmed it"),
             _("Look in Kartra as well: the tag is there once."),
-            bool(done), ngettext("%(n)s change confirmed.", "%(n)s changes confirmed.", done) % {"n": f"{done:,}"} if done else "",
+            bool(done),
+            ngettext("%(n)s change confirmed.", "%(n)s changes confirmed.", done) % {"n": f"{done:,}"} if done else "",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _events(connection: Connection) -> list[dict[str, Any]]:

@@ -30,7 +30,9 @@ STOPS_SHOWN = 3
 
 DECISIONS = {
     Reason.CONFLICT: lambda n: ngettext(
-        "change met another one of the same field: which is to be?", "changes met others of the same fields: which are to be?", n
+        "change met another one of the same field: which is to be?",
+        "changes met others of the same fields: which are to be?",
+        n,
     ),
     Reason.OUTCOME: lambda n: ngettext(
         "change where nobody can know whether it was done", "changes where nobody can know whether they were done", n
@@ -43,7 +45,7 @@ DECISIONS = {
     Reason.FIREWALL: lambda n: ngettext(
         "change that was sent twice and not done", "changes that were sent twice and not done", n
     ),
-}  # fmt: skip
+}
 
 
 def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
@@ -151,10 +153,12 @@ def _standing_runs(user: Any) -> list[dict[str, Any]]:
         ]
     return [
         _line(
-            "warn", _("bulk actions stand still"), number=runs.count(),
+            "warn",
+            _("bulk actions stand still"),
+            number=runs.count(),
             url=_list("leads_bulkrun", state__exact=RunState.PAUSED),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _refusals(user: Any) -> list[dict[str, Any]]:
@@ -205,14 +209,18 @@ def _messages(user: Any, now: dt.datetime) -> list[dict[str, Any]]:
             "message from Kartra could not be read", "messages from Kartra could not be read", n
         ),
         DeliveryStatus.REFUSED: lambda n: ngettext(
-            "message was turned away: wrong secret, or too large", "messages were turned away: wrong secret, or too large", n
+            "message was turned away: wrong secret, or too large",
+            "messages were turned away: wrong secret, or too large",
+            n,
         ),
-    }  # fmt: skip
+    }
     return [
         _line(
-            "warn", words[status](numbers[status]), number=numbers[status],
+            "warn",
+            words[status](numbers[status]),
+            number=numbers[status],
             url=_list("integrations_delivery", status__exact=status, received_at__gte=since.isoformat()),
         )
         for status in wrong
         if numbers.get(status)
-    ]  # fmt: skip
+    ]

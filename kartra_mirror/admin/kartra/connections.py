@@ -73,13 +73,17 @@ class ConnectionForm(forms.ModelForm):
         help_text=gettext_lazy("Of the Kartra account, for your colleagues."),
     )
     key = forms.CharField(
-        label=gettext_lazy("API key"), required=False, widget=forms.PasswordInput(render_value=False),
+        label=gettext_lazy("API key"),
+        required=False,
+        widget=forms.PasswordInput(render_value=False),
         help_text=gettext_lazy("In Kartra: Integrations > API > My API. Empty keeps the one that is stored."),
-    )  # fmt: skip
+    )
     password = forms.CharField(
-        label=gettext_lazy("API password"), required=False, widget=forms.PasswordInput(render_value=False),
+        label=gettext_lazy("API password"),
+        required=False,
+        widget=forms.PasswordInput(render_value=False),
         help_text=gettext_lazy("Beside the key. Empty keeps the one that is stored."),
-    )  # fmt: skip
+    )
     time_zone = forms.CharField(
         label=gettext_lazy("Time zone"),
         required=False,
@@ -276,9 +280,12 @@ class ConnectionAdmin(ModelAdmin):
             if what not in ("on", "off"):
                 return HttpResponseRedirect(connection.get_absolute_url())
             context = {
-                **self.admin_site.each_context(request), "connection": connection, "what": what, "opts": self.opts,
+                **self.admin_site.each_context(request),
+                "connection": connection,
+                "what": what,
+                "opts": self.opts,
                 "title": _("Switch sending on") if what == "on" else _("Switch sending off"),
-            }  # fmt: skip
+            }
             return TemplateResponse(request, "admin/integrations/connection/switch.html", context)
         words, good = self._do(connection, what, request)
         self.message_user(request, words, messages.SUCCESS if good else messages.ERROR)

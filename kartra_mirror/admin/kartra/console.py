@@ -24,10 +24,14 @@ class ConsoleForm(forms.Form):
         Connection.objects.select_related("account"), label=gettext_lazy("Account"), empty_label=None
     )
     pairs = forms.CharField(
-        label=gettext_lazy("Fields, one on each line: key=value"), max_length=LONGEST, strip=False,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "placeholder": "actions[0][cmd]=retrieve_account_pages"}),
+        label=gettext_lazy("Fields, one on each line: key=value"),
+        max_length=LONGEST,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={"rows": 8, "spellcheck": "false", "placeholder": "actions[0][cmd]=retrieve_account_pages"}
+        ),
         help_text=gettext_lazy("As in get_lead[email]=ada@example.com. The credentials are added by themselves."),
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,9 +62,16 @@ def page(request: HttpRequest) -> HttpResponse:
         except KartraError as error:
             form.add_error(None, console.words_of(error))
     context = {
-        **admin.site.each_context(request), "title": _("API console"), "opts": ApiCall._meta, "form": form, "button": _("Make the call"),
-        "answer": answer, "words": _("One call to Kartra's API, exactly as you write it. It is kept in the list of calls with your name."),
-    }  # fmt: skip
+        **admin.site.each_context(request),
+        "title": _("API console"),
+        "opts": ApiCall._meta,
+        "form": form,
+        "button": _("Make the call"),
+        "answer": answer,
+        "words": _(
+            "One call to Kartra's API, exactly as you write it. It is kept in the list of calls with your name."
+        ),
+    }
     return TemplateResponse(request, "admin/form.html", context)
 
 

@@ -61,15 +61,33 @@ class EventFilter(DropdownFilter):
 class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["received", "action", "channel", "whom", "status", "in_short", "same", "door"]
     list_filter = [
-        ("received_at", RangeDateTimeFilter), EventFilter, ("status", ChoicesDropdownFilter),
-        ("channel", ChoicesDropdownFilter), ("door", RelatedDropdownFilter),
-    ]  # fmt: skip
+        ("received_at", RangeDateTimeFilter),
+        EventFilter,
+        ("status", ChoicesDropdownFilter),
+        ("channel", ChoicesDropdownFilter),
+        ("door", RelatedDropdownFilter),
+    ]
     own_texts = ["digest"]
     list_select_related = ["lead", "door__connection__account"]
     fields = [
-        "received", "door", "old_address", "channel", "action", "lead", "status", "why", "secret", "what_changed",
-        "applied_at", "applied_again", "same", "size", "truncated", "headers", "body_text",
-    ]  # fmt: skip
+        "received",
+        "door",
+        "old_address",
+        "channel",
+        "action",
+        "lead",
+        "status",
+        "why",
+        "secret",
+        "what_changed",
+        "applied_at",
+        "applied_again",
+        "same",
+        "size",
+        "truncated",
+        "headers",
+        "body_text",
+    ]
     readonly_fields = ["received", "why", "what_changed", "applied_again", "same", "body_text"]
     actions = ["apply_again"]
     change_form_template = "admin/integrations/delivery/page.html"

@@ -51,9 +51,12 @@ class DoorForm(forms.ModelForm):
     """Name and IPN secret; a secret that is stored is never shown, and an empty field keeps it."""
 
     secret = forms.CharField(
-        label=gettext_lazy("Secret key of the IPN"), required=False, strip=True, widget=forms.PasswordInput(render_value=False),
+        label=gettext_lazy("Secret key of the IPN"),
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(render_value=False),
         help_text=gettext_lazy("The secret you typed into Kartra's IPN. Empty keeps the one that is stored."),
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Door

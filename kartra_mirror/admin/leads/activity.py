@@ -31,9 +31,11 @@ class KindFilter(DropdownFilter):
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
         return [
-            ("changed_in_kartra", gettext("changed in Kartra without us")), ("field_changed", gettext("field changed by us")),
-            *((name, gettext(words)) for name, words in ALONE.items()), *WORDS.items(),
-        ]  # fmt: skip
+            ("changed_in_kartra", gettext("changed in Kartra without us")),
+            ("field_changed", gettext("field changed by us")),
+            *((name, gettext(words)) for name, words in ALONE.items()),
+            *WORDS.items(),
+        ]
 
     def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
         return queryset.filter(kind=self.value()) if self.value() else queryset
@@ -43,8 +45,11 @@ class KindFilter(DropdownFilter):
 class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["moment", "whom", "what", "source", "because"]
     list_filter = [
-        ("at", RangeDateTimeFilter), KindFilter, ("source", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
-    ]  # fmt: skip
+        ("at", RangeDateTimeFilter),
+        KindFilter,
+        ("source", ChoicesDropdownFilter),
+        ("account", RelatedDropdownFilter),
+    ]
     list_select_related = ["lead", "account", "change__run"]
     readonly_fields = ["what", "moment", "happened"]
     fields = ["what", "lead", "moment", "between_from", "source", "happened", "details"]

@@ -86,8 +86,11 @@ def _what_goes(lead: Lead) -> list[tuple[str, int]]:
 def _write_down(user: Any, account: Account) -> None:
     """That somebody was erased, of which account and by whom; nothing that names them."""
     LogEntry.objects.create(
-        user=user, content_type=ContentType.objects.get_for_model(Lead), object_id=None, action_flag=DELETION,
+        user=user,
+        content_type=ContentType.objects.get_for_model(Lead),
+        object_id=None,
+        action_flag=DELETION,
         object_repr=_("a person of %(account)s") % {"account": account},
         change_message=_("Erased a person of %(account)s who asked to be forgotten.") % {"account": account},
-    )  # fmt: skip
+    )
     logger.info("User %s erased a person of account %s.", user.pk, account.pk)

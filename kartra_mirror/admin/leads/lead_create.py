@@ -46,9 +46,17 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                 known = mirror.find(account, email=form.parameters["email"])
     show_what_may_be_asked(form, request.user)
     page_context = {
-        **context, "title": _("Create a lead in Kartra"), "opts": Lead._meta, "form": form, "groups": groups(form),
-        "account": account, "accounts": accounts, "warned": warned, "known": known, "new_contacts": NEW_CONTACTS,
-    }  # fmt: skip
+        **context,
+        "title": _("Create a lead in Kartra"),
+        "opts": Lead._meta,
+        "form": form,
+        "groups": groups(form),
+        "account": account,
+        "accounts": accounts,
+        "warned": warned,
+        "known": known,
+        "new_contacts": NEW_CONTACTS,
+    }
     return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
 
 

@@ -23,9 +23,21 @@ SHOWN = 50
 LATELY = 8
 
 LOOK_ONLY = (
-    "username", "instagram", "ip_country", "source", "source_id", "referring_id", "score", "blacklisted", "date_joined",
-    "gdpr_lead_status", "gdpr_lead_status_date", "gdpr_lead_status_ip", "gdpr_lead_communications", "notes",
-)  # fmt: skip
+    "username",
+    "instagram",
+    "ip_country",
+    "source",
+    "source_id",
+    "referring_id",
+    "score",
+    "blacklisted",
+    "date_joined",
+    "gdpr_lead_status",
+    "gdpr_lead_status_date",
+    "gdpr_lead_status_ip",
+    "gdpr_lead_communications",
+    "notes",
+)
 """Facts that Kartra does not let us change."""
 
 GDPR_STATUS = {
@@ -38,8 +50,12 @@ GDPR_STATUS = {
 }
 
 MONEY_KINDS = (
-    "refund_transaction", "cancel_subscription", "pause_subscription", "unpause_subscription", "edit_subscription",
-)  # fmt: skip
+    "refund_transaction",
+    "cancel_subscription",
+    "pause_subscription",
+    "unpause_subscription",
+    "edit_subscription",
+)
 
 
 def of(lead: Lead, user: Any) -> dict[str, Any]:
@@ -147,7 +163,9 @@ def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: di
 def _facts(lead: Lead) -> dict[str, Any]:
     return {
         "facts": [
-            (label(name), _said(name, value, lead)) for name in LOOK_ONLY if (value := getattr(lead, name)) not in ("", None)
+            (label(name), _said(name, value, lead))
+            for name in LOOK_ONLY
+            if (value := getattr(lead, name)) not in ("", None)
         ],
         "custom_facts": [
             (identifier, ", ".join(str(option[1]) for option in value) if isinstance(value, list) else value)
@@ -158,7 +176,7 @@ def _facts(lead: Lead) -> dict[str, Any]:
         "addresses": lead.emails.all()[:10],
         "calls": _calls(lead).select_related("made_by")[:SHOWN],
         "absence": _absence(lead),
-    }  # fmt: skip
+    }
 
 
 def _calls(lead: Lead) -> QuerySet[ApiCall]:

@@ -116,9 +116,14 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
         if not warned or request.POST.get("confirmed") == "1":
             try:
                 recorded = changes.record_changes(
-                    lead, form.kind, form.parameters, by=user, why=form.cleaned_data["why"], seen=form.seen,
+                    lead,
+                    form.kind,
+                    form.parameters,
+                    by=user,
+                    why=form.cleaned_data["why"],
+                    seen=form.seen,
                     once=form.cleaned_data["once"] or None,
-                )  # fmt: skip
+                )
                 say_recorded(request, lead.account, recorded)
                 return HttpResponseRedirect(lead.get_absolute_url())
             except changes.AlreadyRecorded as problem:

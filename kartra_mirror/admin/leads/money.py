@@ -46,11 +46,12 @@ class RefundForm(forms.Form):
         decimal_places=2,
     )
     typed = forms.CharField(
-        label=gettext_lazy("Type the amount once more"), max_length=20,
+        label=gettext_lazy("Type the amount once more"),
+        max_length=20,
         help_text=gettext_lazy(
             "The amount that is given back, such as 20.00. If the whole amount was not told to us, type the transaction's id."
         ),
-    )  # fmt: skip
+    )
     cancel_plan = forms.BooleanField(
         label=gettext_lazy("Cancel the recurring subscription too"), required=False, help_text=ACCESS
     )

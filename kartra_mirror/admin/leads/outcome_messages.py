@@ -56,8 +56,9 @@ def sentence(change: LeadChange, why_not: str = "") -> str:
             return _("%(done)s Kartra confirmed it at %(at)s.") % {"done": done, "at": at}
         case ChangeStatus.REJECTED:
             refused = _("Kartra refused “%(what)s” for %(lead)s: %(why)s.") % {
-                **told, "why": change.message.rstrip(".") or change.code or _("it gave no reason"),
-            }  # fmt: skip
+                **told,
+                "why": change.message.rstrip(".") or change.code or _("it gave no reason"),
+            }
             return f"{refused} {remedy(change.code)}".strip()
         case ChangeStatus.SKIPPED:
             return _skipped(change, told)

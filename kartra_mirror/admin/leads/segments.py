@@ -134,10 +134,14 @@ class SegmentAdmin(ReadOnlyAdmin):
             else:
                 return HttpResponseRedirect(f"{reverse(LEADS)}?segment={found.pk}")
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": _("Save as a segment"), "form": form,
-            "query": query, "words": filters.in_words(conditions, access.accounts_of(request.user)),
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Save as a segment"),
+            "form": form,
+            "query": query,
+            "words": filters.in_words(conditions, access.accounts_of(request.user)),
             "back": f"{reverse(LEADS)}?{query}",
-        }  # fmt: skip
+        }
         return TemplateResponse(request, "admin/leads/segment/save.html", context)
 
     def _save(self, request: HttpRequest, account: Account, name: str, conditions: dict[str, list[str]]) -> Segment:
@@ -183,14 +187,19 @@ class SegmentAdmin(ReadOnlyAdmin):
         user: Any = request.user
         number, more = pagination.counted(filters.of_segment(segment))
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": segment.name, "segment": segment,
-            "words": _words(segment), "number": number, "more": more,
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": segment.name,
+            "segment": segment,
+            "words": _words(segment),
+            "number": number,
+            "more": more,
             "moved": moved_names.in_conditions(segment.conditions, access.accounts_of(user)),
             "kinds": [k for k in kinds.IN_BULK.values() if user.has_perm(k.permission) and user.has_perm(access.BULK)],
             "as_filter": f"{reverse(LEADS)}?{query_of(segment.conditions)}",
             "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,
             "may_change": self._may(request, "change") or segment.created_by_id == user.pk,
-        }  # fmt: skip
+        }
         return TemplateResponse(request, self.change_form_template, context)
 
     def _segment(self, request: HttpRequest, pk: int | str) -> Segment:

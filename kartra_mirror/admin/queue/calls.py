@@ -48,9 +48,15 @@ class CommandFilter(DropdownFilter):
         name = self.value()
         if not name:
             return queryset
-        alone, first, last, between = (Q(**{f"commands{how}": text}) for how, text in (
-            ("", name), ("__startswith", f"{name}, "), ("__endswith", f", {name}"), ("__contains", f", {name}, "),
-        ))  # fmt: skip
+        alone, first, last, between = (
+            Q(**{f"commands{how}": text})
+            for how, text in (
+                ("", name),
+                ("__startswith", f"{name}, "),
+                ("__endswith", f", {name}"),
+                ("__contains", f", {name}, "),
+            )
+        )
         return queryset.filter(alone | first | last | between)
 
 
@@ -74,15 +80,31 @@ class AttemptInline(ReadOnlyInline):
 class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["claimed", "commands", "whom", "carried", "cause", "outcome", "code", "took", "connection"]
     list_filter = [
-        ("claimed_at", RangeDateTimeFilter), ("outcome", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter),
-        CommandFilter, CodeFilter, "writes", ("connection", RelatedDropdownFilter),
-    ]  # fmt: skip
+        ("claimed_at", RangeDateTimeFilter),
+        ("outcome", ChoicesDropdownFilter),
+        ("cause", ChoicesDropdownFilter),
+        CommandFilter,
+        CodeFilter,
+        "writes",
+        ("connection", RelatedDropdownFilter),
+    ]
     list_select_related = ["lead", "connection__account"]
     readonly_fields = ["answer_text", "claimed", "sent", "finished", "took"]
     fields = [
-        "claimed", "commands", "lead", "cause", "made_by", "connection", "sent", "finished", "took", "outcome",
-        "code", "message", "answer_text",
-    ]  # fmt: skip
+        "claimed",
+        "commands",
+        "lead",
+        "cause",
+        "made_by",
+        "connection",
+        "sent",
+        "finished",
+        "took",
+        "outcome",
+        "code",
+        "message",
+        "answer_text",
+    ]
     inlines = [AttemptInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiCall]:

@@ -77,17 +77,33 @@ class AboutFilter(ExactTextFilter):
 class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     list_display = ["what", "whom", "became", "kartras_words", "requested_by", "in_run", "requested", "settled"]
     list_filter = [
-        ("requested_at", RangeDateTimeFilter), ("status", ChoicesDropdownFilter), KindFilter, AboutFilter, CodeFilter, RunFilter,
+        ("requested_at", RangeDateTimeFilter),
+        ("status", ChoicesDropdownFilter),
+        KindFilter,
+        AboutFilter,
+        CodeFilter,
+        RunFilter,
         ("account", RelatedDropdownFilter),
-    ]  # fmt: skip
+    ]
     list_filter_submit = True
     ordering = ["-pk"]
     list_select_related = ["lead", "requested_by", "run", "account", "superseded_by__requested_by"]
     readonly_fields = ["what", "became", "waits_for", "evidence", "requested", "settled"]
     fields = [
-        "what", "lead", "became", "waits_for", "reason", "code", "message", "run", "requested_by", "why", "requested", "settled",
+        "what",
+        "lead",
+        "became",
+        "waits_for",
+        "reason",
+        "code",
+        "message",
+        "run",
+        "requested_by",
+        "why",
+        "requested",
+        "settled",
         "evidence",
-    ]  # fmt: skip
+    ]
 
     change_form_template = "admin/leads/leadchange/page.html"
 

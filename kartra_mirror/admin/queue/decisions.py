@@ -85,16 +85,23 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
             raise PermissionDenied
         return _decide(request, change)
     return TemplateResponse(
-        request, "admin/decision.html",
+        request,
+        "admin/decision.html",
         {
-            **context, "title": str(change), "change": change, "may": may, "answers": conflicts.answers_to(change).items(),
+            **context,
+            "title": str(change),
+            "change": change,
+            "may": may,
+            "answers": conflicts.answers_to(change).items(),
             "dropped": conflicts.dropped(change.lead, change),
             "advice": advice(change),
-            "remedy": remedy(change.code), "attempts": _attempts(change), "held": _held(change),
+            "remedy": remedy(change.code),
+            "attempts": _attempts(change),
+            "held": _held(change),
             "undecided": change.status == ChangeStatus.UNDECIDED,
             "together": conflicts.asked_together(change),
         },
-    )  # fmt: skip
+    )
 
 
 def _decide(request: HttpRequest, change: LeadChange) -> HttpResponse:

@@ -46,10 +46,18 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     ]
     total = sum(group.number for group in found)
     return TemplateResponse(
-        request, "admin/failures.html",
-        {**context, "title": _("Failed changes"), "groups": shown, "total": total, "may_close": user.has_perm("leads.decide_change"),
-         "may_export": user.has_perm(access.EXPORT), "only": only},
-    )  # fmt: skip
+        request,
+        "admin/failures.html",
+        {
+            **context,
+            "title": _("Failed changes"),
+            "groups": shown,
+            "total": total,
+            "may_close": user.has_perm("leads.decide_change"),
+            "may_export": user.has_perm(access.EXPORT),
+            "only": only,
+        },
+    )
 
 
 def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:

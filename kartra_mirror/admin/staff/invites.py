@@ -59,13 +59,16 @@ class LimitedForm(forms.Form):
     """The accounts somebody may work in, as two fields of a form. `by` is who decides it."""
 
     limited = forms.BooleanField(
-        label=gettext_lazy("Only some accounts"), required=False,
+        label=gettext_lazy("Only some accounts"),
+        required=False,
         help_text=gettext_lazy("Then the person sees, and works in, only the accounts chosen here."),
-    )  # fmt: skip
+    )
     accounts = forms.ModelMultipleChoiceField(
-        Account.objects.order_by("name"), label=gettext_lazy("Accounts"), required=False,
+        Account.objects.order_by("name"),
+        label=gettext_lazy("Accounts"),
+        required=False,
         widget=forms.CheckboxSelectMultiple(),
-    )  # fmt: skip
+    )
 
 
 def narrow(form: Any, by: Any) -> None:
@@ -138,12 +141,15 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
             model_admin.log_addition(request, user, _("Invited into %(groups)s.") % {"groups": groups})
         return tell(model_admin, request, user)
     context = {
-        **model_admin.admin_site.each_context(request), "title": _("Invite a colleague"), "opts": User._meta, "form": form,
+        **model_admin.admin_site.each_context(request),
+        "title": _("Invite a colleague"),
+        "opts": User._meta,
+        "form": form,
         "button": _("Invite"),
         "words": _("They get a mail with a link to choose a password.")
         if mails.are_set_up()
         else _("No mail server is set up here, so the next page shows a link for you to pass on."),
-    }  # fmt: skip
+    }
     return TemplateResponse(request, "admin/form.html", context)
 
 
@@ -152,13 +158,19 @@ def tell(model_admin: Any, request: HttpRequest, user: User) -> HttpResponse:
     link, problem = link_for(user), ""
     try:
         mails.send(
-            user.email, _("Your access to Kartra Mirror"), "admin/people/invitation.txt",
+            user.email,
+            _("Your access to Kartra Mirror"),
+            "admin/people/invitation.txt",
             {"link": link, "by": request.user, "user": user},
-        )  # fmt: skip
+        )
     except mails.NotSent as error:
         problem = str(error)
     context = {
-        **model_admin.admin_site.each_context(request), "title": _("Invited: %(who)s") % {"who": user.email or user.username},
-        "opts": User._meta, "invited": user, "problem": problem, "link": link if problem else "",
-    }  # fmt: skip
+        **model_admin.admin_site.each_context(request),
+        "title": _("Invited: %(who)s") % {"who": user.email or user.username},
+        "opts": User._meta,
+        "invited": user,
+        "problem": problem,
+        "link": link if problem else "",
+    }
     return TemplateResponse(request, "admin/people/invited.html", context)

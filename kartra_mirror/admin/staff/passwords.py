@@ -33,9 +33,11 @@ class AskForm(PasswordResetForm):
             return
         for user in User.objects.filter(email__iexact=email, is_active=True, is_staff=True):
             mails.send(
-                user.email, _("A new password for Kartra Mirror"), "admin/people/new_password.txt",
+                user.email,
+                _("A new password for Kartra Mirror"),
+                "admin/people/new_password.txt",
                 {"link": link_for(user), "user": user},
-            )  # fmt: skip
+            )
 
 
 class _SiteContext:

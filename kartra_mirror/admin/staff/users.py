@@ -146,13 +146,19 @@ class GroupForm(forms.ModelForm):
     """A group, with how far its people go alone."""
 
     largest_run = forms.IntegerField(
-        label=_("Largest bulk action"), required=False, min_value=2,
+        label=_("Largest bulk action"),
+        required=False,
+        min_value=2,
         help_text=_("How many leads its people may change at once, if they may start bulk actions. Empty: any number."),
-    )  # fmt: skip
+    )
     refund_ceiling = forms.DecimalField(
-        label=_("Largest refund"), required=False, min_value=0, max_digits=12, decimal_places=2,
+        label=_("Largest refund"),
+        required=False,
+        min_value=0,
+        max_digits=12,
+        decimal_places=2,
         help_text=_("How much of one sale its people may give back alone, if they may refund. Empty: all of it."),
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Group

@@ -24,9 +24,12 @@ def test_brackets_as_php_writes_them():
         "money": Decimal("1E+2"),
     }
     assert flatten(given) == [
-        ("lead[id]", "5"), ("lead[custom_fields][0][field_value][0]", "620"), ("lead[custom_fields][0][field_value][1]", "621"),
-        ("flag", "1"), ("money", "100"),
-    ]  # fmt: skip
+        ("lead[id]", "5"),
+        ("lead[custom_fields][0][field_value][0]", "620"),
+        ("lead[custom_fields][0][field_value][1]", "621"),
+        ("flag", "1"),
+        ("money", "100"),
+    ]
 
 
 def test_create_edit_and_search_must_come_first():
@@ -113,34 +116,74 @@ def test_every_billing_command(kartra, sandbox):
 
 
 ERRORS = [
-    ("211", "assign_tag", {"tag_name": ""}), ("212", "assign_tag", {"tag_name": "no"}), ("213", "unassign_tag", {}),
-    ("214", "unassign_tag", {"tag_name": "no"}), ("207", "subscribe_lead_to_list", {}),
-    ("231", "subscribe_lead_to_list", {"list_name": "no"}), ("208", "unsubscribe_lead_from_list", {}),
-    ("209", "unsubscribe_lead_from_list", {"list_name": "no"}), ("215", "give_points_to_lead", {}),
-    ("227", "give_points_to_lead", {"points": "many"}), ("217", "remove_points_from_lead", {}),
+    ("211", "assign_tag", {"tag_name": ""}),
+    ("212", "assign_tag", {"tag_name": "no"}),
+    ("213", "unassign_tag", {}),
+    ("214", "unassign_tag", {"tag_name": "no"}),
+    ("207", "subscribe_lead_to_list", {}),
+    ("231", "subscribe_lead_to_list", {"list_name": "no"}),
+    ("208", "unsubscribe_lead_from_list", {}),
+    ("209", "unsubscribe_lead_from_list", {"list_name": "no"}),
+    ("215", "give_points_to_lead", {}),
+    ("227", "give_points_to_lead", {"points": "many"}),
+    ("217", "remove_points_from_lead", {}),
     ("228", "remove_points_from_lead", {"points": "x"}),
     ("226", "subscribe_lead_to_sequence_at_step", {"step": "1"}),
     ("225", "subscribe_lead_to_sequence_at_step", {"sequence_name": "Welcome series"}),
     ("219", "subscribe_lead_to_sequence_at_step", {"sequence_name": "no", "step": "1"}),
     ("229", "subscribe_lead_to_sequence_at_step", {"sequence_name": "Welcome series", "step": "1-2"}),
     ("230", "subscribe_lead_to_sequence_at_step", {"sequence_name": "Welcome series", "step": "99"}),
-    ("226", "unsubscribe_lead_from_sequence", {}), ("220", "unsubscribe_lead_from_sequence", {"sequence_name": "no"}),
-    ("255", "calendar_subscribe", {"class_name": "x"}), ("256", "calendar_subscribe", {"calendar_name": "Coaching"}),
+    ("226", "unsubscribe_lead_from_sequence", {}),
+    ("220", "unsubscribe_lead_from_sequence", {"sequence_name": "no"}),
+    ("255", "calendar_subscribe", {"class_name": "x"}),
+    ("256", "calendar_subscribe", {"calendar_name": "Coaching"}),
     ("257", "calendar_subscribe", {"calendar_name": "no", "class_name": "x"}),
     ("258", "calendar_subscribe", {"calendar_name": "Coaching", "class_name": "no"}),
-    ("260", "calendar_subscribe", {"calendar_name": "Coaching", "class_name": "Intro call", "starting_date": "2027-01-01"}),
-    ("261", "calendar_subscribe", {"calendar_name": "Coaching", "class_name": "Intro call", "starting_date": "16 Jan 2019"}),
+    (
+        "260",
+        "calendar_subscribe",
+        {"calendar_name": "Coaching", "class_name": "Intro call", "starting_date": "2027-01-01"},
+    ),
+    (
+        "261",
+        "calendar_subscribe",
+        {"calendar_name": "Coaching", "class_name": "Intro call", "starting_date": "16 Jan 2019"},
+    ),
     ("259", "calendar_cancel", {"calendar_name": "Coaching", "class_name": "Intro call"}),
-    ("265", "create_custom_field", {}), ("263", "create_custom_field", {"custom_field_identifier": "a b"}),
+    ("265", "create_custom_field", {}),
+    ("263", "create_custom_field", {"custom_field_identifier": "a b"}),
     ("264", "create_custom_field", {"custom_field_identifier": "crm_ref", "custom_field_type": "input_field"}),
     ("269", "create_custom_field", {"custom_field_identifier": "n", "custom_field_type": "date"}),
-    ("270", "create_custom_field", {"custom_field_identifier": "n", "custom_field_type": "checkbox", "custom_field_options": "a"}),
-    ("272", "create_custom_field", {"custom_field_identifier": "n", "custom_field_type": "checkbox", "custom_field_options": [{"option_name": ""}]}),
-    ("273", "create_custom_field", {"custom_field_identifier": "n", "custom_field_type": "checkbox", "custom_field_options": [{"option_name": "a"}]}),
-    ("247", "get_transaction_details", {"transaction_id": "1"}), ("247", "refund_transaction", {"transaction_id": "1"}),
-    ("248", "get_subscription_details", {"subscription_id": "1"}), ("248", "cancel_transaction", {"transaction_internal_subscription_id": "1"}),
-    ("248", "modify_subscription_status", {"subscription_id": "1"}), ("248", "edit_subscription", {"subscription_id": "1"}),
-]  # fmt: skip
+    (
+        "270",
+        "create_custom_field",
+        {"custom_field_identifier": "n", "custom_field_type": "checkbox", "custom_field_options": "a"},
+    ),
+    (
+        "272",
+        "create_custom_field",
+        {
+            "custom_field_identifier": "n",
+            "custom_field_type": "checkbox",
+            "custom_field_options": [{"option_name": ""}],
+        },
+    ),
+    (
+        "273",
+        "create_custom_field",
+        {
+            "custom_field_identifier": "n",
+            "custom_field_type": "checkbox",
+            "custom_field_options": [{"option_name": "a"}],
+        },
+    ),
+    ("247", "get_transaction_details", {"transaction_id": "1"}),
+    ("247", "refund_transaction", {"transaction_id": "1"}),
+    ("248", "get_subscription_details", {"subscription_id": "1"}),
+    ("248", "cancel_transaction", {"transaction_internal_subscription_id": "1"}),
+    ("248", "modify_subscription_status", {"subscription_id": "1"}),
+    ("248", "edit_subscription", {"subscription_id": "1"}),
+]
 
 
 @pytest.mark.parametrize(("code", "cmd", "parameters"), ERRORS, ids=[f"{cmd}-{code}" for code, cmd, _ in ERRORS])
@@ -212,15 +255,19 @@ def test_refusals_about_a_plan(kartra, sandbox, code, marks, cmd, more):
 @pytest.mark.parametrize(
     ("code", "pairs"),
     [
-        ("224", [("actions", "x")]), ("223", [("lead", "5"), ("actions[0][cmd]", "assign_tag")]),
-        ("254", [("actions[0][tag_name]", "x")]), ("206", [("actions[0][cmd]", "assign_tag")]),
-        ("243", [("lead[id]", "1"), ("actions[0][cmd]", "assign_tag")]), ("236", [("get_lead", "5")]),
-        ("234", [("get_lead[email]", "nobody@example.com")]), ("206", [("get_lead[x]", "5")]),
+        ("224", [("actions", "x")]),
+        ("223", [("lead", "5"), ("actions[0][cmd]", "assign_tag")]),
+        ("254", [("actions[0][tag_name]", "x")]),
+        ("206", [("actions[0][cmd]", "assign_tag")]),
+        ("243", [("lead[id]", "1"), ("actions[0][cmd]", "assign_tag")]),
+        ("236", [("get_lead", "5")]),
+        ("234", [("get_lead[email]", "nobody@example.com")]),
+        ("206", [("get_lead[x]", "5")]),
         ("271", [("lead[email]", "ada@example.com"), ("lead[custom_fields]", "x"), ("actions[0][cmd]", "edit_lead")]),
         ("244", [("lead[email]", "ADA@example.com"), ("actions[0][cmd]", "create_lead")]),
         ("245", [("lead[email]", "gone@example.com"), ("actions[0][cmd]", "search_lead")]),
     ],
-)  # fmt: skip
+)
 def test_refusals_of_whole_calls(kartra, sandbox, code, pairs):
     sandbox.add_lead("ada@example.com")
     sandbox.act("delete_lead", lead=sandbox.add_lead("gone@example.com"))
@@ -236,10 +283,13 @@ def test_refusals_of_credentials(kartra, sandbox, code):
 @pytest.mark.parametrize(
     ("code", "credentials"),
     [
-        ("238", ("", "sandbox-key", "sandbox-password")), ("239", ("nobody", "sandbox-key", "sandbox-password")),
-        ("202", ("sandbox-app", "", "x")), ("203", ("sandbox-app", "wrong", "x")), ("233", ("sandbox-app", "sandbox-key", "wrong")),
+        ("238", ("", "sandbox-key", "sandbox-password")),
+        ("239", ("nobody", "sandbox-key", "sandbox-password")),
+        ("202", ("sandbox-app", "", "x")),
+        ("203", ("sandbox-app", "wrong", "x")),
+        ("233", ("sandbox-app", "sandbox-key", "wrong")),
     ],
-)  # fmt: skip
+)
 def test_wrong_credentials_are_told_apart(sandbox, code, credentials):
     answer = Client(Credentials(*credentials), Transport(sandbox.url)).call(
         [("actions[0][cmd]", "retrieve_account_tags")]

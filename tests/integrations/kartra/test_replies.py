@@ -148,17 +148,29 @@ def test_what_kartra_writes_for_nothing_is_nothing(value):
 def test_lead_is_read_in_both_styles():
     profile = profile_of(
         {
-            "id": 50417, "email": " A@example.com ", "score": 15, "blacklisted": "0", "unheard_of": {"x": 1},
-            "tags": ["plain", {"tag_id": 7, "tag_name": "VIP"}], "lists": {"0": {"list_name": "Buyers", "active": 0}},
+            "id": 50417,
+            "email": " A@example.com ",
+            "score": 15,
+            "blacklisted": "0",
+            "unheard_of": {"x": 1},
+            "tags": ["plain", {"tag_id": 7, "tag_name": "VIP"}],
+            "lists": {"0": {"list_name": "Buyers", "active": 0}},
             "sequences": '[{"sequence_name": "Welcome", "step": 2, "status": "active"}]',
-            "memberships": [{"id": 5, "name": "Club", "level_name": "Gold", "active": "1"}, {"membership_name": "Other", "level_name": "A", "active": 0}],
+            "memberships": [
+                {"id": 5, "name": "Club", "level_name": "Gold", "active": "1"},
+                {"membership_name": "Other", "level_name": "A", "active": 0},
+            ],
             "custom_fields": [
-                {"field_identifier": "size", "field_type": "drop_down", "field_value": [{"option_id": 611, "option_value": "Large"}]},
+                {
+                    "field_identifier": "size",
+                    "field_type": "drop_down",
+                    "field_value": [{"option_id": 611, "option_value": "Large"}],
+                },
                 {"field_identifier": "ref", "field_type": "input_field", "field_value": "A-1"},
                 {"field_identifier": "empty", "field_type": "checkbox", "field_value": ""},
             ],
         }
-    )  # fmt: skip
+    )
     assert (profile.id, profile.email, profile.tags) == ("50417", "A@example.com", ("plain", "VIP"))
     assert [(each.name, each.active) for each in profile.lists] == [("Buyers", False)]
     assert [(each.name, each.step, each.status) for each in profile.sequences] == [("Welcome", "2", "active")]

@@ -123,12 +123,19 @@ def drip(handler):
 @pytest.mark.parametrize(
     ("behave", "error"),
     [
-        (hang, OutcomeUnknown), (drop, OutcomeUnknown), (half, OutcomeUnknown), (drip, OutcomeUnknown),
-        (say(429), Throttled), (say(502), OutcomeUnknown), (say(302, Location="http://127.0.0.1:9/"), OutcomeUnknown),
-        (say(body=b"<html>"), OutcomeUnknown), (say(body=b""), OutcomeUnknown), (say(204, b""), OutcomeUnknown),
+        (hang, OutcomeUnknown),
+        (drop, OutcomeUnknown),
+        (half, OutcomeUnknown),
+        (drip, OutcomeUnknown),
+        (say(429), Throttled),
+        (say(502), OutcomeUnknown),
+        (say(302, Location="http://127.0.0.1:9/"), OutcomeUnknown),
+        (say(body=b"<html>"), OutcomeUnknown),
+        (say(body=b""), OutcomeUnknown),
+        (say(204, b""), OutcomeUnknown),
     ],
     ids=range(10),
-)  # fmt: skip
+)
 def test_what_may_have_arrived_is_unknown_and_429_is_a_refusal(serve, behave, error):
     began = time.monotonic()
     with pytest.raises(KartraError) as caught:

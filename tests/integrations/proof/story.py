@@ -176,9 +176,13 @@ class Story:
         kind, parameters = self.requests[number]
         settled = Carried.DONE if self.statuses.get(number) == ChangeStatus.ACCEPTED else Carried.NOT
         return Request(
-            number, kind, parameters, Carried.UNCLEAR if unclear else settled, not_done=self.not_done.get(number, 0),
+            number,
+            kind,
+            parameters,
+            Carried.UNCLEAR if unclear else settled,
+            not_done=self.not_done.get(number, 0),
             repeated=number in self.repeated,
-        )  # fmt: skip
+        )
 
     def answer(self, answer: str) -> None:
         """A person decides about all that was left to one."""

@@ -124,9 +124,15 @@ CANCELLED = ("cancel_calendar", {"calendar": "C", "class": "K"})
 
 @pytest.mark.parametrize(
     "first",
-    [outcome("refused", "429"), outcome("refused", "262"), outcome("refused", "999"), outcome("refused", "243"), outcome("missing")],
+    [
+        outcome("refused", "429"),
+        outcome("refused", "262"),
+        outcome("refused", "999"),
+        outcome("refused", "243"),
+        outcome("missing"),
+    ],
     ids=["turned away", "not allowed", "undocumented", "no such lead", "not mentioned"],
-)  # fmt: skip
+)
 def test_what_was_not_done_does_not_go_out_over_a_later_one_that_is_done(first):
     verdicts = classify_answer(sent(TAG, OFF), chain(first, outcome("done", "104")))
 

@@ -18,11 +18,12 @@ FAMILIES = {
     "profile": (
         st.fixed_dictionaries({"city": st.sampled_from("AB"), "zip": st.sampled_from("12")}),
         st.one_of(
-            st.builds(edit, city=st.sampled_from("ABC")), st.builds(edit, zip=st.sampled_from("123")),
+            st.builds(edit, city=st.sampled_from("ABC")),
+            st.builds(edit, zip=st.sampled_from("123")),
             st.builds(edit, city=st.sampled_from("ABC"), zip=st.sampled_from("123")),
         ),
     ),
-}  # fmt: skip
+}
 
 
 @st.composite
@@ -61,9 +62,13 @@ def test_no_schedule_ends_with_done_and_kartra_otherwise_nor_with_the_earlier_ov
 
 
 @given(
-    st.integers(1, 9), st.integers(-20, 20), st.booleans(),
-    st.lists(st.tuples(st.integers(0, 1), st.lists(st.tuples(st.integers(0, 1), st.integers(1, 9)), max_size=1)), max_size=4),
-)  # fmt: skip
+    st.integers(1, 9),
+    st.integers(-20, 20),
+    st.booleans(),
+    st.lists(
+        st.tuples(st.integers(0, 1), st.lists(st.tuples(st.integers(0, 1), st.integers(1, 9)), max_size=1)), max_size=4
+    ),
+)
 def test_what_adds_up_is_never_repeated(number, score, with_receipt, losses):
     story = Story("points", [points(number)], score, with_receipt=with_receipt)
 

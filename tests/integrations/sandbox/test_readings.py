@@ -93,10 +93,12 @@ def test_names_of_2021_still_answer_in_their_own_shapes(sandbox, lead):
     assert name == "get_subscriptions_from_lead"
     assert plans["subscription_list"] == [
         {
-            "transaction_subscription_id": str(plan), "buyer_id": lead, "buyer_email": "ada@example.com",
+            "transaction_subscription_id": str(plan),
+            "buyer_id": lead,
+            "buyer_email": "ada@example.com",
             "transaction_subscription_status": "Active",
         }
-    ]  # fmt: skip
+    ]
     assert said(ask(sandbox, {}, {"cmd": "get_transactions_from_lead"})) == ("Error", "206")
 
 
@@ -112,8 +114,10 @@ def test_an_action_sees_what_the_one_before_did(sandbox, lead):
 def test_every_reading_is_told_with_its_others(sandbox):
     told = sandbox.server.switches.described()
     assert told["names"] == {
-        "value": "exact", "means": SWITCHES["names"].means, "others": ["trimmed", "any_case"],
-    }  # fmt: skip
+        "value": "exact",
+        "means": SWITCHES["names"].means,
+        "others": ["trimmed", "any_case"],
+    }
     for name, switch in SWITCHES.items():
         assert switch.default not in switch.others, name
 

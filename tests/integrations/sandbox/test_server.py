@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from integrations.sandbox import forms
 from integrations.sandbox.state import APP_ID, KEY, PASSWORD
-from integrations.sandbox.wire import forms
 from integrations.sandbox.wire.server import Sandbox
 
 CREDENTIALS = f"app_id={APP_ID}-unlimited&api_key={KEY}&api_password={PASSWORD}&"
@@ -42,8 +42,12 @@ def wait_for(question, seconds=20):
 def test_php_brackets():
     body = b"a[b][c]=1&a[b][d]=2&list[]=x&list[]=y&plain=z&plain=w&odd[=q&deep[a][]=1"
     assert forms.parse(body) == {
-        "a": {"b": {"c": "1", "d": "2"}}, "list": {"0": "x", "1": "y"}, "plain": "w", "odd": "q", "deep": {"a": {"0": "1"}},
-    }  # fmt: skip
+        "a": {"b": {"c": "1", "d": "2"}},
+        "list": {"0": "x", "1": "y"},
+        "plain": "w",
+        "odd": "q",
+        "deep": {"a": {"0": "1"}},
+    }
 
 
 def test_json_under_text_html_with_scalars_as_texts(sandbox):

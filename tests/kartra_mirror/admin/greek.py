@@ -66,10 +66,25 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 SEEN = ("seen not done", "Kartra's answer", "no answer to rely on", "the read does not show it", "Kartra's event came")
 EVERY_ACTIVITY = (
-    *COMING_AND_GOING, *ALONE, "field_changed", "changed_in_kartra", "points_given", "points_removed", "calendar_booked",
-    "calendar_cancelled", "calendar_completed", "membership_granted", "membership_revoked", "decided", "not_gone",
-    "payment_sale", "payment_rebill", "payment_refund", "filled_form", "video_play",
-)  # fmt: skip
+    *COMING_AND_GOING,
+    *ALONE,
+    "field_changed",
+    "changed_in_kartra",
+    "points_given",
+    "points_removed",
+    "calendar_booked",
+    "calendar_cancelled",
+    "calendar_completed",
+    "membership_granted",
+    "membership_revoked",
+    "decided",
+    "not_gone",
+    "payment_sale",
+    "payment_rebill",
+    "payment_refund",
+    "filled_form",
+    "video_play",
+)
 
 
 def world(url: str = "http://127.0.0.1:9/api") -> SimpleNamespace:
@@ -123,9 +138,17 @@ def _leads(made: SimpleNamespace) -> None:
     account, now = made.account, made.now
     named = {"account": account, "first_name": "Μαρία", "last_name": "Λίνδου", "country": "Ελλάδα"}
     made.lead = LeadFactory(
-        **named, email="3@1.gr", phone="5", city="Άργος", score=7, date_joined=now, custom_values={"πεδίο0": "Ναι"},
-        company="Εταιρεία", source="μορφή", gdpr_lead_status="ναι",
-    )  # fmt: skip
+        **named,
+        email="3@1.gr",
+        phone="5",
+        city="Άργος",
+        score=7,
+        date_joined=now,
+        custom_values={"πεδίο0": "Ναι"},
+        company="Εταιρεία",
+        source="μορφή",
+        gdpr_lead_status="ναι",
+    )
     made.leads = [
         made.lead,
         LeadFactory(**named, email="4@1.gr", phone="5", gone_at=now, gone_reason="deleted", notes="Προσοχή"),
@@ -148,38 +171,63 @@ def _leads(made: SimpleNamespace) -> None:
         )
         MembershipGrant.objects.create(**told, level=made.level, source="webhook")
     details = {
-        "tag": "Φίλοι", "list": "Νέα", "sequence": "Αρχή", "calendar": "Ώρα", "class": "Πρώτη", "membership": "Λέσχη",
-        "level": "Χρυσή", "points": 5, "expires_in_days": 1, "step": "2", "starts_at": now.isoformat(),
+        "tag": "Φίλοι",
+        "list": "Νέα",
+        "sequence": "Αρχή",
+        "calendar": "Ώρα",
+        "class": "Πρώτη",
+        "membership": "Λέσχη",
+        "level": "Χρυσή",
+        "points": 5,
+        "expires_in_days": 1,
+        "step": "2",
+        "starts_at": now.isoformat(),
         "product_name": "Βιβλίο",
-    }  # fmt: skip
+    }
     for number, kind in enumerate(EVERY_ACTIVITY):
         told = (
             {"field": "city", "was": "Άργος", "is": ""} if kind in ("field_changed", "changed_in_kartra") else details
         )
         Activity.objects.create(
-            account=account, lead=made.lead, kind=kind, at=now - dt.timedelta(minutes=number), details=told,
+            account=account,
+            lead=made.lead,
+            kind=kind,
+            at=now - dt.timedelta(minutes=number),
+            details=told,
             source=Source.values[number % 6] if number > 12 else "refresh",
-        )  # fmt: skip
+        )
     for field, was, now_is in (
         ("custom.πεδίο3", [["1", "Μικρό"]], []),
         ("blacklisted", False, True),
         ("tag Φίλοι", "", True),
     ):
         Activity.objects.create(
-            account=account, lead=made.lead, kind="changed_in_kartra", at=now, source="refresh",
-            details={"field": field, "was": was, "is": now_is}, between_from=now - dt.timedelta(days=1),
-        )  # fmt: skip
+            account=account,
+            lead=made.lead,
+            kind="changed_in_kartra",
+            at=now,
+            source="refresh",
+            details={"field": field, "was": was, "is": now_is},
+            between_from=now - dt.timedelta(days=1),
+        )
 
 
 def _changes(made: SimpleNamespace) -> None:
     """A change of every kind, in every status and for every reason."""
     now, made.changes = made.now, {}
     states = [
-        ("waiting", {}), ("sending", {}), ("unknown", {}), ("accepted", {"settled_at": now}), ("cancelled", {"settled_at": now}),
+        ("waiting", {}),
+        ("sending", {}),
+        ("unknown", {}),
+        ("accepted", {"settled_at": now}),
+        ("cancelled", {"settled_at": now}),
         *(("undecided", {"reason": reason}) for reason in ("outcome", "conflict", "unlisted_code", "firewall")),
         *(("skipped", {"reason": reason, "settled_at": now}) for reason in ("already_so", "gone", "left_out")),
-        *(("rejected", {"settled_at": now, "code": code, "message": "Όχι"}) for code in ("212", "230", "250", "999", "206")),
-    ]  # fmt: skip
+        *(
+            ("rejected", {"settled_at": now, "code": code, "message": "Όχι"})
+            for code in ("212", "230", "250", "999", "206")
+        ),
+    ]
     for number, (kind, parameters) in enumerate(KINDS.items()):
         status, more = states[number % len(states)]
         lead = made.lead if number % 3 == 0 else LeadFactory(account=made.account, first_name="Ρέα", last_name="Λ")
@@ -194,9 +242,13 @@ def _changes(made: SimpleNamespace) -> None:
     made.changes["held"] = held
     for number in range(3):
         LeadChangeFactory(
-            lead=LeadFactory(account=made.account, first_name="Ρέα", last_name="Λ"), parameters={"tag": "Φίλοι"},
-            status="rejected", code=("212", "212", "")[number], message=("Όχι", "Όχι", "")[number], settled_at=now,
-        )  # fmt: skip
+            lead=LeadFactory(account=made.account, first_name="Ρέα", last_name="Λ"),
+            parameters={"tag": "Φίλοι"},
+            status="rejected",
+            code=("212", "212", "")[number],
+            message=("Όχι", "Όχι", "")[number],
+            settled_at=now,
+        )
 
 
 def _runs(made: SimpleNamespace) -> None:
@@ -204,56 +256,101 @@ def _runs(made: SimpleNamespace) -> None:
     for state in ("preparing", "running", "paused", "cancelling", "finished", "cancelled"):
         ended = now if state in ("finished", "cancelled") else None
         run = BulkRunFactory(
-            account=made.account, name="Δράση", state=state, created_by=made.person, why="Γιατί", expected=3, ended_at=ended,
-            paused_at=now if state == "paused" else None, paused_why="Παύση" if state == "paused" else "",
-            cancelled_by=made.person if state.startswith("cancel") else None, parameters={"tag": "Φίλοι"},
-        )  # fmt: skip
+            account=made.account,
+            name="Δράση",
+            state=state,
+            created_by=made.person,
+            why="Γιατί",
+            expected=3,
+            ended_at=ended,
+            paused_at=now if state == "paused" else None,
+            paused_why="Παύση" if state == "paused" else "",
+            cancelled_by=made.person if state.startswith("cancel") else None,
+            parameters={"tag": "Φίλοι"},
+        )
         made.runs[state] = run
         for status, more in (
-            ("accepted", {"settled_at": now}), ("rejected", {"settled_at": now, "code": "212", "message": "Όχι"}),
-            ("skipped", {"settled_at": now, "reason": "gone"}), ("skipped", {"settled_at": now, "reason": "left_out"}),
+            ("accepted", {"settled_at": now}),
+            ("rejected", {"settled_at": now, "code": "212", "message": "Όχι"}),
+            ("skipped", {"settled_at": now, "reason": "gone"}),
+            ("skipped", {"settled_at": now, "reason": "left_out"}),
             *([] if ended else [("waiting", {})]),
-        ):  # fmt: skip
+        ):
             lead = LeadFactory(account=made.account, first_name="Άρης", last_name="Λ")
             LeadChangeFactory(run=run, lead=lead, parameters={"tag": "Φίλοι"}, status=status, **more)
     finished = made.runs["finished"]
     tagged = finished.changes.filter(status="accepted").get()
     LeadTag.objects.create(lead=tagged.lead, tag=made.tag, since=now, source="push", change=tagged)
     moved = LeadChangeFactory(
-        run=finished, lead=LeadFactory(account=made.account, first_name="Ίων", last_name="Λ"), parameters={"tag": "Φίλοι"},
-        status="accepted", settled_at=now,
-    )  # fmt: skip
+        run=finished,
+        lead=LeadFactory(account=made.account, first_name="Ίων", last_name="Λ"),
+        parameters={"tag": "Φίλοι"},
+        status="accepted",
+        settled_at=now,
+    )
     for number, kind in enumerate(EVERY_ACTIVITY):
         Activity.objects.create(
-            account=made.account, lead=(tagged if number % 2 else moved).lead, kind=kind, at=now + dt.timedelta(seconds=9),
-            source="webhook", details={"tag": "Άλλη", "list": "Νέα", "sequence": "Αρχή", "calendar": "Ώρα", "class": "Πρώτη", "product_name": "Βιβλίο"},
-        )  # fmt: skip
+            account=made.account,
+            lead=(tagged if number % 2 else moved).lead,
+            kind=kind,
+            at=now + dt.timedelta(seconds=9),
+            source="webhook",
+            details={
+                "tag": "Άλλη",
+                "list": "Νέα",
+                "sequence": "Αρχή",
+                "calendar": "Ώρα",
+                "class": "Πρώτη",
+                "product_name": "Βιβλίο",
+            },
+        )
     undoing = BulkRunFactory(
         account=made.account, name="Πίσω", undoes=finished, state="finished", ended_at=now, approved_by=made.colleague
     )
     made.runs["undoing"] = undoing
     made.draft = RunDraft.objects.create(
-        created_by=made.colleague, kind="assign_tag", selection={"query": "", "ids": [made.lead.pk]}, asked_at=now,
+        created_by=made.colleague,
+        kind="assign_tag",
+        selection={"query": "", "ids": [made.lead.pk]},
+        asked_at=now,
         parameters={"clean": {"tag": "Φίλοι"}, "form": {"tag": "Φίλοι", "why": "Γιατί"}},
-    )  # fmt: skip
+    )
     made.segment = Segment.objects.create(
-        account=made.account, name="Ομάδα", created_by=made.person,
+        account=made.account,
+        name="Ομάδα",
+        created_by=made.person,
         conditions={"tag": [str(made.tag.pk)], "not_country": ["Ελλάδα"], "score_min": ["1"]},
-    )  # fmt: skip
+    )
 
 
 def _money(made: SimpleNamespace) -> None:
     plan = RecurringSubscription.objects.create(
-        account=made.account, kartra_id="81", lead=made.lead, product=made.product, status="ενεργή", started_at=made.now,
-        next_payment_at=made.now, next_payment_amount=Decimal("29"), current_installment=1, installments_left="∞", read_at=made.now,
-    )  # fmt: skip
+        account=made.account,
+        kartra_id="81",
+        lead=made.lead,
+        product=made.product,
+        status="ενεργή",
+        started_at=made.now,
+        next_payment_at=made.now,
+        next_payment_amount=Decimal("29"),
+        current_installment=1,
+        installments_left="∞",
+        read_at=made.now,
+    )
     made.plan = plan
     for number, type in enumerate(("sale", "sale", "rebill", "refund", "failed")):
         Transaction.objects.create(
-            account=made.account, kartra_id=str(71 + number), lead=made.lead, product=made.product, type=type, at=made.now,
-            full_amount=Decimal("97"), subscription=plan if number == 2 else None, reported=number == 1,
+            account=made.account,
+            kartra_id=str(71 + number),
+            lead=made.lead,
+            product=made.product,
+            type=type,
+            at=made.now,
+            full_amount=Decimal("97"),
+            subscription=plan if number == 2 else None,
+            reported=number == 1,
             parent_kartra_id="71" if type == "refund" else "",
-        )  # fmt: skip
+        )
     made.sale = Transaction.objects.get(kartra_id="71")
 
 
@@ -268,12 +365,26 @@ def _wire(made: SimpleNamespace) -> None:
     for number, status in enumerate(("waiting", "applied", "recorded", "quarantined", "refused")):
         made.deliveries.append(
             DeliveryFactory(
-                door=door, lead=made.lead, action="assign_tag", status=status, channel="ipn" if number == 4 else "outbound",
-                applied_at=None if status == "waiting" else now, reason="Όχι" if number > 2 else "", secret="wrong" if number == 4 else "",
-                truncated=number == 4, old_address=number == 1, changed=["Φίλοι"] if number == 1 else [], digest=str(number // 2) * 64,
-                replays=[{"asked_at": now.isoformat(), "by": "ελένη"}, {"asked_at": now.isoformat(), "at": now.isoformat(), "status": "applied", "changed": []}] if number == 2 else [],
+                door=door,
+                lead=made.lead,
+                action="assign_tag",
+                status=status,
+                channel="ipn" if number == 4 else "outbound",
+                applied_at=None if status == "waiting" else now,
+                reason="Όχι" if number > 2 else "",
+                secret="wrong" if number == 4 else "",
+                truncated=number == 4,
+                old_address=number == 1,
+                changed=["Φίλοι"] if number == 1 else [],
+                digest=str(number // 2) * 64,
+                replays=[
+                    {"asked_at": now.isoformat(), "by": "ελένη"},
+                    {"asked_at": now.isoformat(), "at": now.isoformat(), "status": "applied", "changed": []},
+                ]
+                if number == 2
+                else [],
             )
-        )  # fmt: skip
+        )
     for day in range(1, 20):
         DeliveryFactory(
             door=door,
@@ -288,17 +399,31 @@ def _wire(made: SimpleNamespace) -> None:
     for outcome, cause in zip(outcomes, causes, strict=True):
         made.calls.append(
             ApiCall.objects.create(
-                connection=connection, lead=made.lead, cause=cause, commands="get_lead", claimed_at=now, sent_at=now,
-                lease_until=now, finished_at=now, outcome=outcome, elapsed_ms=90, made_by=made.person, writes=cause == "push",
+                connection=connection,
+                lead=made.lead,
+                cause=cause,
+                commands="get_lead",
+                claimed_at=now,
+                sent_at=now,
+                lease_until=now,
+                finished_at=now,
+                outcome=outcome,
+                elapsed_ms=90,
+                made_by=made.person,
+                writes=cause == "push",
             )
-        )  # fmt: skip
+        )
     for number, proof in enumerate(("done", "refused", "not_done", "unclear", "undecided", "open")):
         Attempt.objects.create(
-            change=made.changes["held"], call=made.calls[number], position=number, command="give_points_to_lead", proof=proof,
+            change=made.changes["held"],
+            call=made.calls[number],
+            position=number,
+            command="give_points_to_lead",
+            proof=proof,
             before={"score": 1, "ever_on_list": False, "sequence": {"step": "2"}} if number else {},
             verify_at=now if proof == "unclear" else None,
             evidence=[{"at": now.isoformat(), "what": what, "receipt": "there", "late": True} for what in SEEN],
-        )  # fmt: skip
+        )
     for belief in Belief.values:
         decided = None if belief == "pending" else now
         GoneFinding.objects.create(
@@ -311,12 +436,29 @@ def _files(made: SimpleNamespace) -> None:
     for number, state in enumerate(("checking", "checked", "loading", "finished", "cancelled", "stopped")):
         ended = made.now if state in ("finished", "cancelled", "stopped") else None
         job = Import.objects.create(
-            account=made.account, kind="transactions" if number % 2 else "leads", file_name="αρχείο", size=9, digest="0",
-            encoding="utf-8", delimiter=",", headers=["Α", "Β", "Γ"], data_start=1, data_line=2, position=5, line=3, rows=3,
-            rejected=1, state=state, ended_at=ended, why="Λάθος" if state == "stopped" else "", created_by=made.person,
+            account=made.account,
+            kind="transactions" if number % 2 else "leads",
+            file_name="αρχείο",
+            size=9,
+            digest="0",
+            encoding="utf-8",
+            delimiter=",",
+            headers=["Α", "Β", "Γ"],
+            data_start=1,
+            data_line=2,
+            position=5,
+            line=3,
+            rows=3,
+            rejected=1,
+            state=state,
+            ended_at=ended,
+            why="Λάθος" if state == "stopped" else "",
+            created_by=made.person,
             mapping={"email": "Α", "custom.πεδίο0": "Β"} if number % 2 == 0 else {"id": "Α", "type": "Β"},
-            counts={"created": 1, "changed": 1}, expected={"created": 1, "changed": 1}, started_at=made.now,
-        )  # fmt: skip
+            counts={"created": 1, "changed": 1},
+            expected={"created": 1, "changed": 1},
+            started_at=made.now,
+        )
         ImportReject.objects.create(file=job, line=3, reason="Λάθος", cells=["Α"])
         made.imports[state] = job
 

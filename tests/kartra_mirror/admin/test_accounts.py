@@ -40,9 +40,10 @@ THEIRS = re.compile(r"zebra|88902|71902|31902|7[,. ]?000[,. ]?902", re.IGNORECAS
 """What only the other account's rows hold: its word, and the ids of its lead, sale, plan, and Kartra's total of it."""
 
 WORDS = {
-    "kind": ["assign_tag", "cancel_subscription"], "what": ["on", "rotate", "start", "cancel", "delete"],
+    "kind": ["assign_tag", "cancel_subscription"],
+    "what": ["on", "rotate", "start", "cancel", "delete"],
     "answer": ["again"],
-}  # fmt: skip
+}
 """Parts of addresses that name no row."""
 OPEN_TO_ALL = {"login", "logout", "jsi18n", "password_change", "password_change_done", "app_list"}
 OTHER_APPS = ("auth", "axes")
@@ -115,11 +116,20 @@ def kept_of(rows):
     numbers = [
         model.objects.filter(**{f"{route}__in": [rows.account.pk]}).count()
         for model, route in (
-            (Lead, "account"), (LeadChange, "account"), (BulkRun, "account"), (RunDraft, "account"), (Segment, "account"),
-            (Import, "account"), (Door, "connection__account"), (ApiCall, "connection__account"), (Stop, "connection__account"),
-            (Delivery, "door__connection__account"), (Activity, "account"), (Tag, "account"),
+            (Lead, "account"),
+            (LeadChange, "account"),
+            (BulkRun, "account"),
+            (RunDraft, "account"),
+            (Segment, "account"),
+            (Import, "account"),
+            (Door, "connection__account"),
+            (ApiCall, "connection__account"),
+            (Stop, "connection__account"),
+            (Delivery, "door__connection__account"),
+            (Activity, "account"),
+            (Tag, "account"),
         )
-    ]  # fmt: skip
+    ]
     return serializers.serialize("json", fresh), numbers
 
 
@@ -172,9 +182,21 @@ def test_the_same_addresses_of_ones_own_rows_are_pages(client, world):
 
 ASKED = {
     "leads_lead_changelist": [
-        {"q": "Zebra"}, {"tag": "tag"}, {"not_tag": "tag"}, {"tag_all": "tag"}, {"list": "mailing_list"}, {"account": "account"},
-        {"segment": "segment"}, {"not_segment": "segment"}, {"sequence": "sequence"}, {"calendar": "calendar_class"},
-        {"membership": "level"}, {"bought": "product"}, {"refunded": "product"}, {"plan": "product"}, {"country": "Zebraland"},
+        {"q": "Zebra"},
+        {"tag": "tag"},
+        {"not_tag": "tag"},
+        {"tag_all": "tag"},
+        {"list": "mailing_list"},
+        {"account": "account"},
+        {"segment": "segment"},
+        {"not_segment": "segment"},
+        {"sequence": "sequence"},
+        {"calendar": "calendar_class"},
+        {"membership": "level"},
+        {"bought": "product"},
+        {"refunded": "product"},
+        {"plan": "product"},
+        {"country": "Zebraland"},
     ],
     "leads_segment_save": [{"query": "tag=%(tag)s&list=%(mailing_list)s&segment=%(segment)s&account=%(account)s"}],
     "leads_segment_changelist": [{"q": "segment"}, {"account__id__exact": "account"}],
@@ -183,7 +205,11 @@ ASKED = {
     "leads_lead_find": [{"q": "nothing"}],
     "leads_activity_without_us": [{"account": "account"}],
     "leads_activity_changelist": [{"account__id__exact": "account"}],
-    "leads_leadchange_changelist": [{"run__id__exact": "run"}, {"account__id__exact": "account"}, {"kind": "assign_tag"}],
+    "leads_leadchange_changelist": [
+        {"run__id__exact": "run"},
+        {"account__id__exact": "account"},
+        {"kind": "assign_tag"},
+    ],
     "leads_bulkrun_changelist": [{"account__id__exact": "account"}, {"q": "run"}],
     "leads_tag_changelist": [{"account__id__exact": "account"}, {"q": "tag"}],
     "leads_transaction_changelist": [{"product__id__exact": "product"}, {"account__id__exact": "account"}],
@@ -194,7 +220,7 @@ ASKED = {
     "setup_now": [{}],
     "health_charts": [{}],
     "search": [{"s": "lead"}, {"s": "lead", "extended": "1"}],
-}  # fmt: skip
+}
 """Questions in addresses that name what is another account's; a value is a name of one of its rows, or a text."""
 
 
@@ -235,10 +261,17 @@ SENT = {
     "leads_segment_save": {"query": "q=a", "name": "another", "account": "account"},
     "leads_lead_add": {"email": "new@example.com", "account": "account"},
     "auth_user_add": {"email": "new@example.com", "limited": "on", "accounts": "account"},
-    "failures": {"account": "account", "kind": "assign_tag", "family": "tag:Zebra third", "code": "212", "do": "close", "why": "x"},
+    "failures": {
+        "account": "account",
+        "kind": "assign_tag",
+        "family": "tag:Zebra third",
+        "code": "212",
+        "do": "close",
+        "why": "x",
+    },
     "failures_csv": {},
     "stop_all": {},
-}  # fmt: skip
+}
 """What forms could be made to send about another account."""
 
 
@@ -309,9 +342,13 @@ def test_what_a_limited_colleague_asks_for_is_judged_in_their_accounts(client, w
     """Whoever starts it for them may have more accounts; the leads are still those of the one who asked."""
     ours, theirs = world
     draft = RunDraft.objects.create(
-        created_by=StaffLimits.objects.get().user, account=ours.account, kind="assign_tag", selection={"query": ""},
-        parameters={"clean": {"tag": ours.tag.name}, "form": {"tag": ours.tag.name}}, asked_at=ours.draft.asked_at,
-    )  # fmt: skip
+        created_by=StaffLimits.objects.get().user,
+        account=ours.account,
+        kind="assign_tag",
+        selection={"query": ""},
+        parameters={"clean": {"tag": ours.tag.name}, "form": {"tag": ours.tag.name}},
+        asked_at=ours.draft.asked_at,
+    )
     Tag.objects.create(account=theirs.account, name=ours.tag.name)
     client.force_login(get_user_model().objects.create(username="root", is_staff=True, is_superuser=True))
 

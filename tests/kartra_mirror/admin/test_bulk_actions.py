@@ -206,9 +206,13 @@ def test_several_kinds_are_one_run_and_travel_as_previewed(staff, account):
     run = BulkRun.objects.get()
     assert (run.kind, run.why) == ("several", "Spring")
     assert sorted(run.changes.values_list("kind", "status")) == [
-        ("assign_tag", "skipped"), ("assign_tag", "waiting"), ("give_points", "waiting"), ("give_points", "waiting"),
-        ("subscribe_list", "waiting"), ("subscribe_list", "waiting"),
-    ]  # fmt: skip
+        ("assign_tag", "skipped"),
+        ("assign_tag", "waiting"),
+        ("give_points", "waiting"),
+        ("give_points", "waiting"),
+        ("subscribe_list", "waiting"),
+        ("subscribe_list", "waiting"),
+    ]
     assert staff.get(run.get_absolute_url()).status_code == 200
 
 

@@ -30,29 +30,52 @@ def person(client, *permissions):
 
 def undecided(connection, **more):
     change = LeadChangeFactory(
-        lead=LeadFactory(account=connection.account), kind="give_points", parameters={"points": 5}, family="points",
-        status="undecided", reason="outcome", message="Kartra did not answer in time", **more,
-    )  # fmt: skip
+        lead=LeadFactory(account=connection.account),
+        kind="give_points",
+        parameters={"points": 5},
+        family="points",
+        status="undecided",
+        reason="outcome",
+        message="Kartra did not answer in time",
+        **more,
+    )
     at = timezone.now()
     call = ApiCall.objects.create(
-        connection=connection, lead=change.lead, cause="push", writes=True, commands="give_points_to_lead", claimed_at=at,
-        sent_at=at, lease_until=at, finished_at=at, outcome="unknown",
-    )  # fmt: skip
+        connection=connection,
+        lead=change.lead,
+        cause="push",
+        writes=True,
+        commands="give_points_to_lead",
+        claimed_at=at,
+        sent_at=at,
+        lease_until=at,
+        finished_at=at,
+        outcome="unknown",
+    )
     Attempt.objects.create(
-        change=change, call=call, position=0, command="give_points_to_lead", proof="undecided", before={"score": 10},
+        change=change,
+        call=call,
+        position=0,
+        command="give_points_to_lead",
+        proof="undecided",
+        before={"score": 10},
         evidence=[{"at": at.isoformat(), "what": "the read does not show it", "score": "17"}],
-    )  # fmt: skip
+    )
     return change
 
 
 def refused(connection, number, tag="VIP", code="212"):
     return [
         LeadChangeFactory(
-            lead=LeadFactory(account=connection.account), parameters={"tag": tag}, status="rejected", code=code,
-            message="Tag does not exist", settled_at=timezone.now(),
+            lead=LeadFactory(account=connection.account),
+            parameters={"tag": tag},
+            status="rejected",
+            code=code,
+            message="Tag does not exist",
+            settled_at=timezone.now(),
         )
         for _ in range(number)
-    ]  # fmt: skip
+    ]
 
 
 def test_decision_shows_the_evidence_and_wants_a_reason(staff):

@@ -64,8 +64,10 @@ def test_single_changes_say_was_is_and_between_when_and_when(staff, drifted):
 
     told = {(each.lead, each.was, each.is_now, each.source) for each in page.context["single"]}
     assert told == {
-        (drifted[0], "Bonn", "Vigo", "refresh"), (drifted[1], "Bend", "Vigo", "refresh"), (drifted[2], "Bend", "Vigo", "refresh"),
-    }  # fmt: skip
+        (drifted[0], "Bonn", "Vigo", "refresh"),
+        (drifted[1], "Bend", "Vigo", "refresh"),
+        (drifted[2], "Bend", "Vigo", "refresh"),
+    }
     assert all(each.between_from < each.at for each in page.context["single"])
     assert "between" in page.content.decode()
     tag = staff.get(reverse(PAGE), {"what": "tag VIP", "day": timezone.localdate().isoformat()})
@@ -89,9 +91,13 @@ def test_page_costs_the_same_for_more(staff, drifted, django_assert_max_num_quer
     for number in range(40):
         lead = LeadFactory(account=drifted[0].account, read_at="2026-01-01T00:00:00Z")
         mirror.take(
-            lead.account, LeadFacts(lead.kartra_id, {"city": HOSTILE}, custom_values={f"field {number}": HOSTILE}),
-            source="refresh", at=timezone.now(), lead=lead, read_began_at=timezone.now(),
-        )  # fmt: skip
+            lead.account,
+            LeadFacts(lead.kartra_id, {"city": HOSTILE}, custom_values={f"field {number}": HOSTILE}),
+            source="refresh",
+            at=timezone.now(),
+            lead=lead,
+            read_began_at=timezone.now(),
+        )
     with django_assert_max_num_queries(8):
         page = staff.get(reverse(PAGE), {"what": "city", "day": timezone.localdate().isoformat()})
     assert HOSTILE not in page.content.decode()

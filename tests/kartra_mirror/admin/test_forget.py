@@ -168,9 +168,16 @@ def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
     lists = people_list.read(theirs.account, io.BytesIO(b"Email\nada.lind@example.com\nbo@example.com\n"))
     author = StaffFactory()
     prepared = RunDraft.objects.create(
-        created_by=author, account=theirs.account, kind="create_lead", parameters={"people": 2, "clean": {}, "form": {}},
-        selection={"people": [[p.line, p.parameters] for p in lists.people], "file": "x.csv", "bad": [[4, "old.ada@example.com"]]},
-    )  # fmt: skip
+        created_by=author,
+        account=theirs.account,
+        kind="create_lead",
+        parameters={"people": 2, "clean": {}, "form": {}},
+        selection={
+            "people": [[p.line, p.parameters] for p in lists.people],
+            "file": "x.csv",
+            "bad": [[4, "old.ada@example.com"]],
+        },
+    )
     RunDraft.objects.create(
         created_by=author, account=theirs.account, kind="assign_tag", selection={"query": "q=ada.lind%40example.com"}
     )
@@ -187,9 +194,13 @@ def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
         door=door, body=b"lead_email=bo%40example.com", status="quarantined", applied_at=timezone.now()
     )
     run = changes.record_run(
-        theirs.account, Lead.objects.filter(pk=lead.pk), kinds.get_kind("update_lead"), {"website": "https://ada.lind@example.com"},
-        why="ada.lind@example.com wrote to us", name="Mend ada.lind@example.com",
-    )  # fmt: skip
+        theirs.account,
+        Lead.objects.filter(pk=lead.pk),
+        kinds.get_kind("update_lead"),
+        {"website": "https://ada.lind@example.com"},
+        why="ada.lind@example.com wrote to us",
+        name="Mend ada.lind@example.com",
+    )
     assert holds("ada.lind") and holds("7744330") and holds("old.ada")  # noqa: PT018
 
     call_command("forget", "--connection", theirs.connection.name, "--lead", "7744330", "--yes", stdout=io.StringIO())
@@ -208,9 +219,12 @@ def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
 def _people(account, **more):
     lines = [[2, {"email": "bo@example.com"}]]
     return {
-        "kind": "create_lead", "account": account, "selection": {"people": lines, "file": "x.csv", "bad": []},
-        "parameters": {"people": 1, "clean": {}, "form": {}}, **more,
-    }  # fmt: skip
+        "kind": "create_lead",
+        "account": account,
+        "selection": {"people": lines, "file": "x.csv", "bad": []},
+        "parameters": {"people": 1, "clean": {}, "form": {}},
+        **more,
+    }
 
 
 def _draft(**given):
@@ -221,18 +235,27 @@ def _draft(**given):
 
 PLACES = {
     "a draft's filter": lambda account, who: _draft(selection={"query": urlencode({"q": f"mail {who}"})}),
-    "what was typed into a draft": lambda account, who: _draft(parameters={"form": {"why": f"for {who}."}, "clean": {}}),
+    "what was typed into a draft": lambda account, who: _draft(
+        parameters={"form": {"why": f"for {who}."}, "clean": {}}
+    ),
     "a reason to refuse": lambda account, who: _draft(refused_why=f"not {who}"),
     "a list's reason": lambda account, who: _draft(**_people(account, parameters={"people": 1, "form": {"why": who}})),
-    "a segment's filter": lambda account, who: Segment.objects.create(account=account, name=who[::-1], conditions={"q": [who]}),
-    "a segment's name": lambda account, who: Segment.objects.create(account=account, name=f"<{who}>", conditions={"tag": ["1"]}),
+    "a segment's filter": lambda account, who: Segment.objects.create(
+        account=account, name=who[::-1], conditions={"q": [who]}
+    ),
+    "a segment's name": lambda account, who: Segment.objects.create(
+        account=account, name=f"<{who}>", conditions={"tag": ["1"]}
+    ),
     "a line": lambda account, who: LogEntry.objects.create(
-        user=StaffFactory(), action_flag=2, object_repr="x", change_message=f"filtered by {urlencode({'q': f'mail {who}'})}."
+        user=StaffFactory(),
+        action_flag=2,
+        object_repr="x",
+        change_message=f"filtered by {urlencode({'q': f'mail {who}'})}.",
     ),
     "a line in words": lambda account, who: LogEntry.objects.create(
         user=StaffFactory(), action_flag=2, object_repr="x", change_message=f"For {who}."
     ),
-}  # fmt: skip
+}
 SOMEBODY_ELSE = [
     "lada@example.com",
     "x+ada@example.com",

@@ -26,16 +26,47 @@ pytestmark = pytest.mark.django_db
 
 DATA = frozenset(
     [
-        "Kartra", "Mirror", "Viewer", "Support", "Marketer", "Manager", "Engineer",  # the product, groups of the database
-        "sale", "Sale", "rebill", "Rebill", "refund", "Refund", "failed", "Failed",  # Kartra's own words for transactions
-        "checkbox", "ipn", "Ipn", "localhost", "Axes", "true", "false",
+        "Kartra",
+        "Mirror",
+        "Viewer",
+        "Support",
+        "Marketer",
+        "Manager",
+        "Engineer",  # the product, groups of the database
+        "sale",
+        "Sale",
+        "rebill",
+        "Rebill",
+        "refund",
+        "Refund",
+        "failed",
+        "Failed",  # Kartra's own words for transactions
+        "checkbox",
+        "ipn",
+        "Ipn",
+        "localhost",
+        "Axes",
+        "true",
+        "false",
         "md",  # the hash of passwords in tests is md5
     ]
-)  # fmt: skip
+)
 JSON_NAMES = [
-    "tag", "list", "sequence", "calendar", "class", "membership", "level", "points", "step", "field", "was", "is", "city",
+    "tag",
+    "list",
+    "sequence",
+    "calendar",
+    "class",
+    "membership",
+    "level",
+    "points",
+    "step",
+    "field",
+    "was",
+    "is",
+    "city",
     "blacklisted",
-]  # fmt: skip
+]
 """Names in what is kept as JSON and shown as it is."""
 
 
@@ -106,11 +137,33 @@ def test_pages_of_rows(staff, model):
 
 @pytest.mark.parametrize(
     "name",
-    ["index", "home_now", "home_copies", "health", "health_now", "health_charts", "setup", "setup_now", "failures", "decisions",
-     "leads_activity_without_us", "leads_lead_find", "leads_lead_add", "leads_lead_export", "leads_lead_newcomers",
-     "leads_transaction_find", "leads_import_add", "leads_customfield_add", "integrations_connection_console",
-     "integrations_connection_add", "integrations_door_add", "auth_user_add", "auth_group_add", "password_change"],
-)  # fmt: skip
+    [
+        "index",
+        "home_now",
+        "home_copies",
+        "health",
+        "health_now",
+        "health_charts",
+        "setup",
+        "setup_now",
+        "failures",
+        "decisions",
+        "leads_activity_without_us",
+        "leads_lead_find",
+        "leads_lead_add",
+        "leads_lead_export",
+        "leads_lead_newcomers",
+        "leads_transaction_find",
+        "leads_import_add",
+        "leads_customfield_add",
+        "integrations_connection_console",
+        "integrations_connection_add",
+        "integrations_door_add",
+        "auth_user_add",
+        "auth_group_add",
+        "password_change",
+    ],
+)
 def test_pages(staff, name):
     check(staff.get(at(name)))
 
@@ -213,7 +266,11 @@ def test_several_kinds_to_many_leads(staff, made):
         url, {"do": "preview", "tag": "Φίλοι", "2-list": "Νέα", "3-sequence": "Αρχή", "3-step": "2", "anyway": "on"}
     )
 
-    check(staff.get(url), told_by(staff, url, {"do": "read"}), staff.post(url, {"do": "try", "mark": staff.get(url).context["preview"]["mark"]}, follow=True))  # fmt: skip
+    check(
+        staff.get(url),
+        told_by(staff, url, {"do": "read"}),
+        staff.post(url, {"do": "try", "mark": staff.get(url).context["preview"]["mark"]}, follow=True),
+    )
     check(staff.get(url))
 
 
@@ -295,10 +352,13 @@ def test_failures(staff, made):
 def test_money(staff, made):
     refund = at("leads_transaction_refund", made.sale.pk)
     answers = [
-        staff.get(refund), told_by(staff, refund), told_by(staff, refund, {"what": "part", "typed": "1"}),
-        told_by(staff, refund, {"what": "whole", "typed": "1"}), told_by(staff, refund, {"what": "part", "amount": "999", "typed": "999"}),
+        staff.get(refund),
+        told_by(staff, refund),
+        told_by(staff, refund, {"what": "part", "typed": "1"}),
+        told_by(staff, refund, {"what": "whole", "typed": "1"}),
+        told_by(staff, refund, {"what": "part", "amount": "999", "typed": "999"}),
         told_by(staff, at("leads_transaction_refund", made.sale.pk + 3)),
-    ]  # fmt: skip
+    ]
     for kind in ("cancel_subscription", "pause_subscription", "unpause_subscription", "edit_subscription"):
         url = at("leads_recurringsubscription_ask", made.plan.pk, kind)
         answers += [staff.get(url), told_by(staff, url), told_by(staff, url, {"typed": "1"})]
@@ -332,7 +392,13 @@ def test_connections(staff, made):
         {"name": "ω", "app_id": "ω", "key": "κ", "password": "κ", "api_url": "http://x.gr"},
     ):
         answers.append(told_by(staff, at("integrations_connection_add"), {"calls_per_second": "1", **given}))
-    answers.append(told_by(staff, at("integrations_connection_change", connection.pk), {"name": "Αθήνα", "app_id": "ω", "calls_per_second": "1", "api_url": connection.api_url, "time_zone": "ω"}))  # fmt: skip
+    answers.append(
+        told_by(
+            staff,
+            at("integrations_connection_change", connection.pk),
+            {"name": "Αθήνα", "app_id": "ω", "calls_per_second": "1", "api_url": connection.api_url, "time_zone": "ω"},
+        )
+    )
 
     check(*answers)
 
@@ -359,13 +425,26 @@ def test_addresses(staff, made):
 
 def test_messages_from_kartra(staff, made):
     bodies = [
-        b"", b"<html>", b"[1]", b'{"action": ""}', b'{"action": "assign_tag"}', b'{"action": "ipn"}',
-        json.dumps({"action": "assign_tag", "lead": {"id": "77"}, "action_details": {"tag": {"tag_name": "Νέα"}}}).encode(),
+        b"",
+        b"<html>",
+        b"[1]",
+        b'{"action": ""}',
+        b'{"action": "assign_tag"}',
+        b'{"action": "ipn"}',
+        json.dumps(
+            {"action": "assign_tag", "lead": {"id": "77"}, "action_details": {"tag": {"tag_name": "Νέα"}}}
+        ).encode(),
         json.dumps({"action": "assign_tag", "lead": {"id": "77"}}).encode(),
         json.dumps({"action": "ωωω", "lead": {"id": "77"}}).encode(),
-        json.dumps({"action": "list_subscription", "lead": {"id": "77", "first_name": "Α"}, "action_details": {"list": {"list_name": "Νέα"}}}).encode(),
+        json.dumps(
+            {
+                "action": "list_subscription",
+                "lead": {"id": "77", "first_name": "Α"},
+                "action_details": {"list": {"list_name": "Νέα"}},
+            }
+        ).encode(),
         json.dumps({"action": "calendar_subscribe", "lead": {"id": "77"}}).encode(),
-    ]  # fmt: skip
+    ]
     for number, body in enumerate(bodies):
         for channel in ("outbound", "ipn"):
             Delivery.objects.create(
@@ -440,7 +519,14 @@ def test_imports(staff, made):
         answers.append(staff.post(add, {"account": made.account.pk, "kind": kind, "file": file}, follow=True))
         job = Import.objects.order_by("pk").last()
         match = at("leads_import_match", job.pk)
-        answers += [told_by(staff, match, {"column_0": ""}), told_by(staff, match, {"column_0": "email" if kind == "leads" else "id", "column_1": "email" if kind == "leads" else "id"})]  # fmt: skip
+        answers += [
+            told_by(staff, match, {"column_0": ""}),
+            told_by(
+                staff,
+                match,
+                {"column_0": "email" if kind == "leads" else "id", "column_1": "email" if kind == "leads" else "id"},
+            ),
+        ]
         targets = (
             {"column_0": "email"}
             if kind == "leads"
@@ -486,12 +572,14 @@ def test_segments(staff, made):
     do = [at("leads_segment_do", segment.pk, what) for what in ("rename", "delete")]
     Segment.objects.create(account=made.account, name="Άλλη", conditions={})
     answers = [
-        staff.get(f"{save}?query=score_min%3D1"), staff.get(save, follow=True),
+        staff.get(f"{save}?query=score_min%3D1"),
+        staff.get(save, follow=True),
         told_by(staff, save, {"query": "score_min=1", "name": "Ομάδα", "account": made.account.pk}),
         told_by(staff, save, {"query": "score_min=1", "name": "Ομάδα", "account": made.account.pk, "replace": "on"}),
         told_by(staff, save, {"query": "score_min=1", "name": "Νέα", "account": made.account.pk}),
-        told_by(staff, do[0], {"name": "Άλλη"}), told_by(staff, do[1]),
-    ]  # fmt: skip
+        told_by(staff, do[0], {"name": "Άλλη"}),
+        told_by(staff, do[1]),
+    ]
 
     check(*answers)
 
@@ -499,11 +587,14 @@ def test_segments(staff, made):
 def test_people(staff, made):
     add, page = at("auth_user_add"), at("auth_user_change", made.colleague.pk)
     answers = [
-        told_by(staff, add), told_by(staff, add, {"email": "2@1.gr"}), told_by(staff, add, {"email": "x@1.gr"}, silent=True),
-        told_by(staff, page, {"limited": "on"}), told_by(staff, at("auth_user_link", made.colleague.pk), silent=True),
+        told_by(staff, add),
+        told_by(staff, add, {"email": "2@1.gr"}),
+        told_by(staff, add, {"email": "x@1.gr"}, silent=True),
+        told_by(staff, page, {"limited": "on"}),
+        told_by(staff, at("auth_user_link", made.colleague.pk), silent=True),
         told_by(staff, at("auth_group_add")),
         told_by(staff, at("password_change")),
-    ]  # fmt: skip
+    ]
 
     check(*answers)
 

@@ -37,9 +37,15 @@ def connection(db):
 def call(connection, outcome="answered", ago_s=30.0, **given):
     at = timezone.now() - dt.timedelta(seconds=ago_s)
     return ApiCall.objects.create(
-        connection=connection, cause="push", commands="assign_tag", claimed_at=at, sent_at=at, finished_at=at, outcome=outcome,
+        connection=connection,
+        cause="push",
+        commands="assign_tag",
+        claimed_at=at,
+        sent_at=at,
+        finished_at=at,
+        outcome=outcome,
         **given,
-    )  # fmt: skip
+    )
 
 
 def settled(connection, status, hours_ago=0, **given):

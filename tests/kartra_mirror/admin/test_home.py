@@ -87,8 +87,13 @@ def test_every_number_leads_to_exactly_those_rows(staff, connection):
     found = needs(staff)
 
     assert [(need["number"], need["words"].split(" ")[0]) for need in found] == [
-        (3, "changes"), (1, "change"), (4, "changes"), (2, "changes"), (2, "messages"), (1, "message"),
-    ]  # fmt: skip
+        (3, "changes"),
+        (1, "change"),
+        (4, "changes"),
+        (2, "changes"),
+        (2, "messages"),
+        (1, "message"),
+    ]
     for need in found:
         assert rows_at(staff, need["url"]) == need["number"], need
     assert "Tag does not exist." in found[2]["why"]
@@ -136,9 +141,12 @@ def test_no_worker_is_said_first(staff, connection):
 def test_an_outage_of_the_night_is_one_line_in_the_morning(staff, connection):
     began = timezone.now() - dt.timedelta(hours=8)
     Stop.objects.create(
-        connection=connection, stopped_by="outage", why="Kartra does not answer.", began_at=began,
+        connection=connection,
+        stopped_by="outage",
+        why="Kartra does not answer.",
+        began_at=began,
         ended_at=began + dt.timedelta(hours=4),
-    )  # fmt: skip
+    )
     [line] = needs(staff)
     assert f"Shop: No answer {began:%H:%M}" in line["words"]
 
@@ -268,9 +276,17 @@ def test_band_is_on_every_page(client, connection, settings):
 
     assert [band["level"] for band in bands(user)] == ["pretend", "pretend", "held"]
     for url in (
-        "/admin/", "/admin/leads/lead/", lead.get_absolute_url(), run.get_absolute_url(), "/admin/integrations/delivery/",
-        "/admin/health/", "/admin/setup/", "/admin/auth/user/add/", connection.get_absolute_url(), "/admin/leads/lead/find/",
-    ):  # fmt: skip
+        "/admin/",
+        "/admin/leads/lead/",
+        lead.get_absolute_url(),
+        run.get_absolute_url(),
+        "/admin/integrations/delivery/",
+        "/admin/health/",
+        "/admin/setup/",
+        "/admin/auth/user/add/",
+        connection.get_absolute_url(),
+        "/admin/leads/lead/find/",
+    ):
         page = text(client, url)
         assert "nothing here reaches a real person" in page, url
         assert "test mode" in page

@@ -85,8 +85,9 @@ def test_upload_match_preview_start_result(staff, account, rings):
     assert Lead.objects.get().first_name == "=Ada"
     body = b"".join(staff.get(reverse("admin:leads_import_rejects", args=[job.pk])).streaming_content)
     assert list(csv.reader(io.StringIO(body.decode("utf-8-sig")))) == [
-        ["line", "reason", "Mail", "Vorname", "Rest"], ["3", "“bad” is not an email address.", "bad", "B", "y"],
-    ]  # fmt: skip
+        ["line", "reason", "Mail", "Vorname", "Rest"],
+        ["3", "“bad” is not an email address.", "bad", "B", "y"],
+    ]
     assert ("refresh_leads", (account.connection.pk,)) in rings
     assert [ring for ring in rings if ring[0] == "load_file"] == [("load_file", (job.pk,))] * 2
 
@@ -123,8 +124,13 @@ def test_columns_are_matched_by_themselves_the_second_time(staff, account):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "empty"), (b"PK\x03\x04" + b"\0" * 50, "Excel"), (b"\x00\x01\x02" * 500, "not a text file"), (b"a@example.com,b\n", "not the names")],
-)  # fmt: skip
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04" + b"\0" * 50, "Excel"),
+        (b"\x00\x01\x02" * 500, "not a text file"),
+        (b"a@example.com,b\n", "not the names"),
+    ],
+)
 def test_what_is_no_csv_is_refused_on_the_page(staff, account, content, words):
     answer = upload(staff, account, content)
     assert answer.status_code == 200
@@ -353,8 +359,11 @@ def test_ids_of_another_system_are_left_out_and_the_file_is_checked_again(staff,
 
     assert (job.state, job.rejected, "id" in job.mapping) == ("finished", 0, False)
     assert set(Lead.objects.values_list("email", "kartra_id")) == {
-        ("x@example.com", "1"), ("a@example.com", "2"), ("b@example.com", None), ("c@example.com", None),
-    }  # fmt: skip
+        ("x@example.com", "1"),
+        ("a@example.com", "2"),
+        ("b@example.com", None),
+        ("c@example.com", None),
+    }
 
 
 def test_only_who_may_load_says_whose_the_ids_are(client, staff, account):

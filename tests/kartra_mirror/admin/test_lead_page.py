@@ -79,8 +79,10 @@ def test_script_has_the_lead_read_in_the_class_of_a_waiting_person(staff, sandbo
 
     lead.refresh_from_db()
     assert answer.json() == {
-        "changed": True, "level": "success", "words": "Updated from Kartra just now. 1 thing had changed in Kartra.",
-    }  # fmt: skip
+        "changed": True,
+        "level": "success",
+        "words": "Updated from Kartra just now. 1 thing had changed in Kartra.",
+    }
     assert (lead.city, set(classes)) == ("Bend", {refresh.Priority.PERSON})
     assert "data-read-url" not in get(staff, lead)
     assert read_by_script(staff, lead).json()["changed"] is False
@@ -194,9 +196,14 @@ def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
     ended = status not in OPEN
     reason = {"skipped": "already_so", "undecided": "outcome"}.get(status, "")
     change = LeadChangeFactory(
-        lead=lead, account=lead.account, status=status, reason=reason, settled_at=timezone.now() if ended else None,
-        code="212" if status == "rejected" else "", message="Tag does not exist" if status == "rejected" else "",
-    )  # fmt: skip
+        lead=lead,
+        account=lead.account,
+        status=status,
+        reason=reason,
+        settled_at=timezone.now() if ended else None,
+        code="212" if status == "rejected" else "",
+        message="Tag does not exist" if status == "rejected" else "",
+    )
 
     said = outcome_messages.sentence(change, "Sending is stopped.")
 
@@ -213,7 +220,7 @@ def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
         ("unlisted_code", "with a code that it does not document (212)"),
         ("firewall", "was sent for Ada Lind twice and was not done. It needs"),
     ],
-)  # fmt: skip
+)
 def test_what_needs_a_decision_is_said_by_its_reason(lead, reason, words):
     message = "city is now Oslo in Kartra" if reason == "conflict" else "x"
     change = LeadChangeFactory(lead=lead, status="undecided", reason=reason, code="212", message=message)
@@ -237,9 +244,17 @@ def test_what_was_given_up_is_said_by_what_is_known_of_it(connection, lead, proo
     if proof:
         at = timezone.now()
         call = ApiCall.objects.create(
-            connection=connection, lead=lead, cause="push", writes=True, commands="assign_tag", claimed_at=at, sent_at=at,
-            lease_until=at, finished_at=at, outcome="unknown",
-        )  # fmt: skip
+            connection=connection,
+            lead=lead,
+            cause="push",
+            writes=True,
+            commands="assign_tag",
+            claimed_at=at,
+            sent_at=at,
+            lease_until=at,
+            finished_at=at,
+            outcome="unknown",
+        )
         change.attempts.create(call=call, position=0, command="assign_tag", proof=proof)
 
     assert words in outcome_messages.sentence(change)
@@ -278,8 +293,9 @@ def test_what_a_read_found_leads_to_the_call(staff, sandbox, connection, lead):
     many = ApiCall.objects.latest("pk")
 
     assert list(Activity.objects.filter(kind="changed_in_kartra").order_by("pk").values_list("cause", flat=True)) == [
-        f"call {one.pk}", f"call {many.pk}",
-    ]  # fmt: skip
+        f"call {one.pk}",
+        f"call {many.pk}",
+    ]
     assert f'<a href="{one.get_absolute_url()}">call to Kartra {one.pk}</a>' in get(staff, lead, "timeline")
 
 
@@ -310,9 +326,14 @@ def test_money_tells_orders_failures_and_double_charges_apart(staff, lead):
     course = Product.objects.create(account=lead.account, name="Course")
     for id, type, minutes in (("1", "sale", 0), ("2", "sale", 5), ("3", "failed", 6)):
         Transaction.objects.create(
-            account=lead.account, lead=lead, kartra_id=id, type=type, product=course, full_amount=Decimal("97.00"),
+            account=lead.account,
+            lead=lead,
+            kartra_id=id,
+            type=type,
+            product=course,
+            full_amount=Decimal("97.00"),
             at=now + dt.timedelta(minutes=minutes),
-        )  # fmt: skip
+        )
 
     page = get(staff, lead, "money")
 
@@ -367,8 +388,14 @@ def _fill(lead, name, door, user):
     )
     for type in ("sale", "failed", "rebill"):
         Transaction.objects.create(
-            account=account, lead=lead, kartra_id=f"{type} {name}"[:32], type=type, product=product, subscription=plan,
-            full_amount=Decimal("5.00"), at=now,
-        )  # fmt: skip
+            account=account,
+            lead=lead,
+            kartra_id=f"{type} {name}"[:32],
+            type=type,
+            product=product,
+            subscription=plan,
+            full_amount=Decimal("5.00"),
+            at=now,
+        )
     LeadFactory(account=account, phone=lead.phone)
     assert LeadTag.objects.filter(lead=lead).exists()

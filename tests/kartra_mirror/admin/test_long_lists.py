@@ -50,9 +50,14 @@ def rows_in_every_list(number):
         DeliveryFactory(door=door, lead=lead, action="assign_tag")
         Activity.objects.create(account=account, lead=lead, kind="tag_assigned", at=timezone.now(), source="webhook")
         ApiCall.objects.create(
-            connection=connection, lead=lead, cause="refresh", commands="get_lead", claimed_at=timezone.now(),
-            finished_at=timezone.now(), outcome="answered",
-        )  # fmt: skip
+            connection=connection,
+            lead=lead,
+            cause="refresh",
+            commands="get_lead",
+            claimed_at=timezone.now(),
+            finished_at=timezone.now(),
+            outcome="answered",
+        )
     return leads
 
 
@@ -163,10 +168,23 @@ def test_newest_requested_change_comes_first(staff):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("lind", 1), ("ADA LIND", 1), ("ada nobody", 0), ("da@ex", 1), ("555-1", 1), ("5551", 0), ("Acme", 1), ("comada", 0),
-        ("Lind555", 0), ("900", 0), ("900123", 1), ("%", 0), ("_da", 0), ("ÅSA", 1), ("   ", 2),
+        ("lind", 1),
+        ("ADA LIND", 1),
+        ("ada nobody", 0),
+        ("da@ex", 1),
+        ("555-1", 1),
+        ("5551", 0),
+        ("Acme", 1),
+        ("comada", 0),
+        ("Lind555", 0),
+        ("900", 0),
+        ("900123", 1),
+        ("%", 0),
+        ("_da", 0),
+        ("ÅSA", 1),
+        ("   ", 2),
     ],
-)  # fmt: skip
+)
 def test_words_are_looked_for_within_one_field(text, found):
     LeadFactory(
         email="ada@example.com",

@@ -207,9 +207,16 @@ def test_the_notice_stands_wherever_leads_are_made(client, account):
     assert str(NEW_CONTACTS) in client.get("/admin/leads/lead/add/").content.decode()
     lead = LeadFactory(account=account)
     LeadChange.objects.create(
-        account=account, lead=lead, kind="create_lead", parameters={"email": lead.email}, family="profile",
-        status="rejected", code="271", requested_at="2026-01-01T00:00Z", settled_at="2026-01-01T00:00Z",
-    )  # fmt: skip
+        account=account,
+        lead=lead,
+        kind="create_lead",
+        parameters={"email": lead.email},
+        family="profile",
+        status="rejected",
+        code="271",
+        requested_at="2026-01-01T00:00Z",
+        settled_at="2026-01-01T00:00Z",
+    )
     assert str(NEW_CONTACTS) in client.get("/admin/failed/").content.decode()
 
 
@@ -243,9 +250,17 @@ def test_command_takes_the_people_of_a_file_as_leads(connection, tmp_path):
     file.write_text(f"Email\n{lead.email}\nnew@example.com\n")
     err = io.StringIO()
     call_command(
-        "change", "give_points", "--connection", connection.name, "--set", "points=5", "--people", str(file),
-        stdout=io.StringIO(), stderr=err,
-    )  # fmt: skip
+        "change",
+        "give_points",
+        "--connection",
+        connection.name,
+        "--set",
+        "points=5",
+        "--people",
+        str(file),
+        stdout=io.StringIO(),
+        stderr=err,
+    )
     assert [change.lead for change in LeadChange.objects.all()] == [lead]
     assert "1 of the file are not in our copy" in err.getvalue()
     assert not other.changes.exists()

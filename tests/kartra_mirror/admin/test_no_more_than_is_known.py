@@ -89,9 +89,20 @@ def test_hour_that_is_passed_over_is_refused_and_one_that_comes_twice_is_warned_
     with pytest.raises(kinds.BadParameters, match=f"{skipped} 02:30 does not exist in Kartra's time"):
         kind.clean(account, {**given, "date": str(skipped), "hour": "02:30"})
     call_command(
-        "change", "subscribe_calendar", "--lead", lead.kartra_id, "--set", "calendar=Coaching", "--set", "class=Intro call",
-        "--set", f"date={doubled}", "--set", "hour=01:30", "--dry-run",
-    )  # fmt: skip
+        "change",
+        "subscribe_calendar",
+        "--lead",
+        lead.kartra_id,
+        "--set",
+        "calendar=Coaching",
+        "--set",
+        "class=Intro call",
+        "--set",
+        f"date={doubled}",
+        "--set",
+        "hour=01:30",
+        "--dry-run",
+    )
 
     assert f"{doubled} 01:30 comes twice" in (printed := capsys.readouterr().err)
     assert "05:30 and 06:30 UTC" in printed

@@ -50,20 +50,33 @@ def test_colleague_who_changed_it_here_is_named():
     lead = LeadFactory()
     colleague = StaffFactory(username="bea")
     theirs = LeadChangeFactory(
-        lead=lead, kind="update_lead", parameters={"city": "Oslo"}, requested_by=colleague, status="accepted",
+        lead=lead,
+        kind="update_lead",
+        parameters={"city": "Oslo"},
+        requested_by=colleague,
+        status="accepted",
         settled_at=timezone.now(),
-    )  # fmt: skip
+    )
     mirror.set_profile(lead, {"city": "Oslo"}, at=timezone.now(), change=theirs)
     change = LeadChangeFactory(
-        lead=lead, kind="update_lead", parameters={"city": "Bend"}, seen={"city": ["Salem"]}, status="undecided",
-        reason="conflict", message="city is now Oslo in Kartra",
-    )  # fmt: skip
+        lead=lead,
+        kind="update_lead",
+        parameters={"city": "Bend"},
+        seen={"city": ["Salem"]},
+        status="undecided",
+        reason="conflict",
+        message="city is now Oslo in Kartra",
+    )
 
     assert "because bea changed it here meanwhile" in outcome_messages.sentence(change)
     Activity.objects.create(
-        account=lead.account, lead=lead, kind="changed_in_kartra", at=timezone.now(), source="refresh",
+        account=lead.account,
+        lead=lead,
+        kind="changed_in_kartra",
+        at=timezone.now(),
+        source="refresh",
         details={"field": "city", "was": "Oslo", "is": "Rome"},
-    )  # fmt: skip
+    )
     assert "because it was changed meanwhile" in outcome_messages.sentence(change)
 
 
@@ -104,9 +117,13 @@ def test_nothing_sold_is_said_as_kartras_word_once_it_was_asked(staff):
 def test_only_a_plan_that_is_charged_has_a_next_payment(staff, status, charged):
     lead = LeadFactory()
     RecurringSubscription.objects.create(
-        account=lead.account, kartra_id="8001", lead=lead, status=status, next_payment_at=timezone.now(),
+        account=lead.account,
+        kartra_id="8001",
+        lead=lead,
+        status=status,
+        next_payment_at=timezone.now(),
         next_payment_amount=29,
-    )  # fmt: skip
+    )
 
     page = staff.get(f"{lead.get_absolute_url()}?tab=money").content.decode()
 

@@ -32,8 +32,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LEADS = "/admin/leads/lead/"
 FORM_BOOKING = {"calendar": "Coaching", "class": "Intro call", "date": BOOKING["date"], "hour": "15:00"}
 FORM_CUSTOM = {
-    "custom.shirt_size": "611", "custom.interests": ["620", "621"], "custom.crm_ref": "A-1009", "custom.remarks": "a\nb",
-}  # fmt: skip
+    "custom.shirt_size": "611",
+    "custom.interests": ["620", "621"],
+    "custom.crm_ref": "A-1009",
+    "custom.remarks": "a\nb",
+}
 
 
 @pytest.fixture
@@ -129,9 +132,12 @@ def test_add_a_lead_with_everything_is_two_calls(staff, sandbox, connection):
 
 
 BOOKED = {
-    "cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Intro call",
-    "starting_date": f"16 Jan {BOOKING['date'][:4]}", "starting_hour": "15:00",
-}  # fmt: skip
+    "cmd": "calendar_subscribe",
+    "calendar_name": "Coaching",
+    "class_name": "Intro call",
+    "starting_date": f"16 Jan {BOOKING['date'][:4]}",
+    "starting_hour": "15:00",
+}
 
 
 def check_copy(lead, kartra):
@@ -139,8 +145,11 @@ def check_copy(lead, kartra):
     assert {name: getattr(lead, name) for name in PROFILE} == PROFILE
     assert (lead.kartra_id, lead.email) == (str(kartra["id"]), kartra["email"])
     assert {name: value for name, value in lead.custom_values.items() if value} == {
-        "shirt_size": [["611", "Large"]], "interests": [["620", "Running"], ["621", "Cooking"]], "crm_ref": "A-1009", "remarks": "a\nb",
-    }  # fmt: skip
+        "shirt_size": [["611", "Large"]],
+        "interests": [["620", "Running"], ["621", "Cooking"]],
+        "crm_ref": "A-1009",
+        "remarks": "a\nb",
+    }
     assert {str(row) for row in lead.leadtags.all()} == set(kartra["tags"]) == {"VIP", "buyer"}
     assert {str(row) for row in lead.listsubscriptions.filter(active=True)} == {"Buyers"}
     assert lead.sequenceenrollments.get(sequence__name="Welcome series").step == "2"
@@ -229,31 +238,45 @@ def test_leads_are_updated_from_kartra_by_an_action(staff, sandbox, lead, rings)
 @pytest.mark.parametrize(
     ("kind", "form", "expected"),
     [
-        ("give_points", {"points": "5", "expires_in_days": "7"}, {"cmd": "give_points_to_lead", "points": "5", "expiration": "7"}),
+        (
+            "give_points",
+            {"points": "5", "expires_in_days": "7"},
+            {"cmd": "give_points_to_lead", "points": "5", "expiration": "7"},
+        ),
         ("remove_points", {"points": "3"}, {"cmd": "remove_points_from_lead", "points": "3"}),
         ("assign_tag", {"tag": "VIP"}, {"cmd": "assign_tag", "tag_name": "VIP"}),
         ("unassign_tag", {"tag": "VIP"}, {"cmd": "unassign_tag", "tag_name": "VIP"}),
         ("subscribe_list", {"list": "Buyers"}, {"cmd": "subscribe_lead_to_list", "list_name": "Buyers"}),
         ("unsubscribe_list", {"list": "Buyers"}, {"cmd": "unsubscribe_lead_from_list", "list_name": "Buyers"}),
         (
-            "subscribe_sequence", {"sequence": "Upsell", "step": "2"},
+            "subscribe_sequence",
+            {"sequence": "Upsell", "step": "2"},
             {"cmd": "subscribe_lead_to_sequence_at_step", "sequence_name": "Upsell", "step": "2"},
         ),
-        ("unsubscribe_sequence", {"sequence": "Upsell"}, {"cmd": "unsubscribe_lead_from_sequence", "sequence_name": "Upsell"}),
         (
-            "subscribe_calendar", {"calendar": "Coaching", "class": "Deep dive", "date": BOOKING["date"], "hour": "09:30"},
+            "unsubscribe_sequence",
+            {"sequence": "Upsell"},
+            {"cmd": "unsubscribe_lead_from_sequence", "sequence_name": "Upsell"},
+        ),
+        (
+            "subscribe_calendar",
+            {"calendar": "Coaching", "class": "Deep dive", "date": BOOKING["date"], "hour": "09:30"},
             {
-                "cmd": "calendar_subscribe", "calendar_name": "Coaching", "class_name": "Deep dive",
-                "starting_date": f"16 Jan {BOOKING['date'][:4]}", "starting_hour": "09:30",
+                "cmd": "calendar_subscribe",
+                "calendar_name": "Coaching",
+                "class_name": "Deep dive",
+                "starting_date": f"16 Jan {BOOKING['date'][:4]}",
+                "starting_hour": "09:30",
             },
         ),
         (
-            "cancel_calendar", {"calendar": "Coaching", "class": "Deep dive"},
+            "cancel_calendar",
+            {"calendar": "Coaching", "class": "Deep dive"},
             {"cmd": "calendar_cancel", "calendar_name": "Coaching", "class_name": "Deep dive"},
         ),
         ("update_lead", {"city": "Bend"}, None),
     ],
-)  # fmt: skip
+)
 def test_bulk_action_and_one_lead(staff, sandbox, connection, lead, kind, form, expected):
     Lead.objects.update(read_at=None, score=0)
     other = sandbox.mirrored_lead(connection, "bo@example.com")
@@ -309,10 +332,17 @@ def test_only_what_was_changed_is_recorded_with_what_was_seen(staff, sandbox, co
 def test_update_with_everything_is_three_calls(staff, sandbox, connection, lead):
     sandbox.act("book", lead=lead.kartra_id, calendar="Support", **{"class": "Office hours"}, when="2031-02-02 10:00")
     everything = {
-        **PROFILE, **FORM_CUSTOM, **BESIDES, "list": ["Buyers"], **FORM_BOOKING, "email": "moss@example.com",
-        "leave_list": ["Partners"], "leave_sequence": "Win back", "leave_calendar": "Support",
+        **PROFILE,
+        **FORM_CUSTOM,
+        **BESIDES,
+        "list": ["Buyers"],
+        **FORM_BOOKING,
+        "email": "moss@example.com",
+        "leave_list": ["Partners"],
+        "leave_sequence": "Win back",
+        "leave_calendar": "Support",
         "leave_class": "Office hours",
-    }  # fmt: skip
+    }
     Lead.objects.update(read_at=None)
 
     edit(staff, lead, **everything)
@@ -320,12 +350,20 @@ def test_update_with_everything_is_three_calls(staff, sandbox, connection, lead)
 
     first, second, third = sandbox.calls(writes=True)
     assert first["cmds"] == [
-        "edit_lead", "assign_tag", "assign_tag", "give_points_to_lead", "unsubscribe_lead_from_list", "subscribe_lead_to_list",
-        "unsubscribe_lead_from_sequence", "calendar_cancel",
-    ]  # fmt: skip
+        "edit_lead",
+        "assign_tag",
+        "assign_tag",
+        "give_points_to_lead",
+        "unsubscribe_lead_from_list",
+        "subscribe_lead_to_list",
+        "unsubscribe_lead_from_sequence",
+        "calendar_cancel",
+    ]
     assert {n: v for n, v in first["form"]["lead"].items() if n != "custom_fields"} == {
-        "id": lead.kartra_id, "new_email": "moss@example.com", **PROFILE,
-    }  # fmt: skip
+        "id": lead.kartra_id,
+        "new_email": "moss@example.com",
+        **PROFILE,
+    }
     assert said(first)[3:] == [
         {"cmd": "give_points_to_lead", "points": "15", "expiration": "30"},
         {"cmd": "unsubscribe_lead_from_list", "list_name": "Partners"},
@@ -439,9 +477,13 @@ def test_who_put_it_there_is_told(staff, sandbox, connection, lead):
     ):
         LeadTag.objects.create(lead=lead, tag=connection.account.tags.get(name=name), since=now, **more)
     Activity.objects.create(
-        account=connection.account, lead=lead, kind="payment_sale", at=now - timezone.timedelta(seconds=40), source="ipn",
+        account=connection.account,
+        lead=lead,
+        kind="payment_sale",
+        at=now - timezone.timedelta(seconds=40),
+        source="ipn",
         details={"product_name": "Trail Course"},
-    )  # fmt: skip
+    )
 
     page = staff.get(lead.get_absolute_url()).content.decode()
 
@@ -562,11 +604,12 @@ def test_refund_and_cancel_the_plan_in_one_form(staff, sandbox, connection, buye
         [{"cmd": "refund_transaction", "transaction_id": sale.kartra_id}],
         [
             {
-                "cmd": "modify_subscription_status", "subscription_id": buyer.plan,
+                "cmd": "modify_subscription_status",
+                "subscription_id": buyer.plan,
                 "subscription_status_modification": "cancel",
             }
         ],
-    ]  # fmt: skip
+    ]
     assert RecurringSubscription.objects.get().status == "Cancelled"
 
 
@@ -729,10 +772,12 @@ def test_custom_field_is_made_in_kartra(staff, sandbox, connection):
     first = sandbox.calls()[0]
     assert said(first) == [
         {
-            "cmd": "create_custom_field", "custom_field_identifier": "shoe_size", "custom_field_type": "drop_down",
+            "cmd": "create_custom_field",
+            "custom_field_identifier": "shoe_size",
+            "custom_field_type": "drop_down",
             "custom_field_options": {"0": {"option_name": "40"}, "1": {"option_name": "41"}},
         }
-    ]  # fmt: skip
+    ]
     assert "lead" not in first["form"]
     assert [words for _, words in CustomField.objects.get(identifier="shoe_size").options] == ["40", "41"]
     assert "letters, digits" in staff.post(url, {**given, "identifier": "shoe size"}).content.decode()

@@ -49,9 +49,15 @@ def fill(number, **lead_fields):
             account=account, lead=lead, kind="tag_assigned", at=timezone.now(), source="push", details={"tag": "VIP"}
         )
         ApiCall.objects.create(
-            connection=connection, lead=lead, cause="push", writes=False, commands="get_lead", claimed_at=timezone.now(),
-            finished_at=timezone.now(), outcome="answered",
-        )  # fmt: skip
+            connection=connection,
+            lead=lead,
+            cause="push",
+            writes=False,
+            commands="get_lead",
+            claimed_at=timezone.now(),
+            finished_at=timezone.now(),
+            outcome="answered",
+        )
     return connection
 
 
@@ -111,13 +117,19 @@ def test_a_hostile_name_is_shown_as_text(staff):
     connection = fill(1, first_name=HOSTILE, company=HOSTILE)
     lead = connection.account.leads.get()
     Activity.objects.create(
-        account=connection.account, lead=lead, kind="changed", at=timezone.now(), source="webhook",
+        account=connection.account,
+        lead=lead,
+        kind="changed",
+        at=timezone.now(),
+        source="webhook",
         details={"field": HOSTILE, "was": HOSTILE, "is": HOSTILE},
-    )  # fmt: skip
+    )
     urls = [
-        reverse("admin:leads_lead_changelist"), lead.get_absolute_url(), reverse("admin:leads_activity_changelist"),
+        reverse("admin:leads_lead_changelist"),
+        lead.get_absolute_url(),
+        reverse("admin:leads_activity_changelist"),
         connection.account.runs.get().get_absolute_url(),
-    ]  # fmt: skip
+    ]
     for url in urls:
         text = staff.get(url).content.decode()
         assert "<img x-data" not in text

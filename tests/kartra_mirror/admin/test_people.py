@@ -158,9 +158,12 @@ def test_support_refunds_alone_below_the_ceiling_and_no_further():
     with pytest.raises(changes.CannotRecord, match=r"up to 100\.00 of one sale\. This comes to 140\.00"):
         changes.record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=support)
     LeadChangeFactory(
-        lead=lead, kind="refund_transaction", parameters={"transaction": "70003", "amount": "60.00"}, status="accepted",
+        lead=lead,
+        kind="refund_transaction",
+        parameters={"transaction": "70003", "amount": "60.00"},
+        status="accepted",
         settled_at=timezone.now(),
-    )  # fmt: skip
+    )
     with pytest.raises(changes.CannotRecord, match=r"given back before, this comes to 110\.00"):
         changes.record_change(lead, refund, {"transaction": "70003", "amount": "50.00"}, by=support)
     assert changes.record_change(lead, refund, {"transaction": "70003", "amount": "40.00"}, by=support).pk
@@ -271,11 +274,15 @@ def test_limited_person_reaches_no_page_of_another_account(client, two_accounts)
 
     lead, run, money = theirs["lead"].pk, theirs["run"].pk, theirs["transaction"].pk
     for name, args in (
-        ("leads_lead_read", [lead]), ("leads_lead_prepare", [lead, "assign_tag"]), ("leads_lead_read_money", [lead]),
-        ("leads_lead_decide", [lead, theirs["change"].pk, "again"]), ("leads_bulkrun_progress", [run]),
-        ("leads_bulkrun_steer", [run]), ("leads_transaction_refund", [money]),
+        ("leads_lead_read", [lead]),
+        ("leads_lead_prepare", [lead, "assign_tag"]),
+        ("leads_lead_read_money", [lead]),
+        ("leads_lead_decide", [lead, theirs["change"].pk, "again"]),
+        ("leads_bulkrun_progress", [run]),
+        ("leads_bulkrun_steer", [run]),
+        ("leads_transaction_refund", [money]),
         ("integrations_connection_do", [theirs["connection"].pk, "on"]),
-    ):  # fmt: skip
+    ):
         assert client.post(reverse(f"admin:{name}", args=args)).status_code == 404
     assert client.get(f"/admin/setup/?connection={theirs['connection'].pk}").status_code == 404
 
@@ -435,10 +442,13 @@ def test_one_changes_only_people_who_have_no_more(client):
 @pytest.mark.parametrize(
     ("by", "whom", "may"),
     [
-        ("Engineer", "Manager", False), ("Manager", "Engineer", False), ("Manager", "Marketer", True),
-        ("Manager", "own permission", False), ("Manager", "root", False),
+        ("Engineer", "Manager", False),
+        ("Manager", "Engineer", False),
+        ("Manager", "Marketer", True),
+        ("Manager", "own permission", False),
+        ("Manager", "root", False),
     ],
-)  # fmt: skip
+)
 def test_one_who_is_not_active_is_managed_by_as_few_as_before(client, by, whom, may, active):
     other = member(whom, is_active=active, is_superuser=whom == "root")
     if whom == "own permission":
@@ -551,8 +561,15 @@ def test_who_signs_in_at_the_bare_address_comes_to_home(client):
 
 @pytest.mark.parametrize(
     ("given", "code"),
-    [("mara", 302), ("Mara@Example.com", 302), ("two@example.com", 200), ("nobody@example.com", 200), ("@", 200), ("\x00@", 200)],
-)  # fmt: skip
+    [
+        ("mara", 302),
+        ("Mara@Example.com", 302),
+        ("two@example.com", 200),
+        ("nobody@example.com", 200),
+        ("@", 200),
+        ("\x00@", 200),
+    ],
+)
 def test_one_signs_in_by_name_or_by_address(client, given, code):
     StaffFactory(username="mara", password="a-long-enough-secret", email="mara@example.com")
     for name in ("one", "two"):

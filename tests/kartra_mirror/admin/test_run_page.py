@@ -53,16 +53,22 @@ def tagged(account, number=3, by=None):
 
 def test_numbers_and_bar_add_up(staff, account):
     run = BulkRunFactory(account=account)
-    for status, more in (("waiting", {}), ("accepted", {"settled_at": timezone.now()}), ("accepted", {"settled_at": timezone.now()}),
-                         ("rejected", {"settled_at": timezone.now(), "code": "212", "message": "Tag does not exist"})):  # fmt: skip
+    for status, more in (
+        ("waiting", {}),
+        ("accepted", {"settled_at": timezone.now()}),
+        ("accepted", {"settled_at": timezone.now()}),
+        ("rejected", {"settled_at": timezone.now(), "code": "212", "message": "Tag does not exist"}),
+    ):
         LeadChangeFactory(run=run, lead=LeadFactory(account=account), status=status, **more)
 
     told = staff.get(reverse("admin:leads_bulkrun_progress", args=[run.pk])).json()
 
     assert (told["members"], told["finished"], told["percent"], told["amount"]) == (4, 3, 75, "3 of 4 leads")
     assert {part["status"]: part["width"] for part in told["bar"] if part["width"]} == {
-        "accepted": 50.0, "rejected": 25.0, "waiting": 25.0,
-    }  # fmt: skip
+        "accepted": 50.0,
+        "rejected": 25.0,
+        "waiting": 25.0,
+    }
     assert [each["words"] for each in told["results"]] == ["refused by Kartra", "done", "done"]
 
 
@@ -162,8 +168,9 @@ def test_group_comes_as_csv_with_a_line_of_who_took_it(staff, account):
     assert ",'=cmd()," in done
     assert "No, “tag”" in refused
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
-        "Took out as CSV: accepted", "Took out as CSV: rejected-212",
-    ]  # fmt: skip
+        "Took out as CSV: accepted",
+        "Took out as CSV: rejected-212",
+    ]
 
 
 def test_files_take_their_own_permission(client, account):

@@ -119,8 +119,16 @@ REFINED = {
     "leaving out": ("country=Spain", "segment={own}&not_country=Peru", {"country": ["Spain"], "not_country": ["Peru"]}),
     "the same again": ("country=Spain", "segment={own}&country=Spain", {"country": ["Spain"]}),
     "a search": ("country=Spain", "segment={own}&q=lind", {"country": ["Spain"], "q": ["lind"]}),
-    "another segment in it": ("segment={other}", "segment={own}&score_max=50", {"segment": ["{other}"], "score_max": ["50"]}),
-    "another value of a condition": ("country=Spain", "segment={own}&country=Japan", "has a condition “Country” already"),
+    "another segment in it": (
+        "segment={other}",
+        "segment={own}&score_max=50",
+        {"segment": ["{other}"], "score_max": ["50"]},
+    ),
+    "another value of a condition": (
+        "country=Spain",
+        "segment={own}&country=Japan",
+        "has a condition “Country” already",
+    ),
     "another part of a condition": ("list={list}", "segment={own}&list_state=left", "has a condition “List” already"),
     "another search": ("q=ada", "segment={own}&q=lind", "has a condition “Search” already"),
     "itself or another": ("country=Spain", "segment={own}&segment={other}", "cannot be a part of itself"),
@@ -129,7 +137,7 @@ REFINED = {
     "all but what builds on it": ("country=Spain", "not_segment={built}", "cannot be a part of itself"),
     "what builds on what builds on it": ("country=Spain", "segment={far}", "cannot be a part of itself"),
     "another below what builds on it": ("country=Spain", "segment={own}&not_segment={other}", "At most 3 segments"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFINED)
@@ -240,9 +248,10 @@ CHOSEN_BEYOND = {
     "not_tag_all": lambda account: (TagFactory(account=account, name="zz").pk, "zz"),
     "country": lambda account: ("Zz", "Zz"),
     "not_custom": lambda account: (
-        CustomField.objects.create(account=account, identifier="zz", type="input_field").identifier, "zz",
+        CustomField.objects.create(account=account, identifier="zz", type="input_field").identifier,
+        "zz",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CHOSEN_BEYOND)

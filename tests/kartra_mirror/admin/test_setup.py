@@ -48,9 +48,14 @@ def test_nothing_is_ticked_before_there_is_a_connection(staff):
 
 def test_ticks_appear_by_themselves(staff, sandbox):
     given = {
-        "name": "Shop", "app_id": sandbox.app_id, "key": sandbox.key, "password": sandbox.password, "api_url": sandbox.url,
-        "calls_per_second": "19", "time_zone": "",
-    }  # fmt: skip
+        "name": "Shop",
+        "app_id": sandbox.app_id,
+        "key": sandbox.key,
+        "password": sandbox.password,
+        "api_url": sandbox.url,
+        "calls_per_second": "19",
+        "time_zone": "",
+    }
     made = staff.post(reverse("admin:integrations_connection_add"), given)
     connection = Connection.objects.get()
     assert made.url == f"/admin/setup/?connection={connection.pk}"

@@ -43,10 +43,19 @@ def story(lead, door, run=None, *, at=YESTERDAY, tag="VIP"):
         settled_at=at + dt.timedelta(seconds=2),
     )
     call = ApiCall.objects.create(
-        connection=door.connection, lead=lead, cause="push", writes=True, commands="edit_lead, assign_tag", claimed_at=at,
-        lease_until=at, sent_at=at, finished_at=at, outcome="answered", code="103",
+        connection=door.connection,
+        lead=lead,
+        cause="push",
+        writes=True,
+        commands="edit_lead, assign_tag",
+        claimed_at=at,
+        lease_until=at,
+        sent_at=at,
+        finished_at=at,
+        outcome="answered",
+        code="103",
         answer='{"status":"Success","actions":[{"assign_tag":{"status":"Success"}}]}',
-    )  # fmt: skip
+    )
     Attempt.objects.create(change=change, call=call, position=1, command="assign_tag", proof="done")
     delivery = DeliveryFactory(
         door=door, lead=lead, action="assign_tag", received_at=at, status="applied", applied_at=at, changed=["tag VIP"]
@@ -70,8 +79,9 @@ def told(db):
         (later.change, {"status": "rejected", "code": "212", "kind": "give_points", "family": "points"}),
         (later.call, {"outcome": "unknown", "code": "", "cause": "verify", "commands": "unassign_tag"}),
         (later.delivery, {"status": "quarantined", "action": "something_new"}),
-        (later.ours, {"kind": "points_given", "source": "refresh"}), (later.theirs, {"kind": "points_given", "source": "refresh"}),
-    ):  # fmt: skip
+        (later.ours, {"kind": "points_given", "source": "refresh"}),
+        (later.theirs, {"kind": "points_given", "source": "refresh"}),
+    ):
         type(row).objects.filter(pk=row.pk).update(**fields)
     return SimpleNamespace(ada=story(ada, door, run), bo=later)
 
@@ -83,9 +93,11 @@ def url_of(row, what="change"):
 
 
 AT_TEN = [
-    (YESTERDAY - dt.timedelta(minutes=5)).strftime("%Y-%m-%d"), (YESTERDAY - dt.timedelta(minutes=5)).strftime("%H:%M:%S"),
-    (YESTERDAY + dt.timedelta(minutes=5)).strftime("%Y-%m-%d"), (YESTERDAY + dt.timedelta(minutes=5)).strftime("%H:%M:%S"),
-]  # fmt: skip
+    (YESTERDAY - dt.timedelta(minutes=5)).strftime("%Y-%m-%d"),
+    (YESTERDAY - dt.timedelta(minutes=5)).strftime("%H:%M:%S"),
+    (YESTERDAY + dt.timedelta(minutes=5)).strftime("%Y-%m-%d"),
+    (YESTERDAY + dt.timedelta(minutes=5)).strftime("%H:%M:%S"),
+]
 
 
 def between(field):
@@ -95,16 +107,29 @@ def between(field):
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
-        ("delivery", {"q": "ada@example.com"}), ("delivery", between("received_at")), ("delivery", {"action": "assign_tag"}),
-        ("delivery", {"status__exact": "applied"}), ("delivery", {"door__id__exact": "door"}),
-        ("call", {"q": "ada@example.com"}), ("call", between("claimed_at")), ("call", {"command": "assign_tag"}),
-        ("call", {"command": "edit_lead"}), ("call", {"code": "103"}), ("call", {"outcome__exact": "answered"}),
-        ("call", {"cause__exact": "push"}), ("change", {"q": "ada@example.com"}), ("change", between("requested_at")),
-        ("change", {"status__exact": "accepted"}), ("change", {"kind": "assign_tag"}), ("change", {"about": "VIP"}),
-        ("change", {"run__id__exact": "run"}), ("ours", {"q": "ada@example.com", "source__exact": "push"}),
-        ("ours", {**between("at"), "source__exact": "push"}), ("theirs", {"kind": "tag_assigned", "source__exact": "webhook"}),
+        ("delivery", {"q": "ada@example.com"}),
+        ("delivery", between("received_at")),
+        ("delivery", {"action": "assign_tag"}),
+        ("delivery", {"status__exact": "applied"}),
+        ("delivery", {"door__id__exact": "door"}),
+        ("call", {"q": "ada@example.com"}),
+        ("call", between("claimed_at")),
+        ("call", {"command": "assign_tag"}),
+        ("call", {"command": "edit_lead"}),
+        ("call", {"code": "103"}),
+        ("call", {"outcome__exact": "answered"}),
+        ("call", {"cause__exact": "push"}),
+        ("change", {"q": "ada@example.com"}),
+        ("change", between("requested_at")),
+        ("change", {"status__exact": "accepted"}),
+        ("change", {"kind": "assign_tag"}),
+        ("change", {"about": "VIP"}),
+        ("change", {"run__id__exact": "run"}),
+        ("ours", {"q": "ada@example.com", "source__exact": "push"}),
+        ("ours", {**between("at"), "source__exact": "push"}),
+        ("theirs", {"kind": "tag_assigned", "source__exact": "webhook"}),
     ],
-)  # fmt: skip
+)
 def test_filter_finds_what_happened_to_her_yesterday_at_ten(staff, told, name, asked):
     wanted = getattr(told.ada, name)
     keys = {"door": told.ada.delivery.door_id, "run": told.ada.run.pk}
@@ -118,10 +143,12 @@ def test_filter_finds_what_happened_to_her_yesterday_at_ten(staff, told, name, a
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
-        ("delivery", {"action": "other"}), ("call", {"command": "unassign_tag"}), ("change", {"code": "212"}),
+        ("delivery", {"action": "other"}),
+        ("call", {"command": "unassign_tag"}),
+        ("change", {"code": "212"}),
         ("ours", {"kind": "points_given", "q": "bo@example.com"}),
     ],
-)  # fmt: skip
+)
 def test_filter_finds_the_other_one(staff, told, name, asked):
     found = staff.get(url_of(getattr(told.bo, name), "changelist"), asked).context_data["cl"].result_list
     assert {row.lead.email for row in found} == {"bo@example.com"}
@@ -165,9 +192,13 @@ def test_all_that_can_be_said_to_kartra_can_be_filtered_by():
 
 
 WAYS = [
-    ("change", ["run", "lead", "call", "ours"]), ("call", ["change", "run", "lead", "ours"]), ("delivery", ["lead", "theirs"]),
-    ("ours", ["lead", "change", "run", "call"]), ("theirs", ["lead", "delivery"]), ("lead", ["change", "call", "delivery", "run"]),
-]  # fmt: skip
+    ("change", ["run", "lead", "call", "ours"]),
+    ("call", ["change", "run", "lead", "ours"]),
+    ("delivery", ["lead", "theirs"]),
+    ("ours", ["lead", "change", "run", "call"]),
+    ("theirs", ["lead", "delivery"]),
+    ("lead", ["change", "call", "delivery", "run"]),
+]
 
 
 @pytest.mark.parametrize(("start", "goals"), WAYS)
@@ -183,9 +214,11 @@ def test_from_each_there_is_a_way_to_the_others(staff, told, start, goals):
 def test_lists_lead_to_the_lead_and_to_what_is_behind(staff, told):
     ada = told.ada
     for row, goals in (
-        (ada.change, [ada.lead, ada.run]), (ada.call, [ada.lead, ada.change]), (ada.delivery, [ada.lead]),
+        (ada.change, [ada.lead, ada.run]),
+        (ada.call, [ada.lead, ada.change]),
+        (ada.delivery, [ada.lead]),
         (ada.ours, [ada.lead, ada.change, ada.delivery]),
-    ):  # fmt: skip
+    ):
         text = staff.get(url_of(row, "changelist")).content.decode()
         for goal in goals:
             assert f'href="{url_of(goal)}"' in text, (row, goal)
@@ -237,13 +270,23 @@ def test_pages_cost_the_same_queries_for_more_that_came_of_it(staff, told, name,
         Attempt.objects.create(change=change, call=ada.call, position=number + 2, command="assign_tag", proof="open")
         for cause in (f"call {ada.call.pk}", f"delivery {ada.delivery.pk}"):
             Activity.objects.create(
-                account=ada.lead.account, lead=ada.lead, kind="tag_assigned", at=YESTERDAY, source="push", change=ada.change,
-                details={"tag": "x"}, cause=cause,
-            )  # fmt: skip
+                account=ada.lead.account,
+                lead=ada.lead,
+                kind="tag_assigned",
+                at=YESTERDAY,
+                source="push",
+                change=ada.change,
+                details={"tag": "x"},
+                cause=cause,
+            )
         other = ApiCall.objects.create(
-            connection=ada.call.connection, cause="push", commands="assign_tag", claimed_at=YESTERDAY, finished_at=YESTERDAY,
+            connection=ada.call.connection,
+            cause="push",
+            commands="assign_tag",
+            claimed_at=YESTERDAY,
+            finished_at=YESTERDAY,
             outcome="lost",
-        )  # fmt: skip
+        )
         Attempt.objects.create(change=ada.change, call=other, position=0, command="assign_tag", proof="not_done")
     with django_assert_max_num_queries(len(few.captured_queries)):
         staff.get(url)

@@ -74,16 +74,29 @@ def tied(lead, tags=(), lists=(), left=()):
 def full_account():
     account = AccountFactory()
     for identifier, type, options in (
-        ("shirt_size", "drop_down", [["611", "Large; wide"]]), ("interests", "checkbox", [["1", "art"], ["2", "=sea"]]),
+        ("shirt_size", "drop_down", [["611", "Large; wide"]]),
+        ("interests", "checkbox", [["1", "art"], ["2", "=sea"]]),
         ("crm_ref", "input_field", []),
-    ):  # fmt: skip
+    ):
         CustomField.objects.create(account=account, identifier=identifier, type=type, options=options)
     ada = LeadFactory(
-        account=account, kartra_id="5", email="ada@example.com", first_name='=HYPERLINK("x")', phone="+1 555", score=-5,
-        notes='two\r\nlines, "quoted"; and more', blacklisted=False, city="Zürich", last_name="'+quoted",
+        account=account,
+        kartra_id="5",
+        email="ada@example.com",
+        first_name='=HYPERLINK("x")',
+        phone="+1 555",
+        score=-5,
+        notes='two\r\nlines, "quoted"; and more',
+        blacklisted=False,
+        city="Zürich",
+        last_name="'+quoted",
         date_joined=dt.datetime(2026, 11, 1, 6, 30, tzinfo=dt.UTC),
-        custom_values={"shirt_size": [["611", "Large; wide"]], "interests": [["1", "art"], ["2", "=sea"]], "crm_ref": "@x"},
-    )  # fmt: skip
+        custom_values={
+            "shirt_size": [["611", "Large; wide"]],
+            "interests": [["1", "art"], ["2", "=sea"]],
+            "crm_ref": "@x",
+        },
+    )
     tied(ada, ["VIP", "a;b", "=tag", " spaced "], ["Buyers"], ["News"])
     LeadFactory(account=account, kartra_id=None, email="bo@example.com", first_name="", custom_values={})
     LeadFactory(account=account, kartra_id="7", email="", first_name="no address")
@@ -96,9 +109,10 @@ def state_of(account):
     ties = LeadTag.objects.filter(lead__account=account).order_by("tag__name").values_list("lead__email", "tag__name")
     lists = ListSubscription.objects.filter(lead__account=account).order_by("mailing_list__name")
     return (
-        list(leads.values("kartra_id", *fields)), list(ties),
+        list(leads.values("kartra_id", *fields)),
+        list(ties),
         list(lists.values_list("lead__email", "mailing_list__name", "active")),
-    )  # fmt: skip
+    )
 
 
 def as_file(lines):
@@ -166,10 +180,17 @@ def test_kartras_form_keeps_kartras_limits(monkeypatch):
         CustomField.objects.create(account=account, identifier=f"field_{number:02}", type="input_field")
     for number in range(7):
         lead = LeadFactory(
-            account=account, kartra_id=str(number + 1), email=f"l{number}@example.com", last_name="", notes="n" * 300,
-            phone="+1 555", phone_country_code="", company="x" * 300, middle_name="M" if number > 2 else "",
+            account=account,
+            kartra_id=str(number + 1),
+            email=f"l{number}@example.com",
+            last_name="",
+            notes="n" * 300,
+            phone="+1 555",
+            phone_country_code="",
+            company="x" * 300,
+            middle_name="M" if number > 2 else "",
             custom_values={f"field_{n:02}": f"v{n}" for n in range(60)},
-        )  # fmt: skip
+        )
         tied(lead, [f"a tag of some length {n:03}" for n in range(20)] + ["with;semicolon"], ["Buyers", "News"])
     LeadFactory(account=account, email="", kartra_id="90")
     LeadFactory(account=account, gone_at=timezone.now(), gone_reason="deleted")

@@ -94,14 +94,22 @@ def test_line_that_names_the_separator_is_passed_over():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "empty"), (b"\n\n  \n", "empty"), (b"\xef\xbb\xbf", "empty"), (b"\0\0\0\0", "empty"), (b"\xff\xfe", "empty"),
-        (b"PK\x03\x04" + bytes(range(256)), "Excel workbook or a ZIP"), (b"%PDF-1.7\n", "PDF"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "picture"), (bytes(range(256)) * 40, "not a text file"),
-        (b"\xff\xfe\0\0a\0\0\0", "UTF-32"), (b",".join(b"c%d" % n for n in range(10_000)), "10,000 columns"),
+        (b"", "empty"),
+        (b"\n\n  \n", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"\0\0\0\0", "empty"),
+        (b"\xff\xfe", "empty"),
+        (b"PK\x03\x04" + bytes(range(256)), "Excel workbook or a ZIP"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "picture"),
+        (bytes(range(256)) * 40, "not a text file"),
+        (b"\xff\xfe\0\0a\0\0\0", "UTF-32"),
+        (b",".join(b"c%d" % n for n in range(10_000)), "10,000 columns"),
         (b"ada@example.com,Ada\nbo@example.com,Bo\n", "not the names of the columns"),
-        (b'email,"city\na@example.com,Bend\n', "column names cannot be read"), (b'"' + b"x" * 3_000_000, "column names cannot"),
+        (b'email,"city\na@example.com,Bend\n', "column names cannot be read"),
+        (b'"' + b"x" * 3_000_000, "column names cannot"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_csv_is_refused_in_words_and_changes_nothing(load, content, words):
     with pytest.raises(CannotImport, match=words):
         load(content)
@@ -112,12 +120,17 @@ def test_what_is_no_csv_is_refused_in_words_and_changes_nothing(load, content, w
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        ("a@example.com,A\0da", "no text"), ("a@example.com," + "x" * 200_000, "longer than 100,000"),
-        ("a@example.com," + "x" * 2_000_000, "longer than 1,048,576"), ('a@example.com,"never closed', "never closed"),
-        ('a@example.com,"Ada" Lovelace', "quotation mark stands"), ("a@example.com,Ada,more", "3 cells"),
-        ("a@example.com,\x1b[2J", "no text"), ("\x7f@example.com,", "no text"), (";,", "not an email"),
+        ("a@example.com,A\0da", "no text"),
+        ("a@example.com," + "x" * 200_000, "longer than 100,000"),
+        ("a@example.com," + "x" * 2_000_000, "longer than 1,048,576"),
+        ('a@example.com,"never closed', "never closed"),
+        ('a@example.com,"Ada" Lovelace', "quotation mark stands"),
+        ("a@example.com,Ada,more", "3 cells"),
+        ("a@example.com,\x1b[2J", "no text"),
+        ("\x7f@example.com,", "no text"),
+        (";,", "not an email"),
     ],
-)  # fmt: skip
+)
 def test_bad_row_is_told_and_the_others_are_loaded(load, row, why):
     result = load(f"email,first name\nok@example.com,Ok\n{row}\nfine@example.com,Fine\n")
     assert set(Lead.objects.values_list("email", flat=True)) == {"ok@example.com", "fine@example.com"}

@@ -86,11 +86,15 @@ def test_known_by_address_or_by_id_is_never_doubled(load, account):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (",,x", "neither"), (",nonsense,x", "not an email"), ("abc,a@example.com,x", "not a number"),
-        (",a@example.com,x,more", "4 cells"), (f",{'a' * 400}@example.com,x", "not an email"), (",a@example.com,x\x07y", "no text"),
+        (",,x", "neither"),
+        (",nonsense,x", "not an email"),
+        ("abc,a@example.com,x", "not a number"),
+        (",a@example.com,x,more", "4 cells"),
+        (f",{'a' * 400}@example.com,x", "not an email"),
+        (",a@example.com,x\x07y", "no text"),
         (",ok@example.com,x", "further up"),
     ],
-)  # fmt: skip
+)
 def test_bad_row_goes_to_the_reject_file_with_the_reason(load, row, reason):
     result = load(f"id,email,first name\n,ok@example.com,fine\n{row}\n")
     assert (result.rows, result.created, result.rejected) == (2, 1, 1)
@@ -124,10 +128,11 @@ def test_caller_says_what_a_column_is(load):
 @pytest.mark.parametrize(
     ("text", "mapping", "words"),
     [
-        ("a,b\n1,2\n", None, "--map email="), ("email\n", {"city": "Ort"}, "no column Ort"),
+        ("a,b\n1,2\n", None, "--map email="),
+        ("email\n", {"city": "Ort"}, "no column Ort"),
         ("email\n", {"colour": "email"}, "no field colour"),
     ],
-)  # fmt: skip
+)
 def test_file_that_cannot_be_meant_is_refused_in_words(load, text, mapping, words):
     with pytest.raises(CannotImport, match=words):
         load(text, mapping)
@@ -159,8 +164,12 @@ def test_batches_cost_the_same_queries_for_more_rows(load, account, django_asser
 
 def test_headers_are_understood(account):
     assert suggest(account, "leads", ["E-mail Address", "First name", "Zip Code", "Joined", "", "Id"]) == {
-        "email": "E-mail Address", "first_name": "First name", "zip": "Zip Code", "date_joined": "Joined", "id": "Id",
-    }  # fmt: skip
+        "email": "E-mail Address",
+        "first_name": "First name",
+        "zip": "Zip Code",
+        "date_joined": "Joined",
+        "id": "Id",
+    }
 
 
 def test_columns_matched_once_are_matched_by_themselves_the_next_time(load, account):
@@ -189,8 +198,10 @@ def test_custom_fields_are_matched_and_their_options_found(load, account):
     assert not result.rejects
     assert Lead.objects.get(email="c@example.com").custom_values["shirt_size"] == [["", "Huge"]]
     assert Lead.objects.get(email="a@example.com").custom_values == {
-        "shirt_size": [["611", "Large"]], "interests": [["1", "art"], ["2", "sea; sun"]], "crm_ref": "A;1",
-    }  # fmt: skip
+        "shirt_size": [["611", "Large"]],
+        "interests": [["1", "art"], ["2", "sea; sun"]],
+        "crm_ref": "A;1",
+    }
     assert Lead.objects.get(email="b@example.com").custom_values == {}
 
 
@@ -258,8 +269,9 @@ def test_left_lists_are_entries_that_are_not_active(load):
 def test_reject_file_holds_line_reason_and_cells(load):
     result = load("email,city\nbad,Bend\na@example.com,Bend\n")
     assert list(importing.reject_lines(result.job)) == [
-        ["line", "reason", "email", "city"], ["2", "“bad” is not an email address.", "bad", "Bend"],
-    ]  # fmt: skip
+        ["line", "reason", "email", "city"],
+        ["2", "“bad” is not an email address.", "bad", "Bend"],
+    ]
     assert not ImportSeen.objects.exists()
     assert ImportReject.objects.count() == 1
 
@@ -271,8 +283,9 @@ def test_people_who_asked_to_be_forgotten_are_left_out_and_not_kept_as_bad_rows(
     forget.forget(Lead.objects.get())
 
     assert list(ImportReject.objects.order_by("line").values_list("line", "cells", "reason")) == [
-        (3, ["6", "bo@example.com", "many"], "“many” is no number."), (4, [], forgotten.WORDS),
-    ]  # fmt: skip
+        (3, ["6", "bo@example.com", "many"], "“many” is no number."),
+        (4, [], forgotten.WORDS),
+    ]
     again = load("id,email,score\n5,ada@example.com,1\n,cy@example.com,2\n")
     assert (again.numbers, again.rejects, again.cells) == ((2, 1, 0, 0, 1), [(2, forgotten.WORDS)], [[]])
     assert not Lead.objects.filter(email="ada@example.com").exists()

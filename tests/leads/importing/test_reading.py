@@ -70,9 +70,14 @@ def test_currencies_by_code_sign_and_column(sales):
 
     told = {row.kartra_id: (str(row.full_amount), row.currency) for row in Transaction.objects.all()}
     assert told == {
-        "1": ("1299.00", "kr"), "2": ("100000.00", "INR"), "3": ("49.90", "BRL"), "4": ("1299.00", "CHF"), "5": ("49.00", "PLN"),
-        "6": ("5.00", "CAD"), "7": ("5.00", ""),
-    }  # fmt: skip
+        "1": ("1299.00", "kr"),
+        "2": ("100000.00", "INR"),
+        "3": ("49.90", "BRL"),
+        "4": ("1299.00", "CHF"),
+        "5": ("49.00", "PLN"),
+        "6": ("5.00", "CAD"),
+        "7": ("5.00", ""),
+    }
     assert result.rejects == [(9, "The currency “quatloo” is not known.")]
     [remark] = words.remarks(result.job)
     assert remark.startswith("1 amount is in “kr”, which may be DKK, ISK, NOK, SEK")
@@ -118,8 +123,10 @@ def test_one_cell_of_several_names_makes_no_tag_without_asking(load, account):
     assert "--separator" in result.rejects[0][1]
     assert not Tag.objects.filter(name__contains="newsletter").exists()
     assert set(LeadTag.objects.values_list("lead__email", "tag__name")) == {
-        ("b@example.com", "VIP"), ("b@example.com", "buyer"), ("c@example.com", "Smith, Bo"),
-    }  # fmt: skip
+        ("b@example.com", "VIP"),
+        ("b@example.com", "buyer"),
+        ("c@example.com", "Smith, Bo"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -135,6 +142,7 @@ def test_tag_with_a_space_at_its_end_is_the_known_one(load, account):
     TagFactory(account=account, name="Trail ")
     load("Email,Tags\nnt1@example.com,Trail \nnt2@example.com,trail\n")
     assert set(LeadTag.objects.values_list("lead__email", "tag__name")) == {
-        ("nt1@example.com", "Trail "), ("nt2@example.com", "trail"),
-    }  # fmt: skip
+        ("nt1@example.com", "Trail "),
+        ("nt2@example.com", "trail"),
+    }
     assert Lead.objects.count() == 2

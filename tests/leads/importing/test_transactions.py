@@ -44,8 +44,11 @@ def test_missing_ones_are_added_and_counted_by_type(load_money, account):
     assert sale.at == dt.datetime(2026, 2, 11, 19, 5, tzinfo=dt.UTC)
     assert rebill.subscription.kartra_id == "8001"
     assert (refund.type, refund.full_amount, refund.parent_kartra_id, refund.lead) == (
-        "partial_refund", Decimal("-9.50"), "70001", lead,
-    )  # fmt: skip
+        "partial_refund",
+        Decimal("-9.50"),
+        "70001",
+        lead,
+    )
     assert rows["70004"].type == "Request Can."
     assert not any(row.reported for row in rows.values())
     assert Activity.objects.filter(lead=lead, kind="payment_sale", source="import").count() == 2
@@ -120,12 +123,19 @@ def test_lead_nobody_knew_is_made_and_due_to_be_read_and_two_of_one_address_are_
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        (",Sale,,5,,,,,", "no transaction id"), ("7.00E+04,Sale,,5,,,,,", "shortened"), ("1,Sale,never,5,,,,,", "cannot be read"),
-        ("1,Sale,,1.234,,,,,", "two ways"), ("1,Sale,,ten,,,,,", "no amount"), ("1,Sale,,99999999999,,,,,", "too large"),
-        ("1,Sale,,5,,,nobody,,", "not an email"), (f"1,{'x' * 40},,5,,,,,", "longer than 32"), (f"{'1' * 40},,,,,,,,", "is none"),
-        ("1,Sale\0,,,,,,,", "no text"), ("0,Sale,,,,,,,", "no transaction id"),
+        (",Sale,,5,,,,,", "no transaction id"),
+        ("7.00E+04,Sale,,5,,,,,", "shortened"),
+        ("1,Sale,never,5,,,,,", "cannot be read"),
+        ("1,Sale,,1.234,,,,,", "two ways"),
+        ("1,Sale,,ten,,,,,", "no amount"),
+        ("1,Sale,,99999999999,,,,,", "too large"),
+        ("1,Sale,,5,,,nobody,,", "not an email"),
+        (f"1,{'x' * 40},,5,,,,,", "longer than 32"),
+        (f"{'1' * 40},,,,,,,,", "is none"),
+        ("1,Sale\0,,,,,,,", "no text"),
+        ("0,Sale,,,,,,,", "no transaction id"),
     ],
-)  # fmt: skip
+)
 def test_bad_row_is_set_aside_with_the_reason(load_money, row, why):
     result = load_money(f"{row}\n9,Sale,,5,,,,,\n")
     [(line, reason)] = result.rejects
