@@ -1,4 +1,4 @@
-"""Making and changing a connection: the account with it, its first door, and never before a check has passed."""
+"""Making and changing a connection: the account with it, its first webhook endpoint, and never before a check has passed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from integrations import clock
 from integrations.connection_check import Check, check
 from integrations.kartra.errors import KartraError
-from integrations.models import Cause, Connection, Door, StoppedBy
+from integrations.models import Cause, Connection, StopCause, WebhookEndpoint
 from integrations.read import refresh
 from integrations.sending import call_counter, calls, switch
 from integrations.sending.calls import Priority
@@ -75,7 +75,7 @@ def connect(
         connection.account = account
         connection.checked_at, connection.check_result = clock.now(), result.text
         save_keys(connection)
-        Door.objects.get_or_create(connection=connection, name="Kartra", retired_at=None)
+        WebhookEndpoint.objects.get_or_create(connection=connection, name="Kartra", retired_at=None)
     call_counter.is_copy()  # gives a new installation its mark
     go_on_with_new_keys(connection, by=by)
     return Connected(result, connection, created=known is None)
@@ -92,7 +92,7 @@ def save_keys(connection: Connection) -> None:
 def go_on_with_new_keys(connection: Connection, *, by: Any = None) -> bool:
     """If sending had stopped because Kartra refused the keys, go on: these were just checked. True if so."""
     connection.refresh_from_db(fields=["sending", "stopped_by"])
-    if connection.stopped_by != StoppedBy.CREDENTIALS:
+    if connection.stopped_by != StopCause.CREDENTIALS:
         return False
     switch.on(connection, by=by, why=_("New keys, checked."))
     return True

@@ -54,7 +54,7 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
             error=failed,
             made_by=made_by,
         )
-        calls.heed(connection, failed)
+        calls.update_health(connection, failed)
     text = answer.text
     for secret in (connection.api_key, connection.api_password):
         text = text.replace(secret, "(hidden)")

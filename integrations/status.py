@@ -1,4 +1,4 @@
-"""How things stand, in numbers: queue, pace, freshness, doors. Read by the status command and the home page."""
+"""How things stand, in numbers: queue, pace, freshness, webhook endpoints. Read by the status command and the home page."""
 
 import datetime as dt
 import math
@@ -8,8 +8,8 @@ from django.db.models import Count, Max, Min, Q
 from django.utils.translation import gettext as _
 
 from integrations import clock
-from integrations.kartra.rate_limit import PaceUnavailable
-from integrations.models import ApiCall, Connection, Delivery, Door, Heartbeat
+from integrations.kartra.rate_limit import RateLimiterUnavailable
+from integrations.models import ApiCall, Connection, Delivery, Heartbeat, WebhookEndpoint
 from integrations.read import deletions
 from integrations.read.schedule import promised
 from integrations.receive import missing_events
@@ -33,25 +33,27 @@ def facts_of_connection(connection: Connection) -> dict[str, Any]:
         "pace": _pace(connection),
         "copy": freshness(connection),
         "messages_waiting": _waiting(connection),
-        "doors": [_door(door) for door in connection.doors.standing().order_by("pk")],
+        "doors": [_endpoint(endpoint) for endpoint in connection.endpoints.standing().order_by("pk")],
     }
 
 
-def _door(door: Door) -> dict[str, Any]:
+def _endpoint(endpoint: WebhookEndpoint) -> dict[str, Any]:
     """What came to an address, kind by kind: when last, what never came, what has stopped (with the sentence why)."""
-    kinds = missing_events.kinds_of(door.pk)
+    kinds = missing_events.kinds_of(endpoint.pk)
     return {
-        "name": door.name,
+        "name": endpoint.name,
         "events": {kind.name: kind.last_at.isoformat() if kind.last_at else None for kind in kinds},
         "never": [kind.name for kind in kinds if kind.never],
         "stopped": {kind.name: kind.sentence for kind in kinds if kind.stopped},
-        "old_address_since": door.rotated_at.isoformat() if door.old_token_digest and door.rotated_at else None,
+        "old_address_since": endpoint.rotated_at.isoformat()
+        if endpoint.old_token_digest and endpoint.rotated_at
+        else None,
     }
 
 
 def _waiting(connection: Connection) -> dict[str, Any]:
     """Messages of Kartra that are stored and not applied yet, and since when the oldest waits."""
-    waiting = Delivery.objects.waiting().filter(door__connection=connection).order_by()
+    waiting = Delivery.objects.waiting().filter(endpoint__connection=connection).order_by()
     found = waiting.aggregate(number=Count("pk"), since=Min("received_at"))
     late = found["since"] is not None and clock.now() - found["since"] > dt.timedelta(seconds=DELAYED_S)
     return {"number": found["number"], "since": found["since"].isoformat() if found["since"] else None, "delayed": late}
@@ -141,8 +143,8 @@ def _pace(connection: Connection) -> dict[str, Any]:
     minute_ago = clock.now() - dt.timedelta(seconds=60)
     last = ApiCall.objects.filter(connection__app_id=connection.app_id, sent_at__gt=minute_ago)
     try:
-        factor: float | None = round(calls.pace().factor(connection.app_id), 2)
-    except PaceUnavailable:
+        factor: float | None = round(calls.rate_limiter().factor(connection.app_id), 2)
+    except RateLimiterUnavailable:
         factor = None
     return {
         "allowed_per_second": None if math.isinf(rate) else rate,

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from integrations import push, receive
 from integrations.clock import now
-from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, Stop
+from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, SendingStop
 from integrations.push import claim, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, run_mails
@@ -238,7 +238,7 @@ def sweep() -> None:
             ring(refresh_leads, connection.pk)
     if Delivery.objects.waiting().exists():
         ring(apply_deliveries)
-    if Stop.objects.untold().exists():
+    if SendingStop.objects.untold().exists():
         ring(send_alerts)
     if BulkRun.objects.to_be_mailed().exists():
         ring(mail_ended_runs)

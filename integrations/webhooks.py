@@ -1,4 +1,4 @@
-"""The door: check the token, store what came as the bytes it was, answer at once. A worker reads it later."""
+"""The webhook endpoint: check the token, store what came as the bytes it was, answer at once. A worker reads it later."""
 
 import hashlib
 import time
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from integrations import clock, tasks
-from integrations.models import Channel, Delivery, DeliveryStatus, Door
+from integrations.models import Channel, Delivery, DeliveryStatus, WebhookEndpoint
 from integrations.secrets import digest
 
 MAX_BYTES = 1024 * 1024
@@ -18,22 +18,22 @@ KEPT_OF_LARGER = 4096
 HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "User-Agent", "X-Request-Id")
 CACHE_S = 5.0
 
-_doors: dict[str, tuple[float, int, bool]] = {}
+_endpoints: dict[str, tuple[float, int, bool]] = {}
 
 
-def _door_of(token: str) -> tuple[int, bool] | None:
-    """The id of the door this token opens, and whether it is the old token; remembered for a few seconds, wrong ones not."""
+def _endpoint_of(token: str) -> tuple[int, bool] | None:
+    """The id of the webhook endpoint this token opens, and whether it is the old token; remembered for a few seconds, wrong ones not."""
     key = digest("door", token)
-    known = _doors.get(key)
+    known = _endpoints.get(key)
     if known and known[0] > time.monotonic():
         return known[1:]
-    found = Door.objects.open_with(key)
+    found = WebhookEndpoint.objects.open_with(key)
     if found is None:
-        _doors.pop(key, None)
+        _endpoints.pop(key, None)
         return None
-    if len(_doors) > 1000:
-        _doors.clear()
-    _doors[key] = (time.monotonic() + CACHE_S, *found)
+    if len(_endpoints) > 1000:
+        _endpoints.clear()
+    _endpoints[key] = (time.monotonic() + CACHE_S, *found)
     return found
 
 
@@ -51,16 +51,16 @@ def receive_ipn(request: HttpRequest, token: str) -> HttpResponse:
 
 def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse:
     """404 for a wrong token, 405 for another method, 413 over 1 MB (its first 4 KB are kept), else 200: it is stored."""
-    door = _door_of(token)
-    if door is None:
+    endpoint = _endpoint_of(token)
+    if endpoint is None:
         raise Http404
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     body, too_large = _read(request)
     at = clock.now()
     kept: dict[str, Any] = {
-        "door_id": door[0],
-        "old_address": door[1],
+        "endpoint_id": endpoint[0],
+        "old_address": endpoint[1],
         "channel": channel,
         "received_at": at,
         "headers": {name: request.headers[name][:500] for name in HEADERS if name in request.headers},

@@ -19,8 +19,8 @@ POLL_S = 0.1
 
 
 def register() -> None:
-    """Make `filebell://` known to kombu."""
-    TRANSPORT_ALIASES["filebell"] = "kartra_mirror.file_broker:Transport"
+    """Make `filebroker://` known to kombu."""
+    TRANSPORT_ALIASES["filebroker"] = "kartra_mirror.file_broker:Transport"
 
 
 def _says(message: dict[str, Any]) -> str:
@@ -93,8 +93,8 @@ class Transport(virtual.Transport):
     global_state = virtual.BrokerState()
     default_port = None
     polling_interval = POLL_S
-    driver_type = "filebell"
-    driver_name = "filebell"
+    driver_type = "filebroker"
+    driver_name = "filebroker"
 
     def driver_version(self) -> str:
         return "1"

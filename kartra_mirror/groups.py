@@ -1,8 +1,10 @@
-"""The five groups a new installation has. Made once, by a migration; afterwards they belong to whoever edits them."""
+"""The five groups a new installation has. Made once, by its first `migrate`; afterwards they belong to whoever edits them."""
 
 from decimal import Decimal
 from typing import Any
 
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy
 
 LOOK = {
@@ -79,7 +81,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "leads.add_import",
         "leads.change_account",
         "integrations.view_connection",
-        "integrations.view_door",
+        "integrations.view_webhookendpoint",
         "integrations.create_customfield",
     ),
     "Engineer": (
@@ -92,10 +94,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "integrations.view_connection",
         "integrations.add_connection",
         "integrations.change_connection",
-        "integrations.view_door",
-        "integrations.add_door",
-        "integrations.change_door",
-        "integrations.rotate_door",
+        "integrations.view_webhookendpoint",
+        "integrations.add_webhookendpoint",
+        "integrations.change_webhookendpoint",
+        "integrations.rotate_webhookendpoint",
         "integrations.replay_delivery",
         "integrations.see_webhook_addresses",
         "integrations.switch_sending",
@@ -120,16 +122,30 @@ LIMITS: dict[str, dict[str, Any]] = {
 """How far they go alone; see `leads.access`. Support lacks the permission to start bulk actions altogether."""
 
 
-def make(apps: Any) -> None:
-    """Make the groups that are not there yet, with the models of `apps` (a migration's, or Django's own)."""
-    permission_model, group_model = apps.get_model("auth", "Permission"), apps.get_model("auth", "Group")
-    limits_model = apps.get_model("leads", "GroupLimits")
+def make(apps: Any = apps, using: str = "default", **kwargs: Any) -> None:
+    """After `migrate`: make the groups where there is none of them yet, with the models of `apps`. The receiver of
+    `post_migrate`; permissions are made by then."""
+    group_model = apps.get_model("auth", "Group")
+    groups = group_model.objects.using(using)
+    if groups.filter(name__in=GROUPS).exists():
+        return
+    permissions = apps.get_model("auth", "Permission").objects.using(using)
+    limits = apps.get_model("leads", "GroupLimits").objects.using(using)
     known = {
         f"{app}.{codename}": pk
-        for pk, app, codename in permission_model.objects.values_list("pk", "content_type__app_label", "codename")
+        for pk, app, codename in permissions.values_list("pk", "content_type__app_label", "codename")
     }
-    for name, permissions in GROUPS.items():
-        group, made = group_model.objects.get_or_create(name=name)
-        if made:
-            group.permissions.set([known[permission] for permission in permissions])
-            limits_model.objects.create(group=group, **LIMITS.get(name, {}))
+    for name, wanted in GROUPS.items():
+        group = groups.create(name=name)
+        group.permissions.set([known[permission] for permission in wanted])
+        limits.create(group=group, **LIMITS.get(name, {}))
+
+
+class WiringConfig(AppConfig):
+    """The wiring as an app of Django's: its groups are made when all permissions are there."""
+
+    name = "kartra_mirror"
+
+    def ready(self) -> None:
+        # After auth's own receiver, for the last app that has models.
+        post_migrate.connect(make, sender=apps.get_app_config("integrations"))

@@ -1,7 +1,7 @@
 """gunicorn's settings, from Django's (and so from .env, too).
 
 It keeps no access log unless it is asked for one, and whatever it writes is masked: the address of
-a door must not be written down."""
+a webhook endpoint must not be written down."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from kartra_mirror.logs import mask
 
 
 class MaskedFormatter(logging.Formatter):
-    """Formats as another does, then takes out door tokens and email addresses; tracebacks too."""
+    """Formats as another does, then takes out webhook endpoint tokens and email addresses; tracebacks too."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()

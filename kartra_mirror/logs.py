@@ -1,4 +1,4 @@
-"""Logs: JSON lines, or readable ones on a developer's machine. No secret, address of a door or personal detail in them."""
+"""Logs: JSON lines, or readable ones on a developer's machine. No secret, address of a webhook endpoint or personal detail in them."""
 
 import logging.config
 import re
@@ -15,7 +15,7 @@ _EMAIL = re.compile(r"[^\s\"'<>@,;]+@[^\s\"'<>@,;]+\.[^\s\"'<>@,;]+")
 
 
 def mask(text: str) -> str:
-    """The text without door tokens and email addresses."""
+    """The text without webhook endpoint tokens and email addresses."""
     return _EMAIL.sub("(email)", _DOOR.sub(r"\1(token)", text))
 
 

@@ -81,7 +81,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
-    "kartra_mirror",
+    "kartra_mirror.groups.WiringConfig",
     "leads.apps.LeadsConfig",
     "integrations.apps.IntegrationsConfig",
 ]
@@ -208,7 +208,7 @@ if SECURE and not DEBUG:
 
 # --- Celery: the broker is a doorbell, the database the truth
 
-CELERY_BROKER_URL = REDIS_URL or "filebell://"
+CELERY_BROKER_URL = REDIS_URL or "filebroker://"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
         "visibility_timeout": 3600,

@@ -92,7 +92,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Kartra",
                 "items": [
                     _link(_("Connections"), "cable", "integrations", "connection"),
-                    _link(_("Addresses for Kartra"), "door_front", "integrations", "door"),
+                    _link(_("Addresses for Kartra"), "door_front", "integrations", "webhookendpoint"),
                     _link(_("Messages from Kartra"), "inbox", "integrations", "delivery"),
                     _link(_("Calls to Kartra"), "outbox", "integrations", "apicall"),
                     {

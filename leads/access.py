@@ -49,7 +49,7 @@ def accounts_of(user: Any) -> frozenset[int] | None:
 ROUTES = {
     "account": "account",
     "connection": "connection__account",
-    "door": "door__connection__account",
+    "endpoint": "endpoint__connection__account",
     "lead": "lead__account",
 }
 

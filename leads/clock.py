@@ -1,8 +1,10 @@
-"""The database's clock. Whatever waits, expires or is compared with a stored time is told by it, on every machine."""
+"""The database's clock: whatever waits, expires or is compared with a stored time is told by it, on every machine. And hours
+that the clocks of a zone pass over, or show twice, when summer time begins and ends."""
 
 import datetime as dt
 import threading
 import time
+import zoneinfo
 
 from django.db import connection
 from django.utils import timezone
@@ -31,3 +33,15 @@ def about_now() -> dt.datetime:
     at = now()
     _kept.asked = (time.monotonic(), at)
     return at
+
+
+def is_skipped(naive: dt.datetime, zone: zoneinfo.ZoneInfo) -> bool:
+    """Whether the clocks there never show this time."""
+    there = naive.replace(tzinfo=zone)
+    return there.astimezone(dt.UTC).astimezone(zone).replace(tzinfo=None) != naive.replace(fold=0)
+
+
+def is_doubled(naive: dt.datetime, zone: zoneinfo.ZoneInfo) -> bool:
+    """Whether the clocks there show this time twice."""
+    first, second = (naive.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return first.utcoffset() != second.utcoffset() and not is_skipped(naive, zone)

@@ -31,23 +31,24 @@ class LeftOut(ValueError):
         self._met.update(met=F("met") + 1)
 
 
-def _digest(account: Account | int, what: str) -> str:
+def keyed_hash(account: Account | int, what: str) -> str:
+    """All that is kept of somebody who asked to be forgotten."""
     number = account if isinstance(account, int) else account.pk
     return hmac.new(settings.DIGEST_KEY.encode(), f"forgotten\0{number}\0{what}".encode(), hashlib.sha256).hexdigest()
 
 
 def digests_of(account: Account | int, *, kartra_id: str = "", email: str = "") -> list[str]:
     """The keyed hashes of an id and an address."""
-    found = [_digest(account, f"id:{kartra_id.strip()}")] if kartra_id and kartra_id.strip() else []
+    found = [keyed_hash(account, f"id:{kartra_id.strip()}")] if kartra_id and kartra_id.strip() else []
     key = normal_email(email)
-    return [*found, _digest(account, f"email:{key}")] if key else found
+    return [*found, keyed_hash(account, f"email:{key}")] if key else found
 
 
 def asked_digests(account: Account | int, *, kartra_id: str = "", email: str = "") -> list[str]:
     """The hashes by which somebody is known again: those of now, and that of an address as it was compared formerly."""
     formerly = (email or "").strip().casefold()[:320]
     found = digests_of(account, kartra_id=kartra_id, email=email)
-    return found if formerly in ("", normal_email(email)) else [*found, _digest(account, f"email:{formerly}")]
+    return found if formerly in ("", normal_email(email)) else [*found, keyed_hash(account, f"email:{formerly}")]
 
 
 def check(account: Account | int, *, kartra_id: str = "", email: str = "") -> None:

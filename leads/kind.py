@@ -81,7 +81,7 @@ ECHO_S = 5
 
 
 def by_this_change(when: str) -> Q:
-    """For `stands`: rows of the mirror that came of the change, or of Kartra's own message of it, which may be faster than
+    """For `undoable_q`: rows of the mirror that came of the change, or of Kartra's own message of it, which may be faster than
     its answer. `when` is their time."""
     settled = ExpressionWrapper(OuterRef("settled_at") + dt.timedelta(seconds=ECHO_S), output_field=DateTimeField())
     meanwhile = Q(**{f"{when}__gte": OuterRef("requested_at"), f"{when}__lte": settled})
@@ -89,25 +89,25 @@ def by_this_change(when: str) -> Q:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ChangeKind:
     """One kind of change.
 
     `fields(account)` are its parameters as form fields by name, with the account's own choices; their cleaning decides
     what is valid, and `check(account, clean)` what they may be together (ValidationError). `family(parameters)` is what
     it is about: changes of one family and lead keep their order. `sentence(parameters)` says it in words ("assign the
-    tag VIP"); `done(name of the lead, parameters)` what is so once Kartra has confirmed it, to be read aloud ("Ada Lind now
+    tag VIP"); `done_message(name of the lead, parameters)` what is so once Kartra has confirmed it, to be read aloud ("Ada Lind now
     has the tag VIP."). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is Django's, in full.
     `inverse` is the kind that takes it back, if any.
 
     `already_so(leads, parameters)` narrows a query of leads to those on which it would change nothing; None where it
-    never is, because it adds up. `left(leads, parameters)` narrows to leads who turned it down themselves.
-    `stands(parameters)` is a test on a done change of this kind: whether what it did was new then and is so still, so that
+    never is, because it adds up. `opted_out_q(leads, parameters)` narrows to leads who turned it down themselves.
+    `undoable_q(parameters)` is a test on a done change of this kind: whether what it did was new then and is so still, so that
     `inverse` takes it back; None: it cannot be taken back.
-    `applies(leads, parameters)` narrows to leads it can be meant for, else `applies_words`.
+    `applicable_q(leads, parameters)` narrows to leads it can be meant for, else `not_applicable_words`.
     `steps(parameters)` are the single changes it consists of, [(kind, parameters), …]; None: itself alone.
-    `sparse`: only parameters that were given count, the others are left as they are. `most(parameters)`: the most leads
-    it may be asked for at once, and `most_words` why. `repeatable`: doing it twice ends the same as doing it once; a call holds at most one
-    change that is not. `exclusive`: refused while another of its family is open. `money`: it may cost or move
+    `partial`: only parameters that were given count, the others are left as they are. `max_leads(parameters)`: the most leads
+    it may be asked for at once, and `max_leads_words` why. `repeatable`: doing it twice ends the same as doing it once; a call
+    holds at most one change that is not. `exclusive`: refused while another of its family is open. `money`: it may cost or move
     money, so it is asked for on a page of its own. `composed`: several kinds together, never one change.
     """
 
@@ -117,25 +117,25 @@ class Kind:
     fields: Callable[[Account], dict[str, forms.Field]]
     family: Callable[[Parameters], str]
     sentence: Callable[[Parameters], str]
-    done: Callable[[str, Parameters], str]
+    done_message: Callable[[str, Parameters], str]
     effect: Callable[[LeadChange, dt.datetime], None]
     already_so: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
-    left: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
-    stands: Callable[[Parameters], Q | Exists] | None = None
+    opted_out_q: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
+    undoable_q: Callable[[Parameters], Q | Exists] | None = None
     inverse: str = ""
     check: Callable[[Account, dict[str, Any]], None] = lambda account, clean: None
-    applies: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
-    applies_words: Any = CANNOT
+    applicable_q: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
+    not_applicable_words: Any = CANNOT
     steps: Callable[[Parameters], list[Step]] | None = None
-    sparse: bool = False
-    most: Callable[[Parameters], int | None] = lambda parameters: None
-    most_words: Any = ""
+    partial: bool = False
+    max_leads: Callable[[Parameters], int | None] = lambda parameters: None
+    max_leads_words: Any = ""
     repeatable: bool = True
     exclusive: bool = False
     money: bool = False
     composed: bool = False
 
-    def parts(self, parameters: Parameters) -> list[tuple[Kind, dict[str, Any]]]:
+    def parts(self, parameters: Parameters) -> list[tuple[ChangeKind, dict[str, Any]]]:
         """The kinds a person chose together, each with its parameters; most often itself alone."""
         return [(self, dict(parameters))]
 
@@ -161,7 +161,7 @@ class Kind:
         clean: dict[str, Any] = {}
         complaints: list[tuple[str, str]] = []
         for name, field in fields.items():
-            if self.sparse and name not in given and not field.required:
+            if self.partial and name not in given and not field.required:
                 continue
             try:
                 clean[name] = stored(field.clean(given.get(name)))
@@ -181,7 +181,7 @@ class Kind:
     def given_in_form(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters out of a form's cleaned data. What was left empty in a form was not given."""
         plain = {name: stored(value) for name, value in cleaned.items()}
-        return {name: value for name, value in plain.items() if value not in ("", [])} if self.sparse else plain
+        return {name: value for name, value in plain.items() if value not in ("", [])} if self.partial else plain
 
 
 def called(name: str) -> str:
@@ -224,15 +224,15 @@ def warnings(parameters: Parameters) -> list[str]:
     return found
 
 
-_registry: dict[str, Kind] = {}
+_registry: dict[str, ChangeKind] = {}
 
 
-def register(*kinds: Kind) -> None:
+def register(*kinds: ChangeKind) -> None:
     """Make kinds known by their names."""
     _registry.update({kind.name: kind for kind in kinds})
 
 
-def get_kind(name: str) -> Kind:
+def get_kind(name: str) -> ChangeKind:
     """The kind of this name; UnknownKind (a ValueError that says which there are) if there is none."""
     try:
         return _registry[name]

@@ -1,5 +1,9 @@
-"""The words people see for the states of the code. Pages, messages and commands take them from here."""
+"""The words people see for states, and for what was seen of a change. Pages, mails and commands take them from here.
 
+Rows keep names and texts as they were written; here they are told to people.
+"""
+
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.utils.translation import gettext
@@ -47,3 +51,70 @@ def overtaken_words(change: Any) -> str:
     told = [gettext("bulk action %(run)s") % {"run": later.run_id}] if later.run_id else []
     told += [str(later.requested_by)] if later.requested_by else []
     return f"{words} ({', '.join(told)})" if told else words
+
+
+NAMES: dict[str, Any] = {
+    "score": _("score"),
+    "sequence": _("sequence"),
+    "receipt": _("the safety field"),
+    "meanwhile": _("meanwhile"),
+    "state": _("state"),
+    "code": _("code"),
+    "message": _("message"),
+    "kind": _("kind"),
+    "late": _("late"),
+    "delivery": _("message from Kartra"),
+    "read_at": _("read at"),
+    "transactions": _("transactions"),
+    "ever_on_list": _("was on the list before"),
+    "never": _("never on it"),
+    "on": _("on it"),
+    "left": _("left it"),
+    "step": _("step"),
+    "status": _("status"),
+}
+
+
+FOR_THE_JUDGE = ("after", "with_receipt", "repeats")
+"""Kept with the evidence for the next look, in the judge's own terms."""
+
+
+def what_was_seen(entry: Mapping[str, Any]) -> str:
+    """The text of one piece of evidence; empty where it has none."""
+    return gettext(entry["what"]) if entry.get("what") else ""
+
+
+def told(entries: Mapping[str, Any], but: Collection[str] = ()) -> str:
+    """ "score: 17, state: done": all but these names."""
+    names = [name for name in entries if name not in but]
+    return ", ".join(f"{NAMES.get(name, name.replace('_', ' '))}: {_value(entries[name])}" for name in names)
+
+
+def also_seen(entry: Mapping[str, Any]) -> str:
+    """What one piece of evidence holds besides its text and its times."""
+    return told(
+        {name: value for name, value in entry.items() if value}, but=("at", "what", "read_at", "kind", *FOR_THE_JUDGE)
+    )
+
+
+def known_before(entries: Mapping[str, Any]) -> str:
+    """What was known of the thing before a change was sent: "yes, read at 2026-11-28T09:12". Empty where nothing was."""
+    if entries.get("new"):
+        return gettext("the lead did not exist yet")
+    if "state" not in entries:
+        return told(entries)
+    state = entries["state"]
+    if isinstance(state, list):
+        state = gettext("step %(step)s, %(status)s") % {"step": state[0], "status": state[1]}
+    shown = _value(state) if state is not None else gettext("not in it")
+    return ", ".join([str(shown), told({"read_at": entries["read_at"]})] if entries.get("read_at") else [str(shown)])
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, dict):
+        return told(value) or gettext("nothing")
+    if isinstance(value, str) and value in ("never", "on", "left"):
+        return NAMES[value]
+    return gettext(value) if isinstance(value, str) and value else value

@@ -41,7 +41,7 @@ def wait_a_little(number: int) -> None:
     time.sleep(FIRST_WAIT_S * 2**number * (0.5 + random.random()))
 
 
-def done_again(work: Callable[P, R]) -> Callable[P, R]:
+def done_again(work: Callable[P, R], *, wait: Callable[[int], None] = wait_a_little) -> Callable[P, R]:
     """A function that writes in a transaction of its own is called again when it met another writer. Inside a transaction
     that somebody else began nothing can be done again: the error goes to them."""
 
@@ -53,7 +53,7 @@ def done_again(work: Callable[P, R]) -> Callable[P, R]:
             except DatabaseError as error:
                 if connection.in_atomic_block or not met_another(error) or number == TRIES - 1:
                     raise
-            wait_a_little(number)
+            wait(number)
         raise AssertionError("The last try returns or raises.")
 
     return repeated

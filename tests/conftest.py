@@ -140,7 +140,7 @@ def _no_mark() -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> None:
-    webhooks._doors.clear()
+    webhooks._endpoints.clear()
     calls._transport.cache_clear()
     calls._rates.clear()
     cache.clear()

@@ -31,39 +31,39 @@ class SandboxForTests:
     def stop(self) -> None:
         self.server.stop()
 
-    def _ask(self, method: str, name: str, given: dict[str, Any] | None = None, **query: str) -> Any:
+    def ask(self, method: str, name: str, given: dict[str, Any] | None = None, **query: str) -> Any:
         status, body = control.handle(self.server, method, name, query, given or {})
         assert status == 200, body
         return body
 
     def act(self, do: str, **given: Any) -> Any:
         """Do as a person in Kartra would."""
-        return self._ask("POST", "act", {"do": do, **given})
+        return self.ask("POST", "act", {"do": do, **given})
 
     def fault(self, name: str, **given: Any) -> None:
         """Set a fault for the next call (`count=None`: until cleared)."""
-        self._ask("POST", "faults", {"fault": name, "seconds": 5.0, **given})
+        self.ask("POST", "faults", {"fault": name, "seconds": 5.0, **given})
 
     def clear_faults(self) -> None:
-        self._ask("DELETE", "faults")
+        self.ask("DELETE", "faults")
 
     def switch(self, **values: Any) -> None:
-        self._ask("POST", "switches", values)
+        self.ask("POST", "switches", values)
 
     def credentials(self, **given: Any) -> None:
-        self._ask("POST", "credentials", given)
+        self.ask("POST", "credentials", given)
 
     def add_lead(self, email: str, **fields: str) -> str:
         """A lead of the account; its id."""
         return str(self.act("create_lead", email=email, fields=fields)["id"])
 
     def lead(self, named: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._ask("GET", "lead", lead=named)
+        found: dict[str, Any] = self.ask("GET", "lead", lead=named)
         return found
 
     def tagged(self, tag: str) -> set[str]:
         """Ids of the leads that have the tag."""
-        return {str(lead["id"]) for lead in self._ask("GET", "leads", tag=tag)}
+        return {str(lead["id"]) for lead in self.ask("GET", "leads", tag=tag)}
 
     def calls(self, *, writes: bool = False) -> list[dict[str, Any]]:
         """The calls that came, reads left out if `writes`."""

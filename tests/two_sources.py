@@ -2,16 +2,18 @@
 
 import datetime as dt
 import json
+import time
 from decimal import Decimal
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
+from django.db import connection as database
 from django.utils import timezone
 
 from integrations import receive
 from integrations.kartra.replies import ActionOutcome, ChainReply
 from integrations.models import ApiCall, Attempt, Delivery
-from integrations.push.claim import Chain
+from integrations.push.claim import CallPlan
 from integrations.push.settle import settle
 from leads import mirror
 from leads.kinds import calendars
@@ -27,7 +29,7 @@ from leads.models import (
     SequenceEnrollment,
     Transaction,
 )
-from tests.factories import DeliveryFactory, DoorFactory, LeadChangeFactory, LeadFactory
+from tests.factories import DeliveryFactory, LeadChangeFactory, LeadFactory, WebhookEndpointFactory
 
 ID, EMAIL = "50417", "mara.lind@example.com"
 DAY, HOUR = "2027-02-17", "15:00"
@@ -36,20 +38,22 @@ BOOKING = {"calendar": "Coaching", "class": "Intro call"}
 
 def account_with_lead():
     """An address for Kartra with a secret, and a lead that was read yesterday."""
-    door = DoorFactory(connection__account__name=f"Account {timezone.now().timestamp()}", ipn_secret="s3cret")
+    endpoint = WebhookEndpointFactory(
+        connection__account__name=f"Account {timezone.now().timestamp()}", ipn_secret="s3cret"
+    )
     yesterday = timezone.now() - dt.timedelta(days=1)
-    return door, LeadFactory(account=door.connection.account, kartra_id=ID, email=EMAIL, read_at=yesterday)
+    return endpoint, LeadFactory(account=endpoint.connection.account, kartra_id=ID, email=EMAIL, read_at=yesterday)
 
 
 # --- the writers: each makes ready, and answers what writes
 
 
 def push(kind, command, **parameters):
-    def ready(door, lead):
+    def ready(endpoint, lead):
         now = timezone.now()
         change = LeadChangeFactory(lead=lead, kind=kind, parameters=parameters, status="sending", requested_at=now)
         call = ApiCall.objects.create(
-            connection=door.connection,
+            connection=endpoint.connection,
             lead=lead,
             cause="push",
             writes=True,
@@ -60,53 +64,53 @@ def push(kind, command, **parameters):
         )
         Attempt.objects.create(change=change, call=call, position=0, command=command)
         reply = ChainReply((ActionOutcome(command, "done"),), {})
-        return lambda: settle(Chain(call, lead, (change,)), reply)
+        return lambda: settle(CallPlan(call, lead, (change,)), reply)
 
     return ready
 
 
 def webhook(action, **details):
-    def ready(door, lead):
+    def ready(endpoint, lead):
         body = {"action": action, "action_details": details, "lead": {"id": ID, "email": EMAIL}}
-        DeliveryFactory(door=door, body=json.dumps(body).encode())
+        DeliveryFactory(endpoint=endpoint, body=json.dumps(body).encode())
         return receive.drain
 
     return ready
 
 
 def ipn(**fields):
-    def ready(door, lead):
+    def ready(endpoint, lead):
         body = {"lead_id": ID, "lead_email": EMAIL, "secret_key": "s3cret", **fields}
-        DeliveryFactory(door=door, channel="ipn", body=urlencode(body).encode())
+        DeliveryFactory(endpoint=endpoint, channel="ipn", body=urlencode(body).encode())
         return receive.drain
 
     return ready
 
 
 def read(**facts):
-    def ready(door, lead):
+    def ready(endpoint, lead):
         told = LeadFacts(kartra_id=ID, fields={"email": EMAIL}, **facts)
         how = {"source": "refresh", "at": timezone.now(), "read_began_at": timezone.now()}
-        return lambda: mirror.take(door.connection.account, told, **how)
+        return lambda: mirror.apply_facts(endpoint.connection.account, told, **how)
 
     return ready
 
 
 def read_money(write):
-    return lambda door, lead: lambda: write(door.connection.account, lead)
+    return lambda endpoint, lead: lambda: write(endpoint.connection.account, lead)
 
 
 def load(**row):
-    def ready(door, lead):
+    def ready(endpoint, lead):
         rows = [Row(1, kartra_id=ID, email=EMAIL, **row)]
-        return lambda: mirror.write_rows(door.connection.account, rows, at=timezone.now())
+        return lambda: mirror.write_rows(endpoint.connection.account, rows, at=timezone.now())
 
     return ready
 
 
-def load_sale(door, lead):
+def load_sale(endpoint, lead):
     rows = [TransactionRow(1, SALE, lead_id=ID, lead_email=EMAIL)]
-    return lambda: mirror.write_transactions(door.connection.account, rows, at=timezone.now())
+    return lambda: mirror.write_transactions(endpoint.connection.account, rows, at=timezone.now())
 
 
 BOOKED = {
@@ -116,9 +120,11 @@ BOOKED = {
     "vendor_timezone": "America/New_York",
     "events": [{"event_date": f"{DAY} {HOUR}", "event_duration": 60}],
 }
+
 SALE = TransactionFact(
     "70001", type="sale", product="Course", full_amount=Decimal("97.00"), subscription_id="8001", authority=True
 )
+
 SALE_FIELDS = {
     "transaction_id": "70001",
     "transaction_type": "sale",
@@ -126,6 +132,7 @@ SALE_FIELDS = {
     "transaction_full_amount": "97.00",
     "transaction_internal_subscription_id": "8001",
 }
+
 ENDED_FIELDS = {
     "transaction_id": "70002",
     "transaction_type": "cancellation",
@@ -141,31 +148,31 @@ def read_plan(account, lead):
     mirror.set_subscription(account, SubscriptionFact("8001", status="Cancelled"), at=timezone.now(), lead=lead)
 
 
-def book_first(door, lead):
+def book_first(endpoint, lead):
     starts_at = calendars.starts_at(lead.account, {"date": DAY, "hour": HOUR})
     mirror.set_booking(lead, *BOOKING.values(), starts_at, at=timezone.now(), source="webhook", booking_id="5001")
     Activity.objects.filter(lead=lead).delete()
 
 
-def sell_first(door, lead):
+def sell_first(endpoint, lead):
     RecurringSubscription.objects.create(account=lead.account, kartra_id="8001", lead=lead, status="Active")
 
 
-def join_first(door, lead):
+def join_first(endpoint, lead):
     mirror.set_list(lead, "Buyers", True, source="refresh", at=timezone.now())
     Activity.objects.filter(lead=lead).delete()
 
 
-def enter_first(door, lead):
+def enter_first(endpoint, lead):
     mirror.set_sequence(lead, "Welcome", "1", "active", source="refresh", at=timezone.now())
     Activity.objects.filter(lead=lead).delete()
 
 
-def nothing_first(door, lead):
+def nothing_first(endpoint, lead):
     pass
 
 
-def nobody_first(door, lead):
+def nobody_first(endpoint, lead):
     lead.delete()
 
 
@@ -340,10 +347,26 @@ def wrong_with(fact, account, first=""):
     wanted = {0} if first in what.quiet else {0, 1} if what.quiet and not first else {1}
     if told.count() not in wanted:
         found.append(f"{told.count()} lines: {[(line.kind, line.source, line.details) for line in told]}")
-    of_account = Delivery.objects.filter(door__connection__account=account)
+    of_account = Delivery.objects.filter(endpoint__connection__account=account)
     if set(of_account.values_list("status", flat=True)) - {"applied"}:
         found.append(f"messages {list(of_account.values('status', 'reason'))}")
     changes = LeadChange.objects.filter(account=account)
     if set(changes.values_list("status", flat=True)) - {"accepted"}:
         found.append(f"changes {list(changes.values('kind', 'status'))}")
     return found
+
+
+PATIENCE_S = 20.0
+
+
+def waits_or_is_over(pid, thread):
+    """Whether the other connection waits for a lock by now, or has done its work."""
+    ends = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends:
+        if not thread.is_alive():
+            return
+        with database.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'", [pid])
+            if cursor.fetchone():
+                return
+    raise AssertionError("The second writer neither waits nor ends.")

@@ -147,7 +147,7 @@ class Client:
         answer = self.call(call_fields(actions, lead, lead_fields), fresh=not repeatable)
         return parse_chain(answer.text, actions)
 
-    def _one(
+    def one(
         self,
         action: Action,
         lead: LeadRef | None = None,
@@ -155,6 +155,7 @@ class Client:
         fields: Mapping[str, Any] | None = None,
         repeatable: bool = True,
     ) -> ActionOutcome:
+        """One action in a call of its own; Rejected where Kartra refuses it."""
         reply = self.chain(lead, [action], lead_fields=fields, repeatable=repeatable)
         if isinstance(reply, WholeCallRefused):
             raise refusal(reply.code, reply.message)
@@ -198,7 +199,7 @@ class Client:
     def search_lead(self, lead: LeadRef) -> bool:
         """Whether the lead exists. Deleted (245) is Rejected, not False."""
         try:
-            self._one(commands.search_lead(), lead)
+            self.one(commands.search_lead(), lead)
         except Rejected as no:
             if no.code in ("243", "234"):
                 return False
@@ -207,40 +208,40 @@ class Client:
 
     def create_lead(self, *, email: str, **fields: Any) -> str:
         """Make a lead; its new id ("" if Kartra does not say it). Rejected 244 if it exists. Do not repeat blindly."""
-        outcome = self._one(commands.create_lead(), LeadRef(email=email), fields=fields, repeatable=False)
+        outcome = self.one(commands.create_lead(), LeadRef(email=email), fields=fields, repeatable=False)
         return created_id(outcome)
 
     def edit_lead(self, lead: LeadRef, **fields: Any) -> None:
         """Set fields of a lead; `new_email` with the id changes the address."""
-        self._one(commands.edit_lead(), lead, fields=fields)
+        self.one(commands.edit_lead(), lead, fields=fields)
 
     # --- lists, tags, points, sequences, calendars
 
     def subscribe_lead_to_list(self, lead: LeadRef, *, list_name: str) -> ActionOutcome:
-        return self._one(commands.subscribe_lead_to_list(list_name=list_name), lead)
+        return self.one(commands.subscribe_lead_to_list(list_name=list_name), lead)
 
     def unsubscribe_lead_from_list(self, lead: LeadRef, *, list_name: str) -> ActionOutcome:
-        return self._one(commands.unsubscribe_lead_from_list(list_name=list_name), lead)
+        return self.one(commands.unsubscribe_lead_from_list(list_name=list_name), lead)
 
     def assign_tag(self, lead: LeadRef, *, tag_name: str) -> ActionOutcome:
-        return self._one(commands.assign_tag(tag_name=tag_name), lead)
+        return self.one(commands.assign_tag(tag_name=tag_name), lead)
 
     def unassign_tag(self, lead: LeadRef, *, tag_name: str) -> ActionOutcome:
-        return self._one(commands.unassign_tag(tag_name=tag_name), lead)
+        return self.one(commands.unassign_tag(tag_name=tag_name), lead)
 
     def give_points_to_lead(self, lead: LeadRef, *, points: int, expiration: int = 0) -> ActionOutcome:
         action = commands.give_points_to_lead(points=points, expiration=expiration)
-        return self._one(action, lead, repeatable=False)
+        return self.one(action, lead, repeatable=False)
 
     def remove_points_from_lead(self, lead: LeadRef, *, points: int) -> ActionOutcome:
-        return self._one(commands.remove_points_from_lead(points=points), lead, repeatable=False)
+        return self.one(commands.remove_points_from_lead(points=points), lead, repeatable=False)
 
     def subscribe_lead_to_sequence_at_step(self, lead: LeadRef, *, sequence_name: str, step: str) -> ActionOutcome:
         action = commands.subscribe_lead_to_sequence_at_step(sequence_name=sequence_name, step=step)
-        return self._one(action, lead, repeatable=False)
+        return self.one(action, lead, repeatable=False)
 
     def unsubscribe_lead_from_sequence(self, lead: LeadRef, *, sequence_name: str) -> ActionOutcome:
-        return self._one(commands.unsubscribe_lead_from_sequence(sequence_name=sequence_name), lead)
+        return self.one(commands.unsubscribe_lead_from_sequence(sequence_name=sequence_name), lead)
 
     def calendar_subscribe(
         self, lead: LeadRef, *, calendar_name: str, class_name: str, starting_date: str = "", starting_hour: str = ""
@@ -248,15 +249,15 @@ class Client:
         action = commands.calendar_subscribe(
             calendar_name=calendar_name, class_name=class_name, starting_date=starting_date, starting_hour=starting_hour
         )
-        return self._one(action, lead, repeatable=False)
+        return self.one(action, lead, repeatable=False)
 
     def calendar_cancel(self, lead: LeadRef, *, calendar_name: str, class_name: str) -> ActionOutcome:
-        return self._one(commands.calendar_cancel(calendar_name=calendar_name, class_name=class_name), lead)
+        return self.one(commands.calendar_cancel(calendar_name=calendar_name, class_name=class_name), lead)
 
     # --- the account
 
     def create_custom_field(self, *, identifier: str, type: str, options: Sequence[str] = ()) -> ActionOutcome:
-        return self._one(commands.create_custom_field(identifier=identifier, type=type, options=options))
+        return self.one(commands.create_custom_field(identifier=identifier, type=type, options=options))
 
     def retrieve_custom_fields(self) -> list[CustomFieldDefinition] | None:
         """None: the answer says nothing of them."""
@@ -309,7 +310,7 @@ class Client:
 
     def _exists(self, action: Action, none_code: str) -> bool:
         try:
-            self._one(action)
+            self.one(action)
         except Rejected as no:
             if no.code == none_code:
                 return False
@@ -317,7 +318,7 @@ class Client:
         return True
 
     def get_transaction_details(self, *, transaction_id: str) -> TransactionDetails:
-        outcome = self._one(commands.get_transaction_details(transaction_id=transaction_id))
+        outcome = self.one(commands.get_transaction_details(transaction_id=transaction_id))
         raw = decoded(outcome.details.get("transaction_details")) or {}
         if not isinstance(raw, dict):
             raise OutcomeUnknown("", gettext_noop("Kartra's answer has no transaction in it"))
@@ -334,7 +335,7 @@ class Client:
         )
 
     def retrieve_transactions_from_lead(self, lead: LeadRef) -> list[TransactionEntry]:
-        outcome = self._one(commands.retrieve_transactions_from_lead(), lead)
+        outcome = self.one(commands.retrieve_transactions_from_lead(), lead)
         found = next((outcome.details[key] for key in TRANSACTION_LISTS if key in outcome.details), None)
         return [
             TransactionEntry(
@@ -349,7 +350,7 @@ class Client:
         ]
 
     def retrieve_subscriptions_from_lead(self, lead: LeadRef) -> list[SubscriptionEntry]:
-        outcome = self._one(commands.retrieve_subscriptions_from_lead(), lead)
+        outcome = self.one(commands.retrieve_subscriptions_from_lead(), lead)
         found = next((outcome.details[key] for key in SUBSCRIPTION_LISTS if key in outcome.details), None)
         return [
             SubscriptionEntry(
@@ -364,7 +365,7 @@ class Client:
         ]
 
     def get_subscription_details(self, *, subscription_id: str) -> SubscriptionDetails:
-        outcome = self._one(commands.get_subscription_details(subscription_id=subscription_id))
+        outcome = self.one(commands.get_subscription_details(subscription_id=subscription_id))
         raw = decoded(outcome.details.get("subscription_details")) or {}
         if not isinstance(raw, dict):
             raise OutcomeUnknown("", gettext_noop("Kartra's answer has no subscription in it"))
@@ -391,20 +392,20 @@ class Client:
     ) -> ActionOutcome:
         """Moves money. The id in the answer may be the refund's own, or the sale's: Kartra does not say."""
         action = commands.refund_transaction(transaction_id=transaction_id, amount=amount, whole=whole)
-        return self._one(action, repeatable=False)
+        return self.one(action, repeatable=False)
 
     def cancel_transaction(self, *, transaction_id: str = "", internal_subscription_id: str = "") -> ActionOutcome:
         action = commands.cancel_transaction(
             transaction_id=transaction_id, internal_subscription_id=internal_subscription_id
         )
-        return self._one(action, repeatable=False)
+        return self.one(action, repeatable=False)
 
     def modify_subscription_status(self, *, subscription_id: str, status: str) -> ActionOutcome:
         action = commands.modify_subscription_status(subscription_id=subscription_id, status=status)
-        return self._one(action, repeatable=False)
+        return self.one(action, repeatable=False)
 
     def edit_subscription(self, *, subscription_id: str, **changes: Any) -> ActionOutcome:
-        return self._one(commands.edit_subscription(subscription_id=subscription_id, **changes), repeatable=False)
+        return self.one(commands.edit_subscription(subscription_id=subscription_id, **changes), repeatable=False)
 
 
 def _whole_name(name: str) -> bool:

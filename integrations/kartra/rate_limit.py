@@ -52,7 +52,7 @@ EASE = 0.7
 """How fast it begins again after an outage."""
 
 
-class PaceUnavailable(Exception):
+class RateLimiterUnavailable(Exception):
     """The limiter cannot be asked (Redis is down): nothing may be sent."""
 
 
@@ -81,20 +81,20 @@ def crept(state: State, at: float) -> float:
     return min(1.0, state.factor + CREEP * steps)
 
 
-def decide(state: State, at: float, rate: float, klass: int) -> Turn:
+def decide(state: State, at: float, rate: float, priority_class: int) -> Turn:
     """Ask for a turn at time `at`; changes `state`. The one arithmetic, in Python."""
-    state.asked[klass] = at
+    state.asked[priority_class] = at
     interval = 1.0 / (rate * crept(state, at))
     if state.due_at > at + 10.0 + interval:
         state.due_at = at + interval  # a clock was set back: nobody waits for a time long past
-    gives_way = any(at - state.asked[better] <= YIELD_S for better in range(klass))
-    if gives_way and at - state.given[klass] < 1.0 / FLOORS_PER_S[klass]:
+    gives_way = any(at - state.asked[better] <= YIELD_S for better in range(priority_class))
+    if gives_way and at - state.given[priority_class] < 1.0 / FLOORS_PER_S[priority_class]:
         return Turn(False, max(state.due_at - at, YIELD_S / 4))
     ahead = state.due_at - at
     if ahead > AHEAD_S:
         return Turn(False, ahead - AHEAD_S)
-    state.asked[klass] = 0.0
-    state.given[klass] = at
+    state.asked[priority_class] = 0.0
+    state.given[priority_class] = at
     state.due_at = max(state.due_at, at) + interval
     return Turn(True, max(0.0, ahead))
 
@@ -106,7 +106,7 @@ def slow_down(state: State, at: float) -> None:
     state.due_at = max(state.due_at, at) + BACK_OFF_S
 
 
-def ease_in(state: State, at: float) -> None:
+def begin_slowly(state: State, at: float) -> None:
     """After an outage: begin below full speed and creep back."""
     state.factor = min(crept(state, at), EASE)
     state.factor_at = at
@@ -120,13 +120,13 @@ def _until(state: State, at: float) -> State:
     return state
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """What both grounds can do. `app` is the app id; only a digest of it is ever written."""
 
-    def reserve(self, app: str, rate: float, klass: int) -> Turn:
+    def reserve(self, app: str, rate: float, priority_class: int) -> Turn:
         """Ask for a turn without waiting. Raises PaceUnavailable."""
 
-    def take(self, app: str, rate: float, klass: int, *, timeout_s: float, stop: Callable[[], bool]) -> bool:
+    def take(self, app: str, rate: float, priority_class: int, *, timeout_s: float, stop: Callable[[], bool]) -> bool:
         """Wait for a turn until it is due. False when the time is over or `stop` says so."""
 
     def depart(self, app: str) -> None:
@@ -135,7 +135,7 @@ class Pace(Protocol):
     def throttled(self, app: str) -> None:
         """Kartra answered 429."""
 
-    def ease(self, app: str) -> None:
+    def slow_start(self, app: str) -> None:
         """Kartra answers again after an outage: begin gently."""
 
     def factor(self, app: str) -> float:
@@ -158,13 +158,13 @@ class _Waiting(abc.ABC):
         time.sleep(max(0.0, at - time.monotonic()))
 
     @abc.abstractmethod
-    def reserve(self, app: str, rate: float, klass: int) -> Turn: ...
+    def reserve(self, app: str, rate: float, priority_class: int) -> Turn: ...
 
-    def take(self, app: str, rate: float, klass: int, *, timeout_s: float, stop: Callable[[], bool]) -> bool:
+    def take(self, app: str, rate: float, priority_class: int, *, timeout_s: float, stop: Callable[[], bool]) -> bool:
         ends = time.monotonic() + timeout_s
         while True:
             asked_at = time.monotonic()
-            turn = self.reserve(app, rate, klass)
+            turn = self.reserve(app, rate, priority_class)
             if turn.granted:
                 time.sleep(turn.wait_s)
                 if math.isinf(rate):
@@ -186,7 +186,7 @@ def _key(app: str) -> str:
     return hashlib.sha256(app.encode("utf-8", "replace")).hexdigest()[:24]
 
 
-class FilePace(_Waiting):
+class FileRateLimiter(_Waiting):
     """On files in one folder: for the processes of one machine. Its time counts from the machine's start, so that nobody
     who sets a clock, right or wrong, changes the pace."""
 
@@ -221,17 +221,17 @@ class FilePace(_Waiting):
             pass
         return State(due_at=at + BACK_OFF_S)  # half-written: assume that calls were just made
 
-    def reserve(self, app: str, rate: float, klass: int) -> Turn:
+    def reserve(self, app: str, rate: float, priority_class: int) -> Turn:
         if math.isinf(rate):
             return Turn(True, 0.0)
-        turn: Turn = self._with_state(app, lambda state, at: decide(state, at, rate, klass))
+        turn: Turn = self._with_state(app, lambda state, at: decide(state, at, rate, priority_class))
         return turn
 
     def throttled(self, app: str) -> None:
         self._with_state(app, slow_down)
 
-    def ease(self, app: str) -> None:
-        self._with_state(app, ease_in)
+    def slow_start(self, app: str) -> None:
+        self._with_state(app, begin_slowly)
 
     def factor(self, app: str) -> float:
         return float(self._with_state(app, crept))
@@ -312,7 +312,7 @@ def _script(body: str) -> str:
     return text
 
 
-class RedisPace(_Waiting):
+class RedisRateLimiter(_Waiting):
     """On Redis, by Redis' own clock: for any number of machines. An emptied Redis starts empty, not full."""
 
     def __init__(self, url: str, prefix: str = "kartra_mirror:pace:") -> None:
@@ -328,18 +328,18 @@ class RedisPace(_Waiting):
         try:
             return script(keys=[self._prefix + _key(app)], args=args)
         except redis.RedisError as error:
-            raise PaceUnavailable(type(error).__name__) from None
+            raise RateLimiterUnavailable(type(error).__name__) from None
 
-    def reserve(self, app: str, rate: float, klass: int) -> Turn:
+    def reserve(self, app: str, rate: float, priority_class: int) -> Turn:
         if math.isinf(rate):
             return Turn(True, 0.0)
-        granted, wait_s = self._run(self._reserve, app, float(rate), int(klass))
+        granted, wait_s = self._run(self._reserve, app, float(rate), int(priority_class))
         return Turn(bool(granted), float(wait_s))
 
     def throttled(self, app: str) -> None:
         self._run(self._slow_down, app)
 
-    def ease(self, app: str) -> None:
+    def slow_start(self, app: str) -> None:
         self._run(self._ease, app)
 
     def factor(self, app: str) -> float:

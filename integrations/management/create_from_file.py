@@ -34,7 +34,7 @@ def create(command: BaseCommand, connection: Connection, given: Any, options: di
 
 
 def _print(command: BaseCommand, connection: Connection, listed: people_list.PeopleList, as_json: bool) -> None:
-    found = create_many.judge(connection.account, listed.people)
+    found = create_many.sort_people(connection.account, listed.people)
     number = len(found.new)
     facts = {
         "will_change": number,

@@ -1,30 +1,30 @@
 """The tables of the wire: how Kartra is reached, what it sent us, what we sent it."""
 
-from integrations.models.call import ApiCall, Attempt, Cause, Outcome, Proof
-from integrations.models.connection import Connection, Door, Sending, StoppedBy
+from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
+from integrations.models.connection import Connection, Sending, StopCause, WebhookEndpoint
+from integrations.models.deletion import DeletionReport, DeletionVerdict
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
-from integrations.models.gone import Belief, GoneFinding
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
-from integrations.models.stop import Stop
+from integrations.models.stop import SendingStop
 
 __all__ = [
     "ApiCall",
     "Attempt",
-    "Belief",
+    "CallOutcome",
     "Cause",
     "Channel",
     "Connection",
+    "DeletionReport",
+    "DeletionVerdict",
     "Delivery",
     "DeliveryStatus",
-    "Door",
-    "GoneFinding",
     "Heartbeat",
     "Installation",
-    "Outcome",
     "Proof",
     "Secret",
     "Sending",
-    "Stop",
-    "StoppedBy",
+    "SendingStop",
+    "StopCause",
+    "WebhookEndpoint",
 ]

@@ -28,7 +28,7 @@ class Cause(models.TextChoices):
     CONSOLE = "console", _("a call made by hand")
 
 
-class Outcome(models.TextChoices):
+class CallOutcome(models.TextChoices):
     NONE = "", ""
     ANSWERED = "answered", _("answered")
     REFUSED = "refused", _("refused as a whole")
@@ -66,7 +66,7 @@ class ApiCall(models.Model):
     lease_until = models.DateTimeField(_("holds the lead until"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome, blank=True, default="")
+    outcome = models.CharField(_("outcome"), max_length=12, choices=CallOutcome, blank=True, default="")
     code = models.CharField(_("code"), max_length=16, blank=True, default="")
     message = models.TextField(_("message"), blank=True, default="")
     elapsed_ms = models.PositiveIntegerField(_("elapsed ms"), null=True, blank=True)

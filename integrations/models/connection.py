@@ -27,7 +27,7 @@ class Sending(models.TextChoices):
     STOPPED = "stopped", _("stopped")
 
 
-class StoppedBy(models.TextChoices):
+class StopCause(models.TextChoices):
     NOBODY = "", ""
     PERSON = "person", _("a person")
     CREDENTIALS = "credentials", _("Kartra refused our keys")
@@ -76,7 +76,7 @@ class Connection(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     sending_why = models.TextField(blank=True, default="")
-    stopped_by = models.CharField(max_length=12, choices=StoppedBy, blank=True, default="")
+    stopped_by = models.CharField(max_length=12, choices=StopCause, blank=True, default="")
 
     hold_until = models.DateTimeField(null=True, blank=True, help_text=_("Back-off: nothing is sent before."))
     failures = models.PositiveIntegerField(default=0, help_text=_("Calls in a row that got no answer."))
@@ -151,12 +151,13 @@ class Connection(models.Model):
         return hashlib.sha256(joined.encode()).hexdigest()
 
 
-class DoorQuerySet(models.QuerySet["Door"]):
+class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
     def standing(self) -> Self:
         return self.filter(retired_at=None)
 
     def open_with(self, token_digest: str) -> tuple[int, bool] | None:
-        """The standing door that a token of this digest opens, and whether the token is its old one; None for no door."""
+        """The standing webhook endpoint that a token of this digest opens, and whether the token is its old one; None for no
+        webhook endpoint."""
         found = self.standing().filter(Q(token_digest=token_digest) | Q(old_token_digest=token_digest))
         row = found.values_list("pk", "token_digest").first()
         return None if row is None else (row[0], row[1] != token_digest)
@@ -167,15 +168,15 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-class Door(models.Model):
+class WebhookEndpoint(models.Model):
     """An address for Kartra to post to. The token in it is the only proof of origin the outbound API has.
 
-    A door that got a new token is open to the old one too, until that is retired.
+    A webhook endpoint that got a new token is open to the old one too, until that is retired.
     """
 
     key = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
     connection = models.ForeignKey(
-        Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="doors"
+        Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="endpoints"
     )
     name = models.CharField(_("name"), max_length=100, default="Kartra")
     token = EncryptedTextField(default=new_token, editable=False)
@@ -187,19 +188,21 @@ class Door(models.Model):
     created_at = StampField(_("created at"), auto_now_add=True)
     retired_at = models.DateTimeField(_("retired at"), null=True, blank=True)
 
-    objects = DoorQuerySet.as_manager()
+    objects = WebhookEndpointQuerySet.as_manager()
 
     class Meta:
         ordering = ["connection", "name"]
         verbose_name = _("address for Kartra")
         verbose_name_plural = _("addresses for Kartra")
-        permissions = [("rotate_door", _("Can change and retire addresses for Kartra"))]
+        permissions = [("rotate_webhookendpoint", _("Can change and retire addresses for Kartra"))]
         constraints = [
             models.UniqueConstraint(
-                fields=["connection", "name"], condition=Q(retired_at=None), name="integrations_door_one_per_name"
+                fields=["connection", "name"],
+                condition=Q(retired_at=None),
+                name="integrations_webhookendpoint_one_per_name",
             ),
             models.CheckConstraint(
-                name="integrations_door_old_token_with_digest",
+                name="integrations_webhookendpoint_old_token_with_digest",
                 condition=Q(old_token__isnull=True, old_token_digest__isnull=True)
                 | Q(old_token__isnull=False, old_token_digest__isnull=False),
             ),
@@ -213,7 +216,7 @@ class Door(models.Model):
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def get_absolute_url(self) -> str:
-        return reverse("admin:integrations_door_change", args=[self.pk])
+        return reverse("admin:integrations_webhookendpoint_change", args=[self.pk])
 
     def rotate(self, at: dt.datetime) -> bool:
         """Make a new token; the one so far stays valid as the old one. False while another old one is still valid: it has

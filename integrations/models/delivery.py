@@ -1,4 +1,4 @@
-"""One request Kartra made to one of our doors, kept as the bytes it was."""
+"""One request Kartra made to one of our webhook endpoints, kept as the bytes it was."""
 
 import datetime as dt
 from typing import Any, Self
@@ -8,7 +8,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models.connection import Door
+from integrations.models.connection import WebhookEndpoint
 from leads.models import Lead
 
 
@@ -26,7 +26,7 @@ class DeliveryStatus(models.TextChoices):
 
 
 class Secret(models.TextChoices):
-    """What a payment message's secret key was, at a door that has one."""
+    """What a payment message's secret key was, at a webhook endpoint that has one."""
 
     NONE = "", _("not asked for")
     RIGHT = "right", _("right")
@@ -43,9 +43,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(status__in=[DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED], truncated=False)
 
     def with_same_before(self) -> Self:
-        """Each with `same_before`: the latest earlier message of its door that has the same body, or None."""
+        """Each with `same_before`: the latest earlier message of its webhook endpoint that has the same body, or None."""
         earlier = Delivery.objects.filter(
-            digest=OuterRef("digest"), door=OuterRef("door"), channel=OuterRef("channel"), pk__lt=OuterRef("pk")
+            digest=OuterRef("digest"), endpoint=OuterRef("endpoint"), channel=OuterRef("channel"), pk__lt=OuterRef("pk")
         )
         return self.annotate(same_before=Subquery(earlier.order_by("-pk").values("pk")[:1]))
 
@@ -60,8 +60,8 @@ class Delivery(models.Model):
     Newer columns have defaults in the database too: while an upgrade is under way the old code goes on storing messages.
     """
 
-    door = models.ForeignKey(
-        Door, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("address for Kartra")
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("address for Kartra")
     )
     channel = models.CharField(_("channel"), max_length=12, choices=Channel)
     received_at = models.DateTimeField(_("received at"))
@@ -105,7 +105,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=["id"], condition=Q(status=DeliveryStatus.WAITING), name="integrations_delivery_waiting"
             ),
-            models.Index(fields=["door", "action", "-received_at"], name="integrations_delivery_action"),
+            models.Index(fields=["endpoint", "action", "-received_at"], name="integrations_delivery_action"),
             models.Index(fields=["lead", "-id"], name="integrations_delivery_lead"),
             models.Index(fields=["lead", "family", "id"], condition=~Q(family=""), name="integrations_delivery_family"),
             models.Index(

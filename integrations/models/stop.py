@@ -7,10 +7,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models.connection import Connection, StoppedBy
+from integrations.models.connection import Connection, StopCause
 
 
-class StopQuerySet(models.QuerySet["Stop"]):
+class SendingStopQuerySet(models.QuerySet["SendingStop"]):
     def standing(self) -> Self:
         return self.filter(ended_at=None)
 
@@ -19,14 +19,14 @@ class StopQuerySet(models.QuerySet["Stop"]):
         return self.filter(Q(told_at=None) | Q(ended_at__isnull=False, end_told_at=None))
 
 
-class Stop(models.Model):
+class SendingStop(models.Model):
     """One stop of a connection, or of one command on it (`command`). `why` says it in words.
 
     `told_at` and `end_told_at`: when the notice about its beginning and its end went out; each goes out once.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="stops")
-    stopped_by = models.CharField(max_length=12, choices=StoppedBy)
+    stopped_by = models.CharField(max_length=12, choices=StopCause)
     command = models.CharField(max_length=64, blank=True, default="")
     why = models.TextField()
     began_at = models.DateTimeField()
@@ -40,7 +40,7 @@ class Stop(models.Model):
     told_at = models.DateTimeField(null=True, blank=True)
     end_told_at = models.DateTimeField(null=True, blank=True)
 
-    objects = StopQuerySet.as_manager()
+    objects = SendingStopQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]

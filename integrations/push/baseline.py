@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.clock import now
 from integrations.push.proof.evidence import judged_with
-from integrations.translate import ENCODINGS, NOT_TOLD, State, creates
+from integrations.translate import NOT_TOLD, WIRE_FORMATS, State, creates
 from integrations.translate.lists import LEFT, NEVER, ON
 from leads.changes.conflicts import value_now
 from leads.models import Lead, LeadChange, LeadTag, ListSubscription, SequenceEnrollment
@@ -41,7 +41,7 @@ def states_before(planned: Planned) -> dict[int, dict[str, Any]]:
     for lead, changes in planned:
         new = creates(lead, changes)
         for change in changes:
-            witness = ENCODINGS[change.kind].witness
+            witness = WIRE_FORMATS[change.kind].witness
             if witness is None:
                 continue
             if new:

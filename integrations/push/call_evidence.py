@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from integrations.kartra.errors import EXISTS
-from integrations.models import ApiCall, Attempt, Delivery, Outcome, Proof
+from integrations.models import ApiCall, Attempt, CallOutcome, Delivery, Proof
 from integrations.push import proof, proof_token
 from integrations.push.baseline import family_of
-from integrations.push.proof import Evidence, Request, Verdict
+from integrations.push.proof import ChangeOutcome, Evidence, Request
 from integrations.push.proof.evidence import Carried, again, one_question
 from integrations.push.settle import settle_times
 from integrations.read.lead_lookup import Asked
-from integrations.translate import ENCODINGS, NOT_TOLD, State
+from integrations.translate import NOT_TOLD, WIRE_FORMATS, State
 from integrations.translate.profile import facts_of
 from leads import mirror
 from leads.mirror import LeadFacts
@@ -59,12 +59,12 @@ def families_of(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
     return list(groups.values())
 
 
-def verdicts_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> dict[int, Verdict]:
+def outcomes_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> dict[int, ChangeOutcome]:
     """What a read proves of one family of a call: {change id: verdict}. `asked` None: nothing was read."""
     evidence = evidence_of(group, lead, asked)
     first = group[0]
     if asked is not None and asked.gone is not None:
-        gone = Verdict(
+        gone = ChangeOutcome(
             ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, what=gettext_noop("the lead is deleted"), gone=asked.gone
         )
         return {each.change: replace(gone, code=each.code, message=each.message) for each in evidence.unclear}
@@ -75,7 +75,7 @@ def verdicts_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> di
     return proof.classify(evidence)
 
 
-def _without_lead(group: Sequence[Attempt], lead: Lead, evidence: Evidence) -> dict[int, Verdict]:
+def _without_lead(group: Sequence[Attempt], lead: Lead, evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Kartra finds no such lead. Where it was to be made, nothing of the call was done; else it is refused."""
     creating = lead.changes.filter(kind="create_lead", status__in=OPEN).exists()
     if creating or any(request.kind == "create_lead" for request in evidence.unclear):
@@ -83,7 +83,7 @@ def _without_lead(group: Sequence[Attempt], lead: Lead, evidence: Evidence) -> d
         return one_question(again(evidence.unclear, evidence, what))
     words = _("Kartra finds no lead of this address")
     return {
-        each.change: Verdict(
+        each.change: ChangeOutcome(
             ChangeStatus.REJECTED, Proof.REFUSED, code=each.code or "243", message=each.message or words, what=NO_LEAD
         )
         for each in evidence.unclear
@@ -121,7 +121,7 @@ def evidence_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> Ev
         same_before=_saw_the_same(first, after, receipt, asked),
         last_look=looks >= len(times) and not (of_booking and _messages_wait(call, times[-1])),
         look_in_s=times[min(looks, len(times) - 1)],
-        answered=call.outcome != Outcome.UNKNOWN,
+        answered=call.outcome != CallOutcome.UNKNOWN,
         several_bookings=of_booking and _standing(group) > 1,
         told=_told_of(own) if of_booking else frozenset(),
     )
@@ -149,7 +149,7 @@ def _request(attempt: Attempt) -> Request:
 
 def _state(group: Sequence[Attempt], lead: Lead, profile: Any) -> State:
     """The family as the read shows it; of edits every field of them."""
-    witness = ENCODINGS[group[0].change.kind].witness
+    witness = WIRE_FORMATS[group[0].change.kind].witness
     if profile is None or witness is None:
         return NOT_TOLD
     facts: LeadFacts = facts_of(profile, lead.account, authority=True)
@@ -218,7 +218,7 @@ def _messages_wait(call: ApiCall, within_s: float) -> bool:
         return False
     came = (call.sent_at, call.sent_at + dt.timedelta(seconds=within_s))
     waiting = Delivery.objects.waiting().filter(received_at__range=came)
-    return waiting.filter(door__connection__account=call.connection.account_id).exists()
+    return waiting.filter(endpoint__connection__account=call.connection.account_id).exists()
 
 
 def _standing(group: Sequence[Attempt]) -> int:
@@ -250,7 +250,7 @@ def seen_of(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]
         seen["sequence"] = states.get(change.parameters["sequence"], gettext_noop("not in it"))
     stands = proof_token.says(attempt, asked.profile)
     seen["with_receipt"] = stands
-    if attempt.call.receipt and ENCODINGS[change.kind].bears_receipt:
+    if attempt.call.receipt and WIRE_FORMATS[change.kind].bears_receipt:
         seen["receipt"] = {True: gettext_noop("there"), False: gettext_noop("not there"), None: NO_FIELD}[stands]
     meanwhile = Activity.objects.filter(lead=change.lead_id, at__gte=attempt.call.sent_at).exclude(change=change)
     others = [str(row.label) for row in meanwhile.order_by("at")[:5]] if attempt.call.sent_at else []

@@ -19,10 +19,10 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from integrations.clock import now
-from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof, Sending, StoppedBy
+from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof, Sending, StopCause
 from integrations.push.baseline import states_before
 from integrations.sending import call_counter, restored, switch
-from integrations.translate import ENCODINGS, Composed, Receipt, compose, fits
+from integrations.translate import WIRE_FORMATS, Composed, Receipt, can_join, compose
 from integrations.translate.composing import MAX_ACTIONS
 from leads import kinds, mirror, transitions
 from leads.changes import conflicts
@@ -40,12 +40,12 @@ MEETINGS = 4
 LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
 
-NEEDS_RECEIPT = frozenset(kind for kind, encoding in ENCODINGS.items() if encoding.bears_receipt)
+NEEDS_RECEIPT = frozenset(kind for kind, encoding in WIRE_FORMATS.items() if encoding.bears_receipt)
 """Kinds that a receipt in Kartra can prove: those that must not be told twice and are about the lead itself."""
 
 
 @dataclass(frozen=True)
-class Chain:
+class CallPlan:
     """One claimed call: the lead's changes in the order in which they are sent, one action each."""
 
     call: ApiCall
@@ -53,7 +53,7 @@ class Chain:
     changes: tuple[LeadChange, ...]
     receipt: Receipt | None = None
 
-    def said(self) -> Composed:
+    def request(self) -> Composed:
         """The call as it is said to Kartra."""
         return compose(self.lead, self.changes, self.receipt)
 
@@ -70,7 +70,7 @@ def sent_lease_s() -> float:
 
 def claim(
     connection: Connection, limit: int, *, only_singles: bool = False, stop: Callable[[], bool] = lambda: False
-) -> list[Chain]:
+) -> list[CallPlan]:
     """Take up to `limit` leads with due changes, singles before runs, oldest wish first; at most one call a lead.
 
     What is already so by now, folding each lead's changes over the mirror in order, is skipped on the way, and so long as
@@ -81,8 +81,8 @@ def claim(
     if not connection.sends or (connection.hold_until and connection.hold_until > now()):
         return []
     told = call_counter.compare(connection)
-    if told is not call_counter.Told.SAME:
-        switch.stop(connection, StoppedBy.RESTORED, str(restored.WHY[told]))
+    if told is not call_counter.RestoreCheck.SAME:
+        switch.stop(connection, StopCause.RESTORED, str(restored.WHY[told]))
         return []
     met = 0
     without: list[int] = []
@@ -147,7 +147,7 @@ def sendable(connection: Connection) -> QuerySet[LeadChange]:
 def refused_kinds(connection: Connection) -> list[str]:
     """Kinds of change that this app may not send just now: Kartra refuses a command of theirs."""
     refused = set(connection.refused_commands)
-    return [kind for kind, encoding in ENCODINGS.items() if encoding.commands & refused]
+    return [kind for kind, encoding in WIRE_FORMATS.items() if encoding.commands & refused]
 
 
 def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:
@@ -160,7 +160,7 @@ def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:
 class Taken:
     """What came of looking at some leads: calls, and how many changes were settled on the way as needless or held."""
 
-    chains: list[Chain]
+    chains: list[CallPlan]
     settled: int
 
 
@@ -188,8 +188,8 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
         if chain:
             planned.append((leads[lead_id], chain))
     skip(skipped, at)
-    receipts = [_receipt(connection, chain) for _, chain in planned]
-    composed = [compose(lead, chain, receipt) for (lead, chain), receipt in zip(planned, receipts, strict=True)]
+    proof_tokens = [_receipt(connection, chain) for _, chain in planned]
+    composed = [compose(lead, chain, receipt) for (lead, chain), receipt in zip(planned, proof_tokens, strict=True)]
     calls = ApiCall.objects.bulk_create(
         ApiCall(
             connection=connection,
@@ -201,7 +201,7 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
             lease_until=at + dt.timedelta(seconds=LEASE_S),
             receipt=receipt.value if receipt else "",
         )
-        for (lead, _), said, receipt in zip(planned, composed, receipts, strict=True)
+        for (lead, _), said, receipt in zip(planned, composed, proof_tokens, strict=True)
     )
     ours = LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain])
     if leads_overtaking := _overtaking(ours):
@@ -220,8 +220,8 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> Taken:
         for position, change in zip(said.positions, chain, strict=True)
     )
     chains = [
-        Chain(call, lead, tuple(chain), receipt)
-        for call, (lead, chain), receipt in zip(calls, planned, receipts, strict=True)
+        CallPlan(call, lead, tuple(chain), receipt)
+        for call, (lead, chain), receipt in zip(calls, planned, proof_tokens, strict=True)
     ]
     return Taken(chains, settled)
 
@@ -270,14 +270,14 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
     for change in due:
         if change.family in held:
             continue
-        if change.seen and (fields := conflicts.conflicts_of(lead, change, chain)):
+        if change.baseline and (fields := conflicts.conflicts_of(lead, change, chain)):
             conflicts.hold(lead, change, fields)
             held.add(change.family)
             continue
         last = last_of_family.get(change.family)
         adds_up = kinds.get_kind(change.kind).already_so is None
-        asked_for = not adds_up and not change.anyway
-        if asked_for and last is None and so[change.pk] and change.believes(lead):
+        asked_for = not adds_up and not change.force
+        if asked_for and last is None and so[change.pk] and change.copy_is_fresh(lead):
             idle.append(change)
             continue
         if asked_for and last is not None and (last.kind, last.parameters) == (change.kind, change.parameters):
@@ -285,7 +285,7 @@ def _build(lead: Lead, due: Iterable[LeadChange], so: dict[int, bool]) -> tuple[
                 change.family
             )  # whether it is needless is known when the one before it is settled: that may come to nothing
             continue
-        if not fits(lead, chain, change):
+        if not can_join(lead, chain, change):
             break
         chain.append(change)
         last_of_family[change.family] = change
@@ -304,7 +304,7 @@ def skip(idle: Sequence[LeadChange], at: dt.datetime) -> None:
         transitions.finish_run_if_over(run_id)
 
 
-def stamp(chain: Chain) -> Chain | None:
+def mark_sent(chain: CallPlan) -> CallPlan | None:
     """The last look before the POST, committed: switch, runs and fence; then `sent_at`, the count of calls, and a lease
     for the call itself.
 
@@ -329,9 +329,9 @@ def stamp(chain: Chain) -> Chain | None:
             behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
             (kept if going and not behind else dropped).append(change)
         if dropped:
-            put_back(chain.call, dropped, states, at)
+            return_to_queue(chain.call, dropped, states, at)
         if not kept:
-            calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
+            calls.update(finished_at=at, outcome=CallOutcome.WITHDRAWN)
             return None
         calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=sent_lease_s()))
         call_counter.count(connection)
@@ -339,7 +339,7 @@ def stamp(chain: Chain) -> Chain | None:
     return dataclasses.replace(chain, changes=tuple(kept))
 
 
-def put_back(
+def return_to_queue(
     call: ApiCall,
     dropped: Sequence[LeadChange],
     states: dict[int, str],
@@ -364,17 +364,17 @@ def put_back(
         transitions.close_cancelled_members(run_id)
 
 
-def release(chains: Iterable[Chain], *, unread: bool = False) -> None:
+def release(chains: Iterable[CallPlan], *, unread: bool = False) -> None:
     """Give back chains that were claimed and not sent, at once: the worker ends, or (`unread`) Kartra could not be asked what
     has to be known before they are sent."""
     for chain in chains:
         with transaction.atomic():
             calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
-            if calls.update(finished_at=now(), outcome=Outcome.WITHDRAWN):
+            if calls.update(finished_at=now(), outcome=CallOutcome.WITHDRAWN):
                 states = dict(
                     LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "run__state")
                 )
-                put_back(chain.call, chain.changes, states, now(), unread=chain.changes if unread else ())
+                return_to_queue(chain.call, chain.changes, states, now(), unread=chain.changes if unread else ())
 
 
 def end_leases(connection: Connection) -> int:
@@ -386,7 +386,7 @@ def end_leases(connection: Connection) -> int:
         with transaction.atomic():
             if not ApiCall.objects.filter(pk=call.pk, finished_at=None, lease_until__lt=at).update(
                 finished_at=at,
-                outcome=Outcome.LOST,
+                outcome=CallOutcome.LOST,
                 message=_("The worker that made this call ended before it recorded the answer."),
             ):
                 continue

@@ -14,9 +14,9 @@ from django.db import transaction
 
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
-from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
+from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof
 from integrations.push import baseline, claim
-from integrations.push.claim import Chain
+from integrations.push.claim import CallPlan
 from integrations.read import refresh
 from integrations.sending.calls import Priority
 from leads import transitions
@@ -27,7 +27,7 @@ FROM_JUST_NOW = dt.timedelta(seconds=90)
 """A copy so old is believed to be what Kartra has, when a person's edit is about to replace it."""
 
 
-def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], KartraError | None]:
+def look(connection: Connection, chains: Sequence[CallPlan]) -> tuple[list[CallPlan], KartraError | None]:
     """The chains as they may be sent, and why reading stopped, if it did. Claimed leads are read, several at once."""
     unsure = [chain for chain in chains if _awaits_read(chain) or _needs_state(chain) or _may_conflict(chain)]
     stopped = None
@@ -35,7 +35,7 @@ def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], 
         best = Priority.SINGLE if any(chain.single for chain in unsure) else Priority.RUN
         leads = [chain.lead for chain in unsure]
         _, stopped = refresh.read_many(connection, leads, cause=Cause.PUSH, priority=best)
-    prepared: list[Chain] = []
+    prepared: list[CallPlan] = []
     for chain in chains:
         if any(chain is each for each in unsure):
             try:
@@ -53,11 +53,11 @@ def look(connection: Connection, chains: Sequence[Chain]) -> tuple[list[Chain], 
     return prepared, stopped
 
 
-def _awaits_read(chain: Chain) -> bool:
-    return any(change.awaits_read(chain.lead) for change in chain.changes)
+def _awaits_read(chain: CallPlan) -> bool:
+    return any(change.needs_read(chain.lead) for change in chain.changes)
 
 
-def _needs_state(chain: Chain) -> bool:
+def _needs_state(chain: CallPlan) -> bool:
     """Whether something is in the call that must not be told twice and of which only how it was before can tell afterwards
     (points by the score, a sequence by its step: sequences go on by themselves), and our copy does not know that for certain."""
     if not chain.lead.kartra_id:
@@ -67,20 +67,20 @@ def _needs_state(chain: Chain) -> bool:
     return steps or points
 
 
-def _may_conflict(chain: Chain) -> bool:
+def _may_conflict(chain: CallPlan) -> bool:
     """Whether a person's edit would replace a value that our copy may not know."""
     read_at = chain.lead.read_at
     old = read_at is None or now() - read_at > FROM_JUST_NOW
-    return old and bool(chain.lead.kartra_id) and any(change.seen for change in chain.changes)
+    return old and bool(chain.lead.kartra_id) and any(change.baseline for change in chain.changes)
 
 
-def _without_conflicts(chain: Chain) -> Chain | None:
+def _without_conflicts(chain: CallPlan) -> CallPlan | None:
     """The chain without edits of fields that were changed in Kartra meanwhile, which are left to a person, and without what
     waits for those. None if nothing is left of it, or the lead is no longer ours."""
     held: dict[str, LeadChange] = {}  # by family the first that conflicts
     fields: dict[int, list[str]] = {}
     for place, change in enumerate(chain.changes):
-        if change.seen and change.family not in held:
+        if change.baseline and change.family not in held:
             fields[change.pk] = conflicts.conflicts_of(chain.lead, change, chain.changes[:place])
             if fields[change.pk]:
                 held[change.family] = change
@@ -97,14 +97,14 @@ def _without_conflicts(chain: Chain) -> Chain | None:
             conflicts.hold(chain.lead, change, fields[change.pk])
         if behind:
             states = LeadChange.objects.filter(pk__in=[change.pk for change in behind]).values_list("pk", "run__state")
-            claim.put_back(chain.call, behind, dict(states), now())
+            claim.return_to_queue(chain.call, behind, dict(states), now())
         kept = [change for change in chain.changes if change not in (*stopped, *behind)]
         if not kept:
-            calls.update(finished_at=now(), outcome=Outcome.WITHDRAWN)
+            calls.update(finished_at=now(), outcome=CallOutcome.WITHDRAWN)
     return dataclasses.replace(chain, changes=tuple(kept)) if kept else None
 
 
-def _note_states(chain: Chain) -> None:
+def _note_states(chain: CallPlan) -> None:
     """Keep what was just read with the attempts, as what was known before."""
     known = baseline.states_before([(chain.lead, chain.changes)])
     attempts = list(Attempt.objects.filter(call=chain.call, change__in=chain.changes))
@@ -113,7 +113,7 @@ def _note_states(chain: Chain) -> None:
     Attempt.objects.bulk_update(attempts, ["before"])
 
 
-def _judge_again(connection: Connection, chain: Chain) -> Chain | None:
+def _judge_again(connection: Connection, chain: CallPlan) -> CallPlan | None:
     """The chain without what is so already, and without what waits for a read. None if nothing is left of it, or the lead is
     no longer ours."""
     doubtful = [change for change in chain.changes if change.read_first]
@@ -125,7 +125,7 @@ def _judge_again(connection: Connection, chain: Chain) -> Chain | None:
             return None
         waiting = _waiting(chain)
         so = claim.already_so(connection, {chain.lead.pk: doubtful})
-        looked_at = [change for change in doubtful if change.believes(chain.lead) and change not in waiting]
+        looked_at = [change for change in doubtful if change.copy_is_fresh(chain.lead) and change not in waiting]
         idle = [change for change in looked_at if so[change.pk] and _is_first(chain, change)]
         kept = [change for change in chain.changes if change not in (*idle, *waiting)]
         at = now()
@@ -135,18 +135,18 @@ def _judge_again(connection: Connection, chain: Chain) -> Chain | None:
             states = LeadChange.objects.filter(pk__in=[change.pk for change in waiting]).values_list("pk", "run__state")
             failed = chain.lead.read_not_before is not None and chain.lead.read_not_before > at
             unread = waiting if failed and not chain.lead.gone_at else []
-            claim.put_back(chain.call, waiting, dict(states), at, unread=unread)
+            claim.return_to_queue(chain.call, waiting, dict(states), at, unread=unread)
         if not kept:
-            calls.update(finished_at=at, outcome=Outcome.WITHDRAWN)
+            calls.update(finished_at=at, outcome=CallOutcome.WITHDRAWN)
         if chain.lead.gone_at:
             transitions.skip_gone(chain.lead)
     return dataclasses.replace(chain, changes=tuple(kept)) if kept else None
 
 
-def _waiting(chain: Chain) -> list[LeadChange]:
+def _waiting(chain: CallPlan) -> list[LeadChange]:
     """What goes back into the queue: what could not be looked at, with what follows of its family; all of a lead that is
     deleted in Kartra, to be closed there."""
-    unread = [change for change in chain.changes if change.awaits_read(chain.lead)]
+    unread = [change for change in chain.changes if change.needs_read(chain.lead)]
     return [
         change
         for change in chain.changes
@@ -154,6 +154,6 @@ def _waiting(chain: Chain) -> list[LeadChange]:
     ]
 
 
-def _is_first(chain: Chain, change: LeadChange) -> bool:
+def _is_first(chain: CallPlan, change: LeadChange) -> bool:
     """Whether nothing before it in the chain is about the same thing."""
     return not any(c.family == change.family and c.pk < change.pk for c in chain.changes)

@@ -17,16 +17,16 @@ from django.utils.translation import gettext_noop
 
 from integrations.kartra.client import Client
 from integrations.kartra.errors import KartraError, OutcomeUnknown, Throttled
-from integrations.kartra.rate_limit import LATE_S, PaceUnavailable, Turn
+from integrations.kartra.rate_limit import LATE_S, RateLimiterUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import Attempt, Cause, Connection
 from integrations.push import claim, preflight
-from integrations.push.claim import Chain
+from integrations.push.claim import CallPlan
 from integrations.push.settle import settle
 from integrations.read import transactions
 from integrations.sending import calls
 from integrations.sending.calls import Priority
-from integrations.translate import ENCODINGS, Composed, Look
+from integrations.translate import WIRE_FORMATS, Composed, ProofSource
 from leads import kinds
 from leads.lock_conflicts import met_another, passes, wait_a_little
 
@@ -68,8 +68,8 @@ class _Drain:
         self.client = calls.client_for(connection)
         self.keys = connection.credentials_fingerprint
         self.rate = calls.rate_of(connection)
-        self.claimed: deque[Chain] = deque()
-        self.in_flight: dict[Future[tuple[Answer, int]], tuple[Chain, str]] = {}
+        self.claimed: deque[CallPlan] = deque()
+        self.in_flight: dict[Future[tuple[Answer, int]], tuple[CallPlan, str]] = {}
         self.drained = Drained()
         self.looked_for_singles = 0.0
 
@@ -111,7 +111,7 @@ class _Drain:
             return 2 * settings.PUSH_SENDERS
         return max(1, math.ceil(self.rate / 5))
 
-    def _prepare(self, chains: list[Chain]) -> list[Chain]:
+    def _prepare(self, chains: list[CallPlan]) -> list[CallPlan]:
         """Read first whatever has to be, and leave out what is needless by then."""
         prepared, stopped = preflight.look(self.connection, chains)
         if stopped is not None and len(prepared) < len(chains):
@@ -130,19 +130,19 @@ class _Drain:
             self._settle(timeout_s=turn.wait_s)
             return
         due_at = time.monotonic() + turn.wait_s
-        chain = claim.stamp(self.claimed.popleft())
+        chain = claim.mark_sent(self.claimed.popleft())
         if chain is not None:
             late_at = asked_at + turn.wait_s + LATE_S
             sent = senders.submit(
-                _send, self.client, chain, chain.said(), due_at, late_at, self._new_turn, self._on_time
+                make_call, self.client, chain, chain.request(), due_at, late_at, self._new_turn, self._on_time
             )
             self.in_flight[sent] = chain, self.keys
             self.drained.sent += 1
         self._settle(timeout_s=0)
 
-    def _prepared(self, chain: Chain) -> bool:
+    def _prepared(self, chain: CallPlan) -> bool:
         """Of a refund: keep which transactions the buyer had before it, or give the chain back when Kartra cannot tell."""
-        refunds = [change for change in chain.changes if ENCODINGS[change.kind].look is Look.TRANSACTIONS]
+        refunds = [change for change in chain.changes if WIRE_FORMATS[change.kind].look is ProofSource.TRANSACTIONS]
         if not refunds:
             return True
         try:
@@ -163,8 +163,8 @@ class _Drain:
         """Ask for this call's turn. A limiter that does not answer ends the drain: nothing is sent unlimited."""
         priority = Priority.SINGLE if self.claimed[0].single else Priority.RUN
         try:
-            return calls.pace().reserve(self.connection.app_id, self.rate, priority)
-        except PaceUnavailable:
+            return calls.rate_limiter().reserve(self.connection.app_id, self.rate, priority)
+        except RateLimiterUnavailable:
             logger.warning("The limiter does not answer; nothing is sent on connection %s.", self.connection.pk)
             self.ends = 0.0
             return Turn(False, 0.1)
@@ -172,14 +172,14 @@ class _Drain:
     def _new_turn(self) -> bool:
         """Take another turn, from a sender's thread. False if none comes up at once: the call goes back, because what
         was looked at before it (pause, cancel, switch) must not be long ago."""
-        return calls.pace().take(
+        return calls.rate_limiter().take(
             self.connection.app_id, self.rate, Priority.SINGLE, timeout_s=NEW_TURN_S, stop=lambda: False
         )
 
     def _on_time(self) -> None:
         """Just before a call leaves in its turn, from a sender's thread."""
         if not math.isinf(self.rate):
-            calls.pace().depart(self.connection.app_id)
+            calls.rate_limiter().depart(self.connection.app_id)
 
     def _settle(self, timeout_s: float | None) -> None:
         """Record the answers that have come, waiting up to `timeout_s` for the first."""
@@ -191,9 +191,9 @@ class _Drain:
         for future in done:
             chain, keys = self.in_flight.pop(future)
             answer, elapsed_ms = future.result()
-            _record(chain, answer, elapsed_ms)
+            write_down(chain, answer, elapsed_ms)
             odd = any(kinds.warnings(change.parameters) for change in chain.changes)
-            calls.heed(
+            calls.update_health(
                 self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd, keys=keys
             )
             if any(kinds.get_kind(change.kind).money for change in chain.changes) and isinstance(answer, ChainReply):
@@ -208,7 +208,7 @@ class _Drain:
             self.client, self.keys = calls.client_for(self.connection), self.connection.credentials_fingerprint
 
 
-def _record(chain: Chain, answer: Answer, elapsed_ms: int) -> None:
+def write_down(chain: CallPlan, answer: Answer, elapsed_ms: int) -> None:
     """Write the answer down. A database that is being restarted is waited for, and so are other writers: an answer that came
     must not be lost."""
     ends = time.monotonic() + RECORD_S
@@ -226,9 +226,9 @@ def _record(chain: Chain, answer: Answer, elapsed_ms: int) -> None:
             time.sleep(0.5)
 
 
-def _send(
+def make_call(
     client: Client,
-    chain: Chain,
+    chain: CallPlan,
     said: Composed,
     due_at: float = math.inf,
     late_at: float = math.inf,
@@ -244,7 +244,7 @@ def _send(
                 on_time()
             elif not new_turn():
                 return calls.NoSlot("", gettext_noop("Kartra's speed limit left no room for this call.")), 0
-        except PaceUnavailable:
+        except RateLimiterUnavailable:
             return calls.NoSlot("", gettext_noop("The speed limiter does not answer.")), 0
     began = time.monotonic()
     answer: Answer

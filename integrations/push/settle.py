@@ -17,13 +17,13 @@ from django.utils.translation import gettext_noop
 from integrations.clock import now
 from integrations.kartra.errors import KartraError, Next, next_step
 from integrations.kartra.replies import ChainReply, WholeCallRefused
-from integrations.models import ApiCall, Attempt, Connection, Outcome, Proof, StoppedBy
-from integrations.push.claim import Chain
-from integrations.push.proof import Request, Verdict, classify_answer
+from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, StopCause
+from integrations.push.claim import CallPlan
+from integrations.push.proof import ChangeOutcome, Request, classify_answer
 from integrations.push.proof.answers import Sent
 from integrations.sending import calls, switch
-from integrations.sending.error_messages import remedy, said
-from integrations.translate import ENCODINGS, Look, creates
+from integrations.sending.error_messages import message_of, remedy
+from integrations.translate import WIRE_FORMATS, ProofSource, creates
 from leads import kinds, mirror, transitions
 from leads.changes import runs
 from leads.models import ChangeStatus, LeadChange, Source, Transaction
@@ -33,12 +33,12 @@ ANSWER_CHARACTERS = 4000
 
 def settle_times(change: LeadChange | None = None) -> list[float]:
     """When to look whether an unclear change was done: seconds after it was sent. Money takes longer to show."""
-    money = change is not None and ENCODINGS[change.kind].look is Look.TRANSACTIONS
+    money = change is not None and WIRE_FORMATS[change.kind].look is ProofSource.TRANSACTIONS
     return [float(seconds) for seconds in (settings.VERIFY_MONEY_SETTLE_S if money else settings.VERIFY_SETTLE_S)]
 
 
 def settle(
-    chain: Chain,
+    chain: CallPlan,
     reply: ChainReply | WholeCallRefused | KartraError,
     *,
     elapsed_ms: int | None = None,
@@ -63,10 +63,10 @@ def settle(
         )
         _as_stored(chain)
         sent = sent_changes(chain)
-        ended: list[tuple[int, Verdict]] = []
+        ended: list[tuple[int, ChangeOutcome]] = []
         for change, each, verdict in zip(chain.changes, sent, classify_answer(sent, reply), strict=True):
             _follow(change)
-            apply_verdict(change, attempts[change.pk], verdict, at, said=_said(reply, each.position))
+            apply_outcome(change, attempts[change.pk], verdict, at, said=_said(reply, each.position))
             _heed(chain.call.connection_id, attempts[change.pk], verdict)
             if change.run_id:
                 ended.append((change.run_id, verdict))
@@ -77,14 +77,14 @@ def settle(
     _after(chain)
 
 
-def _as_stored(chain: Chain) -> None:
+def _as_stored(chain: CallPlan) -> None:
     """What the verdicts count on, as it is in the database: this may be the second try after another writer was met."""
     counted = dict(LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "not_done"))
     for change in chain.changes:
         change.not_done = counted.get(change.pk, change.not_done)
 
 
-def sent_changes(chain: Chain) -> list[Sent]:
+def sent_changes(chain: CallPlan) -> list[Sent]:
     """The chain as the judge takes it."""
     new = creates(chain.lead, chain.changes)
     return [
@@ -95,14 +95,14 @@ def sent_changes(chain: Chain) -> list[Sent]:
             settle_times(change)[0],
             _unclear_before(change),
         )
-        for change, position in zip(chain.changes, chain.said().positions, strict=True)
+        for change, position in zip(chain.changes, chain.request().positions, strict=True)
     ]
 
 
 def _unclear_before(change: LeadChange) -> bool:
     """Whether an earlier try of this very change left us without a clear answer, where Kartra refuses what was done. What a
     partial refund leaves behind proves nothing of another: Kartra may refund a sale only once."""
-    if not ENCODINGS[change.kind].guards:
+    if not WIRE_FORMATS[change.kind].guards:
         return False
     if change.kind == "refund_transaction":
         of_sale = Transaction.objects.filter(
@@ -113,14 +113,14 @@ def _unclear_before(change: LeadChange) -> bool:
     return change.attempts.filter(Q(looks__gt=0) | Q(code__in=["266", "267"])).exists()
 
 
-def _heed(connection_id: int, attempt: Attempt, verdict: Verdict) -> None:
+def _heed(connection_id: int, attempt: Attempt, verdict: ChangeOutcome) -> None:
     """What a refusal means beyond its change: our keys or our app are refused, the command is not allowed, or our catalogue is
     old."""
     step = next_step(verdict.code) if verdict.code else None
     if step in (Next.STOP_CONNECTION, Next.STOP_APP):
         stop = switch.stop_app if step == Next.STOP_APP else switch.stop
         connection = Connection.objects.get(pk=connection_id)
-        stop(connection, StoppedBy.CREDENTIALS, f"{verdict.message.rstrip('.')}. {remedy(verdict.code)}")
+        stop(connection, StopCause.CREDENTIALS, f"{verdict.message.rstrip('.')}. {remedy(verdict.code)}")
     elif step == Next.STOP_COMMAND:
         switch.refuse_command(Connection(pk=connection_id), attempt.command, verdict.message)
     elif step == Next.REFRESH_CATALOGUE:
@@ -133,8 +133,13 @@ def _follow(change: LeadChange) -> None:
     change.lead = fresh.lead
 
 
-def apply_verdict(
-    change: LeadChange, attempt: Attempt, verdict: Verdict, at: dt.datetime, *, said: Mapping[str, Any] | None = None
+def apply_outcome(
+    change: LeadChange,
+    attempt: Attempt,
+    verdict: ChangeOutcome,
+    at: dt.datetime,
+    *,
+    said: Mapping[str, Any] | None = None,
 ) -> bool:
     """Write a verdict on a change and its attempt; the mirror too where it is done. Inside a transaction that holds the lead.
     False where somebody else has settled it meanwhile: it is left as it is."""
@@ -150,22 +155,22 @@ def apply_verdict(
     if verdict.proof == Proof.UNCLEAR:
         attempt.verify_at = at + dt.timedelta(seconds=verdict.look_in_s or 0)
     attempt.save(update_fields=["proof", "code", "message", "evidence", "looks", "verify_at"])
-    if verdict.seen:
-        change.seen = {**change.seen, **verdict.seen}
-        change.save(update_fields=["seen"])
+    if verdict.baseline:
+        change.baseline = {**change.baseline, **verdict.baseline}
+        change.save(update_fields=["baseline"])
     change.settle(
         verdict.status,
         at=at,
         reason=verdict.reason,
         code=verdict.code,
         message=verdict.message,
-        alone=verdict.alone,
+        send_alone=verdict.send_alone,
         not_done=change.not_done if verdict.not_done is None else verdict.not_done,
         superseded_by=verdict.superseded_by,
         decided_with=verdict.decided_with,
     )
     if verdict.kartra_id and not change.lead.kartra_id:
-        change.lead = mirror.adopt(change.lead, verdict.kartra_id, at)
+        change.lead = mirror.attach_kartra_id(change.lead, verdict.kartra_id, at)
     if verdict.status == ChangeStatus.ACCEPTED:
         _effect(change, verdict, at)
     elif verdict.gone is not None:
@@ -174,7 +179,7 @@ def apply_verdict(
     return True
 
 
-def _effect(change: LeadChange, verdict: Verdict, at: dt.datetime) -> None:
+def _effect(change: LeadChange, verdict: ChangeOutcome, at: dt.datetime) -> None:
     """What Kartra confirmed, into the mirror; of an edit only the fields that it gave."""
     gave = copy.copy(change)
     if verdict.gave is not None:
@@ -182,7 +187,7 @@ def _effect(change: LeadChange, verdict: Verdict, at: dt.datetime) -> None:
     kinds.get_kind(change.kind).effect(gave, at)
 
 
-def _after(chain: Chain) -> None:
+def _after(chain: CallPlan) -> None:
     for run_id in {change.run_id for change in chain.changes if change.run_id}:
         transitions.close_cancelled_members(run_id)
         transitions.finish_run_if_over(run_id)
@@ -191,18 +196,18 @@ def _after(chain: Chain) -> None:
 # --- words and rows
 
 
-def _outcome(reply: ChainReply | WholeCallRefused | KartraError) -> Outcome:
+def _outcome(reply: ChainReply | WholeCallRefused | KartraError) -> CallOutcome:
     if isinstance(reply, ChainReply):
-        return Outcome.ANSWERED
+        return CallOutcome.ANSWERED
     if isinstance(reply, WholeCallRefused):
-        return Outcome.REFUSED
+        return CallOutcome.REFUSED
     return calls.outcome_of(reply)
 
 
 def _words(reply: ChainReply | WholeCallRefused | KartraError) -> str:
     if isinstance(reply, ChainReply):
         return ""
-    return reply.message if isinstance(reply, WholeCallRefused) else said(reply)
+    return reply.message if isinstance(reply, WholeCallRefused) else message_of(reply)
 
 
 def _said(reply: ChainReply | WholeCallRefused | KartraError, position: int) -> dict[str, Any]:
@@ -216,7 +221,7 @@ def _said(reply: ChainReply | WholeCallRefused | KartraError, position: int) -> 
         }
     if isinstance(reply, WholeCallRefused):
         return {"what": gettext_noop("Kartra refused the call"), "code": reply.code, "message": reply.message}
-    return {"what": gettext_noop("no answer to rely on"), "message": said(reply), "kind": type(reply).__name__}
+    return {"what": gettext_noop("no answer to rely on"), "message": message_of(reply), "kind": type(reply).__name__}
 
 
 def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
@@ -228,4 +233,4 @@ def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
         attempt.save(update_fields=["evidence"])
 
 
-__all__ = ["Verdict", "apply_verdict", "remedy", "settle", "settle_times"]
+__all__ = ["ChangeOutcome", "apply_outcome", "remedy", "settle", "settle_times"]

@@ -13,14 +13,14 @@ from django.db import transaction
 
 from integrations import clock
 from integrations.kartra.errors import CredentialsRefused, KartraError
-from integrations.models import Attempt, Cause, Connection, StoppedBy
+from integrations.models import Attempt, Cause, Connection, StopCause
 from integrations.push import proof, proof_token
-from integrations.push.call_evidence import NO_FIELD, evidence_of, families_of, seen_of, verdicts_of
-from integrations.push.settle import apply_verdict, settle_times
+from integrations.push.call_evidence import NO_FIELD, evidence_of, families_of, outcomes_of, seen_of
+from integrations.push.settle import apply_outcome, settle_times
 from integrations.read import refresh, transactions
 from integrations.read.refresh import Asked
 from integrations.sending.calls import Priority
-from integrations.translate import ENCODINGS, Look
+from integrations.translate import WIRE_FORMATS, ProofSource
 from leads import mirror, transitions
 from leads.lock_conflicts import done_again
 from leads.models import ChangeStatus, Lead
@@ -37,7 +37,7 @@ def drain(
 
     While Kartra does not answer, or refuses our keys, nothing is looked at: a read that fails is no evidence.
     """
-    if connection.stopped_by in (StoppedBy.OUTAGE, StoppedBy.CREDENTIALS):
+    if connection.stopped_by in (StopCause.OUTAGE, StopCause.CREDENTIALS):
         return 0
     ends = time.monotonic() + until_s
     looked = 0
@@ -64,14 +64,14 @@ def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
     due = Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at)
     calls = set(due.values_list("call", flat=True))
     kinds = set(Attempt.objects.unclear().filter(call__in=calls).values_list("change__kind", flat=True))
-    looks = {ENCODINGS[kind].look for kind in kinds}
+    looks = {WIRE_FORMATS[kind].look for kind in kinds}
     try:
-        for look in (Look.SUBSCRIPTION, Look.TRANSACTIONS):
+        for look in (ProofSource.SUBSCRIPTION, ProofSource.TRANSACTIONS):
             if look in looks:
                 _look_at_money(connection, lead, at, look)
-        if looks == {Look.GUARD}:
+        if looks == {ProofSource.GUARD}:
             _write(connection, lead, at, None)
-        elif looks & {Look.LEAD, Look.MESSAGE, Look.GUARD}:
+        elif looks & {ProofSource.LEAD, ProofSource.MESSAGE, ProofSource.GUARD}:
             _look_at_lead(connection, lead, at)
     except KartraError as error:
         _look_again_later(lead, at, error)
@@ -100,21 +100,21 @@ def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | N
     with transaction.atomic():
         mirror.lock_leads([lead.pk])
         lead = Lead.objects.select_related("account").filter(pk=lead.pk).first() or lead
-        attempts = _due_attempts(lead, at, {Look.LEAD, Look.MESSAGE, Look.GUARD})
+        attempts = _due_attempts(lead, at, {ProofSource.LEAD, ProofSource.MESSAGE, ProofSource.GUARD})
         if asked is not None and asked.profile is not None and not lead.kartra_id and asked.profile.id:
-            lead = mirror.adopt(lead, asked.profile.id, at)
+            lead = mirror.attach_kartra_id(lead, asked.profile.id, at)
         for group in families_of(attempts):
             for attempt in group:
                 attempt.change.lead = lead
                 attempt.looks += 1
-            verdicts = verdicts_of(group, lead, asked)
+            verdicts = outcomes_of(group, lead, asked)
             for attempt in group:
                 verdict = verdicts[attempt.change_id]
                 seen = seen_of(attempt, lead, asked)
                 looked: dict[str, Any] = {"what": verdict.what, **seen}
                 if asked is not None:
                     looked["read_at"] = asked.began_at.isoformat()
-                apply_verdict(attempt.change, attempt, verdict, at, said=looked)
+                apply_outcome(attempt.change, attempt, verdict, at, said=looked)
                 if seen.get("receipt") == NO_FIELD:
                     proof_token.distrust(connection)
     _end_runs(attempts)
@@ -124,13 +124,13 @@ def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | N
 # --- money
 
 
-def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Look) -> None:
+def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: ProofSource) -> None:
     """Read the payment plan or the buyer's new transactions, for each unclear change of money."""
     for attempt in _due_attempts(lead, at, {look}, lock=False):
         began_at = clock.now()
         change = attempt.change
         seen: Any
-        if look is Look.SUBSCRIPTION:
+        if look is ProofSource.SUBSCRIPTION:
             seen = transactions.plan_details(
                 connection, change.parameters["subscription"], cause=Cause.VERIFY, priority=Priority.VERIFY, lead=lead
             )
@@ -145,7 +145,9 @@ def _look_at_money(connection: Connection, lead: Lead, at: dt.datetime, look: Lo
 
 
 @done_again
-def _write_money(attempt: Attempt, lead: Lead, at: dt.datetime, look: Look, seen: Any, began_at: dt.datetime) -> bool:
+def _write_money(
+    attempt: Attempt, lead: Lead, at: dt.datetime, look: ProofSource, seen: Any, began_at: dt.datetime
+) -> bool:
     """Judge by what was seen of one change of money. True if it is done, and nobody has settled it meanwhile."""
     done = False
     with transaction.atomic():
@@ -156,7 +158,7 @@ def _write_money(attempt: Attempt, lead: Lead, at: dt.datetime, look: Look, seen
                 evidence = evidence_of([fresh], lead, None)
                 verdict = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
                 said = {"what": verdict.what, "read_at": began_at.isoformat()}
-                done = apply_verdict(fresh.change, fresh, verdict, at, said=said)
+                done = apply_outcome(fresh.change, fresh, verdict, at, said=said)
                 done = done and verdict.status == ChangeStatus.ACCEPTED
     return done
 
@@ -164,9 +166,9 @@ def _write_money(attempt: Attempt, lead: Lead, at: dt.datetime, look: Look, seen
 # --- rows
 
 
-def _due_attempts(lead: Lead, at: dt.datetime, looks: set[Look], *, lock: bool = True) -> list[Attempt]:
+def _due_attempts(lead: Lead, at: dt.datetime, looks: set[ProofSource], *, lock: bool = True) -> list[Attempt]:
     """Unclear attempts of the lead that are due, and with them all others of their calls: a family is judged as a whole."""
-    kinds_of = [kind for kind, encoding in ENCODINGS.items() if encoding.look in looks]
+    kinds_of = [kind for kind, encoding in WIRE_FORMATS.items() if encoding.look in looks]
     due = Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at, change__kind__in=kinds_of)
     rows = (
         Attempt.objects.unclear()

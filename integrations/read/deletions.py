@@ -13,7 +13,7 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from integrations import clock
-from integrations.models import Belief, Connection, GoneFinding
+from integrations.models import Connection, DeletionReport, DeletionVerdict
 from integrations.read.schedule import promised
 from leads import mirror, transitions
 from leads.models import GoneReason, Lead, Source
@@ -56,14 +56,14 @@ def found(lead: Lead, connection: Connection, reason: GoneReason, at: dt.datetim
         return
     with transaction.atomic():
         mirror.lock_leads([lead.pk])
-        GoneFinding.objects.pending().filter(lead=lead).delete()
-        GoneFinding.objects.create(connection=connection, lead=lead, reason=reason, found_at=at)
+        DeletionReport.objects.pending().filter(lead=lead).delete()
+        DeletionReport.objects.create(connection=connection, lead=lead, reason=reason, found_at=at)
         mirror.put_off([lead.pk], at + dt.timedelta(days=1))
 
 
 def settled(lead: Lead) -> None:
     """What Kartra says of the lead is known by now: no finding of it is open."""
-    pending = GoneFinding.objects.pending().filter(lead=lead)
+    pending = DeletionReport.objects.pending().filter(lead=lead)
     if pending.exists():
         pending.delete()
 
@@ -71,17 +71,17 @@ def settled(lead: Lead) -> None:
 def tally(connection: Connection) -> Tally:
     """Of the time within which every lead is to be read once."""
     since = clock.now() - promised()
-    gone = GoneFinding.objects.unconfirmed().filter(connection=connection, found_at__gt=since).count()
-    doubtful = GoneFinding.objects.pending().filter(lead=OuterRef("pk"))
+    gone = DeletionReport.objects.unconfirmed().filter(connection=connection, found_at__gt=since).count()
+    doubtful = DeletionReport.objects.pending().filter(lead=OuterRef("pk"))
     alive = Lead.objects.filter(~Exists(doubtful), account=connection.account_id, gone_at=None, read_at__gt=since)
     return Tally(alive.count() + gone, gone)
 
 
-def judge(connection: Connection, *, all_read: bool) -> bool:
+def classify(connection: Connection, *, all_read: bool) -> bool:
     """Believe what was found, or stop reading and ask. True if reading is stopped. `all_read`: nothing more is due now."""
     if connection.reads_stopped_at is not None:
         return True
-    oldest = GoneFinding.objects.pending().filter(connection=connection).aggregate(oldest=Min("found_at"))["oldest"]
+    oldest = DeletionReport.objects.pending().filter(connection=connection).aggregate(oldest=Min("found_at"))["oldest"]
     if oldest is None:
         return False
     numbers = tally(connection)
@@ -89,7 +89,7 @@ def judge(connection: Connection, *, all_read: bool) -> bool:
         _stop(connection, numbers)
         return True
     if all_read or clock.now() - oldest > WAIT:
-        _mark(connection, Belief.BELIEVED, None)
+        _mark(connection, DeletionVerdict.BELIEVED, None)
     return False
 
 
@@ -102,7 +102,7 @@ def _stop(connection: Connection, numbers: Tally) -> None:
     connection.refresh_from_db(fields=["reads_stopped_at", "reads_stopped_why"])
 
 
-def _next(findings: QuerySet[GoneFinding]) -> list[GoneFinding]:
+def _next(findings: QuerySet[DeletionReport]) -> list[DeletionReport]:
     """The next of these findings, held after their leads, as whoever reads a lead does. It may be that others settled all of
     them meanwhile."""
     some = dict(findings.values_list("pk", "lead_id")[:BATCH])
@@ -110,13 +110,13 @@ def _next(findings: QuerySet[GoneFinding]) -> list[GoneFinding]:
     return list(findings.filter(pk__in=some).select_for_update(of=("self",)))
 
 
-def _mark(connection: Connection, belief: Belief, by: Any) -> int:
+def _mark(connection: Connection, verdict: DeletionVerdict, by: Any) -> int:
     """Mark what is pending as deleted, in batches, and skip what is queued for it. How many were marked."""
     marked = 0
     while True:
         with transaction.atomic():
             at = clock.now()
-            pending = GoneFinding.objects.pending().filter(connection=connection)
+            pending = DeletionReport.objects.pending().filter(connection=connection)
             batch = _next(pending)
             if not batch and not pending.exists():
                 return marked
@@ -124,8 +124,8 @@ def _mark(connection: Connection, belief: Belief, by: Any) -> int:
                 ids = [each.lead_id for each in batch if each.reason == reason]
                 marked += mirror.mark_many_gone(ids, reason, at, source=Source.REFRESH)
             transitions.skip_all_gone([each.lead_id for each in batch])
-            GoneFinding.objects.filter(pk__in=[each.pk for each in batch]).update(
-                belief=belief, decided_at=at, decided_by=by
+            DeletionReport.objects.filter(pk__in=[each.pk for each in batch]).update(
+                verdict=verdict, decided_at=at, decided_by=by
             )
 
 
@@ -137,11 +137,12 @@ def question(connection: Connection) -> str:
     return connection.reads_stopped_why if connection.reads_stopped_at else ""
 
 
-def doubted(connection: Connection) -> QuerySet[GoneFinding]:
+def doubted(connection: Connection) -> QuerySet[DeletionReport]:
     """What the question is about: findings that are not believed yet, and those believed shortly before it was asked."""
     since = (connection.reads_stopped_at or clock.now()) - promised()
-    return GoneFinding.objects.filter(
-        Q(belief=Belief.PENDING) | Q(belief=Belief.BELIEVED, found_at__gt=since), connection=connection
+    return DeletionReport.objects.filter(
+        Q(verdict=DeletionVerdict.PENDING) | Q(verdict=DeletionVerdict.BELIEVED, found_at__gt=since),
+        connection=connection,
     )
 
 
@@ -156,9 +157,9 @@ def what_to_do(connection: Connection) -> str:
 
 def confirm(connection: Connection, *, by: Any = None) -> int:
     """A person says that they are deleted in Kartra: mark them, and read on. How many were marked. Safe to repeat."""
-    marked = _mark(connection, Belief.CONFIRMED, by)
-    GoneFinding.objects.filter(connection=connection, belief=Belief.BELIEVED).update(
-        belief=Belief.CONFIRMED, decided_at=clock.now(), decided_by=by
+    marked = _mark(connection, DeletionVerdict.CONFIRMED, by)
+    DeletionReport.objects.filter(connection=connection, verdict=DeletionVerdict.BELIEVED).update(
+        verdict=DeletionVerdict.CONFIRMED, decided_at=clock.now(), decided_by=by
     )
     _read_on(connection)
     return marked
@@ -176,11 +177,11 @@ def read_again(connection: Connection, *, by: Any = None) -> int:
                 break
             ids = [each.lead_id for each in batch]
             mirror.lift_gone(
-                [each.lead_id for each in batch if each.belief == Belief.BELIEVED], at, source=Source.STAFF
+                [each.lead_id for each in batch if each.verdict == DeletionVerdict.BELIEVED], at, source=Source.STAFF
             )
             mirror.mark_all_dirty(Lead.objects.filter(pk__in=ids), at)
-            GoneFinding.objects.filter(pk__in=[each.pk for each in batch]).update(
-                belief=Belief.DROPPED, decided_at=at, decided_by=by
+            DeletionReport.objects.filter(pk__in=[each.pk for each in batch]).update(
+                verdict=DeletionVerdict.DROPPED, decided_at=at, decided_by=by
             )
             again += len(batch)
     _read_on(connection)

@@ -149,7 +149,7 @@ def _answer(
         asking, cause=cause, commands="get_lead", began_at=began_at, elapsed_s=got.elapsed_s, error=got.error, lead=lead
     )
     call = row.pk if row is not None else None
-    calls.heed(asking, got.error)
+    calls.update_health(asking, got.error)
     if got.profile is not None and _is(asking, lead, got.profile):
         if got.by_id:
             learn(asking, True)

@@ -15,7 +15,7 @@ from django.db import transaction
 from integrations import clock
 from integrations.kartra.errors import KartraError, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
-from integrations.models import Cause, Connection, StoppedBy
+from integrations.models import Cause, Connection, StopCause
 from integrations.read import deletions, readback
 from integrations.read.lead_lookup import Asked, ask, same_address
 from integrations.read.lead_lookup_bulk import FAILURES, FATAL, ask_many
@@ -119,7 +119,7 @@ def _take(
     facts = facts_told(connection, lead, profile)
     try:
         with transaction.atomic():
-            taken = mirror.take(
+            taken = mirror.apply_facts(
                 connection.account, facts, source=Source.REFRESH, at=at, lead=lead, read_began_at=began_at, cause=cause
             )
             if not may_apply(taken.lead, began_at):
@@ -178,7 +178,7 @@ def has_work(connection: Connection) -> bool:
 def _rests(connection: Connection) -> bool:
     """Whether asking is of no use just now: Kartra does not answer, or refuses our keys, or we are a copy."""
     held = connection.hold_until is not None and connection.hold_until > clock.now()
-    return held or connection.stopped_by in (StoppedBy.OUTAGE, StoppedBy.CREDENTIALS) or call_counter.is_copy()
+    return held or connection.stopped_by in (StopCause.OUTAGE, StopCause.CREDENTIALS) or call_counter.is_copy()
 
 
 def read_due(
@@ -193,6 +193,7 @@ def read_due(
     on_read: Callable[[int], None] | None = None,
     asking: Connection | None = None,
     stop: Callable[[], bool] = lambda: False,
+    batch: int = BATCH,
 ) -> Round:
     """Read what is due until nothing is, or the time is over. What is due is fixed at the start: a lead that was read once
     is not read again. Nothing is read while a person is asked about leads found deleted.
@@ -206,17 +207,17 @@ def read_due(
     ends = time.monotonic() + until_s
     all_read = False
     while time.monotonic() < ends and not stop() and (limit is None or total.read < limit):
-        room = BATCH if limit is None else min(BATCH, limit - total.read)
+        room = batch if limit is None else min(batch, limit - total.read)
         if asking.calls_per_second:
             room = max(1, min(room, round(asking.rate * 4)))
-        if deletions.judge(connection, all_read=False):
+        if deletions.classify(connection, all_read=False):
             break
         leads = claim(connection, room, **which)
         if not leads:
             all_read = True
             break
         before = total.read
-        batch = _read(
+        done = _read(
             connection,
             leads,
             asking,
@@ -226,13 +227,13 @@ def read_due(
             stop=stop,
             on_read=None if on_read is None else lambda number, before=before: on_read(before + number),  # type: ignore[misc]
         )
-        total.read, total.failed = total.read + batch.read, total.failed + batch.failed
-        total.stopped = batch.stopped
-        crowded = isinstance(batch.stopped, calls.NoSlot) and batch.read  # others go first; it goes on, slowly
-        if (batch.stopped and not crowded) or not (batch.read or batch.failed):
+        total.read, total.failed = total.read + done.read, total.failed + done.failed
+        total.stopped = done.stopped
+        crowded = isinstance(done.stopped, calls.NoSlot) and done.read  # others go first; it goes on, slowly
+        if (done.stopped and not crowded) or not (done.read or done.failed):
             break
         total.stopped = None
-    deletions.judge(connection, all_read=all_read)
+    deletions.classify(connection, all_read=all_read)
     return total
 
 
@@ -247,7 +248,7 @@ def read_many(
 ) -> tuple[int, KartraError | None]:
     """Read these leads, several calls at once. (how many, why it stopped early)."""
     done = _read(connection, list(leads), asking or connection, cause, priority, on_read=on_read)
-    deletions.judge(connection, all_read=True)
+    deletions.classify(connection, all_read=True)
     return done.read, done.stopped
 
 

@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from integrations import clock
 from integrations.kartra.errors import EXISTS
-from integrations.models import ApiCall, Connection, Outcome
+from integrations.models import ApiCall, CallOutcome, Connection
 from leads import mirror
 from leads.models import Lead
 
@@ -70,6 +70,6 @@ def recent_writes(at: dt.datetime) -> QuerySet[ApiCall]:
     """Calls of ours that write which are open at that time, or ended less than the first settle time before it. A creation of
     which Kartra said that the lead exists did nothing."""
     settled = at - dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])
-    did_nothing = Q(outcome=Outcome.REFUSED, code=EXISTS, commands__startswith="create_lead")
+    did_nothing = Q(outcome=CallOutcome.REFUSED, code=EXISTS, commands__startswith="create_lead")
     wrote = ApiCall.objects.filter(~did_nothing, writes=True)
     return wrote.filter(Q(finished_at=None) | Q(sent_at__isnull=False, finished_at__gt=settled))

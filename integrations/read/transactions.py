@@ -179,7 +179,7 @@ def read_transaction(
         email = str(details.raw.get("lead_email") or details.raw.get("buyer_email") or "")[:320]
         facts = mirror.LeadFacts(kartra_id=details.lead_id, fields={"email": email})
         with contextlib.suppress(forgotten.LeftOut):  # the sale is kept, the buyer's name is not
-            lead = mirror.take(account, facts, source=Source.REFRESH, at=clock.now()).lead
+            lead = mirror.apply_facts(account, facts, source=Source.REFRESH, at=clock.now()).lead
             mirror.mark_dirty(lead, clock.now())
     return mirror.set_transaction(account, fact, source=Source.REFRESH, at=clock.now(), lead=lead)
 

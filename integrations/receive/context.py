@@ -19,7 +19,7 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class Hearing:
+class EventContext:
     """One delivery being applied at `at` for its account. `late`: it is applied again, so newer words may be known."""
 
     delivery: Delivery

@@ -16,8 +16,8 @@ from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import Notice
 from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.receive import payments
-from integrations.receive.context import Applied, Hearing
-from integrations.receive.own_changes import Ours, look_soon, prove
+from integrations.receive.context import Applied, EventContext
+from integrations.receive.own_changes import OwnChanges, confirm_change, look_soon
 from integrations.translate.profile import facts_of, plain, utc_in
 from leads import mirror
 from leads.kinds import calendars
@@ -30,7 +30,7 @@ READABLE = frozenset(mirror.FIELDS) - {"referring_id", "instagram", "google_plus
 
 
 @dataclass
-class Told:
+class EventEffect:
     """What an event said beside the profile: what it changed, and whether a read has to settle it."""
 
     changed: list[str] = field(default_factory=list)
@@ -50,10 +50,10 @@ NAMED_BY_ID = gettext_noop(
 )
 THINGS: dict[str, Any] = {"tag": Tag, "list": MailingList, "sequence": Sequence}
 
-Handler = Callable[[Notice, Lead, Ours, Hearing], Told]
+Handler = Callable[[Notice, Lead, OwnChanges, EventContext], EventEffect]
 
 
-def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
+def apply_notice(notice: Notice, context: EventContext) -> Applied:
     """One event: its profile, its fact, one line in the timeline where it is neither."""
     known = notice.action in notices.EVENTS
     applied = Applied(DeliveryStatus.APPLIED if known else DeliveryStatus.RECORDED, action=notice.action)
@@ -63,43 +63,43 @@ def apply_notice(notice: Notice, hearing: Hearing) -> Applied:
         if known:
             raise Unreadable(gettext_noop("The message names no lead."))
         return applied
-    before = mirror.find(hearing.account, kartra_id=notice.lead.id, email=notice.lead.email)
+    before = mirror.find(context.account, kartra_id=notice.lead.id, email=notice.lead.email)
     was_gone = before is not None and before.gone_at is not None
-    mine = Ours.of(before, hearing.received_at)
-    facts = facts_of(notice.lead, hearing.account, authority=False)
+    mine = OwnChanges.of(before, context.received_at)
+    facts = facts_of(notice.lead, context.account, authority=False)
     facts, odd = mine.without_ours(facts, before)
-    if before is not None and _is_old(before, hearing):
+    if before is not None and _is_old(before, context):
         facts, odd = LeadFacts(kartra_id=facts.kartra_id, fields=_address_alone(facts)), False
-    told_at = LONG_AGO if notice.lead.deleted else hearing.received_at  # then it lifts no mark
-    taken = mirror.take(
-        hearing.account, facts, source=Source.WEBHOOK, at=hearing.at, lead=before, told_at=told_at, cause=hearing.cause
+    told_at = LONG_AGO if notice.lead.deleted else context.received_at  # then it lifts no mark
+    taken = mirror.apply_facts(
+        context.account, facts, source=Source.WEBHOOK, at=context.at, lead=before, told_at=told_at, cause=context.cause
     )
     lead = applied.lead = taken.lead
     applied.changed += [_("new to us")] if taken.created else [difference.field for difference in taken.differences]
     back = was_gone and lead.gone_at is None
     due = (
-        taken.created or (odd and not hearing.late) or back or any(each.field in READABLE for each in taken.differences)
+        taken.created or (odd and not context.late) or back or any(each.field in READABLE for each in taken.differences)
     )
     handler = HANDLERS.get(notice.action, _line)
-    told = handler(notice, lead, mine, hearing)
+    told = handler(notice, lead, mine, context)
     applied.changed += told.changed
     if due or told.read:
-        mirror.mark_dirty(lead, hearing.at)
+        mirror.mark_dirty(lead, context.at)
     if told.unknown:
         applied.status, applied.reason = DeliveryStatus.RECORDED, told.unknown
-    if notice.lead.deleted and not was_gone and not (before is not None and _is_old(before, hearing)):
-        mirror.mark_said_deleted(lead, hearing.at)
+    if notice.lead.deleted and not was_gone and not (before is not None and _is_old(before, context)):
+        mirror.mark_said_deleted(lead, context.at)
         applied.changed.append(_("said to be deleted; it is read before anything is sent"))
     return applied
 
 
-def _is_old(lead: Lead, hearing: Hearing) -> bool:
+def _is_old(lead: Lead, context: EventContext) -> bool:
     """Whether the profile in the message is older than what is known: the lead was read since, or, for one applied again,
     a later event told its profile."""
-    if lead.read_at is not None and lead.read_at > hearing.received_at:
+    if lead.read_at is not None and lead.read_at > context.received_at:
         return True
-    later = Delivery.objects.filter(lead=lead, pk__gt=hearing.delivery.pk, channel=Channel.OUTBOUND)
-    return hearing.late and later.filter(status__in=[DeliveryStatus.APPLIED, DeliveryStatus.RECORDED]).exists()
+    later = Delivery.objects.filter(lead=lead, pk__gt=context.delivery.pk, channel=Channel.OUTBOUND)
+    return context.late and later.filter(status__in=[DeliveryStatus.APPLIED, DeliveryStatus.RECORDED]).exists()
 
 
 def _address_alone(facts: LeadFacts) -> dict[str, Any]:
@@ -107,65 +107,65 @@ def _address_alone(facts: LeadFacts) -> dict[str, Any]:
     return {} if facts.kartra_id or not facts.email else {"email": facts.email}
 
 
-def _known_better(kind: str, family: str, lead: Lead, mine: Ours, hearing: Hearing) -> bool:
+def _known_better(kind: str, family: str, lead: Lead, mine: OwnChanges, context: EventContext) -> bool:
     """Whether newer words on this tag, list, … are known than the message has. First come, it is only our own confirmed
     changes that count; applied again, also a read and a later message."""
     if mine.known_better(kind, family):
         return True
-    if not hearing.late:
+    if not context.late:
         return False
-    if lead.read_at is not None and lead.read_at > hearing.received_at:
+    if lead.read_at is not None and lead.read_at > context.received_at:
         return True
-    later = Delivery.objects.filter(lead=lead, family=family, pk__gt=hearing.delivery.pk)
+    later = Delivery.objects.filter(lead=lead, family=family, pk__gt=context.delivery.pk)
     return later.filter(status=DeliveryStatus.APPLIED).exists()
 
 
 # --- what each action says
 
 
-def _line(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+def _line(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
     """Nothing that is kept as state: one line in the timeline."""
     Activity.objects.get_or_create(
-        account=hearing.account,
+        account=context.account,
         lead=lead,
         kind=notice.action[:64],
         source=Source.WEBHOOK,
-        cause=hearing.cause,
-        defaults={"at": hearing.at, "details": plain(dict(notice.details))},
+        cause=context.cause,
+        defaults={"at": context.at, "details": plain(dict(notice.details))},
     )
-    return Told()
+    return EventEffect()
 
 
 def _state(noun: str, kind: str, write: Callable[..., bool], words: Any, *, proves: bool = True) -> Handler:
     """An event that says how a tag, list or sequence of the lead is now. `kind` is ours that has the same end; the event
     proves it (`proves`), or is reason to look."""
 
-    def handle(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+    def handle(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
         id, name = notices.named(notice, noun)
         name = name[:500] or mirror.name_of(THINGS[noun], lead.account_id, id)
         if not name and id:
-            return Told(read=True, unknown=_(NAMED_BY_ID) % {"id": id})
+            return EventEffect(read=True, unknown=_(NAMED_BY_ID) % {"id": id})
         if not name:
             raise Unreadable(NAMELESS[noun])
-        family = hearing.delivery.family = f"{noun}:{name}"
-        if _known_better(kind, family, lead, mine, hearing):
-            return Told(read=not hearing.late)
+        family = context.delivery.family = f"{noun}:{name}"
+        if _known_better(kind, family, lead, mine, context):
+            return EventEffect(read=not context.late)
         change = mine.on_its_way(kind, family)
         changed = write(
             lead,
             name,
             source=Source.WEBHOOK,
-            at=hearing.at,
+            at=context.at,
             change=change,
-            cause=hearing.cause,
-            kartra_id="" if hearing.late else id,
+            cause=context.cause,
+            kartra_id="" if context.late else id,
         )
-        told = Told([words % {"name": name}] if changed else [], read=changed and change is None)
+        told = EventEffect([words % {"name": name}] if changed else [], read=changed and change is None)
         if change is not None:
             if proves:
-                prove(lead, kind, family, hearing)
+                confirm_change(lead, kind, family, context)
             else:
-                look_soon(lead, kind, family, hearing)
+                look_soon(lead, kind, family, context)
         return told
 
     return handle
@@ -183,35 +183,35 @@ def _sequence(status: str) -> Callable[..., bool]:
     return lambda lead, name, **told: mirror.hear_of_sequence(lead, name, status, **told)
 
 
-def _completion(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+def _completion(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
     """The end of a sequence: what Kartra calls that state is not documented, so a read tells it."""
     if not notices.named(notice, "sequence")[1]:
         raise Unreadable(gettext_noop("The message names no sequence."))
-    _line(notice, lead, mine, hearing)
-    return Told(read=not hearing.late)
+    _line(notice, lead, mine, context)
+    return EventEffect(read=not context.late)
 
 
 def _membership(active: bool) -> Handler:
-    def handle(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+    def handle(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
         told = notices.membership(notice)
         names = (told.membership_name[:500] or told.membership_id, told.level_name[:500] or told.level_id)
         if not names[0]:
             raise Unreadable(gettext_noop("The message names no membership."))
-        family = hearing.delivery.family = f"membership:{names[0]}: {names[1]}"[:520]
-        if _known_better("", family, lead, mine, hearing):
-            return Told()
+        family = context.delivery.family = f"membership:{names[0]}: {names[1]}"[:520]
+        if _known_better("", family, lead, mine, context):
+            return EventEffect()
         fact = MembershipFact(
             told.membership_name[:500], told.level_name[:500], active, told.membership_id, told.level_id
         )
-        changed = mirror.set_membership(lead, fact, source=Source.WEBHOOK, at=hearing.at, cause=hearing.cause)
+        changed = mirror.set_membership(lead, fact, source=Source.WEBHOOK, at=context.at, cause=context.cause)
         given = _("access given: %(name)s") if active else _("access taken away: %(name)s")
         words = given % {"name": ": ".join(filter(None, names))}
-        return Told([words] if changed else [], read=changed)
+        return EventEffect([words] if changed else [], read=changed)
 
     return handle
 
 
-def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
+def _booking(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
     """A booking is made, cancelled or over. No read shows bookings, so none is asked for."""
     booking = notices.booking(notice)
     if not booking.calendar or not booking.class_name:
@@ -219,9 +219,9 @@ def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
     starts_at = [utc_in(text, booking.zone, lead.account) for text in booking.starts]
     names = (lead, booking.calendar[:500], booking.class_name[:500])
     how: dict[str, Any] = {
-        "at": hearing.at,
+        "at": context.at,
         "source": Source.WEBHOOK,
-        "cause": hearing.cause,
+        "cause": context.cause,
         "booking_id": booking.id,
         "starts_at": starts_at[0] if starts_at else None,
     }
@@ -237,19 +237,19 @@ def _booking(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
         change = None if over else mine.on_its_way("cancel_calendar", "calendar", of_class)
         status = mirror.COMPLETED if over else mirror.CANCELLED
         ended = mirror.end_booking(*names, **how, change=change, status=status)
-        return Told([_("booking over") if over else _("booking cancelled")] if ended else [])
-    proven = prove(
-        lead, "subscribe_calendar", "calendar", hearing, fits=lambda given: bool(given.get("date")) and of_time(given)
+        return EventEffect([_("booking over") if over else _("booking cancelled")] if ended else [])
+    proven = confirm_change(
+        lead, "subscribe_calendar", "calendar", context, fits=lambda given: bool(given.get("date")) and of_time(given)
     )
-    late = hearing.late or mine.known_better("subscribe_calendar", "calendar", of_class)
+    late = context.late or mine.known_better("subscribe_calendar", "calendar", of_class)
     change = mine.on_its_way("subscribe_calendar", "calendar", of_time)
     made = mirror.set_booking(*names, **how, change=change, minutes=booking.minutes, late=late)
-    return Told([_("booking made")] if made or proven else [])
+    return EventEffect([_("booking made")] if made or proven else [])
 
 
-def _payment(notice: Notice, lead: Lead, mine: Ours, hearing: Hearing) -> Told:
-    changed = payments.apply_event(notice, lead, hearing)
-    return Told(changed, read=bool(changed))
+def _payment(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
+    changed = payments.apply_event(notice, lead, context)
+    return EventEffect(changed, read=bool(changed))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -1,4 +1,4 @@
-"""Which kinds of message have never come to a door, and which have stopped, each measured against its own past.
+"""Which kinds of message have never come to a webhook endpoint, and which have stopped, each measured against its own past.
 
 Events are set up in Kartra one by one: a forgotten one, or one that somebody switched off, looks like silence.
 """
@@ -28,8 +28,8 @@ PATIENCE = 2
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of message at a door. `days`: on how many days of its past it came; `pause_days`: its longest pause then."""
+class EventKind:
+    """One kind of message at a webhook endpoint. `days`: on how many days of its past it came; `pause_days`: its longest pause then."""
 
     name: str
     last_at: dt.datetime | None
@@ -65,36 +65,41 @@ class Kind:
         return words % {"silent": self.silent_days, "days": self.days, "apart": self.pause_days}
 
 
-def kinds_of(door_id: int, now: dt.datetime | None = None) -> list[Kind]:
+def kinds_of(endpoint_id: int, now: dt.datetime | None = None) -> list[EventKind]:
     """Every documented kind of message in Kartra's order, then what came besides; what was refused counts for nothing."""
-    return kinds_of_many([door_id], now)[door_id]
+    return kinds_of_many([endpoint_id], now)[endpoint_id]
 
 
-def kinds_of_many(door_ids: Iterable[int], now: dt.datetime | None = None) -> dict[int, list[Kind]]:
-    """The same for several doors, by door. Two queries whatever their number."""
+def kinds_of_many(endpoint_ids: Iterable[int], now: dt.datetime | None = None) -> dict[int, list[EventKind]]:
+    """The same for several webhook endpoints, by webhook endpoint. Two queries whatever their number."""
     now = now or clock.now()
-    doors = list(door_ids)
-    came = Delivery.objects.filter(door__in=doors).exclude(action="").exclude(status=DeliveryStatus.REFUSED).order_by()
-    last: dict[int, dict[str, dt.datetime]] = {door: {} for door in doors}
-    for door, channel, action, at in came.values_list("door", "channel", "action").annotate(Max("received_at")):
+    endpoints = list(endpoint_ids)
+    came = (
+        Delivery.objects.filter(endpoint__in=endpoints)
+        .exclude(action="")
+        .exclude(status=DeliveryStatus.REFUSED)
+        .order_by()
+    )
+    last: dict[int, dict[str, dt.datetime]] = {endpoint: {} for endpoint in endpoints}
+    for endpoint, channel, action, at in came.values_list("endpoint", "channel", "action").annotate(Max("received_at")):
         name = IPN if channel == Channel.IPN else action
-        last[door][name] = max(last[door].get(name, at), at)
+        last[endpoint][name] = max(last[endpoint].get(name, at), at)
     days: dict[tuple[int, str], set[dt.date]] = {}
     since = now - dt.timedelta(days=2 * PAST_DAYS)
     recent = came.filter(received_at__gt=since).annotate(day=TruncDate("received_at", tzinfo=dt.UTC))
-    for door, channel, action, day in recent.values_list("door", "channel", "action", "day").distinct():
-        days.setdefault((door, IPN if channel == Channel.IPN else action), set()).add(day)
+    for endpoint, channel, action, day in recent.values_list("endpoint", "channel", "action", "day").distinct():
+        days.setdefault((endpoint, IPN if channel == Channel.IPN else action), set()).add(day)
     found = {}
-    for door, lasts in last.items():
+    for endpoint, lasts in last.items():
         names = [*EVENTS, IPN, *(name for name in lasts if name not in EVENTS and name != IPN)]
-        found[door] = [_kind(name, lasts.get(name), days.get((door, name), ()), now) for name in names]
+        found[endpoint] = [_kind(name, lasts.get(name), days.get((endpoint, name), ()), now) for name in names]
     return found
 
 
-def _kind(name: str, last_at: dt.datetime | None, days: Iterable[dt.date], now: dt.datetime) -> Kind:
+def _kind(name: str, last_at: dt.datetime | None, days: Iterable[dt.date], now: dt.datetime) -> EventKind:
     if last_at is None:
-        return Kind(name, None)
+        return EventKind(name, None)
     last_day = last_at.astimezone(dt.UTC).date()
     past = sorted(day for day in days if 0 <= (last_day - day).days < PAST_DAYS)
     pauses = [(after - before).days for before, after in itertools.pairwise(past)]
-    return Kind(name, last_at, len(past), max(pauses, default=0), (now - last_at).days)
+    return EventKind(name, last_at, len(past), max(pauses, default=0), (now - last_at).days)

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from integrations.models import Attempt, Proof
-from integrations.push.settle import Verdict, apply_verdict, settle_times
-from integrations.receive.context import Hearing
+from integrations.push.settle import ChangeOutcome, apply_outcome, settle_times
+from integrations.receive.context import EventContext
 from leads import mirror, transitions
 from leads.kinds.profile import of_profile
 from leads.mirror import LeadFacts
@@ -37,14 +37,14 @@ def anything(parameters: dict[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class Ours:
+class OwnChanges:
     """The changes of ours to a lead that are in flight, unclear, or were confirmed shortly before the message came or since."""
 
     changes: tuple[LeadChange, ...]
     received_at: dt.datetime
 
     @classmethod
-    def of(cls, lead: Lead | None, received_at: dt.datetime) -> "Ours":
+    def of(cls, lead: Lead | None, received_at: dt.datetime) -> "OwnChanges":
         if lead is None:
             return cls((), received_at)
         since = received_at - dt.timedelta(seconds=ECHO_WITHIN_S)
@@ -93,43 +93,43 @@ def _is_odd(lead: Lead, name: str, told: Any, wish: Any) -> bool:
     return bool(told) and told not in (known, wish)
 
 
-def prove(
+def confirm_change(
     lead: Lead,
     kind: str,
     family: str,
-    hearing: Hearing,
+    context: EventContext,
     *,
     fits: Fits = anything,
 ) -> bool:
     """The message shows that an unclear change of ours was done: the oldest that fits, and was sent before the message
     came, is settled. True if there was one."""
-    for attempt in _unclear(lead, kind, family, hearing):
+    for attempt in _unclear(lead, kind, family, context):
         if fits(attempt.change.parameters):
-            verdict = Verdict(
+            verdict = ChangeOutcome(
                 ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=_("Kartra's own message shows it done.")
             )
-            apply_verdict(attempt.change, attempt, verdict, hearing.at, said=_said(hearing))
+            apply_outcome(attempt.change, attempt, verdict, context.at, said=_said(context))
             if attempt.change.run_id:
                 transitions.finish_run_if_over(attempt.change.run_id)
             return True
     return False
 
 
-def look_soon(lead: Lead, kind: str, family: str, hearing: Hearing) -> None:
+def look_soon(lead: Lead, kind: str, family: str, context: EventContext) -> None:
     """The message is evidence for an unclear change of ours, but no proof: it is time to look."""
-    for attempt in _unclear(lead, kind, family, hearing):
-        attempt.evidence = [*attempt.evidence, {"at": hearing.at.isoformat(), **_said(hearing)}]
-        attempt.verify_at = hearing.at
+    for attempt in _unclear(lead, kind, family, context):
+        attempt.evidence = [*attempt.evidence, {"at": context.at.isoformat(), **_said(context)}]
+        attempt.verify_at = context.at
         attempt.save(update_fields=["evidence", "verify_at"])
 
 
-def _unclear(lead: Lead, kind: str, family: str, hearing: Hearing) -> list[Attempt]:
+def _unclear(lead: Lead, kind: str, family: str, context: EventContext) -> list[Attempt]:
     unclear = Attempt.objects.unclear().filter(change__lead=lead, change__kind=kind, change__family=family)
-    sent_before = unclear.filter(Q(call__sent_at=None) | Q(call__sent_at__lte=hearing.received_at))
+    sent_before = unclear.filter(Q(call__sent_at=None) | Q(call__sent_at__lte=context.received_at))
     mirror.lock_leads([lead.pk])
     held = sent_before.select_for_update(of=("self",)) if sent_before.exists() else sent_before
     return list(held.select_related("change__lead__account", "call").order_by("pk"))
 
 
-def _said(hearing: Hearing) -> dict[str, Any]:
-    return {"what": gettext_noop("Kartra's event came"), "delivery": hearing.delivery.pk}
+def _said(context: EventContext) -> dict[str, Any]:
+    return {"what": gettext_noop("Kartra's event came"), "delivery": context.delivery.pk}

@@ -13,7 +13,7 @@ from integrations.kartra import notices
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryStatus, Secret
 from integrations.receive import own_changes
-from integrations.receive.context import Applied, Hearing
+from integrations.receive.context import Applied, EventContext
 from integrations.translate import money
 from integrations.translate.profile import plain
 from leads import mirror
@@ -21,15 +21,15 @@ from leads.mirror import TransactionFact
 from leads.models import Activity, Lead, Source, Transaction, normal_email
 
 
-def apply_ipn(message: IpnMessage, hearing: Hearing) -> Applied:
+def apply_ipn(message: IpnMessage, context: EventContext) -> Applied:
     """A payment message: who bought, what, and for how much. Nothing of it is applied where its secret key is wrong."""
-    delivery, account, at = hearing.delivery, hearing.account, hearing.at
+    delivery, account, at = context.delivery, context.account, context.at
     action = message.action
     delivery.family = "payment of a plan" if message.of_plan else "single payment"
-    delivery.secret = _secret(message, hearing)
+    delivery.secret = _secret(message, context)
     if delivery.secret == Secret.WRONG:
         return Applied(DeliveryStatus.REFUSED, _("Its secret key is not the one of this address."), action)
-    if delivery.secret == Secret.MISSING and _carried_before(hearing, action):
+    if delivery.secret == Secret.MISSING and _carried_before(context, action):
         words = _("It carries no secret key, and earlier messages of this kind did.")
         return Applied(DeliveryStatus.REFUSED, words, action)
     applied = Applied(DeliveryStatus.APPLIED, "", action)
@@ -37,23 +37,23 @@ def apply_ipn(message: IpnMessage, hearing: Hearing) -> Applied:
         applied.reason = _("It carries no secret key; until Kartra confirms it the payment counts as reported only.")
     lead = mirror.find(account, kartra_id=message.lead_id, email=message.lead_email)
     if lead is None and (message.lead_id or "@" in message.lead_email):
-        lead = mirror.take(account, _buyer(message), source=Source.IPN, at=at).lead
+        lead = mirror.apply_facts(account, _buyer(message), source=Source.IPN, at=at).lead
         applied.changed.append(_("new to us"))
     if lead is None:
         return Applied(DeliveryStatus.QUARANTINED, _("The payment message names no buyer."), action)
     applied.lead = lead
     certain = delivery.secret == Secret.RIGHT
     fact = money.of_fields(message.fields, account, authority=certain, kartra_id=message.transaction_id)
-    applied.changed += take(fact, lead, Source.IPN, hearing)
-    if not fact.kartra_id and _note(f"payment_{message.transaction_type}", dict(fact.raw), lead, Source.IPN, hearing):
+    applied.changed += take(fact, lead, Source.IPN, context)
+    if not fact.kartra_id and _note(f"payment_{message.transaction_type}", dict(fact.raw), lead, Source.IPN, context):
         applied.changed.append(_("payment noted"))
-    if applied.changed or _moved(message, lead, hearing):
+    if applied.changed or _moved(message, lead, context):
         mirror.mark_dirty(lead, at)
     return applied
 
 
-def _secret(message: IpnMessage, hearing: Hearing) -> Secret:
-    wanted = hearing.delivery.door.ipn_secret
+def _secret(message: IpnMessage, context: EventContext) -> Secret:
+    wanted = context.delivery.endpoint.ipn_secret
     if not wanted:
         return Secret.NONE
     if message.secret_key is None:
@@ -62,16 +62,16 @@ def _secret(message: IpnMessage, hearing: Hearing) -> Secret:
     return Secret.RIGHT if hmac.compare_digest(given, wanted.strip().encode("utf-8", "replace")) else Secret.WRONG
 
 
-def _carried_before(hearing: Hearing, action: str) -> bool:
+def _carried_before(context: EventContext, action: str) -> bool:
     """Whether an earlier message of this kind came with the right secret key. Which kinds carry it is not documented, so
     a missing one is held against a message only then."""
     earlier = Delivery.objects.filter(
-        door=hearing.delivery.door_id,
+        endpoint=context.delivery.endpoint_id,
         channel=Channel.IPN,
         action=action,
-        family=hearing.delivery.family,
+        family=context.delivery.family,
         secret=Secret.RIGHT,
-        pk__lt=hearing.delivery.pk,
+        pk__lt=context.delivery.pk,
     )
     return earlier.exists()
 
@@ -83,52 +83,52 @@ def _buyer(message: IpnMessage) -> mirror.LeadFacts:
     return mirror.LeadFacts(kartra_id=message.lead_id, fields=fields)
 
 
-def _moved(message: IpnMessage, lead: Lead, hearing: Hearing) -> bool:
+def _moved(message: IpnMessage, lead: Lead, context: EventContext) -> bool:
     """Whether the message names another address than our copy has, and no read since has settled it."""
     told = normal_email(message.lead_email)
-    read_since = lead.read_at is not None and lead.read_at > hearing.received_at
-    return "@" in told and told != lead.email_key and not read_since and not hearing.late
+    read_since = lead.read_at is not None and lead.read_at > context.received_at
+    return "@" in told and told != lead.email_key and not read_since and not context.late
 
 
-def apply_event(notice: Notice, lead: Lead, hearing: Hearing) -> list[str]:
+def apply_event(notice: Notice, lead: Lead, context: EventContext) -> list[str]:
     """The payment of an outbound event. Nobody vouches for it, so it is reported."""
     fact = money.of_fields(notices.transaction(notice), lead.account, authority=False)
     if not fact.kartra_id:
-        noted = _note(notice.action, dict(notice.details), lead, Source.WEBHOOK, hearing)
+        noted = _note(notice.action, dict(notice.details), lead, Source.WEBHOOK, context)
         return [_("payment noted")] if noted else []
-    return take(fact, lead, Source.WEBHOOK, hearing)
+    return take(fact, lead, Source.WEBHOOK, context)
 
 
-def take(fact: TransactionFact, lead: Lead, source: Source, hearing: Hearing) -> list[str]:
+def take(fact: TransactionFact, lead: Lead, source: Source, context: EventContext) -> list[str]:
     """Write a told transaction; if it is the refund that an unclear change of ours waits for, it proves that."""
     if not fact.kartra_id:
         return []
     known = Transaction.objects.filter(account=lead.account_id, kartra_id=fact.kartra_id)
     before = known.values().first()
     row = mirror.set_transaction(
-        lead.account, fact, source=source, at=hearing.at, lead=lead, cause=hearing.cause, late=hearing.late
+        lead.account, fact, source=source, at=context.at, lead=lead, cause=context.cause, late=context.late
     )
     changed = [] if before == known.values().first() else [str(row)]
     if fact.subscription_id and fact.type.casefold() == "cancellation":
         ended = mirror.end_plan(
             lead.account,
             fact.subscription_id,
-            hearing.received_at,
-            at=hearing.at,
+            context.received_at,
+            at=context.at,
             source=source,
             lead=lead,
-            cause=hearing.cause,
+            cause=context.cause,
             reported=not fact.authority,
         )
         changed += [_("subscription %(id)s cancelled") % {"id": fact.subscription_id}] if ended else []
     if changed and not fact.authority:
-        mirror.mark_orders_due(lead, hearing.at)
+        mirror.mark_orders_due(lead, context.at)
     if row.parent_kartra_id and "refund" in row.type.casefold():
-        own_changes.prove(
+        own_changes.confirm_change(
             lead,
             "refund_transaction",
             f"sale:{row.parent_kartra_id}",
-            hearing,
+            context,
             fits=lambda given: given["amount"] == "whole" or row.full_amount == _amount(given["amount"]),
         )
     return changed
@@ -141,14 +141,14 @@ def _amount(told: Any) -> Decimal | None:
         return None
 
 
-def _note(kind: str, details: dict[str, Any], lead: Lead, source: Source, hearing: Hearing) -> bool:
+def _note(kind: str, details: dict[str, Any], lead: Lead, source: Source, context: EventContext) -> bool:
     """A payment without a number of its own: one line in the timeline. True if it was not there yet."""
     _, new = Activity.objects.get_or_create(
         account=lead.account,
         lead=lead,
         kind=kind[:64],
         source=source,
-        cause=hearing.cause,
-        defaults={"at": hearing.at, "details": plain(details)},
+        cause=context.cause,
+        defaults={"at": context.at, "details": plain(details)},
     )
     return new

@@ -20,8 +20,8 @@ from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.receive import events, payments
-from integrations.receive.context import Applied, Hearing
-from integrations.sending.error_messages import said
+from integrations.receive.context import Applied, EventContext
+from integrations.sending.error_messages import message_of
 from leads import forgotten, mirror
 from leads.lock_conflicts import passes, wait_a_little
 from leads.models import Account, Lead, normal_email
@@ -44,10 +44,10 @@ def drain(*, until_s: float = 8.0) -> int:
     put_off: set[int] = set()
     while time.monotonic() < ends:
         waiting = Delivery.objects.waiting().exclude(pk__in=put_off)
-        accounts = list(waiting.order_by().values_list("door__connection__account", flat=True).distinct())
+        accounts = list(waiting.order_by().values_list("endpoint__connection__account", flat=True).distinct())
         before = done + len(put_off)
         for account_id in accounts:
-            of_account = waiting.filter(door__connection__account=account_id)
+            of_account = waiting.filter(endpoint__connection__account=account_id)
             done += len(_batch(account_id, list(_with_all(of_account)[:BATCH]), put_off=put_off))
         if done + len(put_off) == before:
             break
@@ -64,8 +64,8 @@ def replay(deliveries: QuerySet[Delivery], *, by: str = "") -> Iterator[tuple[De
         asked_at = clock.now()
         for delivery in batch:
             delivery.ask_again(asked_at, by)
-        for account_id in dict.fromkeys(delivery.door.connection.account_id for delivery in batch):
-            mine = [delivery for delivery in batch if delivery.door.connection.account_id == account_id]
+        for account_id in dict.fromkeys(delivery.endpoint.connection.account_id for delivery in batch):
+            mine = [delivery for delivery in batch if delivery.endpoint.connection.account_id == account_id]
             done = _batch(account_id, mine, again=True)
             yield from ((delivery, done[delivery.pk]) for delivery in mine if delivery.pk in done)
 
@@ -85,7 +85,7 @@ def ask_again(deliveries: QuerySet[Delivery], *, by: str = "") -> int:
 
 
 def _with_all(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    return deliveries.select_related("door__connection__account")
+    return deliveries.select_related("endpoint__connection__account")
 
 
 def _batch(
@@ -100,7 +100,7 @@ def _batch(
         try:
             some = _together(account_id, read, again=again)
         except DatabaseError as error:
-            if not _may_go_on(error):
+            if not may_go_on(error):
                 raise
             logger.info("A batch of deliveries met other writers; the first is applied alone.")
             alone = _alone(account_id, read[0], again=again)
@@ -116,7 +116,7 @@ def _batch(
     return done
 
 
-def _may_go_on(error: DatabaseError) -> bool:
+def may_go_on(error: DatabaseError) -> bool:
     """Whether it was other writers. SQLite that is busy for longer than the time-out is left alone until later."""
     return passes(error) and database.vendor != "sqlite"
 
@@ -164,7 +164,7 @@ def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> d
         try:
             return _together(account_id, [each], again=again)
         except DatabaseError as error:
-            if not _may_go_on(error):
+            if not may_go_on(error):
                 raise
     logger.warning("Delivery %s met other writers %s times; it is applied later.", each[0].pk, TRIES)
     return None
@@ -201,7 +201,7 @@ def _read(delivery: Delivery) -> Message:
 def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> Applied:
     at = clock.now()
     action = getattr(message, "action", "")
-    hearing = Hearing(delivery, account, at, late=delivery.is_replay)
+    context = EventContext(delivery, account, at, late=delivery.is_replay)
     try:
         with transaction.atomic():
             if not delivery.body and delivery.reason == forgotten.WORDS:
@@ -209,11 +209,11 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
             elif isinstance(message, Unreadable):
                 raise message
             elif isinstance(message, IpnMessage):
-                applied = payments.apply_ipn(message, hearing)
+                applied = payments.apply_ipn(message, context)
             else:
-                applied = events.apply_notice(message, hearing)
+                applied = events.apply_notice(message, context)
     except Unreadable as problem:
-        applied = Applied(DeliveryStatus.QUARANTINED, said(problem), action)
+        applied = Applied(DeliveryStatus.QUARANTINED, message_of(problem), action)
     except mirror.Lookalike as problem:
         applied = Applied(DeliveryStatus.QUARANTINED, str(problem), action)
     except forgotten.LeftOut as problem:  # nothing of this person is kept, the message's own words neither

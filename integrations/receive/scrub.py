@@ -25,7 +25,9 @@ def erase(lead: Lead) -> None:
 def _blank_messages(account: Account, addresses: set[str]) -> None:
     """Empty the messages of no lead that hold one of the addresses. What still waits is left out when it is applied."""
     named = {normal_email(address) for address in addresses} - {""}
-    rows = Delivery.objects.filter(door__connection__account=account, lead=None).exclude(status=DeliveryStatus.WAITING)
+    rows = Delivery.objects.filter(endpoint__connection__account=account, lead=None).exclude(
+        status=DeliveryStatus.WAITING
+    )
     holding = [
         pk
         for pk, body in rows.exclude(body=b"").values_list("pk", "body").iterator(chunk_size=200)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.clock import now
-from integrations.models import ApiCall, Outcome, Proof, Stop, StoppedBy
+from integrations.models import ApiCall, CallOutcome, Proof, SendingStop, StopCause
 from leads.models import BulkRun
 
 logger = logging.getLogger(__name__)
@@ -25,12 +25,14 @@ logger = logging.getLogger(__name__)
 def drain() -> int:
     """Send the notices that are due; how many. Each goes out once, whoever runs this at the same time."""
     stops = list(
-        Stop.objects.untold().select_related("connection__account", "began_by", "ended_by").order_by("pk")[:100]
+        SendingStop.objects.untold().select_related("connection__account", "began_by", "ended_by").order_by("pk")[:100]
     )
     began = [stop for stop in stops if stop.told_at is None]
     ended = [stop for stop in stops if stop.ended_at is not None]
-    mine_began = [stop for stop in began if Stop.objects.filter(pk=stop.pk, told_at=None).update(told_at=now())]
-    mine_ended = [stop for stop in ended if Stop.objects.filter(pk=stop.pk, end_told_at=None).update(end_told_at=now())]
+    mine_began = [stop for stop in began if SendingStop.objects.filter(pk=stop.pk, told_at=None).update(told_at=now())]
+    mine_ended = [
+        stop for stop in ended if SendingStop.objects.filter(pk=stop.pk, end_told_at=None).update(end_told_at=now())
+    ]
     sent = 0
     for words in [*_together(mine_began, beginning), *_together(mine_ended, end)]:
         _send(*words)
@@ -38,7 +40,7 @@ def drain() -> int:
     return sent
 
 
-def beginning(stop: Stop) -> str:
+def beginning(stop: SendingStop) -> str:
     """What stopped and why, as one sentence for people."""
     words = _("Nothing is sent to Kartra since %(when)s UTC %(who)s: %(why)s")
     if stop.command:
@@ -47,11 +49,11 @@ def beginning(stop: Stop) -> str:
     return words % {"command": stop.command, "when": f"{stop.began_at:%Y-%m-%d %H:%M}", "who": who, "why": stop.why}
 
 
-def end(stop: Stop) -> str:
+def end(stop: SendingStop) -> str:
     """How long a stop lasted and what became of what it held up, as one line."""
     if stop.ended_at is None:
         return beginning(stop)
-    if stop.stopped_by != StoppedBy.OUTAGE:
+    if stop.stopped_by != StopCause.OUTAGE:
         words = _("Sending went on %(ended)s UTC. It had stopped since %(began)s: %(why)s")
         if stop.ended_by:
             words = _("Sending went on %(ended)s UTC by %(person)s. It had stopped since %(began)s: %(why)s")
@@ -63,7 +65,7 @@ def end(stop: Stop) -> str:
     unclear = ApiCall.objects.filter(
         connection=stop.connection,
         writes=True,
-        outcome__in=[Outcome.UNKNOWN, Outcome.LOST],
+        outcome__in=[CallOutcome.UNKNOWN, CallOutcome.LOST],
         finished_at__lte=stop.ended_at,
         finished_at__gte=stop.began_at - dt.timedelta(minutes=5),
     ).distinct()
@@ -85,9 +87,9 @@ def end(stop: Stop) -> str:
     return " ".join(said)
 
 
-def _together(stops: list[Stop], words: Callable[[Stop], str]) -> list[tuple[str, str]]:
+def _together(stops: list[SendingStop], words: Callable[[SendingStop], str]) -> list[tuple[str, str]]:
     """One notice for connections that share a cause: (subject, text)."""
-    groups: dict[tuple[str, str, str, str], list[Stop]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str], list[SendingStop]] = defaultdict(list)
     for stop in stops:
         groups[stop.connection.app_id, stop.stopped_by, stop.command, stop.why].append(stop)
     found = []

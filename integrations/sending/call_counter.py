@@ -24,7 +24,7 @@ PREFIX = "kartra_mirror:calls:"
 _redis: redis.Redis | None = None
 
 
-class Told(enum.Enum):
+class RestoreCheck(enum.Enum):
     """What the two counts say of this database."""
 
     SAME = "same"
@@ -45,16 +45,16 @@ def keep_outside(connection: Connection) -> None:
     _write_redis(key, number)
 
 
-def compare(connection: Connection) -> Told:
+def compare(connection: Connection) -> RestoreCheck:
     """What the mark and the counts say. The count outside is looked at first: another process may be counting."""
     if is_copy():
-        return Told.COPIED
+        return RestoreCheck.COPIED
     key = str(connection.counter_key)
     outside = [number for number in (_read_file(key), _read_redis(key)) if number is not None]
     made = Connection.objects.values_list("calls_made", flat=True).get(pk=connection.pk)
     if not outside:
-        return Told.COPIED if made else Told.SAME
-    return Told.RESTORED if max(outside) > made else Told.SAME
+        return RestoreCheck.COPIED if made else RestoreCheck.SAME
+    return RestoreCheck.RESTORED if max(outside) > made else RestoreCheck.SAME
 
 
 def is_copy() -> bool:

@@ -25,11 +25,11 @@ from integrations.kartra.errors import (
     Rejected,
     Throttled,
 )
-from integrations.kartra.rate_limit import FilePace, Pace, PaceUnavailable, RedisPace
+from integrations.kartra.rate_limit import FileRateLimiter, RateLimiter, RateLimiterUnavailable, RedisRateLimiter
 from integrations.kartra.transport import Transport
-from integrations.models import ApiCall, Cause, Connection, Outcome, StoppedBy
+from integrations.models import ApiCall, CallOutcome, Cause, Connection, StopCause
 from integrations.sending import restored, switch
-from integrations.sending.error_messages import remedy, said
+from integrations.sending.error_messages import message_of, remedy
 from leads.models import Lead
 
 T = TypeVar("T")
@@ -57,11 +57,11 @@ class NotHere(NotSent):
 
 
 @functools.cache
-def pace() -> Pace:
+def rate_limiter() -> RateLimiter:
     """The limiter all processes share: in Redis where there is one, else files under VAR_DIR."""
     if settings.REDIS_URL:
-        return RedisPace(settings.REDIS_URL)
-    return FilePace(settings.VAR_DIR / "pace")
+        return RedisRateLimiter(settings.REDIS_URL)
+    return FileRateLimiter(settings.VAR_DIR / "pace")
 
 
 @functools.cache
@@ -98,8 +98,8 @@ def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float, 
     """Wait until this app may call again. Raises NoSlot when `wait_s` is over, or when the limiter cannot be asked."""
     try:
         rate = rate_of(connection) if rate is None else rate
-        granted = pace().take(connection.app_id, rate, priority, timeout_s=wait_s, stop=lambda: False)
-    except PaceUnavailable:
+        granted = rate_limiter().take(connection.app_id, rate, priority, timeout_s=wait_s, stop=lambda: False)
+    except RateLimiterUnavailable:
         raise NoSlot(
             "", _("The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does.")
         ) from None
@@ -118,21 +118,21 @@ def be_here() -> None:
         raise NotHere("", why)
 
 
-def outcome_of(error: KartraError) -> Outcome:
+def outcome_of(error: KartraError) -> CallOutcome:
     """How an error reads in the list of calls."""
     for kind, outcome in (
-        (Throttled, Outcome.THROTTLED),
-        (CredentialsRefused, Outcome.CREDENTIALS),
-        (NotSent, Outcome.NOT_SENT),
-        (Rejected, Outcome.REFUSED),
-        (OutcomeUnknown, Outcome.UNKNOWN),
+        (Throttled, CallOutcome.THROTTLED),
+        (CredentialsRefused, CallOutcome.CREDENTIALS),
+        (NotSent, CallOutcome.NOT_SENT),
+        (Rejected, CallOutcome.REFUSED),
+        (OutcomeUnknown, CallOutcome.UNKNOWN),
     ):
         if isinstance(error, kind):
             return outcome
-    return Outcome.REFUSED
+    return CallOutcome.REFUSED
 
 
-def heed(
+def update_health(
     connection: Connection, error: KartraError | None, *, text_may_be_refused: bool = False, keys: str = ""
 ) -> None:
     """Draw the consequences of an answer for the connection: slow down, hold, or stop. None: Kartra answered.
@@ -145,15 +145,15 @@ def heed(
     if connection.pk is None:
         return
     if isinstance(error, Throttled):
-        with contextlib.suppress(PaceUnavailable):
-            pace().throttled(connection.app_id)
+        with contextlib.suppress(RateLimiterUnavailable):
+            rate_limiter().throttled(connection.app_id)
     elif isinstance(error, CredentialsRefused):
         if replaced(connection, keys):
             return
         if error.scope == "app":
-            switch.stop_app(connection, StoppedBy.CREDENTIALS, in_words(error))
+            switch.stop_app(connection, StopCause.CREDENTIALS, in_words(error))
         else:
-            switch.stop(connection, StoppedBy.CREDENTIALS, in_words(error))
+            switch.stop(connection, StopCause.CREDENTIALS, in_words(error))
     elif isinstance(error, NoSlot | NotHere):
         return
     elif isinstance(error, NotSent | OutcomeUnknown):
@@ -178,10 +178,10 @@ def _count_failure(connection: Connection, error: KartraError) -> None:
     connection.hold_until = now() + dt.timedelta(seconds=min(2 ** min(connection.failures, 6), 60) / 2)
     same_app.update(hold_until=connection.hold_until)
     if connection.failures >= settings.OUTAGE_FAILURES:
-        words = said(error).rstrip(".")
+        words = message_of(error).rstrip(".")
         switch.stop_app(
             connection,
-            StoppedBy.OUTAGE,
+            StopCause.OUTAGE,
             _(
                 "%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go "
                 "on by ourselves."
@@ -192,7 +192,7 @@ def _count_failure(connection: Connection, error: KartraError) -> None:
 
 def in_words(error: KartraError) -> str:
     """What happened and what to do, as one text for a person."""
-    return f"{said(error).rstrip('.')}. {remedy(error.code)}".strip()
+    return f"{message_of(error).rstrip('.')}. {remedy(error.code)}".strip()
 
 
 def log(
@@ -217,9 +217,9 @@ def log(
         claimed_at=began_at,
         sent_at=began_at,
         finished_at=now(),
-        outcome=Outcome.ANSWERED if error is None else outcome_of(error),
+        outcome=CallOutcome.ANSWERED if error is None else outcome_of(error),
         code=error.code if error else "",
-        message=said(error) if error else "",
+        message=message_of(error) if error else "",
         elapsed_ms=round(elapsed_s * 1000),
         made_by=made_by,
     )
@@ -266,4 +266,4 @@ def read(
         )
         if row is not None:
             on_row(row)
-        heed(connection, failed)
+        update_health(connection, failed)

@@ -7,7 +7,7 @@ from integrations.kartra.errors import KartraError, advice
 from integrations.kartra.words import filled
 
 
-def said(problem: KartraError | Unreadable) -> str:
+def message_of(problem: KartraError | Unreadable) -> str:
     """The text of the error. Kartra's own words stay as Kartra said them."""
     told = {name: gettext(value) if isinstance(value, str) else value for name, value in problem.told.items()}
     return filled(gettext(problem.words), told)

@@ -9,23 +9,23 @@ from django.conf import settings
 
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
-from integrations.kartra.rate_limit import PaceUnavailable
-from integrations.models import Cause, Connection, StoppedBy
+from integrations.kartra.rate_limit import RateLimiterUnavailable
+from integrations.models import Cause, Connection, StopCause
 from integrations.sending import calls, switch
 from integrations.sending.calls import Priority
 
 
 def due(connection: Connection) -> bool:
     """Whether it is time to try a connection that an outage stopped."""
-    return connection.stopped_by == StoppedBy.OUTAGE and (connection.probe_at is None or connection.probe_at <= now())
+    return connection.stopped_by == StopCause.OUTAGE and (connection.probe_at is None or connection.probe_at <= now())
 
 
 def probe(connection: Connection) -> bool:
     """Try with one call that changes nothing; if Kartra answers, sending goes on. Whoever else tries now does not."""
     at = now()
-    mine = Connection.objects.filter(pk=connection.pk, stopped_by=StoppedBy.OUTAGE)
+    mine = Connection.objects.filter(pk=connection.pk, stopped_by=StopCause.OUTAGE)
     mine = mine.filter(probe_at__lte=at) | mine.filter(probe_at=None)
-    others = switch.of_app(connection).filter(stopped_by=StoppedBy.OUTAGE)
+    others = switch.of_app(connection).filter(stopped_by=StopCause.OUTAGE)
     if not mine.update(probe_at=at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S)):
         return False
     others.update(probe_at=at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S))
@@ -40,6 +40,6 @@ def probe(connection: Connection) -> bool:
     except KartraError:
         return False
     switch.go_on_after_outage(connection)
-    with contextlib.suppress(PaceUnavailable):
-        calls.pace().ease(connection.app_id)
+    with contextlib.suppress(RateLimiterUnavailable):
+        calls.rate_limiter().slow_start(connection.app_id)
     return True

@@ -11,23 +11,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from integrations import clock
-from integrations.models import ApiCall, Attempt, Cause, Connection, Outcome, Proof
+from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof
 from integrations.sending import call_counter
-from integrations.sending.call_counter import Told
+from integrations.sending.call_counter import RestoreCheck
 from leads.erasure import forget
 from leads.models import ChangeStatus, LeadChange
 
 BATCH = 2_000
 
 WHY = {
-    Told.RESTORED: (
+    RestoreCheck.RESTORED: (
         gettext_lazy(
             "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is "
             "queued may have been sent already. When you switch sending on, we look at every open change in Kartra "
             "before anything is sent."
         )
     ),
-    Told.COPIED: (
+    RestoreCheck.COPIED: (
         gettext_lazy(
             "This machine does not have the mark of this database's installation, so the database is probably a copy. If "
             "the original still runs, leave this one off. When you switch sending on, we look at every open change in "
@@ -87,7 +87,7 @@ def doubt_open_changes(connection: Connection) -> str:
                     lease_until=at,
                     sent_at=at,
                     finished_at=at,
-                    outcome=Outcome.LOST,
+                    outcome=CallOutcome.LOST,
                     commands=_("(before this database was restored)"),
                     message=_("It may have been sent after this database was saved."),
                 )
@@ -125,5 +125,5 @@ def _close_calls(batch: list[LeadChange]) -> None:
     calls = ApiCall.objects.in_flight().filter(attempts__change__in=sending)
     Attempt.objects.filter(call__in=calls.values("pk"), proof=Proof.OPEN).update(proof=Proof.NOT_DONE)
     ApiCall.objects.filter(pk__in=list(calls.values_list("pk", flat=True))).update(
-        finished_at=clock.now(), outcome=Outcome.LOST
+        finished_at=clock.now(), outcome=CallOutcome.LOST
     )

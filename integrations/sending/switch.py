@@ -1,6 +1,6 @@
 """The sending switch of a connection: on, off by a person, stopped by the machine. Safe to repeat.
 
-Every stop has a row (`Stop`), so that one notice goes out when it begins and one when it ends. Stopping for an app
+Every stop has a row (`SendingStop`), so that one notice goes out when it begins and one when it ends. Stopping for an app
 (its keys, an outage) stops every connection of it.
 """
 
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations import clock
-from integrations.models import Connection, Sending, Stop, StoppedBy
+from integrations.models import Connection, Sending, SendingStop, StopCause
 from integrations.sending import call_counter, restored
 from leads.signals import changes_recorded
 
@@ -28,7 +28,7 @@ def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
     done = ""
     if call_counter.is_copy():
         done = restored.stay_here()
-    elif call_counter.compare(connection) is not call_counter.Told.SAME:
+    elif call_counter.compare(connection) is not call_counter.RestoreCheck.SAME:
         done = restored.doubt_open_changes(connection)
         call_counter.agree(connection)
     with transaction.atomic():
@@ -38,7 +38,7 @@ def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
         Connection.objects.filter(pk=connection.pk).update(
             hold_until=None, probe_at=None, failures=0, refused_commands={}
         )
-        _end(Stop.objects.filter(connection=connection), at, by)
+        _end(SendingStop.objects.filter(connection=connection), at, by)
     connection.refresh_from_db()
     changes_recorded.send(sender=Connection, account_id=connection.account_id)
     return done
@@ -46,7 +46,7 @@ def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
 
 def off(connection: Connection, *, by: Any = None, why: str = "") -> None:
     """A person stops sending. What is queued waits; what is in flight ends and is recorded."""
-    _stop(connection, StoppedBy.PERSON, why or _("Switched off."), by)
+    _stop(connection, StopCause.PERSON, why or _("Switched off."), by)
 
 
 def off_everywhere(*, by: Any = None, why: str = "", among: QuerySet[Connection] | None = None) -> int:
@@ -58,13 +58,13 @@ def off_everywhere(*, by: Any = None, why: str = "", among: QuerySet[Connection]
     return len(sending)
 
 
-def stop(connection: Connection, stopped_by: StoppedBy, why: str) -> None:
+def stop(connection: Connection, stopped_by: StopCause, why: str) -> None:
     """The machine stops sending, saying why. Only a connection that sends can be stopped so."""
     if Connection.objects.filter(pk=connection.pk, sending=Sending.ON).exists():
         _stop(connection, stopped_by, why, None)
 
 
-def stop_app(connection: Connection, stopped_by: StoppedBy, why: str) -> None:
+def stop_app(connection: Connection, stopped_by: StopCause, why: str) -> None:
     """The machine stops sending on every connection of this app."""
     for each in of_app(connection).filter(sending=Sending.ON):
         _stop(each, stopped_by, why, None)
@@ -78,9 +78,9 @@ def of_app(connection: Connection) -> QuerySet[Connection]:
 def go_on_after_outage(connection: Connection) -> None:
     """Kartra answers again: whatever the outage stopped on this app goes on."""
     at = clock.now()
-    for each in of_app(connection).filter(stopped_by=StoppedBy.OUTAGE):
+    for each in of_app(connection).filter(stopped_by=StopCause.OUTAGE):
         with transaction.atomic():
-            went_on = Connection.objects.filter(pk=each.pk, stopped_by=StoppedBy.OUTAGE).update(
+            went_on = Connection.objects.filter(pk=each.pk, stopped_by=StopCause.OUTAGE).update(
                 sending=Sending.ON,
                 stopped_by="",
                 sending_since=at,
@@ -91,7 +91,7 @@ def go_on_after_outage(connection: Connection) -> None:
                 failures=0,
             )
             if went_on:
-                _end(Stop.objects.filter(connection=each, stopped_by=StoppedBy.OUTAGE), at, None)
+                _end(SendingStop.objects.filter(connection=each, stopped_by=StopCause.OUTAGE), at, None)
         changes_recorded.send(sender=Connection, account_id=each.account_id)
     connection.refresh_from_db()
 
@@ -104,7 +104,7 @@ def refuse_command(connection: Connection, command: str, words: str) -> None:
         if command not in row.refused_commands:
             row.refused_commands = {**row.refused_commands, command: {"since": at.isoformat(), "words": words}}
             row.save(update_fields=["refused_commands"])
-            _begin(row, StoppedBy.COMMAND, words, None, at, command=command)
+            _begin(row, StopCause.COMMAND, words, None, at, command=command)
 
 
 def why_commands_wait(connection: Connection) -> str:
@@ -118,9 +118,9 @@ def why_commands_wait(connection: Connection) -> str:
     ) % {"name": connection.name, "commands": ", ".join(refused)}
 
 
-def _stop(connection: Connection, stopped_by: StoppedBy, why: str, by: Any) -> None:
+def _stop(connection: Connection, stopped_by: StopCause, why: str, by: Any) -> None:
     at = clock.now()
-    probe_at = at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S) if stopped_by == StoppedBy.OUTAGE else None
+    probe_at = at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S) if stopped_by == StopCause.OUTAGE else None
     with transaction.atomic():
         stopped = (
             Connection.objects.filter(pk=connection.pk)
@@ -135,24 +135,24 @@ def _stop(connection: Connection, stopped_by: StoppedBy, why: str, by: Any) -> N
             )
         )
         if stopped:
-            _end(Stop.objects.filter(connection=connection, command=""), at, by)
+            _end(SendingStop.objects.filter(connection=connection, command=""), at, by)
             _begin(connection, stopped_by, why, by, at)
     connection.refresh_from_db()
 
 
 def _begin(
-    connection: Connection, stopped_by: StoppedBy, why: str, by: Any, at: dt.datetime, *, command: str = ""
+    connection: Connection, stopped_by: StopCause, why: str, by: Any, at: dt.datetime, *, command: str = ""
 ) -> None:
     try:
         with transaction.atomic():
-            Stop.objects.create(
+            SendingStop.objects.create(
                 connection=connection, stopped_by=stopped_by, command=command, why=why, began_at=at, began_by=by
             )
     except IntegrityError:
         pass  # another process was first: one stop, one notice
 
 
-def _end(stops: QuerySet[Stop], at: dt.datetime, by: Any) -> None:
+def _end(stops: QuerySet[SendingStop], at: dt.datetime, by: Any) -> None:
     stops.filter(ended_at=None).update(ended_at=at, ended_by=by)
 
 

@@ -3,37 +3,37 @@
 from collections.abc import Sequence
 
 from integrations.translate import billing, calendars, composing, fields, lists, points, sequences, tags
-from integrations.translate.base import NOT_TOLD, Encoding, Look, Receipt, State, Witness
-from integrations.translate.composing import Composed, creates, fits
+from integrations.translate.base import NOT_TOLD, ProofSource, Receipt, State, WireFormat, Witness
+from integrations.translate.composing import Composed, can_join, creates
 from leads.models import Lead, LeadChange
 
-ENCODINGS: dict[str, Encoding] = {
-    **fields.ENCODINGS,
-    **tags.ENCODINGS,
-    **lists.ENCODINGS,
-    **points.ENCODINGS,
-    **sequences.ENCODINGS,
-    **calendars.ENCODINGS,
-    **billing.ENCODINGS,
+WIRE_FORMATS: dict[str, WireFormat] = {
+    **fields.WIRE_FORMATS,
+    **tags.WIRE_FORMATS,
+    **lists.WIRE_FORMATS,
+    **points.WIRE_FORMATS,
+    **sequences.WIRE_FORMATS,
+    **calendars.WIRE_FORMATS,
+    **billing.WIRE_FORMATS,
 }
 """By the name of the kind; a test says that none is missing."""
 
 
 def compose(lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None = None) -> Composed:
     """The one call that says these changes of a lead to Kartra."""
-    return composing.compose(ENCODINGS, lead, changes, receipt)
+    return composing.compose(WIRE_FORMATS, lead, changes, receipt)
 
 
 __all__ = [
-    "ENCODINGS",
     "NOT_TOLD",
+    "WIRE_FORMATS",
     "Composed",
-    "Encoding",
-    "Look",
+    "ProofSource",
     "Receipt",
     "State",
+    "WireFormat",
     "Witness",
+    "can_join",
     "compose",
     "creates",
-    "fits",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from integrations.kartra.commands import Action
 
 
-class Look(enum.Enum):
+class ProofSource(enum.Enum):
     """Where it can be seen whether a change was done."""
 
     LEAD = "lead"  # a read of the lead; `seen` is LeadFacts
@@ -47,7 +47,7 @@ class Witness:
 
 
 @dataclass(frozen=True)
-class Encoding:
+class WireFormat:
     """How a kind of change is said to Kartra, and what proves that it was done.
 
     `commands` are Kartra's names of what it may be said as; `action(parameters)` is the one for these parameters.
@@ -61,7 +61,7 @@ class Encoding:
     action: Callable[[Mapping[str, Any]], Action]
     witness: Witness | None = None
     done: Callable[[Mapping[str, Any], Any, Mapping[str, Any]], bool | None] | None = None
-    look: Look = Look.LEAD
+    look: ProofSource = ProofSource.LEAD
     lead_fields: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     guards: frozenset[str] = frozenset()
     bears_receipt: bool = False

@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.kartra import commands
 from integrations.kartra.commands import Action
-from integrations.translate.base import Encoding, Look
+from integrations.translate.base import ProofSource, WireFormat
 
 WHOLE = "whole"
 
@@ -87,34 +87,34 @@ def _edited(parameters: Mapping[str, Any], seen: Any, before: Mapping[str, Any])
     return all(checks[name](value) for name, value in asked.items()) or None
 
 
-ENCODINGS = {
-    "refund_transaction": Encoding(
+WIRE_FORMATS = {
+    "refund_transaction": WireFormat(
         commands=frozenset({"refund_transaction"}),
         action=_refund,
         done=_refunded,
-        look=Look.TRANSACTIONS,
+        look=ProofSource.TRANSACTIONS,
         guards=frozenset({"251"}),
     ),
-    "cancel_subscription": Encoding(
+    "cancel_subscription": WireFormat(
         commands=frozenset({"modify_subscription_status", "cancel_transaction"}),
         action=_cancel,
         done=_in("cancelled"),
-        look=Look.SUBSCRIPTION,
+        look=ProofSource.SUBSCRIPTION,
         guards=frozenset({"252"}),
     ),
-    "pause_subscription": Encoding(
+    "pause_subscription": WireFormat(
         commands=frozenset({"modify_subscription_status"}),
         action=_status("pause"),
         done=_in("paused"),
-        look=Look.SUBSCRIPTION,
+        look=ProofSource.SUBSCRIPTION,
     ),
-    "unpause_subscription": Encoding(
+    "unpause_subscription": WireFormat(
         commands=frozenset({"modify_subscription_status"}),
         action=_status("unpause"),
         done=_in("active"),
-        look=Look.SUBSCRIPTION,
+        look=ProofSource.SUBSCRIPTION,
     ),
-    "edit_subscription": Encoding(
-        commands=frozenset({"edit_subscription"}), action=_edit, done=_edited, look=Look.SUBSCRIPTION
+    "edit_subscription": WireFormat(
+        commands=frozenset({"edit_subscription"}), action=_edit, done=_edited, look=ProofSource.SUBSCRIPTION
     ),
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.kartra import commands
 from integrations.kartra.commands import Action
-from integrations.translate.base import Encoding, Look
+from integrations.translate.base import ProofSource, WireFormat
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -27,19 +27,19 @@ def _book(parameters: Mapping[str, Any]) -> Action:
     )
 
 
-ENCODINGS = {
-    "subscribe_calendar": Encoding(
+WIRE_FORMATS = {
+    "subscribe_calendar": WireFormat(
         commands=frozenset({"calendar_subscribe"}),
         action=_book,
-        look=Look.MESSAGE,
+        look=ProofSource.MESSAGE,
         bears_receipt=True,
     ),
-    "cancel_calendar": Encoding(
+    "cancel_calendar": WireFormat(
         commands=frozenset({"calendar_cancel"}),
         action=lambda parameters: commands.calendar_cancel(
             calendar_name=parameters["calendar"], class_name=parameters["class"]
         ),
-        look=Look.GUARD,
+        look=ProofSource.GUARD,
         guards=frozenset({"259"}),
     ),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.kartra.commands import WITHOUT_LEAD, Action, LeadRef
-from integrations.translate.base import Encoding, Receipt
+from integrations.translate.base import Receipt, WireFormat
 from leads import kinds
 from leads.models import Lead, LeadChange
 
@@ -30,7 +30,7 @@ def creates(lead: Lead, changes: Iterable[LeadChange]) -> bool:
     return not lead.kartra_id and any(change.kind == "create_lead" for change in changes)
 
 
-def fits(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
+def can_join(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
     """Whether the change can travel in the same call as those before it. At most one that Kartra must not be told twice,
     unless the call makes the lead: then all but bookings can be proven from nothing. Money travels alone. What is to go alone
     goes without other families: changes of one family stay in one call, so that their order is kept."""
@@ -39,7 +39,7 @@ def fits(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
     kind = kinds.get_kind(change.kind)
     if kind.money or len(chain) >= MAX_ACTIONS or any(kinds.get_kind(c.kind).money for c in chain):
         return False
-    if (change.alone or chain[0].alone) and any(earlier.family != change.family for earlier in chain):
+    if (change.send_alone or chain[0].send_alone) and any(earlier.family != change.family for earlier in chain):
         return False
     if not kind.repeatable and any(earlier.family == change.family for earlier in chain):
         return False
@@ -51,7 +51,7 @@ def fits(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
 
 
 def compose(
-    encodings: Mapping[str, Encoding], lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None = None
+    encodings: Mapping[str, WireFormat], lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None = None
 ) -> Composed:
     """The call for these changes of a lead, in their order, profile changes merged into its head (the later wins). A
     receipt travels in the head too; where there is none, an `edit_lead` is put in front for it."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import Encoding, State, Witness
+from integrations.translate.base import State, WireFormat, Witness
 from leads.models import normal_email
 
 CUSTOM = "custom."
@@ -61,14 +61,14 @@ def _plain(value: Any) -> str:
 
 WITNESS = Witness(shows=_shows, makes=lambda parameters, state: {**state, **parameters}, nothing=lambda parameters: {})
 
-ENCODINGS = {
-    "create_lead": Encoding(
+WIRE_FORMATS = {
+    "create_lead": WireFormat(
         commands=frozenset({"create_lead"}),
         action=lambda parameters: commands.create_lead(),
         witness=WITNESS,
         lead_fields=lead_fields,
     ),
-    "update_lead": Encoding(
+    "update_lead": WireFormat(
         commands=frozenset({"edit_lead"}),
         action=lambda parameters: commands.edit_lead(),
         witness=WITNESS,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import NOT_TOLD, Encoding, Witness
+from integrations.translate.base import NOT_TOLD, WireFormat, Witness
 
 NEVER, ON, LEFT = "never", "on", "left"
 
@@ -21,13 +21,13 @@ def _never(parameters: Mapping[str, Any]) -> str:
     return NEVER
 
 
-ENCODINGS = {
-    "subscribe_list": Encoding(
+WIRE_FORMATS = {
+    "subscribe_list": WireFormat(
         commands=frozenset({"subscribe_lead_to_list"}),
         action=lambda parameters: commands.subscribe_lead_to_list(list_name=parameters["list"]),
         witness=Witness(shows=_shows, makes=lambda parameters, state: ON, nothing=_never),
     ),
-    "unsubscribe_list": Encoding(
+    "unsubscribe_list": WireFormat(
         commands=frozenset({"unsubscribe_lead_from_list"}),
         action=lambda parameters: commands.unsubscribe_lead_from_list(list_name=parameters["list"]),
         witness=Witness(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import NOT_TOLD, Encoding, State, Witness
+from integrations.translate.base import NOT_TOLD, State, WireFormat, Witness
 
 
 def _shows(parameters: Mapping[str, Any], facts: Any) -> State:
@@ -20,8 +20,8 @@ def _witness(sign: int) -> Witness:
     )
 
 
-ENCODINGS = {
-    "give_points": Encoding(
+WIRE_FORMATS = {
+    "give_points": WireFormat(
         commands=frozenset({"give_points_to_lead"}),
         action=lambda p: commands.give_points_to_lead(
             points=int(p["points"]), expiration=int(p.get("expires_in_days") or 0)
@@ -29,7 +29,7 @@ ENCODINGS = {
         witness=_witness(1),
         bears_receipt=True,
     ),
-    "remove_points": Encoding(
+    "remove_points": WireFormat(
         commands=frozenset({"remove_points_from_lead"}),
         action=lambda parameters: commands.remove_points_from_lead(points=int(parameters["points"])),
         witness=_witness(-1),

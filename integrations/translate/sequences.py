@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import NOT_TOLD, Encoding, State, Witness
+from integrations.translate.base import NOT_TOLD, State, WireFormat, Witness
 
 ACTIVE, LEFT = "active", "unsubscribed"
 
@@ -31,8 +31,8 @@ def _entered(after: State, made: State, before: State) -> bool:
     return all(step.isdecimal() for step in steps) and int(steps[0]) >= int(steps[1])
 
 
-ENCODINGS = {
-    "subscribe_sequence": Encoding(
+WIRE_FORMATS = {
+    "subscribe_sequence": WireFormat(
         commands=frozenset({"subscribe_lead_to_sequence_at_step"}),
         action=lambda parameters: commands.subscribe_lead_to_sequence_at_step(
             sequence_name=parameters["sequence"], step=str(parameters["step"])
@@ -45,7 +45,7 @@ ENCODINGS = {
         ),
         bears_receipt=True,
     ),
-    "unsubscribe_sequence": Encoding(
+    "unsubscribe_sequence": WireFormat(
         commands=frozenset({"unsubscribe_lead_from_sequence"}),
         action=lambda parameters: commands.unsubscribe_lead_from_sequence(sequence_name=parameters["sequence"]),
         witness=Witness(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import NOT_TOLD, Encoding, Witness
+from integrations.translate.base import NOT_TOLD, WireFormat, Witness
 
 
 def _shows(parameters: Mapping[str, Any], facts: Any) -> Any:
@@ -15,13 +15,13 @@ def _witness(on: bool) -> Witness:
     return Witness(shows=_shows, makes=lambda parameters, state: on, nothing=lambda parameters: False)
 
 
-ENCODINGS = {
-    "assign_tag": Encoding(
+WIRE_FORMATS = {
+    "assign_tag": WireFormat(
         commands=frozenset({"assign_tag"}),
         action=lambda parameters: commands.assign_tag(tag_name=parameters["tag"]),
         witness=_witness(True),
     ),
-    "unassign_tag": Encoding(
+    "unassign_tag": WireFormat(
         commands=frozenset({"unassign_tag"}),
         action=lambda parameters: commands.unassign_tag(tag_name=parameters["tag"]),
         witness=_witness(False),

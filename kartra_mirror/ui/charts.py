@@ -31,7 +31,7 @@ class Series:
 def per_hour(title: str, hours: Sequence[dt.datetime], series: Sequence[Series]) -> SafeString:
     """Stacked bars, one for each hour."""
     totals = [sum(numbers) for numbers in zip(*(each.numbers for each in series), strict=True)]
-    top = _round_up(max(totals, default=0))
+    top = round_up(max(totals, default=0))
     width, floor = LEFT + STEP * len(hours) + 4, HEIGHT - BOTTOM
     scale = (floor - TOP) / top
     bars = []
@@ -98,7 +98,7 @@ def _short(words: str) -> str:
     return words if len(words) <= 42 else f"{words[:41]}…"
 
 
-def _round_up(number: int) -> int:
+def round_up(number: int) -> int:
     """The next even number of one digit and noughts: 37 → 40, 1,204 → 2,000."""
     if number <= 2:
         return 2

@@ -10,18 +10,19 @@ MOST = 100_000
 """So many rows are counted, and can be turned to; of more, only that they are more is said."""
 
 
-def counted(rows: QuerySet[Any]) -> tuple[int, bool]:
-    """How many there are, up to MOST, and whether there are more."""
-    number = rows.order_by().values("pk")[: MOST + 1].count()
-    return min(number, MOST), number > MOST
+def counted(rows: QuerySet[Any], most: int = MOST) -> tuple[int, bool]:
+    """How many there are, up to `most`, and whether there are more."""
+    number = rows.order_by().values("pk")[: most + 1].count()
+    return min(number, most), number > most
 
 
 class CappedPaginator(Paginator):
-    """Counts up to MOST rows; a longer list is `capped`, and its count is MOST. The keys of a page are found first, so that
+    """Counts up to `most` rows; a longer list is `capped`, and its count is `most`. The keys of a page are found first, so that
     what each row is shown with is worked out for this page alone; a list of one page is not counted besides."""
 
     object_list: Any
     template_name = "admin/pages.html"
+    most = MOST
 
     @cached_property
     def _first(self) -> list[Any]:
@@ -34,7 +35,7 @@ class CappedPaginator(Paginator):
             return len(self.object_list), False
         if len(self._first) <= self.per_page:
             return len(self._first), False
-        return counted(self.object_list)
+        return counted(self.object_list, self.most)
 
     @cached_property
     def count(self) -> int:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from leads import kinds, mirror
 from leads.changes import preview, undo
-from leads.changes.preview import NO_CHOICES, Choices, Step, judged
+from leads.changes.preview import NO_CHOICES, Choices, Step, classify_members
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
 
@@ -40,7 +40,7 @@ def freeze(
 
 def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
     kind, parameters = step
-    chosen = judged(run.account, members, [step]).order_by("pk")
+    chosen = classify_members(run.account, members, [step]).order_by("pk")
     doubtful = Q(gone_at=None, absent=False) & preview.read_first(0, choices)
     idle = Q(gone_at__isnull=False) | Q(absent=True) | (preview.idle(0, choices) & ~doubtful)
     columns: dict[str, Any] = {
@@ -50,7 +50,7 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
         "kind": _text(kind.name),
         "parameters": _json(parameters),
         "family": _text(kind.family(parameters)),
-        "seen": _json({}),
+        "baseline": _json({}),
         "status": Case(
             When(idle, then=_text(ChangeStatus.SKIPPED)), default=_text(ChangeStatus.WAITING), output_field=CharField()
         ),
@@ -69,10 +69,10 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
             default=_text(""),
             output_field=TextField(),
         ),
-        "anyway": Case(
+        "force": Case(
             When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
         )
-        if choices.anyway
+        if choices.force
         else Value(False, output_field=BooleanField()),
         "read_first": Case(When(doubtful, then=Value(True)), default=Value(False), output_field=BooleanField()),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
@@ -84,7 +84,7 @@ def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
             output_field=DateTimeField(),
         ),
     }
-    _insert_select(chosen, columns)
+    insert_select(chosen, columns)
 
 
 def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) -> None:
@@ -101,7 +101,7 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
         "kind": "kind",
         "parameters": "parameters",
         "family": "family",
-        "seen": _json({}),
+        "baseline": _json({}),
         "status": Case(
             When(idle, then=_text(ChangeStatus.SKIPPED)), default=_text(ChangeStatus.WAITING), output_field=CharField()
         ),
@@ -121,10 +121,10 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
             output_field=DateTimeField(),
         ),
     }
-    _insert_select(refused.order_by("pk"), columns)
+    insert_select(refused.order_by("pk"), columns)
     waiting = run.changes.filter(status=ChangeStatus.WAITING)
     for name, parameters in waiting.order_by().values_list("kind", "parameters").distinct():
-        if (left := kinds.get_kind(name).left) is not None:
+        if (left := kinds.get_kind(name).opted_out_q) is not None:
             themselves = left(Lead.objects.filter(account=run.account_id), parameters).values("pk")
             waiting.filter(kind=name, parameters=parameters, lead__in=themselves).update(
                 status=ChangeStatus.SKIPPED, reason=Reason.LEFT_OUT, settled_at=now
@@ -143,7 +143,7 @@ def record_edits(run: BulkRun, edits: Iterable[tuple[LeadChange, str, dict[str, 
                 kind=kind.name,
                 parameters=before,
                 family=kind.family(before),
-                seen={name: [change.parameters[name]] for name in before},
+                baseline={name: [change.parameters[name]] for name in before},
                 requested_by_id=run.created_by_id,
                 why=run.why,
                 requested_at=now,
@@ -167,7 +167,7 @@ def _json(value: Any) -> Cast:
     return Cast(Value(value, output_field=JSONField()), JSONField())
 
 
-def _insert_select(rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
+def insert_select(rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
     """One INSERT … SELECT of changes: `columns` are, by name, an expression or the name of what the rows have."""
     columns = dict(columns)
     for field in LeadChange._meta.concrete_fields:  # what has no say here has the default of its column

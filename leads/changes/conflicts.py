@@ -51,7 +51,7 @@ def conflicts_of(lead: Lead, change: LeadChange, before: Iterable[LeadChange] = 
     ahead = {name for each in before if each.family == change.family for name in each.parameters}
     return [
         name
-        for name, accepted in change.seen.items()
+        for name, accepted in change.baseline.items()
         if name in change.parameters
         and name not in ahead
         and not same(value_now(lead, name), change.parameters[name])
@@ -86,7 +86,7 @@ def dropped(lead: Lead, change: LeadChange) -> str:
     """Of a conflict: what "keep theirs" gives up besides, in fields that nobody else changed; empty where there is none."""
     if change.reason != Reason.CONFLICT:
         return ""
-    ours = {name: change.parameters[name] for name in change.seen if name in change.parameters}
+    ours = {name: change.parameters[name] for name in change.baseline if name in change.parameters}
     conflicts = conflicts_of(lead, change)
     rest = {n: value for n, value in ours.items() if n not in conflicts and not same(value_now(lead, n), value)}
     return _kind(change).sentence(rest) if rest else ""
@@ -151,10 +151,10 @@ def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
 
 def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
     for each in held:
-        each.seen = {name: [value_now(each.lead, name)] for name in each.seen}
+        each.baseline = {name: [value_now(each.lead, name)] for name in each.baseline}
         last = each is held[-1] and each.reason != Reason.CONFLICT
-        each.anyway = each.anyway or (last and _looks_so(each))
-        each.save(update_fields=["seen", "anyway"])
+        each.force = each.force or (last and _looks_so(each))
+        each.save(update_fields=["baseline", "force"])
         each.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
         if each.run_id:
             runs.reopen(each.run_id)

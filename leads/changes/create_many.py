@@ -42,10 +42,10 @@ class Newcomers:
     @property
     def steps(self) -> int:
         """How many single changes that is."""
-        return sum(len(_steps(person)) for person in self.new)
+        return sum(len(steps_for(person)) for person in self.new)
 
 
-def judge(account: Account, people: Sequence[Person]) -> Newcomers:
+def sort_people(account: Account, people: Sequence[Person]) -> Newcomers:
     """Sort the people of a list, each of them named once. Reads only; a few queries for every 500."""
     new: list[Person] = []
     known = gone = being_created = forgotten = 0
@@ -79,11 +79,17 @@ ORDER = ["known", "being", "gone"]
 
 
 def create_leads(
-    account: Account, people: Sequence[Person], *, by: Author = None, why: str = "", approved_by: Author = None
+    account: Account,
+    people: Sequence[Person],
+    *,
+    by: Author = None,
+    why: str = "",
+    approved_by: Author = None,
+    chunk: int = CHUNK,
 ) -> BulkRun:
     """Record that these people are to be created in Kartra, with what their rows say, as one bulk action. Whoever is not
     new any more is left out. Returns the run, already running. Raises CannotRecord; then nothing is recorded."""
-    new = judge(account, people).new
+    new = sort_people(account, people).new
     if not new:
         raise CannotRecord(_("Nobody of this list is new, so there is nothing to do."))
     try:
@@ -101,23 +107,24 @@ def create_leads(
         approved_by=user_of(approved_by),
     )
     with runs.filling(run):
-        for first in range(0, len(new), CHUNK):
+        for first in range(0, len(new), chunk):
             try:
-                _fill(run, new[first : first + CHUNK])
+                _fill(run, new[first : first + chunk])
             except IntegrityError:  # some of them were made at the same moment; now they are seen
-                _fill(run, new[first : first + CHUNK])
+                _fill(run, new[first : first + chunk])
     return run
 
 
 def _fill(run: BulkRun, people: Sequence[Person]) -> None:
     with transaction.atomic():
         if runs.is_preparing(run.pk):
-            _record(run, judge(run.account, people).new)
+            record_people(run, sort_people(run.account, people).new)
 
 
-def _record(run: BulkRun, people: Sequence[Person]) -> None:
+def record_people(run: BulkRun, people: Sequence[Person]) -> None:
+    """Write the wishes for these people, save for who is being created already. In the caller's transaction."""
     now = clock.now()
-    rows = mirror.expect_all(run.account, [person.email for person in people], now)
+    rows = mirror.create_placeholders(run.account, [person.email for person in people], now)
     # Nobody else begins to create the same leads between this look and the commit.
     list(
         Lead.objects.select_for_update(no_key=True)
@@ -141,10 +148,11 @@ def _record(run: BulkRun, people: Sequence[Person]) -> None:
         )
         for person in people
         if rows[normal_email(person.email)] not in busy
-        for kind, parameters in _steps(person)
+        for kind, parameters in steps_for(person)
     )
 
 
-def _steps(person: Person) -> list[tuple[kinds.Kind, dict[str, object]]]:
+def steps_for(person: Person) -> list[tuple[kinds.ChangeKind, dict[str, object]]]:
+    """The single changes that make this person in Kartra with what their row says."""
     create = kinds.get_kind("create_lead")
     return [(kinds.get_kind(name), parameters) for name, parameters in create.single_steps(person.parameters)]

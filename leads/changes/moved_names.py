@@ -169,7 +169,7 @@ def _new_names(thing: Any) -> str:
     return _("New in Kartra since about then: %(names)s.") % {"names": ", ".join(f"“{row}”" for row in rows)}
 
 
-def in_change(account_id: int, kind: kinds.Kind, parameters: Mapping[str, Any]) -> list[str]:
+def in_change(account_id: int, kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> list[str]:
     """A sentence for each name in what was asked for that Kartra does not show any more."""
     found = []
     for name, given in kind.single_steps(parameters):

@@ -18,19 +18,19 @@ from django.db.models import BooleanField, Case, Count, Exists, F, Min, OuterRef
 from leads import clock, kinds
 from leads.models import OPEN, Account, Lead, LeadChange
 
-Step = tuple[kinds.Kind, dict[str, Any]]
+Step = tuple[kinds.ChangeKind, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Choices:
     """What a person chose besides the leads and the kinds.
 
-    `anyway`: what is so already is sent all the same, so that Kartra's automations fire again. `include_left`: those who
+    `force`: what is so already is sent all the same, so that Kartra's automations fire again. `include_left`: those who
     left a list themselves are added to it again. `read_first`: who is so already by an old copy is read before it is
     believed.
     """
 
-    anyway: bool = False
+    force: bool = False
     include_left: bool = False
     read_first: bool = False
 
@@ -87,7 +87,7 @@ class Preview:
         return (self.will_change + self.read_first) * self.calls_per_lead + self.read_first
 
 
-def steps_of(kind: kinds.Kind, clean: Mapping[str, Any]) -> list[Step]:
+def steps_of(kind: kinds.ChangeKind, clean: Mapping[str, Any]) -> list[Step]:
     """The single changes of a kind, in their order."""
     return [(kinds.get_kind(name), parameters) for name, parameters in kind.single_steps(clean)]
 
@@ -97,7 +97,7 @@ def members_of(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
     return Lead.objects.filter(account=account, pk__in=leads.order_by().values("pk"))
 
 
-def judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
+def classify_members(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
     """The members, each with `opposite` (an open change of one of the families by another kind), `absent` (Kartra has no
     such lead), and for the step of number N with `had_N` (it would change nothing, and nothing of its family is open) and
     `left_N` (they have turned it down themselves)."""
@@ -111,8 +111,8 @@ def judged(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> Qu
             already = kind.already_so(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
             had = [When(Exists(open_of_family), then=Value(False)), When(Exists(already), then=Value(True))]
         left: list[Any] = []
-        if kind.left is not None:
-            themselves = kind.left(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
+        if kind.opted_out_q is not None:
+            themselves = kind.opted_out_q(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
             left = [When(Exists(themselves), then=Value(True))]
         members = members.annotate(**{f"had_{number}": _flag(had), f"left_{number}": _flag(left)})
     creates = any(kind.name == "create_lead" for kind, _parameters in steps)
@@ -154,7 +154,7 @@ def old_copy() -> Q:
 
 def read_first(number: int, choices: Choices) -> Q:
     """Members on whom this step has nothing to do by an old copy alone, where such are read before that is believed."""
-    if not choices.read_first or choices.anyway:
+    if not choices.read_first or choices.force:
         return Q(pk__in=[])
     return Q(**{f"had_{number}": True}) & ~left_out(number, choices) & old_copy()
 
@@ -166,7 +166,7 @@ def left_out(number: int, choices: Choices) -> Q:
 
 def already_so(number: int, choices: Choices) -> Q:
     """Members on whom this step has nothing to do."""
-    return Q(pk__in=[]) if choices.anyway else Q(**{f"had_{number}": True})
+    return Q(pk__in=[]) if choices.force else Q(**{f"had_{number}": True})
 
 
 def idle(number: int, choices: Choices) -> Q:
@@ -181,7 +181,7 @@ def will_change(steps: Sequence[Step], choices: Choices) -> Q:
 def preview_change(
     account: Account,
     leads: QuerySet[Lead],
-    kind: kinds.Kind,
+    kind: kinds.ChangeKind,
     parameters: Mapping[str, Any],
     choices: Choices = NO_CHOICES,
 ) -> Preview:
@@ -192,7 +192,7 @@ def preview_change(
     flags = [f"{flag}_{number}" for number in numbers for flag in ("had", "left")]
     flags += ["opposite", "gone", "absent", "by_address", "unread", "old"]
     rows = list(
-        judged(account, leads, steps)
+        classify_members(account, leads, steps)
         .annotate(
             gone=_flag([When(gone_at__isnull=False, then=Value(True))]),
             by_address=_flag([When(kartra_id=None, then=Value(True))]),
@@ -214,7 +214,7 @@ def preview_change(
     def step_is(row: dict[str, Any], number: int) -> tuple[bool, bool]:
         """Whether the step leaves this kind of member alone, and whether because they turned it down."""
         out = row[f"left_{number}"] and not choices.include_left
-        return bool(out or (row[f"had_{number}"] and not choices.anyway)), bool(out)
+        return bool(out or (row[f"had_{number}"] and not choices.force)), bool(out)
 
     def count(found: Iterable[dict[str, Any]]) -> int:
         return sum(row["number"] for row in found)
@@ -234,7 +234,7 @@ def preview_change(
         absent=count(row for row in rows if row["absent"]),
         had=count(had),
         doubtful=(doubtful := count(row for row in had if row["old"])),
-        read_first=doubtful if choices.read_first and not choices.anyway else 0,
+        read_first=doubtful if choices.read_first and not choices.force else 0,
         id_not_known=count(row for row in will if row["by_address"]),
         opposite_waiting=count(row for row in will if row["opposite"]),
         never_read=count(row for row in here if row["unread"]),
@@ -253,13 +253,15 @@ def preview_change(
     )
 
 
-def _mark(will: Iterable[dict[str, Any]], kind: kinds.Kind, parameters: Mapping[str, Any], choices: Choices) -> str:
+def _mark(
+    will: Iterable[dict[str, Any]], kind: kinds.ChangeKind, parameters: Mapping[str, Any], choices: Choices
+) -> str:
     """Who would change, and what was chosen for them. That doubtful ones are read first is said only when it starts."""
     told = [
         *([str(row["ids"]), str(row["squares"])] for row in will),
         kind.name,
         parameters,
-        choices.anyway,
+        choices.force,
         choices.include_left,
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
@@ -268,21 +270,21 @@ def _mark(will: Iterable[dict[str, Any]], kind: kinds.Kind, parameters: Mapping[
 def first_to_change(
     account: Account,
     leads: QuerySet[Lead],
-    kind: kinds.Kind,
+    kind: kinds.ChangeKind,
     parameters: Mapping[str, Any],
     choices: Choices,
     most: int,
 ) -> list[int]:
     """The first few of those that would change, to try it on."""
     steps = steps_of(kind, parameters)
-    will = judged(account, leads, steps).filter(will_change(steps, choices))
+    will = classify_members(account, leads, steps).filter(will_change(steps, choices))
     return list(will.order_by("pk").values_list("pk", flat=True)[:most])
 
 
 def doubtful(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
     """Members who have at least one of the steps already by an old copy."""
     had = _any([Q(**{f"had_{number}": True}) for number in range(len(steps))])
-    found = judged(account, leads, steps).filter(Q(absent=False), had, old_copy(), gone_at=None)
+    found = classify_members(account, leads, steps).filter(Q(absent=False), had, old_copy(), gone_at=None)
     return Lead.objects.filter(pk__in=found.values("pk"))
 
 

@@ -44,7 +44,7 @@ class CannotCancel(ValueError):
 
 
 def record_change(
-    lead: Lead, kind: kinds.Kind, parameters: Mapping[str, Any], *, by: Author = None, why: str = ""
+    lead: Lead, kind: kinds.ChangeKind, parameters: Mapping[str, Any], *, by: Author = None, why: str = ""
 ) -> LeadChange:
     """Record one wish for one lead, on its own. Raises BadParameters or CannotRecord; then nothing is recorded."""
     return record_changes(lead, kind, parameters, by=by, why=why)[0]
@@ -52,16 +52,16 @@ def record_change(
 
 def record_changes(
     lead: Lead,
-    kind: kinds.Kind,
+    kind: kinds.ChangeKind,
     parameters: Mapping[str, Any],
     *,
     by: Author = None,
     why: str = "",
-    seen: Mapping[str, Any] | None = None,
-    once: str | None = None,
+    baseline: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
 ) -> list[LeadChange]:
-    """Record a wish for one lead and what it carries besides, in order. `seen`: what the changed fields held when the
-    person chose. `once`: a text of the form it came with. Raises BadParameters, CannotRecord, or AlreadyRecorded where the same
+    """Record a wish for one lead and what it carries besides, in order. `baseline`: what the changed fields held when the
+    person chose. `idempotency_key`: a text of the form it came with. Raises BadParameters, CannotRecord, or AlreadyRecorded where the same
     came with it a moment ago; then nothing is recorded."""
     clean = kind.clean(lead.account, parameters)
     only = Lead.objects.filter(pk=lead.pk)
@@ -73,9 +73,12 @@ def record_changes(
     with transaction.atomic():
         if not _lock(only):
             raise CannotRecord(_("This lead is not in our copy any more."))
-        if once and (first := LeadChange.objects.filter(once=once).first()) is not None:
+        if (
+            idempotency_key
+            and (first := LeadChange.objects.filter(idempotency_key=idempotency_key).first()) is not None
+        ):
             _check_sent_once(first, lead, kind, clean)
-            once = None  # the page was gone back to, and something else is wanted now
+            idempotency_key = None  # the page was gone back to, and something else is wanted now
         if kind.name == "create_lead" and _is_being_created(lead):
             raise CannotRecord(_("A lead of this address is being created already."))
         _check_members(only, kind, clean, 1)
@@ -87,11 +90,11 @@ def record_changes(
                 kind=step.name,
                 parameters=given,
                 family=step.family(given),
-                seen=dict(seen or {}) if step.name == kind.name else {},
+                baseline=dict(baseline or {}) if step.name == kind.name else {},
                 requested_by=user_of(by),
                 why=why,
                 requested_at=now,
-                once=once if number == 0 else None,
+                idempotency_key=idempotency_key if number == 0 else None,
             )
             for number, (step, given) in enumerate(steps_of(kind, clean))
         ]
@@ -99,7 +102,7 @@ def record_changes(
     return recorded
 
 
-def _check_sent_once(first: LeadChange, lead: Lead, kind: kinds.Kind, clean: Mapping[str, Any]) -> None:
+def _check_sent_once(first: LeadChange, lead: Lead, kind: kinds.ChangeKind, clean: Mapping[str, Any]) -> None:
     """AlreadyRecorded if `first`, which came with the same form, began the very same a moment ago."""
     together = LeadChange.objects.filter(lead=lead, requested_at=first.requested_at, run=None, pk__gte=first.pk)
     recorded = list(together.order_by("pk").values_list("kind", "parameters"))
@@ -145,7 +148,7 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
         )
     if known is not None and _is_being_created(known):
         raise CannotRecord(_("A lead of this address is being created already."))
-    return mirror.expect(account, clean["email"], clock.now())
+    return mirror.create_placeholder(account, clean["email"], clock.now())
 
 
 def _is_being_created(lead: Lead) -> bool:
@@ -168,7 +171,11 @@ def create_lead(
 
 
 def _check_person(
-    by: Author, account: Account, size: int, kind: kinds.Kind | None = None, clean: Mapping[str, Any] | None = None
+    by: Author,
+    account: Account,
+    size: int,
+    kind: kinds.ChangeKind | None = None,
+    clean: Mapping[str, Any] | None = None,
 ) -> None:
     """Whether this is within what the person may ask for alone."""
     try:
@@ -180,7 +187,7 @@ def _check_person(
         raise CannotRecord(str(problem)) from None
 
 
-def why_not(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any]) -> str:
+def why_not(account: Account, leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[str, Any]) -> str:
     """Why a run cannot be recorded of these leads, whoever asks; empty if it can."""
     members = members_of(account, leads)
     try:
@@ -190,13 +197,13 @@ def why_not(account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: Ma
     return ""
 
 
-def _check_members(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
+def _check_members(leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[str, Any], size: int) -> None:
     for part, parameters in kind.parts(clean):
         _check_part(leads, part, parameters, size)
 
 
-def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any], size: int) -> None:
-    most = kind.most(clean)
+def _check_part(leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[str, Any], size: int) -> None:
+    most = kind.max_leads(clean)
     if most is not None and size > most:
         words = ngettext(
             "%(kind)s: %(size)s leads at once is too many; at most %(most)s is allowed.",
@@ -204,9 +211,9 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.Kind, clean: Mapping[str, Any
             most,
         )
         told = words % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
-        raise CannotRecord(f"{told} {kind.most_words}".strip())
-    if leads.exclude(pk__in=kind.applies(leads, clean).values("pk")).exists():
-        raise CannotRecord(kind.applies_words)
+        raise CannotRecord(f"{told} {kind.max_leads_words}".strip())
+    if leads.exclude(pk__in=kind.applicable_q(leads, clean).values("pk")).exists():
+        raise CannotRecord(kind.not_applicable_words)
     if kind.name == "update_lead" and clean.get("email"):
         _check_address(leads, clean["email"])
     if kind.exclusive:
@@ -234,7 +241,7 @@ def _check_address(leads: QuerySet[Lead], email: str) -> None:
 def record_run(
     account: Account,
     leads: QuerySet[Lead],
-    kind: kinds.Kind,
+    kind: kinds.ChangeKind,
     parameters: Mapping[str, Any],
     *,
     by: Author = None,
@@ -243,12 +250,13 @@ def record_run(
     expected: int | None = None,
     choices: Choices = NO_CHOICES,
     approved_by: Author = None,
+    batch: int = BATCH,
 ) -> BulkRun:
     """Freeze the set of leads as the members of a new run and start it. Returns the run, already running (or, where
     nothing is to be sent, finished). A kind of several steps makes one change for each step and lead. `approved_by`: who
     started it for `by`.
 
-    Over BATCH leads it is frozen in several transactions and is `preparing` meanwhile, which the pusher leaves alone.
+    Over `batch` leads it is frozen in several transactions and is `preparing` meanwhile, which the pusher leaves alone.
     Raises BadParameters, or CannotRecord if the set is empty or leaves the account; then nothing is recorded.
     """
     clean = kind.clean(account, parameters)
@@ -279,15 +287,15 @@ def record_run(
                 expected=size if expected is None else expected,
                 approved_by=user_of(approved_by),
             )
-            if size <= BATCH:
+            if size <= batch:
                 bulk_insert.freeze(run, _of(ids), steps, now, choices)
                 runs.start(run)
             return run
 
     run = begin()
-    if size > BATCH:
+    if size > batch:
         with runs.filling(run):
-            _fill(run, ids, lambda some: bulk_insert.freeze(run, _of(some), steps, now, choices))
+            _fill(run, ids, lambda some: bulk_insert.freeze(run, _of(some), steps, now, choices), batch)
     return run
 
 
@@ -295,9 +303,8 @@ def _of(ids: Sequence[int]) -> QuerySet[Lead]:
     return Lead.objects.filter(pk__in=ids)
 
 
-def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[Sequence[int]], None], batch: int = 0) -> None:
+def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[Sequence[int]], None], batch: int = BATCH) -> None:
     """Write the run's members batch by batch, each in its transaction, until it is cancelled."""
-    batch = batch or BATCH
 
     @done_again
     def fill(some: Sequence[int]) -> bool:

@@ -27,7 +27,7 @@ class Next:
     key: str
     words: str
     number: int
-    back: tuple[kinds.Kind, dict[str, Any]] | None
+    back: tuple[kinds.ChangeKind, dict[str, Any]] | None
     mails: bool = False
 
 
@@ -111,7 +111,7 @@ OURS: dict[str, str] = {
 """The kind of change that an activity is the trace of: what Kartra tells us of our own doing is not news."""
 
 
-def _name_of(kind: kinds.Kind) -> str:
+def _name_of(kind: kinds.ChangeKind) -> str:
     return next((name for name in ("tag", "list", "sequence", "calendar") if kind.name.endswith(name)), "")
 
 

@@ -52,9 +52,9 @@ CANNOT: dict[str, Any] = {
 class Group:
     """What the run did of one kind with the same parameters, and what can be done about it. `number` by WHY's keys."""
 
-    kind: kinds.Kind
+    kind: kinds.ChangeKind
     parameters: Mapping[str, Any]
-    inverse: tuple[kinds.Kind, dict[str, Any]] | None
+    inverse: tuple[kinds.ChangeKind, dict[str, Any]] | None
     number: dict[str, int]
 
     @property
@@ -67,7 +67,11 @@ class Group:
 
     @property
     def why_never(self) -> str:
-        return "" if self.kind.stands else CANNOT.get(self.kind.name, _("It cannot be taken back from outside Kartra."))
+        return (
+            ""
+            if self.kind.undoable_q
+            else CANNOT.get(self.kind.name, _("It cannot be taken back from outside Kartra."))
+        )
 
     @property
     def rest(self) -> list[tuple[str, int, str]]:
@@ -82,9 +86,9 @@ OF_EACH_LEAD = ("update_lead", "create_lead")
 """Kinds whose parameters may differ from lead to lead."""
 
 
-def inverse_of(kind: kinds.Kind, parameters: Mapping[str, Any]) -> tuple[kinds.Kind, dict[str, Any]] | None:
+def inverse_of(kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> tuple[kinds.ChangeKind, dict[str, Any]] | None:
     """The single change that takes this one back; None where there is none, or where it differs from lead to lead."""
-    if kind.stands is None or not kind.inverse:
+    if kind.undoable_q is None or not kind.inverse:
         return None
     inverse = kinds.get_kind(kind.inverse)
     takes = TAKES[inverse.name]
@@ -104,14 +108,15 @@ TAKES: dict[str, tuple[str, ...]] = {
 """The parameters that a change which takes another back has in common with it."""
 
 
-def can_be_undone(kind: kinds.Kind, parameters: Mapping[str, Any]) -> bool:
+def can_be_undone(kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> bool:
     """Whether all of its single changes can be taken back."""
     return all(
-        kinds.get_kind(name).stands is not None or name == "update_lead" for name, _ in kind.single_steps(parameters)
+        kinds.get_kind(name).undoable_q is not None or name == "update_lead"
+        for name, _ in kind.single_steps(parameters)
     )
 
 
-def parts_of(run: BulkRun) -> list[tuple[kinds.Kind, dict[str, Any]]]:
+def parts_of(run: BulkRun) -> list[tuple[kinds.ChangeKind, dict[str, Any]]]:
     """What the run consists of, each once. Edits of fields are one part whatever their values, and so are new leads."""
     rows = run.changes.exclude(kind__in=OF_EACH_LEAD).order_by().values_list("kind", "parameters", "family").distinct()
     found = [(kinds.get_kind(kind), parameters) for kind, parameters, _ in rows[:MOST_PARTS]]
@@ -121,7 +126,7 @@ def parts_of(run: BulkRun) -> list[tuple[kinds.Kind, dict[str, Any]]]:
     return found
 
 
-def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]) -> QuerySet[Any]:
+def sorted_changes(run: BulkRun, kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> QuerySet[Any]:
     """The run's changes of this part, each with `fate`: a key of WHY."""
     rows = run.changes.filter(kind=kind.name)
     if kind.name not in OF_EACH_LEAD:
@@ -137,14 +142,14 @@ def sorted_changes(run: BulkRun, kind: kinds.Kind, parameters: Mapping[str, Any]
         told = Activity.objects.filter(change=OuterRef("pk"), kind="field_changed")
         stands: Any = Q(Exists(told))
     else:
-        stands = kind.stands(parameters) if kind.stands else Q(pk__in=[])
+        stands = kind.undoable_q(parameters) if kind.undoable_q else Q(pk__in=[])
     return rows.annotate(
         fate=Case(
-            When(Q(status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO) | Q(anyway=True), then=Value(BEFORE)),
+            When(Q(status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO) | Q(force=True), then=Value(BEFORE)),
             *([When(Exists(moved), then=Value(BEFORE))] if kind.name == "subscribe_sequence" else []),
             When(~Q(status=ChangeStatus.ACCEPTED), then=Value(NOT_DONE)),
             When(lead__gone_at__isnull=False, then=Value(GONE)),
-            *([] if kind.stands or kind.name == "update_lead" else [When(pk__isnull=False, then=Value(NEVER))]),
+            *([] if kind.undoable_q or kind.name == "update_lead" else [When(pk__isnull=False, then=Value(NEVER))]),
             When(Exists(younger), then=Value(QUEUED)),
             When(Exists(undone), then=Value(UNDONE)),
             When(stands, then=Value(STANDS)),
@@ -169,7 +174,7 @@ def groups(run: BulkRun) -> list[Group]:
     return found
 
 
-def standing(run: BulkRun) -> list[tuple[tuple[kinds.Kind, dict[str, Any]], QuerySet[Any]]]:
+def standing(run: BulkRun) -> list[tuple[tuple[kinds.ChangeKind, dict[str, Any]], QuerySet[Any]]]:
     """What an undo consists of, besides edits of fields, the last first: each change that takes back, and the changes of the
     run that it takes back."""
     return [

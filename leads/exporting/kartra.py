@@ -43,8 +43,8 @@ COLUMNS = {
 class KartraFiles:
     """The files, and what had to be left out of them to fit: counted while they are made."""
 
-    def __init__(self, account: Account, leads: Iterable[Told]) -> None:
-        self.account, self.leads = account, leads
+    def __init__(self, account: Account, leads: Iterable[Told], *, max_rows: int = MAX_ROWS) -> None:
+        self.account, self.leads, self.max_rows = account, leads, max_rows
         self.rows = self.without_email = self.gone = self.cut = self.names_left_out = 0
         self.columns_left_out: list[str] = []
 
@@ -55,7 +55,7 @@ class KartraFiles:
         self.columns_left_out = [field.identifier for field in custom[room:]]
         header = [*COLUMNS.values(), "Tags", "Lists", *(shield(field.identifier) for field in custom[:room])]
         lines = (self._line(lead, custom[:room]) for lead in self.leads if self._belongs(lead))
-        while rows := list(islice(lines, MAX_ROWS)):
+        while rows := list(islice(lines, self.max_rows)):
             self.rows += len(rows)
             filled = [number for number in range(len(header)) if any(row[number] for row in rows)]
             yield [[line[number] for number in filled] for line in (header, *rows)]

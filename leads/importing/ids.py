@@ -78,13 +78,13 @@ def sampled(account: Account, rows: Sequence[SampleRow]) -> dict[str, Any]:
     unknown: list[SampleRow] = []
     checkable = [row for row in rows if row.email]
     for row in checkable or rows:
-        judged = known.judge(row.id, row.email)
-        if judged.verdict == identity.AGREES:
+        row_identity = known.classify(row.id, row.email)
+        if row_identity.verdict == identity.AGREES:
             found["agree"] += 1
-        elif judged.verdict == identity.DIFFERS and not judged.moved:
+        elif row_identity.verdict == identity.DIFFERS and not row_identity.moved:
             found["differ"] += 1
             if len(found["examples"]) < NAMED:
-                found["examples"].append([row.line, judged.problem])
+                found["examples"].append([row.line, row_identity.problem])
         else:
             found["unknown"] += 1
             unknown.append(row)

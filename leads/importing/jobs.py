@@ -182,7 +182,12 @@ def _clear(job: Import) -> None:
 
 
 def work(
-    job: Import, file: BinaryIO, *, until_s: float | None = None, on_progress: Callable[[Import], None] | None = None
+    job: Import,
+    file: BinaryIO,
+    *,
+    until_s: float | None = None,
+    on_progress: Callable[[Import], None] | None = None,
+    batch: int = BATCH,
 ) -> bool:
     """Go on with an import that is being checked or loaded, for about `until_s` seconds. True if there is more to do.
 
@@ -195,8 +200,7 @@ def work(
     found: Any = records(file, job.encoding, job.delimiter, job.position, job.line)
     try:
         while job.is_going:
-            batch = list(islice(found, BATCH))
-            if not _load(job, reader, batch):
+            if not load_batch(job, reader, list(islice(found, batch))):
                 return job.is_going
             reset_queries()  # with DEBUG on, Django would keep them all
             if on_progress is not None:
@@ -209,7 +213,7 @@ def work(
 
 
 @done_again
-def _load(job: Import, reader: Any, batch: list[Record]) -> bool:
+def load_batch(job: Import, reader: Any, batch: list[Record]) -> bool:
     """Write one batch and the position behind it, together. False when somebody else did, or ended the import."""
     good, bad = _sort(reader, batch)
     with transaction.atomic():

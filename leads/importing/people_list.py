@@ -151,15 +151,15 @@ def known(account: Account, file: BinaryIO) -> Found:
         for line, id, email in named:
             if not id and not email:
                 continue
-            judged = match.judge(id, email)
-            agree += judged.verdict == identity.AGREES
-            differ += judged.verdict == identity.DIFFERS
-            if judged.problem:
-                found.reject(line, judged.problem)
-            elif judged.lead is None:
+            row_identity = match.classify(id, email)
+            agree += row_identity.verdict == identity.AGREES
+            differ += row_identity.verdict == identity.DIFFERS
+            if row_identity.problem:
+                found.reject(line, row_identity.problem)
+            elif row_identity.lead is None:
                 found.missing += 1
             else:
-                found.pks.add(judged.lead.pk)
+                found.pks.add(row_identity.lead.pk)
     if differ > agree:
         found.foreign = header
     return found

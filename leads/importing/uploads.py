@@ -25,10 +25,17 @@ def digest_of(file: BinaryIO) -> tuple[str, int]:
 
 
 def create(
-    account: Account, kind: ImportKind, file: BinaryIO, name: str, *, by: Author = None, keep: bool = False
+    account: Account,
+    kind: ImportKind,
+    file: BinaryIO,
+    name: str,
+    *,
+    by: Author = None,
+    keep: bool = False,
+    piece: int = BLOCK,
 ) -> Import:
-    """An import of this file, its columns matched as far as they are plain. `keep`: store the bytes, for the workers.
-    Raises CannotImport; then nothing is stored."""
+    """An import of this file, its columns matched as far as they are plain. `keep`: store the bytes, for the workers,
+    in pieces of so many. Raises CannotImport; then nothing is stored."""
     digest, size = digest_of(file)
     layout = layout_of(file)
     job = Import.objects.create(
@@ -50,7 +57,7 @@ def create(
     if keep:
         file.seek(0)
         number = 0
-        while block := file.read(BLOCK):  # each in a transaction of its own: a large file must not hold the database
+        while block := file.read(piece):  # each in a transaction of its own: a large file must not hold the database
             ImportChunk.objects.create(file=job, number=number, content=zlib.compress(block, 1))
             number += 1
         job.kept = True
@@ -58,16 +65,16 @@ def create(
     return job
 
 
-def open_kept(job: Import) -> BinaryIO:
-    """The uploaded file of an import, read from the database piece by piece."""
-    return io.BufferedReader(_Chunks(job), BLOCK)
+def open_kept(job: Import, *, piece: int = BLOCK) -> BinaryIO:
+    """The uploaded file of an import, read from the database piece by piece, as large as they were stored."""
+    return io.BufferedReader(_Chunks(job, piece), piece)
 
 
 class _Chunks(io.RawIOBase):
     """The stored pieces of a file as one that can seek."""
 
-    def __init__(self, job: Import) -> None:
-        self.job, self.at, self.number, self.piece = job, 0, -1, b""
+    def __init__(self, job: Import, size: int) -> None:
+        self.job, self.size, self.at, self.number, self.piece = job, size, 0, -1, b""
 
     def readable(self) -> bool:
         return True
@@ -83,7 +90,7 @@ class _Chunks(io.RawIOBase):
         return self.at
 
     def readinto(self, buffer: Any) -> int:
-        number, start = divmod(self.at, BLOCK)
+        number, start = divmod(self.at, self.size)
         if number != self.number:
             found = ImportChunk.objects.filter(file=self.job, number=number).values_list("content", flat=True).first()
             self.number, self.piece = number, zlib.decompress(bytes(found)) if found is not None else b""

@@ -8,8 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.translation import gettext as _
 
+from leads.clock import is_doubled, is_skipped
 from leads.csv_cells import split
-from leads.hours import is_doubled, is_skipped
 from leads.importing import currencies
 
 MAX_NAME = 500

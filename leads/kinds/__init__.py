@@ -5,13 +5,13 @@ How a kind is said to Kartra is in `integrations.translate`."""
 from collections.abc import Mapping
 from typing import Any
 
-from leads.kind import BadParameters, Kind, Parameters, UnknownKind, get_kind, register
+from leads.kind import BadParameters, ChangeKind, Parameters, UnknownKind, get_kind, register
 from leads.kind import warnings as warnings_of_text
 from leads.kinds import billing, calendars, lists, points, profile, sequences, several, tags
 from leads.kinds.billing import refund_amounts
 from leads.models import Account
 
-ALL: dict[str, Kind] = {
+ALL: dict[str, ChangeKind] = {
     kind.name: kind
     for kind in (
         *profile.KINDS,
@@ -24,7 +24,9 @@ ALL: dict[str, Kind] = {
     )
 }
 
-IN_BULK: dict[str, Kind] = {name: kind for name, kind in ALL.items() if not kind.money and name != profile.CREATE.name}
+IN_BULK: dict[str, ChangeKind] = {
+    name: kind for name, kind in ALL.items() if not kind.money and name != profile.CREATE.name
+}
 """Kinds that can be asked for on a selection of leads."""
 
 
@@ -33,7 +35,7 @@ SEVERAL = several.SEVERAL
 register(*ALL.values(), SEVERAL)
 
 
-def permissions(kind: Kind, parameters: Parameters) -> set[str]:
+def permissions(kind: ChangeKind, parameters: Parameters) -> set[str]:
     """The permissions it takes: of the kinds chosen, and of every single change they consist of."""
     chosen = {part.permission for part, _ in kind.parts(parameters)}
     return chosen | {get_kind(name).permission for name, _ in kind.single_steps(parameters)}
@@ -46,7 +48,7 @@ def warnings(parameters: Mapping[str, Any], account: Account | None = None) -> l
     return [*warnings_of_text(parameters), *filter(None, [doubled])]
 
 
-def together(parts: list[tuple[Kind, Mapping[str, Any]]]) -> tuple[Kind, dict[str, Any]]:
+def together(parts: list[tuple[ChangeKind, Mapping[str, Any]]]) -> tuple[ChangeKind, dict[str, Any]]:
     """One kind as it is, several as one."""
     if len(parts) == 1:
         return parts[0][0], dict(parts[0][1])
@@ -58,7 +60,7 @@ __all__ = [
     "IN_BULK",
     "SEVERAL",
     "BadParameters",
-    "Kind",
+    "ChangeKind",
     "UnknownKind",
     "get_kind",
     "permissions",

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import clock, mirror
-from leads.kind import Kind, Parameters, called
+from leads.kind import ChangeKind, Parameters, called
 from leads.kinds.form_fields import PlainText, zone_words
 from leads.models import Account, ChangeStatus, Lead, LeadChange, RecurringSubscription, Transaction
 
@@ -195,8 +195,8 @@ def _check_edit(account: Account, clean: dict[str, Any]) -> None:
     if clean.get("later_period") and clean.get("period") not in SHORT_PERIODS:
         names = ", ".join(str(PERIODS[name]) for name in SHORT_PERIODS)
         raise ValidationError(_("With a later period, “every” is one of: %(names)s.") % {"names": names})
-    left = clean.get("installments_left", "").strip().lower()
-    if left and left != "until cancelled" and not (left.isdecimal() and int(left) > 0):
+    opted_out_q = clean.get("installments_left", "").strip().lower()
+    if opted_out_q and opted_out_q != "until cancelled" and not (opted_out_q.isdecimal() and int(opted_out_q) > 0):
         raise ValidationError(_("Installments left is a number, or “until cancelled”."))
     if clean.get("next_payment"):
         naive = dt.datetime.fromisoformat(clean["next_payment"])
@@ -274,35 +274,35 @@ def _edited(parameters: Parameters) -> str:
 
 
 _OF_BUYER: dict[str, Any] = {
-    "applies": _buyer,
-    "applies_words": gettext_lazy("This transaction is of another lead."),
+    "applicable_q": _buyer,
+    "not_applicable_words": gettext_lazy("This transaction is of another lead."),
     "family": lambda parameters: f"sale:{parameters['transaction']}",
 }
 _OF_SUBSCRIBER: dict[str, Any] = {
-    "applies": _subscriber,
-    "applies_words": gettext_lazy("This subscription is of another lead."),
+    "applicable_q": _subscriber,
+    "not_applicable_words": gettext_lazy("This subscription is of another lead."),
     "family": lambda parameters: f"subscription:{parameters['subscription']}",
 }
 _MONEY: dict[str, Any] = {
     "money": True,
     "exclusive": True,
     "repeatable": False,
-    "most": lambda parameters: MOST_AT_ONCE,
+    "max_leads": lambda parameters: MOST_AT_ONCE,
 }
 
-REFUND = Kind(
+REFUND = ChangeKind(
     name="refund_transaction",
     label=gettext_lazy("Refund a sale"),
     permission="leads.refund_transaction",
     fields=_refunding,
     check=_check_refund,
     sentence=_refund_words,
-    done=_refunded_words,
+    done_message=_refunded_words,
     effect=_refunded,
     **_OF_BUYER,
     **_MONEY,
 )
-CANCEL = Kind(
+CANCEL = ChangeKind(
     name="cancel_subscription",
     label=gettext_lazy("Cancel a subscription"),
     permission="leads.cancel_subscription",
@@ -311,7 +311,7 @@ CANCEL = Kind(
     sentence=lambda parameters: (
         _("cancel subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
     ),
-    done=lambda name, p: (
+    done_message=lambda name, p: (
         _("Subscription %(id)s of %(lead)s is cancelled.") % {"lead": name, "id": p.get("subscription", "")}
     ),
     already_so=_in_status("Cancelled"),
@@ -319,7 +319,7 @@ CANCEL = Kind(
     **_OF_SUBSCRIBER,
     **_MONEY,
 )
-PAUSE = Kind(
+PAUSE = ChangeKind(
     name="pause_subscription",
     label=gettext_lazy("Pause a subscription"),
     permission="leads.pause_subscription",
@@ -328,7 +328,7 @@ PAUSE = Kind(
     sentence=lambda parameters: (
         _("pause subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
     ),
-    done=lambda name, p: (
+    done_message=lambda name, p: (
         _("Subscription %(id)s of %(lead)s is paused.") % {"lead": name, "id": p.get("subscription", "")}
     ),
     already_so=_in_status("Paused"),
@@ -337,7 +337,7 @@ PAUSE = Kind(
     **_OF_SUBSCRIBER,
     **_MONEY,
 )
-UNPAUSE = Kind(
+UNPAUSE = ChangeKind(
     name="unpause_subscription",
     label=gettext_lazy("Unpause a subscription"),
     permission="leads.unpause_subscription",
@@ -346,7 +346,7 @@ UNPAUSE = Kind(
     sentence=lambda parameters: (
         _("unpause subscription %(subscription)s") % {"subscription": parameters.get("subscription", "")}
     ),
-    done=lambda name, p: (
+    done_message=lambda name, p: (
         _("Subscription %(id)s of %(lead)s is active again.") % {"lead": name, "id": p.get("subscription", "")}
     ),
     already_so=_in_status("Active"),
@@ -355,16 +355,16 @@ UNPAUSE = Kind(
     **_OF_SUBSCRIBER,
     **_MONEY,
 )
-EDIT = Kind(
+EDIT = ChangeKind(
     name="edit_subscription",
     label=gettext_lazy("Change a subscription"),
     permission="leads.edit_subscription",
     fields=_editing,
     check=_check_edit,
     sentence=_edit_words,
-    done=_edited_words,
+    done_message=_edited_words,
     effect=lambda change, at: mirror.note_plan_edit(change.lead, change.parameters, at=at, change=change),
-    sparse=True,
+    partial=True,
     **_OF_SUBSCRIBER,
     **_MONEY,
 )

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import clock, mirror
-from leads.hours import is_doubled, is_skipped
-from leads.kind import Kind, Parameters, by_this_change
+from leads.clock import is_doubled, is_skipped
+from leads.kind import ChangeKind, Parameters, by_this_change
 from leads.kinds.form_fields import PlainText, Suggested, zone_words
 from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
 
@@ -187,7 +187,7 @@ def _cancelled_words(name: str, parameters: Parameters) -> str:
     return words % {**_told(parameters), "lead": name}
 
 
-SUBSCRIBE_CALENDAR = Kind(
+SUBSCRIBE_CALENDAR = ChangeKind(
     name="subscribe_calendar",
     label=gettext_lazy("Add to a calendar"),
     permission="leads.subscribe_calendar",
@@ -195,21 +195,21 @@ SUBSCRIBE_CALENDAR = Kind(
     check=check_time,
     family=lambda parameters: "calendar",
     sentence=_booking_words,
-    done=_booked_words,
+    done_message=_booked_words,
     already_so=_booked,
     effect=_confirmed,
     repeatable=False,
     inverse="cancel_calendar",
-    stands=_booked_by_it,
+    undoable_q=_booked_by_it,
 )
-CANCEL_CALENDAR = Kind(
+CANCEL_CALENDAR = ChangeKind(
     name="cancel_calendar",
     label=gettext_lazy("Remove from a calendar"),
     permission="leads.cancel_calendar",
     fields=calendar_fields,
     family=lambda parameters: "calendar",
     sentence=_cancelling_words,
-    done=_cancelled_words,
+    done_message=_cancelled_words,
     effect=_cancelled,
 )
 KINDS = (SUBSCRIBE_CALENDAR, CANCEL_CALENDAR)

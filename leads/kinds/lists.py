@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
-from leads.kind import Kind, Parameters, by_this_change
+from leads.kind import ChangeKind, Parameters, by_this_change
 from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, ListSubscription, MailingList, Source
 from leads.texts import visible
@@ -39,49 +39,51 @@ def _off_list(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
 
 def _left_themselves(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     """Leads who were on the list and are not any more, by no change of ours."""
-    left = ListSubscription.objects.filter(
+    opted_out_q = ListSubscription.objects.filter(
         lead=OuterRef("pk"), mailing_list__name=parameters["list"], active=False, change=None
     )
-    return leads.filter(Exists(left))
+    return leads.filter(Exists(opted_out_q))
 
 
 def _by_it(active: bool) -> Callable[[Parameters], Exists]:
-    def stands(parameters: Parameters) -> Exists:
+    def undoable_q(parameters: Parameters) -> Exists:
         rows = ListSubscription.objects.filter(lead=OuterRef("lead"), mailing_list__name=parameters["list"])
         return Exists(rows.filter(by_this_change("since"), active=active))
 
-    return stands
+    return undoable_q
 
 
 def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
     mirror.set_list(change.lead, change.parameters["list"], on, source=Source.PUSH, at=at, change=change)
 
 
-SUBSCRIBE_LIST = Kind(
+SUBSCRIBE_LIST = ChangeKind(
     name="subscribe_list",
     label=gettext_lazy("Add to a list"),
     fields=_fields,
     permission="leads.subscribe_list",
     family=_family,
     sentence=lambda parameters: _("add to the list %(list)s") % {"list": visible(parameters.get("list", ""))},
-    done=lambda name, p: _("%(lead)s is now on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
+    done_message=lambda name, p: _("%(lead)s is now on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
     already_so=_on_list,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unsubscribe_list",
-    left=_left_themselves,
-    stands=_by_it(True),
+    opted_out_q=_left_themselves,
+    undoable_q=_by_it(True),
 )
-UNSUBSCRIBE_LIST = Kind(
+UNSUBSCRIBE_LIST = ChangeKind(
     name="unsubscribe_list",
     label=gettext_lazy("Remove from a list"),
     fields=_fields,
     permission="leads.unsubscribe_list",
     family=_family,
     sentence=lambda parameters: _("remove from the list %(list)s") % {"list": visible(parameters.get("list", ""))},
-    done=lambda name, p: _("%(lead)s is no longer on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
+    done_message=lambda name, p: (
+        _("%(lead)s is no longer on the list %(list)s.") % {"lead": name, "list": p.get("list", "")}
+    ),
     already_so=_off_list,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="subscribe_list",
-    stands=_by_it(False),
+    undoable_q=_by_it(False),
 )
 KINDS = (SUBSCRIBE_LIST, UNSUBSCRIBE_LIST)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from leads import clock, mirror
-from leads.kind import Kind, Parameters
+from leads.kind import ChangeKind, Parameters
 from leads.models import Account, LeadChange
 
 MOST_POINTS = 1_000_000
@@ -77,30 +77,30 @@ def _confirmed(change: LeadChange, at: dt.datetime, sign: int) -> None:
     mirror.add_points(change.lead, sign * int(change.parameters["points"]), at=at, change=change)
 
 
-GIVE_POINTS = Kind(
+GIVE_POINTS = ChangeKind(
     name="give_points",
     label=gettext_lazy("Give points"),
     permission="leads.give_points",
     fields=_giving,
     family=lambda parameters: "points",
     sentence=_sentence,
-    done=_given_words,
+    done_message=_given_words,
     effect=lambda change, at: _confirmed(change, at, 1),
     repeatable=False,
     inverse="remove_points",
-    stands=_not_expired,
+    undoable_q=_not_expired,
 )
-REMOVE_POINTS = Kind(
+REMOVE_POINTS = ChangeKind(
     name="remove_points",
     label=gettext_lazy("Remove points"),
     permission="leads.remove_points",
     fields=_removing,
     family=lambda parameters: "points",
     sentence=lambda parameters: _("remove %(points)s points") % {"points": parameters.get("points", "")},
-    done=_taken_words,
+    done_message=_taken_words,
     effect=lambda change, at: _confirmed(change, at, -1),
     repeatable=False,
     inverse="give_points",
-    stands=_not_expired,
+    undoable_q=_not_expired,
 )
 KINDS = (GIVE_POINTS, REMOVE_POINTS)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
-from leads.kind import Kind, Parameters, Step, called, get_kind
+from leads.kind import ChangeKind, Parameters, Step, called, get_kind
 from leads.kinds.calendars import calendar_fields, check_time, time_fields
 from leads.kinds.form_fields import Address, CatalogueChoices, PlainText, Several
 from leads.kinds.points import expiry_field, points_field
@@ -306,42 +306,44 @@ def _done_words(name: str, parameters: Parameters) -> str:
 
 
 def _several_done(own: str, name: str, first: str, parameters: Parameters) -> str:
-    others = [get_kind(each).done(name, given) for each, given in _steps(own, parameters) if each != own]
+    others = [get_kind(each).done_message(name, given) for each, given in _steps(own, parameters) if each != own]
     return " ".join(part for part in (first, *others) if part)
 
 
-CREATE = Kind(
+CREATE = ChangeKind(
     name="create_lead",
     label=gettext_lazy("Create a lead"),
     permission="leads.create_lead",
     fields=_creating,
     check=_check,
-    sparse=True,
+    partial=True,
     family=lambda parameters: "profile",
     sentence=lambda p: _several_words("create_lead", _created(p), p),
-    done=lambda name, p: _several_done("create_lead", name, _("%(lead)s is now a lead in Kartra.") % {"lead": name}, p),
+    done_message=lambda name, p: _several_done(
+        "create_lead", name, _("%(lead)s is now a lead in Kartra.") % {"lead": name}, p
+    ),
     effect=_confirmed,
     steps=lambda parameters: _steps("create_lead", parameters),
-    most=lambda parameters: 1,
+    max_leads=lambda parameters: 1,
 )
-UPDATE = Kind(
+UPDATE = ChangeKind(
     name="update_lead",
     label=gettext_lazy("Change fields"),
     permission="leads.update_lead",
     fields=_updating,
     check=_check_update,
-    sparse=True,
+    partial=True,
     family=lambda parameters: "profile",
     sentence=lambda p: _several_words("update_lead", _words(p), p) or _("change fields"),
-    done=lambda name, p: _several_done("update_lead", name, _done_words(name, p), p),
+    done_message=lambda name, p: _several_done("update_lead", name, _done_words(name, p), p),
     already_so=_already,
-    applies=_reachable,
-    applies_words=gettext_lazy(
+    applicable_q=_reachable,
+    not_applicable_words=gettext_lazy(
         "An address can only be changed on a lead whose Kartra id is known. Update the lead from Kartra first."
     ),
     effect=_confirmed,
     steps=lambda parameters: _steps("update_lead", parameters),
-    most=lambda parameters: 1 if parameters.get("email") else None,
-    most_words=gettext_lazy("An email address belongs to one lead alone."),
+    max_leads=lambda parameters: 1 if parameters.get("email") else None,
+    max_leads_words=gettext_lazy("An email address belongs to one lead alone."),
 )
 KINDS = (CREATE, UPDATE)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
-from leads.kind import Kind, Parameters
+from leads.kind import ChangeKind, Parameters
 from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, Sequence, SequenceEnrollment
 
@@ -78,7 +78,7 @@ def _entered_words(name: str, parameters: Parameters) -> str:
     return _("%(lead)s is now in the sequence %(sequence)s, at step %(step)s.") % told
 
 
-SUBSCRIBE_SEQUENCE = Kind(
+SUBSCRIBE_SEQUENCE = ChangeKind(
     name="subscribe_sequence",
     label=gettext_lazy("Add to a sequence"),
     permission="leads.subscribe_sequence",
@@ -88,14 +88,14 @@ SUBSCRIBE_SEQUENCE = Kind(
         _("add to the sequence %(sequence)s at step %(step)s")
         % {"sequence": p.get("sequence", ""), "step": p.get("step", "")}
     ),
-    done=_entered_words,
+    done_message=_entered_words,
     already_so=_at_step,
     effect=_entered,
     repeatable=False,
     inverse="unsubscribe_sequence",
-    stands=_in_since,
+    undoable_q=_in_since,
 )
-UNSUBSCRIBE_SEQUENCE = Kind(
+UNSUBSCRIBE_SEQUENCE = ChangeKind(
     name="unsubscribe_sequence",
     label=gettext_lazy("Remove from a sequence"),
     permission="leads.unsubscribe_sequence",
@@ -104,7 +104,7 @@ UNSUBSCRIBE_SEQUENCE = Kind(
     sentence=lambda parameters: (
         _("remove from the sequence %(sequence)s") % {"sequence": parameters.get("sequence", "")}
     ),
-    done=lambda name, p: (
+    done_message=lambda name, p: (
         _("%(lead)s is no longer in the sequence %(sequence)s.") % {"lead": name, "sequence": p.get("sequence", "")}
     ),
     already_so=_outside,

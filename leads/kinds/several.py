@@ -6,14 +6,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads.kind import BadParameters, Kind, Parameters, Step, get_kind
+from leads.kind import BadParameters, ChangeKind, Parameters, Step, get_kind
 from leads.models import Account
 
 
-class Several(Kind):
+class Several(ChangeKind):
     """What a person chose together. It is asked for on pages and by undoing, never sent as such."""
 
-    def parts(self, parameters: Parameters) -> list[tuple[Kind, dict[str, Any]]]:
+    def parts(self, parameters: Parameters) -> list[tuple[ChangeKind, dict[str, Any]]]:
         return [(get_kind(name), dict(given)) for name, given in parameters.get("steps", [])]
 
     def clean(self, account: Account, given: Parameters) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _sentence(parameters: Parameters) -> str:
 
 
 def _done(name: str, parameters: Parameters) -> str:
-    return " ".join(kind.done(name, given) for kind, given in SEVERAL.parts(parameters))
+    return " ".join(kind.done_message(name, given) for kind, given in SEVERAL.parts(parameters))
 
 
 def _no_effect(*_: Any) -> None:
@@ -56,7 +56,7 @@ SEVERAL = Several(
     fields=lambda account: {},
     family=lambda parameters: "",
     sentence=_sentence,
-    done=_done,
+    done_message=_done,
     effect=_no_effect,
     steps=_steps,
     composed=True,

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
-from leads.kind import Kind, Parameters, by_this_change
+from leads.kind import ChangeKind, Parameters, by_this_change
 from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Activity, Lead, LeadChange, LeadTag, Source, Tag
 from leads.texts import visible
@@ -50,30 +50,30 @@ def _confirmed(change: LeadChange, at: dt.datetime, on: bool) -> None:
     mirror.set_tag(change.lead, change.parameters["tag"], on, source=Source.PUSH, at=at, change=change)
 
 
-ASSIGN_TAG = Kind(
+ASSIGN_TAG = ChangeKind(
     name="assign_tag",
     label=gettext_lazy("Assign a tag"),
     fields=_fields,
     permission="leads.assign_tag",
     family=_family,
     sentence=lambda parameters: _("assign the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
-    done=lambda name, p: _("%(lead)s now has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
+    done_message=lambda name, p: _("%(lead)s now has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_tagged,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unassign_tag",
-    stands=_on_by_it,
+    undoable_q=_on_by_it,
 )
-UNASSIGN_TAG = Kind(
+UNASSIGN_TAG = ChangeKind(
     name="unassign_tag",
     label=gettext_lazy("Remove a tag"),
     fields=_fields,
     permission="leads.unassign_tag",
     family=_family,
     sentence=lambda parameters: _("remove the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
-    done=lambda name, p: _("%(lead)s no longer has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
+    done_message=lambda name, p: _("%(lead)s no longer has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
     already_so=_not_tagged,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="assign_tag",
-    stands=_off_by_it,
+    undoable_q=_off_by_it,
 )
 KINDS = (ASSIGN_TAG, UNASSIGN_TAG)

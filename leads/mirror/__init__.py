@@ -6,8 +6,15 @@ Every function is safe to repeat: what is already so is left alone and leaves no
 from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set_booking
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.bulk_money import TransactionRow, write_transactions
-from leads.mirror.catalogue import name_of, set_catalogue, set_custom_fields, things
-from leads.mirror.confirmed import add_points, adopt, expect, expect_all, may_be_ignored, set_profile
+from leads.mirror.catalogue import get_or_create_named, name_of, set_catalogue, set_custom_fields
+from leads.mirror.confirmed import (
+    add_points,
+    attach_kartra_id,
+    create_placeholder,
+    create_placeholders,
+    may_be_ignored,
+    set_profile,
+)
 from leads.mirror.facts import (
     FIELDS,
     CustomFieldFact,
@@ -33,7 +40,7 @@ from leads.mirror.flags import (
     put_off,
     put_off_orders,
 )
-from leads.mirror.leads import Lookalike, compare, find, take
+from leads.mirror.leads import Lookalike, apply_facts, compare, find
 from leads.mirror.locks import lock_free_leads, lock_leads
 from leads.mirror.money import (
     end_plan,
@@ -64,13 +71,15 @@ __all__ = [
     "TransactionRow",
     "Written",
     "add_points",
-    "adopt",
+    "apply_facts",
+    "attach_kartra_id",
     "compare",
+    "create_placeholder",
+    "create_placeholders",
     "end_booking",
     "end_plan",
-    "expect",
-    "expect_all",
     "find",
+    "get_or_create_named",
     "hear_of_sequence",
     "lift_gone",
     "lock_free_leads",
@@ -102,8 +111,6 @@ __all__ = [
     "set_subscription",
     "set_tag",
     "set_transaction",
-    "take",
-    "things",
     "write_rows",
     "write_transactions",
 ]

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
 from leads.mirror.locks import lock_leads
-from leads.mirror.relations import log, thing
+from leads.mirror.relations import get_or_create_one, log
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange, Source
 
 BOOKED, CANCELLED, COMPLETED = "Active", "Cancelled", "Completed"
@@ -39,8 +39,8 @@ def set_booking(
     `late`: old news, so a booking that has ended may be the one. True if new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        klass = _class(lead, calendar, class_name)
-        rows = CalendarEnrollment.objects.filter(lead=lead, calendar_class=klass)
+        priority_class = _class(lead, calendar, class_name)
+        rows = CalendarEnrollment.objects.filter(lead=lead, calendar_class=priority_class)
         told: dict[str, Any] = {"booking_id": booking_id, "starts_at": starts_at, "duration_min": minutes}
         row = _of_id(lead, booking_id) or _told_before(rows, starts_at, booking_id, source, change, late)
         if row is not None:
@@ -50,7 +50,7 @@ def set_booking(
         new = insert_new(
             CalendarEnrollment,
             ["lead", "calendar_class", "change", *values],
-            [(lead.pk, klass.pk, change.pk if change else None, *values.values())],
+            [(lead.pk, priority_class.pk, change.pk if change else None, *values.values())],
             returning=["id"],
         )
         if not new:  # it was booked once before, and that booking has ended
@@ -82,8 +82,8 @@ def end_booking(
     that made it, should it come later, does not revive it. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        klass = _class(lead, calendar, class_name)
-        rows = CalendarEnrollment.objects.filter(lead=lead, calendar_class=klass)
+        priority_class = _class(lead, calendar, class_name)
+        rows = CalendarEnrollment.objects.filter(lead=lead, calendar_class=priority_class)
         told: dict[str, Any] = {"booking_id": booking_id, "starts_at": starts_at}
         row, several = _of_id(lead, booking_id), False
         if row is None:
@@ -96,7 +96,7 @@ def end_booking(
             new = insert_new(
                 CalendarEnrollment,
                 ["lead", "calendar_class", "change", *told, *values],
-                [(lead.pk, klass.pk, change.pk if change else None, *told.values(), *values.values())],
+                [(lead.pk, priority_class.pk, change.pk if change else None, *told.values(), *values.values())],
                 returning=["id"],
             )
         else:
@@ -111,7 +111,7 @@ def end_booking(
 
 
 def _class(lead: Lead, calendar: str, class_name: str) -> CalendarClass:
-    owner = thing(Calendar, lead.account_id, calendar)
+    owner = get_or_create_one(Calendar, lead.account_id, calendar)
     return CalendarClass.objects.get_or_create(calendar=owner, name=class_name)[0]
 
 

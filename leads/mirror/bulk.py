@@ -1,4 +1,4 @@
-"""Writes many leads at once into the mirror: the set-based sister of `take`, for exports of Kartra.
+"""Writes many leads at once into the mirror: the set-based sister of `apply_facts`, for exports of Kartra.
 
 What a row does not tell is left alone; tags and lists it names are added, none is taken away.
 """
@@ -18,7 +18,7 @@ from leads.csv_cells import split
 from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog, identity
-from leads.mirror.catalogue import things
+from leads.mirror.catalogue import get_or_create_named
 from leads.mirror.facts import Difference
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -93,17 +93,17 @@ def write_rows(
         new: list[tuple[Lead, Row]] = []
         known: list[_Known] = []
         for row in rows:
-            judged = known_leads.judge(row.kartra_id, row.email)
-            written.ids_agree += judged.verdict == identity.AGREES
-            written.ids_differ += judged.verdict == identity.DIFFERS and not judged.moved
-            lead, problem = judged.lead, judged.problem
-            if judged.moved and believed:
+            row_identity = known_leads.classify(row.kartra_id, row.email)
+            written.ids_agree += row_identity.verdict == identity.AGREES
+            written.ids_differ += row_identity.verdict == identity.DIFFERS and not row_identity.moved
+            lead, problem = row_identity.lead, row_identity.problem
+            if row_identity.moved and believed:
                 problem = ""
             if not believed and lead is None and row.kartra_id and not problem:
                 row = replace(row, kartra_id="")
                 if not row.email:
                     problem = _("our copy does not know its id, and it has no address by which the id could be checked")
-            elif not believed and judged.verdict == identity.UNKNOWN:
+            elif not believed and row_identity.verdict == identity.UNKNOWN:
                 row = replace(row, kartra_id="")
             if row.number in left_out:
                 problem = forgotten.WORDS
@@ -121,7 +121,7 @@ def write_rows(
                 known.append(_put(lead, row))
             if row.kartra_id:
                 known_leads.by_id[row.kartra_id] = lead
-        had = _ties(known)
+        had = _relations(known)
         for each in known:
             each.differences += _new_ties(each, had)
         written.created = len(new)
@@ -183,7 +183,7 @@ def _same(was: Any, value: Any) -> bool:
     return isinstance(was, str) and was.strip() == value
 
 
-def _ties(known: list[_Known]) -> dict[tuple[int, str, str], bool]:
+def _relations(known: list[_Known]) -> dict[tuple[int, str, str], bool]:
     """The tags and lists that these leads have: {(lead, "tag" or "list", name): active}."""
     told = [each for each in known if each.lead.pk and (each.row.tags or each.row.lists or each.row.left_lists)]
     pks = {each.lead.pk for each in told}
@@ -219,7 +219,7 @@ def _write(
     pairs = [*new, *((each.lead, each.row) for each in known)]
     _add_tags(account, pairs, at, source)
     _add_lists(account, pairs, at, source)
-    changelog.tell(
+    changelog.record(
         [
             (each.lead, [difference for difference in each.differences if difference.field != "kartra_id"])
             for each in otherwise
@@ -262,7 +262,7 @@ def _keep_addresses(leads: list[Lead], at: dt.datetime) -> None:
 
 
 def _add_tags(account: Account, pairs: Sequence[tuple[Lead, Row]], at: dt.datetime, source: Source) -> None:
-    tags = things(Tag, account, [name for _, row in pairs for name in row.tags])
+    tags = get_or_create_named(Tag, account, [name for _, row in pairs for name in row.tags])
     insert_new(
         LeadTag,
         ["lead", "tag", "since", "source"],
@@ -273,7 +273,9 @@ def _add_tags(account: Account, pairs: Sequence[tuple[Lead, Row]], at: dt.dateti
 def _add_lists(account: Account, pairs: Sequence[tuple[Lead, Row]], at: dt.datetime, source: Source) -> None:
     """Lists the row names, and those it says were left. An entry that is there is not touched: whether somebody left a list
     meanwhile, the read that follows tells."""
-    lists = things(MailingList, account, [name for _, row in pairs for name in (*row.lists, *row.left_lists)])
+    lists = get_or_create_named(
+        MailingList, account, [name for _, row in pairs for name in (*row.lists, *row.left_lists)]
+    )
     insert_new(
         ListSubscription,
         ["lead", "mailing_list", "active", "since", "source"],

@@ -16,7 +16,7 @@ from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
 from leads.mirror import identity
 from leads.mirror.bulk import Row, Written, write_rows
-from leads.mirror.catalogue import things
+from leads.mirror.catalogue import get_or_create_named
 from leads.mirror.facts import TransactionFact
 from leads.mirror.locks import lock_leads
 from leads.mirror.money import AMOUNTS, CENT
@@ -104,15 +104,15 @@ def _whose_id(
     known = identity.known(account, [(row.lead_id, row.lead_email) for row in rows])
     kept = []
     for row in rows:
-        judged = known.judge(row.lead_id, row.lead_email)
+        row_identity = known.classify(row.lead_id, row.lead_email)
         both = bool(row.lead_id and row.lead_email)
-        written.ids_agree += judged.verdict == identity.AGREES
-        written.ids_differ += judged.verdict == identity.DIFFERS and not judged.moved
-        if judged.verdict == identity.DIFFERS and not (judged.moved and believed):
-            written.refused.append((row.number, judged.problem))
+        written.ids_agree += row_identity.verdict == identity.AGREES
+        written.ids_differ += row_identity.verdict == identity.DIFFERS and not row_identity.moved
+        if row_identity.verdict == identity.DIFFERS and not (row_identity.moved and believed):
+            written.refused.append((row.number, row_identity.problem))
             continue
-        unsure = not believed and row.lead_id and judged.verdict != identity.AGREES
-        kept.append(replace(row, lead_id="") if unsure and (both or judged.lead is None) else row)
+        unsure = not believed and row.lead_id and row_identity.verdict != identity.AGREES
+        kept.append(replace(row, lead_id="") if unsure and (both or row_identity.lead is None) else row)
     return kept
 
 
@@ -158,7 +158,7 @@ def _things(
     account: Account, rows: Sequence[TransactionRow], leads: Mapping[str, Lead]
 ) -> tuple[dict[str, Any], dict[str, RecurringSubscription]]:
     """Products by name and payment plans by id, made where they are new."""
-    products = things(Product, account, [row.fact.product for row in rows])
+    products = get_or_create_named(Product, account, [row.fact.product for row in rows])
     ids = {row.fact.product: row.fact.product_id for row in rows if row.fact.product and row.fact.product_id}
     renamed = [products[name] for name, id in ids.items() if products[name].kartra_id != id]
     for product in renamed:

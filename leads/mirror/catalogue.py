@@ -14,7 +14,7 @@ from leads.models.catalogue import Thing
 from leads.texts import forms_of
 
 
-def things(model: type[Thing], account: Account, names: Iterable[str]) -> dict[str, Any]:
+def get_or_create_named(model: type[Thing], account: Account, names: Iterable[str]) -> dict[str, Any]:
     """The account's tags (lists, …) of these names, made where they are new: {name: row}. A name that is known in another
     composition of the same letters is that one."""
     wanted = [name for name in dict.fromkeys(names) if name]
@@ -37,7 +37,7 @@ def _meant(name: str, known: Mapping[str, Any]) -> str:
     return next((each for each in sorted(forms_of(name)) if each in known), name)
 
 
-def thing_named(model: type[Thing], account_id: int, name: str, kartra_id: str, at: dt.datetime) -> Any:
+def get_or_create_by_id(model: type[Thing], account_id: int, name: str, kartra_id: str, at: dt.datetime) -> Any:
     """The account's tag (list, sequence) that a message calls so, made where it is new.
 
     Kartra's id decides: the same id under another name is the same thing, renamed; another id under a known name is a new
@@ -54,7 +54,7 @@ def thing_named(model: type[Thing], account_id: int, name: str, kartra_id: str, 
         if of_name.kartra_id:
             _give_up_name(of_name, at)
         else:
-            _fold_thing(of_name, of_id)
+            _merge_named(of_name, of_id)
     elif of_id is None and of_name is not None:
         if of_name.kartra_id in ("", kartra_id):
             of_id = of_name
@@ -74,22 +74,22 @@ def name_of(model: type[Thing], account_id: int, kartra_id: str) -> str:
     return rows.values_list("name", flat=True).order_by("pk").first() or "" if rows is not None else ""
 
 
-def _give_up_name(thing: Thing, at: dt.datetime) -> None:
+def _give_up_name(get_or_create_one: Thing, at: dt.datetime) -> None:
     """Another thing has its name now."""
-    thing.name = f"{thing.name[:450]} ({thing.kartra_id})"
-    thing.missing_since = thing.missing_since or at
-    thing.save(update_fields=["name", "missing_since"])
+    get_or_create_one.name = f"{get_or_create_one.name[:450]} ({get_or_create_one.kartra_id})"
+    get_or_create_one.missing_since = get_or_create_one.missing_since or at
+    get_or_create_one.save(update_fields=["name", "missing_since"])
 
 
-def _fold_thing(twin: Thing, thing: Thing) -> None:
+def _merge_named(twin: Thing, get_or_create_one: Thing) -> None:
     """A name that the catalogue or a read told before its id was known is the thing's own new name: what leads have of it
     goes to the thing."""
     for relation in twin._meta.related_objects:
         if relation.field.model._meta.get_field("lead") is not None:
             name, rows = relation.field.name, relation.related_model._default_manager
-            has = rows.filter(**{name: thing}).values("lead")
+            has = rows.filter(**{name: get_or_create_one}).values("lead")
             rows.filter(**{name: twin, "lead__in": list(has.values_list("lead", flat=True))}).delete()
-            rows.filter(**{name: twin}).update(**{name: thing})
+            rows.filter(**{name: twin}).update(**{name: get_or_create_one})
     twin.delete()
 
 
@@ -104,7 +104,7 @@ def set_catalogue(
 ) -> int:
     """The account has exactly these tags (lists, sequences, pages) now. Others are marked missing, never deleted; so many at
     once that one answer is not believed are not, unless a person does (`believe`). How many these are."""
-    told = {row.name for row in things(model, account, names).values()}
+    told = {row.name for row in get_or_create_named(model, account, names).values()}
     rows = model._default_manager.filter(account=account)
     rows.filter(name__in=told).exclude(missing_since=None).update(missing_since=None)
     return _mark_missing(

@@ -15,7 +15,7 @@ NEVER_READ = frozenset({"referring_id", "instagram", "google_plus", "sales_tax_i
 """Fields that only messages and exports tell."""
 
 
-def tell(
+def record(
     found: Iterable[tuple[Lead, Collection[Difference]]],
     *,
     source: Source,

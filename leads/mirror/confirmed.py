@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from leads.mirror.leads import fold, keep_address
+from leads.mirror.leads import keep_address, merge_leads
 from leads.mirror.locks import lock_leads
 from leads.mirror.relations import log
 from leads.models import Account, CustomField, Lead, LeadChange, LeadEmail, Source, normal_email
@@ -20,7 +20,7 @@ READ_BACK_EVERY = 50
 back at first, and then one in so many; all of them once one shows that it came to nothing."""
 
 
-def expect(account: Account, email: str, at: dt.datetime) -> Lead:
+def create_placeholder(account: Account, email: str, at: dt.datetime) -> Lead:
     """The row of an address that somebody means to create in Kartra. It says nothing but the address, and that no lead of
     it is known there."""
     lead, made = Lead.objects.get_or_create(
@@ -34,7 +34,7 @@ def expect(account: Account, email: str, at: dt.datetime) -> Lead:
     return lead
 
 
-def expect_all(account: Account, emails: Sequence[str], at: dt.datetime) -> dict[str, int]:
+def create_placeholders(account: Account, emails: Sequence[str], at: dt.datetime) -> dict[str, int]:
     """The rows of many addresses that somebody means to create, by the address as it is compared: their primary keys."""
     by_key = dict(sorted((normal_email(email), email.strip()) for email in emails))
     rows = Lead.objects.filter(account=account, kartra_id=None, email_key__in=by_key)
@@ -50,7 +50,7 @@ def expect_all(account: Account, emails: Sequence[str], at: dt.datetime) -> dict
     return dict(rows.values_list("email_key", "pk"))
 
 
-def adopt(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:
+def attach_kartra_id(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:
     """The lead of this row has this id in Kartra. If the id is known on another row the two are one person; the row that
     stays is returned."""
     with transaction.atomic():
@@ -58,7 +58,7 @@ def adopt(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:
         lock_leads([lead.pk, *found.values_list("pk", flat=True)])
         known = found.first()
         if known is not None and lead.kartra_id is None:
-            fold(lead, known)
+            merge_leads(lead, known)
             return known
         if known is not None:
             return lead

@@ -17,7 +17,7 @@ AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"
 
 
 @dataclass(frozen=True)
-class Judged:
+class RowIdentity:
     """The lead that a row is about (None: our copy has none), what became of its id, and why it cannot be told, if so.
     `moved`: the id is known, and nobody has the address."""
 
@@ -52,31 +52,31 @@ class Known:
         known.had = set(had)
         return known
 
-    def judge(self, id: str, email: str) -> Judged:
+    def classify(self, id: str, email: str) -> RowIdentity:
         """Whom a row is about, by what it says of the person."""
         if not email:
-            return Judged(self.by_id.get(id))
+            return RowIdentity(self.by_id.get(id))
         key = normal_email(email)
         rows = self.by_email.get(key, [])
         here = [lead for lead in rows if lead.gone_at is None] or rows
         if not id:
             if len(here) > 1:
                 words = _("two leads of our copy have this address; give the lead's id in a column of its own")
-                return Judged(problem=words)
-            return Judged(here[0] if here else None)
+                return RowIdentity(problem=words)
+            return RowIdentity(here[0] if here else None)
         lead = self.by_id.get(id)
         others = [each for each in here if each.gone_at is None and each.kartra_id not in (None, id)]
         if lead is not None and lead in rows:
-            return Judged(lead, AGREES)
+            return RowIdentity(lead, AGREES)
         if others:
-            return Judged(None, DIFFERS, _different(id, lead, others[0]))
+            return RowIdentity(None, DIFFERS, _different(id, lead, others[0]))
         if lead is not None and (lead.pk, key) in self.had:
-            return Judged(lead, AGREES)
+            return RowIdentity(lead, AGREES)
         if lead is not None:
             words = _("its id is that of %(lead)s, its address %(email)s is nobody's in our copy")
-            return Judged(lead, DIFFERS, words % {"lead": called(lead), "email": email[:80]}, moved=True)
+            return RowIdentity(lead, DIFFERS, words % {"lead": called(lead), "email": email[:80]}, moved=True)
         without_id = [each for each in here if each.kartra_id is None]
-        return Judged(without_id[0] if without_id else None, UNKNOWN)
+        return RowIdentity(without_id[0] if without_id else None, UNKNOWN)
 
 
 def known(account: Account, pairs: Iterable[tuple[str, str]]) -> Known:

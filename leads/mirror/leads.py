@@ -9,7 +9,7 @@ from leads import forgotten
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
-from leads.mirror.relations import differing_ties, log, set_ties
+from leads.mirror.relations import differing_relations, log, set_relations
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 from leads.texts import lookalikes
@@ -43,7 +43,7 @@ class Lookalike(ValueError):
 
 
 @done_again
-def take(account: Account, facts: LeadFacts, *, lead: Lead | None = None, **how: Any) -> Taken:
+def apply_facts(account: Account, facts: LeadFacts, *, lead: Lead | None = None, **how: Any) -> Taken:
     """Write facts about one lead, making the row if it is new to us.
 
     `told_at` is given for a message: when it came. It lifts no mark (deleted, absent) that was made after it.
@@ -100,11 +100,11 @@ def _take(
         lead.save()
     if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
         keep_address(lead, at)
-    differences += set_ties(lead, facts, source=source, at=at, after=since)
+    differences += set_relations(lead, facts, source=source, at=at, after=since)
     if back:
         log(lead, "back", {}, source, at, None, cause)
     if known_before:
-        changelog.tell([(lead, differences)], source=source, at=at, since=since, cause=cause)
+        changelog.record([(lead, differences)], source=source, at=at, since=since, cause=cause)
     return Taken(lead, created, tuple(differences))
 
 
@@ -124,7 +124,7 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
         if asked is not None and asked.kartra_id is None:
             # We knew this person by address alone. If the id is known on another row, the two are one person.
             if lead is not None and lead.pk != asked.pk:
-                fold(asked, lead)
+                merge_leads(asked, lead)
             else:
                 lead = asked
     elif lead is None:
@@ -137,13 +137,13 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
     elif facts.kartra_id and lead.kartra_id:
         twin = Lead.objects.filter(account=account, kartra_id=None, email_key=normal_email(facts.email)).first()
         if twin and normal_email(facts.email):
-            fold(twin, lead)
+            merge_leads(twin, lead)
     if facts.kartra_id:
         lead.kartra_id = facts.kartra_id
     return lead
 
 
-def fold(twin: Lead, lead: Lead) -> None:
+def merge_leads(twin: Lead, lead: Lead) -> None:
     """Make one of two rows that turned out to be one person: everything of `twin` goes to `lead`."""
     for relation in Lead._meta.related_objects:
         model = relation.related_model
@@ -219,4 +219,4 @@ def compare(lead: Lead | None, facts: LeadFacts) -> list[Difference]:
         return [Difference("lead", None, facts.kartra_id)]
     fresh = Lead.objects.get(pk=lead.pk)
     gone = [Difference("deleted", True, False)] if fresh.gone_at else []
-    return [*gone, *_set_fields(fresh, facts), *differing_ties(fresh, facts)]
+    return [*gone, *_set_fields(fresh, facts), *differing_relations(fresh, facts)]

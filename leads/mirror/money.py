@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from leads.lock_conflicts import done_again
-from leads.mirror.catalogue import things
+from leads.mirror.catalogue import get_or_create_named
 from leads.mirror.facts import SubscriptionFact, TransactionFact
 from leads.mirror.locks import lock_leads
 from leads.mirror.relations import log
@@ -287,7 +287,7 @@ def _cents(amount: Decimal | None) -> Decimal | None:
 
 
 def _product(account: Account, name: str, kartra_id: str) -> Product:
-    product: Product = things(Product, account, [name[:500]])[name[:500]]
+    product: Product = get_or_create_named(Product, account, [name[:500]])[name[:500]]
     if kartra_id and product.kartra_id != kartra_id:
         product.kartra_id = kartra_id
         product.save(update_fields=["kartra_id"])

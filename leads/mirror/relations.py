@@ -9,7 +9,7 @@ from django.db import transaction
 
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
-from leads.mirror.catalogue import thing_named, things
+from leads.mirror.catalogue import get_or_create_by_id, get_or_create_named
 from leads.mirror.facts import Difference, LeadFacts, MembershipFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -30,9 +30,9 @@ from leads.models import (
 from leads.models import Sequence as KartraSequence
 
 
-def thing(model: type[Any], account_id: int, name: str) -> Any:
+def get_or_create_one(model: type[Any], account_id: int, name: str) -> Any:
     """The account's thing of this name, made where it is new."""
-    return things(model, Account(pk=account_id), [name])[name]
+    return get_or_create_named(model, Account(pk=account_id), [name])[name]
 
 
 def log(
@@ -72,7 +72,7 @@ def set_tag(
     """The lead has (or has not) the tag, of this id if one was told. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        tag = thing_named(Tag, lead.account_id, name, kartra_id, at)
+        tag = get_or_create_by_id(Tag, lead.account_id, name, kartra_id, at)
         if on:
             changed = _insert(LeadTag, lead, "tag", tag, at, source, change)
         else:
@@ -98,7 +98,7 @@ def set_list(
     our own doing it may mean nothing, and no change of ours is named as its cause. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        mailing_list = thing_named(MailingList, lead.account_id, name, kartra_id, at)
+        mailing_list = get_or_create_by_id(MailingList, lead.account_id, name, kartra_id, at)
         ours, changed = change if active else None, False
         if active or source != Source.PUSH:
             changed = _insert(ListSubscription, lead, "mailing_list", mailing_list, at, source, ours, active=active)
@@ -130,7 +130,7 @@ def set_sequence(
     tells that it entered but at which step not: whoever tells the step afterwards completes that. True if it was new to
     us that it entered or left."""
     with transaction.atomic():
-        row = _enrollment(lead, thing(KartraSequence, lead.account_id, name))
+        row = _enrollment(lead, get_or_create_one(KartraSequence, lead.account_id, name))
         told = {"sequence": name, "step": step or row.step}
         was = (row.step, row.status)
         if was == (told["step"], status) or (row.pk is None and status == LEFT and source == Source.PUSH):
@@ -161,7 +161,7 @@ def hear_of_sequence(
     """The lead entered the sequence (status "active") or left it; at which step is not told, a read shows it. True if that
     was new to us."""
     with transaction.atomic():
-        row = _enrollment(lead, thing_named(KartraSequence, lead.account_id, name, kartra_id, at))
+        row = _enrollment(lead, get_or_create_by_id(KartraSequence, lead.account_id, name, kartra_id, at))
         if row.status.lower() == status:
             return False
         entered = status != LEFT
@@ -211,7 +211,7 @@ def _insert(
     model: type[Any],
     lead: Lead,
     noun: str,
-    thing: Any,
+    get_or_create_one: Any,
     at: dt.datetime,
     source: Source,
     change: LeadChange | None,
@@ -219,7 +219,7 @@ def _insert(
 ) -> bool:
     """Join the lead to the thing; False where it is joined already, in whatever state."""
     columns = ["lead", noun, "since", "source", "change", *values]
-    row = (lead.pk, thing.pk, at, source, change.pk if change else None, *values.values())
+    row = (lead.pk, get_or_create_one.pk, at, source, change.pk if change else None, *values.values())
     return bool(insert_new(model, columns, [row], returning=["id"]))
 
 
@@ -229,7 +229,7 @@ def _names(fact: MembershipFact) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Telling:
+class Provenance:
     """Who told a lead's ties and when; `after`: when the lead was read before. `write` false: only say what differs."""
 
     source: Source
@@ -250,90 +250,90 @@ class Telling:
                 row.save()
 
 
-def set_ties(
+def set_relations(
     lead: Lead, facts: LeadFacts, *, source: Source, at: dt.datetime, after: dt.datetime | None = None
 ) -> list[Difference]:
     """Make the lead's ties equal to what was told, kind by kind; what was not told is left alone. `after`: when the lead
     was read before."""
-    return _ties(lead, facts, Telling(source, at, after))
+    return _relations(lead, facts, Provenance(source, at, after))
 
 
-def differing_ties(lead: Lead, facts: LeadFacts) -> list[Difference]:
-    """What `set_ties` would change. Writes nothing."""
-    return _ties(lead, facts, Telling(Source.REFRESH, lead.known_since, write=False))
+def differing_relations(lead: Lead, facts: LeadFacts) -> list[Difference]:
+    """What `set_relations` would change. Writes nothing."""
+    return _relations(lead, facts, Provenance(Source.REFRESH, lead.known_since, write=False))
 
 
-def _ties(lead: Lead, facts: LeadFacts, telling: Telling) -> list[Difference]:
+def _relations(lead: Lead, facts: LeadFacts, provenance: Provenance) -> list[Difference]:
     differences: list[Difference] = []
     if facts.tags is not None:
-        differences += _set_tags(lead, facts.tags, telling)
+        differences += _set_tags(lead, facts.tags, provenance)
     if facts.lists is not None:
-        differences += _set_lists(lead, facts.lists, telling)
+        differences += _set_lists(lead, facts.lists, provenance)
     if facts.sequences is not None:
-        differences += _set_sequences(lead, facts.sequences, telling)
+        differences += _set_sequences(lead, facts.sequences, provenance)
     if facts.memberships is not None:
-        differences += _set_memberships(lead, facts.memberships, telling)
+        differences += _set_memberships(lead, facts.memberships, provenance)
     return differences
 
 
-def _set_tags(lead: Lead, told: Iterable[str], telling: Telling) -> list[Difference]:
+def _set_tags(lead: Lead, told: Iterable[str], provenance: Provenance) -> list[Difference]:
     had = dict(LeadTag.objects.filter(lead=lead).values_list("tag__name", "pk"))
     wanted = set(told)
     new = sorted(wanted - set(had))
     lost = sorted(set(had) - wanted)
-    if telling.write and new:
-        tags = things(Tag, lead.account, new)
+    if provenance.write and new:
+        tags = get_or_create_named(Tag, lead.account, new)
         LeadTag.objects.bulk_create(
-            [telling.on(LeadTag(lead=lead, tag=tags[name])) for name in new], ignore_conflicts=True
+            [provenance.on(LeadTag(lead=lead, tag=tags[name])) for name in new], ignore_conflicts=True
         )
-    if telling.write and lost:
+    if provenance.write and lost:
         LeadTag.objects.filter(pk__in=[had[name] for name in lost]).delete()
     return [Difference(f"tag {n}", False, True) for n in new] + [Difference(f"tag {n}", True, False) for n in lost]
 
 
-def _set_lists(lead: Lead, told: Mapping[str, bool], telling: Telling) -> list[Difference]:
+def _set_lists(lead: Lead, told: Mapping[str, bool], provenance: Provenance) -> list[Difference]:
     had = {row.mailing_list.name: row for row in lead.listsubscriptions.select_related("mailing_list")}
     differences: list[Difference] = []
     new = [name for name in told if name not in had]
-    lists = things(MailingList, lead.account, new) if telling.write and new else {}
+    lists = get_or_create_named(MailingList, lead.account, new) if provenance.write and new else {}
     for name in new:
-        telling.save(telling.on(ListSubscription(lead=lead, mailing_list=lists.get(name)), active=told[name]))
+        provenance.save(provenance.on(ListSubscription(lead=lead, mailing_list=lists.get(name)), active=told[name]))
         if told[name]:
             differences.append(Difference(f"list {name}", False, True))
     for name, row in had.items():
         active = told.get(name, False)
         if row.active != active:
-            telling.save(telling.on(row, active=active))
+            provenance.save(provenance.on(row, active=active))
             differences.append(Difference(f"list {name}", not active, active))
     return differences
 
 
-def _set_sequences(lead: Lead, told: Mapping[str, tuple[str, str]], telling: Telling) -> list[Difference]:
+def _set_sequences(lead: Lead, told: Mapping[str, tuple[str, str]], provenance: Provenance) -> list[Difference]:
     had = {row.sequence.name: row for row in lead.sequenceenrollments.select_related("sequence")}
     differences: list[Difference] = []
     new = [name for name in told if name not in had]
-    sequences = things(KartraSequence, lead.account, new) if telling.write and new else {}
+    sequences = get_or_create_named(KartraSequence, lead.account, new) if provenance.write and new else {}
     for name, (step, status) in told.items():
         row = had.get(name) or SequenceEnrollment(lead=lead, sequence=sequences.get(name))
         if name in had and (row.step, row.status) == (step, status):
             continue
         if name in had and not row.step and row.status == status:  # a message told that it entered, not at which step
             row.step = step
-            telling.save(row)
+            provenance.save(row)
             continue
         was = f"step {row.step}, {row.status}" if name in had else None
         differences.append(Difference(f"sequence {name}", was, f"step {step}, {status}"))
-        telling.save(telling.on(row, step=step, status=status))
+        provenance.save(provenance.on(row, step=step, status=status))
     for name in sorted(set(had) - set(told)):
         if had[name].status.lower() == LEFT:
             continue  # of a sequence that was left, a read need not tell
         differences.append(Difference(f"sequence {name}", f"step {had[name].step}, {had[name].status}", None))
-        if telling.write:
+        if provenance.write:
             had[name].delete()
     return differences
 
 
-def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Telling) -> list[Difference]:
+def _set_memberships(lead: Lead, told: Sequence[MembershipFact], provenance: Provenance) -> list[Difference]:
     had = {
         (row.level.membership.name, row.level.name): row
         for row in lead.membershipgrants.select_related("level__membership")
@@ -350,9 +350,9 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], telling: Tellin
         if active is None or (row is not None and row.active == active):
             continue
         differences.append(Difference(f"membership {key[0]}: {key[1]}", row.active if row else None, active))
-        if telling.write:
+        if provenance.write:
             row = row or MembershipGrant(lead=lead, level=_level(lead, key, facts[key]))
-            telling.save(telling.on(row, active=active))
+            provenance.save(provenance.on(row, active=active))
     return differences
 
 
@@ -360,7 +360,7 @@ NO_LEVEL = "(no level)"
 
 
 def _level(lead: Lead, key: tuple[str, str], fact: MembershipFact) -> MembershipLevel:
-    membership, kartra_id = thing(Membership, lead.account_id, key[0]), fact.level_id
+    membership, kartra_id = get_or_create_one(Membership, lead.account_id, key[0]), fact.level_id
     if fact.membership_id and membership.kartra_id != fact.membership_id:
         membership.kartra_id = fact.membership_id
         membership.save(update_fields=["kartra_id"])

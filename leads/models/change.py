@@ -95,7 +95,7 @@ class LeadChange(models.Model):
     """One wish of a person for one lead, and what became of it at Kartra. Its states are drawn in docs/architecture.md.
 
     `parameters` are the kind's own, e.g. {"tag": "VIP"}. `family` is what it is about ("tag:VIP"): changes of one
-    family and lead keep their order. `code` and `message` are Kartra's, of a refusal or of an unclear answer. `seen` is
+    family and lead keep their order. `code` and `message` are Kartra's, of a refusal or of an unclear answer. `baseline` is
     what a field held when a person chose another value for it ({"city": "Salem"}); if Kartra holds a third by the time
     it is sent, that is a conflict.
     """
@@ -108,13 +108,15 @@ class LeadChange(models.Model):
     kind = models.CharField(_("kind"), max_length=32)
     parameters = models.JSONField(default=dict, blank=True)
     family = models.CharField(max_length=520)
-    seen = models.JSONField(default=dict, blank=True)
+    baseline = models.JSONField(default=dict, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=ChangeStatus, default=ChangeStatus.WAITING)
     reason = models.CharField(_("reason"), max_length=16, choices=Reason, blank=True, default="")
     code = models.CharField(_("code"), max_length=16, blank=True, default="")
     message = models.TextField(_("message"), blank=True, default="")
-    alone = models.BooleanField(default=False, help_text=_("Sent in a call of its own: an earlier chain was refused."))
-    anyway = models.BooleanField(
+    send_alone = models.BooleanField(
+        default=False, help_text=_("Sent in a call of its own: an earlier chain was refused.")
+    )
+    force = models.BooleanField(
         default=False, help_text=_("Sent although it was so already: Kartra's automations fire again.")
     )
     read_first = models.BooleanField(
@@ -163,7 +165,7 @@ class LeadChange(models.Model):
         related_name="+",
     )
     why = models.TextField(_("reason given"), blank=True, default="")
-    once = models.CharField(
+    idempotency_key = models.CharField(
         max_length=32,
         null=True,
         blank=True,
@@ -263,14 +265,14 @@ class LeadChange(models.Model):
         held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
         return held.select_related("run").order_by("pk").first()
 
-    def believes(self, lead: Lead) -> bool:
+    def copy_is_fresh(self, lead: Lead) -> bool:
         """Whether our copy of its lead is new enough for it: any, unless the lead was to be read first."""
         return not self.read_first or (lead.read_at is not None and lead.read_at >= self.requested_at)
 
-    def awaits_read(self, lead: Lead) -> bool:
+    def needs_read(self, lead: Lead) -> bool:
         """Whether its lead is still to be read before it can be judged. A read that found no lead there is an answer too:
         then nothing is due any more, and it is sent, to hear what Kartra says."""
-        return not self.believes(lead) and lead.dirty_at is not None and lead.gone_at is None
+        return not self.copy_is_fresh(lead) and lead.dirty_at is not None and lead.gone_at is None
 
     @property
     def is_open(self) -> bool:
@@ -285,7 +287,7 @@ class LeadChange(models.Model):
         code: str = "",
         message: str = "",
         not_done: int | None = None,
-        alone: bool | None = None,
+        send_alone: bool | None = None,
         superseded_by: int | None = None,
         decided_with: int | None = None,
     ) -> None:
@@ -298,8 +300,8 @@ class LeadChange(models.Model):
         self.settled_at = None if status in OPEN else at
         if not_done is not None:
             self.not_done = not_done
-        if alone is not None:
-            self.alone = alone
+        if send_alone is not None:
+            self.send_alone = send_alone
         self.superseded_by_id, self.decided_with_id = superseded_by, decided_with
         self.save(
             update_fields=[
@@ -309,7 +311,7 @@ class LeadChange(models.Model):
                 "message",
                 "settled_at",
                 "not_done",
-                "alone",
+                "send_alone",
                 "superseded_by",
                 "decided_with",
             ]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.factories import StaffFactory
+
 MOST_TABS = 400
 
 
@@ -94,3 +96,12 @@ class Keyboard:
                 return
             self.page.keyboard.press("ArrowRight")
         raise AssertionError(f"The part {name} cannot be opened with the arrow keys.")
+
+
+def sign_in(page, live_server, username="mara"):
+    StaffFactory(username=username, is_superuser=True, password="a-long-enough-secret")
+    page.goto(f"{live_server.url}/admin/")
+    page.fill("input[name=username]", username)
+    page.fill("input[name=password]", "a-long-enough-secret")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=What needs me")

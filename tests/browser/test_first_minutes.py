@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Connection
+from tests.browser.hands import sign_in
 from tests.browser.looking import focused, tab_to
-from tests.browser.test_main_job import sign_in
 from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, StaffFactory
-from tests.kartra_mirror.admin.test_operations import drain
+from tests.kartra_mirror.admin.forms import drain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +54,9 @@ def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox
     lead = sandbox.mirrored_lead(connection, "me@example.com")
     page.wait_for_selector("text=Shop: 5 of 11 steps are done", timeout=60_000)
     assert page.locator("#events").get_attribute("open") is not None
-    DeliveryFactory(door=connection.doors.get(), action="assign_tag", status="applied", applied_at=timezone.now())
+    DeliveryFactory(
+        endpoint=connection.endpoints.get(), action="assign_tag", status="applied", applied_at=timezone.now()
+    )
     page.wait_for_selector("text=1 of 25 events have come.", timeout=60_000)
 
     sandbox.make_known(connection)
@@ -117,7 +119,9 @@ def test_a_poll_does_not_take_the_focus_away(page, live_server, connection):
     tab_to(page, "Find a lead")
 
     for index in range(2):
-        DeliveryFactory(door=connection.doors.create(name=f"Door {index}"), action=["assign_tag", "buy_product"][index])
+        DeliveryFactory(
+            endpoint=connection.endpoints.create(name=f"Door {index}"), action=["assign_tag", "buy_product"][index]
+        )
         page.wait_for_selector(f"text={index + 1} of 25 events have come.", timeout=60_000)
         assert focused(page) == "Find a lead"
 

@@ -8,8 +8,7 @@ from django.db import connections
 
 from integrations import tasks
 from leads.models import Import, Lead
-from tests.browser.hands import Keyboard, Mouse
-from tests.browser.test_main_job import sign_in
+from tests.browser.hands import Keyboard, Mouse, sign_in
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

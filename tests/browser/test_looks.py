@@ -7,10 +7,10 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.models import ApiCall, Heartbeat, Stop
+from integrations.models import ApiCall, Heartbeat, SendingStop
 from leads.models import RunDraft
+from tests.browser.hands import sign_in
 from tests.browser.looking import findings, paint, wider_by
-from tests.browser.test_main_job import sign_in
 from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, TagFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +24,7 @@ def busy(sandbox, connection, settings):
     settings.SANDBOX_URL = sandbox.base
     now = timezone.now()
     Heartbeat.objects.create(name="sweep", at=now - dt.timedelta(hours=1))
-    door = connection.doors.create(name="Kartra")
+    endpoint = connection.endpoints.create(name="Kartra")
     lead = sandbox.mirrored_lead(connection, "ada@example.com", first_name=HOSTILE, company="x" * 200)
     run = BulkRunFactory(account=connection.account, name=f"Assign {HOSTILE}")
     for status, reason in (("waiting", ""), ("accepted", ""), ("rejected", ""), ("undecided", "outcome")):
@@ -35,9 +35,9 @@ def busy(sandbox, connection, settings):
     LeadChangeFactory(lead=lead, family="tag:other")
     BulkRunFactory(account=connection.account, state="paused", paused_at=now, paused_why=HOSTILE)
     for hours in range(60, 50, -1):
-        DeliveryFactory(door=door, action="assign_tag", received_at=now - dt.timedelta(hours=hours), lead=lead)
+        DeliveryFactory(endpoint=endpoint, action="assign_tag", received_at=now - dt.timedelta(hours=hours), lead=lead)
     delivery = DeliveryFactory(
-        door=door,
+        endpoint=endpoint,
         action=HOSTILE,
         status="quarantined",
         applied_at=now,
@@ -56,7 +56,7 @@ def busy(sandbox, connection, settings):
         message=HOSTILE,
         elapsed_ms=20,
     )
-    Stop.objects.create(connection=connection, stopped_by="person", why=HOSTILE, began_at=now, ended_at=now)
+    SendingStop.objects.create(connection=connection, stopped_by="person", why=HOSTILE, began_at=now, ended_at=now)
     return {
         "home": "/admin/",
         "health": "/admin/health/",
@@ -64,7 +64,7 @@ def busy(sandbox, connection, settings):
         "connections": "/admin/integrations/connection/",
         "connection": connection.get_absolute_url(),
         "new connection": reverse("admin:integrations_connection_add"),
-        "addresses": "/admin/integrations/door/",
+        "addresses": "/admin/integrations/webhookendpoint/",
         "deliveries": "/admin/integrations/delivery/",
         "delivery": delivery.get_absolute_url(),
         "calls": "/admin/integrations/apicall/",

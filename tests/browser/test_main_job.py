@@ -3,20 +3,11 @@
 import pytest
 
 from leads.models import BulkRun, LeadChange, ListSubscription, MailingList
-from tests.factories import StaffFactory
+from tests.browser.hands import sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LEADS = 60  # over one page of the list, so that "select all" means more than what is shown
-
-
-def sign_in(page, live_server, username="mara"):
-    StaffFactory(username=username, is_superuser=True, password="a-long-enough-secret")
-    page.goto(f"{live_server.url}/admin/")
-    page.fill("input[name=username]", username)
-    page.fill("input[name=password]", "a-long-enough-secret")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=What needs me")
 
 
 def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, sandbox, connection, pusher):

@@ -11,9 +11,8 @@ from integrations.models import Connection
 from integrations.push import verify
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange
-from tests.browser.hands import Keyboard, Mouse
+from tests.browser.hands import Keyboard, Mouse, sign_in
 from tests.browser.looking import findings, wider_by
-from tests.browser.test_main_job import sign_in
 from tests.factories import LeadChangeFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,9 +7,9 @@ from django.utils import timezone
 from integrations.models import Connection
 from leads import mirror
 from leads.models import Lead, LeadChange
-from tests.browser.test_main_job import sign_in
-from tests.flows.test_operations import BOOKING, PROFILE, said
-from tests.kartra_mirror.admin.test_operations import drain
+from tests.browser.hands import sign_in
+from tests.flows.steps import BOOKING, PROFILE, said
+from tests.kartra_mirror.admin.forms import drain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -223,11 +223,11 @@ def test_lead_page_does_not_scroll_sideways_on_a_phone(page, live_server, sandbo
 
 
 def test_address_page_fits_a_phone(page, live_server, sandbox, connection):
-    door = connection.doors.create(name="Shop")
+    endpoint = connection.endpoints.create(name="Shop")
     sign_in(page, live_server)
     page.set_viewport_size({"width": 390, "height": 800})
 
-    page.goto(f"{live_server.url}{reverse('admin:integrations_door_change', args=[door.pk])}")
+    page.goto(f"{live_server.url}{reverse('admin:integrations_endpoint_change', args=[endpoint.pk])}")
 
     wider_by = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider_by <= 0

@@ -7,8 +7,7 @@ from django.utils import timezone
 from integrations import push
 from leads import changes, kinds, mirror
 from leads.models import BulkRun, Lead, RunDraft, Segment, Source, Tag
-from tests.browser.hands import Keyboard, Mouse
-from tests.browser.test_main_job import sign_in
+from tests.browser.hands import Keyboard, Mouse, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

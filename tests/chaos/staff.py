@@ -66,7 +66,7 @@ class Staff:
             if chance.random() < 0.2 and kind in ("assign_tag", "unassign_tag", "subscribe_list"):
                 one = Lead.objects.filter(pk=lead.pk)
                 changes.record_run(
-                    self.account, one, kinds.get_kind(kind), parameters, choices=Choices(anyway=True, include_left=True)
+                    self.account, one, kinds.get_kind(kind), parameters, choices=Choices(force=True, include_left=True)
                 )
             else:
                 changes.record_change(lead, kinds.get_kind(kind), parameters)

@@ -30,11 +30,11 @@ def _one_fact(fact: str, chance: random.Random) -> list[str]:
     from integrations import receive
     from tests.two_sources import FACTS, account_with_lead, wrong_with
 
-    door, lead = account_with_lead()
-    FACTS[fact].before(door, lead)
+    endpoint, lead = account_with_lead()
+    FACTS[fact].before(endpoint, lead)
     names = list(FACTS[fact].writers)
     chosen = chance.sample(names, chance.randint(2, len(names)))
-    writes = [FACTS[fact].writers[name](door, lead) for name in chosen]
+    writes = [FACTS[fact].writers[name](endpoint, lead) for name in chosen]
     ready = threading.Barrier(len(writes))
     broken: list[str] = []
 
@@ -57,4 +57,4 @@ def _one_fact(fact: str, chance: random.Random) -> list[str]:
     for thread in threads:
         thread.join(PATIENCE_S)
     receive.drain()
-    return broken + [f"{chosen}: {words}" for words in wrong_with(fact, door.connection.account)]
+    return broken + [f"{chosen}: {words}" for words in wrong_with(fact, endpoint.connection.account)]

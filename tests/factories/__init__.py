@@ -4,7 +4,7 @@ import factory
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from integrations.models import Connection, Delivery, Door
+from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
 from leads import kinds
 from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, RunState, Tag
@@ -29,9 +29,9 @@ class ConnectionFactory(factory.django.DjangoModelFactory):
     calls_per_second = 0
 
 
-class DoorFactory(factory.django.DjangoModelFactory):
+class WebhookEndpointFactory(factory.django.DjangoModelFactory):
     class Meta:
-        model = Door
+        model = WebhookEndpoint
 
     connection = factory.SubFactory(ConnectionFactory)
     name = factory.Sequence(lambda n: f"Door {n}")
@@ -41,7 +41,7 @@ class DeliveryFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Delivery
 
-    door = factory.SubFactory(DoorFactory)
+    endpoint = factory.SubFactory(WebhookEndpointFactory)
     channel = "outbound"
     received_at = factory.LazyFunction(timezone.now)
     body = b"{}"

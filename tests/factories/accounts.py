@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from integrations.models import ApiCall, Attempt, GoneFinding, Stop
+from integrations.models import ApiCall, Attempt, DeletionReport, SendingStop
 from leads.models import (
     Account,
     Activity,
@@ -37,9 +37,9 @@ from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
     DeliveryFactory,
-    DoorFactory,
     LeadChangeFactory,
     LeadFactory,
+    WebhookEndpointFactory,
 )
 
 
@@ -148,9 +148,9 @@ def whole_account(word: str, number: int) -> Any:
         mapping={"email": "Email"},
     )
     ImportReject.objects.create(file=job, line=2, reason=f"{word} reason", cells=[f"{word}@bad"])
-    door = DoorFactory(connection=connection, name=f"{word} door")
+    endpoint = WebhookEndpointFactory(connection=connection, name=f"{word} door")
     delivery = DeliveryFactory(
-        door=door,
+        endpoint=endpoint,
         lead=lead,
         action=f"{word}_action",
         status="quarantined",
@@ -172,7 +172,7 @@ def whole_account(word: str, number: int) -> Any:
         message=f"{word} no answer",
     )
     Attempt.objects.create(change=undecided, call=call, position=0, command=f"{word}_command", proof="undecided")
-    Stop.objects.create(
+    SendingStop.objects.create(
         connection=connection,
         stopped_by="person",
         why=f"{word} old stop",
@@ -180,5 +180,5 @@ def whole_account(word: str, number: int) -> Any:
         ended_at=now - dt.timedelta(hours=1),
         ended_by=author,
     )
-    GoneFinding.objects.create(connection=connection, lead=lead, reason="deleted", found_at=now)
+    DeletionReport.objects.create(connection=connection, lead=lead, reason="deleted", found_at=now)
     return SimpleNamespace(**{name: value for name, value in locals().items() if name not in ("given", "tie", "now")})

@@ -3,7 +3,11 @@ runs the core with each of them, and the flows that the point is about."""
 
 import pytest
 
+from integrations.models import Connection
 from integrations.sandbox.store.switches import SWITCHES
+from leads.models import Lead
+from tests.flows.steps import pull
+from tests.sandbox_fixture import SandboxForTests
 
 CORE = {
     "test_all_changes_of_a_lead_travel_in_one_call_in_their_order",
@@ -22,12 +26,14 @@ _REFUSALS = {
     "test_existing_lead_is_adopted",
     "test_refusals_of_a_refund_are_told",
 }
+
 _MONEY = {
     "test_transactions_of_a_lead_are_read_with_their_amounts",
     "test_limit_reads_details_of_so_many",
     "test_a_refund_made_meanwhile_by_another_proves_nothing",
     "test_cancellation_without_an_answer",
 }
+
 ABOUT = {
     "on_244=per_action": {
         "test_points_that_equal_the_score_that_is_there_are_sent",
@@ -93,3 +99,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     others = readings_of(metafunc.function.__name__) if "switched" in metafunc.fixturenames else []
     if others and not metafunc.config.getoption("--reading"):
         metafunc.parametrize("switched", ["", *others], indirect=True, ids=["as it stands", *others])
+
+
+@pytest.fixture
+def lead(sandbox: SandboxForTests, connection: Connection) -> Lead:
+    """A lead that both sides know."""
+    return sandbox.mirrored_lead(connection, "ada@example.com")
+
+
+@pytest.fixture
+def buyer(sandbox, connection):
+    """A lead with a sale of 97.00, a plan of 29.00 with its first sale, all known to our copy."""
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    lead.sale = str(sandbox.act("sale", lead=lead.kartra_id, product="Trail Course", amount="97.00")["transaction"])
+    lead.plan = str(sandbox.act("start_subscription", lead=lead.kartra_id, product="Trail Club")["subscription"])
+    pull(connection, "--lead", lead.kartra_id, "--transactions")
+    sandbox.server.calls.clear()
+    return lead

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations import receive
-from integrations.models import ApiCall, Belief, Delivery, Door, GoneFinding
+from integrations.models import ApiCall, DeletionReport, DeletionVerdict, Delivery, WebhookEndpoint
 from integrations.read import deletions, refresh
 from leads import changes, kinds
 from leads.models import Activity, Lead, LeadChange
@@ -29,7 +29,7 @@ def account_of(sandbox, connection):
 
     def fill(number, read=True):
         sandbox.server.fill(number)
-        rows = "".join(f"{lead['id']},{lead['email']}\n" for lead in sandbox._ask("GET", "leads"))
+        rows = "".join(f"{lead['id']},{lead['email']}\n" for lead in sandbox.ask("GET", "leads"))
         loaded(connection.account, f"id,email\n{rows}")
         run("pull", "--connection", connection.name, "--catalogue")
         if read:
@@ -77,8 +77,8 @@ def test_one_full_refresh_makes_our_copy_true_again(sandbox, connection, account
     sandbox.act("swap_emails", lead=one.kartra_id, other=other.kartra_id)
     for lead in leads[130:145]:
         sandbox.act("delete_lead", lead=lead.kartra_id)
-    door = Door.objects.create(connection=connection)
-    sandbox.server.posts.register(door.outbound_url)
+    endpoint = WebhookEndpoint.objects.create(connection=connection)
+    sandbox.server.posts.register(endpoint.outbound_url)
     for number in range(10):
         id = sandbox.add_lead(f"new{number}@example.net", city="Bend")
         sandbox.act("assign_tag", lead=id, tag="VIP")
@@ -102,7 +102,7 @@ def test_one_full_refresh_makes_our_copy_true_again(sandbox, connection, account
     assert not Lead.objects.filter(kartra_id=None).exists()
     emails = dict(Lead.objects.filter(gone_at=None).values_list("kartra_id", "email"))
     assert (emails[one.kartra_id], emails[other.kartra_id]) == (other.email, one.email)
-    assert {lead["email"] for lead in sandbox._ask("GET", "leads")} == set(emails.values())
+    assert {lead["email"] for lead in sandbox.ask("GET", "leads")} == set(emails.values())
 
 
 def test_json_of_a_comparison_names_the_leads_and_fields(sandbox, connection, account_of):
@@ -163,7 +163,7 @@ def test_refresh_stops_and_asks_when_too_many_are_gone(sandbox, connection, acco
 
 def test_keys_of_another_account_mark_nobody(sandbox, connection, account_of):
     leads = account_of(60)
-    sandbox._ask("POST", "accounts", {"key": "other-key", "password": "other-password"})
+    sandbox.ask("POST", "accounts", {"key": "other-key", "password": "other-password"})
     connection.api_key, connection.api_password = "other-key", "other-password"
     connection.save()
 
@@ -175,7 +175,7 @@ def test_keys_of_another_account_mark_nobody(sandbox, connection, account_of):
     connection.save()
     run("refresh", "--connection", connection.name, "--gone", "no", "--until-fresh", "0s")
     assert Lead.objects.filter(gone_at=None).count() == len(leads)
-    assert not GoneFinding.objects.exclude(belief=Belief.DROPPED).exists()
+    assert not DeletionReport.objects.exclude(verdict=DeletionVerdict.DROPPED).exists()
     assert "compared: 0 differences" in run("pull", "--connection", connection.name, "--compare")
 
 
@@ -218,19 +218,18 @@ def test_deleted_lead_that_is_back_is_seen(sandbox, connection, account_of):
     assert Lead.objects.get(pk=bo.pk).gone_at is None
 
 
-def test_two_readers_at_once_read_each_lead_once(sandbox, connection, account_of, monkeypatch):
+def test_two_readers_at_once_read_each_lead_once(sandbox, connection, account_of):
     from concurrent.futures import ThreadPoolExecutor
 
     from django.db import connections
 
-    monkeypatch.setattr(refresh, "BATCH", 15)
     account_of(100)
     ApiCall.objects.all().delete()
     Lead.objects.update(read_at="2026-01-01T00:00:00Z")
 
     def read():
         try:
-            return refresh.drain(type(connection).objects.get(pk=connection.pk), until_s=30)
+            return refresh.drain(type(connection).objects.get(pk=connection.pk), until_s=30, batch=15)
         finally:
             connections.close_all()
 

@@ -10,11 +10,11 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from integrations import push
-from integrations.models import ApiCall, Connection, Sending, StoppedBy
+from integrations.models import ApiCall, Connection, Sending, StopCause
 from integrations.push import claim, verify
 from leads import changes, kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Reason
-from tests.flows.test_push import settle_all, tag
+from tests.flows.steps import settle_all, tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,7 +97,7 @@ def test_keys_refused_inside_an_answer_stop_sending(sandbox, connection):
     rounds(connection, 4)
 
     connection.refresh_from_db()
-    assert (connection.sending, connection.stopped_by) == (Sending.STOPPED, StoppedBy.CREDENTIALS)
+    assert (connection.sending, connection.stopped_by) == (Sending.STOPPED, StopCause.CREDENTIALS)
     assert len(sandbox.calls(writes=True)) == 1
 
 

@@ -17,7 +17,7 @@ from django.db import connections, models
 from django.utils import timezone
 
 from integrations import push, receive, tasks
-from integrations.models import ApiCall, Attempt, Cause, Connection, Heartbeat, Outcome, Proof, StoppedBy
+from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Heartbeat, Proof, StopCause
 from integrations.push import claim, verify
 from integrations.read import catalogue, refresh, schedule
 from integrations.sending import clocks, outage, switch
@@ -26,8 +26,8 @@ from leads.changes import runs
 from leads.models import BulkRun, ImportKind, Lead, LeadChange
 from tests import under_faketime as shifting
 from tests.chaos.servers import ROOT
-from tests.factories import BulkRunFactory, DoorFactory, LeadChangeFactory
-from tests.flows.test_processes import database_url
+from tests.factories import BulkRunFactory, LeadChangeFactory, WebhookEndpointFactory
+from tests.processes import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +73,7 @@ def unclear(connection, lead, *, in_s):
         lease_until=at,
         sent_at=at,
         finished_at=at,
-        outcome=Outcome.UNKNOWN,
+        outcome=CallOutcome.UNKNOWN,
         commands="give_points_to_lead",
     )
     later = at + dt.timedelta(seconds=in_s)
@@ -137,7 +137,7 @@ def test_nothing_is_stamped_by_a_wrong_clock(sandbox, connection, shifted, clien
         "action_details": {"tag": {"tag_name": "VIP"}},
     }
     client.post(
-        f"/webhooks/{DoorFactory(connection=connection, name='Second').token}/",
+        f"/webhooks/{WebhookEndpointFactory(connection=connection, name='Second').token}/",
         json.dumps(body),
         content_type="application/json",
     )
@@ -225,7 +225,7 @@ def test_lease_of_a_call_in_flight_is_not_ended_early(sandbox, connection, shift
 
 @clocks_can_differ
 def test_outage_is_tried_again_after_its_minute(sandbox, connection, shifted):
-    switch.stop(connection, StoppedBy.OUTAGE, "no answer")
+    switch.stop(connection, StopCause.OUTAGE, "no answer")
 
     assert not outage.due(connection)
     connection.probe_at = database_now() - dt.timedelta(seconds=1)

@@ -132,7 +132,7 @@ def wish(lead, kind):
 def after(connection, change, settle=False):
     push.drain(Connection.objects.get(pk=connection.pk), until_s=2)
     if settle:
-        from tests.flows.test_push import settle_all
+        from tests.flows.steps import settle_all
 
         settle_all(connection, 12)
     change.refresh_from_db()
@@ -199,9 +199,9 @@ def test_no_lead_found_is_looked_at_and_sent_again_if_it_is_there(sandbox, conne
 
 
 def test_no_lead_found_by_its_id_is_gone(sandbox, connection, lead):
-    sandbox.server.store._db.execute("DELETE FROM leads")
+    Lead.objects.filter(pk=lead.pk).update(kartra_id="999999", email="bo@example.com", email_key="bo@example.com")
 
-    change = after(connection, wish(lead, "assign_tag"), settle=True)
+    change = after(connection, wish(Lead.objects.get(pk=lead.pk), "assign_tag"), settle=True)
 
     lead.refresh_from_db()
     assert (change.status, change.reason, lead.gone_reason) == ("skipped", "gone", "not_found")

@@ -10,7 +10,7 @@ from integrations.models import ApiCall
 from leads import changes, kinds
 from leads.changes import conflicts
 from leads.models import ChangeStatus, Lead, LeadChange
-from tests.flows.test_push import settle_all
+from tests.flows.steps import settle_all
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,9 @@ def read_so_long_ago(lead, seconds):
 
 
 def edit(lead, city="Bend", **more):
-    return changes.record_changes(lead, kinds.get_kind("update_lead"), {"city": city, **more}, seen={"city": ["Salem"]})
+    return changes.record_changes(
+        lead, kinds.get_kind("update_lead"), {"city": city, **more}, baseline={"city": ["Salem"]}
+    )
 
 
 def asked_and_written(sandbox):
@@ -78,7 +80,7 @@ def test_what_travels_with_the_edit_goes_out_and_a_later_edit_waits(sandbox, con
     read_so_long_ago(lead, 120)
     sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno"})
     first, tag = edit(lead, tag=["VIP"])
-    [later] = changes.record_changes(lead, kinds.get_kind("update_lead"), {"zip": "97301"}, seen={"zip": [""]})
+    [later] = changes.record_changes(lead, kinds.get_kind("update_lead"), {"zip": "97301"}, baseline={"zip": [""]})
 
     push.drain(connection, until_s=3)
 
@@ -118,7 +120,7 @@ def test_conflict_is_seen_behind_another_edit_of_the_same_call(sandbox, connecti
     read_so_long_ago(lead, ago_s)
     [first] = edit(lead)
     [second] = changes.record_changes(
-        lead, kinds.get_kind("update_lead"), {"zip": "1", "city": "Ours"}, seen={"zip": [""], "city": ["Bend"]}
+        lead, kinds.get_kind("update_lead"), {"zip": "1", "city": "Ours"}, baseline={"zip": [""], "city": ["Bend"]}
     )
 
     push.drain(connection, until_s=3)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations import push, receive
-from integrations.models import ApiCall, Connection, Door
+from integrations.models import ApiCall, Connection, WebhookEndpoint
 from leads import mirror
 from leads.models import (
     CalendarEnrollment,
@@ -79,7 +79,7 @@ def test_connection(staff, sandbox, way):
     [asked] = received(sandbox)
     assert asked == {"actions": [{"cmd": "retrieve_account_lists"}]}
     made = Connection.objects.get()
-    assert (made.name, made.sending, made.api_key, made.doors.count()) == ("Shop", "look_only", sandbox.key, 1)
+    assert (made.name, made.sending, made.api_key, made.endpoints.count()) == ("Shop", "look_only", sandbox.key, 1)
 
 
 # --- 2: create a lead
@@ -361,16 +361,20 @@ def test_is_there_a_transaction(staff, sandbox, connection, way):
 def test_events_are_watched(staff, sandbox, connection, way):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     if way == "admin":
-        staff.post("/admin/integrations/door/add/", {"connection": connection.pk, "name": "Tags", "secret": ""})
-        door = Door.objects.get(name="Tags")
+        staff.post(
+            "/admin/integrations/webhookendpoint/add/", {"connection": connection.pk, "name": "Tags", "secret": ""}
+        )
+        endpoint = WebhookEndpoint.objects.get(name="Tags")
     else:
-        door = Door.objects.create(connection=connection, name="Tags")
+        endpoint = WebhookEndpoint.objects.create(connection=connection, name="Tags")
     body = {"action": "assign_tag", "lead": {"id": lead.kartra_id}, "action_details": {"tag": {"tag_name": "VIP"}}}
-    assert staff.post(f"/webhooks/{door.token}/", json.dumps(body), content_type="application/json").status_code == 200
+    assert (
+        staff.post(f"/webhooks/{endpoint.token}/", json.dumps(body), content_type="application/json").status_code == 200
+    )
     assert receive.drain(until_s=2)
 
     if way == "admin":
-        events = staff.get(reverse("admin:integrations_door_change", args=[door.pk])).context["events"]
+        events = staff.get(reverse("admin:integrations_webhookendpoint_change", args=[endpoint.pk])).context["events"]
         seen = {kind.name: kind.last_at for kind, _ in events}
     else:
         [told] = command(connection, "status")["connections"][0]["doors"]

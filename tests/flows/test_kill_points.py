@@ -17,7 +17,7 @@ from integrations.models import ApiCall, Connection
 from integrations.push import claim, proof_token, send
 from leads import changes, kinds
 from leads.models import ChangeStatus, LeadChange, RecurringSubscription, Transaction
-from tests.flows.test_push import settle_all
+from tests.flows.steps import settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,9 +62,9 @@ def push_and_die(connection: Connection, point: str) -> None:
         if point == POINTS[0]:
             claim.states_before = die  # inside the claim's transaction
         elif point == POINTS[1]:
-            claim.stamp = die
+            claim.mark_sent = die
         elif point == POINTS[2]:
-            send._send = die
+            send.make_call = die
             send.ThreadPoolExecutor = _Inline
         elif point == POINTS[3]:
             send.Client.chain = die_after(send.Client.chain)

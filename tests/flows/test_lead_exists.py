@@ -9,7 +9,7 @@ from integrations.read import refresh
 from integrations.read.schedule import recent_writes
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason
-from tests.flows.test_push import read_now, settle_all
+from tests.flows.steps import read_now, settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

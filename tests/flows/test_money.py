@@ -1,11 +1,9 @@
 """Money: reads of it, refunds and payment plans; what was asked for happens once or is left to a person."""
 
-import io
-import json
 from decimal import Decimal
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from integrations import push
 from integrations.models import Attempt
@@ -13,27 +11,9 @@ from integrations.push import verify
 from leads import changes, clock, kinds, mirror
 from leads.models import Activity, Lead, LeadChange, RecurringSubscription, Transaction
 from tests.factories import LeadFactory
-from tests.flows.test_operations import change, said
-from tests.flows.test_push import settle_all
+from tests.flows.steps import change, pull, said, settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def buyer(sandbox, connection):
-    """A lead with a sale of 97.00, a plan of 29.00 with its first sale, all known to our copy."""
-    lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    lead.sale = str(sandbox.act("sale", lead=lead.kartra_id, product="Trail Course", amount="97.00")["transaction"])
-    lead.plan = str(sandbox.act("start_subscription", lead=lead.kartra_id, product="Trail Club")["subscription"])
-    pull(connection, "--lead", lead.kartra_id, "--transactions")
-    sandbox.server.calls.clear()
-    return lead
-
-
-def pull(connection, *args):
-    out = io.StringIO()
-    call_command("pull", "--connection", connection.name, *args, "--json", stdout=out)
-    return json.loads(out.getvalue())
 
 
 def test_transactions_of_a_lead_are_read_with_their_amounts(sandbox, connection, buyer):

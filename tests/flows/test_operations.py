@@ -2,98 +2,14 @@
 
 import datetime as dt
 import io
-import json
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 
-from leads.models import (
-    Activity,
-    CalendarEnrollment,
-    Lead,
-    LeadChange,
-    LeadTag,
-    ListSubscription,
-    SequenceEnrollment,
-)
+from leads.models import Activity, CalendarEnrollment, Lead, LeadChange, LeadTag, ListSubscription, SequenceEnrollment
+from tests.flows.steps import BESIDES, BOOKING, CUSTOM, NEXT_YEAR, PROFILE, change, custom_said, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NEXT_YEAR = timezone.now().year + 1
-
-
-def change(connection, kind, *args, **given):
-    """`change KIND --wait` with parameters; the printed facts."""
-    out = io.StringIO()
-    pairs = [
-        (n.replace("__", "."), v) for n, value in given.items() for v in (value if isinstance(value, list) else [value])
-    ]
-    sets = [part for name, value in pairs for part in ("--set", f"{name.rstrip('_')}={value}")]
-    call_command(
-        "change",
-        kind,
-        "--connection",
-        connection.name,
-        *sets,
-        *args,
-        "--wait",
-        "--json",
-        stdout=out,
-        stderr=io.StringIO(),
-    )
-    return json.loads(out.getvalue())
-
-
-def said(call):
-    """What a call asked for: its actions with their parameters, in order."""
-    actions = call["form"]["actions"]
-    return list(actions.values()) if isinstance(actions, dict) else actions
-
-
-PROFILE = {
-    "first_name": "Ada",
-    "middle_name": "K.",
-    "last_name": "Moss",
-    "last_name2": "Ruiz",
-    "phone_country_code": "+1",
-    "phone": "555 0100",
-    "company": "Moss & Co",
-    "address": "1 Main St; rear",
-    "zip": "97701",
-    "city": "Bend",
-    "state": "Oregon",
-    "country": "United States",
-    "lead_picture": "https://example.com/a.png",
-    "website": "https://example.com/?a=1&b=2",
-    "facebook": "https://facebook.example/ada",
-    "twitter": "https://twitter.example/ada",
-    "linkedin": "https://linkedin.example/ada",
-    "google_plus": "https://plus.example/ada",
-    "ip": "203.0.113.9",
-    "lead_preferred_time_zone": "America/New_York",
-    "sales_tax_id": "US-1",
-    "business_type": "2",
-}
-CUSTOM = {
-    "custom__shirt_size": "Large",
-    "custom__interests": "Running;Cooking",
-    "custom__crm_ref": "A-1009",
-    "custom__remarks": "a\nb",
-}
-BESIDES = {
-    "tag": ["VIP", "buyer"],
-    "list": "Buyers",
-    "points": "15",
-    "expires_in_days": "30",
-    "sequence": "Welcome series",
-    "step": "2",
-}
-BOOKING = {"calendar": "Coaching", "class_": "Intro call", "date": f"{NEXT_YEAR}-01-16", "hour": "15:00"}
-
-
-def custom_said(call):
-    return {e["field_identifier"]: e["field_value"] for e in call["form"]["lead"]["custom_fields"].values()}
 
 
 def test_create_a_lead(sandbox, connection):

@@ -7,9 +7,7 @@ from integrations import push
 from leads import changes, kinds
 from leads.models import Lead, LeadChange
 from tests.flows import conftest
-from tests.flows.test_money import buyer as buyer
-from tests.flows.test_operations import change
-from tests.flows.test_push import read_now, settle_all
+from tests.flows.steps import change, read_now, settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

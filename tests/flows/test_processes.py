@@ -8,7 +8,6 @@ import time
 
 import pytest
 from django.conf import settings
-from django.db import connection as database
 from django.db import connections
 from django.utils import timezone
 
@@ -18,15 +17,9 @@ from leads import changes, kinds
 from leads.changes import runs
 from leads.models import Lead, LeadChange
 from tests.chaos.servers import ROOT
+from tests.processes import database_url, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def database_url() -> str:
-    settings = database.settings_dict
-    if database.vendor == "sqlite":
-        return f"sqlite:///{settings['NAME']}"
-    return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
 
 
 def pusher() -> subprocess.Popen[str]:
@@ -67,15 +60,6 @@ def known_leads(sandbox, connection, number):
         )
         for n, id in enumerate(ids)
     )
-
-
-def wait_until(true, seconds=20.0):
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("It did not come to pass in time.")
 
 
 def begun_since(sandbox, moment):

@@ -1,45 +1,21 @@
 """A change from the wish to Kartra and back into the mirror, under what can go wrong on the way."""
 
 import datetime as dt
-import time
 
 import pytest
 from django.utils import timezone
 
 from integrations import push
-from integrations.models import ApiCall, Attempt, Outcome, Proof, StoppedBy
-from integrations.push import claim, send, verify
-from integrations.read import refresh
+from integrations.models import ApiCall, Attempt, CallOutcome, Proof, StopCause
+from integrations.push import claim, send
 from integrations.sending import switch
 from integrations.translate import compose
 from leads import changes, kinds
 from leads.changes import runs
 from leads.models import ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, Reason, RunState, Tag
+from tests.flows.steps import settle_all, tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def tag(lead, name="VIP", kind="assign_tag"):
-    return changes.record_change(lead, kinds.get_kind(kind), {"tag": name})
-
-
-def settle_all(connection, seconds=20.0):
-    """Push and verify until nothing is open any more, or the time is over."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        push.drain(connection, until_s=3)
-        verify.drain(connection, until_s=3)
-        connection.refresh_from_db()
-        if not LeadChange.objects.filter(status__in=["waiting", "sending", "unknown"]).exists():
-            return
-        time.sleep(0.05)
-
-
-def read_now(connection, seconds=5.0):
-    """Read the only lead until the read counts: not so soon after a call of ours."""
-    ends = time.monotonic() + seconds
-    while not refresh.read_lead(connection, lead=Lead.objects.get()).applied and time.monotonic() < ends:
-        time.sleep(0.05)
 
 
 def test_tag_reaches_kartra_and_the_mirror(sandbox, connection):
@@ -54,7 +30,7 @@ def test_tag_reaches_kartra_and_the_mirror(sandbox, connection):
     row = LeadTag.objects.get(lead=lead)
     assert (row.tag.name, row.source, row.change) == ("VIP", "push", change)
     call = ApiCall.objects.get()
-    assert (call.commands, call.outcome, call.writes) == ("assign_tag", Outcome.ANSWERED, True)
+    assert (call.commands, call.outcome, call.writes) == ("assign_tag", CallOutcome.ANSWERED, True)
 
 
 def test_all_changes_of_a_lead_travel_in_one_call_in_their_order(sandbox, connection):
@@ -165,7 +141,7 @@ def test_unreachable_kartra_leaves_everything_waiting(sandbox, connection):
     assert change.status == ChangeStatus.WAITING
     assert connection.failures == 1
     assert "No usable answer from Kartra" in switch.why_not_sending(connection)
-    assert ApiCall.objects.get().outcome == Outcome.NOT_SENT
+    assert ApiCall.objects.get().outcome == CallOutcome.NOT_SENT
 
 
 def test_refused_keys_stop_sending_and_reject_nothing(sandbox, connection):
@@ -176,7 +152,7 @@ def test_refused_keys_stop_sending_and_reject_nothing(sandbox, connection):
     push.drain(connection)
 
     connection.refresh_from_db()
-    assert (connection.sending, connection.stopped_by) == ("stopped", StoppedBy.CREDENTIALS)
+    assert (connection.sending, connection.stopped_by) == ("stopped", StopCause.CREDENTIALS)
     assert "API password" in switch.why_not_sending(connection)
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"waiting"}
     sandbox.credentials(refuse="")
@@ -260,7 +236,7 @@ def test_killed_before_sending_waits_again_and_killed_after_is_looked_at(sandbox
     ada, bob = (sandbox.mirrored_lead(connection, f"{name}@example.com") for name in ("ada", "bob"))
     tag(ada), tag(bob)
     unsent, sent = claim.claim(connection, 2)
-    claim.stamp(sent)
+    claim.mark_sent(sent)
     ApiCall.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
 
     assert claim.end_leases(connection) == 2
@@ -276,13 +252,13 @@ def test_late_recorder_may_not_overwrite(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     change = tag(lead)
     [chain] = claim.claim(connection, 1)
-    claim.stamp(chain)
+    claim.mark_sent(chain)
     ApiCall.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
     claim.end_leases(connection)
 
     from integrations.push.settle import settle
 
-    settle(chain, send._send(send.calls.client_for(connection), chain, compose(chain.lead, chain.changes))[0])
+    settle(chain, send.make_call(send.calls.client_for(connection), chain, compose(chain.lead, chain.changes))[0])
 
     change.refresh_from_db()
     attempt = Attempt.objects.get()
@@ -339,7 +315,7 @@ def test_cancelled_run_starts_no_new_call(sandbox, connection):
     chains = claim.claim(connection, 4)
     runs.cancel(run)
 
-    assert [claim.stamp(chain) for chain in chains] == [None] * 4
+    assert [claim.mark_sent(chain) for chain in chains] == [None] * 4
 
     run.refresh_from_db()
     assert (run.state, run.changes.counts()["cancelled"]) == (RunState.CANCELLED, 10)
@@ -411,7 +387,7 @@ def test_the_same_asked_for_twice_is_done_where_the_first_comes_to_nothing(sandb
 
     runs.cancel(run)
 
-    assert claim.stamp(chain) is None
+    assert claim.mark_sent(chain) is None
     settle_all(connection)
     second.refresh_from_db()
     assert (run.changes.get().status, second.status) == (ChangeStatus.CANCELLED, ChangeStatus.ACCEPTED)

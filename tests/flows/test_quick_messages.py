@@ -10,7 +10,7 @@ from integrations.models import Attempt, Delivery
 from integrations.push import send, verify
 from leads import changes, kinds
 from leads.models import CalendarEnrollment
-from tests.factories import DeliveryFactory, DoorFactory
+from tests.factories import DeliveryFactory, WebhookEndpointFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,19 +37,19 @@ def test_booking_is_proven_by_the_message_that_was_quicker_than_its_lost_answer(
         sandbox.act("create_custom_field", name=safety_field, doc={"type": "input_field", "options": []})
         type(connection).objects.update(receipt_field=safety_field)
         connection.refresh_from_db()
-    door = DoorFactory(connection=connection)
+    endpoint = WebhookEndpointFactory(connection=connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     day = {"date": f"{timezone.now().year + 1}-02-16", "hour": "15:00"}
     change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
     sandbox.fault("carried out, then dropped", cmd="calendar_subscribe")
-    record = send._record
+    record = send.write_down
 
     def told_first(*given):
-        DeliveryFactory(door=door, body=told_of(sandbox.lead(lead.kartra_id)["bookings"][0], lead))
+        DeliveryFactory(endpoint=endpoint, body=told_of(sandbox.lead(lead.kartra_id)["bookings"][0], lead))
         receive.drain()
         record(*given)
 
-    monkeypatch.setattr(send, "_record", told_first)
+    monkeypatch.setattr(send, "write_down", told_first)
     push.drain(connection, until_s=2)
     Attempt.objects.unclear().update(verify_at=timezone.now())
     connection.refresh_from_db()
@@ -62,13 +62,13 @@ def test_booking_is_proven_by_the_message_that_was_quicker_than_its_lost_answer(
 
 
 def test_nobody_is_asked_about_a_booking_while_the_messages_that_came_since_wait_to_be_applied(sandbox, connection):
-    door = DoorFactory(connection=connection)
+    endpoint = WebhookEndpointFactory(connection=connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     day = {"date": f"{timezone.now().year + 1}-02-16", "hour": "15:00"}
     change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
     sandbox.fault("carried out, then dropped", cmd="calendar_subscribe")
     push.drain(connection, until_s=2)
-    DeliveryFactory(door=door, body=told_of(sandbox.lead(lead.kartra_id)["bookings"][0], lead))
+    DeliveryFactory(endpoint=endpoint, body=told_of(sandbox.lead(lead.kartra_id)["bookings"][0], lead))
     Delivery.objects.update(received_at=Attempt.objects.get().call.sent_at)
     connection.refresh_from_db()
 

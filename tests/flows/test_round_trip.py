@@ -11,7 +11,7 @@ from django.db.models import Count
 
 from integrations import demo_database, push, receive
 from integrations.management.commands.demo import Command
-from integrations.models import ApiCall, Connection, Delivery, Door
+from integrations.models import ApiCall, Connection, Delivery, WebhookEndpoint
 from integrations.read import refresh
 from leads import changes, kinds
 from leads.models import Lead, LeadTag, Tag
@@ -36,11 +36,11 @@ def wait_for(question, seconds=10):
         time.sleep(0.05)
 
 
-def test_tag_put_on_in_kartras_own_page_arrives_through_the_door(sandbox, connection, live_server, settings):
+def test_tag_put_on_in_kartras_own_page_arrives_through_the_endpoint(sandbox, connection, live_server, settings):
     settings.PUBLIC_URL = live_server.url
-    door = Door.objects.create(connection=connection)
+    endpoint = WebhookEndpoint.objects.create(connection=connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    sandbox.server.posts.register(door.outbound_url)
+    sandbox.server.posts.register(endpoint.outbound_url)
 
     form = urllib.request.Request(f"{sandbox.base}/leads/{lead.kartra_id}/add-tag", b"tag=VIP")
     urllib.request.urlopen(form, timeout=5).close()
@@ -54,8 +54,8 @@ def test_tag_put_on_in_kartras_own_page_arrives_through_the_door(sandbox, connec
 def many(sandbox, connection, live_server, settings):
     """Leads known to both sides and just read, and a door to which the sandbox posts every event."""
     settings.PUBLIC_URL = live_server.url
-    door = Door.objects.create(connection=connection)
-    sandbox.server.posts.register(door.outbound_url)
+    endpoint = WebhookEndpoint.objects.create(connection=connection)
+    sandbox.server.posts.register(endpoint.outbound_url)
     for number in range(LEADS):
         sandbox.mirrored_lead(connection, f"lead{number}@example.com", first_name="L")
     refresh.drain(connection, until_s=600)
@@ -103,8 +103,8 @@ def test_the_same_messages_without_a_change_of_ours_cost_one_read_for_each_lead(
 
 def test_payment_message_arrives_with_its_secret(sandbox, connection, live_server, settings):
     settings.PUBLIC_URL = live_server.url
-    door = Door.objects.create(connection=connection, ipn_secret="of-the-notification")
-    sandbox.server.posts.register(door.ipn_url, kind="ipn", secret="of-the-notification")
+    endpoint = WebhookEndpoint.objects.create(connection=connection, ipn_secret="of-the-notification")
+    sandbox.server.posts.register(endpoint.ipn_url, kind="ipn", secret="of-the-notification")
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
 
     sandbox.act("sale", lead=lead.kartra_id, amount="97.00")

@@ -17,7 +17,7 @@ from leads import changes, kinds
 from leads.changes import conflicts, undo
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, LeadTag
 from tests.factories import DeliveryFactory
-from tests.flows.test_push import settle_all
+from tests.flows.steps import settle_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -192,7 +192,7 @@ def test_somebody_elses_message_about_the_same_tag_is_a_conflict(sandbox, connec
     push.drain(connection)
     sandbox.act("unassign_tag", lead=lead.kartra_id, **TAG)
     DeliveryFactory(
-        door__connection=connection,
+        endpoint__connection=connection,
         lead=lead,
         action="unassign_tag",
         family="tag:VIP",
@@ -220,7 +220,7 @@ def test_bulk_action_whose_changes_were_overtaken_has_ended_and_did_not_fail(san
 
     first.refresh_from_db()
     assert (first.state, first.changes.counts()["superseded"]) == ("finished", 1)
-    assert change_command.Command()._failed(first) is False
+    assert change_command.Command().has_failed(first) is False
     assert undo.groups(first)[0].number["not_done"] == 1  # nothing of it is in Kartra to be taken back
     assert list(first.changes.failed()) == []
     call_command("runs", "show", str(first.pk), json=True)

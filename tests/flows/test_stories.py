@@ -11,7 +11,7 @@ from integrations import receive
 from integrations.models import ApiCall, Delivery
 from integrations.read import refresh, transactions
 from leads.models import Lead, RecurringSubscription, Tag, Transaction
-from tests.factories import DeliveryFactory, DoorFactory
+from tests.factories import DeliveryFactory, WebhookEndpointFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -98,14 +98,14 @@ def told(order, dropped, doubled):
 
 @pytest.mark.parametrize("first", range(5))
 def test_every_order_of_the_story_ends_in_the_same_rows(connection, story, first):
-    door = DoorFactory(connection=connection)
+    endpoint = WebhookEndpointFactory(connection=connection)
     chance = random.Random(first)
     as_it_was = tuple(range(5))
     expected = None
     for order in [as_it_was, *(each for each in itertools.permutations(range(5)) if each[0] == first)]:
         dropped, doubled = chance.choice(DROPS)
         for number in told(order, dropped, doubled):
-            DeliveryFactory(door=door, body=story[number])
+            DeliveryFactory(endpoint=endpoint, body=story[number])
         receive.drain()
         lead = Lead.objects.get()
         assert lead.dirty_at is not None
@@ -126,10 +126,10 @@ def test_every_order_of_the_story_ends_in_the_same_rows(connection, story, first
 
 def test_every_order_without_reads_never_doubles_or_unpays(connection, story):
     """Before any read: one lead, each transaction once, the refund beside its sale; nothing was deleted."""
-    door = DoorFactory(connection=connection)
+    endpoint = WebhookEndpointFactory(connection=connection)
     for order in itertools.permutations((2, 0, 3, 4)):
         for number in (*order, *order):
-            DeliveryFactory(door=door, body=story[number])
+            DeliveryFactory(endpoint=endpoint, body=story[number])
         receive.drain()
 
         kinds = sorted(Transaction.objects.values_list("type", "reported"))
@@ -139,13 +139,13 @@ def test_every_order_without_reads_never_doubles_or_unpays(connection, story):
 
 
 def test_replaying_everything_twice_changes_nothing(connection, story):
-    door = DoorFactory(connection=connection)
+    endpoint = WebhookEndpointFactory(connection=connection)
     for number in (0, 2, 1, 4, 3, 0, 2):
-        DeliveryFactory(door=door, body=story[number])
+        DeliveryFactory(endpoint=endpoint, body=story[number])
     receive.drain()
     Lead.objects.update(dirty_at=None, read_at=timezone.now())
 
-    from tests.integrations.test_replay import everything
+    from tests.rows import everything
 
     before = everything()
     for _ in range(2):

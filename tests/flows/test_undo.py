@@ -167,7 +167,7 @@ def test_sent_anyway_fires_again_and_is_not_undone(sandbox, connection):
     sandbox.act("assign_tag", lead=lead.kartra_id, tag="VIP")
     mirror.set_tag(lead, "VIP", True, source=Source.REFRESH, at=timezone.now())
 
-    run = start(connection, [lead], ("assign_tag", {"tag": "VIP"}), choices=changes.Choices(anyway=True))
+    run = start(connection, [lead], ("assign_tag", {"tag": "VIP"}), choices=changes.Choices(force=True))
 
     assert run.changes.get().status == "accepted"
     assert [call["cmds"] for call in sandbox.calls(writes=True)] == [["assign_tag"]]

@@ -15,7 +15,7 @@ from django.db import connection as database
 from django.db import connections
 from django.utils import timezone
 
-from integrations.models import ApiCall, Attempt, Delivery, Door
+from integrations.models import ApiCall, Attempt, Delivery, WebhookEndpoint
 from kartra_mirror.celery import app as celery
 from leads.models import (
     Activity,
@@ -28,7 +28,7 @@ from leads.models import (
     Transaction,
 )
 from tests.chaos.servers import ROOT, free_port, wait_for
-from tests.flows.test_processes import database_url, wait_until
+from tests.processes import database_url, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,9 +172,9 @@ def furnish(house, sandbox, safety_field):
         "--send",
         *(["--safety-field"] if safety_field else []),
     )["webhooks"]
-    door = Door.objects.get()
-    door.ipn_secret = SECRET
-    door.save()
+    endpoint = WebhookEndpoint.objects.get()
+    endpoint.ipn_secret = SECRET
+    endpoint.save()
     house.facts("pull", "--catalogue")
     house.facts("pull", "--transactions", *(part for lead in leads for part in ("--lead", str(lead["id"]))))
     sandbox.server.posts.register(addresses["outbound"])

@@ -13,28 +13,28 @@ from django.db import connections
 from django.utils import timezone
 
 from integrations import tasks, webhooks
-from integrations.models import Delivery, DeliveryStatus, Door
-from tests.factories import DoorFactory
+from integrations.models import Delivery, DeliveryStatus, WebhookEndpoint
+from tests.factories import WebhookEndpointFactory
 
 EVENT = json.dumps({"action": "assign_tag", "lead": {"id": "5"}, "action_details": {"tag": {"tag_name": "VIP"}}})
 
 
 @pytest.fixture
-def door(db):
-    return DoorFactory()
+def endpoint(db):
+    return WebhookEndpointFactory()
 
 
-def post(client, door, body=EVENT, *, ipn=False, slash=True, kind="application/json"):
-    url = f"/webhooks/{door.token}{'/ipn' if ipn else ''}{'/' if slash else ''}"
+def post(client, endpoint, body=EVENT, *, ipn=False, slash=True, kind="application/json"):
+    url = f"/webhooks/{endpoint.token}{'/ipn' if ipn else ''}{'/' if slash else ''}"
     return client.post(url, data=body, content_type=kind)
 
 
 @pytest.mark.parametrize("slash", [True, False])
 @pytest.mark.parametrize("ipn", [True, False])
-def test_message_is_kept_as_the_bytes_it_was(client, door, ipn, slash, rings):
+def test_message_is_kept_as_the_bytes_it_was(client, endpoint, ipn, slash, rings):
     body = b'\xff\x00{"action": "x" \xe2'
 
-    answer = post(client, door, body, ipn=ipn, slash=slash)
+    answer = post(client, endpoint, body, ipn=ipn, slash=slash)
 
     delivery = Delivery.objects.get()
     assert (answer.status_code, answer.content) == (200, b"")
@@ -45,68 +45,68 @@ def test_message_is_kept_as_the_bytes_it_was(client, door, ipn, slash, rings):
 
 @pytest.mark.django_db(transaction=True)
 def test_worker_is_rung_after_the_commit(client, rings):
-    post(client, DoorFactory())
+    post(client, WebhookEndpointFactory())
     assert rings == [("apply_deliveries", ())]
 
 
-def test_storing_costs_one_insert_once_the_door_is_known(client, door, django_assert_num_queries):
-    post(client, door)
+def test_storing_costs_one_insert_once_the_endpoint_is_known(client, endpoint, django_assert_num_queries):
+    post(client, endpoint)
     with django_assert_num_queries(1):
-        post(client, door)
+        post(client, endpoint)
 
 
-def test_wrong_token_is_404_whatever_the_method(client, door):
+def test_wrong_token_is_404_whatever_the_method(client, endpoint):
     for method in (client.post, client.get, client.put):
         assert method("/webhooks/nobody-knows-this/").status_code == 404
     assert not Delivery.objects.exists()
 
 
-def test_retired_door_is_404(client, door):
-    door.retired_at = door.created_at
-    door.save()
-    assert post(client, door).status_code == 404
+def test_retired_endpoint_is_404(client, endpoint):
+    endpoint.retired_at = endpoint.created_at
+    endpoint.save()
+    assert post(client, endpoint).status_code == 404
 
 
-def test_new_address_and_old_one_are_both_valid_until_the_old_one_is_retired(client, door):
-    first = door.token
-    assert door.rotate(timezone.now())
-    assert first != door.token
+def test_new_address_and_old_one_are_both_valid_until_the_old_one_is_retired(client, endpoint):
+    first = endpoint.token
+    assert endpoint.rotate(timezone.now())
+    assert first != endpoint.token
 
-    for token in (first, door.token):
+    for token in (first, endpoint.token):
         assert client.post(f"/webhooks/{token}/", EVENT, content_type="application/json").status_code == 200
-    assert list(Delivery.objects.order_by("pk").values_list("door", "old_address")) == [
-        (door.pk, True),
-        (door.pk, False),
+    assert list(Delivery.objects.order_by("pk").values_list("endpoint", "old_address")) == [
+        (endpoint.pk, True),
+        (endpoint.pk, False),
     ]
 
-    assert not door.rotate(timezone.now()), "messages to the first address would be lost unseen"
-    assert door.retire_old()
-    assert not door.retire_old()
-    webhooks._doors.clear()
-    answers = [client.post(f"/webhooks/{t}/", EVENT, content_type="application/json") for t in (first, door.token)]
+    assert not endpoint.rotate(timezone.now()), "messages to the first address would be lost unseen"
+    assert endpoint.retire_old()
+    assert not endpoint.retire_old()
+    webhooks._endpoints.clear()
+    answers = [client.post(f"/webhooks/{t}/", EVENT, content_type="application/json") for t in (first, endpoint.token)]
     assert [answer.status_code for answer in answers] == [404, 200]
 
 
-def test_retiring_shows_within_seconds(client, door, monkeypatch):
-    assert post(client, door).status_code == 200
-    Door.objects.update(retired_at=door.created_at)
-    assert post(client, door).status_code == 200  # still remembered
+def test_retiring_shows_within_seconds(client, endpoint, monkeypatch):
+    assert post(client, endpoint).status_code == 200
+    WebhookEndpoint.objects.update(retired_at=endpoint.created_at)
+    assert post(client, endpoint).status_code == 200  # still remembered
 
     moment = webhooks.time.monotonic() + webhooks.CACHE_S
     monkeypatch.setattr(webhooks.time, "monotonic", lambda: moment)
 
-    assert post(client, door).status_code == 404
+    assert post(client, endpoint).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["get", "put", "delete", "patch", "head", "options"])
-def test_other_methods_are_405(client, door, method):
-    assert getattr(client, method)(f"/webhooks/{door.token}/").status_code == 405
+def test_other_methods_are_405(client, endpoint, method):
+    assert getattr(client, method)(f"/webhooks/{endpoint.token}/").status_code == 405
 
 
-def test_one_megabyte_is_kept_whole_and_more_is_413_with_its_beginning(client, door):
+def test_one_megabyte_is_kept_whole_and_more_is_413_with_its_beginning(client, endpoint):
     exactly = b"a" * (1024 * 1024)
-    assert post(client, door, exactly).status_code == 200
-    assert post(client, door, exactly + b"b").status_code == 413
+    assert post(client, endpoint, exactly).status_code == 200
+    assert post(client, endpoint, exactly + b"b").status_code == 413
 
     larger, whole = Delivery.objects.order_by("-pk")
     assert bytes(whole.body) == exactly
@@ -114,39 +114,39 @@ def test_one_megabyte_is_kept_whole_and_more_is_413_with_its_beginning(client, d
     assert larger.size == len(exactly) + 1
 
 
-def test_token_is_not_stored_in_clear(door):
+def test_token_is_not_stored_in_clear(endpoint):
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT token, token_digest FROM integrations_door WHERE id = %s", [door.pk])
+        cursor.execute("SELECT token, token_digest FROM integrations_webhookendpoint WHERE id = %s", [endpoint.pk])
         stored = " ".join(cursor.fetchone())
-    assert door.token not in stored
+    assert endpoint.token not in stored
 
 
 @pytest.mark.parametrize(("size", "status"), [(5000, 200), (1024 * 1024 + 1, 413)])
-def test_body_that_comes_in_chunks_without_a_length_is_kept(rf, door, size, status):
+def test_body_that_comes_in_chunks_without_a_length_is_kept(rf, endpoint, size, status):
     body = b"c" * size
-    request = rf.post(f"/webhooks/{door.token}/", headers={"Transfer-Encoding": "chunked"})
+    request = rf.post(f"/webhooks/{endpoint.token}/", headers={"Transfer-Encoding": "chunked"})
     request.META.update({"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True})
     request.META.pop("CONTENT_LENGTH", None)
 
-    assert webhooks.receive_outbound(request, door.token).status_code == status
+    assert webhooks.receive_outbound(request, endpoint.token).status_code == status
 
     assert bytes(Delivery.objects.get().body) == body[: 4096 if status == 413 else None]
 
 
-def test_what_came_of_a_body_that_breaks_off_is_kept(rf, door):
+def test_what_came_of_a_body_that_breaks_off_is_kept(rf, endpoint):
     class Breaks(io.BytesIO):
         def read(self, size=-1):
             if self.tell() >= 5:
                 raise ValueError("a chunk of no size")
             return super().read(5)
 
-    request = rf.post(f"/webhooks/{door.token}/", headers={"Transfer-Encoding": "chunked"})
+    request = rf.post(f"/webhooks/{endpoint.token}/", headers={"Transfer-Encoding": "chunked"})
     request.META.update({"wsgi.input": Breaks(b"hello, and more"), "wsgi.input_terminated": True})
     request.META.pop("CONTENT_LENGTH", None)
 
-    assert webhooks.receive_outbound(request, door.token).status_code == 200
+    assert webhooks.receive_outbound(request, endpoint.token).status_code == 200
     assert bytes(Delivery.objects.get().body) == b"hello"
 
 
@@ -167,7 +167,7 @@ class _Silent(WSGIRequestHandler):
     ],
 )
 def test_lengths_that_lie_do_no_harm(headers, body, status):
-    door = DoorFactory()
+    endpoint = WebhookEndpointFactory()
 
     def app(environ, start_response):
         try:
@@ -181,7 +181,7 @@ def test_lengths_that_lie_do_no_harm(headers, body, status):
     with socket.create_connection(server.server_address, timeout=5) as raw:
         raw.sendall(
             b"POST /webhooks/%s/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n%s\r\n%s"
-            % (door.token.encode(), headers, body)
+            % (endpoint.token.encode(), headers, body)
         )
         raw.shutdown(socket.SHUT_WR)
         answer = http.client.HTTPResponse(raw)
@@ -194,7 +194,7 @@ def test_lengths_that_lie_do_no_harm(headers, body, status):
 
 
 @pytest.mark.django_db
-def test_dead_broker_costs_nothing(client, door, monkeypatch):
+def test_dead_broker_costs_nothing(client, endpoint, monkeypatch):
     """The bell may fail in any way: the message is stored and answered."""
     monkeypatch.undo()
 
@@ -209,4 +209,4 @@ def test_dead_broker_costs_nothing(client, door, monkeypatch):
     tasks.ring(Dead())  # silent now
 
     assert tasks._quiet_until > 0
-    assert post(client, door).status_code == 200
+    assert post(client, endpoint).status_code == 200

@@ -12,7 +12,7 @@ from django.core.exceptions import FieldError, ImproperlyConfigured
 from kombu import Connection as Broker
 from kombu import Producer, Queue
 
-from integrations import tasks
+from integrations import receive, tasks
 from integrations.models import Connection, Heartbeat
 from kartra_mirror import file_broker, keys, logs
 from tests.factories import ConnectionFactory
@@ -22,12 +22,22 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def broker(folder):
-    return Broker("filebell://", transport_options={"folder": str(folder)})
+    return Broker("filebroker://", transport_options={"folder": str(folder)})
 
 
 def ring(channel, number, queue="push"):
     headers = {"task": "t", "argsrepr": f"({number},)"}
     Producer(channel).publish([number], routing_key=queue, headers=headers, declare=[Queue(queue)])
+
+
+def waiting(channel, queue="push"):
+    """How many rings wait."""
+    return channel.queue_declare(queue, passive=True).message_count
+
+
+def take(channel, queue="push"):
+    """The next ring, or None."""
+    return channel.basic_get(queue, no_ack=True)
 
 
 def test_ring_is_heard_once_and_equal_rings_fold_into_one(tmp_path):
@@ -36,22 +46,23 @@ def test_ring_is_heard_once_and_equal_rings_fold_into_one(tmp_path):
         for _ in range(5):
             ring(channel, 1)
         ring(channel, 2)
-        assert channel._size("push") == 2
-        heard = [channel._get("push")["headers"]["argsrepr"] for _ in range(2)]
+        assert waiting(channel) == 2
+        heard = [take(channel).headers["argsrepr"] for _ in range(2)]
         assert sorted(heard) == ["(1,)", "(2,)"]
-        with pytest.raises(Exception, match=""):
-            channel._get("push")
+        assert take(channel) is None
 
 
 def test_half_written_and_foreign_files_are_no_rings(tmp_path):
     with broker(tmp_path) as connection:
         channel = connection.channel()
-        folder = channel._folder("push")
+        ring(channel, 6)
+        assert take(channel).headers["argsrepr"] == "(6,)"
+        folder = tmp_path / "push"
         (folder / "half.ring").write_bytes(b'{"body": "ab')
         (folder / "tmp123.aside").write_bytes(b"{}")
         ring(channel, 7)
-        assert channel._get("push")["headers"]["argsrepr"] == "(7,)"
-        assert channel._purge("push") == 0
+        assert take(channel).headers["argsrepr"] == "(7,)"
+        assert channel.queue_purge("push") == 0
 
 
 def _publish(folder, first, number):
@@ -87,9 +98,9 @@ def test_listener_killed_and_started_again_never_dies_of_the_rings(tmp_path):
     ends = time.monotonic() + 60
     with broker(tmp_path) as connection:
         channel = connection.channel()
-        while channel._size("push") and time.monotonic() < ends:
+        while waiting(channel) and time.monotonic() < ends:
             time.sleep(0.1)
-        assert channel._size("push") == 0
+        assert waiting(channel) == 0
     assert listener.is_alive()
     assert [publisher.exitcode for publisher in publishers] == [0, 0, 0]
     listener.kill()
@@ -148,14 +159,22 @@ def test_tasks_do_the_work_they_are_named_for(sandbox, connection, rings):
     assert LeadChange.objects.get().status == "accepted"
 
 
-def test_a_second_job_of_the_same_name_is_remembered_not_run_beside():
-    with tasks._only_one("x") as first:
-        with tasks._only_one("x") as second:
-            assert (first, second) == (True, False)
-        assert tasks._rung_again("x")
-    with tasks._only_one("x") as third:
-        assert third
-        assert not tasks._rung_again("x")
+@pytest.mark.django_db
+def test_a_second_job_of_the_same_name_is_remembered_not_run_beside(rings, monkeypatch):
+    begun = []
+
+    def drain(**how):
+        begun.append(how)
+        if len(begun) == 1:
+            tasks.apply_deliveries()
+
+    monkeypatch.setattr(receive, "drain", drain)
+
+    tasks.apply_deliveries()
+    assert (len(begun), rings) == (1, [("apply_deliveries", ())])
+    rings.clear()
+    tasks.apply_deliveries()
+    assert (len(begun), rings) == (2, [])
 
 
 def test_keys_are_made_once_and_are_private(tmp_path):

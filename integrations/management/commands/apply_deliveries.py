@@ -21,7 +21,7 @@ ANY = "any"
 UNREADABLE = "unreadable"
 
 
-def _who() -> str:
+def who_runs_this() -> str:
     """Who runs this; in a container the user may have no name."""
     try:
         return getpass.getuser()
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             return None
         chosen = Delivery.objects.all()
         if options["connection"]:
-            chosen = chosen.filter(door__connection=connection_named(options["connection"]))
+            chosen = chosen.filter(endpoint__connection=connection_named(options["connection"]))
         if ids:
             chosen = chosen.filter(pk__in=ids)
             missing = sorted(set(ids) - set(chosen.values_list("pk", flat=True)))
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         """A line for each that changed something or failed; with --replay or --json, for each."""
         number, changing, statuses = 0, 0, Counter[str]()
         told: list[dict[str, Any]] = []
-        for delivery, applied in receive.replay(chosen, by=_who()):
+        for delivery, applied in receive.replay(chosen, by=who_runs_this()):
             number += 1
             statuses[applied.status] += 1
             changing += bool(applied.changed)

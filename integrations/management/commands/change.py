@@ -122,15 +122,20 @@ class Command(BaseCommand):
         if options["wait"]:
             self._wait(run, connection)
         self._print_run(run, connection, options["json"])
-        if options["wait"] and self._failed(run):
+        if options["wait"] and self.has_failed(run):
             raise CommandError(self._complaint(run, connection))
 
     def _record(
-        self, connection: Connection, kind: kinds.Kind, leads: QuerySet[Lead], parameters: Any, options: dict[str, Any]
+        self,
+        connection: Connection,
+        kind: kinds.ChangeKind,
+        leads: QuerySet[Lead],
+        parameters: Any,
+        options: dict[str, Any],
     ) -> BulkRun | None:
         """The run, or None where only a preview was asked for; then nothing stays recorded."""
         choices = changes.Choices(
-            anyway=options["anyway"], include_left=options["include_left"], read_first=options["read_first"]
+            force=options["anyway"], include_left=options["include_left"], read_first=options["read_first"]
         )
         for words in self._moved(connection, options):
             self.stderr.write(words)
@@ -162,9 +167,9 @@ class Command(BaseCommand):
                 transaction.set_rollback(True)
             return run
 
-    def _whose(self, connection: Connection, kind: kinds.Kind, parameters: Any) -> QuerySet[Lead]:
+    def _whose(self, connection: Connection, kind: kinds.ChangeKind, parameters: Any) -> QuerySet[Lead]:
         """The lead that a payment belongs to."""
-        return kind.applies(Lead.objects.filter(account=connection.account_id), parameters)
+        return kind.applicable_q(Lead.objects.filter(account=connection.account_id), parameters)
 
     def _leads(self, connection: Connection, options: dict[str, Any]) -> QuerySet[Lead]:
         leads = Lead.objects.filter(account=connection.account_id)
@@ -317,7 +322,7 @@ class Command(BaseCommand):
         if not run.has_ended and (why := switch.why_not_sending(connection)):
             self.stdout.write(why)
 
-    def _failed(self, run: BulkRun) -> bool:
+    def has_failed(self, run: BulkRun) -> bool:
         """Whether anything is neither done, overtaken nor needless; a lead that is deleted in Kartra counts as a failure."""
         settled_well = Q(status__in=[ChangeStatus.ACCEPTED, ChangeStatus.SUPERSEDED]) | (
             Q(status=ChangeStatus.SKIPPED) & ~Q(reason=Reason.GONE)

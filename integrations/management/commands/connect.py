@@ -67,8 +67,8 @@ class Command(BaseCommand):
             switch.on(connection, why="Switched on with `connect --send`.")
         if options["safety_field"]:
             self._prepare(connection)
-        door = connection.doors.standing().order_by("pk").first()
-        urls = {"outbound": door.outbound_url, "ipn": door.ipn_url} if door else {}
+        endpoint = connection.endpoints.standing().order_by("pk").first()
+        urls = {"outbound": endpoint.outbound_url, "ipn": endpoint.ipn_url} if endpoint else {}
         if options["json"]:
             facts = {"name": connection.name, "created": connected.created, "sending": connection.sending}
             self.stdout.write(json.dumps({**facts, "lists": connected.check.lists, "webhooks": urls}))

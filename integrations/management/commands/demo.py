@@ -99,9 +99,9 @@ class Command(BaseCommand):
                 raise CommandError(result.check.text)
             found = result.connection
             switch.on(found, why="The demo sends to the pretend Kartra.")
-        door = found.doors.standing().order_by("pk").first()
-        if door is not None:
-            for kind, url in (("outbound", door.outbound_url), ("ipn", door.ipn_url)):
+        endpoint = found.endpoints.standing().order_by("pk").first()
+        if endpoint is not None:
+            for kind, url in (("outbound", endpoint.outbound_url), ("ipn", endpoint.ipn_url)):
                 sandbox_control.ask("receivers", {"url": url, "kind": kind})
         return found
 

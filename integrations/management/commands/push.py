@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connections
 from integrations import push
 from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
-from integrations.models import ApiCall, Attempt, Connection, Outcome, StoppedBy
+from integrations.models import ApiCall, Attempt, CallOutcome, Connection, StopCause
 from integrations.push import claim, verify
 from integrations.sending import alerts, clocks, outage, switch
 from leads.models import LeadChange
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             connection.refresh_from_db()
             if outage.due(connection) and not stopping.is_set():
                 outage.probe(connection)
-            waits = connection.stopped_by == StoppedBy.OUTAGE and self._worth_waiting(connection, began_at)
+            waits = connection.stopped_by == StopCause.OUTAGE and self._worth_waiting(connection, began_at)
             busy = busy or waits or self._has_work(connection)
         alerts.drain()
         clocks.look()
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
     def _has_work(self, connection: Connection) -> bool:
         """Whether something is to be waited for. What waits for a person (switch, keys, decisions) is not."""
-        if connection.stopped_by == StoppedBy.CREDENTIALS:
+        if connection.stopped_by == StopCause.CREDENTIALS:
             return ApiCall.objects.in_flight().filter(connection=connection).exists()
         return (
             ApiCall.objects.in_flight().filter(connection=connection).exists()
@@ -93,7 +93,7 @@ class Command(BaseCommand):
                 raise CommandError(why)
 
     def _answered(self, connection: Connection, began_at: dt.datetime) -> bool:
-        calls = ApiCall.objects.filter(connection=connection, outcome=Outcome.ANSWERED, finished_at__gte=began_at)
+        calls = ApiCall.objects.filter(connection=connection, outcome=CallOutcome.ANSWERED, finished_at__gte=began_at)
         return calls.exists()
 
     def _worth_waiting(self, connection: Connection, began_at: dt.datetime) -> bool:

@@ -1,4 +1,4 @@
-"""How things stand: sending, queue, pace, freshness, doors."""
+"""How things stand: sending, queue, pace, freshness, webhook endpoints."""
 
 import json
 from typing import Any
@@ -86,16 +86,16 @@ class Command(BaseCommand):
             late = " Delivery is delayed: see whether the broker and the workers run." if waiting["delayed"] else ""
             since = waiting["since"][:16].replace("T", " ")
             self.stdout.write(f"  messages not applied yet: {waiting['number']:,}, the oldest came {since} UTC.{late}")
-        for door in facts["doors"]:
-            self._print_door(door)
+        for endpoint in facts["doors"]:
+            self._print_endpoint(endpoint)
 
-    def _print_door(self, door: dict[str, Any]) -> None:
-        seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in door["events"].items() if when]
-        self.stdout.write(f"  messages at {door['name']}: {', '.join(seen) or 'none yet'}")
-        for name, sentence in door["stopped"].items():
+    def _print_endpoint(self, endpoint: dict[str, Any]) -> None:
+        seen = [f"{name} {when[:16].replace('T', ' ')}" for name, when in endpoint["events"].items() if when]
+        self.stdout.write(f"  messages at {endpoint['name']}: {', '.join(seen) or 'none yet'}")
+        for name, sentence in endpoint["stopped"].items():
             self.stdout.write(f"    {name} {sentence}")
-        if door["never"]:
-            self.stdout.write(f"    never seen: {', '.join(door['never'])}")
-        if door["old_address_since"]:
-            since = door["old_address_since"][:16].replace("T", " ")
+        if endpoint["never"]:
+            self.stdout.write(f"    never seen: {', '.join(endpoint['never'])}")
+        if endpoint["old_address_since"]:
+            since = endpoint["old_address_since"][:16].replace("T", " ")
             self.stdout.write(f"    has a new address since {since}; the old one is still valid")

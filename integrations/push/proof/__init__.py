@@ -8,14 +8,14 @@ bookings and money). Owns no row: `settle` and `verify` gather the evidence and 
 
 from integrations.push.proof.additive import classify_points
 from integrations.push.proof.answers import classify_answer, classify_refusal
-from integrations.push.proof.evidence import Evidence, Request, Verdict
+from integrations.push.proof.evidence import ChangeOutcome, Evidence, Request
 from integrations.push.proof.exists import classify_adopted
 from integrations.push.proof.profile import classify_profile
 from integrations.push.proof.states import classify_states
 from integrations.push.proof.unread import classify_bookings, classify_money
 
 
-def classify(evidence: Evidence) -> dict[int, Verdict]:
+def classify(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """A verdict for each unclear change of one family in one call, from a read of the lead: {change id: verdict}."""
     if not evidence.unclear:
         return {}
@@ -29,9 +29,9 @@ def classify(evidence: Evidence) -> dict[int, Verdict]:
 
 
 __all__ = [
+    "ChangeOutcome",
     "Evidence",
     "Request",
-    "Verdict",
     "classify",
     "classify_adopted",
     "classify_answer",

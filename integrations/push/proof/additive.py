@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from integrations.push.proof.evidence import NOT_DONE, Evidence, Request, Verdict, accepted, again, later
+from integrations.push.proof.evidence import NOT_DONE, ChangeOutcome, Evidence, Request, accepted, again, later
 from integrations.translate import NOT_TOLD
 
 NOT_SHOWN = gettext_noop("the read does not show it")
@@ -11,17 +11,17 @@ NO_WITNESS = gettext_noop("the safety field shows this call, a second witness is
 NO_RECEIPT = gettext_noop("it looks done, but the safety field does not show this call")
 
 
-def classify_points(evidence: Evidence) -> dict[int, Verdict]:
+def classify_points(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Verdicts for unclear points: exactly the score before and these points is done; the score before, twice, is not done;
     anything else tells nothing, nor does a score of 0 that was to fall below: whether Kartra keeps it at 0 is not documented.
     With a receipt: there, and the score agrees, is done; absent twice is not done."""
-    verdicts: dict[int, Verdict] = {}
+    verdicts: dict[int, ChangeOutcome] = {}
     for request in evidence.unclear:
         verdicts.update(_one(request, evidence))
     return verdicts
 
 
-def _one(request: Request, evidence: Evidence) -> dict[int, Verdict]:
+def _one(request: Request, evidence: Evidence) -> dict[int, ChangeOutcome]:
     done = stands = False
     if evidence.after is not NOT_TOLD and evidence.before is not NOT_TOLD:
         wished = request.witness.makes(request.parameters, evidence.before)
@@ -43,7 +43,7 @@ def _one(request: Request, evidence: Evidence) -> dict[int, Verdict]:
     return {request.change: later(request, evidence, NOT_SHOWN)}
 
 
-def _not_done(request: Request, evidence: Evidence) -> dict[int, Verdict]:
+def _not_done(request: Request, evidence: Evidence) -> dict[int, ChangeOutcome]:
     if evidence.same_before:
         return again([request], evidence)
     return {request.change: later(request, evidence, NOT_DONE)}

@@ -9,10 +9,10 @@ from integrations.kartra.client import created_id
 from integrations.kartra.errors import EXISTS, CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import Proof
-from integrations.push.proof.evidence import UNTYPED, Verdict, superseded, turned_away
+from integrations.push.proof.evidence import UNTYPED, ChangeOutcome, superseded, turned_away
 from integrations.push.proof.evidence import Request as Carrier
-from integrations.sending.error_messages import said
-from integrations.translate import ENCODINGS
+from integrations.sending.error_messages import message_of
+from integrations.translate import WIRE_FORMATS
 from leads.kinds.profile import gives
 from leads.models import ChangeStatus, GoneReason, Reason
 
@@ -38,7 +38,7 @@ class Sent:
 Answer = ChainReply | WholeCallRefused | KartraError
 
 
-def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[Verdict]:
+def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[ChangeOutcome]:
     """One verdict for each change of the call, in its order."""
     if isinstance(answer, ChainReply):
         verdicts = [_of_action(each, answer.outcomes[each.position]) for each in sent]
@@ -46,11 +46,11 @@ def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[Verdict]:
     if isinstance(answer, WholeCallRefused):
         return _of_refused_call(sent, answer)
     if isinstance(answer, NotSent | Throttled | CredentialsRefused):
-        return [Verdict(ChangeStatus.WAITING, Proof.NOT_DONE) for _each in sent]
-    return [_unclear(each, said(answer)) for each in sent]
+        return [ChangeOutcome(ChangeStatus.WAITING, Proof.NOT_DONE) for _each in sent]
+    return [_unclear(each, message_of(answer)) for each in sent]
 
 
-def _beside_244(sent: Sequence[Sent], verdicts: list[Verdict], answer: ChainReply) -> list[Verdict]:
+def _beside_244(sent: Sequence[Sent], verdicts: list[ChangeOutcome], answer: ChainReply) -> list[ChangeOutcome]:
     """That a lead to be created exists may be said at its own action. The rest was not done then, whether it is refused for want
     of a lead or not mentioned: it is judged from a read of the lead that is there, as after a flat 244. Where Kartra went on
     all the same, each action is what its own answer says."""
@@ -68,9 +68,9 @@ def _beside_244(sent: Sequence[Sent], verdicts: list[Verdict], answer: ChainRepl
     return found
 
 
-def _overtaken(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
+def _overtaken(sent: Sequence[Sent], verdicts: list[ChangeOutcome]) -> list[ChangeOutcome]:
     """Edits travel as one action with the latest value of each field: Kartra never held what a later one overtook."""
-    edits = [n for n, each in enumerate(sent) if ENCODINGS[each.request.kind].lead_fields is not None]
+    edits = [n for n, each in enumerate(sent) if WIRE_FORMATS[each.request.kind].lead_fields is not None]
     accepted_edits = [n for n in edits if verdicts[n].status == ChangeStatus.ACCEPTED]
     fields = gives([sent[n].request.parameters for n in accepted_edits])
     for n, gave in zip(accepted_edits, fields, strict=True):
@@ -82,7 +82,7 @@ def _overtaken(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
     return verdicts
 
 
-def _in_order(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
+def _in_order(sent: Sequence[Sent], verdicts: list[ChangeOutcome]) -> list[ChangeOutcome]:
     """No earlier request about the same thing goes out once a later one of the call may be done. One that is not settled is
     overtaken where a later one is done; where a later one is looked at, or left to a person, it is so together with it. What
     was refused only because the one before it was turned away goes out again behind it. What adds up is judged by itself."""
@@ -104,12 +104,12 @@ def _in_order(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
             verdicts[place] = replace(verdict, status=last.status, reason=last.reason)
         elif verdict.status == ChangeStatus.WAITING:
             for n in behind:
-                if verdicts[n].code in ENCODINGS[sent[n].request.kind].guards:
+                if verdicts[n].code in WIRE_FORMATS[sent[n].request.kind].guards:
                     verdicts[n] = turned_away(sent[n].request, verdicts[n].code, verdicts[n].message)
     return _one_question_each(sent, verdicts)
 
 
-def _one_question_each(sent: Sequence[Sent], verdicts: list[Verdict]) -> list[Verdict]:
+def _one_question_each(sent: Sequence[Sent], verdicts: list[ChangeOutcome]) -> list[ChangeOutcome]:
     """What is left to a person about one thing is one question: the last has it."""
     for place, each in enumerate(sent):
         if verdicts[place].status == ChangeStatus.UNDECIDED:
@@ -125,47 +125,51 @@ def _same_thing(one: Carrier, other: Carrier) -> bool:
 
 
 def _unclear(
-    sent: Sent, message: str, *, code: str = "", look_in_s: float | None = None, alone: bool | None = None
-) -> Verdict:
+    sent: Sent, message: str, *, code: str = "", look_in_s: float | None = None, send_alone: bool | None = None
+) -> ChangeOutcome:
     wait = sent.first_look_s if look_in_s is None else look_in_s
-    return Verdict(ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, alone=alone)
+    return ChangeOutcome(
+        ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, send_alone=send_alone
+    )
 
 
-def _of_action(sent: Sent, outcome: ActionOutcome) -> Verdict:
+def _of_action(sent: Sent, outcome: ActionOutcome) -> ChangeOutcome:
     if outcome.state == "done":
         made = created_id(outcome) if sent.request.kind == "create_lead" else ""
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made)
+        return ChangeOutcome(
+            ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made
+        )
     if outcome.state == "missing":
         return _unclear(sent, _("Kartra's answer does not mention this action."))
     return classify_refusal(sent, outcome.code, outcome.message)
 
 
-def classify_refusal(sent: Sent, code: str, message: str) -> Verdict:
+def classify_refusal(sent: Sent, code: str, message: str) -> ChangeOutcome:
     """What a refusal with this code means for a change of ours; sorted by `errors.next_step`, by what to do next."""
     step = next_step(code)
-    if not code and ENCODINGS[sent.request.kind].witness is not None:
+    if not code and WIRE_FORMATS[sent.request.kind].witness is not None:
         return _unclear(sent, message, code=UNTYPED)  # a read can tell
     if not code:
-        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
+        return ChangeOutcome(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
     if step == Next.LOOK_UP or (step == Next.ADOPT and sent.creates):
         return _unclear(sent, message, code=code, look_in_s=0)
     if step == Next.VERIFY:
         return _unclear(sent, message, code=code)
     if step == Next.GONE:
-        return Verdict(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
+        return ChangeOutcome(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, code, message, gone=GoneReason.DELETED)
     if step in (Next.STOP_CONNECTION, Next.STOP_APP, Next.STOP_COMMAND):
-        return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
+        return ChangeOutcome(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message)
     if step == Next.WAIT:
         return turned_away(sent.request, code, message)
     if step == Next.HOLD:
-        return Verdict(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
-    if code in ENCODINGS[sent.request.kind].guards and sent.was_unclear:
+        return ChangeOutcome(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
+    if code in WIRE_FORMATS[sent.request.kind].guards and sent.was_unclear:
         words = _("Kartra says that it was done before (%(message)s).") % {"message": message}
-        return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=words)
-    return Verdict(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
+        return ChangeOutcome(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=words)
+    return ChangeOutcome(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
 
 
-def _of_refused_call(sent: Sequence[Sent], refusal: WholeCallRefused) -> list[Verdict]:
+def _of_refused_call(sent: Sequence[Sent], refusal: WholeCallRefused) -> list[ChangeOutcome]:
     """A flat error.
 
     1. Of one action it is that action's, and about the lead it is every action's.
@@ -185,5 +189,5 @@ def _of_refused_call(sent: Sequence[Sent], refusal: WholeCallRefused) -> list[Ve
             verdicts.append(classify_refusal(each, code, message))
         else:
             words = _("Kartra refused another action of the same call.")
-            verdicts.append(_unclear(each, words, look_in_s=0, alone=True))
+            verdicts.append(_unclear(each, words, look_in_s=0, send_alone=True))
     return verdicts

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from integrations.kartra.errors import Next, next_step
 from integrations.models import Proof
-from integrations.translate import ENCODINGS, NOT_TOLD, State
+from integrations.translate import NOT_TOLD, WIRE_FORMATS, State
 from leads import kinds
 from leads.models import ChangeStatus, GoneReason, Reason
 
@@ -69,7 +69,7 @@ class Request:
 
     @property
     def witness(self) -> Any:
-        return ENCODINGS[self.kind].witness
+        return WIRE_FORMATS[self.kind].witness
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ChangeOutcome:
     """What becomes of one change and of its attempt.
 
-    `what`: what was seen, as evidence for people. `look_in_s`: of one that stays unclear. `alone`: it goes out again without
+    `what`: what was seen, as evidence for people. `look_in_s`: of one that stays unclear. `send_alone`: it goes out again without
     other families. `superseded_by`: the change that overtook it. `decided_with`: the change whose question this one shares.
-    `gave`: of an edit the fields that it gave, where later ones of the same call overtook the others. `seen`: of a conflict what
+    `gave`: of an edit the fields that it gave, where later ones of the same call overtook the others. `baseline`: of a conflict what
     Kartra held before, by field. `repeats`: it goes out again because the read proved nothing. `gone`: the lead is deleted.
     `kartra_id`: of the lead that the call made.
     """
@@ -120,26 +120,26 @@ class Verdict:
     message: str = ""
     what: str = ""
     look_in_s: float | None = None
-    alone: bool | None = None
+    send_alone: bool | None = None
     not_done: int | None = None
     superseded_by: int | None = None
     decided_with: int | None = None
     gave: frozenset[str] | None = None
-    seen: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
     repeats: bool = False
     gone: GoneReason | None = None
     kartra_id: str = ""
 
 
-def accepted(request: Request, message: str = "", what: str = SEEN_DONE, **more: Any) -> Verdict:
+def accepted(request: Request, message: str = "", what: str = SEEN_DONE, **more: Any) -> ChangeOutcome:
     words = message or _("Seen done in Kartra afterwards.")
-    return Verdict(ChangeStatus.ACCEPTED, Proof.DONE, code=request.code, message=words, what=what, **more)
+    return ChangeOutcome(ChangeStatus.ACCEPTED, Proof.DONE, code=request.code, message=words, what=what, **more)
 
 
-def superseded(request: Request, by: Request, *, is_so: bool = True) -> Verdict:
+def superseded(request: Request, by: Request, *, is_so: bool = True) -> ChangeOutcome:
     """Ended: a later change of the same thing in the same call is so, or is what counts now (`is_so` False)."""
     words = _("A later change of the same thing is done.") if is_so else _("A later change of the same thing counts.")
-    return Verdict(
+    return ChangeOutcome(
         ChangeStatus.SUPERSEDED,
         Proof.DONE,
         message=words,
@@ -153,9 +153,9 @@ def again(
     evidence: Evidence,
     what: str = NOT_DONE,
     *,
-    alone: bool | None = None,
+    send_alone: bool | None = None,
     repeats: bool = False,
-) -> dict[int, Verdict]:
+) -> dict[int, ChangeOutcome]:
     """Proven not done: all of them are sent again, in order. Where one was sent too often in a row, a person decides."""
     untyped = any(request.code == UNTYPED for request in requests)
     if any(request.code not in ("", UNTYPED) and next_step(request.code) is Next.HOLD for request in requests):
@@ -172,34 +172,34 @@ def again(
             for request in requests
         }
     return {
-        request.change: Verdict(
+        request.change: ChangeOutcome(
             ChangeStatus.WAITING,
             Proof.NOT_DONE,
             message=_("Seen not done in Kartra; sent again."),
             what=what,
             not_done=request.not_done + 1,
-            alone=alone,
+            send_alone=send_alone,
             repeats=repeats,
         )
         for request in requests
     }
 
 
-def turned_away(request: Request, code: str, message: str) -> Verdict:
+def turned_away(request: Request, code: str, message: str) -> ChangeOutcome:
     """One action of a call was turned away and not done: sent again, but not without end."""
     not_done = request.not_done + 1
     if not_done >= MOST_NOT_DONE:
-        return Verdict(
+        return ChangeOutcome(
             ChangeStatus.UNDECIDED, Proof.NOT_DONE, Reason.REPEATED, code=code, message=message, not_done=not_done
         )
-    return Verdict(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message, not_done=not_done)
+    return ChangeOutcome(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message, not_done=not_done)
 
 
-def later(request: Request, evidence: Evidence, what: str) -> Verdict:
+def later(request: Request, evidence: Evidence, what: str) -> ChangeOutcome:
     """Nothing is proven yet: another look. Where none is planned any more, a person decides."""
     if evidence.last_look:
         return asked(request, what)
-    return Verdict(
+    return ChangeOutcome(
         ChangeStatus.UNKNOWN,
         Proof.UNCLEAR,
         code=request.code,
@@ -209,14 +209,16 @@ def later(request: Request, evidence: Evidence, what: str) -> Verdict:
     )
 
 
-def asked(request: Request, what: str, *, reason: Reason = Reason.OUTCOME, message: str = "", **more: Any) -> Verdict:
+def asked(
+    request: Request, what: str, *, reason: Reason = Reason.OUTCOME, message: str = "", **more: Any
+) -> ChangeOutcome:
     """A person decides."""
-    return Verdict(
+    return ChangeOutcome(
         ChangeStatus.UNDECIDED, Proof.UNDECIDED, reason, request.code, message or request.message, what=what, **more
     )
 
 
-def one_question(verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
+def one_question(verdicts: Mapping[int, ChangeOutcome]) -> dict[int, ChangeOutcome]:
     """The verdicts, those left to a person as one question: the last of them has it, the others share it."""
     held = [change for change, verdict in verdicts.items() if verdict.status == ChangeStatus.UNDECIDED]
     return {

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from integrations.models import Proof
-from integrations.push.proof.evidence import Evidence, Request, Verdict, accepted, again, asked, one_question
+from integrations.push.proof.evidence import ChangeOutcome, Evidence, Request, accepted, again, asked, one_question
 from integrations.push.proof.profile import latest
 from integrations.translate import NOT_TOLD
 from integrations.translate.fields import same_value
@@ -16,11 +16,11 @@ from leads.models import ChangeStatus, Reason
 ADOPTED = gettext_noop("the lead was there already, and the call was refused as a whole")
 
 
-def classify_adopted(evidence: Evidence) -> dict[int, Verdict]:
+def classify_adopted(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Verdicts for one family of a call that was refused because the lead exists."""
     if evidence.family == "profile":
         return _profile(evidence)
-    verdicts: dict[int, Verdict] = {}
+    verdicts: dict[int, ChangeOutcome] = {}
     going = False
     for request in evidence.unclear:
         verdict = _one(request, evidence, going=going)
@@ -29,7 +29,7 @@ def classify_adopted(evidence: Evidence) -> dict[int, Verdict]:
     return one_question(verdicts)
 
 
-def _profile(evidence: Evidence) -> dict[int, Verdict]:
+def _profile(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """The creation is done where all is as wanted; else its fields go on as an edit of the lead that is there."""
     requests = evidence.unclear
     told = {} if evidence.after is NOT_TOLD else evidence.after
@@ -40,7 +40,7 @@ def _profile(evidence: Evidence) -> dict[int, Verdict]:
     return again(requests, evidence, ADOPTED)
 
 
-def _one(request: Request, evidence: Evidence, *, going: bool) -> Verdict:
+def _one(request: Request, evidence: Evidence, *, going: bool) -> ChangeOutcome:
     """`going`: an earlier request about the same thing goes out, so that what is so now will not be so then."""
     after = evidence.after
     if request.kind == "subscribe_list" and after == LEFT:
@@ -61,5 +61,5 @@ def _one(request: Request, evidence: Evidence, *, going: bool) -> Verdict:
     return again([request], evidence, ADOPTED)[request.change]
 
 
-def _skipped(request: Request, reason: Reason, words: str) -> Verdict:
-    return Verdict(ChangeStatus.SKIPPED, Proof.NOT_DONE, reason, request.code, words, what=ADOPTED)
+def _skipped(request: Request, reason: Reason, words: str) -> ChangeOutcome:
+    return ChangeOutcome(ChangeStatus.SKIPPED, Proof.NOT_DONE, reason, request.code, words, what=ADOPTED)

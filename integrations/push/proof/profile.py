@@ -9,9 +9,9 @@ from django.utils.translation import gettext_noop
 
 from integrations.models import Proof
 from integrations.push.proof.evidence import (
+    ChangeOutcome,
     Evidence,
     Request,
-    Verdict,
     accepted,
     again,
     asked,
@@ -28,7 +28,7 @@ NO_FIELD = gettext_noop("Kartra has no such field")
 CHANGED = gettext_noop("a field holds neither what it held before nor what we sent")
 
 
-def classify_profile(evidence: Evidence) -> dict[int, Verdict]:
+def classify_profile(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Verdicts for the unclear edits of one call, and for a creation."""
     requests = evidence.unclear
     wanted = latest(requests)
@@ -66,7 +66,7 @@ def latest(requests: Sequence[Request]) -> dict[str, Any]:
     return {name: value for request in requests for name, value in request.parameters.items()}
 
 
-def done(requests: Sequence[Request]) -> dict[int, Verdict]:
+def done(requests: Sequence[Request]) -> dict[int, ChangeOutcome]:
     """The action was done: an edit of which every field is overtaken is superseded, the others gave what they gave."""
     verdicts = {}
     for request, fields in zip(requests, gives([each.parameters for each in requests]), strict=True):
@@ -82,21 +82,23 @@ def _proves_nothing(wanted: Mapping[str, Any], so: set[str], before: Mapping[str
     return bool(so) and all(name in before and same_value(name, before[name], wanted[name]) for name in so)
 
 
-def _conflict(request: Request, changed: Sequence[str], told: Mapping[str, Any], before: Mapping[str, Any]) -> Verdict:
+def _conflict(
+    request: Request, changed: Sequence[str], told: Mapping[str, Any], before: Mapping[str, Any]
+) -> ChangeOutcome:
     own = [name for name in changed if name in request.parameters]
     words = ", ".join(
         _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": told[name] or _("empty")}
         for name in (own or changed)
     )
     seen = {name: [before[name]] for name in own}
-    return asked(request, CHANGED, reason=Reason.CONFLICT, message=words, seen=seen)
+    return asked(request, CHANGED, reason=Reason.CONFLICT, message=words, baseline=seen)
 
 
-def _without_field(request: Request, missing: Sequence[str]) -> Verdict:
+def _without_field(request: Request, missing: Sequence[str]) -> ChangeOutcome:
     """Kartra ignores a custom field that it does not have, without a word."""
     names = ", ".join(name.removeprefix(CUSTOM) for name in missing)
     rest = _("Its other fields were set.") if set(request.parameters) - set(missing) - {"email"} else ""
-    return Verdict(
+    return ChangeOutcome(
         ChangeStatus.REJECTED,
         Proof.REFUSED,
         code=request.code,

@@ -8,9 +8,9 @@ from django.utils.translation import gettext_noop
 
 from integrations.push.proof.evidence import (
     Carried,
+    ChangeOutcome,
     Evidence,
     Request,
-    Verdict,
     accepted,
     again,
     asked,
@@ -32,7 +32,7 @@ BEFORE_UNKNOWN = gettext_noop("nobody knows how it was before")
 HALF_DONE = gettext_noop("the call was done as far as this change")
 
 
-def classify_states(evidence: Evidence) -> dict[int, Verdict]:
+def classify_states(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Verdicts for the unclear changes of a tag, a list or a sequence."""
     overtaken, rest, before = _after_what_is_known(evidence)
     if not rest:
@@ -42,7 +42,7 @@ def classify_states(evidence: Evidence) -> dict[int, Verdict]:
     return {**overtaken, **one_question(_by_rules(rest, before, evidence))}
 
 
-def _after_what_is_known(evidence: Evidence) -> tuple[dict[int, Verdict], list[Request], State]:
+def _after_what_is_known(evidence: Evidence) -> tuple[dict[int, ChangeOutcome], list[Request], State]:
     """What a later change of the call that is known to be done overtakes; the unclear changes behind it; and the state that
     they found."""
     requests = [request for request in evidence.requests if request.carried is not Carried.NOT]
@@ -55,7 +55,7 @@ def _after_what_is_known(evidence: Evidence) -> tuple[dict[int, Verdict], list[R
     return {each.change: superseded(each, last) for each in earlier}, requests[known[-1] + 1 :], state
 
 
-def _by_rules(requests: Sequence[Request], before: State, evidence: Evidence) -> dict[int, Verdict]:
+def _by_rules(requests: Sequence[Request], before: State, evidence: Evidence) -> dict[int, ChangeOutcome]:
     after, last = evidence.after, requests[-1]
     states = _made(requests, before)
     moved = before is not NOT_TOLD and after != before
@@ -104,7 +104,7 @@ def _made(requests: Sequence[Request], before: State) -> list[State]:
 
 def _without_before(
     requests: Sequence[Request], states: Sequence[State], so: bool, repeatable: bool, evidence: Evidence
-) -> dict[int, Verdict]:
+) -> dict[int, ChangeOutcome]:
     """Nobody knows how it was before. One request whose end is so is done; what may be repeated goes out once more, whole."""
     last = requests[-1]
     if so and (len(requests) == 1 or any(request.repeated for request in requests)):
@@ -118,7 +118,7 @@ def _without_before(
 
 def _proves_nothing(
     requests: Sequence[Request], repeatable: bool, begun: bool, evidence: Evidence
-) -> dict[int, Verdict]:
+) -> dict[int, ChangeOutcome]:
     """It is as it was, and as the last request wants it."""
     last = requests[-1]
     if repeatable:
@@ -131,11 +131,11 @@ def _proves_nothing(
         return _so(requests, len(requests) - 1)
     if evidence.receipt is False:  # nothing of the call was begun
         return again(requests, evidence, NOT_BEGUN) if evidence.same_before else _later(requests, evidence, NOT_BEGUN)
-    held: dict[int, Verdict] = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
+    held: dict[int, ChangeOutcome] = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
     return {**held, last.change: asked(last, PROVES_NOTHING)}
 
 
-def _so(requests: Sequence[Request], place: int) -> dict[int, Verdict]:
+def _so(requests: Sequence[Request], place: int) -> dict[int, ChangeOutcome]:
     """The request at `place` is done; those before it are overtaken."""
     last = requests[place]
     earlier = {each.change: superseded(each, last) for each in requests[:place]}
@@ -144,9 +144,9 @@ def _so(requests: Sequence[Request], place: int) -> dict[int, Verdict]:
 
 def _ask(
     requests: Sequence[Request], what: str, *, reason: Reason = Reason.OUTCOME, message: str = ""
-) -> dict[int, Verdict]:
+) -> dict[int, ChangeOutcome]:
     return {request.change: asked(request, what, reason=reason, message=message) for request in requests}
 
 
-def _later(requests: Sequence[Request], evidence: Evidence, what: str) -> dict[int, Verdict]:
+def _later(requests: Sequence[Request], evidence: Evidence, what: str) -> dict[int, ChangeOutcome]:
     return {request.change: later(request, evidence, what) for request in requests}

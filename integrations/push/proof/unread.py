@@ -10,16 +10,16 @@ from integrations.push.proof.evidence import (
     NOT_DONE,
     SEEN_DONE,
     Carried,
+    ChangeOutcome,
     Evidence,
     Request,
-    Verdict,
     accepted,
     again,
     asked,
     later,
     superseded,
 )
-from integrations.translate import ENCODINGS
+from integrations.translate import WIRE_FORMATS
 
 SENT_ONCE_MORE = gettext_noop("Kartra refuses a second try of what was done")
 SEVERAL = gettext_noop("several bookings of the class stand")
@@ -29,7 +29,7 @@ MESSAGE_CAME = gettext_noop("Kartra's event came")
 NO_MESSAGE = gettext_noop("no message of Kartra shows it")
 
 
-def classify_bookings(evidence: Evidence) -> dict[int, Verdict]:
+def classify_bookings(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Verdicts for the unclear bookings and cancellations of one class.
 
     A last cancellation is sent again alone: Kartra refuses what was done (259), and what came before it is overtaken. Not where
@@ -41,7 +41,7 @@ def classify_bookings(evidence: Evidence) -> dict[int, Verdict]:
     return {**before, **_not_proven(requests, evidence)} if requests else before
 
 
-def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, Verdict], tuple[Request, ...]]:
+def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, ChangeOutcome], tuple[Request, ...]]:
     """Verdicts for the unclear requests up to the last one that is done, and the requests after it."""
     every = evidence.requests
     done = [n for n, each in enumerate(every) if each.carried is Carried.DONE or each.change in evidence.told]
@@ -54,14 +54,14 @@ def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, Verdict], tuple[R
     return verdicts, tuple(each for each in every[done[-1] + 1 :] if each.carried is Carried.UNCLEAR)
 
 
-def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, Verdict]:
+def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, ChangeOutcome]:
     last = requests[-1]
     earlier = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
     if last.kind == "cancel_calendar":
         if evidence.several_bookings:
             words = _("This person has several bookings of the class; a second try could cancel another one.")
             return {**earlier, last.change: asked(last, SEVERAL, message=words)}
-        return {**earlier, **again([last], evidence, SENT_ONCE_MORE, alone=True)}
+        return {**earlier, **again([last], evidence, SENT_ONCE_MORE, send_alone=True)}
     if evidence.receipt is False:
         if evidence.same_before:
             return again(requests, evidence, NOT_BEGUN)
@@ -70,10 +70,10 @@ def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, 
     return {each.change: later(each, evidence, what) for each in requests}
 
 
-def classify_money(request: Request, seen: Any, before: Mapping[str, Any], evidence: Evidence) -> Verdict:
+def classify_money(request: Request, seen: Any, before: Mapping[str, Any], evidence: Evidence) -> ChangeOutcome:
     """Done is done. A cancellation that is seen not done is sent again (Kartra refuses a second one); whatever else costs or
     moves money is left to a person, never repeated by machine. `seen` None: it could not be looked at."""
-    proves = ENCODINGS[request.kind].done
+    proves = WIRE_FORMATS[request.kind].done
     done = None if seen is None or proves is None else proves(request.parameters, seen, before)
     if done:
         return accepted(request, what=SEEN_DONE)

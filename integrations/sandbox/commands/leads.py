@@ -294,16 +294,16 @@ def _class(account: Account, entry: dict[str, Any], call: Call) -> tuple[str, st
     name, asked = _text(entry, "calendar_name", "255", call), _text(entry, "class_name", "256", call)
     calendar = _thing(account, "calendar", name, "257", call)
     how = call.switches["names"]
-    klass = next((each for each in calendar["classes"] if _matched(each, how) == _matched(asked, how)), None)
-    if klass is None:
+    priority_class = next((each for each in calendar["classes"] if _matched(each, how) == _matched(asked, how)), None)
+    if priority_class is None:
         raise Refused("258")
-    return calendar["name"], klass
+    return calendar["name"], priority_class
 
 
 def book(account: Account, lead: Any, entry: dict[str, Any], call: Call) -> dict[str, Any]:
-    name, klass = _class(account, entry, call)
+    name, priority_class = _class(account, entry, call)
     when = _when(str(entry.get("starting_date", "") or ""), str(entry.get("starting_hour", "") or ""))
-    call.later(lambda: account.book(lead, name, klass, when, heard=call.heard))
+    call.later(lambda: account.book(lead, name, priority_class, when, heard=call.heard))
     return ok("112", "Lead subscribed to class")
 
 
@@ -326,13 +326,17 @@ def _when(date: str, hour: str) -> str:
 
 
 def cancel_booking(account: Account, lead: Any, entry: dict[str, Any], call: Call) -> dict[str, Any]:
-    name, klass = _class(account, entry, call)
-    standing = [b for b in lead["bookings"] if (b["calendar"], b["class"], b["status"]) == (name, klass, "Active")]
+    name, priority_class = _class(account, entry, call)
+    standing = [
+        b for b in lead["bookings"] if (b["calendar"], b["class"], b["status"]) == (name, priority_class, "Active")
+    ]
     if not standing:
         raise Refused("259")
     which = str(call.switches["cancels"])
     for _ in standing if which == "all" else standing[:1]:
-        call.later(lambda: account.end_booking(lead, name, klass, heard=call.heard, earliest=which == "earliest"))
+        call.later(
+            lambda: account.end_booking(lead, name, priority_class, heard=call.heard, earliest=which == "earliest")
+        )
     return ok("113", "Lead unsubscribed from class")
 
 

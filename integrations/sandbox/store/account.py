@@ -145,12 +145,12 @@ class Account:
 
     # calendars
 
-    def book(self, lead: dict[str, Any], calendar: str, klass: str, when: str, *, heard: bool) -> None:
+    def book(self, lead: dict[str, Any], calendar: str, priority_class: str, when: str, *, heard: bool) -> None:
         with self.store.lock:
             lead = self._again(lead)
             number = int(self.store.meta("bookings", 5000)) + 1
             self.store.set_meta("bookings", number)
-            booking = {"id": number, "calendar": calendar, "class": klass, "when": when, "status": "Active"}
+            booking = {"id": number, "calendar": calendar, "class": priority_class, "when": when, "status": "Active"}
             lead["bookings"].append(booking)
             self.store.save_lead(lead)
         self._booking_event(lead, "calendar_subscribe", booking, heard)
@@ -159,7 +159,7 @@ class Account:
         self,
         lead: dict[str, Any],
         calendar: str,
-        klass: str,
+        priority_class: str,
         *,
         heard: bool,
         done: bool = False,
@@ -169,7 +169,9 @@ class Account:
         with self.store.lock:
             lead = self._again(lead)
             standing = [
-                b for b in lead["bookings"] if (b["calendar"], b["class"], b["status"]) == (calendar, klass, "Active")
+                b
+                for b in lead["bookings"]
+                if (b["calendar"], b["class"], b["status"]) == (calendar, priority_class, "Active")
             ]
             if not standing:
                 return False

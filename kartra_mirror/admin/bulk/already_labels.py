@@ -13,13 +13,13 @@ from leads import kinds
 
 @dataclass(frozen=True)
 class Already:
-    """`label` stands before their number; `so` and `again` (sent all the same) are phrases with it, plural by `n`; `anyway`
+    """`label` stands before their number; `so` and `again` (sent all the same) are phrases with it, plural by `n`; `force`
     is the tick that sends it to them all the same."""
 
     label: Any
     so: Any
     again: Any
-    anyway: Any
+    force: Any
 
 
 GIVEN = Already(
@@ -28,7 +28,7 @@ GIVEN = Already(
     again=ngettext_lazy(
         "%(number)s has it already and gets it again", "%(number)s have it already and get it again", "n"
     ),
-    anyway=_("Send it also to those who have it already, so that Kartra's automations fire again"),
+    force=_("Send it also to those who have it already, so that Kartra's automations fire again"),
 )
 NOT_HAD = Already(
     label=_("Do not have it"),
@@ -38,7 +38,7 @@ NOT_HAD = Already(
         "%(number)s do not have it and it is sent all the same",
         "n",
     ),
-    anyway=_("Send it also for those who do not have it, so that Kartra's automations fire again"),
+    force=_("Send it also for those who do not have it, so that Kartra's automations fire again"),
 )
 NOT_ON_IT = Already(
     label=_("Are not on it"),
@@ -48,7 +48,7 @@ NOT_ON_IT = Already(
         "%(number)s are not on it and it is sent all the same",
         "n",
     ),
-    anyway=_("Send it also for those who are not on it, so that Kartra's automations fire again"),
+    force=_("Send it also for those who are not on it, so that Kartra's automations fire again"),
 )
 NOT_IN_IT = Already(
     label=_("Are not in it"),
@@ -58,7 +58,7 @@ NOT_IN_IT = Already(
         "%(number)s are not in it and it is sent all the same",
         "n",
     ),
-    anyway=_("Send it also for those who are not in it, so that Kartra's automations fire again"),
+    force=_("Send it also for those who are not in it, so that Kartra's automations fire again"),
 )
 FIELDS = Already(
     label=_("Are so already"),
@@ -68,7 +68,7 @@ FIELDS = Already(
         "%(number)s are so already and it is sent all the same",
         "n",
     ),
-    anyway=_("Send also what is so already, so that Kartra's automations fire again"),
+    force=_("Send also what is so already, so that Kartra's automations fire again"),
 )
 PARTS = Already(
     label=_("Leads with a part of it so already"),
@@ -78,7 +78,7 @@ PARTS = Already(
         "for %(number)s a part of it is so already and is sent again",
         "n",
     ),
-    anyway=_("Send also what is so already, so that Kartra's automations fire again"),
+    force=_("Send also what is so already, so that Kartra's automations fire again"),
 )
 
 WORDS: dict[str, Already] = {

@@ -110,7 +110,7 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
         raise PermissionDenied
     people = [Person(line, parameters) for line, parameters in draft.selection["people"]]
     _check(user, people)
-    found = create_many.judge(account, people)
+    found = create_many.sort_people(account, people)
     do = request.POST.get("do", "") if request.method == "POST" else ""
     if do == "start":
         return _start(request, draft, account, people, found)

@@ -17,7 +17,7 @@ ANYWAY, INCLUDE_LEFT, READ_FIRST = "anyway", "include_left", "read_first"
 class KindForm(forms.Form):
     """The kind's own fields."""
 
-    def __init__(self, kind: kinds.Kind, account: Account, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, kind: kinds.ChangeKind, account: Account, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind, self.account = kind, account
         self.parameters: dict[str, Any] = {}
@@ -86,7 +86,7 @@ class Drafting:
             return False
         return True
 
-    def together(self) -> tuple[kinds.Kind, dict[str, Any]]:
+    def together(self) -> tuple[kinds.ChangeKind, dict[str, Any]]:
         return kinds.together([(form.kind, form.parameters) for form in self.all])
 
     def typed(self) -> dict[str, Any]:
@@ -106,11 +106,11 @@ def _unprefixed(kept: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in kept.items() if name.startswith(prefix)}
 
 
-def kind_of(draft: RunDraft) -> kinds.Kind:
+def kind_of(draft: RunDraft) -> kinds.ChangeKind:
     """The kind that the draft starts: its own, or several as one."""
     return kinds.get_kind(draft.kind) if not draft.more else kinds.SEVERAL
 
 
 def choices_of(draft: RunDraft) -> Choices:
     kept = draft.parameters.get("choices", {})
-    return Choices(anyway=bool(kept.get(ANYWAY)), include_left=bool(kept.get(INCLUDE_LEFT)))
+    return Choices(force=bool(kept.get(ANYWAY)), include_left=bool(kept.get(INCLUDE_LEFT)))

@@ -37,7 +37,7 @@ LISTS = {"subscribe_list", "update_lead"}
 """Kinds that can put somebody on a list again."""
 
 
-def draft_action(kind: kinds.Kind) -> Any:
+def draft_action(kind: kinds.ChangeKind) -> Any:
     """The drop-down action of a kind: remember the selection, then ask on a page of its own."""
 
     @admin.action(description=format_lazy("{}…", kind.label))
@@ -51,7 +51,7 @@ def draft_action(kind: kinds.Kind) -> Any:
     return remember
 
 
-def new_draft(request: HttpRequest, kind: kinds.Kind, selection: dict[str, Any]) -> RunDraft:
+def new_draft(request: HttpRequest, kind: kinds.ChangeKind, selection: dict[str, Any]) -> RunDraft:
     """A draft of this person's own. 403 without the kind's permission."""
     user: Any = request.user
     if not user.has_perm(kind.permission):
@@ -59,7 +59,7 @@ def new_draft(request: HttpRequest, kind: kinds.Kind, selection: dict[str, Any])
     return RunDraft.objects.create(created_by=user, kind=kind.name, selection=selection)
 
 
-def check_steps(request: HttpRequest, kind: kinds.Kind, parameters: dict[str, Any]) -> None:
+def check_steps(request: HttpRequest, kind: kinds.ChangeKind, parameters: dict[str, Any]) -> None:
     """403 unless this person may do every single change that is asked for."""
     user: Any = request.user
     if not all(user.has_perm(each) for each in kinds.permissions(kind, parameters)):

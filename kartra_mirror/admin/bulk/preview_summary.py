@@ -12,7 +12,7 @@ from django.utils.translation import ngettext_lazy
 
 from integrations.models import Connection
 from integrations.sending import switch
-from integrations.translate import ENCODINGS
+from integrations.translate import WIRE_FORMATS
 from kartra_mirror.admin.bulk import already_labels
 from kartra_mirror.ui.throughput import connection_of, seconds_for
 from leads import changes, clock, kinds
@@ -34,7 +34,7 @@ POINTS = {"give_points", "remove_points"}
 
 
 def of(
-    account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: dict[str, Any], choices: Choices
+    account: Account, leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: dict[str, Any], choices: Choices
 ) -> dict[str, Any]:
     """The preview as the page shows it. Reads only, in a number of queries that does not grow with the leads."""
     counted = changes.preview_change(account, leads, kind, clean, choices)
@@ -79,7 +79,7 @@ def of(
 
 def _safety(connection: Connection | None, names: set[str]) -> list[str]:
     """That the safety field would help here, where there is none yet."""
-    bearing = {name for name, encoding in ENCODINGS.items() if encoding.bears_receipt}
+    bearing = {name for name, encoding in WIRE_FORMATS.items() if encoding.bears_receipt}
     if connection is None or connection.receipt_field or not names & bearing:
         return []
     if names & POINTS:
@@ -137,24 +137,24 @@ def _rest(counted: Preview, choices: Choices, words: already_labels.Already) -> 
     )
     deleted = ngettext_lazy("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", "n")
     absent = ngettext_lazy("%(number)s is not in Kartra", "%(number)s are not in Kartra", "n")
-    so = (counted.had, words.again) if choices.anyway else (counted.already_so, words.so)
+    so = (counted.had, words.again) if choices.force else (counted.already_so, words.so)
     found = (so, (counted.left_out, out), (counted.gone, deleted), (counted.absent, absent))
     return [told % {"n": number, "number": intcomma(number)} for number, told in found if number]
 
 
-def _cannot(kind: kinds.Kind, clean: dict[str, Any]) -> list[str]:
+def _cannot(kind: kinds.ChangeKind, clean: dict[str, Any]) -> list[str]:
     """Why parts of it cannot be undone."""
     found = []
     for name, parameters in kind.single_steps(clean):
         step = kinds.get_kind(name)
-        if step.stands is None and name != "update_lead":
+        if step.undoable_q is None and name != "update_lead":
             why = undo.CANNOT.get(name, _("It cannot be taken back from outside Kartra."))
             found.append(f"{capfirst(step.sentence(parameters))}: {why}")
     return found
 
 
 def opposite_runs(
-    account: Account, leads: QuerySet[Lead], kind: kinds.Kind, clean: dict[str, Any]
+    account: Account, leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Where open changes of the same things come from: [{"name", "run", "number"}], most first."""
     families = {kinds.get_kind(name).family(parameters): name for name, parameters in kind.single_steps(clean)}

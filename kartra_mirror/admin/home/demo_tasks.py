@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations import sandbox_control
-from integrations.models import Attempt, Connection, Outcome, Proof
+from integrations.models import Attempt, CallOutcome, Connection, Proof
 from leads import access, kinds
 from leads.models import Activity, BulkRun, Lead, MailingList, RunState, Source
 
@@ -112,7 +112,7 @@ def _fail(connection: Connection) -> Trial:
     """Open until changes have gone wrong in both ways; what was seen is not offered any more."""
     attempts = Attempt.objects.filter(call__connection=connection)
     seen = {
-        "lose": attempts.filter(call__outcome=Outcome.UNKNOWN).exists(),
+        "lose": attempts.filter(call__outcome=CallOutcome.UNKNOWN).exists(),
         "refuse": attempts.filter(proof=Proof.REFUSED).exists(),
     }
     return Trial(

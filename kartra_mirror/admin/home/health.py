@@ -14,8 +14,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.kartra.rate_limit import PaceUnavailable
-from integrations.models import ApiCall, Connection, Delivery, DeliveryStatus, Door, Outcome
+from integrations.kartra.rate_limit import RateLimiterUnavailable
+from integrations.models import ApiCall, CallOutcome, Connection, Delivery, DeliveryStatus, WebhookEndpoint
 from integrations.sending import calls, clocks
 from integrations.status import last_sweep
 from kartra_mirror.health import SWEEP_LATE_S
@@ -26,7 +26,7 @@ from leads.models import OPEN, ChangeStatus, LeadChange
 
 HOURS = 48
 CAUSES = 12
-WRONG = (Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.CREDENTIALS, Outcome.UNKNOWN, Outcome.LOST)
+WRONG = (CallOutcome.NOT_SENT, CallOutcome.THROTTLED, CallOutcome.CREDENTIALS, CallOutcome.UNKNOWN, CallOutcome.LOST)
 
 CHANGES = (
     (ChangeStatus.ACCEPTED, gettext_lazy("done"), "km-bar-good"),
@@ -71,7 +71,7 @@ def _connections(request: HttpRequest) -> list[Connection]:
 
 def _now(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
     now, beat = clock.now(), last_sweep()
-    waiting = Delivery.objects.waiting().filter(door__connection__in=connections)
+    waiting = Delivery.objects.waiting().filter(endpoint__connection__in=connections)
     return {
         "queue": _queue(request),
         "outcomes": _outcomes(connections, now),
@@ -102,7 +102,7 @@ def _queue(request: HttpRequest) -> list[dict[str, Any]]:
 def _outcomes(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
     """The calls of the last hour by what came of them."""
     rows = ApiCall.objects.filter(connection__in=connections, claimed_at__gte=now - dt.timedelta(hours=1)).order_by()
-    labels = dict(Outcome.choices)
+    labels = dict(CallOutcome.choices)
     url = reverse("admin:integrations_apicall_changelist")
     return [
         {
@@ -151,8 +151,8 @@ def _speeds(connections: list[Connection], now: dt.datetime) -> list[dict[str, A
 def _slowed(app_id: str) -> int | None:
     """The percentage of its speed to which Kartra's 429 has slowed an app; None when it is not slowed, or nobody knows."""
     try:
-        factor = calls.pace().factor(app_id)
-    except PaceUnavailable:
+        factor = calls.rate_limiter().factor(app_id)
+    except RateLimiterUnavailable:
         return None
     return round(factor * 100) if factor < 0.995 else None
 
@@ -199,8 +199,8 @@ def _changes_series(request: HttpRequest, hours: list[dt.datetime]) -> list[char
 
 
 def _messages_series(connections: list[Connection], hours: list[dt.datetime]) -> list[charts.Series]:
-    doors = list(Door.objects.filter(connection__in=connections).values_list("pk", flat=True))
-    rows = Delivery.objects.filter(door__in=doors, received_at__gte=hours[0]).order_by()
+    endpoints = list(WebhookEndpoint.objects.filter(connection__in=connections).values_list("pk", flat=True))
+    rows = Delivery.objects.filter(endpoint__in=endpoints, received_at__gte=hours[0]).order_by()
     counted = rows.annotate(hour=TruncHour("received_at", tzinfo=dt.UTC)).values_list("hour", "status")
     numbers = {(hour, status): n for hour, status, n in counted.annotate(Count("pk"))}
     return [
@@ -211,7 +211,7 @@ def _messages_series(connections: list[Connection], hours: list[dt.datetime]) ->
 
 def _causes(request: HttpRequest, connections: list[Connection], since: dt.datetime) -> list[tuple[str, int]]:
     """What went wrong since then, most frequent first: calls that came to nothing, changes that Kartra refused."""
-    labels = dict(Outcome.choices)
+    labels = dict(CallOutcome.choices)
     calls_gone_wrong = (
         ApiCall.objects.filter(connection__in=connections, claimed_at__gte=since, outcome__in=WRONG)
         .order_by()

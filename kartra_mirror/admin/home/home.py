@@ -7,7 +7,7 @@ from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from integrations.models import Connection, Delivery, Door
+from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.receive.missing_events import kinds_of_many
 from integrations.sending.calls import rate_of
 from integrations.status import freshness, in_words
@@ -115,10 +115,12 @@ def copy_facts(request: HttpRequest, connections: list[Connection]) -> dict[str,
 
 def _silent(connections: list[Connection]) -> dict[int, list[dict[str, str]]]:
     """The kinds of message that came regularly and have stopped, by the connection's key."""
-    doors = dict(Door.objects.standing().filter(connection__in=connections).values_list("pk", "connection"))
+    endpoints = dict(
+        WebhookEndpoint.objects.standing().filter(connection__in=connections).values_list("pk", "connection")
+    )
     found: dict[int, list[dict[str, str]]] = {}
-    for door, kinds in kinds_of_many(doors).items():
-        found.setdefault(doors[door], []).extend(
+    for endpoint, kinds in kinds_of_many(endpoints).items():
+        found.setdefault(endpoints[endpoint], []).extend(
             {"name": setup.event_words(kind.name), "sentence": kind.sentence} for kind in kinds if kind.stopped
         )
     return found
@@ -126,8 +128,8 @@ def _silent(connections: list[Connection]) -> dict[int, list[dict[str, str]]]:
 
 def _last_messages(connections: list[Connection]) -> dict[int, Any]:
     """When Kartra's last message came to each connection."""
-    newest = Delivery.objects.filter(door=OuterRef("pk")).order_by("-received_at").values("received_at")[:1]
-    rows = Door.objects.filter(connection__in=connections).values_list("connection", Subquery(newest))
+    newest = Delivery.objects.filter(endpoint=OuterRef("pk")).order_by("-received_at").values("received_at")[:1]
+    rows = WebhookEndpoint.objects.filter(connection__in=connections).values_list("connection", Subquery(newest))
     found: dict[int, Any] = {}
     for connection, at in rows:
         if at is not None:

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from integrations import sandbox_control
 from integrations.kartra.notices import EVENTS
-from integrations.models import Channel, Connection, Delivery, Door, Sending
+from integrations.models import Channel, Connection, Delivery, Sending, WebhookEndpoint
 from kartra_mirror.admin.kartra.webhook_endpoints import WHEN
 from leads import access
 from leads.models import ChangeStatus, Lead, LeadChange, Transaction
@@ -118,7 +118,7 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
         "done": sum(step.done for step in needed),
         "of": len(needed),
         "events": _events(connection) if connection else [],
-        "doors": _doors(connection, user) if connection else [],
+        "endpoints": _endpoints(connection, user) if connection else [],
     }
 
 
@@ -186,7 +186,7 @@ def _numbers(connection: Connection) -> dict[str, Any]:
         queued=Count("pk", filter=Q(status=ChangeStatus.WAITING)),
         done=Count("pk", filter=Q(status=ChangeStatus.ACCEPTED)),
     )
-    heard = Delivery.objects.filter(door__connection=connection)
+    heard = Delivery.objects.filter(endpoint__connection=connection)
     return {
         **changes,
         "leads": Lead.objects.filter(account=account).count(),
@@ -271,7 +271,7 @@ def _hearing(facts: dict[str, Any]) -> list[Step]:
             ),
             bool(facts.get("payments")),
             _("A payment message has come.") if facts.get("payments") else "",
-            _link(_("Addresses for Kartra"), "admin:integrations_door_changelist"),
+            _link(_("Addresses for Kartra"), "admin:integrations_webhookendpoint_changelist"),
             optional=True,
         ),
     ]
@@ -316,10 +316,10 @@ def _changing(connection: Connection | None, user: Any, facts: dict[str, Any]) -
 
 def _events(connection: Connection) -> list[dict[str, Any]]:
     """Each documented event, most useful first, and when it first came."""
-    rows = Delivery.objects.filter(door__connection=connection, channel=Channel.OUTBOUND).order_by()
+    rows = Delivery.objects.filter(endpoint__connection=connection, channel=Channel.OUTBOUND).order_by()
     first = dict(rows.values_list("action").annotate(first=Min("received_at")))
     return [{"name": name, "words": event_words(name), "first": first.get(name)} for name in MOST_USEFUL_FIRST]
 
 
-def _doors(connection: Connection, user: Any) -> list[Door]:
-    return list(connection.doors.standing()) if user.has_perm("integrations.see_webhook_addresses") else []
+def _endpoints(connection: Connection, user: Any) -> list[WebhookEndpoint]:
+    return list(connection.endpoints.standing()) if user.has_perm("integrations.see_webhook_addresses") else []

@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations.models import Connection, Delivery, DeliveryStatus, Sending, Stop
+from integrations.models import Connection, Delivery, DeliveryStatus, Sending, SendingStop
 from integrations.push.settle import remedy
 from integrations.sending import alerts, switch
 from integrations.status import last_sweep
@@ -189,7 +189,7 @@ def _refusals(user: Any) -> list[dict[str, Any]]:
 
 def _ended_stops(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
     """What stopped and went on again since yesterday, each as one line: nobody need do anything, but should know."""
-    stops = Stop.objects.filter(connection__in=connections, ended_at__gte=now - dt.timedelta(hours=24))
+    stops = SendingStop.objects.filter(connection__in=connections, ended_at__gte=now - dt.timedelta(hours=24))
     rows = stops.select_related("connection__account", "began_by", "ended_by").order_by("-ended_at")[:STOPS_SHOWN]
     return [_line("", f"{stop.connection.name}: {alerts.end(stop)}") for stop in rows]
 

@@ -16,7 +16,7 @@ from integrations import clock, sandbox_control
 from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
 from integrations.connection_check import Check, check, validate_api_url
 from integrations.kartra.errors import KartraError
-from integrations.models import Connection, Door
+from integrations.models import Connection, WebhookEndpoint
 from integrations.push import proof_token
 from integrations.read import catalogue
 from integrations.sending import call_counter, calls, custom_fields, restored, switch
@@ -217,7 +217,7 @@ class ConnectionAdmin(ModelAdmin):
         save_keys(obj)
         if change and go_on_with_new_keys(obj, by=request.user):
             self.message_user(request, _("Sending goes on with the new keys."), messages.SUCCESS)
-        Door.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
+        WebhookEndpoint.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
         call_counter.is_copy()  # gives a new installation its mark
         self.message_user(request, obj.check_result, messages.SUCCESS)
 
@@ -258,7 +258,7 @@ class ConnectionAdmin(ModelAdmin):
             "not_here": restored.not_here(),
             "may_switch": user.has_perm("integrations.switch_sending"),
             "may_prepare": user.has_perm("integrations.create_customfield"),
-            "doors": list(connection.doors.standing())
+            "endpoints": list(connection.endpoints.standing())
             if connection and user.has_perm("integrations.see_webhook_addresses")
             else [],
         }

@@ -59,19 +59,19 @@ class EventFilter(DropdownFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["received", "action", "channel", "whom", "status", "in_short", "same", "door"]
+    list_display = ["received", "action", "channel", "whom", "status", "in_short", "same", "endpoint"]
     list_filter = [
         ("received_at", RangeDateTimeFilter),
         EventFilter,
         ("status", ChoicesDropdownFilter),
         ("channel", ChoicesDropdownFilter),
-        ("door", RelatedDropdownFilter),
+        ("endpoint", RelatedDropdownFilter),
     ]
     own_texts = ["digest"]
-    list_select_related = ["lead", "door__connection__account"]
+    list_select_related = ["lead", "endpoint__connection__account"]
     fields = [
         "received",
-        "door",
+        "endpoint",
         "old_address",
         "channel",
         "action",

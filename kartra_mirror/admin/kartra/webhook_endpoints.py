@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from integrations import clock
-from integrations.models import Delivery, Door
+from integrations.models import Delivery, WebhookEndpoint
 from integrations.receive import missing_events
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, style
 
@@ -47,7 +47,7 @@ WHEN = {
 """The 24 events (a refund, whole or in part, is one with two names) and the payment messages."""
 
 
-class DoorForm(forms.ModelForm):
+class WebhookEndpointForm(forms.ModelForm):
     """Name and IPN secret; a secret that is stored is never shown, and an empty field keeps it."""
 
     secret = forms.CharField(
@@ -59,23 +59,23 @@ class DoorForm(forms.ModelForm):
     )
 
     class Meta:
-        model = Door
+        model = WebhookEndpoint
         fields = ["connection", "name"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         style(self)
 
-    def save(self, commit: bool = True) -> Door:
+    def save(self, commit: bool = True) -> WebhookEndpoint:
         if self.cleaned_data.get("secret"):
             self.instance.ipn_secret = self.cleaned_data["secret"]
-        door: Door = super().save(commit)
-        return door
+        endpoint: WebhookEndpoint = super().save(commit)
+        return endpoint
 
 
-@admin.register(Door)
-class DoorAdmin(ModelAdmin):
-    form = DoorForm
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ModelAdmin):
+    form = WebhookEndpointForm
     list_display = ["name", "connection", "created_at", "last_message", "retired_at"]
     list_select_related = ["connection__account"]
     actions = ["retire"]
@@ -85,43 +85,43 @@ class DoorAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         """The address with the three steps to set it up in Kartra, when each event last came, and what has stopped."""
-        door = self.get_object(request, object_id)
+        endpoint = self.get_object(request, object_id)
         user: Any = request.user
         extra: dict[str, Any] = {
             "may_see": user.has_perm("integrations.see_webhook_addresses"),
             "may_rotate": self.has_rotate_permission(request),
         }
-        if door is not None:
-            kinds = missing_events.kinds_of(door.pk)
+        if endpoint is not None:
+            kinds = missing_events.kinds_of(endpoint.pk)
             extra["events"] = [
                 (kind, _(WHEN.get(kind.name, gettext_noop("not documented by Kartra")))) for kind in kinds
             ]
             extra["stopped"] = [kind for kind in kinds if kind.stopped]
-            extra["old"] = _use_of_old_address(door) if door.old_token_digest else None
+            extra["old"] = _use_of_old_address(endpoint) if endpoint.old_token_digest else None
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.do_view)
-        return [path("<int:pk>/do/<slug:what>/", view, name="integrations_door_do"), *super().get_urls()]
+        return [path("<int:pk>/do/<slug:what>/", view, name="integrations_webhookendpoint_do"), *super().get_urls()]
 
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
         """Make a new address, or retire the old one. Only a POST does anything."""
-        door = Door.objects.standing().filter(pk=pk).first()
-        if door is None or what not in ("rotate", "retire-old"):
+        endpoint = WebhookEndpoint.objects.standing().filter(pk=pk).first()
+        if endpoint is None or what not in ("rotate", "retire-old"):
             raise Http404
         if not self.has_rotate_permission(request):
             raise PermissionDenied
         if request.method == "POST":
-            self._do(request, door, what)
-        return HttpResponseRedirect(door.get_absolute_url())
+            self._do(request, endpoint, what)
+        return HttpResponseRedirect(endpoint.get_absolute_url())
 
-    def _do(self, request: HttpRequest, door: Door, what: str) -> None:
+    def _do(self, request: HttpRequest, endpoint: WebhookEndpoint, what: str) -> None:
         if what == "retire-old":
-            if door.retire_old():
-                self.log_change(request, door, _("Retired the old address."))
+            if endpoint.retire_old():
+                self.log_change(request, endpoint, _("Retired the old address."))
                 self.message_user(request, _("The old address is retired: what comes to it is turned away."))
-        elif door.rotate(clock.now()):
-            self.log_change(request, door, _("Made a new address."))
+        elif endpoint.rotate(clock.now()):
+            self.log_change(request, endpoint, _("Made a new address."))
             words = _("There is a new address. Put it into Kartra; until you retire the old one both are valid.")
             self.message_user(request, words, messages.SUCCESS)
         else:
@@ -130,20 +130,20 @@ class DoorAdmin(ModelAdmin):
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
-        return bool(user.has_perm("integrations.rotate_door"))
+        return bool(user.has_perm("integrations.rotate_webhookendpoint"))
 
-    def get_fields(self, request: HttpRequest, obj: Door | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> list[str]:
         return ["connection", "name", "secret"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Door | None = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> list[str]:
         return ["connection"] if obj else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     @admin.display(description=gettext_lazy("last message"))
-    def last_message(self, door: Door) -> Any:
-        last = door.deliveries.order_by("-pk").values_list("received_at", flat=True).first()
+    def last_message(self, endpoint: WebhookEndpoint) -> Any:
+        last = endpoint.deliveries.order_by("-pk").values_list("received_at", flat=True).first()
         return last or _("none yet")
 
     @admin.action(
@@ -154,9 +154,11 @@ class DoorAdmin(ModelAdmin):
         self.message_user(request, ngettext("%(number)s retired.", "%(number)s retired.", number) % {"number": number})
 
 
-def _use_of_old_address(door: Door) -> dict[str, Any]:
+def _use_of_old_address(endpoint: WebhookEndpoint) -> dict[str, Any]:
     """What still comes to the address before the last change: how often in a day, and when last."""
-    came = Delivery.objects.filter(door=door, old_address=True, received_at__gt=door.rotated_at).order_by("-pk")
+    came = Delivery.objects.filter(endpoint=endpoint, old_address=True, received_at__gt=endpoint.rotated_at).order_by(
+        "-pk"
+    )
     day_ago = clock.now() - dt.timedelta(days=1)
     return {
         "last_at": came.values_list("received_at", flat=True).first(),

@@ -60,7 +60,7 @@ MONEY_KINDS = (
 
 def of(lead: Lead, user: Any) -> dict[str, Any]:
     """Everything the page shows beside its form."""
-    shown = {**_wishes(lead), **_facts(lead), **_timeline(lead, user), **_ties(lead, user), **_money(lead, user)}
+    shown = {**_wishes(lead), **_facts(lead), **_timeline(lead, user), **_relations(lead, user), **_money(lead, user)}
     return {**shown, "glance": _glance(lead, shown), "second": duplicates.likely(lead)}
 
 
@@ -221,7 +221,7 @@ def _timeline(lead: Lead, user: Any) -> dict[str, Any]:
 # --- ties
 
 
-def _ties(lead: Lead, user: Any) -> dict[str, Any]:
+def _relations(lead: Lead, user: Any) -> dict[str, Any]:
     """Tags, lists, sequences, bookings and memberships, each row with its story and the links behind it."""
     purchases = provenance.purchases_of(lead)
     rows = {

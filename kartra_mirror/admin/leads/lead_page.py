@@ -52,7 +52,7 @@ class EditForm(forms.Form):
         super().__init__(data, auto_id="edit_%s")
         self.account, self.lead = account, lead
         self.parameters: dict[str, Any] = {}
-        self.seen: dict[str, Any] = {}
+        self.baseline: dict[str, Any] = {}
         self.kind = kinds.get_kind("update_lead")
         for name, field in self.kind.fields(account).items():
             if name == "clear":
@@ -90,7 +90,7 @@ class EditForm(forms.Form):
         for name in profile:
             field = self.fields[name]
             shown = field.to_python(self._hidden_initial(name))
-            self.seen[name] = [shown, *_wished(self.lead, name)]
+            self.baseline[name] = [shown, *_wished(self.lead, name)]
         return cleaned
 
     def _hidden_initial(self, name: str) -> Any:
@@ -121,8 +121,8 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
                     form.parameters,
                     by=user,
                     why=form.cleaned_data["why"],
-                    seen=form.seen,
-                    once=form.cleaned_data["once"] or None,
+                    baseline=form.baseline,
+                    idempotency_key=form.cleaned_data["once"] or None,
                 )
                 say_recorded(request, lead.account, recorded)
                 return HttpResponseRedirect(lead.get_absolute_url())

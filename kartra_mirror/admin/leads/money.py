@@ -96,7 +96,7 @@ class RefundForm(forms.Form):
 class PlanForm(forms.Form):
     """The kind's own fields; the plan's id typed; why."""
 
-    def __init__(self, kind: kinds.Kind, plan: RecurringSubscription, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, kind: kinds.ChangeKind, plan: RecurringSubscription, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind, self.plan = kind, plan
         own = {n: f for n, f in kind.fields(plan.account).items() if n not in ("subscription", "named_by")}
@@ -126,7 +126,7 @@ class PlanForm(forms.Form):
 class _MoneyAdmin(ReadOnlyAdmin):
     """What lists of money share: the way from a row to the page that asks."""
 
-    def _row(self, request: HttpRequest, pk: int, kind: kinds.Kind) -> Any:
+    def _row(self, request: HttpRequest, pk: int, kind: kinds.ChangeKind) -> Any:
         user: Any = request.user
         if not user.has_perm(kind.permission):
             raise PermissionDenied
@@ -135,7 +135,7 @@ class _MoneyAdmin(ReadOnlyAdmin):
             raise Http404
         return row
 
-    def _ask(self, request: HttpRequest, row: Any, kind: kinds.Kind, form: Any, **more: Any) -> HttpResponse:
+    def _ask(self, request: HttpRequest, row: Any, kind: kinds.ChangeKind, form: Any, **more: Any) -> HttpResponse:
         connection = connection_of(row.account)
         family = kind.family({"transaction": row.kartra_id, "subscription": row.kartra_id})
         context = {

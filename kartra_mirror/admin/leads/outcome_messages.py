@@ -52,7 +52,7 @@ def sentence(change: LeadChange, why_not: str = "") -> str:
     match change.status:
         case ChangeStatus.ACCEPTED:
             at = time_format(timezone.localtime(change.settled_at), "H:i")
-            done = kinds.get_kind(change.kind).done(name, change.parameters) or f"{what}."
+            done = kinds.get_kind(change.kind).done_message(name, change.parameters) or f"{what}."
             return _("%(done)s Kartra confirmed it at %(at)s.") % {"done": done, "at": at}
         case ChangeStatus.REJECTED:
             refused = _("Kartra refused “%(what)s” for %(lead)s: %(why)s.") % {
@@ -103,7 +103,7 @@ def _cancelled(change: LeadChange, told: dict[str, str]) -> str:
 def changed_here_by(change: LeadChange) -> str:
     """The colleague whose change of the same field, made here, was the last before this one met it; "" where it was not one
     of ours."""
-    fields = [*change.seen, *(f"custom.{name}" for name in change.seen)]
+    fields = [*change.baseline, *(f"custom.{name}" for name in change.baseline)]
     lines = Activity.objects.filter(lead=change.lead_id, details__field__in=fields).select_related(
         "change__requested_by"
     )

@@ -185,7 +185,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         """The page of a segment: who is in it, how many now, what to do with them."""
         segment = self._segment(request, object_id)
         user: Any = request.user
-        number, more = pagination.counted(filters.of_segment(segment))
+        number, more = pagination.counted(filters.of_segment(segment), self.paginator.most)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.kartra.commands import FIRST_ONLY, WITHOUT_LEAD
 from integrations.models import ApiCall, Attempt
-from integrations.translate import ENCODINGS
+from integrations.translate import WIRE_FORMATS
 from kartra_mirror.admin.kartra import body_text
 from kartra_mirror.ui import trail
 from kartra_mirror.ui.unfold_adapter import (
@@ -28,7 +28,7 @@ from kartra_mirror.ui.unfold_adapter import (
 )
 
 COMMANDS = sorted(
-    {command for encoding in ENCODINGS.values() for command in encoding.commands}
+    {command for encoding in WIRE_FORMATS.values() for command in encoding.commands}
     | FIRST_ONLY
     | WITHOUT_LEAD
     | {"get_lead", "retrieve_transactions_from_lead", "retrieve_subscriptions_from_lead"}

@@ -23,7 +23,7 @@ from kartra_mirror.ui.unfold_adapter import (
     SearchedByLead,
     to_the_second,
 )
-from leads import access, changes, evidence_labels, kinds
+from leads import access, changes, kinds, labels
 from leads.labels import STATUS_WORDS, overtaken_words
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunState
 
@@ -167,7 +167,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     @admin.display(description=gettext_lazy("waits for"))
     def waits_for(self, change: LeadChange) -> str:
         """What holds a queued change back."""
-        if change.status == ChangeStatus.WAITING and change.awaits_read(change.lead):
+        if change.status == ChangeStatus.WAITING and change.needs_read(change.lead):
             return _("for its lead to be read from Kartra: by our old copy there is nothing to do")
         holder = change.held_by()
         if change.run and change.run.state == RunState.PAUSED:
@@ -198,7 +198,7 @@ def _lines(change: LeadChange) -> list[str]:
         words = _("Attempt %(id)s in call %(call)s: %(proof)s")
         found.append(words % {"id": attempt.pk, "call": attempt.call_id, "proof": attempt.get_proof_display()})
         for entry in attempt.evidence:
-            rest = evidence_labels.also_seen(entry)
-            what = evidence_labels.what_was_seen(entry)
+            rest = labels.also_seen(entry)
+            what = labels.what_was_seen(entry)
             found.append(f"  {entry.get('at', '')[:19]}  {what}{f' ({rest})' if rest else ''}")
     return found

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.push.settle import remedy
-from leads import access, evidence_labels, kinds
+from leads import access, kinds, labels
 from leads.changes import conflicts
 from leads.labels import STATUS_WORDS
 from leads.models import ChangeStatus, LeadChange, Reason
@@ -138,12 +138,12 @@ def _attempts(change: LeadChange) -> list[dict[str, Any]]:
             {
                 "attempt": attempt,
                 "call": attempt.call,
-                "before": evidence_labels.known_before(attempt.before),
+                "before": labels.known_before(attempt.before),
                 "seen": [
                     {
                         "at": dt.datetime.fromisoformat(entry["at"]) if entry.get("at") else None,
-                        "what": evidence_labels.what_was_seen(entry),
-                        "rest": evidence_labels.also_seen(entry),
+                        "what": labels.what_was_seen(entry),
+                        "rest": labels.also_seen(entry),
                     }
                     for entry in attempt.evidence
                 ],

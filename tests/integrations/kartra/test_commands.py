@@ -190,7 +190,7 @@ ERRORS = [
 def test_documented_refusals(kartra, sandbox, code, cmd, parameters):
     lead = LeadRef(id=sandbox.add_lead("ada@example.com"))
     with pytest.raises(Rejected) as caught:
-        kartra._one(Action(cmd, parameters), lead)
+        kartra.one(Action(cmd, parameters), lead)
     assert caught.value.code == code
 
 
@@ -211,7 +211,7 @@ def test_refusals_about_a_sale(kartra, sandbox, code, marks, cmd, more):
     sale = sandbox.act("sale", lead=sandbox.add_lead("ada@example.com"))["transaction"]
     sandbox.act("mark_payment", kind="transaction", id=sale, marks=marks)
     with pytest.raises(Rejected) as caught:
-        kartra._one(Action(cmd, {"transaction_id": str(sale), **more}))
+        kartra.one(Action(cmd, {"transaction_id": str(sale), **more}))
     assert caught.value.code == code
 
 
@@ -248,7 +248,7 @@ def test_refusals_about_a_plan(kartra, sandbox, code, marks, cmd, more):
     plan = sandbox.act("start_subscription", lead=sandbox.add_lead("ada@example.com"))["subscription"]
     sandbox.act("mark_payment", kind="subscription", id=plan, marks=marks)
     with pytest.raises(Rejected) as caught:
-        kartra._one(Action(cmd, {"subscription_id": str(plan), **more}))
+        kartra.one(Action(cmd, {"subscription_id": str(plan), **more}))
     assert caught.value.code == code
 
 

@@ -8,7 +8,14 @@ import time
 import pytest
 
 from integrations.kartra import rate_limit
-from integrations.kartra.rate_limit import FilePace, PaceUnavailable, RedisPace, State, decide, slow_down
+from integrations.kartra.rate_limit import (
+    FileRateLimiter,
+    RateLimiterUnavailable,
+    RedisRateLimiter,
+    State,
+    decide,
+    slow_down,
+)
 from integrations.sending.calls import Priority
 
 REDIS = os.environ["REDIS_URL"]
@@ -19,11 +26,11 @@ def worst_second(times):
     return max((sum(1 for t in times[i:] if t < start + 1.0) for i, start in enumerate(times)), default=0)
 
 
-def simulate(rate, seconds, klass=3):
+def simulate(rate, seconds, priority_class=3):
     """Calls at the times they are due, asked for again as often as the answer says."""
     state, at, calls = State(), 1000.0, []
     while at < 1000.0 + seconds:
-        turn = decide(state, at, rate, klass)
+        turn = decide(state, at, rate, priority_class)
         if turn.granted:
             calls.append(at + turn.wait_s)
         else:
@@ -72,12 +79,12 @@ def test_clock_set_back_keeps_nobody_waiting_for_long():
 
 
 def test_unlimited_app_needs_no_turn(tmp_path):
-    assert FilePace(tmp_path).reserve("app", math.inf, 3).granted
+    assert FileRateLimiter(tmp_path).reserve("app", math.inf, 3).granted
     assert list(tmp_path.iterdir()) == []
 
 
 def test_half_written_file_starts_empty_not_full(tmp_path):
-    limiter = FilePace(tmp_path)
+    limiter = FileRateLimiter(tmp_path)
     limiter.reserve("app", 19.5, 3)
     [file] = tmp_path.iterdir()
     file.write_text('{"due_at": 12')
@@ -86,7 +93,7 @@ def test_half_written_file_starts_empty_not_full(tmp_path):
 
 
 def test_the_twenty_first_call_leaves_a_second_after_the_first_however_late_they_are(tmp_path):
-    limiter = FilePace(tmp_path)
+    limiter = FileRateLimiter(tmp_path)
     began = time.monotonic()
     for _ in range(20):
         limiter.depart("app")
@@ -99,7 +106,7 @@ def test_the_twenty_first_call_leaves_a_second_after_the_first_however_late_they
 
 
 def test_take_gives_up_when_told(tmp_path):
-    limiter = FilePace(tmp_path)
+    limiter = FileRateLimiter(tmp_path)
     limiter.throttled("app")
     assert not limiter.take("app", 1.0, 3, timeout_s=0.05, stop=lambda: False)
     assert not limiter.take("app", 1.0, 3, timeout_s=5, stop=lambda: True)
@@ -108,13 +115,13 @@ def test_take_gives_up_when_told(tmp_path):
 
 def test_redis_that_is_down_says_so_at_once():
     began = time.monotonic()
-    with pytest.raises(PaceUnavailable):
-        RedisPace("redis://127.0.0.1:9/0").reserve("app", 19.5, 3)
+    with pytest.raises(RateLimiterUnavailable):
+        RedisRateLimiter("redis://127.0.0.1:9/0").reserve("app", 19.5, 3)
     assert time.monotonic() - began < 1.5
 
 
 def _calls(ground, where, seconds, out):
-    limiter = FilePace(where) if ground == "file" else RedisPace(REDIS, prefix=str(where))
+    limiter = FileRateLimiter(where) if ground == "file" else RedisRateLimiter(REDIS, prefix=str(where))
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if limiter.take("app", 19.5, 3, timeout_s=1, stop=lambda: False):
@@ -139,7 +146,7 @@ def test_processes_share_one_pace(tmp_path, ground):
 
 @pytest.mark.skipif(not REDIS, reason="TEST_REDIS_URL is not set, so the limiter on Redis is not tried.")
 def test_redis_and_python_reckon_the_same():
-    limiter = RedisPace(REDIS, prefix=f"test-{os.getpid()}-{time.time()}:")
+    limiter = RedisRateLimiter(REDIS, prefix=f"test-{os.getpid()}-{time.time()}:")
     assert not limiter.reserve("app", 2.0, 3).granted  # an emptied Redis starts empty, not full
     time.sleep(0.5)
     first, second = limiter.reserve("app", 2.0, Priority.RUN), limiter.reserve("app", 2.0, 3)

@@ -4,9 +4,11 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
+from integrations.kartra import transport
 from integrations.kartra.client import Client, Credentials
 from integrations.kartra.commands import LeadRef, assign_tag
 from integrations.kartra.errors import KartraError, NotSent, OutcomeUnknown, Throttled
@@ -181,8 +183,8 @@ def test_connection_is_kept_but_not_used_stale_for_what_must_not_be_repeated(ser
     lead = LeadRef(id="5")
     made.assign_tag(lead, tag_name="A")
     made.assign_tag(lead, tag_name="B")
-    transport = made._transport
-    transport._local.used_at -= 3
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3)
+    monkeypatch.setattr(transport, "time", later)
     made.give_points_to_lead(lead, points=1)
     ports = [address[1] for *_, address in server.seen]
     assert ports[0] == ports[1] != ports[2]
@@ -194,7 +196,8 @@ def test_environment_proxies_are_not_used(serve, monkeypatch):
 
 
 def test_nothing_shows_the_credentials():
-    made = client("http://127.0.0.1:9/api")
-    shown = f"{made!r} {made._transport!r} {made._credentials!r} {assign_tag(tag_name='x')!r} {LeadRef(email='a@example.com')!r}"
+    credentials, wire = Credentials(*SECRETS), Transport("http://127.0.0.1:9/api")
+    made = Client(credentials, wire)
+    shown = f"{made!r} {wire!r} {credentials!r} {assign_tag(tag_name='x')!r} {LeadRef(email='a@example.com')!r}"
     assert not any(secret in shown for secret in SECRETS)
     assert "a@example.com" not in shown

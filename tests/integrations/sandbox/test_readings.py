@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from integrations.sandbox.store.switches import SWITCHES
-from tests.integrations.sandbox.test_server import post
+from tests.integrations.sandbox.asking import post
 
 
 def ask(sandbox, lead, *actions):
@@ -219,11 +219,11 @@ def test_readings_of_the_id_in_the_answer_to_a_refund(sandbox, lead, how):
 @pytest.mark.parametrize(("how", "left"), [("latest", ["10:00"]), ("earliest", ["11:00"]), ("all", [])])
 def test_readings_of_a_cancellation_of_several_bookings(sandbox, lead, how, left):
     sandbox.switch(cancels=how)
-    klass = {"calendar_name": "Coaching", "class_name": "Intro call"}
+    priority_class = {"calendar_name": "Coaching", "class_name": "Intro call"}
     for hour in ("10:00", "11:00"):
         date = {"starting_date": "03 Feb 2031", "starting_hour": hour}
-        ask(sandbox, lead, {"cmd": "calendar_subscribe", **klass, **date})
-    assert said(ask(sandbox, lead, {"cmd": "calendar_cancel", **klass})) == [("Success", "113")]
+        ask(sandbox, lead, {"cmd": "calendar_subscribe", **priority_class, **date})
+    assert said(ask(sandbox, lead, {"cmd": "calendar_cancel", **priority_class})) == [("Success", "113")]
     assert [b["when"][-5:] for b in sandbox.lead(lead)["bookings"] if b["status"] == "Active"] == left
 
 

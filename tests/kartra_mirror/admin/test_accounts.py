@@ -17,7 +17,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, reverse
 from django.urls.converters import SlugConverter
 
-from integrations.models import ApiCall, Connection, Delivery, Door, Stop
+from integrations.models import ApiCall, Connection, Delivery, SendingStop, WebhookEndpoint
 from leads.models import (
     Account,
     Activity,
@@ -122,10 +122,10 @@ def kept_of(rows):
             (RunDraft, "account"),
             (Segment, "account"),
             (Import, "account"),
-            (Door, "connection__account"),
+            (WebhookEndpoint, "connection__account"),
             (ApiCall, "connection__account"),
-            (Stop, "connection__account"),
-            (Delivery, "door__connection__account"),
+            (SendingStop, "connection__account"),
+            (Delivery, "endpoint__connection__account"),
             (Activity, "account"),
             (Tag, "account"),
         )
@@ -214,7 +214,7 @@ ASKED = {
     "leads_tag_changelist": [{"account__id__exact": "account"}, {"q": "tag"}],
     "leads_transaction_changelist": [{"product__id__exact": "product"}, {"account__id__exact": "account"}],
     "leads_recurringsubscription_changelist": [{"status": "plan"}],
-    "integrations_delivery_changelist": [{"door__id__exact": "door"}, {"action": "Heron_action"}],
+    "integrations_delivery_changelist": [{"endpoint__id__exact": "door"}, {"action": "Heron_action"}],
     "integrations_apicall_changelist": [{"connection__id__exact": "connection"}],
     "decisions": [{"reason": "outcome"}],
     "setup_now": [{}],
@@ -257,7 +257,7 @@ SENT = {
     "leads_transaction_find": {"connection": "connection", "named": "71902", "do": "keep"},
     "integrations_connection_console": {"connection": "connection", "pairs": "get_lead[email]=Zebra@example.com"},
     "leads_customfield_add": {"connection": "connection", "identifier": "another", "type": "input_field"},
-    "integrations_door_add": {"connection": "connection", "name": "another"},
+    "integrations_webhookendpoint_add": {"connection": "connection", "name": "another"},
     "leads_segment_save": {"query": "q=a", "name": "another", "account": "account"},
     "leads_lead_add": {"email": "new@example.com", "account": "account"},
     "auth_user_add": {"email": "new@example.com", "limited": "on", "accounts": "account"},

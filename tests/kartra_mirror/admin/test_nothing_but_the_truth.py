@@ -3,7 +3,6 @@
 import io
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from integrations.sending import switch
@@ -19,23 +18,23 @@ from tests.two_sources import account_with_lead, push, webhook
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def staff(client):
-    user = get_user_model().objects.create_superuser("root", password="secret-enough-for-a-test")
-    client.force_login(user)
-    return client
+def test_our_own_change_coming_back_ticks_no_trial(staff, settings):
+    endpoint, lead = account_with_lead()
+    settings.SANDBOX_URL = endpoint.connection.api_url.removesuffix("/api")
+    request = staff.get("/admin/setup/").wsgi_request
 
+    def arrived():
+        [trial] = [each for each in demo_tasks.of(request, [endpoint.connection]) if "see it arrive" in each.title]
+        return trial.done
 
-def test_our_own_change_coming_back_ticks_no_trial():
-    door, lead = account_with_lead()
-    settle = push("assign_tag", "assign_tag", tag="VIP")(door, lead)
+    settle = push("assign_tag", "assign_tag", tag="VIP")(endpoint, lead)
 
-    webhook("assign_tag", tag={"tag_name": "VIP"})(door, lead)()  # before the answer, so that it changes our copy
+    webhook("assign_tag", tag={"tag_name": "VIP"})(endpoint, lead)()  # before the answer, so that it changes our copy
     settle()
 
-    assert not demo_tasks._arrive(door.connection).done
-    webhook("assign_tag", tag={"tag_name": "buyer"})(door, lead)()
-    assert demo_tasks._arrive(door.connection).done
+    assert not arrived()
+    webhook("assign_tag", tag={"tag_name": "buyer"})(endpoint, lead)()
+    assert arrived()
 
 
 def test_answer_that_was_empty_is_not_called_unreachable():
@@ -62,7 +61,7 @@ def test_colleague_who_changed_it_here_is_named():
         lead=lead,
         kind="update_lead",
         parameters={"city": "Bend"},
-        seen={"city": ["Salem"]},
+        baseline={"city": ["Salem"]},
         status="undecided",
         reason="conflict",
         message="city is now Oslo in Kartra",

@@ -4,71 +4,19 @@ import re
 
 import pytest
 from django.conf import settings
-from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.models import ApiCall, Heartbeat
+from integrations.models import Heartbeat
 from kartra_mirror.admin.site import bands
-from leads.models import Account, Activity, LeadTag, ListSubscription, Segment
-from tests.factories import (
-    BulkRunFactory,
-    ConnectionFactory,
-    DeliveryFactory,
-    DoorFactory,
-    LeadChangeFactory,
-    LeadFactory,
-    MailingListFactory,
-    StaffFactory,
-    TagFactory,
-)
+from leads.models import Account, Activity, LeadTag, Segment
+from tests.factories import BulkRunFactory, ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory
+from tests.kartra_mirror.admin.rows import OURS, fill
 
 pytestmark = pytest.mark.django_db
 
 HOSTILE = '<img x-data x-init="alert(1)" onerror=alert(2) src=x>{{ 7*7 }}'
-
-
-def fill(number, **lead_fields):
-    """An account with `number` of everything."""
-    connection = ConnectionFactory()
-    account = connection.account
-    door = DoorFactory(connection=connection)
-    tag, mailing_list = TagFactory(account=account), MailingListFactory(account=account)
-    for _ in range(number):
-        run = BulkRunFactory(account=account)
-        lead = LeadFactory(account=account, **lead_fields)
-        LeadChangeFactory(lead=lead, run=run, requested_by=StaffFactory())
-        LeadChangeFactory(
-            lead=lead, status="rejected", settled_at=timezone.now(), code="212", message="Tag does not exist"
-        )
-        LeadTag.objects.create(lead=lead, tag=tag, since=timezone.now(), source="webhook")
-        ListSubscription.objects.create(lead=lead, mailing_list=mailing_list, since=timezone.now(), source="import")
-        DeliveryFactory(door=door, lead=lead, action="assign_tag", status="applied", applied_at=timezone.now())
-        Activity.objects.create(
-            account=account, lead=lead, kind="tag_assigned", at=timezone.now(), source="push", details={"tag": "VIP"}
-        )
-        ApiCall.objects.create(
-            connection=connection,
-            lead=lead,
-            cause="push",
-            writes=False,
-            commands="get_lead",
-            claimed_at=timezone.now(),
-            finished_at=timezone.now(),
-            outcome="answered",
-        )
-    return connection
-
-
-@pytest.fixture
-def staff(client):
-    user = StaffFactory(is_superuser=True)
-    client.force_login(user)
-    return client
-
-
-OURS = [model for model in admin.site._registry if model._meta.app_label in ("leads", "integrations", "auth")]
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
@@ -163,8 +111,8 @@ def test_one_who_may_only_view_sees_no_button_and_gets_403(client, sandbox):
         reverse("admin:integrations_connection_do", args=[connection.pk, "check"]),
     ]
     assert [client.post(url, {"do": "cancel"}).status_code for url in refused] == [403] * 4
-    door_page = client.get(reverse("admin:integrations_connection_change", args=[connection.pk])).content.decode()
-    assert "/webhooks/" not in door_page
+    endpoint_page = client.get(reverse("admin:integrations_connection_change", args=[connection.pk])).content.decode()
+    assert "/webhooks/" not in endpoint_page
 
 
 def test_stranger_is_sent_to_the_login(client):

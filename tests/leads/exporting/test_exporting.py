@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from leads import exporting, importing
 from leads.csv_cells import joined, shield, split, unshield
 from leads.exporting import KartraFiles, frozen, mirror_lines, told
-from leads.exporting import kartra as kartra_form
 from leads.importing.columns import LEADS, by_words
 from leads.models import (
     CustomField,
@@ -173,8 +172,7 @@ def test_every_header_of_the_export_is_known_to_the_import():
 
 
 @pytest.mark.django_db
-def test_kartras_form_keeps_kartras_limits(monkeypatch):
-    monkeypatch.setattr(kartra_form, "MAX_ROWS", 3)
+def test_kartras_form_keeps_kartras_limits():
     account = AccountFactory()
     for number in range(60):
         CustomField.objects.create(account=account, identifier=f"field_{number:02}", type="input_field")
@@ -195,7 +193,7 @@ def test_kartras_form_keeps_kartras_limits(monkeypatch):
     LeadFactory(account=account, email="", kartra_id="90")
     LeadFactory(account=account, gone_at=timezone.now(), gone_reason="deleted")
 
-    export = KartraFiles(account, told(frozen(Lead.objects.filter(account=account))))
+    export = KartraFiles(account, told(frozen(Lead.objects.filter(account=account))), max_rows=3)
     files = list(export.files())
 
     assert [len(lines) - 1 for lines in files] == [3, 3, 1]

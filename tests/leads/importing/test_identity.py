@@ -116,9 +116,8 @@ def test_where_kartra_cannot_be_asked_a_person_says_it_and_ids_stay_provisional(
     assert ids.people(job.options) == []  # nobody of the sample stays behind
 
 
-def test_whole_file_is_watched_while_it_runs(account, monkeypatch):
+def test_whole_file_is_watched_while_it_runs(account):
     """The sample agreed; what follows does not."""
-    monkeypatch.setattr(importing.jobs, "BATCH", 10)
     for n in range(1, 61):
         LeadFactory(account=account, kartra_id=str(n), email=f"p{n}@example.com")
     rows = "".join(f"{n},p{n % 60 + 1}@example.com,Bonn\n" for n in range(1, 61))
@@ -127,7 +126,7 @@ def test_whole_file_is_watched_while_it_runs(account, monkeypatch):
     job.save()
 
     importing.start(job, file)
-    importing.work(job, file)
+    importing.work(job, file, batch=10)
 
     assert (job.state, job.rows, job.rejected) == ("stopped", 20, 20)
     assert "probably not Kartra's id" in job.why

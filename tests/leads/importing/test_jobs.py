@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from leads import importing
-from leads.importing import jobs, uploads
+from leads.importing import jobs
 from leads.models import Import, ImportChunk, ImportKind, ImportReject, ImportSeen, Lead
 from tests.factories import AccountFactory, StaffFactory
 from tests.files import confirm_ids
@@ -18,15 +18,21 @@ ROWS = "".join(f"{n},lead{n}@example.com,Name{n},VIP\n" if n % 7 else f"{n},bad,
 TEXT = "id,email,first name,tags\n" + ROWS + "3,lead3@example.com,again,\n"
 
 
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch):
-    monkeypatch.setattr(jobs, "BATCH", 10)
-    monkeypatch.setattr(uploads, "BLOCK", 512)  # so that the stored file has several pieces
+PIECE = 512
+"""Of the stored file, so that it has several."""
+
+
+def work(job, file, **how):
+    return importing.work(job, file, batch=10, **how)
+
+
+def kept(job):
+    return importing.open_kept(job, piece=PIECE)
 
 
 def made(keep=True, text=TEXT):
     file = io.BytesIO(text.encode())
-    return importing.create(AccountFactory(), ImportKind.LEADS, file, "export.csv", keep=keep), file
+    return importing.create(AccountFactory(), ImportKind.LEADS, file, "export.csv", keep=keep, piece=PIECE), file
 
 
 def end_of(job):
@@ -38,22 +44,22 @@ def end_of(job):
 
 def test_uploaded_file_is_read_from_its_pieces():
     job, file = made()
-    assert ImportChunk.objects.filter(file=job).count() == len(TEXT) // 512 + 1
-    kept = importing.open_kept(job)
-    assert kept.read() == file.getvalue()
-    kept.seek(700)
-    assert kept.read(100) == file.getvalue()[700:800]
+    assert ImportChunk.objects.filter(file=job).count() == len(TEXT) // PIECE + 1
+    stored = kept(job)
+    assert stored.read() == file.getvalue()
+    stored.seek(700)
+    assert stored.read(100) == file.getvalue()[700:800]
 
 
 def test_slices_end_as_one_go():
     whole, file = made()
     importing.start(whole)
-    assert not importing.work(whole, file)
+    assert not work(whole, file)
 
     sliced, _ = made()
     importing.start(sliced)
     slices = 0
-    while importing.work(sliced, importing.open_kept(sliced), until_s=0):
+    while work(sliced, kept(sliced), until_s=0):
         slices += 1
 
     assert slices > 5
@@ -65,7 +71,7 @@ def test_slices_end_as_one_go():
 def test_cut_off_in_any_batch_it_goes_on_and_ends_the_same(monkeypatch, where):
     whole, file = made()
     importing.start(whole)
-    importing.work(whole, file)
+    work(whole, file)
     job, _ = made()
     importing.start(job)
     write, calls = jobs.LeadRows.write, itertools.count()
@@ -81,7 +87,7 @@ def test_cut_off_in_any_batch_it_goes_on_and_ends_the_same(monkeypatch, where):
     cut = 0
     while True:
         try:
-            if not importing.work(job, importing.open_kept(job), until_s=0):
+            if not work(job, kept(job), until_s=0):
                 break
         except KeyboardInterrupt:
             cut += 1
@@ -95,11 +101,11 @@ def test_second_worker_writes_nothing_that_the_first_wrote():
     job, _ = made()
     importing.start(job)
     one, two = Import.objects.get(pk=job.pk), Import.objects.get(pk=job.pk)
-    importing.work(one, importing.open_kept(one), until_s=0)
+    work(one, kept(one), until_s=0)
 
     reader = jobs.LeadRows(two.account, two.headers, two.mapping, day_first=False, options={})
-    rows = list(itertools.islice(jobs.records(importing.open_kept(two), "utf-8", ",", two.position, two.line), 10))
-    assert not jobs._load(two, reader, rows)
+    rows = list(itertools.islice(jobs.records(kept(two), "utf-8", ",", two.position, two.line), 10))
+    assert not jobs.load_batch(two, reader, rows)
 
     assert Import.objects.get(pk=job.pk).rows == 10
     assert two.position == one.position
@@ -109,14 +115,14 @@ def test_check_counts_starts_again_and_leaves_no_lead():
     job, file = made()
     confirm_ids(job, file)
     importing.check(job, file)
-    importing.work(job, file)
+    work(job, file)
     assert (job.state, job.rows, job.rejected, job.counts["created"]) == ("checked", 101, 15, 86)
     assert not Lead.objects.exists()
     assert job.percent == 100
 
     assert importing.start(job)
     assert (job.position, job.rows, job.expected["created"]) == (job.data_start, 0, 86)
-    importing.work(job, file)
+    work(job, file)
     assert (job.state, job.rows, job.rejected, job.counts["created"]) == ("finished", 101, 15, 86)
 
 
@@ -124,7 +130,7 @@ def test_started_twice_is_started_once():
     job, file = made()
     assert importing.start(job)
     assert not importing.start(job)
-    importing.work(job, file)
+    work(job, file)
     assert not importing.start(job)
     assert not importing.check(job, file)
     assert Lead.objects.count() == 86
@@ -133,11 +139,11 @@ def test_started_twice_is_started_once():
 def test_cancelled_half_way_keeps_what_was_loaded_and_stops():
     job, _ = made()
     importing.start(job)
-    importing.work(job, importing.open_kept(job), until_s=0)
+    work(job, kept(job), until_s=0)
 
     assert importing.cancel(job)
     assert not importing.cancel(job)
-    assert not importing.work(job, importing.open_kept(job))
+    assert not work(job, kept(job))
 
     assert (job.state, job.rows) == ("cancelled", 10)
     assert not ImportChunk.objects.exists()
@@ -147,7 +153,7 @@ def test_cancelled_half_way_keeps_what_was_loaded_and_stops():
 def test_file_and_digests_are_removed_at_the_end_bad_rows_stay():
     job, _ = made()
     importing.start(job)
-    importing.work(job, importing.open_kept(job))
+    work(job, kept(job))
     assert (ImportChunk.objects.count(), ImportSeen.objects.count(), ImportReject.objects.count()) == (0, 0, 15)
 
 
@@ -174,7 +180,7 @@ def test_days_come_first_where_the_file_shows_it():
     text = "email,date joined\na@example.com,03/04/2026\nb@example.com,13/04/2026\n"
     job, file = made(text=text)
     importing.start(job, file)
-    importing.work(job, file)
+    work(job, file)
     dates = Lead.objects.order_by("email").values_list("date_joined", flat=True)
     assert [f"{date:%d %m}" for date in dates] == ["03 04", "13 04"]
 

@@ -1,0 +1,245 @@
+"""The first five minutes: three trials against the pretend Kartra, and the checklist whose ticks appear by themselves."""
+
+import time
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations import push
+from integrations.kartra.notices import EVENTS
+from integrations.models import ApiCall, Connection
+from integrations.push import verify
+from kartra_mirror.admin.home import setup
+from leads import changes, kinds, mirror
+from leads.models import BulkRun, Lead, MailingList, Transaction
+from tests.factories import ConnectionFactory, DeliveryFactory, LeadFactory, StaffFactory, WebhookEndpointFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def ticked(client, connection=None):
+    query = f"?connection={connection.pk}" if connection else ""
+    return [step.title for step in client.get(f"/admin/setup/now/{query}").context_data["steps"] if step.done]
+
+
+# --- the checklist
+
+
+def test_every_documented_event_is_in_the_list_once():
+    assert sorted(setup.MOST_USEFUL_FIRST) == sorted(EVENTS)
+    assert not [name for name in EVENTS if setup.event_words(name) == name]
+
+
+def test_nothing_is_ticked_before_there_is_a_connection(staff):
+    page = staff.get("/admin/setup/").content.decode()
+    assert "0 of 11 steps are done" in page
+    assert reverse("admin:integrations_connection_add") in page
+    assert ticked(staff) == []
+    assert "0 of 11 steps are done." in staff.get("/admin/").content.decode()
+
+
+def test_ticks_appear_by_themselves(staff, sandbox):
+    given = {
+        "name": "Shop",
+        "app_id": sandbox.app_id,
+        "key": sandbox.key,
+        "password": sandbox.password,
+        "api_url": sandbox.url,
+        "calls_per_second": "19",
+        "time_zone": "",
+    }
+    made = staff.post(reverse("admin:integrations_connection_add"), given)
+    connection = Connection.objects.get()
+    assert made.url == f"/admin/setup/?connection={connection.pk}"
+    page = staff.get(made.url).content.decode()
+    assert "Kartra answers and takes these keys" in page
+    assert "The app is live." in page
+    assert connection.endpoints.get().outbound_url in page
+    assert page.count("waits for its first message") == 25
+    assert ticked(staff) == [
+        "Your Kartra plan has the API",
+        "App id, API key and password",
+        "Test or live",
+        "Look-only",
+    ]
+
+    staff.post(reverse("admin:integrations_connection_do", args=[connection.pk, "catalogue"]))
+    assert ticked(staff)[4:] == ["Tags, lists, sequences, custom fields"]
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    Transaction.objects.create(account=connection.account, kartra_id="70001", lead=lead, type="sale")
+    assert ticked(staff)[5:] == ["Kartra's lead export", "Its transactions export"]
+    endpoint = connection.endpoints.get()
+    DeliveryFactory(endpoint=endpoint, action="something else")
+    assert ticked(staff)[7:] == []
+    DeliveryFactory(endpoint=endpoint, action="assign_tag", status="applied", applied_at=timezone.now())
+    DeliveryFactory(endpoint=endpoint, channel="ipn", status="applied", applied_at=timezone.now())
+    assert ticked(staff)[7:] == ["Kartra's events, one by one", "Payment messages (IPN)"]
+    page = staff.get("/admin/setup/now/").content.decode()
+    assert "1 of 25 events have come." in page
+    assert page.count("waits for its first message") == 24
+
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    assert ticked(staff)[9:] == ["Ask for one change of a lead of your own"]
+    assert (
+        "1 change is queued and goes out the moment changes are allowed."
+        in staff.get("/admin/setup/now/").content.decode()
+    )
+    staff.post(reverse("admin:integrations_connection_do", args=[connection.pk, "on"]))
+    assert ticked(staff)[10:] == ["An engineer allows changes"]
+    connection.refresh_from_db()
+    push.drain(connection)
+    assert ticked(staff)[11:] == ["Kartra confirmed it"]
+    assert sandbox.tagged("VIP") == {lead.kartra_id}
+    assert "Connect your Kartra" not in staff.get("/admin/").content.decode()
+
+
+def test_checklist_of_one_of_several_accounts(staff):
+    first, second = ConnectionFactory(account__name="Shop"), ConnectionFactory(account__name="Club", test_mode=True)
+    LeadFactory(account=first.account)
+
+    assert "Kartra's lead export" not in ticked(staff)
+    assert "Kartra's lead export" in ticked(staff, first)
+    assert "The app is in test mode." in staff.get("/admin/setup/").content.decode()
+    assert staff.get("/admin/setup/?connection=999999").status_code == 404
+    assert f'value="{second.pk}" selected' in staff.get("/admin/setup/").content.decode()
+
+
+def test_the_pretend_kartra_is_not_ones_own(staff, settings):
+    ConnectionFactory(api_url=f"{settings.SANDBOX_URL}/api")
+    assert ticked(staff) == []
+
+
+def test_checklist_shows_what_one_may_press(client):
+    connection = ConnectionFactory(account__name="Shop")
+    WebhookEndpointFactory(connection=connection)
+    switch = reverse("admin:integrations_connection_do", args=[connection.pk, "on"])
+    for name, switches, sees in (("Manager", False, False), ("Engineer", True, True)):
+        user = StaffFactory()
+        user.groups.set([Group.objects.get(name=name)])
+        client.force_login(user)
+        page = client.get("/admin/setup/").content.decode()
+        assert (switch in page) is switches
+        assert ("/webhooks/" in page) is sees
+
+
+def test_checklist_costs_the_same_queries_for_more_rows(staff, django_assert_max_num_queries):
+    connection = ConnectionFactory()
+    endpoint = WebhookEndpointFactory(connection=connection)
+
+    def fill(number):
+        for index in range(number):
+            DeliveryFactory(endpoint=endpoint, action=EVENTS[index])
+            LeadFactory(account=connection.account)
+
+    fill(2)
+    staff.get("/admin/setup/now/")
+    with django_assert_max_num_queries(20) as few:
+        staff.get("/admin/setup/now/")
+    fill(20)
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        staff.get("/admin/setup/now/")
+
+
+# --- the trials
+
+
+@pytest.fixture
+def demo(staff, sandbox, connection, settings):
+    """A connection to the pretend Kartra of this installation."""
+    settings.SANDBOX_URL = sandbox.base
+    return connection
+
+
+def trials(client):
+    return {trial.title: trial for trial in client.get("/admin/").context_data["trials"]}
+
+
+def test_three_trials_are_offered_and_tick_themselves(staff, sandbox, demo):
+    found = MailingList.objects.get(account=demo.account, name="Demo 25")
+    lead = sandbox.mirrored_lead(demo, "ada@example.com")
+    watch, arrive, fail = trials(staff).values()
+    assert [watch.done, arrive.done, fail.done] == [False, False, False]
+    assert watch.links[0][1] == f"/admin/leads/lead/?list={found.pk}"
+    assert arrive.links[0][1] == f"{sandbox.base}/leads/{lead.kartra_id}"
+
+    changes.record_run(demo.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    push.drain(demo)
+    assert BulkRun.objects.get().state == "finished"
+    assert not trials(staff)["Tag 25 leads and watch"].done  # one is not 25
+    for number in range(24):
+        sandbox.mirrored_lead(demo, f"lead{number}@example.com")
+    changes.record_run(demo.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    push.drain(demo)
+    watch, arrive, fail = trials(staff).values()
+    assert [watch.done, arrive.done, fail.done] == [True, False, False]
+
+    DeliveryFactory(
+        endpoint=WebhookEndpointFactory(connection=demo),
+        action="assign_tag",
+        changed=[],
+        status="applied",
+        applied_at=timezone.now(),
+    )
+    assert not trials(staff)["Change someone in the pretend Kartra and see it arrive"].done
+    mirror.set_tag(lead, "buyer", True, source="webhook", at=timezone.now())
+    assert trials(staff)["Change someone in the pretend Kartra and see it arrive"].done
+
+
+def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
+    lead = sandbox.mirrored_lead(demo, "ada@example.com")
+    words = staff.post(reverse("admin:try", args=["lose"]), follow=True).content.decode()
+    assert "its answer will get lost" in words
+    change = changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+
+    push.drain(demo)
+    change.refresh_from_db()
+    assert change.status == "unknown"
+
+    for _ in range(20):
+        time.sleep(0.3)
+        verify.drain(demo)
+        change.refresh_from_db()
+        if change.status == "accepted":
+            break
+    assert change.status == "accepted"
+    trial = trials(staff)["Let Kartra fail and see what we tell you"]
+    assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["refuse"])
+
+
+def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
+    lead = sandbox.mirrored_lead(demo, "ada@example.com")
+    staff.post(reverse("admin:try", args=["refuse"]))
+    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+
+    push.drain(demo)
+
+    assert "change refused by Kartra: Assign a tag" in staff.get("/admin/").content.decode()
+    trial = trials(staff)["Let Kartra fail and see what we tell you"]
+    assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["lose"])
+    ApiCall.objects.update(outcome="unknown")
+    assert trials(staff)["Let Kartra fail and see what we tell you"].done
+
+
+def test_trials_go_once_all_are_done_and_are_for_those_who_may(staff, client, sandbox, demo):
+    client.force_login(StaffFactory())
+    assert client.get("/admin/").context_data["trials"] == []
+    assert client.post(reverse("admin:try", args=["lose"])).status_code == 403
+
+
+def test_a_real_kartra_is_never_told_to_fail(staff, sandbox, connection, monkeypatch):
+    """The connection of this test is not to the pretend Kartra of the installation."""
+    from integrations import sandbox_control
+
+    monkeypatch.setattr(sandbox_control, "ask", lambda *args, **given: pytest.fail("it was told to fail"))
+    assert staff.post(reverse("admin:try", args=["lose"])).status_code == 302
+    assert staff.get(reverse("admin:try", args=["lose"])).status_code == 302
+    assert staff.post(reverse("admin:try", args=["explode"])).status_code == 403
+    assert staff.get("/admin/").context_data["trials"] == []
+
+
+def test_a_pretend_kartra_that_does_not_run_is_said(staff, settings):
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
+    ConnectionFactory(api_url="http://127.0.0.1:9/api")
+    assert "does not answer" in staff.post(reverse("admin:try", args=["lose"]), follow=True).content.decode()

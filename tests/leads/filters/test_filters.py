@@ -1,0 +1,303 @@
+"""Filters of leads: each finds who fits, its "not" finds all others, and what is not understood finds nobody."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from leads import filters
+from leads.models import (
+    Calendar,
+    CalendarClass,
+    CalendarEnrollment,
+    CustomField,
+    Lead,
+    LeadEmail,
+    LeadTag,
+    ListSubscription,
+    Membership,
+    MembershipGrant,
+    MembershipLevel,
+    Product,
+    RecurringSubscription,
+    Segment,
+    Sequence,
+    SequenceEnrollment,
+    Transaction,
+)
+from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory, MailingListFactory, TagFactory
+
+pytestmark = pytest.mark.django_db
+
+AT = dt.datetime(2026, 5, 10, 15, tzinfo=dt.UTC)
+TIE = {"since": AT, "source": "refresh"}
+
+
+@pytest.fixture
+def account():
+    return AccountFactory()
+
+
+@pytest.fixture
+def ada(account):
+    """One lead with everything that can be filtered by; Bo beside her has nothing of it."""
+    now = timezone.now()
+    ada = LeadFactory(
+        account=account,
+        first_name="Ada",
+        email="ada@example.com",
+        company="Loom",
+        phone="5550001",
+        country="Spain",
+        source="api",
+        gdpr_lead_status="2",
+        score=50,
+        date_joined=AT,
+        read_at=now - dt.timedelta(hours=30),
+        dirty_at=now,
+        custom_values={"crm_ref": "A-7", "shirt": [["610", "Large"]], "empty": "", "2024": "x"},
+    )
+    tag, other = TagFactory(account=account, name="VIP"), TagFactory(account=account, name="buyer")
+    LeadTag.objects.create(lead=ada, tag=tag, **TIE)
+    LeadTag.objects.create(lead=ada, tag=other, **TIE)
+    ListSubscription.objects.create(lead=ada, mailing_list=MailingListFactory(account=account, name="News"), **TIE)
+    left = MailingListFactory(account=account, name="Old")
+    ListSubscription.objects.create(lead=ada, mailing_list=left, active=False, **TIE)
+    sequence = Sequence.objects.create(account=account, name="Welcome")
+    SequenceEnrollment.objects.create(lead=ada, sequence=sequence, step="3", status="active", **TIE)
+    level = MembershipLevel.objects.create(
+        membership=Membership.objects.create(account=account, name="Club"), name="Gold"
+    )
+    MembershipGrant.objects.create(lead=ada, level=level, **TIE)
+    priority_class = CalendarClass.objects.create(
+        calendar=Calendar.objects.create(account=account, name="Coaching"), name="Intro"
+    )
+    CalendarEnrollment.objects.create(lead=ada, calendar_class=priority_class, starts_at=AT, status="Active", **TIE)
+    course = Product.objects.create(account=account, name="Course")
+    for number, kind in (("1", "sale"), ("2", "partial_refund")):
+        Transaction.objects.create(
+            account=account, kartra_id=number, lead=ada, type=kind, product=course, at=AT, full_amount=Decimal(9)
+        )
+    RecurringSubscription.objects.create(
+        account=account, kartra_id="7", lead=ada, product=course, status="Active", started_at=AT
+    )
+    CustomField.objects.create(account=account, identifier="shirt", type="drop_down", options=[["610", "Large"]])
+    for identifier in ("crm_ref", "2024"):
+        CustomField.objects.create(account=account, identifier=identifier, type="input_field")
+    LeadChangeFactory(lead=ada)
+    LeadFactory(
+        account=account, first_name="Bo", email="bo@example.com", score=5, date_joined=AT - dt.timedelta(days=90)
+    )
+    return ada
+
+
+def pk(model, name):
+    return str(model.objects.get(name=name).pk)
+
+
+CASES = {
+    "tag": lambda: {"tag": [pk(LeadTag.tag.field.related_model, "VIP")]},
+    "all of the tags": lambda: {"tag_all": [str(row.tag_id) for row in LeadTag.objects.all()]},
+    "on a list": lambda: {"list": [pk(ListSubscription.mailing_list.field.related_model, "News")]},
+    "left a list": lambda: {
+        "list": [pk(ListSubscription.mailing_list.field.related_model, "Old")],
+        "list_state": ["left"],
+    },
+    "sequence and step": lambda: {"sequence": [pk(Sequence, "Welcome")], "sequence_step": ["3"]},
+    "sequence and state": lambda: {"sequence_status": ["active"]},
+    "membership": lambda: {"membership": [pk(MembershipLevel, "Gold")]},
+    "calendar": lambda: {
+        "calendar": [pk(CalendarClass, "Intro")],
+        "calendar_from": ["2026-05-10"],
+        "calendar_to": ["2026-05-10"],
+    },
+    "bought": lambda: {"bought": [pk(Product, "Course")]},
+    "bought any": lambda: {"bought": ["any"]},
+    "bought by date": lambda: {"bought_from": ["2026-05-01"], "bought_to": ["2026-05-31"]},
+    "refunded": lambda: {"refunded": [pk(Product, "Course")]},
+    "plan active": lambda: {"plan": ["any"], "plan_from": ["2026-05-01"]},
+    "score": lambda: {"score_min": ["40"], "score_max": ["60"]},
+    "joined": lambda: {"joined_from": ["2026-05-01"]},
+    "country": lambda: {"country": ["Spain", "Japan"]},
+    "source": lambda: {"source": ["api"]},
+    "gdpr": lambda: {"gdpr": ["2"]},
+    "custom text": lambda: {"custom": ["crm_ref"], "custom_value": ["A-7"]},
+    "custom text contains": lambda: {"custom": ["crm_ref"], "custom_how": ["contains"], "custom_value": ["a-"]},
+    "custom of digits": lambda: {"custom": ["2024"], "custom_value": ["x"]},
+    "custom option": lambda: {"custom": ["shirt"], "custom_value": ["Large"]},
+    "custom option by id": lambda: {"custom": ["shirt"], "custom_value": ["610"]},
+    "custom filled": lambda: {"custom": ["crm_ref"], "custom_how": ["filled"]},
+    "queued": lambda: {"wish": ["waiting", "sending"]},
+    "update due": lambda: {"copy": ["due"]},
+    "older": lambda: {"older": ["24"]},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_filter_finds_who_fits_and_its_not_finds_the_others(ada, name):
+    wanted = CASES[name]()
+    names = Lead.objects.values_list("first_name", flat=True)
+
+    found = filters.matching(Lead.objects.all(), wanted)
+    others = filters.matching(Lead.objects.all(), {f"not_{key}": value for key, value in wanted.items()})
+
+    assert list(names.filter(pk__in=found)) == ["Ada"]
+    assert list(names.filter(pk__in=others)) == ["Bo"]
+    assert len(filters.in_words(wanted, None)) == 1
+
+
+def test_filters_combine_and_a_date_outside_finds_nobody(ada):
+    both = {"country": ["Spain"], "not_tag": [pk(LeadTag.tag.field.related_model, "VIP")]}
+
+    assert not filters.matching(Lead.objects.all(), both).exists()
+    assert not filters.matching(Lead.objects.all(), {"bought": ["any"], "bought_from": ["2026-06-01"]}).exists()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"tag": ["x"]},
+        {"score_min": ["many"]},
+        {"joined_from": ["yesterday"]},
+        {"nonsense": ["1"]},
+        {"tag": ["9" * 40]},
+        {"tag": ["--5"]},
+        {"older": ["9" * 5000]},
+        {"joined_to": ["9999-12-31"]},
+        {"joined_from": ["0001-01-01"]},
+        {"country": ["\x00"]},
+        {"custom": ["a\x00"]},
+        {"country": [str(number) for number in range(501)]},
+        *(
+            {name: [value]}
+            for name in ("tag", "tag_all", "list", "sequence", "membership", "calendar", "segment", "account")
+            for value in ("987654321", "-1", "junk")
+        ),
+        {"bought": ["987654321"]},
+        {"refunded": ["any", "junk"]},
+        {"plan": ["junk"]},
+        {"copy": ["here", "junk"]},
+        {"wish": ["accepted"]},
+        {"list_state": ["junk"]},
+        {"membership_state": ["junk"]},
+        {"custom": ["junk"]},
+        {"custom": ["crm_ref"], "custom_how": ["junk"]},
+        {"custom_value": ["A-7"]},
+        {"custom_how": ["filled"]},
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "not_"])
+def test_what_is_not_understood_fits_nobody_and_leaves_nobody_in(ada, prefix, wanted):
+    wanted = {f"{prefix}{name}": values for name, values in wanted.items()}
+
+    assert not filters.matching(Lead.objects.all(), wanted).exists()
+    if "nonsense" not in wanted and "not_nonsense" not in wanted:
+        assert "fits nobody" in " ".join(filters.in_words(wanted, None))
+
+
+def test_state_of_our_copy(account):
+    now = timezone.now()
+    gone = LeadFactory(account=account, gone_at=now, gone_reason="deleted")
+    unread = LeadFactory(account=account, read_at=None)
+    by_address = LeadFactory(account=account, kartra_id=None)
+    absent = LeadFactory(account=account, absent_at=now)
+
+    def found(state):
+        return list(filters.matching(Lead.objects.all(), {"copy": [state]}))
+
+    assert [found("gone"), found("unread"), found("no_id"), found("absent")] == [
+        [gone],
+        [unread],
+        [by_address],
+        [absent],
+    ]
+    assert gone not in found("here")
+
+
+def test_possible_second_profiles_share_a_phone_or_an_address_now_or_before(account):
+    same_phone = LeadFactory.create_batch(2, account=account, phone="5551234")
+    one, other = LeadFactory.create_batch(2, account=account)
+    LeadEmail.objects.create(lead=one, email=other.email, email_key=other.email, since=AT, until=AT)
+    LeadFactory(account=account)
+    LeadFactory(phone="5551234")
+
+    found = filters.matching(Lead.objects.all(), {"copy": ["second"]})
+
+    assert set(found) == {*same_phone, other}
+
+
+def test_search_takes_every_word_in_name_address_phone_company_and_the_id(ada):
+    def found(text):
+        return list(filters.search(Lead.objects.all(), text).values_list("first_name", flat=True))
+
+    assert [found(t) for t in ("ada lind", "loom", "5550001", ada.kartra_id, "ada bo", "\x00")] == [
+        ["Ada"],
+        ["Ada"],
+        ["Ada"],
+        ["Ada"],
+        [],
+        ["Bo", "Ada"],
+    ]
+
+
+def test_more_words_than_a_search_takes_find_nobody(ada):
+    many = " ".join(f"{number}" for number in range(2000))
+
+    assert not filters.search(Lead.objects.all(), many).exists()
+    assert not filters.matching(Lead.objects.all(), {"q": many.split()}).exists()
+    assert list(filters.matching(Lead.objects.all(), {"q": ["ada", "lind ada " * 100]})) == [ada]
+
+
+def test_segment_holds_who_fits_now_and_only_of_its_account(account, ada):
+    segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    LeadFactory(country="Spain")
+
+    assert list(filters.of_segment(segment)) == [ada]
+    assert list(filters.matching(Lead.objects.all(), {"segment": [str(segment.pk)]})) == [ada]
+    assert ada not in filters.matching(Lead.objects.all(), {"not_segment": [str(segment.pk)]})
+
+
+ROUND = {
+    "itself": lambda one, other: ({"segment": [one]}, {}),
+    "all but itself": lambda one, other: ({"not_segment": [one]}, {}),
+    "another that builds on it": lambda one, other: ({"segment": [other]}, {"not_segment": [one]}),
+    "all but another that builds on it": lambda one, other: ({"not_segment": [other]}, {"not_segment": [one]}),
+    "all but one that is not understood": lambda one, other: ({"not_segment": [other]}, {"tag": ["987654321"]}),
+    "all but one that asks for too many words": lambda one, other: (
+        {"not_segment": [other]},
+        {"q": [" ".join(map(str, range(60)))]},
+    ),
+    "all but one that is gone": lambda one, other: ({"not_segment": ["987654321"]}, {}),
+}
+
+
+@pytest.mark.parametrize("name", ROUND)
+def test_segment_that_builds_on_itself_or_on_what_is_not_understood_is_empty(account, ada, name):
+    one, other = (Segment.objects.create(account=account, name=name, conditions={}) for name in "ab")
+    one.conditions, other.conditions = ROUND[name](str(one.pk), str(other.pk))
+    one.save()
+    other.save()
+
+    assert not filters.of_segment(one).exists()
+    assert not filters.matching(Lead.objects.all(), {"not_segment": [str(one.pk)]}).exists()
+
+
+def test_catalogues_are_asked_once_for_any_number_of_values_and_sets(account, django_assert_num_queries):
+    tags = [str(TagFactory(account=account).pk) for _ in range(30)]
+    sets = [{"tag": tags[:n], "not_tag_all": tags[n:], "bought": ["any"]} for n in range(30)]
+
+    with django_assert_num_queries(1):
+        names = filters.names_of(sets)
+    with django_assert_num_queries(0):
+        assert all(filters.in_words(each, None, names) for each in sets)
+    with django_assert_num_queries(2):
+        assert not filters.matching(Lead.objects.all(), sets[20]).exists()
+
+
+def test_names_say_the_account_where_there_are_several_and_none_of_anothers(account):
+    mine, theirs = TagFactory(account=account, name="VIP"), TagFactory(name="Secret")
+    wanted = {"tag": [str(mine.pk), str(theirs.pk)]}
+
+    assert filters.in_words(wanted, None) == [f"has the tag VIP ({account}) or Secret ({theirs.account})"]
+    assert filters.in_words(wanted, frozenset({account.pk})) == [f"has the tag VIP or {theirs.pk}"]
