@@ -153,7 +153,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_IPWARE_PROXY_COUNT = env.int("PROXY_COUNT", default=0)  # reverse proxies in front of us
 AXES_VERBOSE = False
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "admin/people/locked.html"
+AXES_LOCKOUT_TEMPLATE = "admin/staff/locked.html"
 
 MAIL_IS_SET_UP = bool(env.str("EMAIL_URL", default=""))  # else pages show the link that a mail would hold
 EMAIL_TIMEOUT = 10

@@ -86,4 +86,4 @@ def page(request: HttpRequest, account_id: int, context: dict[str, Any]) -> Http
         "button": _("Keep"),
         "opts": Account._meta,
     }
-    return TemplateResponse(request, "admin/form.html", {**context, **shown, "answer": None})
+    return TemplateResponse(request, "admin/ui/form.html", {**context, **shown, "answer": None})

@@ -153,4 +153,4 @@ def _answer(
     if not form.is_bound and request.GET.get("q"):
         form.initial = {"named": request.GET["q"][:320]}
     page = {**context, "title": title, "form": form, "answer": shown, "opts": model._meta}
-    return TemplateResponse(request, "admin/find.html", page)
+    return TemplateResponse(request, "admin/ui/kartra_lookup.html", page)

@@ -21,7 +21,7 @@ class CappedPaginator(Paginator):
     what each row is shown with is worked out for this page alone; a list of one page is not counted besides."""
 
     object_list: Any
-    template_name = "admin/pages.html"
+    template_name = "admin/ui/pagination.html"
     most = MOST
 
     @cached_property

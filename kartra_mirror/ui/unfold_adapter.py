@@ -168,7 +168,7 @@ class SearchedByLead(ModelAdmin):
     """A list of what happened to leads: searched by whom it is about, and where that is nobody, by `own_texts`. Each row's
     page ends with what is behind it and what came of it."""
 
-    change_form_after_template = "admin/behind.html"
+    change_form_after_template = "admin/ui/trail.html"
 
     search_help_text = gettext_lazy("Email, name or Kartra id of the lead")
     search_fields: Sequence[str] = ["=lead__kartra_id"]

@@ -76,7 +76,7 @@ def upload(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         else:
             return redirect(_draft(request, given["account"], found, given["file"].name, given["why"]))
     shown = {"title": _("Create leads from a file"), "opts": Lead._meta, "form": form, **_notice()}
-    return TemplateResponse(request, "admin/leads/lead/newcomers_upload.html", {**context, **shown})
+    return TemplateResponse(request, "admin/bulk/create_from_file_upload.html", {**context, **shown})
 
 
 def _notice() -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
         else _("This account has no connection to Kartra yet."),
         **_notice(),
     }
-    return TemplateResponse(request, "admin/leads/lead/newcomers.html", context)
+    return TemplateResponse(request, "admin/bulk/create_from_file.html", context)
 
 
 def _left_out(found: Newcomers, selection: dict[str, Any]) -> list[str]:

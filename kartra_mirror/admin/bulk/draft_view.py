@@ -213,7 +213,7 @@ def _show(
         "too_many": approvals.why_not_alone(user, account, chosen),
         "may_approve": approvals.may_approve(user),
     }
-    return TemplateResponse(request, "admin/leads/bulkrun/prepare.html", context)
+    return TemplateResponse(request, "admin/bulk/draft_page.html", context)
 
 
 def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str) -> HttpResponse:

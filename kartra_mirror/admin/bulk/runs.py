@@ -66,8 +66,8 @@ class BulkRunAdmin(ReadOnlyAdmin):
     list_filter = [("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter)]
     search_fields = ["name", "why"]
     list_select_related = ["account", "created_by"]
-    change_list_template = "admin/leads/bulkrun/list.html"
-    change_form_template = "admin/leads/bulkrun/page.html"
+    change_list_template = "admin/bulk/run_list.html"
+    change_form_template = "admin/bulk/run_page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return (

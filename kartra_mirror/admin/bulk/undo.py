@@ -54,7 +54,7 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
         if connection
         else _("This account has no connection to Kartra yet."),
     }
-    return TemplateResponse(request, "admin/leads/bulkrun/undo.html", shown)
+    return TemplateResponse(request, "admin/bulk/undo.html", shown)
 
 
 def _named(run: BulkRun, group: undo.Group) -> list[dict[str, Any]]:

@@ -97,4 +97,4 @@ class CustomFieldAdmin(ReadOnlyAdmin):
             "warned": warned,
             "words": _("It is made at once. Kartra has no command to change or delete a field or its options."),
         }
-        return TemplateResponse(request, "admin/form.html", context)
+        return TemplateResponse(request, "admin/ui/form.html", context)

@@ -85,7 +85,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
         "account": accounts[0],
         "back": back,
     }
-    return TemplateResponse(request, "admin/leads/lead/export.html", {**context, "opts": Lead._meta, **shown})
+    return TemplateResponse(request, "admin/data/export.html", {**context, "opts": Lead._meta, **shown})
 
 
 def _file(request: HttpRequest, account: Account, leads: QuerySet[Lead], form: str, query: str) -> Any:

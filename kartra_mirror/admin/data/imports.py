@@ -165,7 +165,7 @@ class ImportAdmin(ReadOnlyAdmin):
     ]
     search_fields = ["file_name"]
     list_select_related = ["account", "created_by"]
-    change_list_template = "admin/leads/import/list.html"
+    change_list_template = "admin/data/import_list.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         user: Any = request.user
@@ -319,4 +319,4 @@ class ImportAdmin(ReadOnlyAdmin):
 
     def _page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, **more}
-        return TemplateResponse(request, f"admin/leads/import/{name}.html", context)
+        return TemplateResponse(request, f"admin/data/import_{name}.html", context)

@@ -49,17 +49,17 @@ MESSAGES = (
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     connections = _connections(request)
     shown = {**context, "title": _("Health"), **_now(request, connections), **_charts(request, connections)}
-    return TemplateResponse(request, "admin/health/page.html", shown)
+    return TemplateResponse(request, "admin/home/health.html", shown)
 
 
 def now_view(request: HttpRequest) -> HttpResponse:
     """Queue, calls and speed, which the page asks for every few seconds."""
-    return TemplateResponse(request, "admin/health/now.html", _now(request, _connections(request)))
+    return TemplateResponse(request, "admin/home/health_now.html", _now(request, _connections(request)))
 
 
 def charts_view(request: HttpRequest) -> HttpResponse:
     """The charts and their tables, which the page asks for every minute."""
-    return TemplateResponse(request, "admin/health/charts.html", _charts(request, _connections(request)))
+    return TemplateResponse(request, "admin/home/health_charts.html", _charts(request, _connections(request)))
 
 
 def _connections(request: HttpRequest) -> list[Connection]:

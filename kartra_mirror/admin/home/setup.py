@@ -90,13 +90,13 @@ def progress_on_home(request: HttpRequest, connections: list[Connection]) -> dic
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """The checklist of one connection: the one asked for, else the newest."""
     return TemplateResponse(
-        request, "admin/setup/page.html", {**context, **_facts(request), "title": _("Connect your Kartra")}
+        request, "admin/home/setup.html", {**context, **_facts(request), "title": _("Connect your Kartra")}
     )
 
 
 def now_view(request: HttpRequest) -> HttpResponse:
     """The ticks alone, which the page asks for again."""
-    return TemplateResponse(request, "admin/setup/steps.html", _facts(request))
+    return TemplateResponse(request, "admin/home/setup_steps.html", _facts(request))
 
 
 def _facts(request: HttpRequest) -> dict[str, Any]:

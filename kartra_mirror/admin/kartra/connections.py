@@ -153,7 +153,7 @@ class ConnectionAdmin(ModelAdmin):
     form = ConnectionForm
     list_display = ["name", "sending", "why_not", "speed", "checked_at", "test_mode"]
     list_select_related = ["account", "sending_by"]
-    change_form_template = "admin/integrations/connection/form.html"
+    change_form_template = "admin/kartra/connection_page.html"
 
     def get_fieldsets(
         self, request: HttpRequest, obj: Connection | None = None
@@ -286,7 +286,7 @@ class ConnectionAdmin(ModelAdmin):
                 "opts": self.opts,
                 "title": _("Switch sending on") if what == "on" else _("Switch sending off"),
             }
-            return TemplateResponse(request, "admin/integrations/connection/switch.html", context)
+            return TemplateResponse(request, "admin/kartra/connection_switch.html", context)
         words, good = self._do(connection, what, request)
         self.message_user(request, words, messages.SUCCESS if good else messages.ERROR)
         return HttpResponseRedirect(connection.get_absolute_url())

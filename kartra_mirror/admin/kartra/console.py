@@ -72,7 +72,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "One call to Kartra's API, exactly as you write it. It is kept in the list of calls with your name."
         ),
     }
-    return TemplateResponse(request, "admin/form.html", context)
+    return TemplateResponse(request, "admin/ui/form.html", context)
 
 
 def _pretty(answer: str) -> str:

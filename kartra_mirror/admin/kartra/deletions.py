@@ -51,4 +51,4 @@ def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse
         "number": doubted.count(),
         "found": doubted.select_related("lead").order_by("-found_at", "-pk")[:SHOWN],
     }
-    return TemplateResponse(request, "admin/integrations/connection/gone.html", shown)
+    return TemplateResponse(request, "admin/kartra/deletions.html", shown)

@@ -90,7 +90,7 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
     ]
     readonly_fields = ["received", "why", "what_changed", "applied_again", "same", "body_text"]
     actions = ["apply_again"]
-    change_form_template = "admin/integrations/delivery/page.html"
+    change_form_template = "admin/kartra/delivery_page.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: Any = super().get_queryset(request)

@@ -79,7 +79,7 @@ class WebhookEndpointAdmin(ModelAdmin):
     list_display = ["name", "connection", "created_at", "last_message", "retired_at"]
     list_select_related = ["connection__account"]
     actions = ["retire"]
-    change_form_template = "admin/integrations/door/form.html"
+    change_form_template = "admin/kartra/webhook_endpoint_page.html"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

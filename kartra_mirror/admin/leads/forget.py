@@ -66,7 +66,7 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
             messages.success(request, words)
             return redirect("admin:leads_lead_changelist")
     shown = {"title": _("Forget this person"), "opts": Lead._meta, "lead": lead, "form": form, "goes": _what_goes(lead)}
-    return TemplateResponse(request, "admin/leads/lead/forget.html", {**context, **shown})
+    return TemplateResponse(request, "admin/leads/forget.html", {**context, **shown})
 
 
 def _what_goes(lead: Lead) -> list[tuple[str, int]]:

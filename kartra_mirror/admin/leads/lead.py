@@ -62,7 +62,7 @@ class LeadAdmin(ModelAdmin):
     actions = [*(draft_view.draft_action(kind) for kind in kinds.IN_BULK.values()), read_again, exports.export]
     actions_selection_counter = True
     show_facets = admin.ShowFacets.NEVER
-    change_list_template = "admin/leads/lead/list.html"
+    change_list_template = "admin/leads/lead_list.html"
 
     @property
     def media(self) -> Any:

@@ -57,7 +57,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "known": known,
         "new_contacts": NEW_CONTACTS,
     }
-    return TemplateResponse(request, "admin/leads/lead/create.html", page_context)
+    return TemplateResponse(request, "admin/leads/lead_create.html", page_context)
 
 
 def say_recorded(request: HttpRequest, account: Account, recorded: list[Any]) -> None:

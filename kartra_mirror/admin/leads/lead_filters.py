@@ -21,7 +21,7 @@ class LeadFilter(admin.ListFilter):
     """All conditions in one; its parameters are those of `leads.filters`."""
 
     title = "leads"
-    template = "admin/leads/lead/filter.html"
+    template = "admin/leads/lead_filter.html"
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Any], model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)

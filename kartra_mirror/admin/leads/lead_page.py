@@ -153,7 +153,7 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
         **lead_facts.of(lead, user),
     }
     shown.update(_form_parts(form, shown["by_field"]) if form else {"profile_facts": _plain_profile(lead)})
-    return TemplateResponse(request, "admin/leads/lead/page.html", shown)
+    return TemplateResponse(request, "admin/leads/lead_page.html", shown)
 
 
 def _form_parts(form: EditForm, by_field: dict[str, list[Any]]) -> dict[str, Any]:

@@ -172,7 +172,7 @@ class TransactionAdmin(_MoneyAdmin):
     search_fields = ["=kartra_id", "=lead__kartra_id", "lead__email"]
     list_select_related = ["lead", "product", "account"]
     date_hierarchy = "at"
-    change_list_template = "admin/leads/transaction/list.html"
+    change_list_template = "admin/leads/transaction_list.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -156,4 +156,4 @@ def _undecided(change: LeadChange, told: dict[str, str]) -> str:
 
 def fragment(request: HttpRequest, lead: Lead) -> HttpResponse:
     """The sentences as they are now, for the polling of the lead's page."""
-    return render(request, "admin/leads/lead/spoken.html", {"sentences": just_now(lead, request.user)})
+    return render(request, "admin/leads/outcome_messages.html", {"sentences": just_now(lead, request.user)})

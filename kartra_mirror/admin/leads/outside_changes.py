@@ -58,7 +58,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
         "asked": asked,
         **(_single(rows, asked["what"], asked["day"]) if asked["what"] else {}),
     }
-    return TemplateResponse(request, "admin/leads/activity/without_us.html", shown)
+    return TemplateResponse(request, "admin/leads/outside_changes.html", shown)
 
 
 def _words(what: str | None) -> str:

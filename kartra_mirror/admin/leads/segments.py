@@ -87,7 +87,7 @@ class SegmentAdmin(ReadOnlyAdmin):
     list_filter = [("account", RelatedDropdownFilter)]
     search_fields = ["name"]
     list_select_related = ["account", "created_by"]
-    change_form_template = "admin/leads/segment/page.html"
+    change_form_template = "admin/leads/segment_page.html"
 
     @admin.display(description=gettext_lazy("who is in it"))
     def what(self, segment: Segment) -> str:
@@ -142,7 +142,7 @@ class SegmentAdmin(ReadOnlyAdmin):
             "words": filters.in_words(conditions, access.accounts_of(request.user)),
             "back": f"{reverse(LEADS)}?{query}",
         }
-        return TemplateResponse(request, "admin/leads/segment/save.html", context)
+        return TemplateResponse(request, "admin/leads/segment_save.html", context)
 
     def _save(self, request: HttpRequest, account: Account, name: str, conditions: dict[str, list[str]]) -> Segment:
         """The segment as it is stored now. Raises NotSaved."""

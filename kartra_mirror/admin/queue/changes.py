@@ -105,7 +105,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         "evidence",
     ]
 
-    change_form_template = "admin/leads/leadchange/page.html"
+    change_form_template = "admin/queue/change_page.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.cancel_view)

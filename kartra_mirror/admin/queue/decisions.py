@@ -63,7 +63,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     shown = Paginator(rows.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
     return TemplateResponse(
         request,
-        "admin/decisions.html",
+        "admin/queue/decisions.html",
         {**context, "title": _("Needs your decision"), "shown": shown, "reason": reason},
     )
 
@@ -86,7 +86,7 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
         return _decide(request, change)
     return TemplateResponse(
         request,
-        "admin/decision.html",
+        "admin/queue/decision.html",
         {
             **context,
             "title": str(change),

@@ -47,7 +47,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     total = sum(group.number for group in found)
     return TemplateResponse(
         request,
-        "admin/failures.html",
+        "admin/queue/failures.html",
         {
             **context,
             "title": _("Failed changes"),

@@ -150,7 +150,7 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         if mails.are_set_up()
         else _("No mail server is set up here, so the next page shows a link for you to pass on."),
     }
-    return TemplateResponse(request, "admin/form.html", context)
+    return TemplateResponse(request, "admin/ui/form.html", context)
 
 
 def tell(model_admin: Any, request: HttpRequest, user: User) -> HttpResponse:
@@ -160,7 +160,7 @@ def tell(model_admin: Any, request: HttpRequest, user: User) -> HttpResponse:
         mails.send(
             user.email,
             _("Your access to Kartra Mirror"),
-            "admin/people/invitation.txt",
+            "admin/staff/invitation.txt",
             {"link": link, "by": request.user, "user": user},
         )
     except mails.NotSent as error:
@@ -173,4 +173,4 @@ def tell(model_admin: Any, request: HttpRequest, user: User) -> HttpResponse:
         "problem": problem,
         "link": link if problem else "",
     }
-    return TemplateResponse(request, "admin/people/invited.html", context)
+    return TemplateResponse(request, "admin/staff/invited.html", context)

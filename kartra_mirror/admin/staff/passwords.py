@@ -35,7 +35,7 @@ class AskForm(PasswordResetForm):
             mails.send(
                 user.email,
                 _("A new password for Kartra Mirror"),
-                "admin/people/new_password.txt",
+                "admin/staff/new_password.txt",
                 {"link": link_for(user), "user": user},
             )
 
@@ -53,7 +53,7 @@ class AskView(_SiteContext, views.PasswordResetView):
     """Ask for the mail address; the answer is the same whether somebody has it or not."""
 
     form_class = AskForm
-    template_name = "admin/people/ask.html"
+    template_name = "admin/staff/password_ask.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
         try:
@@ -67,7 +67,7 @@ class AskView(_SiteContext, views.PasswordResetView):
 class ChooseView(_SiteContext, views.PasswordResetConfirmView):
     """Choose the password and be signed in."""
 
-    template_name = "admin/people/choose.html"
+    template_name = "admin/staff/password_choose.html"
     post_reset_login = True
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
     success_url = reverse_lazy("admin:index")

@@ -54,7 +54,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    change_form_template = "admin/people/user.html"
+    change_form_template = "admin/staff/user_page.html"
     list_display = ["username", "email", "name", "in_groups", "in_accounts", "last_login", "is_active"]
     list_filter = ["groups", "is_active"]
     filter_horizontal = []
