@@ -227,7 +227,7 @@ def test_address_page_fits_a_phone(page, live_server, sandbox, connection):
     sign_in(page, live_server)
     page.set_viewport_size({"width": 390, "height": 800})
 
-    page.goto(f"{live_server.url}{reverse('admin:integrations_endpoint_change', args=[endpoint.pk])}")
+    page.goto(f"{live_server.url}{reverse('admin:integrations_webhookendpoint_change', args=[endpoint.pk])}")
 
     wider_by = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider_by <= 0
