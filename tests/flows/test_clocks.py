@@ -335,7 +335,9 @@ def test_beat_of_tomorrow_holds_nobody_up(rings):
 SHOWS = """
 import json, time, django
 django.setup()
-from integrations import clock, clocks, tasks, verify
+from integrations import clock, tasks
+from integrations.push import verify
+from integrations.sending import clocks
 from integrations.models import Connection
 print(json.dumps({"wall": time.time(), "monotonic": time.monotonic(), "ahead": clock.ahead_s()}), flush=True)
 tasks.ring = lambda *given: None
