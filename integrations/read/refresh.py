@@ -1,5 +1,5 @@
 """Reads of leads into the mirror: one when somebody asks, many by dirtiness and age. A read is the only authority on a
-lead's state; a failed one says nothing. `asking` owns the question, `gone` what is believed of leads found deleted.
+lead's state; a failed one says nothing. `lead_lookup` owns the question, `deletions` what is believed of leads found deleted.
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """Delivery → mirror and activity. In order of arrival for each account; one that fails does not stop the next.
 
 A message proves nothing of its sender, so it sets state and bears repeats; a lead it changed is read back. `queue` takes
-what waits and what is asked for again, `events` and `payments` say what each kind means, `ours` knows our own changes.
+what waits and what is asked for again, `events` and `payments` say what each kind means, `own_changes` knows our own changes.
 """
 
 from integrations.receive.context import Applied

@@ -281,7 +281,7 @@ def first_to_change(
     return list(will.order_by("pk").values_list("pk", flat=True)[:most])
 
 
-def doubtful(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
+def doubtful_leads(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
     """Members who have at least one of the steps already by an old copy."""
     had = _any([Q(**{f"had_{number}": True}) for number in range(len(steps))])
     found = classify_members(account, leads, steps).filter(Q(absent=False), had, old_copy(), gone_at=None)

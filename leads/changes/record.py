@@ -1,4 +1,4 @@
-"""Records wishes, alone or as a run. The only creator of LeadChange rows; those of a run it writes through `freezing`.
+"""Records changes, alone or as a run. Creates LeadChange rows, as `create_many` does; those of a run `bulk_insert` writes.
 
 Nothing here speaks to Kartra; `changes_recorded` says after the commit that there is work.
 """

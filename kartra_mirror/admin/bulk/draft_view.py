@@ -29,7 +29,7 @@ from kartra_mirror.ui.selection import leads_of_draft
 from kartra_mirror.ui.throughput import connection_of
 from leads import access, changes, clock, kinds, mirror
 from leads.changes import moved_names
-from leads.changes import preview as judging
+from leads.changes.preview import doubtful_leads, first_to_change, steps_of
 from leads.models import Account, BulkRun, Lead, RunDraft
 
 MOST_KINDS = 8
@@ -268,7 +268,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
         return redirect(draft)
     if draft.created_by_id != request.user.pk:
         raise PermissionDenied
-    first = judging.first_to_change(account, leads, kind, clean, choices, preview_summary.TRY)
+    first = first_to_change(account, leads, kind, clean, choices, preview_summary.TRY)
     if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=clock.now()):
         return redirect(draft)
     run = None
@@ -293,7 +293,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
 
 def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
     """Have those read whose "already so" rests on a copy that is due for an update."""
-    doubtful = judging.doubtful(account, leads, judging.steps_of(kind_of(draft), draft.parameters["clean"]))
+    doubtful = doubtful_leads(account, leads, steps_of(kind_of(draft), draft.parameters["clean"]))
     number = mirror.mark_all_dirty(doubtful, clock.now())
     _ring_reader(account)
     messages.info(
