@@ -1,4 +1,4 @@
-"""Kartra's API, typed: every command and `get_lead`, one call each, and chains of actions on one lead.
+"""Kartra's API: chains of actions on one lead (`commands` has them all), and what we read, typed; one call each.
 
 No settings, no models, no retries: the callers own pace and repetition.
 """
@@ -6,10 +6,10 @@ No settings, no models, no retries: the callers own pace and repetition.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from integrations.kartra import commands
+from integrations.kartra.billing import SubscriptionDetails, SubscriptionEntry, TransactionDetails, TransactionEntry
 from integrations.kartra.commands import Action, LeadRef, call_fields
 from integrations.kartra.errors import OutcomeUnknown, Rejected, refusal
 from integrations.kartra.profile import LeadProfile, options_of, profile_of
@@ -57,65 +57,6 @@ class CustomFieldDefinition:
     options: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class TransactionEntry:
-    """One line of a lead's transactions. Kartra gives neither amount nor date here; under the name of 2021 it gives both, but
-    no id: then `id` is "", and all there is stands in `raw`."""
-
-    id: str
-    lead_id: str
-    lead_email: str = field(repr=False)
-    type: str
-    raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SubscriptionEntry:
-    """One line of a lead's recurring subscriptions, as it came in `raw`; `id` is "" where it brought none."""
-
-    id: str
-    lead_id: str
-    lead_email: str = field(repr=False)
-    status: str
-    raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TransactionDetails:
-    """A transaction; amounts as Decimal, the rest as Kartra gave it in `raw`."""
-
-    id: str
-    lead_id: str
-    product_id: str
-    product_name: str
-    price_point: str
-    quantity: int | None
-    full_amount: Decimal | None
-    affiliate: str
-    raw: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class SubscriptionDetails:
-    """A recurring subscription; dates are Kartra's naive texts ("" for none)."""
-
-    id: str
-    lead_id: str
-    product_id: str
-    price_point: str
-    status: str
-    start_date: str
-    end_date: str
-    next_payment_date: str
-    next_payment_amount: Decimal | None
-    current_installment: int | None
-    installments_left: str
-    recurring_period: str
-    affiliate: str
-    jv: str
-    raw: Mapping[str, Any] = field(repr=False)
-
-
 class Client:
     """Kartra with one set of credentials. Every method makes exactly one call.
 
@@ -147,16 +88,9 @@ class Client:
         answer = self.call(call_fields(actions, lead, lead_fields), fresh=not repeatable)
         return parse_chain(answer.text, actions)
 
-    def one(
-        self,
-        action: Action,
-        lead: LeadRef | None = None,
-        *,
-        fields: Mapping[str, Any] | None = None,
-        repeatable: bool = True,
-    ) -> ActionOutcome:
-        """One action in a call of its own; Rejected where Kartra refuses it."""
-        reply = self.chain(lead, [action], lead_fields=fields, repeatable=repeatable)
+    def one(self, action: Action, lead: LeadRef | None = None) -> ActionOutcome:
+        """One action that may be repeated, in a call of its own; Rejected where Kartra refuses it."""
+        reply = self.chain(lead, [action])
         if isinstance(reply, WholeCallRefused):
             raise refusal(reply.code, reply.message)
         outcome = reply.outcomes[0]
@@ -206,54 +140,6 @@ class Client:
             raise
         return True
 
-    def create_lead(self, *, email: str, **fields: Any) -> str:
-        """Make a lead; its new id ("" if Kartra does not say it). Rejected 244 if it exists. Do not repeat blindly."""
-        outcome = self.one(commands.create_lead(), LeadRef(email=email), fields=fields, repeatable=False)
-        return created_id(outcome)
-
-    def edit_lead(self, lead: LeadRef, **fields: Any) -> None:
-        """Set fields of a lead; `new_email` with the id changes the address."""
-        self.one(commands.edit_lead(), lead, fields=fields)
-
-    # --- lists, tags, points, sequences, calendars
-
-    def subscribe_lead_to_list(self, lead: LeadRef, *, list_name: str) -> ActionOutcome:
-        return self.one(commands.subscribe_lead_to_list(list_name=list_name), lead)
-
-    def unsubscribe_lead_from_list(self, lead: LeadRef, *, list_name: str) -> ActionOutcome:
-        return self.one(commands.unsubscribe_lead_from_list(list_name=list_name), lead)
-
-    def assign_tag(self, lead: LeadRef, *, tag_name: str) -> ActionOutcome:
-        return self.one(commands.assign_tag(tag_name=tag_name), lead)
-
-    def unassign_tag(self, lead: LeadRef, *, tag_name: str) -> ActionOutcome:
-        return self.one(commands.unassign_tag(tag_name=tag_name), lead)
-
-    def give_points_to_lead(self, lead: LeadRef, *, points: int, expiration: int = 0) -> ActionOutcome:
-        action = commands.give_points_to_lead(points=points, expiration=expiration)
-        return self.one(action, lead, repeatable=False)
-
-    def remove_points_from_lead(self, lead: LeadRef, *, points: int) -> ActionOutcome:
-        return self.one(commands.remove_points_from_lead(points=points), lead, repeatable=False)
-
-    def subscribe_lead_to_sequence_at_step(self, lead: LeadRef, *, sequence_name: str, step: str) -> ActionOutcome:
-        action = commands.subscribe_lead_to_sequence_at_step(sequence_name=sequence_name, step=step)
-        return self.one(action, lead, repeatable=False)
-
-    def unsubscribe_lead_from_sequence(self, lead: LeadRef, *, sequence_name: str) -> ActionOutcome:
-        return self.one(commands.unsubscribe_lead_from_sequence(sequence_name=sequence_name), lead)
-
-    def calendar_subscribe(
-        self, lead: LeadRef, *, calendar_name: str, class_name: str, starting_date: str = "", starting_hour: str = ""
-    ) -> ActionOutcome:
-        action = commands.calendar_subscribe(
-            calendar_name=calendar_name, class_name=class_name, starting_date=starting_date, starting_hour=starting_hour
-        )
-        return self.one(action, lead, repeatable=False)
-
-    def calendar_cancel(self, lead: LeadRef, *, calendar_name: str, class_name: str) -> ActionOutcome:
-        return self.one(commands.calendar_cancel(calendar_name=calendar_name, class_name=class_name), lead)
-
     # --- the account
 
     def create_custom_field(self, *, identifier: str, type: str, options: Sequence[str] = ()) -> ActionOutcome:
@@ -301,21 +187,6 @@ class Client:
         return list(dict.fromkeys(names))
 
     # --- transactions and subscriptions
-
-    def search_transaction(self, *, transaction_id: str) -> bool:
-        return self._exists(commands.search_transaction(transaction_id=transaction_id), "247")
-
-    def search_subscription(self, *, subscription_id: str) -> bool:
-        return self._exists(commands.search_subscription(subscription_id=subscription_id), "248")
-
-    def _exists(self, action: Action, none_code: str) -> bool:
-        try:
-            self.one(action)
-        except Rejected as no:
-            if no.code == none_code:
-                return False
-            raise
-        return True
 
     def get_transaction_details(self, *, transaction_id: str) -> TransactionDetails:
         outcome = self.one(commands.get_transaction_details(transaction_id=transaction_id))
@@ -386,26 +257,6 @@ class Client:
             jv=text(raw.get("subscription_jv")),
             raw=raw,
         )
-
-    def refund_transaction(
-        self, *, transaction_id: str, amount: Decimal | None = None, whole: bool = False
-    ) -> ActionOutcome:
-        """Moves money. The id in the answer may be the refund's own, or the sale's: Kartra does not say."""
-        action = commands.refund_transaction(transaction_id=transaction_id, amount=amount, whole=whole)
-        return self.one(action, repeatable=False)
-
-    def cancel_transaction(self, *, transaction_id: str = "", internal_subscription_id: str = "") -> ActionOutcome:
-        action = commands.cancel_transaction(
-            transaction_id=transaction_id, internal_subscription_id=internal_subscription_id
-        )
-        return self.one(action, repeatable=False)
-
-    def modify_subscription_status(self, *, subscription_id: str, status: str) -> ActionOutcome:
-        action = commands.modify_subscription_status(subscription_id=subscription_id, status=status)
-        return self.one(action, repeatable=False)
-
-    def edit_subscription(self, *, subscription_id: str, **changes: Any) -> ActionOutcome:
-        return self.one(commands.edit_subscription(subscription_id=subscription_id, **changes), repeatable=False)
 
 
 def _whole_name(name: str) -> bool:

@@ -237,10 +237,6 @@ def retrieve_account_pages() -> Action:
 # --- transactions and subscriptions
 
 
-def search_transaction(*, transaction_id: str) -> Action:
-    return Action("search_transaction", {"transaction_id": transaction_id})
-
-
 def get_transaction_details(*, transaction_id: str) -> Action:
     return Action("get_transaction_details", {"transaction_id": transaction_id})
 
@@ -270,10 +266,6 @@ def cancel_transaction(*, transaction_id: str = "", internal_subscription_id: st
             "transaction_internal_subscription_id": internal_subscription_id or None,
         },
     )
-
-
-def search_subscription(*, subscription_id: str) -> Action:
-    return Action("search_subscription", {"subscription_id": subscription_id})
 
 
 def get_subscription_details(*, subscription_id: str) -> Action:

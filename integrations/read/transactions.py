@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations import clock
-from integrations.kartra.client import SubscriptionDetails, TransactionDetails, TransactionEntry
+from integrations.kartra.billing import SubscriptionDetails, TransactionDetails, TransactionEntry
 from integrations.kartra.commands import LeadRef
 from integrations.kartra.errors import KartraError, Rejected
 from integrations.models import Cause, Connection

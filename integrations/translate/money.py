@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from integrations.kartra.client import SubscriptionDetails, SubscriptionEntry, TransactionDetails, TransactionEntry
+from integrations.kartra.billing import SubscriptionDetails, SubscriptionEntry, TransactionDetails, TransactionEntry
 from integrations.kartra.values import amount, ident, text, whole
 from integrations.translate.profile import plain, utc_of
 from leads.mirror import SubscriptionFact, TransactionFact

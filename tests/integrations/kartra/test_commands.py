@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from integrations.kartra import commands
-from integrations.kartra.client import Client, Credentials
+from integrations.kartra.client import Client, Credentials, created_id
 from integrations.kartra.commands import Action, LeadRef, call_fields, flatten
 from integrations.kartra.errors import Rejected
 from integrations.kartra.transport import Transport
@@ -45,30 +45,35 @@ def test_an_amount_that_got_lost_never_refunds_everything():
 
 
 def test_every_lead_command(kartra, sandbox):
-    id = kartra.create_lead(
-        email="ada@example.com",
-        first_name="Ada",
-        custom_fields=[
+    fields = {
+        "first_name": "Ada",
+        "custom_fields": [
             {"field_identifier": "crm_ref", "field_value": "A-1"},
             {"field_identifier": "nobody_has_this", "field_value": "x"},
         ],
-    )
+    }
+    made = kartra.chain(LeadRef(email="ada@example.com"), [commands.create_lead()], lead_fields=fields)
+    id = created_id(made.outcomes[0])
     lead = LeadRef(id=id)
-    kartra.edit_lead(lead, last_name="Lind", new_email="ada.lind@example.com")
+    renamed = {"last_name": "Lind", "new_email": "ada.lind@example.com"}
+    assert kartra.chain(lead, [commands.edit_lead()], lead_fields=renamed).outcomes[0].state == "done"
     assert kartra.search_lead(lead)
     assert kartra.search_lead(LeadRef(email="ada@example.com")) is False
-    kartra.assign_tag(lead, tag_name="VIP")
-    kartra.unassign_tag(lead, tag_name="cold")
-    kartra.subscribe_lead_to_list(lead, list_name="Buyers")
-    kartra.unsubscribe_lead_from_list(lead, list_name="Buyers")
-    kartra.give_points_to_lead(lead, points=10, expiration=3)
-    kartra.remove_points_from_lead(lead, points=4)
-    kartra.subscribe_lead_to_sequence_at_step(lead, sequence_name="Welcome series", step="2")
-    kartra.unsubscribe_lead_from_sequence(lead, sequence_name="Welcome series")
-    kartra.calendar_subscribe(
-        lead, calendar_name="Coaching", class_name="Intro call", starting_date="16 Jan 2999", starting_hour="15:00"
+    kartra.one(commands.assign_tag(tag_name="VIP"), lead)
+    kartra.one(commands.unassign_tag(tag_name="cold"), lead)
+    kartra.one(commands.subscribe_lead_to_list(list_name="Buyers"), lead)
+    kartra.one(commands.unsubscribe_lead_from_list(list_name="Buyers"), lead)
+    kartra.one(commands.give_points_to_lead(points=10, expiration=3), lead)
+    kartra.one(commands.remove_points_from_lead(points=4), lead)
+    kartra.one(commands.subscribe_lead_to_sequence_at_step(sequence_name="Welcome series", step="2"), lead)
+    kartra.one(commands.unsubscribe_lead_from_sequence(sequence_name="Welcome series"), lead)
+    kartra.one(
+        commands.calendar_subscribe(
+            calendar_name="Coaching", class_name="Intro call", starting_date="16 Jan 2999", starting_hour="15:00"
+        ),
+        lead,
     )
-    kartra.calendar_cancel(lead, calendar_name="Coaching", class_name="Intro call")
+    kartra.one(commands.calendar_cancel(calendar_name="Coaching", class_name="Intro call"), lead)
 
     profile = kartra.get_lead(email="ADA.lind@example.com")
     assert (profile.id, profile.fields["last_name"], profile.fields["score"], profile.tags) == (
@@ -99,17 +104,24 @@ def test_every_billing_command(kartra, sandbox):
     sale = str(sandbox.act("sale", lead=id, amount="97.00")["transaction"])
     plan = str(sandbox.act("start_subscription", lead=id, amount="29.00")["subscription"])
 
-    assert [kartra.search_transaction(transaction_id=id) for id in (sale, "1")] == [True, False]
-    assert [kartra.search_subscription(subscription_id=id) for id in (plan, "1")] == [True, False]
+    kartra.one(Action("search_transaction", {"transaction_id": sale}))
+    kartra.one(Action("search_subscription", {"subscription_id": plan}))
+    for code, unknown in (
+        ("247", Action("search_transaction", {"transaction_id": "1"})),
+        ("248", Action("search_subscription", {"subscription_id": "1"})),
+    ):
+        with pytest.raises(Rejected) as refused:
+            kartra.one(unknown)
+        assert refused.value.code == code
     assert kartra.get_transaction_details(transaction_id=sale).full_amount == Decimal("97.00")
-    kartra.refund_transaction(transaction_id=sale, amount=Decimal("20.00"))
-    kartra.refund_transaction(transaction_id=sale, whole=True)
-    kartra.modify_subscription_status(subscription_id=plan, status="pause")
+    kartra.one(commands.refund_transaction(transaction_id=sale, amount=Decimal("20.00")))
+    kartra.one(commands.refund_transaction(transaction_id=sale, whole=True))
+    kartra.one(commands.modify_subscription_status(subscription_id=plan, status="pause"))
     assert kartra.get_subscription_details(subscription_id=plan).status == "Paused"
-    kartra.modify_subscription_status(subscription_id=plan, status="unpause")
-    kartra.edit_subscription(subscription_id=plan, subscription_amount="35.00")
+    kartra.one(commands.modify_subscription_status(subscription_id=plan, status="unpause"))
+    kartra.one(commands.edit_subscription(subscription_id=plan, subscription_amount="35.00"))
     assert kartra.get_subscription_details(subscription_id=plan).next_payment_amount == Decimal("35.00")
-    kartra.cancel_transaction(internal_subscription_id=plan)
+    kartra.one(commands.cancel_transaction(internal_subscription_id=plan))
     assert [each.status for each in kartra.retrieve_subscriptions_from_lead(lead)] == ["Cancelled"]
     types = [each.type for each in kartra.retrieve_transactions_from_lead(lead)]
     assert types == ["sale", "sale", "partial_refund", "partial_refund", "cancellation"]

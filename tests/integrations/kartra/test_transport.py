@@ -10,7 +10,7 @@ import pytest
 
 from integrations.kartra import transport
 from integrations.kartra.client import Client, Credentials
-from integrations.kartra.commands import LeadRef, assign_tag
+from integrations.kartra.commands import LeadRef, assign_tag, give_points_to_lead
 from integrations.kartra.errors import KartraError, NotSent, OutcomeUnknown, Throttled
 from integrations.kartra.transport import Transport
 
@@ -76,7 +76,7 @@ def client(url, **options):
 
 
 def call(url, **options):
-    return client(url, **options).assign_tag(LeadRef(email="ada@example.com"), tag_name="VIP & =%+ ü")
+    return client(url, **options).one(assign_tag(tag_name="VIP & =%+ ü"), LeadRef(email="ada@example.com"))
 
 
 def test_form_in_the_body_and_nothing_in_the_address(serve):
@@ -181,11 +181,11 @@ def test_connection_is_kept_but_not_used_stale_for_what_must_not_be_repeated(ser
     server = serve(say())
     made = client(server.url)
     lead = LeadRef(id="5")
-    made.assign_tag(lead, tag_name="A")
-    made.assign_tag(lead, tag_name="B")
+    made.one(assign_tag(tag_name="A"), lead)
+    made.one(assign_tag(tag_name="B"), lead)
     later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3)
     monkeypatch.setattr(transport, "time", later)
-    made.give_points_to_lead(lead, points=1)
+    made.chain(lead, [give_points_to_lead(points=1)], repeatable=False)
     ports = [address[1] for *_, address in server.seen]
     assert ports[0] == ports[1] != ports[2]
 

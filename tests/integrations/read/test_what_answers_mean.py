@@ -448,7 +448,7 @@ def test_429_in_any_clothes_is_a_refusal_at_the_endpoint(kartra, status, body):
     answering(body, status=status)
 
     with pytest.raises(Throttled):
-        kartra.assign_tag(LeadRef(id="5"), tag_name="VIP")
+        kartra.one(assign_tag(tag_name="VIP"), LeadRef(id="5"))
     with pytest.raises(Throttled):
         kartra.retrieve_account_tags()
     with pytest.raises(Throttled):
@@ -460,4 +460,4 @@ def test_429_in_any_clothes_is_a_refusal_at_the_endpoint(kartra, status, body):
 def test_other_pages_are_no_429(kartra, body):
     answering(body)
     with pytest.raises(OutcomeUnknown):
-        kartra.assign_tag(LeadRef(id="5"), tag_name="VIP")
+        kartra.one(assign_tag(tag_name="VIP"), LeadRef(id="5"))
