@@ -1,6 +1,6 @@
-"""Rings through the embedded broker: three publishers, a listener killed and started again; and the cost of one ring.
+"""Messages through the embedded broker: three publishers, a listener killed and started again; and the cost of one message.
 
-Prints what happened. `RINGS` in the environment sets how many rings there are in all (default 200,000).
+Prints what happened. `MESSAGES` in the environment sets how many messages there are in all (default 200,000).
 """
 
 import multiprocessing
@@ -17,10 +17,10 @@ from kombu import Connection, Producer, Queue
 
 from kartra_mirror import file_broker
 
-RINGS = int(os.environ.get("RINGS", "200000"))
+MESSAGES = int(os.environ.get("MESSAGES", "200000"))
 PUBLISHERS = 3
 DISTINCT = 500
-"""Connections that rings are about: equal rings that wait fold into one."""
+"""Connections that messages are about: equal ones that wait fold into one."""
 
 file_broker.register()
 
@@ -56,7 +56,7 @@ def main() -> None:
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as marks:
         began = time.monotonic()
-        publishers = [context.Process(target=publish, args=(folder, RINGS // PUBLISHERS)) for _ in range(PUBLISHERS)]
+        publishers = [context.Process(target=publish, args=(folder, MESSAGES // PUBLISHERS)) for _ in range(PUBLISHERS)]
         listener = context.Process(target=listen, args=(folder, marks))
         for process in (*publishers, listener):
             process.start()
@@ -73,7 +73,7 @@ def main() -> None:
             listener = context.Process(target=listen, args=(folder, marks))
             listener.start()
         published_s = time.monotonic() - began
-        publish(folder, DISTINCT)  # the sweep rings once more for whatever is left
+        publish(folder, DISTINCT)  # the sweep notifies once more for whatever is left
         with broker(folder) as connection:
             channel = connection.channel()
             while channel._size("push"):
@@ -83,8 +83,8 @@ def main() -> None:
         listener.kill()
         missing = DISTINCT - len(list(Path(marks).iterdir()))
     print(
-        f"{RINGS:,} rings by {PUBLISHERS} publishers in {published_s:.1f} s ({RINGS / published_s:,.0f} a second); listener killed "
-        f"{kills} times, died by itself 0 times, alive at the end: {alive}; things never rung for: {missing}"
+        f"{MESSAGES:,} messages by {PUBLISHERS} publishers in {published_s:.1f} s ({MESSAGES / published_s:,.0f} a second); "
+        f"listener killed {kills} times, died by itself 0 times, alive at the end: {alive}; never notified of: {missing}"
     )
     sys.exit(0 if alive and not missing else 1)
 

@@ -9,4 +9,4 @@ class IntegrationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integrations import receivers  # noqa: F401  (connects the bell to changes_recorded)
+        from integrations import receivers  # noqa: F401  (notifies the pusher on changes_recorded)

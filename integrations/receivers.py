@@ -1,16 +1,16 @@
-"""`changes_recorded` → the bell: the one place where a wish wakes the pusher."""
+"""`changes_recorded` → `notify_worker`: the one place where a wish wakes the pusher."""
 
 from typing import Any
 
 from django.dispatch import receiver
 
-from integrations import tasks
 from integrations.models import Connection
+from integrations.notify import notify_worker
 from leads.signals import changes_recorded
 
 
 @receiver(changes_recorded)
 def wake_pusher(sender: Any, account_id: int, **kwargs: Any) -> None:
-    """Ring for the account's connection, if it has one. A bell that cannot be rung is no error: the sweep finds the work."""
+    """Notify the pusher of the account's connection, if it has one."""
     for connection_id in Connection.objects.filter(account_id=account_id).values_list("pk", flat=True):
-        tasks.ring(tasks.push_changes, connection_id)
+        notify_worker("push_changes", connection_id)

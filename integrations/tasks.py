@@ -1,12 +1,11 @@
 """Celery's entry points: thin. A task carries ids, never data, finds its own work and ends within about 10 s.
 
-The broker is only a doorbell: a ring may get lost, come twice or late. The sweep rings for whatever is due.
+Whoever has work notifies a worker (`notify`); the sweep finds whatever is due.
 """
 
 import datetime as dt
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +20,8 @@ from django.utils.translation import gettext as _
 from integrations import push, receive
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, SendingStop
+from integrations.notify import notify_worker
+from integrations.process_state import process_state
 from integrations.push import claim, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, run_mails
@@ -30,29 +31,10 @@ from leads.models import BulkRun, ChangeStatus, Import, LeadChange, RunDraft
 
 logger = logging.getLogger(__name__)
 
-QUIET_S = 5.0
-"""How long the bell of this process rests after a ring failed, so that a dead broker slows no request."""
-
 TASK_S = 8.0
-"""How long a task works before it rings itself again."""
+"""How long a task works before it asks for itself again."""
 
-_quiet_until = 0.0
 _stopping = threading.Event()
-_at_work: set[str] = set()
-_rung_meanwhile: set[str] = set()
-_guard = threading.Lock()
-
-
-def ring(task: Any, *args: Any) -> None:
-    """Wake a worker. Never raises and never waits long: the sweep finds what no bell announced."""
-    global _quiet_until
-    if time.monotonic() < _quiet_until:
-        return
-    try:
-        task.apply_async(args=args, retry=False)
-    except Exception as error:  # whatever the broker's library raises: a bell is not worth a failed request
-        _quiet_until = time.monotonic() + QUIET_S
-        logger.warning("The broker cannot be reached (%s); work is found by the sweep.", type(error).__name__)
 
 
 @worker_shutting_down.connect
@@ -67,37 +49,37 @@ def _look_at_the_clock(**kwargs: Any) -> None:
 
 
 @contextmanager
-def _only_one(key: str) -> Iterator[bool]:
-    """Whether this process may do the job `key` now. One that is rung meanwhile is remembered, not run beside."""
-    with _guard:
-        mine = key not in _at_work
-        (_at_work if mine else _rung_meanwhile).add(key)
+def _only_one(job: str) -> Iterator[bool]:
+    """Whether this process may do `job` now. One that is asked for meanwhile is remembered, not run beside."""
+    with process_state.jobs_guard:
+        mine = job not in process_state.jobs_running
+        (process_state.jobs_running if mine else process_state.jobs_asked_again).add(job)
         if mine:
-            _rung_meanwhile.discard(key)
+            process_state.jobs_asked_again.discard(job)
     try:
         yield mine
     finally:
         if mine:
-            with _guard:
-                _at_work.discard(key)
+            with process_state.jobs_guard:
+                process_state.jobs_running.discard(job)
 
 
-def _rung_again(key: str) -> bool:
-    with _guard:
-        return key in _rung_meanwhile
+def _asked_again(job: str) -> bool:
+    with process_state.jobs_guard:
+        return job in process_state.jobs_asked_again
 
 
 @shared_task(ignore_result=True)
 def push_changes(connection_id: int) -> None:
     """Send what is due on one connection. Safe to run twice, also at once."""
-    key = f"push {connection_id}"
-    with _only_one(key) as mine:
+    job = f"push {connection_id}"
+    with _only_one(job) as mine:
         connection = Connection.objects.filter(pk=connection_id).first()
         if not mine or connection is None:
             return
-        more = push.drain(connection, until_s=TASK_S, stop=_stopping.is_set).more or _rung_again(key)
+        more = push.drain(connection, until_s=TASK_S, stop=_stopping.is_set).more or _asked_again(job)
     if more and not _stopping.is_set():
-        ring(push_changes, connection_id)
+        notify_worker("push_changes", connection_id)
 
 
 @shared_task(ignore_result=True)
@@ -108,7 +90,7 @@ def push_verify(connection_id: int) -> None:
         if not mine or connection is None:
             return
         verify.drain(connection, until_s=TASK_S)
-    ring(push_changes, connection_id)
+    notify_worker("push_changes", connection_id)
 
 
 @shared_task(ignore_result=True)
@@ -116,7 +98,7 @@ def push_probe(connection_id: int) -> None:
     """Try whether Kartra answers again."""
     connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
     if connection is not None and outage.due(connection) and outage.probe(connection):
-        ring(push_changes, connection_id)
+        notify_worker("push_changes", connection_id)
 
 
 @shared_task(ignore_result=True)
@@ -138,9 +120,9 @@ def apply_deliveries() -> None:
         if not mine:
             return
         receive.drain(until_s=TASK_S)
-        more = Delivery.objects.waiting().exists() or _rung_again("apply")
+        more = Delivery.objects.waiting().exists() or _asked_again("apply")
     if more and not _stopping.is_set():
-        ring(apply_deliveries)
+        notify_worker("apply_deliveries")
 
 
 @shared_task(ignore_result=True)
@@ -155,7 +137,7 @@ def refresh_leads(connection_id: int) -> None:
         if not more and not _stopping.is_set() and not connection.reads_stopped_at:
             order_sync.drain(connection)
     if more and not _stopping.is_set():
-        ring(refresh_leads, connection_id)
+        notify_worker("refresh_leads", connection_id)
 
 
 @shared_task(ignore_result=True)
@@ -180,9 +162,9 @@ def load_file(import_id: int) -> None:
             )
             return
     if more and not _stopping.is_set():
-        ring(load_file, import_id)
+        notify_worker("load_file", import_id)
     for connection_id in Connection.objects.filter(account=job.account_id).values_list("pk", flat=True):
-        ring(refresh_leads, connection_id)
+        notify_worker("refresh_leads", connection_id)
 
 
 @shared_task(ignore_result=True)
@@ -213,7 +195,7 @@ FILLED_WITHIN = dt.timedelta(minutes=30)
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    """Every 15 s: ring for whatever is due. What is lost with a broker or a worker comes back here. Of many that piled up,
+    """Every 15 s: notify workers of whatever is due. What is lost with a broker or a worker comes back here. Of many that piled up,
     one is done: the others find that it began just now."""
     at = now()
     if not _is_time("sweep", at, SWEEP_APART):
@@ -227,23 +209,23 @@ def sweep() -> None:
             .in_going_runs()
             .exists()
         ):
-            ring(push_changes, connection.pk)
+            notify_worker("push_changes", connection.pk)
         if Attempt.objects.unclear().filter(call__connection=connection, verify_at__lte=at).exists():
-            ring(push_verify, connection.pk)
+            notify_worker("push_verify", connection.pk)
         if outage.due(connection):
-            ring(push_probe, connection.pk)
+            notify_worker("push_probe", connection.pk)
         if catalogue.is_due(connection):
-            ring(read_catalogue, connection.pk)
+            notify_worker("read_catalogue", connection.pk)
         if refresh.has_work(connection) or order_sync.has_work(connection):
-            ring(refresh_leads, connection.pk)
+            notify_worker("refresh_leads", connection.pk)
     if Delivery.objects.waiting().exists():
-        ring(apply_deliveries)
+        notify_worker("apply_deliveries")
     if SendingStop.objects.untold().exists():
-        ring(send_alerts)
+        notify_worker("send_alerts")
     if BulkRun.objects.to_be_mailed().exists():
-        ring(mail_ended_runs)
+        notify_worker("mail_ended_runs")
     for import_id in Import.objects.going().values_list("pk", flat=True):
-        ring(load_file, import_id)
+        notify_worker("load_file", import_id)
 
 
 @shared_task(ignore_result=True)

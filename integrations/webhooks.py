@@ -9,8 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from integrations import clock, tasks
+from integrations import clock
 from integrations.models import Channel, Delivery, DeliveryStatus, WebhookEndpoint
+from integrations.notify import notify_worker
+from integrations.process_state import process_state
 from integrations.secrets import digest
 
 MAX_BYTES = 1024 * 1024
@@ -18,22 +20,20 @@ KEPT_OF_LARGER = 4096
 HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "User-Agent", "X-Request-Id")
 CACHE_S = 5.0
 
-_endpoints: dict[str, tuple[float, int, bool]] = {}
-
 
 def _endpoint_of(token: str) -> tuple[int, bool] | None:
     """The id of the webhook endpoint this token opens, and whether it is the old token; remembered for a few seconds, wrong ones not."""
     key = digest("door", token)
-    known = _endpoints.get(key)
+    known = process_state.endpoints.get(key)
     if known and known[0] > time.monotonic():
         return known[1:]
     found = WebhookEndpoint.objects.open_with(key)
     if found is None:
-        _endpoints.pop(key, None)
+        process_state.endpoints.pop(key, None)
         return None
-    if len(_endpoints) > 1000:
-        _endpoints.clear()
-    _endpoints[key] = (time.monotonic() + CACHE_S, *found)
+    if len(process_state.endpoints) > 1000:
+        process_state.endpoints.clear()
+    process_state.endpoints[key] = (time.monotonic() + CACHE_S, *found)
     return found
 
 
@@ -80,7 +80,7 @@ def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse
         return HttpResponse("Too large.\n", status=413, content_type="text/plain")
     Delivery.objects.create(**kept, body=body, digest=hashlib.sha256(body).hexdigest())
     # robust: with the broker down the row is stored and the sweep finds it
-    transaction.on_commit(lambda: tasks.ring(tasks.apply_deliveries), robust=True)
+    transaction.on_commit(lambda: notify_worker("apply_deliveries"), robust=True)
     return HttpResponse(status=200, content_type="text/plain")
 
 

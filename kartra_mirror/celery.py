@@ -26,14 +26,14 @@ RECONNECT_EVERY_S = 3.0
 
 class Consumer(_Consumer):
     """Celery's own, which looks for a lost broker every few seconds however long it has been away (stock: up to 30 s), and
-    has the sweep run as soon as it is connected: what came meanwhile rang no bell."""
+    has the sweep run as soon as it is connected: nobody was notified of what came meanwhile."""
 
     def on_ready(self) -> None:
         super().on_ready()
         try:
             app.send_task("integrations.tasks.sweep", retry=False)
         except Exception as error:  # whatever the broker's library raises: beat sweeps every 15 s
-            logger.warning("The sweep could not be rung (%s).", type(error).__name__)
+            logger.warning("The sweep could not be asked for (%s).", type(error).__name__)
 
     def ensure_connected(self, conn: Any) -> Any:
         stock = conn.ensure_connection

@@ -1,7 +1,7 @@
-"""The embedded broker: kombu's virtual transport over folders, one file per waiting ring.
+"""The embedded broker: kombu's virtual transport over folders, one file per waiting message.
 
-A ring is written aside and renamed into its queue, so no reader ever sees half of one. Its file name comes from what it
-says, so a ring that already waits is not hung a second time: work is found in the database, one ring is as good as ten.
+A message is written aside and renamed into its queue, so no reader ever sees half of one. Its file name comes from what it
+says, so one that already waits is not put a second time: work is found in the database, one message is as good as ten.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ def register() -> None:
     TRANSPORT_ALIASES["filebroker"] = "kartra_mirror.file_broker:Transport"
 
 
-def _says(message: dict[str, Any]) -> str:
-    """What a ring says: its task and arguments, whatever its ids and times are."""
+def _asks_for(message: dict[str, Any]) -> str:
+    """What a message asks for: its task and arguments, whatever its ids and times are."""
     headers = message.get("headers") or {}
-    said = [headers.get("task"), headers.get("argsrepr"), headers.get("kwargsrepr")]
-    return json.dumps(said if said[0] else message, sort_keys=True, default=str)
+    wanted = [headers.get("task"), headers.get("argsrepr"), headers.get("kwargsrepr")]
+    return json.dumps(wanted if wanted[0] else message, sort_keys=True, default=str)
 
 
 class Channel(virtual.Channel):
-    """Queues are folders under the `folder` transport option; rings are files in them, taken oldest first."""
+    """Queues are folders under the `folder` transport option; messages are files in them, taken oldest first."""
 
     def _folder(self, queue: str) -> Path:
         folder = Path(self.connection.client.transport_options["folder"]) / queue.replace("/", "_")
@@ -40,7 +40,7 @@ class Channel(virtual.Channel):
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         folder = self._folder(queue)
-        target = folder / f"{hashlib.sha256(_says(message).encode()).hexdigest()[:32]}.ring"
+        target = folder / f"{hashlib.sha256(_asks_for(message).encode()).hexdigest()[:32]}.message"
         handle, name = tempfile.mkstemp(dir=folder, suffix=".aside")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -52,7 +52,7 @@ class Channel(virtual.Channel):
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         folder = self._folder(queue)
-        for path in sorted(folder.glob("*.ring"), key=_age):
+        for path in sorted(folder.glob("*.message"), key=_age):
             taken = path.with_suffix(f".{os.getpid()}-{id(self):x}.taken")
             try:
                 os.rename(path, taken)  # whoever renames it has it
@@ -62,17 +62,17 @@ class Channel(virtual.Channel):
                 message: dict[str, Any] = loads(taken.read_bytes())
                 return message
             except ValueError:
-                continue  # not a ring; nothing of ours is lost with it
+                continue  # not a message; nothing of ours is lost with it
             finally:
                 taken.unlink(missing_ok=True)
         raise Empty
 
     def _size(self, queue: str) -> int:
-        return sum(1 for _ in self._folder(queue).glob("*.ring"))
+        return sum(1 for _ in self._folder(queue).glob("*.message"))
 
     def _purge(self, queue: str) -> int:
         count = 0
-        for path in self._folder(queue).glob("*.ring"):
+        for path in self._folder(queue).glob("*.message"):
             path.unlink(missing_ok=True)
             count += 1
         return count
@@ -86,7 +86,7 @@ def _age(path: Path) -> float:
 
 
 class Transport(virtual.Transport):
-    """Local to one machine; several processes may ring and listen."""
+    """Local to one machine; several processes may publish and listen."""
 
     Channel = Channel
     implements = virtual.Transport.implements.extend(asynchronous=False, exchange_type=frozenset({"direct"}))

@@ -206,7 +206,7 @@ if SECURE and not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-# --- Celery: the broker is a doorbell, the database the truth
+# --- Celery: the broker wakes workers, the database is the truth
 
 CELERY_BROKER_URL = REDIS_URL or "filebroker://"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
@@ -218,7 +218,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
         "queue_order_strategy": "round_robin",
     }
     if REDIS_URL
-    else {"folder": str(VAR_DIR / "bell")}
+    else {"folder": str(VAR_DIR / "broker")}
 )
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

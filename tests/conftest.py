@@ -1,4 +1,4 @@
-"""What every test has: a caught bell, nothing but loopback, a sandbox and a connection to it."""
+"""What every test has: caught notifications, nothing but loopback, a sandbox and a connection to it."""
 
 import socket
 import time
@@ -17,9 +17,10 @@ from django.db.models.signals import post_migrate
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, settings
 
-from integrations import tasks, webhooks
 from integrations.models import Connection
-from integrations.sending import call_counter, calls, installation
+from integrations.process_state import process_state
+from integrations.sending import call_counter, installation
+from kartra_mirror import celery_app
 from tests.factories import ConnectionFactory
 from tests.sandbox_fixture import SandboxForTests
 
@@ -90,10 +91,12 @@ def _no_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]]]:
-    """The rings of the bell, caught: [(task, arguments)]. No worker runs unless a test starts one."""
+def notified(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]]]:
+    """The notifications of workers, caught: [(task, ids)]. No worker runs unless a test starts one."""
     caught: list[tuple[str, tuple[object, ...]]] = []
-    monkeypatch.setattr(tasks, "ring", lambda task, *args: caught.append((task.name.rsplit(".", 1)[1], args)))
+    monkeypatch.setattr(
+        celery_app, "send_task", lambda name, args=(), **how: caught.append((name.rpartition(".")[2], tuple(args)))
+    )
     return caught
 
 
@@ -133,16 +136,14 @@ def django_assert_max_num_queries() -> Callable[..., Any]:
 def _no_mark() -> None:
     """Every test's database is an installation of its own: no mark of the one before is in VAR_DIR or Redis."""
     (Path(django_settings.VAR_DIR) / "installation").unlink(missing_ok=True)
-    client = call_counter._client()
+    client = call_counter.counter_redis()
     if client is not None:
         client.delete(installation.REDIS_KEY)
 
 
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> None:
-    webhooks._endpoints.clear()
-    calls._transport.cache_clear()
-    calls._rates.clear()
+    process_state.clear()
     cache.clear()
 
 

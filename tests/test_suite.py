@@ -9,17 +9,6 @@ PRODUCT = {"integrations", "kartra_mirror", "leads"}
 
 MOST_LINES = 500
 
-STATE_OF_THE_PROCESS = {
-    "_client",
-    "_endpoints",
-    "_log_at",
-    "_quiet_until",
-    "_rates",
-    "_redis",
-    "_transport",
-}
-"""What a process keeps between requests, and a test has to make it forget."""
-
 
 def in_tests(look):
     """What a look at a source finds, in all tests: ["path:line: name"]."""
@@ -74,7 +63,7 @@ def private_texts(call, ours):
 
 
 def test_nothing_private_is_reached_for():
-    assert [use for use in in_tests(private_uses) if use.rpartition(": ")[2] not in STATE_OF_THE_PROCESS] == []
+    assert in_tests(private_uses) == []
 
 
 def patched_numbers(source):

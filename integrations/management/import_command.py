@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from integrations import tasks
 from integrations.management.arguments import add_connection, connection_named, name_and_value
 from integrations.models import Connection
+from integrations.notify import notify_worker
 from integrations.read import file_ids
 from leads import importing
 from leads.importing import ids, words
@@ -80,7 +80,7 @@ class ImportCommand(BaseCommand):
         if options["dry_run"]:
             job.delete()
         else:
-            tasks.ring(tasks.refresh_leads, connection.pk)
+            notify_worker("refresh_leads", connection.pk)
 
     def _job(self, connection: Connection, path: Path, file: BinaryIO, options: dict[str, Any]) -> Import:
         account = connection.account

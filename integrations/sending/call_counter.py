@@ -15,13 +15,12 @@ from django.conf import settings
 from django.db.models import F
 
 from integrations.models import Connection
+from integrations.process_state import process_state
 from integrations.sending import installation
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "kartra_mirror:calls:"
-
-_redis: redis.Redis | None = None
 
 
 class RestoreCheck(enum.Enum):
@@ -62,20 +61,20 @@ def is_copy() -> bool:
     person says so. A database that has no mark yet is given one where it sent something from here, or nothing so far."""
     here = installation.current()
     if here.marked_at is not None:
-        return not installation.is_marked(here, _client())
-    if not installation.is_free(_client()):
-        return not installation.is_marked(here, _client())
+        return not installation.is_marked(here, counter_redis())
+    if not installation.is_free(counter_redis()):
+        return not installation.is_marked(here, counter_redis())
     made = Connection.objects.filter(calls_made__gt=0).values_list("counter_key", flat=True)
     counted = [_read_file(str(key)) is not None or _read_redis(str(key)) is not None for key in made]
     if counted and not any(counted):
         return True
-    installation.mark(here, _client())
+    installation.mark(here, counter_redis())
     return False
 
 
 def stay_here() -> None:
     """A person has confirmed that this is where the installation is now: the mark is written anew."""
-    installation.mark(installation.current(), _client())
+    installation.mark(installation.current(), counter_redis())
 
 
 def agree(connection: Connection) -> None:
@@ -113,11 +112,13 @@ def _write_file(key: str, number: int) -> None:
         file.flush()
 
 
-def _client() -> redis.Redis | None:
-    global _redis
-    if _redis is None and settings.REDIS_URL:
-        _redis = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5)
-    return _redis
+def counter_redis() -> redis.Redis | None:
+    """The Redis that counts beside the file, where there is one."""
+    if process_state.counter_redis is None and settings.REDIS_URL:
+        process_state.counter_redis = redis.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5
+        )
+    return process_state.counter_redis
 
 
 _LUA_HIGHER = """
@@ -127,7 +128,7 @@ if tonumber(ARGV[1]) > known then redis.call('SET', KEYS[1], ARGV[1]) end
 
 
 def _read_redis(key: str) -> int | None:
-    client = _client()
+    client = counter_redis()
     if client is None:
         return None
     try:
@@ -138,7 +139,7 @@ def _read_redis(key: str) -> int | None:
 
 
 def _write_redis(key: str, number: int) -> None:
-    client = _client()
+    client = counter_redis()
     if client is None:
         return
     try:

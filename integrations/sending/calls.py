@@ -28,6 +28,7 @@ from integrations.kartra.errors import (
 from integrations.kartra.rate_limit import FileRateLimiter, RateLimiter, RateLimiterUnavailable, RedisRateLimiter
 from integrations.kartra.transport import Transport
 from integrations.models import ApiCall, CallOutcome, Cause, Connection, StopCause
+from integrations.process_state import process_state
 from integrations.sending import restored, switch
 from integrations.sending.error_messages import message_of, remedy
 from leads.models import Lead
@@ -35,7 +36,6 @@ from leads.models import Lead
 T = TypeVar("T")
 
 RATE_KEPT_S = 5.0
-_rates: dict[str, tuple[float, float]] = {}
 
 
 class Priority(enum.IntEnum):
@@ -64,13 +64,16 @@ def rate_limiter() -> RateLimiter:
     return FileRateLimiter(settings.VAR_DIR / "pace")
 
 
-@functools.cache
 def _transport(api_url: str) -> Transport:
-    return Transport(
+    """This process's sockets to one address; of two threads that ask first, one's are kept."""
+    return process_state.transports.get(api_url) or process_state.transports.setdefault(
         api_url,
-        connect_timeout_s=settings.KARTRA_CONNECT_TIMEOUT_S,
-        read_timeout_s=settings.KARTRA_READ_TIMEOUT_S,
-        deadline_s=settings.KARTRA_DEADLINE_S,
+        Transport(
+            api_url,
+            connect_timeout_s=settings.KARTRA_CONNECT_TIMEOUT_S,
+            read_timeout_s=settings.KARTRA_READ_TIMEOUT_S,
+            deadline_s=settings.KARTRA_DEADLINE_S,
+        ),
     )
 
 
@@ -85,12 +88,12 @@ def client_for(connection: Connection) -> Client:
 def rate_of(connection: Connection) -> float:
     """Calls a second that this connection may make; infinite where there is no limit. The lowest of its app's counts,
     because Kartra counts by app. Asked again every few seconds."""
-    known = _rates.get(connection.app_id)
+    known = process_state.rates.get(connection.app_id)
     if known is None or known[0] < time.monotonic():
         rates = [each.rate for each in Connection.objects.filter(app_id=connection.app_id).only("calls_per_second")]
         known = (time.monotonic() + RATE_KEPT_S, min([connection.rate, *rates]))
         if connection.pk is not None:
-            _rates[connection.app_id] = known
+            process_state.rates[connection.app_id] = known
     return known[1]
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from integrations.clock import ahead_s, now
 from integrations.models import Heartbeat
+from integrations.process_state import process_state
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +23,12 @@ LOGGED_EVERY_S = 600.0
 NAMED_FOR = dt.timedelta(minutes=2)
 PREFIX = "clock "
 
-_look_at = 0.0
-_log_at = 0.0
-
 
 def look() -> None:
     """Look at this machine's clock, unless it was looked at just now. Never raises for the database's sake."""
-    global _look_at
-    if time.monotonic() < _look_at:
+    if time.monotonic() < process_state.clock_compared_until:
         return
-    _look_at = time.monotonic() + EVERY_S
+    process_state.clock_compared_until = time.monotonic() + EVERY_S
     try:
         measure()
     except DatabaseError:
@@ -40,14 +37,13 @@ def look() -> None:
 
 def measure() -> float:
     """Compare this machine's clock with the database's, and note it if it is off. Seconds ahead."""
-    global _log_at
     ahead = ahead_s()
     if abs(ahead) <= MOST_S:
         return ahead
     name = socket.gethostname()
     Heartbeat.objects.update_or_create(name=f"{PREFIX}{name}"[:100], defaults={"at": now(), "ahead_s": round(ahead, 1)})
-    if time.monotonic() >= _log_at:
-        _log_at = time.monotonic() + LOGGED_EVERY_S
+    if time.monotonic() >= process_state.clock_logged_until:
+        process_state.clock_logged_until = time.monotonic() + LOGGED_EVERY_S
         logger.warning("%s", _sentence(name, ahead))
     return ahead
 

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from integrations import push
 from integrations.connecting import connect
 from integrations.models import ApiCall, Attempt, Connection, Proof, SendingStop, StopCause
+from integrations.process_state import process_state
 from integrations.push import send, verify
 from integrations.read import refresh
 from integrations.sending import alerts, call_counter, outage, restored, switch
@@ -98,7 +99,7 @@ def test_case_10_limiter_that_does_not_answer_sends_nothing_and_loses_nothing(sa
 
     Connection.objects.update(calls_per_second=19.5)
     connection.refresh_from_db()
-    send.calls._rates.clear()
+    process_state.rates.clear()
     change = tag(lead)
     monkeypatch.setattr(send.calls, "rate_limiter", lambda: RedisRateLimiter("redis://127.0.0.1:9/0"))
 
@@ -116,7 +117,7 @@ def test_case_10_limiter_that_does_not_answer_sends_nothing_and_loses_nothing(sa
 def test_case_13_turned_away_waits_uses_no_try_and_slows_down(sandbox, connection, lead):
     Connection.objects.update(calls_per_second=19.5, app_id="sandbox-app")
     connection.refresh_from_db()
-    send.calls._rates.clear()
+    process_state.rates.clear()
     change = tag(lead)
     sandbox.fault("429", cmd="assign_tag")
 
@@ -208,7 +209,7 @@ def test_case_16_copied_database_sends_nothing(sandbox, connection, lead, settin
     push.drain(connection)
     settings.VAR_DIR = tmp_path  # another machine
     settings.REDIS_URL = ""
-    call_counter._redis = None
+    process_state.counter_redis = None
     change = tag(lead, "cold")
 
     assert push.drain(connection).sent == 0

@@ -12,7 +12,7 @@ from django.db import connections
 from django.utils import timezone
 
 from integrations.models import ApiCall, Connection
-from integrations.push import send
+from integrations.process_state import process_state
 from leads import changes, kinds
 from leads.changes import runs
 from leads.models import Lead, LeadChange
@@ -39,10 +39,10 @@ def limited(sandbox, connection):
     """Through the app that has Kartra's limit."""
     sandbox.app_id = "sandbox-app"
     Connection.objects.update(app_id="sandbox-app", calls_per_second=19.5)
-    send.calls._rates.clear()
+    process_state.rates.clear()
     connection.refresh_from_db()
     yield connection
-    send.calls._rates.clear()
+    process_state.rates.clear()
 
 
 def known_leads(sandbox, connection, number):

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from cryptography.fernet import Fernet
@@ -14,7 +15,8 @@ from kombu import Producer, Queue
 
 from integrations import receive, tasks
 from integrations.models import Connection, Heartbeat
-from kartra_mirror import file_broker, keys, logs
+from integrations.notify import TaskName
+from kartra_mirror import celery_app, file_broker, keys, logs
 from tests.factories import ConnectionFactory
 
 file_broker.register()
@@ -25,42 +27,42 @@ def broker(folder):
     return Broker("filebroker://", transport_options={"folder": str(folder)})
 
 
-def ring(channel, number, queue="push"):
+def put(channel, number, queue="push"):
     headers = {"task": "t", "argsrepr": f"({number},)"}
     Producer(channel).publish([number], routing_key=queue, headers=headers, declare=[Queue(queue)])
 
 
 def waiting(channel, queue="push"):
-    """How many rings wait."""
+    """How many messages wait."""
     return channel.queue_declare(queue, passive=True).message_count
 
 
 def take(channel, queue="push"):
-    """The next ring, or None."""
+    """The next message, or None."""
     return channel.basic_get(queue, no_ack=True)
 
 
-def test_ring_is_heard_once_and_equal_rings_fold_into_one(tmp_path):
+def test_message_is_read_once_and_equal_ones_fold_into_one(tmp_path):
     with broker(tmp_path) as connection:
         channel = connection.channel()
         for _ in range(5):
-            ring(channel, 1)
-        ring(channel, 2)
+            put(channel, 1)
+        put(channel, 2)
         assert waiting(channel) == 2
         heard = [take(channel).headers["argsrepr"] for _ in range(2)]
         assert sorted(heard) == ["(1,)", "(2,)"]
         assert take(channel) is None
 
 
-def test_half_written_and_foreign_files_are_no_rings(tmp_path):
+def test_half_written_and_foreign_files_are_no_messages(tmp_path):
     with broker(tmp_path) as connection:
         channel = connection.channel()
-        ring(channel, 6)
+        put(channel, 6)
         assert take(channel).headers["argsrepr"] == "(6,)"
         folder = tmp_path / "push"
-        (folder / "half.ring").write_bytes(b'{"body": "ab')
+        (folder / "half.message").write_bytes(b'{"body": "ab')
         (folder / "tmp123.aside").write_bytes(b"{}")
-        ring(channel, 7)
+        put(channel, 7)
         assert take(channel).headers["argsrepr"] == "(7,)"
         assert channel.queue_purge("push") == 0
 
@@ -69,7 +71,7 @@ def _publish(folder, first, number):
     with broker(folder) as connection:
         channel = connection.channel()
         for n in range(first, first + number):
-            ring(channel, n)
+            put(channel, n)
 
 
 def _listen(folder, out):
@@ -81,7 +83,7 @@ def _listen(folder, out):
             connection.drain_events(timeout=30)
 
 
-def test_listener_killed_and_started_again_never_dies_of_the_rings(tmp_path):
+def test_listener_killed_and_started_again_never_dies_of_the_messages(tmp_path):
     context = multiprocessing.get_context("fork")
     read, write = os.pipe()
     publishers = [context.Process(target=_publish, args=(tmp_path, n * 1000, 300)) for n in range(3)]
@@ -124,24 +126,32 @@ def test_health(client, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sweep_rings_for_whatever_is_due(sandbox, connection, rings):
+def test_sweep_notifies_of_whatever_is_due(sandbox, connection, notified):
     from leads import changes, kinds
     from leads.models import Lead
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
-    assert rings == [("push_changes", (connection.pk,))]
-    rings.clear()
+    assert notified == [("push_changes", (connection.pk,))]
+    notified.clear()
     Lead.objects.update(read_at=None)
 
     tasks.sweep()
 
-    assert {name for name, _ in rings} == {"push_changes", "refresh_leads", "read_catalogue"}
+    assert {name for name, _ in notified} == {"push_changes", "refresh_leads", "read_catalogue"}
     assert Heartbeat.objects.filter(name="sweep").exists()
 
 
+def test_whatever_a_worker_is_notified_of_is_a_task():
+    names = {f"integrations.tasks.{name}" for name in get_args(TaskName)}
+
+    assert names | {"integrations.tasks.sweep", "integrations.tasks.prune"} == {
+        name for name in celery_app.tasks if name.startswith("integrations.")
+    }
+
+
 @pytest.mark.django_db(transaction=True)
-def test_tasks_do_the_work_they_are_named_for(sandbox, connection, rings):
+def test_tasks_do_the_work_they_are_named_for(sandbox, connection, notified):
     from leads import changes, kinds
     from leads.models import LeadChange
 
@@ -160,7 +170,7 @@ def test_tasks_do_the_work_they_are_named_for(sandbox, connection, rings):
 
 
 @pytest.mark.django_db
-def test_a_second_job_of_the_same_name_is_remembered_not_run_beside(rings, monkeypatch):
+def test_a_second_job_of_the_same_name_is_remembered_not_run_beside(notified, monkeypatch):
     begun = []
 
     def drain(**how):
@@ -171,10 +181,10 @@ def test_a_second_job_of_the_same_name_is_remembered_not_run_beside(rings, monke
     monkeypatch.setattr(receive, "drain", drain)
 
     tasks.apply_deliveries()
-    assert (len(begun), rings) == (1, [("apply_deliveries", ())])
-    rings.clear()
+    assert (len(begun), notified) == (1, [("apply_deliveries", ())])
+    notified.clear()
     tasks.apply_deliveries()
-    assert (len(begun), rings) == (2, [])
+    assert (len(begun), notified) == (2, [])
 
 
 def test_keys_are_made_once_and_are_private(tmp_path):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations.connection_check import check
+from integrations.connecting import check
 from integrations.management.arguments import connection_named
 from integrations.sending import switch
 

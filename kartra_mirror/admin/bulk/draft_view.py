@@ -20,7 +20,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations import tasks
+from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import already_labels, approvals, preview_summary
 from kartra_mirror.admin.bulk.draft_forms import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
 from kartra_mirror.ui import sales_coverage
@@ -311,4 +311,4 @@ def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, lead
 def _ring_reader(account: Account) -> None:
     """There are leads to be read."""
     if connection := connection_of(account):
-        tasks.ring(tasks.refresh_leads, connection.pk)
+        notify_worker("refresh_leads", connection.pk)

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations import tasks
+from integrations.notify import notify_worker
 from kartra_mirror.ui import coverage
 from kartra_mirror.ui.downloads import csv_response
 from kartra_mirror.ui.unfold_adapter import (
@@ -234,7 +234,7 @@ class ImportAdmin(ReadOnlyAdmin):
             except importing.CannotImport as problem:
                 form.add_error(None, str(problem))
             else:
-                tasks.ring(tasks.load_file, job.pk)
+                notify_worker("load_file", job.pk)
                 return HttpResponseRedirect(job.get_absolute_url())
         samples = importing.samples(job, file)
         rows = [
@@ -283,7 +283,7 @@ class ImportAdmin(ReadOnlyAdmin):
                 done = self._start(request, job)
                 said = _("Loading has begun. You may leave this page.")
                 if done:
-                    tasks.ring(tasks.load_file, job.pk)
+                    notify_worker("load_file", job.pk)
             words_ = (
                 said if done else _("Nothing to do: this import is %(state)s.") % {"state": job.get_state_display()}
             )
@@ -305,7 +305,7 @@ class ImportAdmin(ReadOnlyAdmin):
             self.message_user(request, str(problem), messages.ERROR)
             return
         if done and said == "not-kartra":
-            tasks.ring(tasks.load_file, job.pk)
+            notify_worker("load_file", job.pk)
             self.message_user(request, _("The column is left out. The file is being checked again."), messages.SUCCESS)
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:

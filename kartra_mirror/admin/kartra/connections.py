@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from integrations import clock, sandbox_control
-from integrations.connecting import check_new_keys, go_on_with_new_keys, save_keys
-from integrations.connection_check import Check, check, validate_api_url
+from integrations.connecting import Check, check, check_new_keys, go_on_with_new_keys, save_keys, validate_api_url
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, WebhookEndpoint
 from integrations.push import proof_token

@@ -9,8 +9,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations import tasks
 from integrations.models import Connection
+from integrations.notify import notify_worker
 from integrations.read import deletions
 
 SHOWN = 100
@@ -39,7 +39,7 @@ def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse
                 "%(number)s leads are not taken for deleted; they are read again.",
                 number,
             )
-        tasks.ring(tasks.refresh_leads, connection.pk)
+        notify_worker("refresh_leads", connection.pk)
         messages.success(request, words % {"number": f"{number:,}"})
         return HttpResponseRedirect(connection.get_absolute_url())
     doubted = deletions.doubted(connection)

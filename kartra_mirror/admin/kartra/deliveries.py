@@ -17,9 +17,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations import receive, tasks
+from integrations import receive
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Delivery, DeliveryStatus
+from integrations.notify import notify_worker
 from kartra_mirror.admin.kartra import body_text as bodies
 from kartra_mirror.admin.kartra.webhook_endpoints import WHEN
 from kartra_mirror.ui import trail
@@ -131,7 +132,7 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
             self._apply(request, chosen)
             return
         asked = receive.ask_again(chosen, by=request.user.get_username())
-        transaction.on_commit(lambda: tasks.ring(tasks.apply_deliveries), robust=True)
+        transaction.on_commit(lambda: notify_worker("apply_deliveries"), robust=True)
         words = ngettext(
             "%(number)s message is queued to be applied again. It says afterwards what that changed.",
             "%(number)s messages are queued to be applied again. Each says afterwards what that changed.",

@@ -16,7 +16,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations import tasks
+from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
@@ -42,7 +42,7 @@ def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) 
     number = mirror.mark_all_dirty(leads, clock.now())
     for account in Account.objects.filter(leads__in=leads).distinct():
         if connection := connection_of(account):
-            tasks.ring(tasks.refresh_leads, connection.pk)
+            notify_worker("refresh_leads", connection.pk)
     words = ngettext(
         "%(number)s lead will be updated from Kartra as soon as its speed limit allows.",
         "%(number)s leads will be updated from Kartra as soon as its speed limit allows.",

@@ -27,7 +27,7 @@ def run(capsys, *arguments):
     return capsys.readouterr().out
 
 
-def test_bad_rows_go_to_a_file_beside(account, tmp_path, capsys, rings):
+def test_bad_rows_go_to_a_file_beside(account, tmp_path, capsys, notified):
     path = tmp_path / "leads.csv"
     path.write_text("Mail;Name\nada@example.com;Ada\nbad;=B\n")
 
@@ -43,11 +43,11 @@ def test_bad_rows_go_to_a_file_beside(account, tmp_path, capsys, rings):
             ["line", "reason", "Mail", "Name"],
             ["3", "“bad” is not an email address.", "bad", "'=B"],
         ]
-    assert rings == [("refresh_leads", (account.connection.pk,))]
+    assert notified == [("refresh_leads", (account.connection.pk,))]
     assert "1 as they were" in run(capsys, "import_leads", str(path))  # the columns are remembered
 
 
-def test_dry_run_leaves_no_trace(account, tmp_path, capsys, rings):
+def test_dry_run_leaves_no_trace(account, tmp_path, capsys, notified):
     path = tmp_path / "leads.csv"
     path.write_text("Email\nada@example.com\nbad\n")
     facts = json.loads(run(capsys, "import_leads", str(path), "--dry-run", "--json"))
@@ -59,7 +59,7 @@ def test_dry_run_leaves_no_trace(account, tmp_path, capsys, rings):
     )
     assert (Lead.objects.count(), Import.objects.count(), ImportReject.objects.count()) == (0, 0, 0)
     assert list(tmp_path.iterdir()) == [path]
-    assert rings == []
+    assert notified == []
 
 
 @pytest.mark.parametrize("command", ["import_leads", "import_transactions"])

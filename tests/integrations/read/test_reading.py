@@ -198,14 +198,14 @@ def test_outage_ends_a_drain_and_gives_back_what_was_claimed(sandbox, connection
     assert refresh.due(connection).count() == 20 - done.failed
 
 
-def test_task_rings_itself_while_there_is_more_and_rests_when_asked(sandbox, connection, rings, monkeypatch):
+def test_task_asks_for_itself_while_there_is_more_and_rests_when_asked(sandbox, connection, notified, monkeypatch):
     for number in range(3):
         sandbox.mirrored_lead(connection, f"lead{number}@example.com")
     drain = refresh.drain
     monkeypatch.setattr(refresh, "drain", lambda connection, **how: drain(connection, limit=1, **how))
     tasks.refresh_leads(connection.pk)
-    assert rings == [("refresh_leads", (connection.pk,))]
-    rings.clear()
+    assert notified == [("refresh_leads", (connection.pk,))]
+    notified.clear()
     Connection.objects.update(reads_stopped_at=timezone.now(), reads_stopped_why="25 of 30")
     sandbox.server.calls.clear()
 
@@ -213,7 +213,7 @@ def test_task_rings_itself_while_there_is_more_and_rests_when_asked(sandbox, con
     tasks.sweep()
 
     assert sandbox.calls() == []
-    assert "refresh_leads" not in {name for name, _ in rings}
+    assert "refresh_leads" not in {name for name, _ in notified}
 
 
 # --- addresses that moved

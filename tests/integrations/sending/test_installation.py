@@ -29,7 +29,7 @@ def lead(sandbox, connection):
 
 
 def forget_redis():
-    if (client := call_counter._client()) is not None:
+    if (client := call_counter.counter_redis()) is not None:
         client.delete(installation.REDIS_KEY)
 
 
@@ -62,7 +62,7 @@ def test_first_connection_writes_the_mark(sandbox, settings):
     here = Installation.objects.get()
     assert mark_file(settings).read_text() == str(here.key)
     assert here.marked_at is not None
-    if (client := call_counter._client()) is not None:
+    if (client := call_counter.counter_redis()) is not None:
         assert client.get(installation.REDIS_KEY).decode() == str(here.key)
 
 
@@ -210,7 +210,7 @@ class KeptInMemory:
 @pytest.fixture
 def in_redis(monkeypatch):
     kept = KeptInMemory()
-    monkeypatch.setattr(call_counter, "_client", lambda: kept)
+    monkeypatch.setattr(call_counter, "counter_redis", lambda: kept)
     return kept
 
 

@@ -23,7 +23,7 @@ def ended(**more):
     return run
 
 
-def test_author_is_mailed_once_when_it_has_ended(mailoutbox, rings):
+def test_author_is_mailed_once_when_it_has_ended(mailoutbox, notified):
     mara = StaffFactory(email="mara@example.com")
     run = ended(created_by=mara, mail_wanted=True)
     ended(created_by=mara)
@@ -31,7 +31,7 @@ def test_author_is_mailed_once_when_it_has_ended(mailoutbox, rings):
     LeadChangeFactory(run=going, lead=LeadFactory(account=going.account))
 
     tasks.sweep()
-    assert ("mail_ended_runs", ()) in rings
+    assert ("mail_ended_runs", ()) in notified
     assert [run_mails.drain(), run_mails.drain()] == [1, 0]
 
     [mail] = mailoutbox

@@ -184,7 +184,7 @@ def test_preview_says_where_opposite_changes_come_from(staff, account):
     assert "Take VIP off" in staff.get(url).content.decode()
 
 
-def test_doubtful_ones_are_read_first_when_asked(staff, account, rings):
+def test_doubtful_ones_are_read_first_when_asked(staff, account, notified):
     lead = LeadFactory(account=account, dirty_at=timezone.now())
     LeadTag.objects.create(lead=lead, tag=account.tags.get(), since=timezone.now(), source="refresh")
     url = choose(staff, [lead, LeadFactory(account=account)])
@@ -193,7 +193,7 @@ def test_doubtful_ones_are_read_first_when_asked(staff, account, rings):
     answer = staff.post(url, {"do": "read"}, follow=True)
 
     assert "1 lead is being updated" in answer.content.decode()
-    assert ("refresh_leads", (account.connection.pk,)) in rings
+    assert ("refresh_leads", (account.connection.pk,)) in notified
     assert not BulkRun.objects.exists()
 
 
@@ -203,7 +203,7 @@ def doubtful_one(account, **given):
     return lead
 
 
-def test_reading_the_doubtful_is_a_part_of_starting(staff, account, rings):
+def test_reading_the_doubtful_is_a_part_of_starting(staff, account, notified):
     lead = doubtful_one(account)
     doubtful_one(account, read_at=timezone.now())
     url = choose(staff, [lead], everything=True)
@@ -219,16 +219,16 @@ def test_reading_the_doubtful_is_a_part_of_starting(staff, account, rings):
     change = LeadChange.objects.get(lead=lead)
     assert (change.status, change.read_first) == ("waiting", True)
     assert LeadChange.objects.exclude(lead=lead).get().status == "skipped"
-    assert ("refresh_leads", (account.connection.pk,)) in rings
+    assert ("refresh_leads", (account.connection.pk,)) in notified
 
 
-def test_without_the_tick_the_copy_is_believed(staff, account, rings):
+def test_without_the_tick_the_copy_is_believed(staff, account, notified):
     lead = doubtful_one(account)
     url = choose(staff, [lead, LeadFactory(account=account)])
     shown = preview(staff, url)
     staff.post(url, {"do": "start", "mark": shown["mark"]})
     assert LeadChange.objects.get(lead=lead).status == "skipped"
-    assert not [task for task, _ in rings if task == "refresh_leads"]
+    assert not [task for task, _ in notified if task == "refresh_leads"]
 
 
 def test_many_doubtful_ones_are_read_only_when_wanted(staff, account):

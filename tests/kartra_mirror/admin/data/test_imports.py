@@ -54,7 +54,7 @@ def worked(job):
     return job
 
 
-def test_upload_match_preview_start_result(staff, account, rings):
+def test_upload_match_preview_start_result(staff, account, notified):
     answer = upload(staff, account)
     job = Import.objects.get()
     assert answer.url == reverse("admin:leads_import_match", args=[job.pk])
@@ -83,11 +83,11 @@ def test_upload_match_preview_start_result(staff, account, rings):
         ["line", "reason", "Mail", "Vorname", "Rest"],
         ["3", "“bad” is not an email address.", "bad", "B", "y"],
     ]
-    assert ("refresh_leads", (account.connection.pk,)) in rings
-    assert [ring for ring in rings if ring[0] == "load_file"] == [("load_file", (job.pk,))] * 2
+    assert ("refresh_leads", (account.connection.pk,)) in notified
+    assert [each for each in notified if each[0] == "load_file"] == [("load_file", (job.pk,))] * 2
 
 
-def test_page_says_whom_of_the_file_kartra_does_not_have(staff, account, rings):
+def test_page_says_whom_of_the_file_kartra_does_not_have(staff, account, notified):
     upload(staff, account)
     job = Import.objects.get()
     matched(staff, job, Mail="email", Vorname="first_name")
@@ -216,13 +216,13 @@ def test_worker_that_meets_a_fault_stops_the_import_and_says_so(staff, account, 
     assert "by a fault of ours" in staff.get(job.get_absolute_url()).content.decode()
 
 
-def test_sweep_rings_for_imports_that_were_cut_off(staff, account, rings):
+def test_sweep_notifies_of_imports_that_were_cut_off(staff, account, notified):
     upload(staff, account)
     job = Import.objects.get()
     matched(staff, job, Mail="email")
-    rings.clear()
+    notified.clear()
     tasks.sweep()
-    assert ("load_file", (job.pk,)) in rings
+    assert ("load_file", (job.pk,)) in notified
 
 
 def exported(answer):
@@ -321,7 +321,7 @@ def do(client, job, what):
     return client.post(reverse("admin:leads_import_do", args=[job.pk, what]), follow=True).content.decode()
 
 
-def test_ids_that_could_not_be_checked_are_shown_with_names_before_anything_is_loaded(staff, account, rings):
+def test_ids_that_could_not_be_checked_are_shown_with_names_before_anything_is_loaded(staff, account, notified):
     job = checked(staff, account)
 
     page = staff.get(job.get_absolute_url()).content.decode()
@@ -338,7 +338,7 @@ def test_ids_that_could_not_be_checked_are_shown_with_names_before_anything_is_l
     assert sorted(Lead.objects.values_list("email", "kartra_id")) == [("a@example.com", None), ("b@example.com", None)]
 
 
-def test_ids_of_another_system_are_left_out_and_the_file_is_checked_again(staff, account, rings):
+def test_ids_of_another_system_are_left_out_and_the_file_is_checked_again(staff, account, notified):
     LeadFactory(account=account, kartra_id="1", email="x@example.com")
     LeadFactory(account=account, kartra_id="2", email="a@example.com")
     job = checked(staff, account, IDS + "3,c@example.com,Cy\n")
@@ -347,7 +347,7 @@ def test_ids_of_another_system_are_left_out_and_the_file_is_checked_again(staff,
     assert reverse("admin:leads_import_do", args=[job.pk, "kartra"]) not in page
 
     assert "The column is left out." in do(staff, job, "not-kartra")
-    assert rings[-1] == ("load_file", (job.pk,))
+    assert notified[-1] == ("load_file", (job.pk,))
     worked(job)
     do(staff, job, "start")
     worked(job)

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import ApiCall, Heartbeat
-from integrations.sending import calls
+from integrations.process_state import process_state
 from kartra_mirror.ui import charts
 from tests.factories import ConnectionFactory, DeliveryFactory, LeadChangeFactory, LeadFactory, WebhookEndpointFactory
 
@@ -135,11 +135,11 @@ def test_health_costs_the_same_queries_for_more_rows(staff, shop, url, django_as
 
     fill(3)
     staff.get(url)
-    calls._rates.clear()
+    process_state.rates.clear()
     with django_assert_max_num_queries(35) as few:
         staff.get(url)
     fill(20)
-    calls._rates.clear()
+    process_state.rates.clear()
     with django_assert_max_num_queries(len(few.captured_queries)):
         staff.get(url)
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Connection, Delivery, Heartbeat, SendingStop
-from integrations.sending import calls
+from integrations.process_state import process_state
 from kartra_mirror import groups
 from kartra_mirror.admin.site import bands
 from leads.models import BulkRun, LeadChange
@@ -227,11 +227,11 @@ def fill(number, shop):
 def test_home_costs_the_same_queries_for_more_rows(staff, shop, url, django_assert_max_num_queries):
     fill(6, shop)
     staff.get(url)
-    calls._rates.clear()
+    process_state.rates.clear()
     with django_assert_max_num_queries(45) as few:
         staff.get(url)
     fill(30, shop)
-    calls._rates.clear()
+    process_state.rates.clear()
     with django_assert_max_num_queries(len(few.captured_queries)):
         staff.get(url)
 

@@ -94,7 +94,7 @@ def test_one_message_is_applied_again_from_its_page(staff, endpoint):
     assert page.count(": tag VIP put on") >= 1
 
 
-def test_selected_messages_are_applied_again_few_at_once_and_many_by_the_worker(staff, endpoint, rings):
+def test_selected_messages_are_applied_again_few_at_once_and_many_by_the_worker(staff, endpoint, notified):
     for number in range(30):
         DeliveryFactory(endpoint=endpoint, body=json.dumps({**TAG, "lead": {"id": str(number + 1)}}).encode())
     receive.drain()

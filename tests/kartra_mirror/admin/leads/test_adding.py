@@ -124,10 +124,10 @@ def test_find_in_kartra_says_no(staff, sandbox, connection):
     assert not Lead.objects.exists()
 
 
-def test_leads_are_updated_from_kartra_by_an_action(staff, sandbox, lead, rings):
+def test_leads_are_updated_from_kartra_by_an_action(staff, sandbox, lead, notified):
     Lead.objects.update(dirty_at=None)
     staff.post(LEADS, {"action": "read_again", "_selected_action": [lead.pk], "index": "0", "select_across": "0"})
 
     lead.refresh_from_db()
     assert lead.dirty_at is not None
-    assert ("refresh_leads", (lead.account.connection.pk,)) in rings
+    assert ("refresh_leads", (lead.account.connection.pk,)) in notified

@@ -146,7 +146,7 @@ def test_question_stands_on_every_page_with_a_link(staff, asked):
 @pytest.mark.parametrize(
     ("answer", "gone_now", "verdict"), [("yes", 25, DeletionVerdict.CONFIRMED), ("no", 0, DeletionVerdict.DROPPED)]
 )
-def test_answer_is_written_down_and_reading_goes_on(staff, asked, rings, answer, gone_now, verdict):
+def test_answer_is_written_down_and_reading_goes_on(staff, asked, notified, answer, gone_now, verdict):
     url = reverse("admin:integrations_connection_gone", args=[asked.pk])
     staff.get(url, {"answer": answer})
     assert DeletionReport.objects.pending().count() == 25
@@ -158,7 +158,7 @@ def test_answer_is_written_down_and_reading_goes_on(staff, asked, rings, answer,
     assert asked.reads_stopped_at is None
     assert Lead.objects.exclude(gone_at=None).count() == gone_now
     assert set(DeletionReport.objects.values_list("verdict", "decided_by__is_superuser")) == {(verdict, True)}
-    assert ("refresh_leads", (asked.pk,)) in rings
+    assert ("refresh_leads", (asked.pk,)) in notified
     assert not [each for each in bands() if each.get("url")]
 
 

@@ -1,0 +1,37 @@
+"""What one process keeps in memory between two pieces of work. All of it may be forgotten at any time: `clear()`."""
+
+import threading
+from dataclasses import dataclass, field
+
+import redis
+
+from integrations.kartra.transport import Transport
+
+
+@dataclass
+class ProcessState:
+    """One per process. Times are seconds of `time.monotonic()`."""
+
+    endpoints: dict[str, tuple[float, int, bool]] = field(default_factory=dict)
+    """Webhook endpoints by the digest of their token: (remembered until, id, whether it is the old token)."""
+    rates: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """The rate of each app id: (remembered until, calls a second)."""
+    transports: dict[str, Transport] = field(default_factory=dict)
+    """The kept-alive sockets to each address of Kartra."""
+    counter_redis: redis.Redis | None = None
+    """The connection to the Redis that counts calls."""
+    notify_quiet_until: float = 0.0
+    """No worker is notified before: the broker failed."""
+    clock_compared_until: float = 0.0
+    clock_logged_until: float = 0.0
+    jobs_running: set[str] = field(default_factory=set)
+    jobs_asked_again: set[str] = field(default_factory=set)
+    """Jobs that somebody asked for while they ran."""
+    jobs_guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def clear(self) -> None:
+        """Forget everything, as a process that has just begun."""
+        self.__dict__.update(ProcessState().__dict__)
+
+
+process_state = ProcessState()
