@@ -6,6 +6,6 @@ what waits and what is asked for again, `events` and `payments` say what each ki
 
 from integrations.receive.context import Applied
 from integrations.receive.events import HANDLERS
-from integrations.receive.queue import apply_one, ask_again, drain, replay
+from integrations.receive.queue import ask_again, drain, replay
 
-__all__ = ["HANDLERS", "Applied", "apply_one", "ask_again", "drain", "replay"]
+__all__ = ["HANDLERS", "Applied", "ask_again", "drain", "replay"]

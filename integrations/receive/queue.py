@@ -177,15 +177,6 @@ def _lock(account_id: int, *, wait: bool) -> Account | None:
     return rows.first()
 
 
-def apply_one(delivery: Delivery, account: Account) -> Applied:
-    """Apply one delivery and write down what became of it. Safe to repeat: what is so already changes nothing."""
-    if delivery.status != DeliveryStatus.WAITING:
-        delivery.ask_again(clock.now(), "")
-    message = _read(delivery)
-    with transaction.atomic():
-        return _apply_and_note(delivery, message, account)
-
-
 def _read(delivery: Delivery) -> Message:
     """The message in a delivery's bytes, or why it cannot be read."""
     body = bytes(delivery.body)

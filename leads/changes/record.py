@@ -43,13 +43,6 @@ class CannotCancel(ValueError):
     """The change is not waiting any more. The text is a sentence for the person who asked."""
 
 
-def record_change(
-    lead: Lead, kind: kinds.ChangeKind, parameters: Mapping[str, Any], *, by: Author = None, why: str = ""
-) -> LeadChange:
-    """Record one wish for one lead, on its own. Raises BadParameters or CannotRecord; then nothing is recorded."""
-    return record_changes(lead, kind, parameters, by=by, why=why)[0]
-
-
 def record_changes(
     lead: Lead,
     kind: kinds.ChangeKind,

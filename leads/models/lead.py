@@ -24,10 +24,6 @@ class LeadQuerySet(models.QuerySet["Lead"]):
     def of(self, account: Account | int) -> Self:
         return self.filter(account=account)
 
-    def here(self) -> Self:
-        """Leads that, as far as we know, exist in Kartra."""
-        return self.filter(gone_at=None)
-
 
 class Lead(models.Model):
     """One lead of one account: identity is Kartra's id, never the email. Written by `leads.mirror` alone.

@@ -24,6 +24,7 @@ from leads.models import (
 )
 from tests.factories import LeadFactory
 from tests.flows.steps import NEXT_YEAR, settle_all
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,7 +105,7 @@ def test_every_name_of_the_catalogue(sandbox, connection, lead, model, thing, ki
     sandbox.act(f"create_{thing}", name=text, **doc)
     model.objects.get_or_create(account=connection.account, name=text)
 
-    change = changes.record_change(lead, kinds.get_kind(kind), {parameter: text})
+    change = record_change(lead, kinds.get_kind(kind), {parameter: text})
     sent(connection)
 
     change.refresh_from_db()
@@ -118,7 +119,7 @@ def test_calendar_and_class(sandbox, connection, lead, name):
     sandbox.act("create_calendar", name=text, doc={"classes": [text]})
     wish = {"calendar": text, "class": text, "date": f"{NEXT_YEAR}-03-01", "hour": "09:30"}
 
-    change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), wish)
+    change = record_change(lead, kinds.get_kind("subscribe_calendar"), wish)
     sent(connection)
 
     change.refresh_from_db()

@@ -9,6 +9,7 @@ from integrations.sandbox.store.demo import LISTS, SEQUENCES, TAGS
 from leads import changes, kinds
 from leads.changes.preview import Choices
 from leads.models import Account, Lead, LeadChange
+from tests.recording import record_change
 
 CALENDAR = {"calendar": "Coaching", "class": "Intro call"}
 OPPOSITE = {
@@ -48,7 +49,7 @@ class Staff:
             self._about_one_thing()
         else:
             kind, given = self._wish()
-            changes.record_change(self._lead(), kinds.get_kind(kind), given)
+            record_change(self._lead(), kinds.get_kind(kind), given)
 
     def _lead(self) -> Lead:
         known = Lead.objects.filter(account=self.account, gone_at=None).exclude(kartra_id=None)
@@ -69,7 +70,7 @@ class Staff:
                     self.account, one, kinds.get_kind(kind), parameters, choices=Choices(force=True, include_left=True)
                 )
             else:
-                changes.record_change(lead, kinds.get_kind(kind), parameters)
+                record_change(lead, kinds.get_kind(kind), parameters)
 
     def _same_thing(self, kind: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """An equal or opposite request about the same thing; of an edit another one."""
@@ -96,9 +97,9 @@ class Staff:
         """An edit to an address that another lead has in Kartra, and another change beside it."""
         if self.taken:
             lead = self._lead()
-            changes.record_change(lead, kinds.get_kind("update_lead"), {"email": self.chance.choice(self.taken)})
+            record_change(lead, kinds.get_kind("update_lead"), {"email": self.chance.choice(self.taken)})
             kind, given = self._wish()
-            changes.record_change(lead, kinds.get_kind(kind), given)
+            record_change(lead, kinds.get_kind(kind), given)
 
     def _wish(self) -> tuple[str, dict[str, Any]]:
         chance = self.chance

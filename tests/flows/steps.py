@@ -12,10 +12,11 @@ from integrations.push import verify
 from integrations.read import refresh
 from leads import changes, kinds
 from leads.models import Lead, LeadChange
+from tests.recording import record_change
 
 
 def tag(lead, name="VIP", kind="assign_tag"):
-    return changes.record_change(lead, kinds.get_kind(kind), {"tag": name})
+    return record_change(lead, kinds.get_kind(kind), {"tag": name})
 
 
 def settle_all(connection, seconds=20.0):
@@ -117,7 +118,7 @@ def custom_said(call):
 
 
 def points(lead, number=5):
-    return changes.record_change(lead, kinds.get_kind("give_points"), {"points": number})
+    return record_change(lead, kinds.get_kind("give_points"), {"points": number})
 
 
 def score(sandbox, lead):

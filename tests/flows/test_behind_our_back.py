@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from integrations import receive
 from integrations.models import ApiCall, DeletionReport, DeletionVerdict, Delivery, WebhookEndpoint
 from integrations.read import deletions, refresh
-from leads import changes, kinds
+from leads import kinds
 from leads.models import Activity, Lead, LeadChange
 from tests.files import loaded
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,7 +135,7 @@ def test_comparison_asks_again_where_it_got_no_answer(sandbox, connection, accou
 
 def test_refresh_stops_and_asks_when_too_many_are_gone(sandbox, connection, account_of):
     leads = account_of(250, read=False)
-    change = changes.record_change(leads[3], kinds.get_kind("assign_tag"), {"tag": "needs call"})
+    change = record_change(leads[3], kinds.get_kind("assign_tag"), {"tag": "needs call"})
     for lead in leads[::8][:30]:
         sandbox.act("delete_lead", lead=lead.kartra_id)
     sandbox.act("delete_lead", lead=leads[3].kartra_id)

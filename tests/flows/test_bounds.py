@@ -12,9 +12,10 @@ from django.utils import timezone
 from integrations import push
 from integrations.models import ApiCall, Connection, Sending, StopCause
 from integrations.push import claim, verify
-from leads import changes, kinds
+from leads import kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Reason
 from tests.flows.steps import settle_all, tag
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,7 +57,7 @@ def test_road_back_to_the_queue_ends_with_a_person(sandbox, connection, settings
     if given is None:
         given = {"subscription": _plan(sandbox, connection, lead)}
     sandbox.fault(fault["fault"], count=None, **{name: value for name, value in fault.items() if name != "fault"})
-    change = changes.record_change(lead, kinds.get_kind(kind), given)
+    change = record_change(lead, kinds.get_kind(kind), given)
 
     rounds(connection)
 
@@ -90,7 +91,7 @@ def test_a_lead_that_can_never_be_read_ends_with_a_person(sandbox, connection):
 
 def test_keys_refused_inside_an_answer_stop_sending(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
+    record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     tag(lead)
     sandbox.fault("action k fails", cmd="assign_tag", k=1, code="203", count=None)
 

@@ -21,13 +21,14 @@ from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection
 from integrations.push import claim, verify
 from integrations.read import catalogue, refresh, schedule
 from integrations.sending import clocks, outage, switch
-from leads import changes, importing, kinds
+from leads import importing, kinds
 from leads.changes import runs
 from leads.models import BulkRun, ImportKind, Lead, LeadChange
 from tests import under_faketime as shifting
 from tests.chaos.servers import ROOT
 from tests.factories import BulkRunFactory, LeadChangeFactory, WebhookEndpointFactory
 from tests.processes import database_url
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,11 +122,11 @@ def test_nothing_is_stamped_by_a_wrong_clock(sandbox, connection, shifted, clien
     """Much of what a day brings, on a machine whose clock is wrong: no row of any table says another time than the database's."""
     begun = database_now()
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
-    changes.record_change(lead, kinds.get_kind("give_points"), {"points": 5})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("give_points"), {"points": 5})
     push.drain(connection)
     sandbox.fault("502, nothing done", cmd="subscribe_lead_to_list")
-    changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
+    record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     push.drain(connection)
     Lead.objects.update(read_at=None)
     refresh.drain(connection, until_s=3)
@@ -205,7 +206,7 @@ def test_reader_leases_a_lead_for_two_minutes(sandbox, connection, shifted):
 def test_read_close_after_a_call_of_ours_does_not_count(sandbox, connection, shifted, settings):
     settings.VERIFY_SETTLE_S = [30.0, 60.0, 120.0]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     push.drain(connection)
 
     assert refresh.read_lead(connection, lead=lead).applied is False
@@ -214,7 +215,7 @@ def test_read_close_after_a_call_of_ours_does_not_count(sandbox, connection, shi
 @clocks_can_differ
 def test_lease_of_a_call_in_flight_is_not_ended_early(sandbox, connection, shifted):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     [chain] = claim.claim(connection, 10)
 
     assert claim.end_leases(connection) == 0
@@ -245,7 +246,7 @@ def test_back_off_holds_as_long_as_it_says(sandbox, connection, shifted):
 @clocks_can_differ
 def test_asked_for_twice_is_known_by_the_databases_clock(sandbox, connection, shifted):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    first = changes.record_change(lead, kinds.get_kind("give_points"), {"points": 5})
+    first = record_change(lead, kinds.get_kind("give_points"), {"points": 5})
     first.refresh_from_db()
 
     assert near(first.requested_at)
@@ -307,7 +308,7 @@ def test_wrong_clock_is_on_the_health_page_until_two_minutes_after(admin_client)
 
 def test_sweeps_that_piled_up_cost_nothing(sandbox, connection, notified):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     tasks.sweep()
     before = list(notified)
     assert before.count(("push_changes", (connection.pk,))) == 2  # one of the request, one of the sweep
@@ -384,7 +385,7 @@ def test_points_are_given_once_with_two_pushers_whose_clocks_are_apart(sandbox, 
     are due at once and see nothing."""
     leads = [sandbox.mirrored_lead(connection, f"lead{n}@example.com") for n in range(4)]
     Lead.objects.update(read_at=database_now(), score=0)
-    asked = [changes.record_change(lead, kinds.get_kind("give_points"), {"points": 5}) for lead in leads]
+    asked = [record_change(lead, kinds.get_kind("give_points"), {"points": 5}) for lead in leads]
     sandbox.fault("carried out late", cmd="give_points_to_lead", count=4, seconds=3.0)
     pushers = []
     for seconds in (60, 660):

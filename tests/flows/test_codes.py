@@ -12,6 +12,7 @@ from integrations.sending.custom_fields import CannotCreate
 from integrations.sending.custom_fields import create as create_custom_field
 from leads import changes, kinds
 from leads.models import Lead, LeadChange, RecurringSubscription, Transaction
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -126,7 +127,7 @@ def wish(lead, kind):
         given["subscription"] = lead.plan
     if kind == "create_lead":
         return changes.create_lead(lead.account, given)[0]
-    return changes.record_change(lead, kinds.get_kind(kind), given)
+    return record_change(lead, kinds.get_kind(kind), given)
 
 
 def after(connection, change, settle=False):

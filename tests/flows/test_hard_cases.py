@@ -18,6 +18,7 @@ from leads.changes import conflicts, runs
 from leads.models import Activity, Lead, LeadChange, LeadTag, Reason, Source, Transaction
 from tests.factories import DeliveryFactory, WebhookEndpointFactory
 from tests.flows.steps import leads_of, points, run_of, score, settle_all, status_of, tag
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +46,7 @@ def safety_field(sandbox, connection):
 )
 @pytest.mark.parametrize("fault", ["carried out, then dropped", "502, nothing done"])
 def test_case_0_what_a_read_shows_is_done_once(sandbox, connection, lead, kind, given, cmd, fault):
-    change = changes.record_change(lead, kinds.get_kind(kind), given)
+    change = record_change(lead, kinds.get_kind(kind), given)
     sandbox.fault(fault, cmd=cmd)
 
     settle_all(connection)
@@ -56,7 +57,7 @@ def test_case_0_what_a_read_shows_is_done_once(sandbox, connection, lead, kind, 
 
 def test_case_0_a_person_who_left_a_list_meanwhile_is_not_put_back(sandbox, connection, lead):
     endpoint = WebhookEndpointFactory(connection=connection)
-    change = changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
+    change = record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     sandbox.act("subscribe_list", lead=lead.kartra_id, list="Buyers")
     sandbox.act("unsubscribe_list", lead=lead.kartra_id, list="Buyers")
     mirror.set_list(lead, "Buyers", False, source=Source.REFRESH, at=timezone.now())
@@ -144,7 +145,7 @@ def test_case_1_no_other_call_with_a_receipt_goes_before_the_first_is_proven(san
     first = points(lead)
     sandbox.fault("carried out, then hung", cmd="give_points_to_lead")
     push.drain(connection, until_s=3)
-    second = changes.record_change(lead, kinds.get_kind("subscribe_sequence"), {"sequence": "Win back", "step": "1"})
+    second = record_change(lead, kinds.get_kind("subscribe_sequence"), {"sequence": "Win back", "step": "1"})
     other = tag(lead)
     Connection.objects.update(hold_until=None)
 
@@ -315,7 +316,7 @@ def test_case_11_unclear_refund_is_never_sent_twice(sandbox, connection, lead, f
     settings.VERIFY_MONEY_SETTLE_S = [0.2, 0.4, 0.8]
     sale = str(sandbox.act("sale", lead=lead.kartra_id)["transaction"])
     Transaction.objects.create(account=lead.account, kartra_id=sale, lead=lead, type="sale", full_amount="97.00")
-    change = changes.record_change(lead, kinds.get_kind("refund_transaction"), {"transaction": sale, "amount": "20.00"})
+    change = record_change(lead, kinds.get_kind("refund_transaction"), {"transaction": sale, "amount": "20.00"})
     sandbox.fault(fault["name"], cmd="refund_transaction", **({"code": fault["code"]} if "code" in fault else {}))
 
     settle_all(connection, 8)
@@ -324,7 +325,7 @@ def test_case_11_unclear_refund_is_never_sent_twice(sandbox, connection, lead, f
     assert status_of(change) == ("accepted" if "hung" in fault["name"] else "undecided")
     if "hung" not in fault["name"]:
         with pytest.raises(changes.CannotRecord):
-            changes.record_change(lead, kinds.get_kind("refund_transaction"), {"transaction": sale, "amount": "20.00"})
+            record_change(lead, kinds.get_kind("refund_transaction"), {"transaction": sale, "amount": "20.00"})
 
 
 # --- 12: a chain half done
@@ -332,7 +333,7 @@ def test_case_11_unclear_refund_is_never_sent_twice(sandbox, connection, lead, f
 
 @pytest.mark.parametrize("shape", ["action k fails", "whole call refused"])
 def test_case_12_each_change_of_a_chain_is_judged_by_itself(sandbox, connection, lead, shape):
-    wishes = [tag(lead), changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})]
+    wishes = [tag(lead), record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})]
     sandbox.fault(shape, code="231", k=1)
 
     settle_all(connection)

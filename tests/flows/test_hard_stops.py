@@ -19,6 +19,7 @@ from leads.erasure import forget
 from leads.models import Activity, ChangeStatus, Forgotten, Lead, LeadChange, LeadTag, RunState
 from tests.factories import ConnectionFactory
 from tests.flows.steps import leads_of, points, run_of, score, settle_all, status_of, tag
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +77,7 @@ def test_case_8_keys_swapped_while_sending_goes_on_stop_nothing(sandbox, connect
 
 def test_case_8_command_that_is_not_allowed_waits_alone(sandbox, connection, lead):
     sandbox.credentials(refused_commands=["assign_tag"])
-    waits, other = tag(lead), changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
+    waits, other = tag(lead), record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
 
     settle_all(connection, 4)
 

@@ -18,6 +18,7 @@ from integrations.push import claim, proof_token, send
 from leads import changes, kinds
 from leads.models import ChangeStatus, LeadChange, RecurringSubscription, Transaction
 from tests.flows.steps import settle_all
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -126,7 +127,7 @@ def wish(sandbox, lead, kind):
         RecurringSubscription.objects.create(
             account=lead.account, kartra_id=given["subscription"], lead=lead, status="Active", read_at=timezone.now()
         )
-    return changes.record_change(lead, kinds.get_kind(kind), given)
+    return record_change(lead, kinds.get_kind(kind), given)
 
 
 def effects(sandbox, change) -> int:

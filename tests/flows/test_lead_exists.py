@@ -10,6 +10,7 @@ from integrations.read.schedule import recent_writes
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason
 from tests.flows.steps import read_now, settle_all
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,8 +88,8 @@ def test_tag_that_is_there_is_no_change_and_one_that_is_not_is_sent(sandbox, con
 def test_an_edit_to_an_address_that_another_lead_has_is_refused_once(sandbox, connection, beside):
     sandbox.add_lead("taken@example.com")
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    edit = changes.record_change(lead, kinds.get_kind("update_lead"), {"email": "taken@example.com"})
-    tag = changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"}) if beside else None
+    edit = record_change(lead, kinds.get_kind("update_lead"), {"email": "taken@example.com"})
+    tag = record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"}) if beside else None
 
     settle_all(connection)
 
@@ -104,8 +105,8 @@ def test_an_edit_to_an_address_that_another_lead_has_is_refused_once(sandbox, co
 def test_read_right_after_a_refused_edit_does_not_count_as_after_a_refused_creation(sandbox, connection):
     sandbox.add_lead("taken@example.com")
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("update_lead"), {"email": "taken@example.com"})
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("update_lead"), {"email": "taken@example.com"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
 
     push.drain(connection, until_s=2)
 
@@ -120,7 +121,7 @@ def test_an_address_that_a_lead_of_our_copy_has_is_refused_at_once_with_whose_it
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
 
     with pytest.raises(changes.CannotRecord, match=rf"Tove Lind.*{other.kartra_id}"):
-        changes.record_change(lead, kinds.get_kind("update_lead"), {"email": " TAKEN@example.com"})
+        record_change(lead, kinds.get_kind("update_lead"), {"email": " TAKEN@example.com"})
 
     assert not LeadChange.objects.exists()
 
@@ -131,7 +132,7 @@ def test_the_address_of_a_lead_that_is_deleted_may_be_given(sandbox, connection)
     refresh.read_lead(connection, lead=other)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
 
-    changes.record_change(lead, kinds.get_kind("update_lead"), {"email": "free@example.com"})
+    record_change(lead, kinds.get_kind("update_lead"), {"email": "free@example.com"})
 
     assert LeadChange.objects.count() == 1
 

@@ -8,10 +8,11 @@ from django.core.management import CommandError
 from integrations import push
 from integrations.models import Attempt
 from integrations.push import verify
-from leads import changes, clock, kinds, mirror
+from leads import clock, kinds, mirror
 from leads.models import Activity, Lead, LeadChange, RecurringSubscription, Transaction
 from tests.factories import LeadFactory
 from tests.flows.steps import change, pull, said, settle_all
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -331,9 +332,9 @@ def test_bad_changes_of_a_plan_are_refused_in_words(sandbox, connection, buyer, 
 def test_a_failed_look_is_no_evidence(sandbox, connection, buyer, settings):
     settings.VERIFY_MONEY_SETTLE_S = [0, 0]
     from integrations import push
-    from leads import changes, kinds
+    from leads import kinds
 
-    changes.record_change(buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "whole"})
+    record_change(buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "whole"})
     sandbox.fault("carried out, then dropped", cmd="refund_transaction")
     push.drain(connection, until_s=2)
     sandbox.fault("502, nothing done", cmd="retrieve_transactions_from_lead")
@@ -382,9 +383,7 @@ def test_a_refund_is_not_looked_for_among_lines_without_an_id(sandbox, connectio
     sandbox.act("refund", transaction=buyer.sale, amount="20.00")
     sandbox.switch(older_names=when == "before the refund")
     sandbox.fault("hung, then nothing", cmd="refund_transaction", seconds=1)
-    refund = changes.record_change(
-        buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "20.00"}
-    )
+    refund = record_change(buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "20.00"})
     push.drain(connection, until_s=2)
     sandbox.switch(older_names=when == "after it")
 

@@ -8,6 +8,7 @@ from leads import changes, kinds
 from leads.models import Lead, LeadChange
 from tests.flows import conftest
 from tests.flows.steps import change, read_now, settle_all
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,9 +51,7 @@ def test_251_proves_no_whole_refund_of_a_sale_that_was_refunded_in_part(sandbox,
     sandbox.switch(partial_refunds="once")
     change(connection, "refund_transaction", transaction=buyer.sale, amount="20.00")
     sandbox.fault("hung, then nothing", cmd="refund_transaction", seconds=1)
-    whole = changes.record_change(
-        buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "whole"}
-    )
+    whole = record_change(buyer, kinds.get_kind("refund_transaction"), {"transaction": buyer.sale, "amount": "whole"})
     push.drain(connection, until_s=2)
     whole.attempts.update(looks=1, proof="not_done", verify_at=None)
     LeadChange.objects.filter(pk=whole.pk).update(status="waiting")
@@ -70,7 +69,7 @@ def test_a_score_of_0_that_was_to_fall_tells_nothing_and_points_are_not_taken_tw
     sandbox.switch(score_below_zero=False)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sandbox.fault(fault, cmd="remove_points_from_lead")
-    removal = changes.record_change(lead, kinds.get_kind("remove_points"), {"points": "5"})
+    removal = record_change(lead, kinds.get_kind("remove_points"), {"points": "5"})
 
     settle_all(connection)
 
@@ -82,7 +81,7 @@ def test_a_score_of_0_that_was_to_fall_tells_nothing_and_points_are_not_taken_tw
 def test_a_score_that_kartra_keeps_at_0_is_read_after_points_were_taken(sandbox, connection):
     sandbox.switch(score_below_zero=False)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("remove_points"), {"points": "5"})
+    record_change(lead, kinds.get_kind("remove_points"), {"points": "5"})
     settle_all(connection)
     lead.refresh_from_db()
     assert lead.dirty_at is not None

@@ -18,6 +18,7 @@ from leads.changes import runs
 from leads.models import Lead, LeadChange
 from tests.chaos.servers import ROOT
 from tests.processes import database_url, wait_until
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,7 +108,7 @@ def test_a_single_change_is_among_the_next_twenty_calls_of_a_run_of_ten_thousand
         lead = other if whose == "another lead" else run.changes.filter(status="waiting").order_by("-pk").first().lead
         before = len(sandbox.calls(writes=True))
 
-        changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
+        record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
 
         wait_until(lambda: any("subscribe_lead_to_list" in c["cmds"] for c in sandbox.calls(writes=True)))
     finally:

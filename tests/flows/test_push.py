@@ -14,6 +14,7 @@ from leads import changes, kinds
 from leads.changes import runs
 from leads.models import ChangeStatus, Lead, LeadChange, LeadTag, ListSubscription, Reason, RunState, Tag
 from tests.flows.steps import settle_all, tag
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +37,7 @@ def test_tag_reaches_kartra_and_the_mirror(sandbox, connection):
 def test_all_changes_of_a_lead_travel_in_one_call_in_their_order(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     tag(lead, "VIP")
-    changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
+    record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"})
     tag(lead, "VIP", kind="unassign_tag")
     tag(lead, "VIP")
 
@@ -191,7 +192,7 @@ def test_chain_half_done_ends_with_each_change_judged_by_itself(sandbox, connect
     wishes = [
         tag(lead, "VIP"),
         tag(lead, "podcast"),
-        changes.record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"}),
+        record_change(lead, kinds.get_kind("subscribe_list"), {"list": "Buyers"}),
     ]
     sandbox.act("delete_list", name="Buyers")
     wishes.append(tag(lead, "cold"))

@@ -8,9 +8,10 @@ from django.utils import timezone
 from integrations import push, receive
 from integrations.models import Attempt, Delivery
 from integrations.push import send, verify
-from leads import changes, kinds
+from leads import kinds
 from leads.models import CalendarEnrollment
 from tests.factories import DeliveryFactory, WebhookEndpointFactory
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,7 +41,7 @@ def test_booking_is_proven_by_the_message_that_was_quicker_than_its_lost_answer(
     endpoint = WebhookEndpointFactory(connection=connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     day = {"date": f"{timezone.now().year + 1}-02-16", "hour": "15:00"}
-    change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
+    change = record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
     sandbox.fault("carried out, then dropped", cmd="calendar_subscribe")
     record = send.write_down
 
@@ -65,7 +66,7 @@ def test_nobody_is_asked_about_a_booking_while_the_messages_that_came_since_wait
     endpoint = WebhookEndpointFactory(connection=connection)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     day = {"date": f"{timezone.now().year + 1}-02-16", "hour": "15:00"}
-    change = changes.record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
+    change = record_change(lead, kinds.get_kind("subscribe_calendar"), {**CLASS, **day})
     sandbox.fault("carried out, then dropped", cmd="calendar_subscribe")
     push.drain(connection, until_s=2)
     DeliveryFactory(endpoint=endpoint, body=told_of(sandbox.lead(lead.kartra_id)["bookings"][0], lead))

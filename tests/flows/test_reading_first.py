@@ -11,6 +11,7 @@ from integrations.read import refresh
 from leads import changes, kinds
 from leads.changes.preview import Choices
 from leads.models import Lead, LeadTag, Source
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -149,8 +150,8 @@ def test_a_lead_deleted_in_kartra_is_left_alone(sandbox, connection, tag):
 def test_other_changes_of_the_lead_travel_meanwhile(sandbox, connection, tag):
     lead = doubtful(sandbox, connection, tag, "has@example.com", in_kartra=True)
     run = start(connection)
-    single = changes.record_change(lead, kinds.get_kind("update_lead"), {"city": "Bend"})
-    later = changes.record_change(lead, kinds.get_kind("unassign_tag"), {"tag": TAG})
+    single = record_change(lead, kinds.get_kind("update_lead"), {"city": "Bend"})
+    later = record_change(lead, kinds.get_kind("unassign_tag"), {"tag": TAG})
 
     push.drain(connection)
     push.drain(connection)

@@ -18,6 +18,7 @@ from leads.changes import conflicts, undo
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, LeadTag
 from tests.factories import DeliveryFactory
 from tests.flows.steps import settle_all
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +60,7 @@ def _is_so(theirs, kind, given):
 
 
 def _asked(lead, requests):
-    return [changes.record_change(lead, kinds.get_kind(kind), given) for kind, given in requests]
+    return [record_change(lead, kinds.get_kind(kind), given) for kind, given in requests]
 
 
 @pytest.mark.parametrize("safety_field", [False, True], ids=["plain", "safety field"])

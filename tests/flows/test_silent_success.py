@@ -13,6 +13,7 @@ from leads import changes, kinds
 from leads.mirror.confirmed import READ_BACK_EVERY, READ_BACK_FIRST
 from leads.models import ChangeStatus, CustomField, Lead, LeadChange
 from tests.flows.steps import settle_all
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +37,7 @@ def read_all(connection):
 def test_edit_of_a_field_that_kartra_has_not_is_refused_by_the_read_that_follows(sandbox, connection, field, settings):
     settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    change = changes.record_change(lead, kinds.get_kind("update_lead"), {field: "A-1009", "city": "Bend"})
+    change = record_change(lead, kinds.get_kind("update_lead"), {field: "A-1009", "city": "Bend"})
     push.drain(connection)
     change.refresh_from_db()
     assert change.status == ChangeStatus.ACCEPTED
@@ -58,7 +59,7 @@ def test_every_edit_of_such_a_field_is_refused_not_the_last_alone(sandbox, conne
     settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     for value in ("A-1", "A-2"):
-        changes.record_change(lead, kinds.get_kind("update_lead"), {field: value})
+        record_change(lead, kinds.get_kind("update_lead"), {field: value})
         push.drain(connection)
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
 
@@ -70,7 +71,7 @@ def test_every_edit_of_such_a_field_is_refused_not_the_last_alone(sandbox, conne
 def test_lost_answer_about_such_a_field_ends_as_refused(sandbox, connection, field):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     sandbox.fault("carried out, then dropped", cmd="edit_lead")
-    change = changes.record_change(lead, kinds.get_kind("update_lead"), {field: "A-1009", "city": "Bend"})
+    change = record_change(lead, kinds.get_kind("update_lead"), {field: "A-1009", "city": "Bend"})
 
     settle_all(connection)
 
@@ -109,7 +110,7 @@ def test_bulk_edit_is_read_back_by_samples_and_whole_once_one_fails(sandbox, con
 def test_field_that_kartra_has_stays_done(sandbox, connection, settings):
     settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    change = changes.record_change(lead, kinds.get_kind("update_lead"), {"custom.crm_ref": "A-1009"})
+    change = record_change(lead, kinds.get_kind("update_lead"), {"custom.crm_ref": "A-1009"})
     push.drain(connection)
 
     read_all(connection)
@@ -134,7 +135,7 @@ def test_what_kartra_passes_over_is_refused_by_the_read_that_follows(
     sandbox.switch(**switches)
     sandbox.add_lead("taken@example.com")
     lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Bend")
-    change = changes.record_change(lead, kinds.get_kind("update_lead"), asked)
+    change = record_change(lead, kinds.get_kind("update_lead"), asked)
     push.drain(connection)
     assert LeadChange.objects.get(pk=change.pk).status == ChangeStatus.ACCEPTED
 
@@ -150,7 +151,7 @@ def test_what_kartra_passes_over_is_refused_by_the_read_that_follows(
 def test_an_emptied_field_that_somebody_fills_anew_later_stays_done(sandbox, connection, settings):
     settings.VERIFY_SETTLE_S = [0.0, 0.1, 0.2]
     lead = sandbox.mirrored_lead(connection, "ada@example.com", city="Bend")
-    change = changes.record_change(lead, kinds.get_kind("update_lead"), {"city": ""})
+    change = record_change(lead, kinds.get_kind("update_lead"), {"city": ""})
     push.drain(connection)
     read_all(connection)
     sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Bend"})

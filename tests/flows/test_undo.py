@@ -14,6 +14,7 @@ from leads import changes, kinds, mirror, transitions
 from leads.changes import side_effects, undo
 from leads.models import BulkRun, ChangeStatus, Lead, LeadTag, ListSubscription, MailingList, Source, Tag
 from tests.factories import StaffFactory
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,7 +54,7 @@ def test_undo_takes_back_what_the_run_changed_and_leaves_who_had_it_or_changed_s
     sandbox.act("unassign_tag", lead=changed.kartra_id, tag="VIP")
     mirror.set_tag(changed, "VIP", False, source=Source.WEBHOOK, at=timezone.now())
     mirror.mark_gone(gone, "deleted", timezone.now(), source=Source.REFRESH)
-    changes.record_change(busy, kinds.get_kind("unassign_tag"), {"tag": "VIP"})
+    record_change(busy, kinds.get_kind("unassign_tag"), {"tag": "VIP"})
 
     assert fates(run) == [("assign the tag VIP", {"stands": 1, "since": 1, "gone": 1, "queued": 1, "before": 1})]
     undone = finish(connection, changes.undo_run(run, by=run.created_by, why="by mistake"))

@@ -18,6 +18,7 @@ from integrations.models import Connection, Heartbeat
 from integrations.notify import TaskName
 from kartra_mirror import celery_app, file_broker, keys, logs
 from tests.factories import ConnectionFactory
+from tests.recording import record_change
 
 file_broker.register()
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,11 +128,11 @@ def test_health(client, settings):
 
 @pytest.mark.django_db(transaction=True)
 def test_sweep_notifies_of_whatever_is_due(sandbox, connection, notified):
-    from leads import changes, kinds
+    from leads import kinds
     from leads.models import Lead
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     assert notified == [("push_changes", (connection.pk,))]
     notified.clear()
     Lead.objects.update(read_at=None)
@@ -152,11 +153,11 @@ def test_whatever_a_worker_is_notified_of_is_a_task():
 
 @pytest.mark.django_db(transaction=True)
 def test_tasks_do_the_work_they_are_named_for(sandbox, connection, notified):
-    from leads import changes, kinds
+    from leads import kinds
     from leads.models import LeadChange
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     for task, args in (
         (tasks.push_changes, [connection.pk]),
         (tasks.push_verify, [connection.pk]),

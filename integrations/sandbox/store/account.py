@@ -10,8 +10,6 @@ from integrations.sandbox.store.rows import LEAD_TEXTS, Store, key_of, new_lead
 
 ZONE = zoneinfo.ZoneInfo("America/New_York")
 
-Fire = Callable[[str, dict[str, Any]], None]
-
 
 def now_text() -> str:
     """Kartra's time: naive, in its own zone."""

@@ -17,6 +17,7 @@ from integrations.read import deletions
 from leads import changes, kinds, mirror
 from leads.erasure import forget
 from leads.models import BulkRun, GoneReason, Lead, LeadChange, LeadTag, Tag
+from tests.recording import record_change
 from tests.two_sources import PATIENCE_S, waits_or_is_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,7 +61,7 @@ class Beside(threading.Thread):
 
 
 def tag(lead, name="VIP"):
-    return changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": name})
+    return record_change(lead, kinds.get_kind("assign_tag"), {"tag": name})
 
 
 def pid():

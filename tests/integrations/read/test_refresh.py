@@ -12,6 +12,7 @@ from integrations.push import verify
 from integrations.read import catalogue, refresh
 from integrations.sending import calls
 from leads.models import CustomField, Lead, LeadTag, Page, Tag
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,10 +167,10 @@ def test_one_part_of_the_catalogue_that_fails_does_not_lose_the_others(sandbox, 
 
 def test_read_that_fails_is_no_evidence_for_the_verifier(sandbox, connection):
     from integrations import push
-    from leads import changes, kinds
+    from leads import kinds
 
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    change = changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    change = record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     sandbox.fault("hung, then nothing", cmd="assign_tag")
     push.drain(connection, until_s=2)
     sandbox.fault("502, nothing done", cmd="get_lead")

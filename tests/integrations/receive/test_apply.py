@@ -365,9 +365,9 @@ def test_replay_changes_nothing(endpoint):
     event(endpoint, "filled_form", {"tag": {"form_id": 4}})
     before = (list(Lead.objects.values()), list(LeadTag.objects.values()), Activity.objects.count())
 
-    for delivery in Delivery.objects.select_related("endpoint__connection__account"):
-        receive.apply_one(delivery, delivery.endpoint.connection.account)
+    replayed = list(receive.replay(Delivery.objects.all()))
 
+    assert [applied.changed for _, applied in replayed] == [[], []]
     assert (list(Lead.objects.values()), list(LeadTag.objects.values()), Activity.objects.count()) == before
 
 

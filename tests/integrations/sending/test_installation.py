@@ -14,9 +14,10 @@ from integrations.models import Connection, Installation, StopCause
 from integrations.push import verify
 from integrations.read import catalogue, order_sync, refresh
 from integrations.sending import call_counter, calls, installation, outage, restored, switch
-from leads import changes, kinds
+from leads import kinds
 from leads.models import Lead, LeadChange
 from tests.factories import ConnectionFactory
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,7 +86,7 @@ def test_copy_reads_nothing_by_itself(sandbox, copied, lead):
 
 
 def test_copy_that_never_sent_anything_sends_nothing(sandbox, copied, lead):
-    change = changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    change = record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     sandbox.server.calls.clear()
 
     assert push.drain(copied).sent == 0
@@ -128,8 +129,8 @@ def test_going_on_here_looks_at_what_was_open_on_every_connection_first(sandbox,
     other = ConnectionFactory(api_url=sandbox.url, sending="look_only")
     there = Lead.objects.create(account=other.account, email="bob@example.com", kartra_id="991")
     open_changes = [
-        changes.record_change(lead, kinds.get_kind("give_points"), {"points": 5}),
-        changes.record_change(there, kinds.get_kind("give_points"), {"points": 5}),
+        record_change(lead, kinds.get_kind("give_points"), {"points": 5}),
+        record_change(there, kinds.get_kind("give_points"), {"points": 5}),
     ]
     page = admin_client.get(copied.get_absolute_url()).content.decode()
     assert "The installation is here now" in page

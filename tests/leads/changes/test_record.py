@@ -9,6 +9,7 @@ from leads.changes import runs
 from leads.models import BulkRun, CustomField, Lead, LeadChange, LeadTag
 from leads.signals import changes_recorded
 from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory, StaffFactory, TagFactory
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +100,7 @@ def test_no_leads_foreign_leads_and_gone_leads_are_refused(account):
         changes.record_run(account, Lead.objects.all(), ASSIGN, VIP)
     gone = LeadFactory(account=account, gone_at=timezone.now(), gone_reason="deleted")
     with pytest.raises(changes.CannotRecord, match="deleted in Kartra"):
-        changes.record_change(gone, ASSIGN, VIP)
+        record_change(gone, ASSIGN, VIP)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -115,7 +116,7 @@ def test_the_outside_is_told_after_the_commit():
     changes_recorded.connect(hear)
     try:
         with transaction.atomic():
-            changes.record_change(lead, ASSIGN, VIP)
+            record_change(lead, ASSIGN, VIP)
             assert heard == []
         assert heard == [(account.pk, 1)]
     finally:

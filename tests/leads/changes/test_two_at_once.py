@@ -13,6 +13,7 @@ from leads.changes import bulk_insert, create_many, record, retry
 from leads.importing.people_list import Person
 from leads.models import Lead, LeadChange
 from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +68,7 @@ def test_one_sale_is_refunded_once(account):
     refund = kinds.get_kind("refund_transaction")
 
     def ask():
-        changes.record_change(Lead.objects.get(), refund, {"transaction": sale.kartra_id, "amount": "20.00"})
+        record_change(Lead.objects.get(), refund, {"transaction": sale.kartra_id, "amount": "20.00"})
 
     [words] = together(ask, ask)
 

@@ -15,6 +15,7 @@ from kartra_mirror.admin.home import setup
 from leads import changes, kinds, mirror
 from leads.models import BulkRun, Lead, MailingList, Transaction
 from tests.factories import ConnectionFactory, DeliveryFactory, LeadFactory, StaffFactory, WebhookEndpointFactory
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +81,7 @@ def test_ticks_appear_by_themselves(staff, sandbox):
     assert "1 of 25 events have come." in page
     assert page.count("waits for its first message") == 24
 
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     assert ticked(staff)[9:] == ["Ask for one change of a lead of your own"]
     assert (
         "1 change is queued and goes out the moment changes are allowed."
@@ -191,7 +192,7 @@ def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
     lead = sandbox.mirrored_lead(demo, "ada@example.com")
     words = staff.post(reverse("admin:try", args=["lose"]), follow=True).content.decode()
     assert "its answer will get lost" in words
-    change = changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    change = record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
 
     push.drain(demo)
     change.refresh_from_db()
@@ -211,7 +212,7 @@ def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
 def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
     lead = sandbox.mirrored_lead(demo, "ada@example.com")
     staff.post(reverse("admin:try", args=["refuse"]))
-    changes.record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
 
     push.drain(demo)
 

@@ -19,6 +19,7 @@ from tests.factories import (
     WebhookEndpointFactory,
 )
 from tests.kartra_mirror.admin.staff.members import USERS, give_all_points, limited, member, sale
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db
 
@@ -95,7 +96,7 @@ def test_limited_person_can_ask_for_nothing_in_another_account(two_accounts):
     person = limited(member("Manager"), ours["lead"].account)
 
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
-        changes.record_change(theirs["lead"], kinds.get_kind("give_points"), {"points": 5}, by=person)
+        record_change(theirs["lead"], kinds.get_kind("give_points"), {"points": 5}, by=person)
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):
         give_all_points(theirs["lead"].account, person)
     with pytest.raises(changes.CannotRecord, match="do not work in this account"):

@@ -15,6 +15,7 @@ from leads.changes import retry
 from leads.models import GroupLimits, LeadChange, Transaction
 from tests.factories import BulkRunFactory, ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory
 from tests.kartra_mirror.admin.staff.members import LEADS, USERS, give_all_points, leads_list_of, limited, member, sale
+from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db
 
@@ -83,7 +84,7 @@ def test_support_changes_one_lead_at_a_time(client):
     assert 'value="assign_tag"' in leads_list_of(client, member("Marketer"))
     with pytest.raises(changes.CannotRecord, match="one lead at a time"):
         give_all_points(connection.account, support)
-    assert changes.record_change(leads[0], kinds.get_kind("give_points"), {"points": 5}, by=support).pk
+    assert record_change(leads[0], kinds.get_kind("give_points"), {"points": 5}, by=support).pk
 
 
 def test_support_refunds_alone_below_the_ceiling_and_no_further():
@@ -91,9 +92,9 @@ def test_support_refunds_alone_below_the_ceiling_and_no_further():
     lead = LeadFactory()
     sale(lead, "80.00"), sale(lead, "140.00", "70002"), sale(lead, "150.00", "70003")
 
-    assert changes.record_change(lead, refund, {"transaction": "70001", "amount": "whole"}, by=support).pk
+    assert record_change(lead, refund, {"transaction": "70001", "amount": "whole"}, by=support).pk
     with pytest.raises(changes.CannotRecord, match=r"up to 100\.00 of one sale\. This comes to 140\.00"):
-        changes.record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=support)
+        record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=support)
     LeadChangeFactory(
         lead=lead,
         kind="refund_transaction",
@@ -102,16 +103,16 @@ def test_support_refunds_alone_below_the_ceiling_and_no_further():
         settled_at=timezone.now(),
     )
     with pytest.raises(changes.CannotRecord, match=r"given back before, this comes to 110\.00"):
-        changes.record_change(lead, refund, {"transaction": "70003", "amount": "50.00"}, by=support)
-    assert changes.record_change(lead, refund, {"transaction": "70003", "amount": "40.00"}, by=support).pk
-    assert changes.record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=member("Manager")).pk
+        record_change(lead, refund, {"transaction": "70003", "amount": "50.00"}, by=support)
+    assert record_change(lead, refund, {"transaction": "70003", "amount": "40.00"}, by=support).pk
+    assert record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=member("Manager")).pk
 
 
 def test_a_refund_whose_amount_is_not_known_is_left_to_a_manager():
     lead = LeadFactory()
     Transaction.objects.create(account=lead.account, kartra_id="70001", lead=lead, type="sale")
     with pytest.raises(changes.CannotRecord, match="amount is not known"):
-        changes.record_change(
+        record_change(
             lead,
             kinds.get_kind("refund_transaction"),
             {"transaction": "70001", "amount": "whole"},
