@@ -1,4 +1,4 @@
-"""What of a bulk action can be taken back. Reads only; `changes.undo` records.
+"""What of a bulk action can be taken back. Reads only; `new_runs` records.
 
 Taken back is what the run changed and what is still as it left it. Who had it before is not touched, nor who has changed
 since: their wish, or Kartra's, is younger than ours.
