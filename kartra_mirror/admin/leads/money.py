@@ -24,7 +24,7 @@ from kartra_mirror.ui import kartra_lookup
 from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
 from leads import changes, kinds, orders
-from leads.kinds.billing import REFUNDABLE, WHOLE, given_back, left_of
+from leads.kinds.refunds import REFUNDABLE, WHOLE, given_back, left_of
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
 
 ACCESS = gettext_lazy("Access to memberships is not taken away by it; take it away in Kartra if that is wanted.")
