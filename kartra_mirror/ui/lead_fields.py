@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_noop
 
 from leads import kinds
-from leads.kinds.profile import CUSTOM
+from leads.kinds.writable_fields import CUSTOM
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (gettext_noop("Person"), ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),

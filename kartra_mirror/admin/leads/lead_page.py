@@ -18,7 +18,7 @@ from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import style
 from leads import changes, kinds
 from leads.changes import conflicts
-from leads.kinds.profile import CUSTOM, of_profile
+from leads.kinds.writable_fields import CUSTOM, of_profile
 from leads.models import OPEN, Account, Lead
 
 TABS = (
