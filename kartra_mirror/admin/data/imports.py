@@ -13,14 +13,9 @@ from django.utils.translation import gettext_lazy
 
 from integrations import tasks
 from kartra_mirror.ui import coverage
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.downloads import csv_response
-from kartra_mirror.ui.unfold_adapter import (
-    ChoicesDropdownFilter,
-    ReadOnlyAdmin,
-    RelatedDropdownFilter,
-    only_mine,
-    style,
-)
+from kartra_mirror.ui.unfold_adapter import ChoicesDropdownFilter, RelatedDropdownFilter, only_own_choices, style
 from leads import importing
 from leads.importing import ids, words
 from leads.models import Account, Import, ImportKind, ImportReject, ImportState, Source
@@ -207,7 +202,7 @@ class ImportAdmin(ReadOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None, initial={"kind": request.GET.get("kind")})
-        only_mine(form, request.user)
+        only_own_choices(form, request.user)
         if request.method == "POST" and form.is_valid():
             file, kind = form.cleaned_data["file"], ImportKind(form.cleaned_data["kind"])
             try:
