@@ -142,10 +142,6 @@ def _already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     return leads.filter(same)
 
 
-def _reachable(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.exclude(kartra_id=None) if parameters.get("email") else leads
-
-
 def _confirmed(change: LeadChange, at: dt.datetime) -> None:
     mirror.set_profile(change.lead, change.parameters, at=at, change=change)
 
@@ -163,10 +159,6 @@ def _told(field: str, value: Any) -> str:
 
 def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _created(parameters: Parameters) -> str:
-    return (_("create the lead %(email)s") % {"email": parameters.get("email", "")}).rstrip()
 
 
 def _several_words(own: str, first: str, parameters: Parameters) -> str:
@@ -197,7 +189,9 @@ CREATE = ChangeKind(
     check=_check,
     partial=True,
     family=lambda parameters: "profile",
-    sentence=lambda p: _several_words("create_lead", _created(p), p),
+    sentence=lambda p: _several_words(
+        "create_lead", (_("create the lead %(email)s") % {"email": p.get("email", "")}).rstrip(), p
+    ),
     done_message=lambda name, p: _several_done(
         "create_lead", name, _("%(lead)s is now a lead in Kartra.") % {"lead": name}, p
     ),
@@ -216,7 +210,7 @@ UPDATE = ChangeKind(
     sentence=lambda p: _several_words("update_lead", _words(p), p) or _("change fields"),
     done_message=lambda name, p: _several_done("update_lead", name, _done_words(name, p), p),
     already_so=_already,
-    applicable_q=_reachable,
+    applicable_q=lambda leads, p: leads.exclude(kartra_id=None) if p.get("email") else leads,
     not_applicable_words=gettext_lazy(
         "An address can only be changed on a lead whose Kartra id is known. Update the lead from Kartra first."
     ),

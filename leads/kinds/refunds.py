@@ -1,19 +1,17 @@
 """Refunds: give back a sale, whole or in part. One lead at a time, never folded. Payment plans are `subscriptions`."""
 
-import datetime as dt
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kind import ChangeKind, Parameters
 from leads.kinds.form_fields import kartra_number_field
-from leads.models import Account, ChangeStatus, Lead, LeadChange, Transaction
+from leads.models import Account, ChangeStatus, LeadChange, Transaction
 
 WHOLE = "whole"
 MOST_AT_ONCE = 50
@@ -102,14 +100,6 @@ def refund_amounts(account: Account, clean: Parameters) -> tuple[Decimal | None,
     return (None if sale.full_amount is None else max(sale.full_amount - given, Decimal(0))), given
 
 
-def _buyer(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(transactions__kartra_id=parameters["transaction"])
-
-
-def _refunded(change: LeadChange, at: dt.datetime) -> None:
-    mirror.note_refund(change.lead, change.parameters["transaction"], change.parameters["amount"], at=at, change=change)
-
-
 def _refund_words(parameters: Parameters) -> str:
     amount = parameters.get("amount", "")
     words = _("refund %(amount)s of transaction %(transaction)s")
@@ -150,8 +140,10 @@ REFUND = ChangeKind(
     check=_check_refund,
     sentence=_refund_words,
     done_message=_refunded_words,
-    effect=_refunded,
-    applicable_q=_buyer,
+    effect=lambda change, at: mirror.note_refund(
+        change.lead, change.parameters["transaction"], change.parameters["amount"], at=at, change=change
+    ),
+    applicable_q=lambda leads, parameters: leads.filter(transactions__kartra_id=parameters["transaction"]),
     not_applicable_words=gettext_lazy("This transaction is of another lead."),
     family=lambda parameters: f"sale:{parameters['transaction']}",
     **MONEY,

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,7 +13,7 @@ from leads import clock, mirror
 from leads.kind import ChangeKind, Parameters, called
 from leads.kinds.form_fields import PlainText, kartra_number_field, zone_words
 from leads.kinds.refunds import MONEY
-from leads.models import Account, Lead, LeadChange, RecurringSubscription
+from leads.models import Account, RecurringSubscription
 
 _PERIODS: dict[str, Any] = {
     "weekly": gettext_lazy("weekly"),
@@ -113,24 +112,17 @@ def _check_edit(account: Account, clean: dict[str, Any]) -> None:
             )
 
 
-def _subscriber(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(recurring_subscriptions__kartra_id=parameters["subscription"])
-
-
-def _status(status: str) -> Any:
-    def confirmed(change: LeadChange, at: dt.datetime) -> None:
-        mirror.set_plan_status(change.lead, change.parameters["subscription"], status, at=at, change=change)
-
-    return confirmed
-
-
-def _in_status(status: str) -> Any:
-    def already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-        return leads.filter(
+def _to(status: str) -> dict[str, Any]:
+    """What holds for a kind that brings a plan into this status."""
+    return {
+        "already_so": lambda leads, parameters: leads.filter(
             recurring_subscriptions__kartra_id=parameters["subscription"], recurring_subscriptions__status=status
-        )
-
-    return already
+        ),
+        "effect": lambda change, at: mirror.set_plan_status(
+            change.lead, change.parameters["subscription"], status, at=at, change=change
+        ),
+        **_OF_SUBSCRIBER,
+    }
 
 
 def _edited_words(name: str, parameters: Parameters) -> str:
@@ -148,7 +140,7 @@ def _edited(parameters: Parameters) -> str:
 
 
 _OF_SUBSCRIBER: dict[str, Any] = {
-    "applicable_q": _subscriber,
+    "applicable_q": lambda leads, p: leads.filter(recurring_subscriptions__kartra_id=p["subscription"]),
     "not_applicable_words": gettext_lazy("This subscription is of another lead."),
     "family": lambda parameters: f"subscription:{parameters['subscription']}",
     **MONEY,
@@ -165,9 +157,7 @@ CANCEL = ChangeKind(
     done_message=lambda name, p: (
         _("Subscription %(id)s of %(lead)s is cancelled.") % {"lead": name, "id": p.get("subscription", "")}
     ),
-    already_so=_in_status("Cancelled"),
-    effect=_status("Cancelled"),
-    **_OF_SUBSCRIBER,
+    **_to("Cancelled"),
 )
 PAUSE = ChangeKind(
     name="pause_subscription",
@@ -181,10 +171,8 @@ PAUSE = ChangeKind(
     done_message=lambda name, p: (
         _("Subscription %(id)s of %(lead)s is paused.") % {"lead": name, "id": p.get("subscription", "")}
     ),
-    already_so=_in_status("Paused"),
-    effect=_status("Paused"),
     inverse="unpause_subscription",
-    **_OF_SUBSCRIBER,
+    **_to("Paused"),
 )
 UNPAUSE = ChangeKind(
     name="unpause_subscription",
@@ -198,10 +186,8 @@ UNPAUSE = ChangeKind(
     done_message=lambda name, p: (
         _("Subscription %(id)s of %(lead)s is active again.") % {"lead": name, "id": p.get("subscription", "")}
     ),
-    already_so=_in_status("Active"),
-    effect=_status("Active"),
     inverse="pause_subscription",
-    **_OF_SUBSCRIBER,
+    **_to("Active"),
 )
 EDIT = ChangeKind(
     name="edit_subscription",

@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from integrations import sandbox_control
-from integrations.models import Channel, Connection, Delivery, WebhookEndpoint
+from integrations.models import Channel, Connection, Delivery
 from kartra_mirror.admin.home.setup_steps import steps_of
 from kartra_mirror.admin.kartra.webhook_endpoints import WHEN
 from leads import access
@@ -50,10 +50,6 @@ def event_words(name: str) -> str:
     return capfirst(_(WHEN[name])) if name in WHEN else name
 
 
-def _may(user: Any) -> bool:
-    return bool(user.has_perm("integrations.view_connection"))
-
-
 def _of_real(connections: list[Connection]) -> list[Connection]:
     """The connections to a real Kartra, the newest first."""
     return sorted((each for each in connections if not sandbox_control.is_pretend(each)), key=lambda each: -each.pk)
@@ -62,7 +58,7 @@ def _of_real(connections: list[Connection]) -> list[Connection]:
 def progress_on_home(request: HttpRequest, connections: list[Connection]) -> dict[str, Any] | None:
     """How far the checklist is, until it is done; nothing for those who may not see it."""
     user: Any = request.user
-    if not _may(user):
+    if not user.has_perm("integrations.view_connection"):
         return None
     connection = next(iter(_of_real(connections)), None)
     steps = [step for step in steps_of(connection, user) if not step.optional]
@@ -84,7 +80,7 @@ def now_view(request: HttpRequest) -> HttpResponse:
 
 def _facts(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
-    if not _may(user):
+    if not user.has_perm("integrations.view_connection"):
         raise PermissionDenied
     rows = access.only_mine(Connection.objects.select_related("account").order_by("-pk"), user)
     connections = _of_real(list(rows))
@@ -101,7 +97,9 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
         "done": sum(step.done for step in needed),
         "of": len(needed),
         "events": _events(connection) if connection else [],
-        "endpoints": _endpoints(connection, user) if connection else [],
+        "endpoints": list(connection.endpoints.standing())
+        if connection and user.has_perm("integrations.see_webhook_addresses")
+        else [],
     }
 
 
@@ -110,7 +108,3 @@ def _events(connection: Connection) -> list[dict[str, Any]]:
     rows = Delivery.objects.filter(endpoint__connection=connection, channel=Channel.OUTBOUND).order_by()
     first = dict(rows.values_list("action").annotate(first=Min("received_at")))
     return [{"name": name, "words": event_words(name), "first": first.get(name)} for name in MOST_USEFUL_FIRST]
-
-
-def _endpoints(connection: Connection, user: Any) -> list[WebhookEndpoint]:
-    return list(connection.endpoints.standing()) if user.has_perm("integrations.see_webhook_addresses") else []
