@@ -123,7 +123,7 @@ class ChangeKind:
     opted_out_q: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
     undoable_q: Callable[[Parameters], Q | Exists] | None = None
     inverse: str = ""
-    check: Callable[[Account, dict[str, Any]], None] = lambda account, clean: None
+    check: Callable[[Account, dict[str, Any]], object] = lambda account, clean: None
     applicable_q: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
     not_applicable_words: Any = CANNOT
     steps: Callable[[Parameters], list[Step]] | None = None

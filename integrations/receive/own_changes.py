@@ -16,7 +16,7 @@ from integrations.models import Attempt, Proof
 from integrations.push.settle import ChangeOutcome, apply_outcome, settle_times
 from integrations.receive.context import EventContext
 from leads import mirror, transitions
-from leads.kinds.profile import of_profile
+from leads.kinds.writable_fields import of_profile
 from leads.mirror import LeadFacts
 from leads.models import ChangeStatus, Lead, LeadChange
 

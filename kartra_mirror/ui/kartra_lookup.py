@@ -14,7 +14,7 @@ from integrations.models import Cause, Connection
 from integrations.read import refresh, transactions
 from integrations.sending import calls
 from integrations.sending.calls import Priority
-from kartra_mirror.ui.unfold_adapter import only_mine, style
+from kartra_mirror.ui.unfold_adapter import only_own_choices, style
 from leads import forgotten, mirror
 from leads.models import GoneReason, Lead, Transaction
 from leads.texts import clean_email, lookalikes
@@ -45,7 +45,7 @@ class FindForm(forms.Form):
 
 def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask about an email or id; the answer says yes or no and offers to keep the lead in our copy."""
-    form = only_mine(FindForm(_("Email or Kartra id"), "", _given(request)), request.user)
+    form = only_own_choices(FindForm(_("Email or Kartra id"), "", _given(request)), request.user)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         connection, named = form.cleaned_data["connection"], clean_email(form.cleaned_data["named"])
@@ -106,7 +106,9 @@ def _lead_answer(asked: refresh.Asked, named: str, known: Any) -> dict[str, Any]
 
 def transaction_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask about a transaction's id."""
-    form = only_mine(FindForm(_("Transaction id"), _("The number Kartra gave it."), _given(request)), request.user)
+    form = only_own_choices(
+        FindForm(_("Transaction id"), _("The number Kartra gave it."), _given(request)), request.user
+    )
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         connection, named = form.cleaned_data["connection"], form.cleaned_data["named"].strip()

@@ -1,12 +1,14 @@
-"""How the many fields of a lead are laid out on a page: in groups a person would look for."""
+"""How the many fields of a lead are laid out on a page, in groups a person would look for, and what a person may ask for there."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.utils.translation import gettext_noop
 
 from leads import kinds
-from leads.kinds.profile import CUSTOM
+from leads.kinds.writable_fields import CUSTOM
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (gettext_noop("Person"), ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),
@@ -74,3 +76,10 @@ def groups(form: Any) -> list[tuple[str, list[Any]]]:
     found.append((gettext_noop("Take off or out of"), taken(LEAVING)))
     found.append(("", list(left.values())))
     return [(title, fields) for title, fields in found if fields]
+
+
+def check_steps(request: HttpRequest, kind: kinds.ChangeKind, parameters: dict[str, Any]) -> None:
+    """403 unless this person may do every single change that is asked for."""
+    user: Any = request.user
+    if not all(user.has_perm(each) for each in kinds.permissions(kind, parameters)):
+        raise PermissionDenied

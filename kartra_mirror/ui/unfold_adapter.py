@@ -2,24 +2,19 @@
 has in common: only rows of the person's accounts, no bulk action for those who change one lead at a time."""
 
 import datetime as dt
-import functools
-import operator
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
-from django.db.models import Q, QuerySet
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin as _ModelAdmin
-from unfold.admin import TabularInline as _TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter as _RangeDateTimeFilter
 from unfold.contrib.filters.admin.dropdown_filters import (
     ChoicesDropdownFilter,
@@ -46,7 +41,6 @@ from unfold.widgets import UnfoldAdminSelect2MultipleWidget as _UnfoldAdminSelec
 
 from kartra_mirror.ui.pagination import CappedPaginator
 from leads import access
-from leads.filters.searching import of_leads
 from leads.kinds.form_fields import Suggested
 
 SHORT_LIST = 25
@@ -164,88 +158,6 @@ class CodeFilter(ExactTextFilter):
     title, parameter_name, field = gettext_lazy("Kartra's code"), "code", "code"
 
 
-class SearchedByLead(ModelAdmin):
-    """A list of what happened to leads: searched by whom it is about, and where that is nobody, by `own_texts`. Each row's
-    page ends with what is behind it and what came of it."""
-
-    change_form_after_template = "admin/ui/trail.html"
-
-    search_help_text = gettext_lazy("Email, name or Kartra id of the lead")
-    search_fields: Sequence[str] = ["=lead__kartra_id"]
-    own_texts: Sequence[str] = ()
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        if not search_term.strip():
-            return queryset, False
-        found = of_leads(queryset, search_term)
-        if found is not None:
-            return found, False
-        own = functools.reduce(
-            operator.or_, (Q(**{name: search_term.strip()}) for name in self.own_texts), Q(pk__in=[])
-        )
-        return queryset.filter(own), False
-
-    def behind(self, row: Any, user: Any) -> Any:
-        """The sections of a row's page that say what is behind it."""
-        return []
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id)
-        behind = self.behind(row, request.user) if row is not None else []
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, {"behind": behind, **(extra_context or {})}
-        )
-        return answer
-
-    @display(description=gettext_lazy("lead"), ordering="lead")
-    def whom(self, row: Any) -> str:
-        if row.lead is None:
-            return "—"
-        return format_html('<a class="km-link" href="{}">{}</a>', row.lead.get_absolute_url(), row.lead)
-
-
-def to_the_second(name: str, label: Any) -> Any:
-    """A column or field of a list: a moment with its second, in the reader's zone."""
-
-    @display(description=label, ordering=name)
-    def moment(self: Any, row: Any) -> str:
-        at = getattr(row, name)
-        return date_format(timezone.localtime(at), "j M Y H:i:s") if at else "—"
-
-    return moment
-
-
-class _LookOnly(BaseModelAdmin):
-    """Rows that people look at. Nothing here can be added, changed or deleted."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnlyAdmin(_LookOnly, ModelAdmin):
-    """A list and a page of facts."""
-
-    actions: Any = None
-
-
-class ReadOnlyInline(_LookOnly, _TabularInline):
-    """Facts of another table on a page."""
-
-    extra = 0
-    show_change_link = True
-    can_delete = False
-
-
 class RelatedDropdownFilter(_RelatedDropdownFilter):
     """Choices of the person's accounts alone."""
 
@@ -262,7 +174,7 @@ class RelatedDropdownFilter(_RelatedDropdownFilter):
         return narrowed
 
 
-def only_mine(form: Any, user: Any) -> Any:
+def only_own_choices(form: Any, user: Any) -> Any:
     """Leave in a form's choices of rows those of the person's accounts."""
     for field in form.fields.values():
         if isinstance(field, forms.ModelChoiceField) and field.queryset is not None:
@@ -319,16 +231,13 @@ __all__ = [
     "ExactTextFilter",
     "ModelAdmin",
     "RangeDateTimeFilter",
-    "ReadOnlyAdmin",
-    "ReadOnlyInline",
     "RelatedDropdownFilter",
-    "SearchedByLead",
+    "TabularInline",
     "UnfoldAdminSite",
     "UserChangeForm",
     "UserCreationForm",
     "display",
-    "only_mine",
+    "only_own_choices",
     "search_media",
     "style",
-    "to_the_second",
 ]

@@ -4,19 +4,16 @@ The only creator of LeadChange rows. Nothing here speaks to Kartra; `leads.signa
 May import every other room of `leads`.
 """
 
+from leads.changes.checks import CannotRecord, why_not
+from leads.changes.new_runs import record_run, undo_run
 from leads.changes.preview import Choices, Preview, preview_change
 from leads.changes.record import (
     AlreadyRecorded,
     CannotCancel,
-    CannotRecord,
     cancel,
     create_lead,
     lead_to_create,
-    record_again,
     record_changes,
-    record_run,
-    undo_run,
-    why_not,
 )
 
 __all__ = [
@@ -29,7 +26,6 @@ __all__ = [
     "create_lead",
     "lead_to_create",
     "preview_change",
-    "record_again",
     "record_changes",
     "record_run",
     "undo_run",

@@ -14,7 +14,8 @@ from leads import clock, transitions
 from leads.access import Author, user_of
 from leads.changes import runs
 from leads.kind import called
-from leads.kinds.profile import CUSTOM, gives
+from leads.kinds.profile import gives
+from leads.kinds.writable_fields import CUSTOM
 from leads.mirror import lock_leads
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
 from leads.signals import announce

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from leads import access, clock, kinds, mirror
 from leads.access import Author, user_of
 from leads.changes import runs
-from leads.changes.record import CannotRecord
+from leads.changes.checks import CannotRecord
 from leads.forgotten import forgotten_among
 from leads.importing.people_list import CHUNK, Person
 from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, normal_email

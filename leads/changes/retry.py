@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Max, QuerySet
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from leads import clock, kinds
 from leads.access import Author, user_of
-from leads.models import Account, BulkRun, LeadChange
+from leads.changes import bulk_insert, runs
+from leads.changes.checks import CannotRecord, check_person
+from leads.models import Account, BulkRun, ChangeStatus, LeadChange
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,40 @@ def close(failed: QuerySet[LeadChange], *, by: Author = None, why: str = "") -> 
 def retry(
     account: Account, failed: QuerySet[LeadChange], *, by: Author = None, why: str = "", name: str = ""
 ) -> BulkRun:
-    """Record the refused changes anew, as one bulk action; each is linked to its first try, which is closed by it.
-
-    Raises CannotRecord when nothing is left to try again.
+    """A new run with a copy of each of these refused changes, linked to it; the first tries are closed by it, so that
+    nobody else tries them again. Left out with the reason are leads that are deleted in Kartra or not there, and those who left
+    a list themselves that they would be added to. Raises CannotRecord if there is none, or if money is among them: that is
+    asked for one by one.
     """
-    from leads import changes
-
-    failed = LeadChange.objects.failed().filter(account=account, pk__in=failed.order_by().values("pk"))
-    first = failed.order_by("pk").first()
-    named = name or (_("Try again: %(change)s") % {"change": capfirst(str(first or ""))})[:200]
-    return changes.record_again(account, failed, by=by, why=why, name=named)
+    refused = LeadChange.objects.failed().filter(account=account, pk__in=failed.order_by().values("pk"))
+    now = clock.now()
+    with transaction.atomic():
+        first = refused.order_by("pk").first()
+        if first is None:
+            raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
+        run = BulkRun.objects.create(
+            account=account,
+            name=name or (_("Try again: %(change)s") % {"change": capfirst(str(first))})[:200],
+            kind=first.kind,
+            parameters=first.parameters,
+            created_by=user_of(by),
+            why=why,
+        )
+        closed = {
+            "closed_at": now,
+            "closed_why": _("Tried again in bulk action %(run)s.") % {"run": run.pk},
+            "closed_by": user_of(by),
+        }
+        run.expected = refused.update(**closed)
+        run.save(update_fields=["expected"])
+        taken = LeadChange.objects.filter(account=account, status=ChangeStatus.REJECTED, **closed)
+        if not run.expected:
+            raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
+        check_person(by, account, run.expected)
+        if any(kinds.get_kind(each).money for each in taken.order_by().values_list("kind", flat=True).distinct()):
+            raise CannotRecord(
+                _("What costs or moves money is not tried again in bulk. Ask for it again on the lead's page.")
+            )
+        bulk_insert.copy_again(run, taken, now)
+        runs.start(run)
+    return run

@@ -1,6 +1,6 @@
 """What happened to the leads of a bulk action soon after it that was not ours: an automation in Kartra, the people themselves.
 
-Some of it can be taken back together with the bulk action. Reads only; `changes.undo` records.
+Some of it can be taken back together with the bulk action. Reads only; `new_runs` records.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""What of a bulk action can be taken back. Reads only; `changes.undo` records.
+"""What of a bulk action can be taken back. Reads only; `new_runs` records.
 
 Taken back is what the run changed and what is still as it left it. Who had it before is not touched, nor who has changed
 since: their wish, or Kartra's, is younger than ours.
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from leads import kinds
 from leads.changes.conflicts import same, value_now
-from leads.kinds.profile import WRITABLE
+from leads.kinds.writable_fields import WRITABLE
 from leads.models import OPEN, Activity, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
 STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (

@@ -1,9 +1,10 @@
 """Loads what Kartra exported (CSV of leads or of transactions) into the mirror. Sends nothing to Kartra.
 
 `files` reads any CSV, `columns` says what its columns are, `values` what its cells hold;
-`uploads` makes an import, `jobs` carries it through.
+`uploads` makes an import, `jobs` says what is done with it, `batches` goes through its rows.
 """
 
+from leads.importing.batches import work
 from leads.importing.columns import custom_targets, is_target, label, targets
 from leads.importing.files import CannotImport
 from leads.importing.jobs import (
@@ -17,7 +18,6 @@ from leads.importing.jobs import (
     stop,
     to_look_up,
     unfinished,
-    work,
 )
 from leads.importing.names import SEPARATORS
 from leads.importing.survey import survey

@@ -7,8 +7,8 @@ from typing import Any
 
 from leads.kind import BadParameters, ChangeKind, Parameters, UnknownKind, get_kind, register
 from leads.kind import warnings as warnings_of_text
-from leads.kinds import billing, calendars, lists, points, profile, sequences, several, tags
-from leads.kinds.billing import refund_amounts
+from leads.kinds import calendars, lists, points, profile, refunds, sequences, several, subscriptions, tags
+from leads.kinds.refunds import refund_amounts
 from leads.models import Account
 
 ALL: dict[str, ChangeKind] = {
@@ -20,7 +20,8 @@ ALL: dict[str, ChangeKind] = {
         *points.KINDS,
         *sequences.KINDS,
         *calendars.KINDS,
-        *billing.KINDS,
+        *refunds.KINDS,
+        *subscriptions.KINDS,
     )
 }
 

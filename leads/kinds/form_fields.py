@@ -137,3 +137,10 @@ class Suggested(forms.TextInput):
 def zone_words(account: Account) -> str:
     """How the zone of Kartra's dates is named beside a field."""
     return _("Kartra's time (%(time_zone)s)") % {"time_zone": account.time_zone}
+
+
+def kartra_number_field(label: str) -> forms.Field:
+    """The number that Kartra gave to a transaction or subscription."""
+    return forms.RegexField(
+        r"^\d{1,18}$", label=label, strip=True, error_messages={"invalid": _("Give its number in Kartra.")}
+    )

@@ -10,23 +10,20 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db.models import Q, QuerySet, Value
 from django.db.models.lookups import Exact
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads import mirror
 from leads.kind import ChangeKind, Parameters, Step, called, get_kind
 from leads.kinds.calendars import calendar_fields, check_time, time_fields
-from leads.kinds.form_fields import Address, CatalogueChoices, PlainText, Several
+from leads.kinds.form_fields import Address, CatalogueChoices, Several
 from leads.kinds.points import expiry_field, points_field
 from leads.kinds.sequences import sequence_field, step_field
+from leads.kinds.writable_fields import CUSTOM, field_holds_several, of_profile, profile_fields
 from leads.models import (
     Account,
-    CustomField,
-    CustomFieldType,
     CustomValue,
     Lead,
     LeadChange,
@@ -34,110 +31,6 @@ from leads.models import (
     Tag,
     normal_email,
 )
-
-WRITABLE = (
-    "first_name",
-    "middle_name",
-    "last_name",
-    "last_name2",
-    "phone_country_code",
-    "phone",
-    "company",
-    "address",
-    "zip",
-    "city",
-    "state",
-    "country",
-    "lead_picture",
-    "website",
-    "facebook",
-    "twitter",
-    "linkedin",
-    "google_plus",
-    "ip",
-    "lead_preferred_time_zone",
-    "sales_tax_id",
-    "business_type",
-)
-"""Fields of a lead that Kartra takes, by its own names; beside them the email and the custom fields."""
-
-CUSTOM = "custom."
-"""Custom fields are parameters of this prefix and their identifier."""
-
-HELP = {
-    "country": gettext_lazy("As Kartra shows it: a name, such as Canada."),
-    "lead_picture": gettext_lazy("Address of a small picture."),
-    "lead_preferred_time_zone": gettext_lazy(
-        "Exactly as Kartra's own list has it; other names may be ignored or refused."
-    ),
-    "business_type": gettext_lazy("A number; which one means what stands in Kartra."),
-    "google_plus": gettext_lazy("Kartra's older fields only."),
-}
-CHOICES = {CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON}
-
-
-def _label(name: str) -> Any:
-    field: Any = Lead._meta.get_field(name)
-    return capfirst(str(field.verbose_name))
-
-
-def _text_field(name: str) -> forms.Field:
-    more: dict[str, Any] = {"max_length": 100} if name == "country" else {}
-    field = PlainText(label=_label(name), help_text=HELP.get(name, ""), **more)
-    if name == "business_type":
-        field.validators.append(RegexValidator(r"^\d{1,9}$", _("Give a number.")))
-    return field
-
-
-class _OneOption(forms.ChoiceField):
-    """One option of a custom field: its id, or its text where only one option has it. Stored as Kartra's option id."""
-
-    default_error_messages = {"invalid_choice": gettext_lazy("“%(value)s” is not one of its options in our copy.")}
-
-    def __init__(self, field: CustomField) -> None:
-        options = [(str(number), str(words)) for number, words in field.options]
-        super().__init__(label=field.identifier, choices=[("", "—"), *options], required=False)
-
-    def to_python(self, value: Any) -> str:
-        return "" if value in (None, "") else _option_id(str(value), self.choices)
-
-
-class _SomeOptions(Several):
-    """Any options of a custom field, stored as a list of Kartra's option ids."""
-
-    default_error_messages = {"invalid_choice": gettext_lazy("“%(value)s” is not one of its options in our copy.")}
-
-    def __init__(self, field: CustomField) -> None:
-        options = [(str(number), str(words)) for number, words in field.options]
-        super().__init__(options, label=field.identifier, widget=forms.CheckboxSelectMultiple())
-
-    def to_python(self, value: Any) -> list[str]:
-        return list(dict.fromkeys(_option_id(text.strip(), self.names) for text in super().to_python(value)))
-
-
-def _option_id(text: str, choices: Any) -> str:
-    if any(text == number for number, _words in choices):
-        return text
-    same = [number for number, words in choices if number and words == text]
-    return str(same[0]) if len(same) == 1 else text
-
-
-def custom_field(field: CustomField) -> forms.Field:
-    """The input of a custom field, by its type. A type nobody has documented is a text."""
-    if field.type in CHOICES:
-        return _OneOption(field)
-    if field.type == CustomFieldType.CHECKBOX:
-        return _SomeOptions(field)
-    widget = forms.Textarea(attrs={"rows": 3}) if field.type == CustomFieldType.TEXT_AREA else forms.TextInput()
-    return PlainText(label=field.identifier, widget=widget)
-
-
-def profile_fields(account: Account) -> dict[str, forms.Field]:
-    """Every field of a lead that can be written, its email apart."""
-    found = {name: _text_field(name) for name in WRITABLE}
-    for each in CustomField.objects.filter(account=account, missing_since=None):
-        found[f"{CUSTOM}{each.identifier}"] = custom_field(each)
-    return found
 
 
 def _besides(account: Account) -> dict[str, forms.Field]:
@@ -199,12 +92,7 @@ def _check(account: Account, clean: dict[str, Any]) -> None:
             )
     check_time(account, clean)
     for name in clean.pop("clear", None) or []:
-        clean.setdefault(name, [] if _is_several(account, name) else "")
-
-
-def _is_several(account: Account, name: str) -> bool:
-    fields = CustomField.objects.filter(account=account, type=CustomFieldType.CHECKBOX)
-    return name.startswith(CUSTOM) and fields.filter(identifier=name.removeprefix(CUSTOM)).exists()
+        clean.setdefault(name, [] if field_holds_several(account, name) else "")
 
 
 def _check_update(account: Account, clean: dict[str, Any]) -> None:
@@ -213,15 +101,6 @@ def _check_update(account: Account, clean: dict[str, Any]) -> None:
     _check(account, clean)
     if not _steps("update_lead", clean):
         raise ValidationError(_("Say what is to change."))
-
-
-def of_profile(parameters: Parameters) -> dict[str, Any]:
-    """The lead's own fields among the parameters."""
-    return {
-        name: value
-        for name, value in parameters.items()
-        if name == "email" or name in WRITABLE or name.startswith(CUSTOM)
-    }
 
 
 def _steps(own: str, parameters: Parameters) -> list[Step]:
@@ -263,10 +142,6 @@ def _already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
     return leads.filter(same)
 
 
-def _reachable(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.exclude(kartra_id=None) if parameters.get("email") else leads
-
-
 def _confirmed(change: LeadChange, at: dt.datetime) -> None:
     mirror.set_profile(change.lead, change.parameters, at=at, change=change)
 
@@ -284,10 +159,6 @@ def _told(field: str, value: Any) -> str:
 
 def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _created(parameters: Parameters) -> str:
-    return (_("create the lead %(email)s") % {"email": parameters.get("email", "")}).rstrip()
 
 
 def _several_words(own: str, first: str, parameters: Parameters) -> str:
@@ -318,7 +189,9 @@ CREATE = ChangeKind(
     check=_check,
     partial=True,
     family=lambda parameters: "profile",
-    sentence=lambda p: _several_words("create_lead", _created(p), p),
+    sentence=lambda p: _several_words(
+        "create_lead", (_("create the lead %(email)s") % {"email": p.get("email", "")}).rstrip(), p
+    ),
     done_message=lambda name, p: _several_done(
         "create_lead", name, _("%(lead)s is now a lead in Kartra.") % {"lead": name}, p
     ),
@@ -337,7 +210,7 @@ UPDATE = ChangeKind(
     sentence=lambda p: _several_words("update_lead", _words(p), p) or _("change fields"),
     done_message=lambda name, p: _several_done("update_lead", name, _done_words(name, p), p),
     already_so=_already,
-    applicable_q=_reachable,
+    applicable_q=lambda leads, p: leads.exclude(kartra_id=None) if p.get("email") else leads,
     not_applicable_words=gettext_lazy(
         "An address can only be changed on a lead whose Kartra id is known. Update the lead from Kartra first."
     ),

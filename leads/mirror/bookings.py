@@ -12,8 +12,9 @@ from django.db.models import Q, QuerySet
 
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
+from leads.mirror.catalogue import get_or_create_one
+from leads.mirror.changelog import log
 from leads.mirror.locks import lock_leads
-from leads.mirror.relations import get_or_create_one, log
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange, Source
 
 BOOKED, CANCELLED, COMPLETED = "Active", "Cancelled", "Completed"

@@ -37,6 +37,11 @@ def _meant(name: str, known: Mapping[str, Any]) -> str:
     return next((each for each in sorted(forms_of(name)) if each in known), name)
 
 
+def get_or_create_one(model: type[Any], account_id: int, name: str) -> Any:
+    """The account's thing of this name, made where it is new."""
+    return get_or_create_named(model, Account(pk=account_id), [name])[name]
+
+
 def get_or_create_by_id(model: type[Thing], account_id: int, name: str, kartra_id: str, at: dt.datetime) -> Any:
     """The account's tag (list, sequence) that a message calls so, made where it is new.
 
@@ -74,22 +79,22 @@ def name_of(model: type[Thing], account_id: int, kartra_id: str) -> str:
     return rows.values_list("name", flat=True).order_by("pk").first() or "" if rows is not None else ""
 
 
-def _give_up_name(get_or_create_one: Thing, at: dt.datetime) -> None:
+def _give_up_name(thing: Thing, at: dt.datetime) -> None:
     """Another thing has its name now."""
-    get_or_create_one.name = f"{get_or_create_one.name[:450]} ({get_or_create_one.kartra_id})"
-    get_or_create_one.missing_since = get_or_create_one.missing_since or at
-    get_or_create_one.save(update_fields=["name", "missing_since"])
+    thing.name = f"{thing.name[:450]} ({thing.kartra_id})"
+    thing.missing_since = thing.missing_since or at
+    thing.save(update_fields=["name", "missing_since"])
 
 
-def _merge_named(twin: Thing, get_or_create_one: Thing) -> None:
+def _merge_named(twin: Thing, thing: Thing) -> None:
     """A name that the catalogue or a read told before its id was known is the thing's own new name: what leads have of it
     goes to the thing."""
     for relation in twin._meta.related_objects:
         if relation.field.model._meta.get_field("lead") is not None:
             name, rows = relation.field.name, relation.related_model._default_manager
-            has = rows.filter(**{name: get_or_create_one}).values("lead")
+            has = rows.filter(**{name: thing}).values("lead")
             rows.filter(**{name: twin, "lead__in": list(has.values_list("lead", flat=True))}).delete()
-            rows.filter(**{name: twin}).update(**{name: get_or_create_one})
+            rows.filter(**{name: twin}).update(**{name: thing})
     twin.delete()
 
 

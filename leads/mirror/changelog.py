@@ -1,13 +1,15 @@
-"""What was found otherwise than we knew it, written into the timeline: changed in Kartra without us.
+"""The lines of the timeline: one of what happened, and those of what was found otherwise than we knew it.
 
-A read and an export tell it alike: field, was, is, by whom we know, and between when and when it happened.
+Of what changed in Kartra without us, a read and an export tell alike: field, was, is, by whom we know, and between when and
+when it happened.
 """
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from leads.mirror.facts import Difference
-from leads.models import Activity, Lead, Source
+from leads.models import Activity, Lead, LeadChange, Source
 
 KIND = "changed_in_kartra"
 
@@ -42,4 +44,26 @@ def record(
             if difference.was or difference.field not in NEVER_READ
         ),
         batch_size=1000,
+    )
+
+
+def log(
+    lead: Lead,
+    kind: str,
+    details: dict[str, Any],
+    source: Source,
+    at: dt.datetime,
+    change: LeadChange | None,
+    cause: str,
+) -> None:
+    """Put one line into the lead's timeline."""
+    Activity.objects.create(
+        account_id=lead.account_id,
+        lead=lead,
+        kind=kind,
+        at=at,
+        source=source,
+        details=details,
+        change=change,
+        cause=cause,
     )

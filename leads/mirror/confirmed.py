@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from leads.mirror.changelog import log
 from leads.mirror.leads import keep_address, merge_leads
 from leads.mirror.locks import lock_leads
-from leads.mirror.relations import log
 from leads.models import Account, CustomField, Lead, LeadChange, LeadEmail, Source, normal_email
 
 CUSTOM = "custom."

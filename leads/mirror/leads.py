@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from leads import forgotten
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog
+from leads.mirror.all_relations import differing_relations, set_relations
 from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
-from leads.mirror.relations import differing_relations, log, set_relations
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 from leads.texts import lookalikes
@@ -102,7 +102,7 @@ def _take(
         keep_address(lead, at)
     differences += set_relations(lead, facts, source=source, at=at, after=since)
     if back:
-        log(lead, "back", {}, source, at, None, cause)
+        changelog.log(lead, "back", {}, source, at, None, cause)
     if known_before:
         changelog.record([(lead, differences)], source=source, at=at, since=since, cause=cause)
     return Taken(lead, created, tuple(differences))

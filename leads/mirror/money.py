@@ -10,10 +10,10 @@ from typing import Any
 from django.db import transaction
 
 from leads.lock_conflicts import done_again
-from leads.mirror.catalogue import get_or_create_named
+from leads.mirror.catalogue import get_or_create_one
+from leads.mirror.changelog import log
 from leads.mirror.facts import SubscriptionFact, TransactionFact
 from leads.mirror.locks import lock_leads
-from leads.mirror.relations import log
 from leads.models import (
     Account,
     Activity,
@@ -271,15 +271,7 @@ def _tell(row: Transaction, source: Source, at: dt.datetime, cause: str) -> None
         details["transaction_full_amount"] = f"{row.full_amount:.2f}"
     if row.product is not None:
         details["product_name"] = row.product.name
-    Activity.objects.create(
-        account_id=row.account_id,
-        lead=row.lead,
-        kind=kind,
-        at=row.at or at,
-        source=source,
-        details=details,
-        cause=cause,
-    )
+    log(row.lead, kind, details, source, row.at or at, None, cause)
 
 
 def _cents(amount: Decimal | None) -> Decimal | None:
@@ -287,7 +279,7 @@ def _cents(amount: Decimal | None) -> Decimal | None:
 
 
 def _product(account: Account, name: str, kartra_id: str) -> Product:
-    product: Product = get_or_create_named(Product, account, [name[:500]])[name[:500]]
+    product: Product = get_or_create_one(Product, account.pk, name[:500])
     if kartra_id and product.kartra_id != kartra_id:
         product.kartra_id = kartra_id
         product.save(update_fields=["kartra_id"])

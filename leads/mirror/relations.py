@@ -1,20 +1,17 @@
-"""What a lead is joined to: tags, lists, sequences, memberships."""
+"""What a lead is joined to, one tie at a time: a tag, a list, a sequence, a level of a membership."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
-from leads.mirror.catalogue import get_or_create_by_id, get_or_create_named
-from leads.mirror.facts import Difference, LeadFacts, MembershipFact
+from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one
+from leads.mirror.changelog import log
+from leads.mirror.facts import MembershipFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
-    Account,
-    Activity,
     Lead,
     LeadChange,
     LeadTag,
@@ -28,33 +25,6 @@ from leads.models import (
     Tag,
 )
 from leads.models import Sequence as KartraSequence
-
-
-def get_or_create_one(model: type[Any], account_id: int, name: str) -> Any:
-    """The account's thing of this name, made where it is new."""
-    return get_or_create_named(model, Account(pk=account_id), [name])[name]
-
-
-def log(
-    lead: Lead,
-    kind: str,
-    details: dict[str, Any],
-    source: Source,
-    at: dt.datetime,
-    change: LeadChange | None,
-    cause: str,
-) -> None:
-    """Put one line into the lead's timeline."""
-    Activity.objects.create(
-        account_id=lead.account_id,
-        lead=lead,
-        kind=kind,
-        at=at,
-        source=source,
-        details=details,
-        change=change,
-        cause=cause,
-    )
 
 
 @done_again
@@ -193,10 +163,10 @@ def _move(
 @done_again
 def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.datetime, cause: str = "") -> bool:
     """The lead has (or has no longer) access to a level of a membership. True if that was new to us."""
-    membership_name, level_name = _names(fact)
+    membership_name, level_name = names_of_level(fact)
     with transaction.atomic():
         lock_leads([lead.pk])
-        level = _level(lead, (membership_name, level_name), fact)
+        level = get_or_create_level(lead, (membership_name, level_name), fact)
         changed = _insert(MembershipGrant, lead, "level", level, at, source, None, active=fact.active)
         if not changed:
             other = MembershipGrant.objects.filter(lead=lead, level=level, active=not fact.active)
@@ -211,7 +181,7 @@ def _insert(
     model: type[Any],
     lead: Lead,
     noun: str,
-    get_or_create_one: Any,
+    thing: Any,
     at: dt.datetime,
     source: Source,
     change: LeadChange | None,
@@ -219,151 +189,23 @@ def _insert(
 ) -> bool:
     """Join the lead to the thing; False where it is joined already, in whatever state."""
     columns = ["lead", noun, "since", "source", "change", *values]
-    row = (lead.pk, get_or_create_one.pk, at, source, change.pk if change else None, *values.values())
+    row = (lead.pk, thing.pk, at, source, change.pk if change else None, *values.values())
     return bool(insert_new(model, columns, [row], returning=["id"]))
 
 
-def _names(fact: MembershipFact) -> tuple[str, str]:
+def names_of_level(fact: MembershipFact) -> tuple[str, str]:
     """The names under which a membership and its level are kept."""
     return fact.membership or fact.membership_id, fact.level or fact.level_id or NO_LEVEL
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Who told a lead's ties and when; `after`: when the lead was read before. `write` false: only say what differs."""
-
-    source: Source
-    at: dt.datetime
-    after: dt.datetime | None = None
-    write: bool = True
-
-    def on(self, row: Any, **values: Any) -> Any:
-        """The row with these values, told so."""
-        for name, value in values.items():
-            setattr(row, name, value)
-        row.since, row.source, row.change, row.after = self.at, self.source, None, self.after
-        return row
-
-    def save(self, *rows: Any) -> None:
-        if self.write:
-            for row in rows:
-                row.save()
-
-
-def set_relations(
-    lead: Lead, facts: LeadFacts, *, source: Source, at: dt.datetime, after: dt.datetime | None = None
-) -> list[Difference]:
-    """Make the lead's ties equal to what was told, kind by kind; what was not told is left alone. `after`: when the lead
-    was read before."""
-    return _relations(lead, facts, Provenance(source, at, after))
-
-
-def differing_relations(lead: Lead, facts: LeadFacts) -> list[Difference]:
-    """What `set_relations` would change. Writes nothing."""
-    return _relations(lead, facts, Provenance(Source.REFRESH, lead.known_since, write=False))
-
-
-def _relations(lead: Lead, facts: LeadFacts, provenance: Provenance) -> list[Difference]:
-    differences: list[Difference] = []
-    if facts.tags is not None:
-        differences += _set_tags(lead, facts.tags, provenance)
-    if facts.lists is not None:
-        differences += _set_lists(lead, facts.lists, provenance)
-    if facts.sequences is not None:
-        differences += _set_sequences(lead, facts.sequences, provenance)
-    if facts.memberships is not None:
-        differences += _set_memberships(lead, facts.memberships, provenance)
-    return differences
-
-
-def _set_tags(lead: Lead, told: Iterable[str], provenance: Provenance) -> list[Difference]:
-    had = dict(LeadTag.objects.filter(lead=lead).values_list("tag__name", "pk"))
-    wanted = set(told)
-    new = sorted(wanted - set(had))
-    lost = sorted(set(had) - wanted)
-    if provenance.write and new:
-        tags = get_or_create_named(Tag, lead.account, new)
-        LeadTag.objects.bulk_create(
-            [provenance.on(LeadTag(lead=lead, tag=tags[name])) for name in new], ignore_conflicts=True
-        )
-    if provenance.write and lost:
-        LeadTag.objects.filter(pk__in=[had[name] for name in lost]).delete()
-    return [Difference(f"tag {n}", False, True) for n in new] + [Difference(f"tag {n}", True, False) for n in lost]
-
-
-def _set_lists(lead: Lead, told: Mapping[str, bool], provenance: Provenance) -> list[Difference]:
-    had = {row.mailing_list.name: row for row in lead.listsubscriptions.select_related("mailing_list")}
-    differences: list[Difference] = []
-    new = [name for name in told if name not in had]
-    lists = get_or_create_named(MailingList, lead.account, new) if provenance.write and new else {}
-    for name in new:
-        provenance.save(provenance.on(ListSubscription(lead=lead, mailing_list=lists.get(name)), active=told[name]))
-        if told[name]:
-            differences.append(Difference(f"list {name}", False, True))
-    for name, row in had.items():
-        active = told.get(name, False)
-        if row.active != active:
-            provenance.save(provenance.on(row, active=active))
-            differences.append(Difference(f"list {name}", not active, active))
-    return differences
-
-
-def _set_sequences(lead: Lead, told: Mapping[str, tuple[str, str]], provenance: Provenance) -> list[Difference]:
-    had = {row.sequence.name: row for row in lead.sequenceenrollments.select_related("sequence")}
-    differences: list[Difference] = []
-    new = [name for name in told if name not in had]
-    sequences = get_or_create_named(KartraSequence, lead.account, new) if provenance.write and new else {}
-    for name, (step, status) in told.items():
-        row = had.get(name) or SequenceEnrollment(lead=lead, sequence=sequences.get(name))
-        if name in had and (row.step, row.status) == (step, status):
-            continue
-        if name in had and not row.step and row.status == status:  # a message told that it entered, not at which step
-            row.step = step
-            provenance.save(row)
-            continue
-        was = f"step {row.step}, {row.status}" if name in had else None
-        differences.append(Difference(f"sequence {name}", was, f"step {step}, {status}"))
-        provenance.save(provenance.on(row, step=step, status=status))
-    for name in sorted(set(had) - set(told)):
-        if had[name].status.lower() == LEFT:
-            continue  # of a sequence that was left, a read need not tell
-        differences.append(Difference(f"sequence {name}", f"step {had[name].step}, {had[name].status}", None))
-        if provenance.write:
-            had[name].delete()
-    return differences
-
-
-def _set_memberships(lead: Lead, told: Sequence[MembershipFact], provenance: Provenance) -> list[Difference]:
-    had = {
-        (row.level.membership.name, row.level.name): row
-        for row in lead.membershipgrants.select_related("level__membership")
-    }
-    facts: dict[tuple[str, str], MembershipFact] = {}
-    for fact in told:  # a level told twice is open if either says so
-        key = _names(fact)
-        if key not in facts or fact.active or facts[key].active is None:
-            facts[key] = fact
-    differences: list[Difference] = []
-    for key in {**facts, **had}:
-        active = facts[key].active if key in facts else False
-        row = had.get(key)
-        if active is None or (row is not None and row.active == active):
-            continue
-        differences.append(Difference(f"membership {key[0]}: {key[1]}", row.active if row else None, active))
-        if provenance.write:
-            row = row or MembershipGrant(lead=lead, level=_level(lead, key, facts[key]))
-            provenance.save(provenance.on(row, active=active))
-    return differences
 
 
 NO_LEVEL = "(no level)"
 
 
-def _level(lead: Lead, key: tuple[str, str], fact: MembershipFact) -> MembershipLevel:
-    membership, kartra_id = get_or_create_one(Membership, lead.account_id, key[0]), fact.level_id
+def get_or_create_level(lead: Lead, key: tuple[str, str], fact: MembershipFact) -> MembershipLevel:
+    """The level of these names, which `names_of_level` tells, and its membership; made where they are new."""
+    membership = get_or_create_one(Membership, lead.account_id, key[0])
     if fact.membership_id and membership.kartra_id != fact.membership_id:
         membership.kartra_id = fact.membership_id
         membership.save(update_fields=["kartra_id"])
-    return MembershipLevel.objects.get_or_create(membership=membership, name=key[1], defaults={"kartra_id": kartra_id})[
-        0
-    ]
+    new = {"kartra_id": fact.level_id}
+    return MembershipLevel.objects.get_or_create(membership=membership, name=key[1], defaults=new)[0]

@@ -16,7 +16,8 @@ from leads.models.catalogue import (
     Sequence,
     Tag,
 )
-from leads.models.change import BLOCKING, OPEN, ChangeStatus, LeadChange, Reason
+from leads.models.change import LeadChange
+from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
 from leads.models.custom_value import CustomValue
 from leads.models.forgotten import Forgotten
@@ -43,7 +44,6 @@ from leads.models.staff import GroupLimits, StaffLimits
 from leads.texts import normal_email
 
 __all__ = [
-    "BLOCKING",
     "OPEN",
     "SAFETY_FIELD",
     "Account",

@@ -9,7 +9,7 @@ from integrations.kartra.commands import call_fields
 from integrations.models import Connection
 from integrations.translate import compose
 from leads import changes, kinds
-from leads.kinds.profile import CUSTOM, WRITABLE
+from leads.kinds.writable_fields import CUSTOM, WRITABLE
 from leads.models import (
     Account,
     Calendar,

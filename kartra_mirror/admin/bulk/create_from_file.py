@@ -22,7 +22,7 @@ from integrations.sending import switch
 from kartra_mirror.admin.bulk import approvals
 from kartra_mirror.admin.data import exports
 from kartra_mirror.ui.throughput import connection_of, seconds_for
-from kartra_mirror.ui.unfold_adapter import only_mine, style
+from kartra_mirror.ui.unfold_adapter import only_own_choices, style
 from leads import access, changes, clock, exporting, importing, kinds
 from leads.changes import create_many
 from leads.changes.create_many import Newcomers
@@ -66,7 +66,7 @@ class PeopleForm(forms.Form):
 
 def upload(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Ask for the file. Nothing is created yet: the answer is a draft with its preview."""
-    form = only_mine(PeopleForm(request.POST or None, request.FILES or None), request.user)
+    form = only_own_choices(PeopleForm(request.POST or None, request.FILES or None), request.user)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:

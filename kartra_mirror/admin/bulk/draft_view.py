@@ -1,9 +1,9 @@
-"""A bulk action before it starts: the selection becomes a draft, the draft a page that asks and previews, the page a run.
+"""A bulk action before it starts: the selection becomes a draft, the draft a page that asks and previews.
 
-The selection is kept as the leads list's query, or as the ids of one page; never as ids in a form.
+The selection is kept as the leads list's query, or as the ids of one page; never as ids in a form. The
+buttons below the preview are `draft_start`.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -15,21 +15,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import already_labels, approvals, preview_summary
-from kartra_mirror.admin.bulk.draft_forms import ANYWAY, INCLUDE_LEFT, READ_FIRST, Drafting, choices_of, kind_of
+from kartra_mirror.admin.bulk.draft_forms import ANYWAY, INCLUDE_LEFT, Drafting, choices_of, kind_of
+from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import sales_coverage
-from kartra_mirror.ui.lead_fields import show_what_may_be_asked
+from kartra_mirror.ui.lead_fields import check_steps, show_what_may_be_asked
 from kartra_mirror.ui.selection import leads_of_draft
-from kartra_mirror.ui.throughput import connection_of
-from leads import access, changes, clock, kinds, mirror
+from leads import access, kinds
 from leads.changes import moved_names
-from leads.changes.preview import doubtful_leads, first_to_change, steps_of
 from leads.models import Account, BulkRun, Lead, RunDraft
 
 MOST_KINDS = 8
@@ -59,13 +55,6 @@ def new_draft(request: HttpRequest, kind: kinds.ChangeKind, selection: dict[str,
     return RunDraft.objects.create(created_by=user, kind=kind.name, selection=selection)
 
 
-def check_steps(request: HttpRequest, kind: kinds.ChangeKind, parameters: dict[str, Any]) -> None:
-    """403 unless this person may do every single change that is asked for."""
-    user: Any = request.user
-    if not all(user.has_perm(each) for each in kinds.permissions(kind, parameters)):
-        raise PermissionDenied
-
-
 def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     """Ask, preview, start. GET changes nothing; starting twice makes one run."""
     _check_kinds(request, draft.kinds)
@@ -83,7 +72,7 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     account = accounts[0]
     own = draft.created_by_id == request.user.pk
     do = request.POST.get("do", "") if request.method == "POST" else ""
-    if "clean" in draft.parameters and (answer := _decided(request, draft, account, leads, back, do)):
+    if "clean" in draft.parameters and (answer := answer_to_preview(request, draft, account, leads, back, do)):
         return answer
     if request.method == "POST" and not own:
         raise PermissionDenied
@@ -101,25 +90,6 @@ def _check_kinds(request: HttpRequest, names: list[str]) -> None:
     user: Any = request.user
     if not all(user.has_perm(kinds.get_kind(name).permission) for name in names):
         raise PermissionDenied
-
-
-def _decided(
-    request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str, do: str
-) -> HttpResponse | None:
-    """The answer to a button below the preview; None if it was none of them."""
-    if do in ("start", "try"):
-        check_steps(request, kind_of(draft), draft.parameters["clean"])
-    if do == "start":
-        return _start(request, draft, account, leads, back)
-    if do == "try":
-        return _try(request, draft, account, leads)
-    if do == "ask":
-        return approvals.ask(request, draft, account, back, leads.count())
-    if do == "refuse":
-        return approvals.refuse(request, draft)
-    if do == "read":
-        return _read_doubtful(request, draft, account, leads)
-    return None
 
 
 def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do: str) -> None:
@@ -214,101 +184,3 @@ def _show(
         "may_approve": approvals.may_approve(user),
     }
     return TemplateResponse(request, "admin/bulk/draft_page.html", context)
-
-
-def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str) -> HttpResponse:
-    kind, clean = kind_of(draft), draft.parameters["clean"]
-    choices = replace(choices_of(draft), read_first=bool(request.POST.get(READ_FIRST)))
-    counted = changes.preview_change(account, leads, kind, clean, choices)
-    if words := preview_summary.what_changed(request.POST.get("mark", ""), counted):
-        messages.warning(request, words)
-        return redirect(draft)
-    if not counted.will_change and not counted.read_first:
-        messages.info(request, _("Nothing would change, so nothing was started."))
-        return redirect(draft)
-    if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=clock.now()):
-        draft.refresh_from_db()
-        return redirect(draft.run) if draft.run else HttpResponseRedirect(reverse("admin:leads_bulkrun_changelist"))
-    approved_by = request.user if draft.created_by_id != request.user.pk else None
-    run = None
-    try:
-        run = changes.record_run(
-            account,
-            leads,
-            kind,
-            clean,
-            by=draft.created_by,
-            why=draft.parameters["form"].get("why", ""),
-            expected=counted.will_change,
-            choices=choices,
-            approved_by=approved_by,
-        )
-    except (kinds.BadParameters, changes.CannotRecord) as error:
-        messages.error(request, str(error))
-        return redirect(draft)
-    finally:
-        RunDraft.objects.filter(pk=draft.pk).update(run=run, started_at=clock.now() if run else None)
-    if draft.parameters.get("mail"):
-        BulkRun.objects.filter(pk=run.pk).update(mail_wanted=True)
-    if counted.read_first:
-        _ring_reader(account)
-    number = counted.will_change
-    words = ngettext("Started: %(run)s for %(number)s lead.", "Started: %(run)s for %(number)s leads.", number)
-    told = words % {"run": run.name, "number": f"{number:,}"}
-    messages.success(request, format_html('{} <a href="{}">{}</a>', told, run.get_absolute_url(), _("Watch it")))
-    return HttpResponseRedirect(back if approved_by is None else run.get_absolute_url())
-
-
-def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
-    """A run over the first few; the draft stays, for the others."""
-    kind, clean, choices = kind_of(draft), draft.parameters["clean"], choices_of(draft)
-    counted = changes.preview_change(account, leads, kind, clean, choices)
-    if words := preview_summary.what_changed(request.POST.get("mark", ""), counted):
-        messages.warning(request, words)
-        return redirect(draft)
-    if draft.created_by_id != request.user.pk:
-        raise PermissionDenied
-    first = first_to_change(account, leads, kind, clean, choices, preview_summary.TRY)
-    if not RunDraft.objects.filter(pk=draft.pk, started_at=None, tried=None).update(started_at=clock.now()):
-        return redirect(draft)
-    run = None
-    try:
-        run = changes.record_run(
-            account,
-            Lead.objects.filter(pk__in=first),
-            kind,
-            clean,
-            by=request.user,
-            choices=choices,
-            why=draft.parameters["form"].get("why", ""),
-            expected=len(first),
-        )
-    except (kinds.BadParameters, changes.CannotRecord) as error:
-        messages.error(request, str(error))
-        return redirect(draft)
-    finally:
-        RunDraft.objects.filter(pk=draft.pk).update(started_at=None, tried=run)
-    return redirect(run)
-
-
-def _read_doubtful(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
-    """Have those read whose "already so" rests on a copy that is due for an update."""
-    doubtful = doubtful_leads(account, leads, steps_of(kind_of(draft), draft.parameters["clean"]))
-    number = mirror.mark_all_dirty(doubtful, clock.now())
-    _ring_reader(account)
-    messages.info(
-        request,
-        ngettext(
-            "%(number)s lead is being updated from Kartra. Look again in a moment: the numbers follow.",
-            "%(number)s leads are being updated from Kartra. Look again in a moment: the numbers follow.",
-            number,
-        )
-        % {"number": f"{number:,}"},
-    )
-    return redirect(draft)
-
-
-def _ring_reader(account: Account) -> None:
-    """There are leads to be read."""
-    if connection := connection_of(account):
-        notify_worker("refresh_leads", connection.pk)

@@ -26,7 +26,8 @@ from kartra_mirror.admin.bulk.progress import (
     results_of,
     tried_again,
 )
-from kartra_mirror.ui.unfold_adapter import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
+from kartra_mirror.ui.unfold_adapter import ChoicesDropdownFilter, RelatedDropdownFilter
 from leads import access, clock, kinds
 from leads.changes import moved_names, runs, side_effects
 from leads.labels import RUN_WORDS

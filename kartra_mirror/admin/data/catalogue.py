@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from kartra_mirror.ui.unfold_adapter import ReadOnlyAdmin, ReadOnlyInline, RelatedDropdownFilter
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, ReadOnlyInline
+from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter
 from leads.models import (
     Calendar,
     CalendarClass,

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection
 from integrations.sending import calls, custom_fields
-from kartra_mirror.ui.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, only_mine, style
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
+from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter, only_own_choices, style
 from leads import kinds
 from leads.models import CustomField, CustomFieldType
 
@@ -67,7 +68,7 @@ class CustomFieldAdmin(ReadOnlyAdmin):
         """Make a field in Kartra, at once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = only_mine(CustomFieldForm(request.POST or None), request.user)
+        form = only_own_choices(CustomFieldForm(request.POST or None), request.user)
         warned: list[str] = []
         if request.method == "POST" and form.is_valid():
             warned = kinds.warnings({"options": form.cleaned_data["options"]})

@@ -1,23 +1,19 @@
-"""Connect your Kartra: a checklist whose ticks appear by themselves, from what is in the database. It changes nothing."""
+"""Connect your Kartra: the page of the checklist, and how far it is on the start page. Its lines are `setup_steps`."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Min, Q
+from django.db.models import Min
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from integrations import sandbox_control
-from integrations.kartra.notices import EVENTS
-from integrations.models import Channel, Connection, Delivery, Sending, WebhookEndpoint
+from integrations.models import Channel, Connection, Delivery
+from kartra_mirror.admin.home.setup_steps import steps_of
 from kartra_mirror.admin.kartra.webhook_endpoints import WHEN
 from leads import access
-from leads.models import ChangeStatus, Lead, LeadChange, Transaction
 
 MOST_USEFUL_FIRST = (
     "list_subscription",
@@ -54,24 +50,7 @@ def event_words(name: str) -> str:
     return capfirst(_(WHEN[name])) if name in WHEN else name
 
 
-@dataclass
-class Step:
-    """One line of the checklist. `state` says how it stands, `links` are (words, address); `part` names what the page adds."""
-
-    title: str
-    words: str
-    done: bool = False
-    state: str = ""
-    links: list[tuple[str, str]] = field(default_factory=list)
-    part: str = ""
-    optional: bool = False
-
-
-def may(user: Any) -> bool:
-    return bool(user.has_perm("integrations.view_connection"))
-
-
-def of_real(connections: list[Connection]) -> list[Connection]:
+def _of_real(connections: list[Connection]) -> list[Connection]:
     """The connections to a real Kartra, the newest first."""
     return sorted((each for each in connections if not sandbox_control.is_pretend(each)), key=lambda each: -each.pk)
 
@@ -79,9 +58,9 @@ def of_real(connections: list[Connection]) -> list[Connection]:
 def progress_on_home(request: HttpRequest, connections: list[Connection]) -> dict[str, Any] | None:
     """How far the checklist is, until it is done; nothing for those who may not see it."""
     user: Any = request.user
-    if not may(user):
+    if not user.has_perm("integrations.view_connection"):
         return None
-    connection = next(iter(of_real(connections)), None)
+    connection = next(iter(_of_real(connections)), None)
     steps = [step for step in steps_of(connection, user) if not step.optional]
     done = sum(step.done for step in steps)
     return None if done == len(steps) else {"connection": connection, "done": done, "of": len(steps)}
@@ -101,10 +80,10 @@ def now_view(request: HttpRequest) -> HttpResponse:
 
 def _facts(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
-    if not may(user):
+    if not user.has_perm("integrations.view_connection"):
         raise PermissionDenied
     rows = access.only_mine(Connection.objects.select_related("account").order_by("-pk"), user)
-    connections = of_real(list(rows))
+    connections = _of_real(list(rows))
     wanted = request.GET.get("connection", "")
     connection = next((each for each in connections if not wanted or str(each.pk) == wanted), None)
     if wanted and connection is None:
@@ -118,200 +97,10 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
         "done": sum(step.done for step in needed),
         "of": len(needed),
         "events": _events(connection) if connection else [],
-        "endpoints": _endpoints(connection, user) if connection else [],
+        "endpoints": list(connection.endpoints.standing())
+        if connection and user.has_perm("integrations.see_webhook_addresses")
+        else [],
     }
-
-
-def steps_of(connection: Connection | None, user: Any) -> list[Step]:
-    """The steps in order. Six queries, whatever there is."""
-    steps = [
-        Step(
-            _("Your Kartra plan has the API"),
-            _(
-                "In Kartra, Integrations > API > My API shows a key and a password. If it is not there, ask Kartra "
-                "for a plan with the API."
-            ),
-        ),
-        Step(
-            _("App id, API key and password"),
-            _(
-                "The app id is under Settings > Integrations > My Apps. The keys are checked with one harmless call "
-                "before anything is saved, and never shown again."
-            ),
-        ),
-        Step(
-            _("Test or live"),
-            _(
-                "A new app is in Kartra's test mode: Kartra sends no email to leads made through it, and changes the "
-                "domain of their address to kartra.com. Say here which it is; Kartra does not tell us."
-            ),
-        ),
-        Step(
-            _("Look-only"),
-            _(
-                "A new connection is look-only: we read, and nothing is sent to Kartra until an engineer allows "
-                "changes."
-            ),
-        ),
-    ]
-    if connection is None:
-        if user.has_perm("integrations.add_connection") and access.accounts_of(user) is None:
-            steps[1].links = [(_("Connect"), reverse("admin:integrations_connection_add"))]
-    else:
-        _of_connection(steps, connection, user)
-    facts = _numbers(connection) if connection else {}
-    return [*steps, *_filling(connection, user, facts), *_hearing(facts), *_changing(connection, user, facts)]
-
-
-def _of_connection(steps: list[Step], connection: Connection, user: Any) -> None:
-    change = [(_("Change"), connection.get_absolute_url())] if user.has_perm("integrations.change_connection") else []
-    plan, keys, mode, looking = steps
-    plan.done = keys.done = mode.done = looking.done = True
-    plan.state = _("Kartra's API answers.")
-    keys.state, keys.links = connection.check_result, change
-    mode.state = _("The app is in test mode.") if connection.test_mode else _("The app is live.")
-    mode.links = change
-    looking.state = {
-        Sending.LOOK_ONLY: _("It is look-only now."),
-        Sending.ON: _("Changes are allowed by now."),
-        Sending.STOPPED: _("Sending is stopped."),
-    }[Sending(connection.sending)]
-
-
-def _numbers(connection: Connection) -> dict[str, Any]:
-    """What the ticks are made of."""
-    account = connection.account_id
-    changes = LeadChange.objects.filter(account=account).aggregate(
-        asked=Count("pk"),
-        queued=Count("pk", filter=Q(status=ChangeStatus.WAITING)),
-        done=Count("pk", filter=Q(status=ChangeStatus.ACCEPTED)),
-    )
-    heard = Delivery.objects.filter(endpoint__connection=connection)
-    return {
-        **changes,
-        "leads": Lead.objects.filter(account=account).count(),
-        "transactions": Transaction.objects.filter(account=account).count(),
-        "events": set(
-            heard.filter(channel=Channel.OUTBOUND)
-            .exclude(action="")
-            .order_by()
-            .values_list("action", flat=True)
-            .distinct()
-        ),
-        "payments": heard.filter(channel=Channel.IPN).exists(),
-        "catalogue": connection.catalogue_read_at is not None,
-    }
-
-
-def _link(words: str, name: str) -> list[tuple[str, str]]:
-    """A link to a page, where this installation has it."""
-    try:
-        return [(words, reverse(name))]
-    except NoReverseMatch:
-        return []
-
-
-def _filling(connection: Connection | None, user: Any, facts: dict[str, Any]) -> list[Step]:
-    leads, transactions = facts.get("leads", 0), facts.get("transactions", 0)
-    may_change = connection is not None and user.has_perm("integrations.change_connection")
-    known = ngettext("%(n)s transaction known.", "%(n)s transactions known.", transactions) % {"n": f"{transactions:,}"}
-    catalogue = [(_("Open the connection"), connection.get_absolute_url())] if may_change and connection else []
-    return [
-        Step(
-            _("Tags, lists, sequences, custom fields"),
-            _("On the connection press “Update the catalogue from Kartra”; then it is read every day by itself."),
-            bool(facts.get("catalogue")),
-            _("Read from Kartra.") if facts.get("catalogue") else "",
-            catalogue,
-        ),
-        Step(
-            _("Kartra's lead export"),
-            _(
-                "Kartra has no list of leads that we could read. Export them in Kartra and load the file here; all "
-                "else about them is then read by itself."
-            ),
-            bool(leads),
-            ngettext("%(n)s lead known.", "%(n)s leads known.", leads) % {"n": f"{leads:,}"} if leads else "",
-            _link(_("Load a file of leads"), "admin:leads_lead_import"),
-            "import",
-        ),
-        Step(
-            _("Its transactions export"),
-            _(
-                "Kartra tells of new sales by itself. Older ones come with its export of transactions, or are read "
-                "lead by lead."
-            ),
-            bool(transactions),
-            known if transactions else "",
-            _link(_("Load a file of transactions"), "admin:leads_transaction_import"),
-        ),
-    ]
-
-
-def _hearing(facts: dict[str, Any]) -> list[Step]:
-    events = facts.get("events", set()) & set(EVENTS)
-    state = _("%(n)s of %(all)s events have come.") % {"n": len(events), "all": len(EVENTS)} if events else ""
-    return [
-        Step(
-            _("Kartra's events, one by one"),
-            _(
-                "In Kartra open Integrations > My API > Outbound API, switch it on, add the address below and choose "
-                "the events, most useful first. Each waits here for its first message: cause one, as by tagging a "
-                "lead of your own."
-            ),
-            bool(events),
-            state,
-            part="events",
-        ),
-        Step(
-            _("Payment messages (IPN)"),
-            _(
-                "Add the second address as an IPN with a secret key of your own, and type the same key on the page of"
-                " the address."
-            ),
-            bool(facts.get("payments")),
-            _("A payment message has come.") if facts.get("payments") else "",
-            _link(_("Addresses for Kartra"), "admin:integrations_webhookendpoint_changelist"),
-            optional=True,
-        ),
-    ]
-
-
-def _changing(connection: Connection | None, user: Any, facts: dict[str, Any]) -> list[Step]:
-    """In an engineer's hand: the first change is one of a lead of their own, and only then sending is switched on."""
-    asked, queued, done = (facts.get(name, 0) for name in ("asked", "queued", "done"))
-    on = connection is not None and connection.sends
-    switch = []
-    if connection and not on and user.has_perm("integrations.switch_sending"):
-        switch = [(_("Allow changes…"), reverse("admin:integrations_connection_do", args=[connection.pk, "on"]))]
-    leads = f"{reverse('admin:leads_lead_changelist')}?account__id__exact={connection.account_id}" if connection else ""
-    waits = ngettext(
-        "%(n)s change is queued and goes out the moment changes are allowed.",
-        "%(n)s changes are queued and all go out the moment changes are allowed.",
-        queued,
-    ) % {"n": f"{queued:,}"}
-    return [
-        Step(
-            _("Ask for one change of a lead of your own"),
-            _("Find yourself among the leads and assign a tag. It is kept here and not sent yet."),
-            bool(asked),
-            waits if queued and not on else "",
-            [(_("Find a lead"), leads)] if connection and user.has_perm("leads.assign_tag") else [],
-        ),
-        Step(
-            _("An engineer allows changes"),
-            _("What is queued goes out at once, so let it be that one change. The keys are checked first."),
-            on,
-            _("Sending is on.") if on else "",
-            switch,
-        ),
-        Step(
-            _("Kartra confirmed it"),
-            _("Look in Kartra as well: the tag is there once."),
-            bool(done),
-            ngettext("%(n)s change confirmed.", "%(n)s changes confirmed.", done) % {"n": f"{done:,}"} if done else "",
-        ),
-    ]
 
 
 def _events(connection: Connection) -> list[dict[str, Any]]:
@@ -319,7 +108,3 @@ def _events(connection: Connection) -> list[dict[str, Any]]:
     rows = Delivery.objects.filter(endpoint__connection=connection, channel=Channel.OUTBOUND).order_by()
     first = dict(rows.values_list("action").annotate(first=Min("received_at")))
     return [{"name": name, "words": event_words(name), "first": first.get(name)} for name in MOST_USEFUL_FIRST]
-
-
-def _endpoints(connection: Connection, user: Any) -> list[WebhookEndpoint]:
-    return list(connection.endpoints.standing()) if user.has_perm("integrations.see_webhook_addresses") else []

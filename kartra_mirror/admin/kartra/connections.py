@@ -1,11 +1,10 @@
-"""Connections: keys that are never shown again, a check before anything is saved, and the sending switch."""
+"""Connections: their list and pages, a check before anything is saved, and the sending switch. The form is `connection_form`."""
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -13,17 +12,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from integrations import clock, sandbox_control
-from integrations.connecting import Check, check, check_new_keys, go_on_with_new_keys, save_keys, validate_api_url
+from integrations.connecting import Check, check, check_new_keys, go_on_with_new_keys, save_keys
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, WebhookEndpoint
 from integrations.push import proof_token
 from integrations.read import catalogue
 from integrations.sending import call_counter, calls, custom_fields, restored, switch
 from kartra_mirror.admin.kartra import console, deletions
-from kartra_mirror.ui.unfold_adapter import ModelAdmin, style
+from kartra_mirror.admin.kartra.connection_form import ConnectionForm
+from kartra_mirror.ui.unfold_adapter import ModelAdmin
 from leads import access
 from leads.models import Account
-from leads.models.account import validate_time_zone
 
 PERMISSIONS = {
     "on": "integrations.switch_sending",
@@ -52,99 +51,6 @@ NAMES: dict[str, Any] = {
     "pages": gettext_lazy("pages"),
     "custom fields": gettext_lazy("custom fields"),
 }
-
-
-def _what_was_read(found: catalogue.CatalogueRead) -> str:
-    """ "120 tags, 14 lists"; "nothing" where nothing was."""
-    counted = [READ[name] % {"number": number, "shown": f"{number:,}"} for name, number in found.counts.items()]
-    return ", ".join(counted) or _("nothing")
-
-
-class ConnectionForm(forms.ModelForm):
-    """Name and keys. Keys are write-only: an empty field keeps what is stored. With `checked`, what Kartra said of these
-    keys, the form is valid if that was yes."""
-
-    checked: Check | None = None
-
-    name = forms.CharField(
-        label=gettext_lazy("Name"),
-        max_length=100,
-        help_text=gettext_lazy("Of the Kartra account, for your colleagues."),
-    )
-    key = forms.CharField(
-        label=gettext_lazy("API key"),
-        required=False,
-        widget=forms.PasswordInput(render_value=False),
-        help_text=gettext_lazy("In Kartra: Integrations > API > My API. Empty keeps the one that is stored."),
-    )
-    password = forms.CharField(
-        label=gettext_lazy("API password"),
-        required=False,
-        widget=forms.PasswordInput(render_value=False),
-        help_text=gettext_lazy("Beside the key. Empty keeps the one that is stored."),
-    )
-    time_zone = forms.CharField(
-        label=gettext_lazy("Time zone"),
-        required=False,
-        validators=[validate_time_zone],
-        help_text=gettext_lazy("Of Kartra's dates; empty means America/New_York."),
-    )
-
-    class Meta:
-        model = Connection
-        fields = ["app_id", "api_url", "calls_per_second", "test_mode"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        known = self.instance.pk is not None
-        if known:
-            self.initial.update(name=self.instance.account.name, time_zone=self.instance.account.time_zone)
-        else:
-            from django.conf import settings
-
-            self.initial.setdefault("api_url", settings.KARTRA_API_URL)
-            for name in ("key", "password"):
-                if name in self.fields:
-                    self.fields[name].required = True
-        style(self)
-
-    def clean_api_url(self) -> str:
-        url: str = self.cleaned_data["api_url"].strip()
-        validate_api_url(url)
-        return url
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"].strip()
-        others = Account.objects.filter(name=name)
-        if self.instance.pk:
-            others = others.exclude(pk=self.instance.account_id)
-        if others.filter(connection__isnull=False).exists():
-            raise ValidationError(_("There is a connection of this name already."))
-        return name
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if self.errors or self.checked is None:
-            return cleaned
-        if not self.checked.ok:
-            raise ValidationError(f"{self.checked.text} {_('Nothing was saved.')}".strip())
-        self.instance.api_key = cleaned["key"] or self.instance.api_key
-        self.instance.api_password = cleaned["password"] or self.instance.api_password
-        self.instance.checked_at, self.instance.check_result = clock.now(), self.checked.text
-        return cleaned
-
-    def trial(self) -> Connection:
-        """The connection as it would be, to be asked about. Of a valid form."""
-        given = self.cleaned_data
-        return Connection(
-            pk=self.instance.pk,
-            account=self.instance.account if self.instance.pk else None,
-            app_id=given["app_id"],
-            api_key=given["key"] or self.instance.api_key,
-            api_password=given["password"] or self.instance.api_password,
-            api_url=given["api_url"],
-            calls_per_second=given["calls_per_second"],
-        )
 
 
 @admin.register(Connection)
@@ -311,7 +217,8 @@ class ConnectionAdmin(ModelAdmin):
                 found = catalogue.read(connection, made_by=request.user, believe=what == "believe")
             except KartraError as error:
                 return calls.in_words(error), False
-            told = {"what": _what_was_read(found)}
+            counted = [READ[name] % {"number": number, "shown": f"{number:,}"} for name, number in found.counts.items()]
+            told = {"what": ", ".join(counted) or _("nothing")}
             problems = " ".join(f"{NAMES[name]}: {problem}." for name, problem in found.problems.items())
             return f"{_('Read from Kartra: %(what)s.') % told} {problems}".strip(), not found.problems
         result = check(connection, made_by=request.user)

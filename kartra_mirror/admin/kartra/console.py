@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from integrations import console
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, Connection
-from kartra_mirror.ui.unfold_adapter import only_mine, style
+from kartra_mirror.ui.unfold_adapter import only_own_choices, style
 
 LONGEST = 100_000
 
@@ -52,7 +52,7 @@ def page(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if not user.has_perm("integrations.use_console"):
         raise PermissionDenied
-    form = only_mine(ConsoleForm(request.POST or None), user)
+    form = only_own_choices(ConsoleForm(request.POST or None), user)
     answer: str | None = None
     if request.method == "POST" and form.is_valid():
         try:

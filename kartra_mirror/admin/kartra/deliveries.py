@@ -24,14 +24,12 @@ from integrations.notify import notify_worker
 from kartra_mirror.admin.kartra import body_text as bodies
 from kartra_mirror.admin.kartra.webhook_endpoints import WHEN
 from kartra_mirror.ui import trail
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, SearchedByLead, to_the_second
 from kartra_mirror.ui.unfold_adapter import (
     ChoicesDropdownFilter,
     DropdownFilter,
     RangeDateTimeFilter,
-    ReadOnlyAdmin,
     RelatedDropdownFilter,
-    SearchedByLead,
-    to_the_second,
 )
 from leads.models import Lead
 

@@ -11,14 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from kartra_mirror.admin.leads import outside_changes
 from kartra_mirror.ui import trail, trail_links
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, SearchedByLead, to_the_second
 from kartra_mirror.ui.unfold_adapter import (
     ChoicesDropdownFilter,
     DropdownFilter,
     RangeDateTimeFilter,
-    ReadOnlyAdmin,
     RelatedDropdownFilter,
-    SearchedByLead,
-    to_the_second,
 )
 from leads.models import Activity
 from leads.models.activity import ALONE, WORDS

@@ -10,8 +10,7 @@ from django.utils.translation import ngettext
 
 from integrations.sending import switch
 from kartra_mirror.admin.bulk.draft_forms import DraftForm
-from kartra_mirror.admin.bulk.draft_view import check_steps
-from kartra_mirror.ui.lead_fields import groups, show_what_may_be_asked
+from kartra_mirror.ui.lead_fields import check_steps, groups, show_what_may_be_asked
 from kartra_mirror.ui.throughput import connection_of
 from leads import access, changes, kinds, mirror
 from leads.labels import NEW_CONTACTS

@@ -10,15 +10,14 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from kartra_mirror.admin.bulk.draft_view import check_steps
 from kartra_mirror.admin.leads import lead_facts, lead_read, outcome_messages
 from kartra_mirror.admin.leads.lead_create import say_recorded
-from kartra_mirror.ui.lead_fields import BESIDES, LEAVING, groups, show_what_may_be_asked
+from kartra_mirror.ui.lead_fields import BESIDES, LEAVING, check_steps, groups, show_what_may_be_asked
 from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import style
 from leads import changes, kinds
 from leads.changes import conflicts
-from leads.kinds.profile import CUSTOM, of_profile
+from leads.kinds.writable_fields import CUSTOM, of_profile
 from leads.models import OPEN, Account, Lead
 
 TABS = (

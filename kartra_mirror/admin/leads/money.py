@@ -21,10 +21,11 @@ from django.utils.translation import gettext_lazy
 from integrations.sending import switch
 from kartra_mirror.admin.leads.lead_create import say_recorded
 from kartra_mirror.ui import kartra_lookup
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.throughput import connection_of
-from kartra_mirror.ui.unfold_adapter import ReadOnlyAdmin, RelatedDropdownFilter, style
+from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter, style
 from leads import changes, kinds, orders
-from leads.kinds.billing import REFUNDABLE, WHOLE, given_back, left_of
+from leads.kinds.refunds import REFUNDABLE, WHOLE, given_back, left_of
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
 
 ACCESS = gettext_lazy("Access to memberships is not taken away by it; take it away in Kartra if that is wanted.")

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from kartra_mirror.admin.bulk import draft_view
 from kartra_mirror.ui import pagination
-from kartra_mirror.ui.unfold_adapter import ChangeList, ReadOnlyAdmin, RelatedDropdownFilter, style
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
+from kartra_mirror.ui.unfold_adapter import ChangeList, RelatedDropdownFilter, style
 from leads import access, filters, kinds
 from leads.changes import moved_names
 from leads.filters import Names

@@ -15,16 +15,13 @@ from integrations.models import ApiCall, Attempt
 from integrations.translate import WIRE_FORMATS
 from kartra_mirror.admin.kartra import body_text
 from kartra_mirror.ui import trail
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, ReadOnlyInline, SearchedByLead, to_the_second
 from kartra_mirror.ui.unfold_adapter import (
     ChoicesDropdownFilter,
     CodeFilter,
     DropdownFilter,
     RangeDateTimeFilter,
-    ReadOnlyAdmin,
-    ReadOnlyInline,
     RelatedDropdownFilter,
-    SearchedByLead,
-    to_the_second,
 )
 
 COMMANDS = sorted(

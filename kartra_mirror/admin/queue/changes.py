@@ -12,16 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from kartra_mirror.ui import trail
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, SearchedByLead, to_the_second
 from kartra_mirror.ui.unfold_adapter import (
     ChoicesDropdownFilter,
     CodeFilter,
     DropdownFilter,
     ExactTextFilter,
     RangeDateTimeFilter,
-    ReadOnlyAdmin,
     RelatedDropdownFilter,
-    SearchedByLead,
-    to_the_second,
 )
 from leads import access, changes, kinds, labels
 from leads.labels import STATUS_WORDS, overtaken_words

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from leads import importing
-from leads.importing import jobs
+from leads.importing import batches
 from leads.models import Import, ImportChunk, ImportKind, ImportReject, ImportSeen, Lead
 from tests.factories import AccountFactory, StaffFactory
 from tests.files import confirm_ids
@@ -74,7 +74,7 @@ def test_cut_off_in_any_batch_it_goes_on_and_ends_the_same(monkeypatch, where):
     work(whole, file)
     job, _ = made()
     importing.start(job)
-    write, calls = jobs.LeadRows.write, itertools.count()
+    write, calls = batches.LeadRows.write, itertools.count()
 
     def killed(self, rows, **options):
         if next(calls) % 2 == 0:
@@ -83,7 +83,7 @@ def test_cut_off_in_any_batch_it_goes_on_and_ends_the_same(monkeypatch, where):
             raise KeyboardInterrupt
         return write(self, rows, **options)
 
-    monkeypatch.setattr(jobs.LeadRows, "write", killed)
+    monkeypatch.setattr(batches.LeadRows, "write", killed)
     cut = 0
     while True:
         try:
@@ -103,9 +103,9 @@ def test_second_worker_writes_nothing_that_the_first_wrote():
     one, two = Import.objects.get(pk=job.pk), Import.objects.get(pk=job.pk)
     work(one, kept(one), until_s=0)
 
-    reader = jobs.LeadRows(two.account, two.headers, two.mapping, day_first=False, options={})
-    rows = list(itertools.islice(jobs.records(kept(two), "utf-8", ",", two.position, two.line), 10))
-    assert not jobs.load_batch(two, reader, rows)
+    reader = batches.LeadRows(two.account, two.headers, two.mapping, day_first=False, options={})
+    rows = list(itertools.islice(batches.records(kept(two), "utf-8", ",", two.position, two.line), 10))
+    assert not batches.load_batch(two, reader, rows)
 
     assert Import.objects.get(pk=job.pk).rows == 10
     assert two.position == one.position

@@ -7,7 +7,7 @@ from django.urls import reverse
 from kartra_mirror.ui import lead_fields
 from kartra_mirror.ui.lead_fields import NEEDED
 from leads import kinds
-from leads.kinds.profile import profile_fields
+from leads.kinds.writable_fields import profile_fields
 from leads.models import LeadChange, RecurringSubscription, Transaction
 from tests.factories import StaffFactory
 from tests.kartra_mirror.admin.drafts import LEADS

@@ -1,0 +1,131 @@
+"""The fields of a lead that Kartra takes, and the inputs that they are typed into: its own, by Kartra's names, and the custom ones."""
+
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from leads.kind import Parameters
+from leads.kinds.form_fields import PlainText, Several
+from leads.models import (
+    Account,
+    CustomField,
+    CustomFieldType,
+    Lead,
+)
+
+WRITABLE = (
+    "first_name",
+    "middle_name",
+    "last_name",
+    "last_name2",
+    "phone_country_code",
+    "phone",
+    "company",
+    "address",
+    "zip",
+    "city",
+    "state",
+    "country",
+    "lead_picture",
+    "website",
+    "facebook",
+    "twitter",
+    "linkedin",
+    "google_plus",
+    "ip",
+    "lead_preferred_time_zone",
+    "sales_tax_id",
+    "business_type",
+)
+"""Fields of a lead that Kartra takes, by its own names; beside them the email and the custom fields."""
+
+CUSTOM = "custom."
+"""Custom fields are parameters of this prefix and their identifier."""
+
+_HELP = {
+    "country": gettext_lazy("As Kartra shows it: a name, such as Canada."),
+    "lead_picture": gettext_lazy("Address of a small picture."),
+    "lead_preferred_time_zone": gettext_lazy(
+        "Exactly as Kartra's own list has it; other names may be ignored or refused."
+    ),
+    "business_type": gettext_lazy("A number; which one means what stands in Kartra."),
+    "google_plus": gettext_lazy("Kartra's older fields only."),
+}
+
+
+def _text_field(name: str) -> forms.Field:
+    column: Any = Lead._meta.get_field(name)
+    more: dict[str, Any] = {"max_length": 100} if name == "country" else {}
+    field = PlainText(label=capfirst(str(column.verbose_name)), help_text=_HELP.get(name, ""), **more)
+    if name == "business_type":
+        field.validators.append(RegexValidator(r"^\d{1,9}$", _("Give a number.")))
+    return field
+
+
+class _OneOption(forms.ChoiceField):
+    """One option of a custom field: its id, or its text where only one option has it. Stored as Kartra's option id."""
+
+    default_error_messages = {"invalid_choice": gettext_lazy("“%(value)s” is not one of its options in our copy.")}
+
+    def __init__(self, field: CustomField) -> None:
+        options = [(str(number), str(words)) for number, words in field.options]
+        super().__init__(label=field.identifier, choices=[("", "—"), *options], required=False)
+
+    def to_python(self, value: Any) -> str:
+        return "" if value in (None, "") else _option_id(str(value), self.choices)
+
+
+class _SomeOptions(Several):
+    """Any options of a custom field, stored as a list of Kartra's option ids."""
+
+    default_error_messages = {"invalid_choice": gettext_lazy("“%(value)s” is not one of its options in our copy.")}
+
+    def __init__(self, field: CustomField) -> None:
+        options = [(str(number), str(words)) for number, words in field.options]
+        super().__init__(options, label=field.identifier, widget=forms.CheckboxSelectMultiple())
+
+    def to_python(self, value: Any) -> list[str]:
+        return list(dict.fromkeys(_option_id(text.strip(), self.names) for text in super().to_python(value)))
+
+
+def _option_id(text: str, choices: Any) -> str:
+    if any(text == number for number, _words in choices):
+        return text
+    same = [number for number, words in choices if number and words == text]
+    return str(same[0]) if len(same) == 1 else text
+
+
+def _custom_field(field: CustomField) -> forms.Field:
+    """The input of a custom field, by its type. A type nobody has documented is a text."""
+    if field.type in (CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON):
+        return _OneOption(field)
+    if field.type == CustomFieldType.CHECKBOX:
+        return _SomeOptions(field)
+    widget = forms.Textarea(attrs={"rows": 3}) if field.type == CustomFieldType.TEXT_AREA else forms.TextInput()
+    return PlainText(label=field.identifier, widget=widget)
+
+
+def profile_fields(account: Account) -> dict[str, forms.Field]:
+    """Every field of a lead that can be written, its email apart."""
+    found = {name: _text_field(name) for name in WRITABLE}
+    for each in CustomField.objects.filter(account=account, missing_since=None):
+        found[f"{CUSTOM}{each.identifier}"] = _custom_field(each)
+    return found
+
+
+def field_holds_several(account: Account, name: str) -> bool:
+    fields = CustomField.objects.filter(account=account, type=CustomFieldType.CHECKBOX)
+    return name.startswith(CUSTOM) and fields.filter(identifier=name.removeprefix(CUSTOM)).exists()
+
+
+def of_profile(parameters: Parameters) -> dict[str, Any]:
+    """The lead's own fields among the parameters."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name == "email" or name in WRITABLE or name.startswith(CUSTOM)
+    }
