@@ -41,6 +41,7 @@ test: .venv/.dev
 lint: .venv/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/djlint templates --lint --quiet
 	@EMBEDDED=1 VAR_DIR=$(VAR_DIR) $(BIN)/mypy
 	@PATH="$(CURDIR)/$(BIN):$$PATH" EMBEDDED=1 $(BIN)/lint-imports
 	@EMBEDDED=1 $(BIN)/python manage.py makemigrations --check --dry-run

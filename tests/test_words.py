@@ -65,7 +65,7 @@ def shown_in(template: str) -> str:
     words = re.sub(r'\{%\s*translate\s+"([^"]*)"[^%]*%\}', r"\1", template)
     attributes = re.findall(r'(?:title|aria-label|placeholder|alt|value)="([^"{]*)"', words)
     text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<(script|style)\b.*?</\1>", " ", words, flags=re.S)
-    return f"{re.sub(r'<[^>]*>', ' ', text)} {' '.join(attributes)}"
+    return " ".join([*re.sub(r"<[^>]*>", " ", text).split(), *attributes])
 
 
 TEMPLATES = [path.relative_to(ROOT) for path in sorted((ROOT / "templates").rglob("*.*"))]
@@ -74,6 +74,18 @@ TEMPLATES = [path.relative_to(ROOT) for path in sorted((ROOT / "templates").rglo
 @pytest.mark.parametrize("path", TEMPLATES, ids=str)
 def test_template_uses_the_words_of_the_page(path):
     assert wrong_words(shown_in((ROOT / path).read_text())) == []
+
+
+def test_no_line_of_a_template_is_longer_than_160_characters():
+    long = [
+        f"{path}:{number} has {len(line)}"
+        for path in TEMPLATES
+        if path.suffix == ".html"
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
+        if len(line) > 160
+    ]
+
+    assert long == []
 
 
 def sentences_of(tree: ast.AST) -> Iterator[ast.Constant]:

@@ -103,7 +103,7 @@ def test_run_of_several_kinds_says_what_it_counts(staff, account):
         change.settle("accepted", at=timezone.now())
     transitions.finish_run_if_over(run.pk)
 
-    page = staff.get(run.get_absolute_url()).content.decode()
+    page = " ".join(staff.get(run.get_absolute_url()).content.decode().split())
 
     words = "The preview said that 2 leads would change. 2 leads were changed. Below are single changes: 4 for 2 leads."
     assert words in page
@@ -113,7 +113,7 @@ def test_files_are_there_for_the_live_update_to_show(staff, account):
     run = BulkRunFactory(account=account)
     LeadChangeFactory(run=run, lead=LeadFactory(account=account))
 
-    page = staff.get(run.get_absolute_url()).content.decode()
+    page = " ".join(staff.get(run.get_absolute_url()).content.decode().split())
 
     assert '<a data-file="waiting" href=' in page
     assert '<a data-file="accepted" hidden href=' in page

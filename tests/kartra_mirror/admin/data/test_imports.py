@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 
 import pytest
@@ -98,7 +99,8 @@ def test_page_says_whom_of_the_file_kartra_does_not_have(staff, account, notifie
 
     page = staff.get(job.get_absolute_url()).content.decode()
 
-    assert f'?account__id__exact={account.pk}&amp;copy=absent">Of 1 Kartra has no lead.</a>' in page
+    link = rf'\?account__id__exact={account.pk}&amp;copy=absent"\s*>\s*Of 1 Kartra has no lead\.\s*</a>'
+    assert re.search(link, page)
     assert "0 known" in staff.get(reverse("admin:leads_import_changelist")).content.decode()
 
 
@@ -327,7 +329,7 @@ def test_ids_that_could_not_be_checked_are_shown_with_names_before_anything_is_l
     page = staff.get(job.get_absolute_url()).content.decode()
 
     assert "Are these Kartra's ids?" in page
-    assert "<td>1</td><td>Ada</td><td>a@example.com</td>" in page
+    assert "<td>1</td><td>Ada</td><td>a@example.com</td>" in re.sub(r">\s+<", "><", page)
     assert reverse("admin:leads_import_do", args=[job.pk, "start"]) not in page
     assert "could not be checked" in do(staff, job, "start")
     assert not Lead.objects.exists()

@@ -43,7 +43,7 @@ def needs(client):
 
 
 def text(client, url="/admin/"):
-    return client.get(url).content.decode()
+    return " ".join(client.get(url).content.decode().split())
 
 
 def rows_at(client, url):
