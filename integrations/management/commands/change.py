@@ -21,7 +21,7 @@ from integrations.management.arguments import (
     segment_named,
 )
 from integrations.models import Connection
-from integrations.push import claim, verify
+from integrations.push import due_changes, verify
 from integrations.push.settle import remedy
 from integrations.sending import calls, switch
 from leads import changes, filters, importing, kinds
@@ -303,7 +303,7 @@ class Command(BaseCommand):
             lead__in=waiting.values("lead"), status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
         )
         in_run = run.changes.filter(status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN])
-        refused = claim.refused_kinds(Connection.objects.get(account=run.account_id))
+        refused = due_changes.refused_kinds(Connection.objects.get(account=run.account_id))
         sendable = run.changes.due().exclude(kind__in=refused)
         return not (on_their_way.exists() or in_run.exists() or sendable.exists())
 
