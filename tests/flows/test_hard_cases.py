@@ -12,7 +12,7 @@ from django.utils import timezone
 from integrations import push, receive
 from integrations.models import ApiCall, Attempt, Connection, Delivery
 from integrations.push import claim, lease, proof_token, send
-from integrations.read import refresh
+from integrations.read import refresh, schedule
 from leads import changes, kinds, mirror
 from leads.changes import conflicts, runs
 from leads.models import Activity, Lead, LeadChange, LeadTag, Reason, Source, Transaction
@@ -199,7 +199,7 @@ def test_case_2_our_own_write_coming_back_causes_nothing(sandbox, connection, le
 
     lead.refresh_from_db()
     assert lead.dirty_at is None
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
     assert len(sandbox.calls()) == reads
     assert Activity.objects.filter(lead=lead, source="webhook").count() == 0
 
