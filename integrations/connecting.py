@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from integrations import clock
 from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection, StopCause, WebhookEndpoint
-from integrations.read import refresh
+from integrations.read import lead_lookup
 from integrations.sending import call_counter, calls, switch
 from integrations.sending.calls import Priority
 from leads.models import Account, Lead, MailingList, normal_email
@@ -193,7 +193,7 @@ def _same_account(connection: Connection, lists: list[str], made_by: Any) -> boo
     )
     leads = list(known.order_by("-read_at")[:LEADS_TRIED])
     for lead in leads:
-        asked = refresh.ask(
+        asked = lead_lookup.ask(
             connection,
             kartra_id=lead.kartra_id or "",
             email=lead.email,

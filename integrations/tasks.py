@@ -22,7 +22,7 @@ from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, SendingStop
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
-from integrations.push import claim, verify
+from integrations.push import lease, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, run_mails
 from leads import importing
@@ -202,7 +202,7 @@ def sweep() -> None:
         return
     runs.mend(abandoned_before=at - FILLED_WITHIN)
     for connection in Connection.objects.all():
-        claim.end_leases(connection)
+        lease.end_leases(connection)
         if (
             connection.sends
             and LeadChange.objects.filter(account=connection.account_id, status=ChangeStatus.WAITING)

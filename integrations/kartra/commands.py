@@ -1,14 +1,15 @@
-"""What can be said to Kartra: the 29 commands, and how a call is written as form fields with PHP's brackets.
+"""What can be said to Kartra: the 29 commands, and the order of a call. How it is written is left to `php_form`.
 
 Source of every command: Kartra's action articles (support.kartra.com, 2024-2026). Names are byte for byte.
 """
 
-import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+
+from integrations.kartra.php_form import flatten
 
 FIRST_ONLY = frozenset({"create_lead", "edit_lead", "search_lead"})
 """Commands that Kartra wants at actions[0]."""
@@ -64,32 +65,6 @@ class Action:
 
     def fields(self) -> dict[str, Any]:
         return {"cmd": self.cmd, **self.parameters}
-
-
-def flatten(value: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Nested values as PHP's form fields, in order: {"lead": {"id": 5}} → [("lead[id]", "5")]. None is left out."""
-    return [pair for key, inner in value.items() for pair in _flat(key, inner)]
-
-
-def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    if value is None:
-        return
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(f"{path}[{key}]", inner)
-    elif isinstance(value, str):
-        yield path, value
-    elif isinstance(value, bool):
-        yield path, "1" if value else "0"
-    elif isinstance(value, Decimal):
-        yield path, f"{value:f}"
-    elif isinstance(value, int | float | dt.date | dt.datetime):
-        yield path, str(value)
-    elif isinstance(value, Sequence):
-        for index, inner in enumerate(value):
-            yield from _flat(f"{path}[{index}]", inner)
-    else:
-        raise TypeError(f"{path}: a {type(value).__name__} cannot be sent.")
 
 
 def call_fields(

@@ -15,8 +15,9 @@ from django.db import transaction
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof
-from integrations.push import baseline, claim
-from integrations.push.claim import CallPlan
+from integrations.push import baseline
+from integrations.push.chain import CallPlan, changes_already_so, skip_needless
+from integrations.push.lease import release_chains, return_to_queue
 from integrations.read import refresh
 from integrations.sending.calls import Priority
 from leads import transitions
@@ -41,7 +42,7 @@ def look(connection: Connection, chains: Sequence[CallPlan]) -> tuple[list[CallP
             try:
                 chain.lead.refresh_from_db()
             except Lead.DoesNotExist:  # it turned out to be somebody whom we know by the id; the changes went there
-                claim.release([chain])
+                release_chains([chain])
                 continue
             _note_states(chain)
             calm = _without_conflicts(chain)
@@ -96,8 +97,7 @@ def _without_conflicts(chain: CallPlan) -> CallPlan | None:
         for change in stopped:
             conflicts.hold(chain.lead, change, fields[change.pk])
         if behind:
-            states = LeadChange.objects.filter(pk__in=[change.pk for change in behind]).values_list("pk", "run__state")
-            claim.return_to_queue(chain.call, behind, dict(states), now())
+            return_to_queue(chain.call, behind)
         kept = [change for change in chain.changes if change not in (*stopped, *behind)]
         if not kept:
             calls.update(finished_at=now(), outcome=CallOutcome.WITHDRAWN)
@@ -124,18 +124,17 @@ def _judge_again(connection: Connection, chain: CallPlan) -> CallPlan | None:
         if not calls.select_for_update().exists():
             return None
         waiting = _waiting(chain)
-        so = claim.already_so(connection, {chain.lead.pk: doubtful})
+        so = changes_already_so(connection, {chain.lead.pk: doubtful})
         looked_at = [change for change in doubtful if change.copy_is_fresh(chain.lead) and change not in waiting]
         idle = [change for change in looked_at if so[change.pk] and _is_first(chain, change)]
         kept = [change for change in chain.changes if change not in (*idle, *waiting)]
         at = now()
         Attempt.objects.filter(call=chain.call, change__in=idle).update(proof=Proof.NOT_DONE, message="Not sent.")
-        claim.skip(idle, at)
+        skip_needless(idle, at)
         if waiting:
-            states = LeadChange.objects.filter(pk__in=[change.pk for change in waiting]).values_list("pk", "run__state")
             failed = chain.lead.read_not_before is not None and chain.lead.read_not_before > at
             unread = waiting if failed and not chain.lead.gone_at else []
-            claim.return_to_queue(chain.call, waiting, dict(states), at, unread=unread)
+            return_to_queue(chain.call, waiting, unread=unread)
         if not kept:
             calls.update(finished_at=at, outcome=CallOutcome.WITHDRAWN)
         if chain.lead.gone_at:

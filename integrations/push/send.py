@@ -20,8 +20,8 @@ from integrations.kartra.errors import KartraError, OutcomeUnknown, Throttled
 from integrations.kartra.rate_limit import LATE_S, RateLimiterUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import Attempt, Cause, Connection
-from integrations.push import claim, preflight
-from integrations.push.claim import CallPlan
+from integrations.push import claim, lease, preflight
+from integrations.push.chain import CallPlan
 from integrations.push.settle import settle
 from integrations.read import transactions
 from integrations.sending import calls
@@ -77,7 +77,7 @@ class _Drain:
         return self.stop() or time.monotonic() >= self.ends
 
     def run(self) -> Drained:
-        claim.end_leases(self.connection)
+        lease.end_leases(self.connection)
         with ThreadPoolExecutor(settings.PUSH_SENDERS, thread_name_prefix="send") as senders:
             try:
                 while not self.over():
@@ -86,7 +86,7 @@ class _Drain:
                         break
                     self._step(senders)
             finally:
-                claim.release(self.claimed)
+                lease.release_chains(self.claimed)
                 self.drained.more = self.over() or bool(self.claimed)
                 while self.in_flight:
                     self._settle(timeout_s=None)
@@ -130,7 +130,7 @@ class _Drain:
             self._settle(timeout_s=turn.wait_s)
             return
         due_at = time.monotonic() + turn.wait_s
-        chain = claim.mark_sent(self.claimed.popleft())
+        chain = lease.mark_sent(self.claimed.popleft())
         if chain is not None:
             late_at = asked_at + turn.wait_s + LATE_S
             sent = senders.submit(
@@ -151,7 +151,7 @@ class _Drain:
             logger.warning(
                 "The transactions of lead %s could not be read before a refund: %s", chain.lead.pk, error.code
             )
-            claim.release([self.claimed.popleft()], unread=True)
+            lease.release_chains([self.claimed.popleft()], unread=True)
             self.ends = 0.0
             return False
         if all(entry.id for entry in entries):  # else a refund that is new cannot be told from the others
@@ -199,7 +199,7 @@ class _Drain:
             if any(kinds.get_kind(change.kind).money for change in chain.changes) and isinstance(answer, ChainReply):
                 transactions.read_after(self.connection, chain.lead)
             if isinstance(answer, KartraError) and not isinstance(answer, calls.NoSlot | Throttled):
-                claim.release(self.claimed)
+                lease.release_chains(self.claimed)
                 self.claimed.clear()
 
     def _take_up_new_keys(self) -> None:

@@ -18,7 +18,7 @@ from integrations.clock import now
 from integrations.kartra.errors import KartraError, Next, next_step
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, StopCause
-from integrations.push.claim import CallPlan
+from integrations.push.chain import CallPlan
 from integrations.push.proof import ChangeOutcome, Request, classify_answer
 from integrations.push.proof.answers import Sent
 from integrations.sending import calls, switch

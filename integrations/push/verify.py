@@ -17,8 +17,9 @@ from integrations.models import Attempt, Cause, Connection, StopCause
 from integrations.push import proof, proof_token
 from integrations.push.call_evidence import NO_FIELD, evidence_of, families_of, outcomes_of, seen_of
 from integrations.push.settle import apply_outcome, settle_times
-from integrations.read import refresh, transactions
-from integrations.read.refresh import Asked
+from integrations.read import transactions
+from integrations.read.lead_answer import apply_answer
+from integrations.read.lead_lookup import Asked, ask
 from integrations.sending.calls import Priority
 from integrations.translate import WIRE_FORMATS, ProofSource
 from leads import mirror, transitions
@@ -81,7 +82,7 @@ def _look(connection: Connection, lead: Lead, at: dt.datetime) -> bool:
 
 def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
     """Read the lead and judge by what was read."""
-    asked = refresh.ask(
+    asked = ask(
         connection,
         kartra_id=lead.kartra_id or "",
         email=lead.email,
@@ -90,7 +91,7 @@ def _look_at_lead(connection: Connection, lead: Lead, at: dt.datetime) -> None:
         lead=lead,
     )
     found = _write(connection, lead, at, asked)
-    refresh.apply_answer(connection, found, asked)
+    apply_answer(connection, found, asked)
 
 
 @done_again

@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.kartra.errors import KartraError, Rejected
 from integrations.models import Cause, Connection
-from integrations.read import refresh
+from integrations.read.lead_answer import facts_of_answer
 from integrations.read.lead_lookup import Asked
 from integrations.read.lead_lookup_bulk import FATAL, ask_many
 from integrations.sending.calls import Priority
@@ -84,7 +84,7 @@ def _compare(connection: Connection, leads: Sequence[Lead], total: Comparison) -
 def differences_of(connection: Connection, lead: Lead | None, asked: Asked) -> list[Difference]:
     """How our copy of one lead differs from Kartra's answer; a lead new to us is one difference."""
     if asked.profile is not None:
-        return mirror.compare(lead, refresh.facts_told(connection, lead, asked.profile))
+        return mirror.compare(lead, facts_of_answer(connection, lead, asked.profile))
     if asked.gone is not None:
         return [] if lead is None or lead.gone_at else [Difference("deleted", False, True)]
     if lead is None or lead.absent_at is not None:

@@ -1,5 +1,5 @@
-"""Reads of leads into the mirror: one when somebody asks, many by dirtiness and age. A read is the only authority on a
-lead's state; a failed one says nothing. `lead_lookup` owns the question, `deletions` what is believed of leads found deleted.
+"""Reads of leads: one when somebody asks, many by dirtiness and age. A read is the only authority on a lead's state; a failed
+one says nothing. What becomes of an answer is left to `lead_answer`, whose turn it is to `schedule`.
 """
 
 import datetime as dt
@@ -7,26 +7,20 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-from django.db import transaction
 
 from integrations import clock
 from integrations.kartra.errors import KartraError, OutcomeUnknown, Rejected
-from integrations.kartra.profile import LeadProfile
 from integrations.models import Cause, Connection, StopCause
-from integrations.read import deletions, readback
-from integrations.read.lead_lookup import Asked, ask, same_address
+from integrations.read import deletions, schedule
+from integrations.read.lead_answer import ReadResult, apply_answer, apply_others
+from integrations.read.lead_lookup import Asked, ask
 from integrations.read.lead_lookup_bulk import FAILURES, FATAL, ask_many
-from integrations.read.schedule import AHEAD, claim, due, promised, recent_writes
 from integrations.sending import call_counter, calls
 from integrations.sending.calls import Priority
-from integrations.translate.profile import facts_of
-from leads import mirror, transitions
-from leads.lock_conflicts import done_again
-from leads.mirror import LeadFacts
-from leads.models import Lead, Source, normal_email
+from leads import mirror
+from leads.models import Lead, normal_email
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +28,6 @@ BATCH = 200
 BATCH_S = 60.0
 FAILED_AGAIN = dt.timedelta(minutes=10)
 """A lead whose read failed, while others could be read, is tried again so much later."""
-
-
-@dataclass(frozen=True)
-class ReadResult:
-    """What a read came to. `found`: Kartra has the lead. `applied`: the mirror now says what was read; if not, a call of
-    ours is too recent for the read to count, and it is read again later."""
-
-    lead: Lead | None
-    found: bool
-    gone: bool = False
-    applied: bool = False
-    profile: LeadProfile | None = None
-    taken: mirror.Taken | None = None
 
 
 def read_lead(
@@ -71,89 +52,6 @@ def read_lead(
     return apply_answer(connection, lead, asked)
 
 
-# --- one answer into the mirror
-
-
-def apply_answer(connection: Connection, lead: Lead | None, asked: Asked) -> ReadResult:
-    """Write what Kartra said of a lead into the mirror, if the read counts."""
-    at = clock.now()
-    _take_others(connection, asked)
-    if asked.gone is not None:
-        if lead is not None:
-            deletions.settled(lead)
-            mirror.mark_gone(lead, asked.gone, at, source=Source.REFRESH, cause=asked.cause)
-            transitions.skip_gone(lead)
-        return ReadResult(lead, False, gone=True, applied=True)
-    if asked.profile is None:
-        if lead is not None and not lead.kartra_id:
-            mirror.mark_absent(lead, at)
-        elif lead is not None:
-            mirror.mark_moved(lead, at, again_at=at + promised())
-        return ReadResult(lead, False)
-    taken = _take(connection, lead, asked.profile, asked.began_at, asked.cause)
-    if taken is None:
-        return ReadResult(lead, True, profile=asked.profile)
-    return ReadResult(taken.lead, True, applied=True, profile=asked.profile, taken=taken)
-
-
-def _take_others(connection: Connection, asked: Asked) -> None:
-    """What was read of other leads on the way, of those we know: a stranger at an address of ours may be of an account
-    that is not ours."""
-    for other in asked.others:
-        lead = mirror.find(connection.account, kartra_id=other.id)
-        if lead is not None and lead.kartra_id == other.id:
-            _take(connection, lead, other, asked.began_at, asked.cause)
-
-
-class _TooSoon(Exception):
-    """A call of ours to this lead was open during the read, or ended shortly before it."""
-
-
-@done_again
-def _take(
-    connection: Connection, lead: Lead | None, profile: LeadProfile, began_at: dt.datetime, cause: str = ""
-) -> mirror.Taken | None:
-    """The facts into the mirror, or None and the lead marked to be read again: the read may not undo what a call of ours
-    did meanwhile. Looked at last, with the row locked, so that no call can come between."""
-    at = clock.now()
-    facts = facts_told(connection, lead, profile)
-    try:
-        with transaction.atomic():
-            taken = mirror.apply_facts(
-                connection.account, facts, source=Source.REFRESH, at=at, lead=lead, read_began_at=began_at, cause=cause
-            )
-            if not may_apply(taken.lead, began_at):
-                raise _TooSoon
-            deletions.settled(taken.lead)
-            if readback.may_tell(taken.differences):
-                since = lead.read_at if lead is not None else None
-                readback.check(connection, taken.lead, facts, since=since, read_at=began_at)
-            return taken
-    except _TooSoon:
-        touched = lead or mirror.find(connection.account, kartra_id=profile.id)
-        if touched is not None:
-            mirror.mark_dirty(touched, at)
-            mirror.put_off([touched.pk], None)
-        return None
-
-
-def facts_told(connection: Connection, lead: Lead | None, profile: LeadProfile) -> LeadFacts:
-    """The facts of a read. In test mode Kartra's own domain in an address tells nothing new of the lead's."""
-    facts = facts_of(profile, connection.account, authority=True)
-    known = lead is not None and lead.email and same_address(connection, facts.email, lead.email)
-    if connection.test_mode and known:
-        return replace(facts, fields={name: value for name, value in facts.fields.items() if name != "email"})
-    return facts
-
-
-def may_apply(lead: Lead, began_at: dt.datetime) -> bool:
-    """Whether a read begun then counts: no call of ours that writes was open during it, or ended shortly before it."""
-    return not recent_writes(began_at).filter(lead=lead, sent_at__isnull=False).exists()
-
-
-# --- many
-
-
 @dataclass
 class Round:
     """What reading many leads came to. `stopped`: why it ended before all was read."""
@@ -172,7 +70,7 @@ def drain(connection: Connection, *, until_s: float = 8.0, **how: Any) -> int:
 
 def has_work(connection: Connection) -> bool:
     """Whether there is anything to read by itself just now."""
-    return connection.reads_stopped_at is None and not _rests(connection) and due(connection).exists()
+    return connection.reads_stopped_at is None and not _rests(connection) and schedule.due(connection).exists()
 
 
 def _rests(connection: Connection) -> bool:
@@ -202,7 +100,7 @@ def read_due(
     """
     asking = asking or connection
     total = Round()
-    within = older_than if older_than is not None else promised() * AHEAD
+    within = older_than if older_than is not None else schedule.promised() * schedule.AHEAD
     which = {"before": clock.now() - within, "gone_too": gone_too}
     ends = time.monotonic() + until_s
     all_read = False
@@ -212,7 +110,7 @@ def read_due(
             room = max(1, min(room, round(asking.rate * 4)))
         if deletions.classify(connection, all_read=False):
             break
-        leads = claim(connection, room, **which)
+        leads = schedule.claim(connection, room, **which)
         if not leads:
             all_read = True
             break
@@ -297,28 +195,9 @@ def _apply_one_of_many(connection: Connection, lead: Lead, asked: Asked) -> bool
         if asked.gone is None:
             apply_answer(connection, lead, asked)
             return True
-        _take_others(connection, asked)
+        apply_others(connection, asked)
         deletions.found(lead, connection, asked.gone, clock.now())
         return True
     except Exception:
         logger.exception("What Kartra said of lead %s could not be taken in.", lead.pk)
         return False
-
-
-__all__ = [
-    "Asked",
-    "ReadResult",
-    "Round",
-    "apply_answer",
-    "ask",
-    "ask_many",
-    "claim",
-    "drain",
-    "due",
-    "facts_told",
-    "has_work",
-    "may_apply",
-    "read_due",
-    "read_lead",
-    "read_many",
-]

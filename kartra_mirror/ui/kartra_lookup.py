@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection
-from integrations.read import refresh, transactions
+from integrations.read import lead_lookup, refresh, transactions
 from integrations.sending import calls
 from integrations.sending.calls import Priority
 from kartra_mirror.ui.unfold_adapter import only_own_choices, style
@@ -65,7 +65,7 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                     messages.success(request, _("The lead is in our copy now."))
                     return HttpResponseRedirect(result.lead.get_absolute_url())
             known = mirror.find(connection.account, **by)
-            asked = refresh.ask(
+            asked = lead_lookup.ask(
                 connection,
                 kartra_id=by.get("kartra_id", ""),
                 email=by.get("email", ""),
@@ -80,7 +80,7 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     return _answer(request, context, form, _("Find a lead in Kartra"), shown)
 
 
-def _lead_answer(asked: refresh.Asked, named: str, known: Any) -> dict[str, Any]:
+def _lead_answer(asked: lead_lookup.Asked, named: str, known: Any) -> dict[str, Any]:
     profile = asked.profile
     if profile is None:
         words = _("No: Kartra has no lead %(named)s.")

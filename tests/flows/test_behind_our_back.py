@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from integrations import receive
 from integrations.models import ApiCall, DeletionReport, DeletionVerdict, Delivery, WebhookEndpoint
-from integrations.read import deletions, refresh
+from integrations.read import deletions, refresh, schedule
 from leads import kinds
 from leads.models import Activity, Lead, LeadChange
 from tests.files import loaded
@@ -214,7 +214,7 @@ def test_deleted_lead_that_is_back_is_seen(sandbox, connection, account_of):
     run("pull", "--connection", connection.name, "--all")
     Lead.objects.filter(pk=bo.pk).update(read_not_before="2026-01-01T00:00:00Z")  # a week later
     sandbox.act("undelete_lead", lead=bo.kartra_id)
-    assert list(refresh.due(connection)) == [bo]
+    assert list(schedule.due(connection)) == [bo]
     assert refresh.drain(connection) == 1
     assert Lead.objects.get(pk=bo.pk).gone_at is None
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall, Connection, Sending, StopCause
-from integrations.push import claim, verify
+from integrations.push import lease, verify
 from leads import kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Reason
 from tests.flows.steps import settle_all, tag
@@ -81,7 +81,7 @@ def test_a_lead_that_can_never_be_read_ends_with_a_person(sandbox, connection):
     Lead.objects.filter(pk=lead.pk).update(dirty_at=timezone.now(), read_at=None)
     sandbox.fault("carried out, then broken JSON", cmd="get_lead", count=None)
 
-    rounds(connection, claim.MOST_UNREAD + 2)
+    rounds(connection, lease.MOST_UNREAD + 2)
 
     change.refresh_from_db()
     assert (change.status, change.reason) == (ChangeStatus.UNDECIDED, Reason.REPEATED)

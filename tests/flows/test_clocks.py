@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from integrations import push, receive, tasks
 from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Heartbeat, Proof, StopCause
-from integrations.push import claim, verify
+from integrations.push import claim, lease, verify
 from integrations.read import catalogue, refresh, schedule
 from integrations.sending import clocks, outage, switch
 from leads import importing, kinds
@@ -218,9 +218,9 @@ def test_lease_of_a_call_in_flight_is_not_ended_early(sandbox, connection, shift
     record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     [chain] = claim.claim(connection, 10)
 
-    assert claim.end_leases(connection) == 0
+    assert lease.end_leases(connection) == 0
     ApiCall.objects.filter(pk=chain.call.pk).update(lease_until=database_now() - dt.timedelta(seconds=1))
-    assert claim.end_leases(connection) == 1
+    assert lease.end_leases(connection) == 1
 
 
 @clocks_can_differ

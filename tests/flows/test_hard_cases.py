@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from integrations import push, receive
 from integrations.models import ApiCall, Attempt, Connection, Delivery
-from integrations.push import claim, proof_token, send
-from integrations.read import refresh
+from integrations.push import claim, lease, proof_token, send
+from integrations.read import refresh, schedule
 from leads import changes, kinds, mirror
 from leads.changes import conflicts, runs
 from leads.models import Activity, Lead, LeadChange, LeadTag, Reason, Source, Transaction
@@ -200,7 +200,7 @@ def test_case_2_our_own_write_coming_back_causes_nothing(sandbox, connection, le
 
     lead.refresh_from_db()
     assert lead.dirty_at is None
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
     assert len(sandbox.calls()) == reads
     assert Activity.objects.filter(lead=lead, source="webhook").count() == 0
 
@@ -257,16 +257,16 @@ def test_case_4_cancelled_run_adds_up_and_goes_no_further(sandbox, connection):
     leads_of(sandbox, connection, 12)
     run = run_of(connection)
     sent = claim.claim(connection, 4)
-    stamped = [claim.mark_sent(chain) for chain in sent[:2]]
+    stamped = [lease.mark_sent(chain) for chain in sent[:2]]
 
     runs.cancel(run)
 
     assert sum(run.changes.counts().values()) == 12
-    assert claim.mark_sent(sent[2]) is None
+    assert lease.mark_sent(sent[2]) is None
     assert claim.claim(connection, 4) == []
     for chain in stamped:
         send.settle(chain, send.make_call(send.calls.client_for(connection), chain, chain.request())[0])
-    claim.release(sent)
+    lease.release_chains(sent)
     run.refresh_from_db()
     assert (run.state, run.changes.counts()["accepted"], run.changes.counts()["cancelled"]) == ("cancelled", 2, 10)
 
@@ -298,7 +298,7 @@ def test_case_5_opposite_wishes_go_in_the_order_of_their_ids_in_one_call(sandbox
 def test_case_9_lease_over_sends_nothing_again_by_itself(sandbox, connection, lead):
     change = points(lead)
     [chain] = claim.claim(connection, 1)
-    chain = claim.mark_sent(chain)
+    chain = lease.mark_sent(chain)
     send.make_call(send.calls.client_for(connection), chain, chain.request())
     ApiCall.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
 

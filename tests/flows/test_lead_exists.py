@@ -5,7 +5,7 @@ from django.core.management import call_command
 
 from integrations import push
 from integrations.models import ApiCall
-from integrations.read import refresh
+from integrations.read import lead_answer, refresh
 from integrations.read.schedule import recent_writes
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason
@@ -111,7 +111,7 @@ def test_read_right_after_a_refused_edit_does_not_count_as_after_a_refused_creat
     push.drain(connection, until_s=2)
 
     [call] = ApiCall.objects.filter(writes=True, code="244")
-    assert refresh.may_apply(lead, call.finished_at) is False  # its other actions may have been done
+    assert lead_answer.may_apply(lead, call.finished_at) is False  # its other actions may have been done
     ApiCall.objects.filter(pk=call.pk).update(commands="create_lead, assign_tag")
     assert not recent_writes(call.finished_at).filter(pk=call.pk).exists()
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall, Attempt, CallOutcome, Proof, StopCause
-from integrations.push import claim, send
+from integrations.push import claim, due_changes, lease, send
 from integrations.sending import switch
 from integrations.translate import compose
 from leads import changes, kinds
@@ -237,10 +237,10 @@ def test_killed_before_sending_waits_again_and_killed_after_is_looked_at(sandbox
     ada, bob = (sandbox.mirrored_lead(connection, f"{name}@example.com") for name in ("ada", "bob"))
     tag(ada), tag(bob)
     unsent, sent = claim.claim(connection, 2)
-    claim.mark_sent(sent)
+    lease.mark_sent(sent)
     ApiCall.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
 
-    assert claim.end_leases(connection) == 2
+    assert lease.end_leases(connection) == 2
 
     assert LeadChange.objects.get(lead=unsent.lead).status == ChangeStatus.WAITING
     assert LeadChange.objects.get(lead=sent.lead).status == ChangeStatus.UNKNOWN
@@ -253,9 +253,9 @@ def test_late_recorder_may_not_overwrite(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     change = tag(lead)
     [chain] = claim.claim(connection, 1)
-    claim.mark_sent(chain)
+    lease.mark_sent(chain)
     ApiCall.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
-    claim.end_leases(connection)
+    lease.end_leases(connection)
 
     from integrations.push.settle import settle
 
@@ -316,7 +316,7 @@ def test_cancelled_run_starts_no_new_call(sandbox, connection):
     chains = claim.claim(connection, 4)
     runs.cancel(run)
 
-    assert [claim.mark_sent(chain) for chain in chains] == [None] * 4
+    assert [lease.mark_sent(chain) for chain in chains] == [None] * 4
 
     run.refresh_from_db()
     assert (run.state, run.changes.counts()["cancelled"]) == (RunState.CANCELLED, 10)
@@ -345,9 +345,9 @@ def test_change_never_goes_out_over_an_earlier_one_that_another_worker_had_locke
     on = tag(lead)
     off = tag(lead, kind="unassign_tag")
     beside = tag(other)
-    all_due = claim.sendable
+    all_due = due_changes.sendable_changes
     monkeypatch.setattr(
-        claim, "sendable", lambda connection: all_due(connection).exclude(pk=on.pk)
+        due_changes, "sendable_changes", lambda connection: all_due(connection).exclude(pk=on.pk)
     )  # as SKIP LOCKED does
     LeadTag.objects.create(lead=lead, tag=Tag.objects.get(name="VIP"), source="refresh", since=timezone.now())
 
@@ -357,7 +357,7 @@ def test_change_never_goes_out_over_an_earlier_one_that_another_worker_had_locke
     off.refresh_from_db()
     assert off.status == ChangeStatus.WAITING
     monkeypatch.undo()
-    claim.release(chains)
+    lease.release_chains(chains)
     settle_all(connection)
     assert sandbox.lead("ada@example.com")["tags"] == []
     beside.refresh_from_db()
@@ -388,7 +388,7 @@ def test_the_same_asked_for_twice_is_done_where_the_first_comes_to_nothing(sandb
 
     runs.cancel(run)
 
-    assert claim.mark_sent(chain) is None
+    assert lease.mark_sent(chain) is None
     settle_all(connection)
     second.refresh_from_db()
     assert (run.changes.get().status, second.status) == (ChangeStatus.CANCELLED, ChangeStatus.ACCEPTED)

@@ -12,7 +12,7 @@ from django.db.models import Count
 from integrations import demo_database, push, receive
 from integrations.management.commands.demo import Command
 from integrations.models import ApiCall, Connection, Delivery, WebhookEndpoint
-from integrations.read import refresh
+from integrations.read import refresh, schedule
 from leads import changes, kinds
 from leads.models import Lead, LeadTag, Tag
 
@@ -59,7 +59,7 @@ def many(sandbox, connection, live_server, settings):
     for number in range(LEADS):
         sandbox.mirrored_lead(connection, f"lead{number}@example.com", first_name="L")
     refresh.drain(connection, until_s=600)
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
     return ApiCall.objects.filter(writes=False).count()
 
 

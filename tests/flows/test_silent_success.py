@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 from integrations import push
 from integrations.models import Connection
-from integrations.read import refresh
+from integrations.read import lead_answer, lead_lookup, refresh
 from leads import changes, kinds
 from leads.mirror.confirmed import READ_BACK_EVERY, READ_BACK_FIRST
 from leads.models import ChangeStatus, CustomField, Lead, LeadChange
@@ -27,10 +27,12 @@ def field(sandbox, connection):
 
 def read_all(connection):
     for lead in Lead.objects.filter(dirty_at__isnull=False):
-        refresh.apply_answer(
+        lead_answer.apply_answer(
             connection,
             lead,
-            refresh.ask(connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead),
+            lead_lookup.ask(
+                connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead
+            ),
         )
 
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named, name_of_lead
 from integrations.models import Cause, Connection
-from integrations.read import catalogue, deletions, refresh, transactions
+from integrations.read import catalogue, deletions, lead_lookup, refresh, transactions
 from integrations.read.compare import compare_all, differences_of
 from integrations.read.schedule import due
 from integrations.sending import calls
@@ -130,7 +130,7 @@ class Command(BaseCommand):
             )
         else:
             lead = mirror.find(connection.account, **named)
-            asked = refresh.ask(
+            asked = lead_lookup.ask(
                 connection,
                 kartra_id=named.get("kartra_id") or (lead.kartra_id if lead else "") or "",
                 email=named.get("email") or (lead.email if lead else ""),

@@ -14,7 +14,7 @@ from integrations import push
 from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
 from integrations.models import ApiCall, Attempt, CallOutcome, Connection, StopCause
-from integrations.push import claim, verify
+from integrations.push import due_changes, lease, verify
 from integrations.sending import alerts, clocks, outage, switch
 from leads.models import LeadChange
 
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         """Send, verify, try after an outage, on each connection once: (calls sent, whether there is more to wait for)."""
         sent, busy = 0, False
         for connection in connections_named(name):
-            claim.end_leases(connection)
+            lease.end_leases(connection)
             sent += push.drain(connection, until_s=2.0, stop=stopping.is_set).sent
             if not stopping.is_set():
                 verify.drain(connection, until_s=2.0, stop=stopping.is_set)
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         return (
             ApiCall.objects.in_flight().filter(connection=connection).exists()
             or Attempt.objects.unclear().filter(call__connection=connection).exists()
-            or (connection.sends and claim.sendable(connection).exists())
+            or (connection.sends and due_changes.sendable_changes(connection).exists())
         )
 
     def _end_if_unreachable(self, name: str | None, began_at: dt.datetime) -> None:

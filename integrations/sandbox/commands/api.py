@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from integrations.sandbox.commands import billing, leads
+from integrations.sandbox.commands import calendars, custom_fields, leads, relations, subscriptions, transactions
 from integrations.sandbox.commands.call import Call
 from integrations.sandbox.commands.errors import Refused
 from integrations.sandbox.forms import as_list
@@ -19,14 +19,42 @@ ACCOUNT_READS = {
     "retrieve_account_sequences": ("account_sequences", "sequence"),
     "retrieve_account_pages": ("account_pages", "page"),
 }
-HANDLERS: dict[str, Handler] = {**leads.HANDLERS, **billing.HANDLERS}
-NEEDS_LEAD = leads.NEEDS_LEAD | billing.NEEDS_LEAD
+ON_A_LEAD: dict[str, Handler] = {
+    "assign_tag": relations.assign_tag,
+    "unassign_tag": relations.unassign_tag,
+    "subscribe_lead_to_list": relations.subscribe_list,
+    "unsubscribe_lead_from_list": relations.unsubscribe_list,
+    "give_points_to_lead": relations.give_points,
+    "remove_points_from_lead": relations.remove_points,
+    "subscribe_lead_to_sequence_at_step": relations.subscribe_sequence,
+    "unsubscribe_lead_from_sequence": relations.unsubscribe_sequence,
+    "calendar_subscribe": calendars.book,
+    "calendar_cancel": calendars.cancel_booking,
+    "retrieve_transactions_from_lead": transactions.transactions_of_lead,
+    "get_transactions_from_lead": transactions.older_transactions,
+    "retrieve_subscriptions_from_lead": subscriptions.subscriptions_of_lead,
+    "get_subscriptions_from_lead": subscriptions.older_subscriptions,
+}
+"""Commands that Kartra refuses when they name no lead."""
+
+HANDLERS: dict[str, Handler] = {
+    **ON_A_LEAD,
+    "create_custom_field": custom_fields.create_custom_field,
+    "search_transaction": transactions.search_transaction,
+    "get_transaction_details": transactions.transaction_details,
+    "refund_transaction": transactions.refund,
+    "search_subscription": subscriptions.search_subscription,
+    "get_subscription_details": subscriptions.subscription_details,
+    "cancel_transaction": subscriptions.cancel_transaction,
+    "modify_subscription_status": subscriptions.modify_status,
+    "edit_subscription": subscriptions.edit_subscription,
+}
+OLDER_NAMES = {
+    "retrieve_transactions_from_lead": "get_transactions_from_lead",
+    "retrieve_subscriptions_from_lead": "get_subscriptions_from_lead",
+}
 FIRST = ("create_lead", "edit_lead", "search_lead")
 KNOWN = {*HANDLERS, *ACCOUNT_READS, "retrieve_custom_fields", *FIRST}
-
-
-def success(code: str, message: str, **more: Any) -> dict[str, Any]:
-    return {"status": "Success", "message": message, "type": code, **more}
 
 
 def answer(
@@ -78,7 +106,7 @@ def _run(account: Account, call: Call, actions: list[dict[str, Any]], given: dic
         key, kind = ACCOUNT_READS[cmds[0]]
         return {"status": "Success", key: [thing["name"] for thing in account.store.things(account.number, kind)]}
     if cmds == ["retrieve_custom_fields"]:
-        return {"status": "Success", "custom_fields": leads.custom_fields(account)}
+        return {"status": "Success", "custom_fields": custom_fields.custom_fields_of(account)}
     try:
         lead = _lead(account, call, cmds, given)
     except Refused as refused:
@@ -114,7 +142,7 @@ def _run(account: Account, call: Call, actions: list[dict[str, Any]], given: dic
             continue
         if call.switches["inner_status"]:
             inner = {"status": "Success", **inner}
-        results.append({billing.OLDER_NAMES.get(cmd, cmd) if call.switches["older_names"] else cmd: inner})
+        results.append({OLDER_NAMES.get(cmd, cmd) if call.switches["older_names"] else cmd: inner})
     return {"status": call.switches["half_failed_status"] if failed else "Success", "actions": results}
 
 
@@ -158,7 +186,7 @@ def _encoded(value: Any) -> Any:
 
 def _lead(account: Account, call: Call, cmds: list[str], given: dict[str, Any]) -> dict[str, Any] | None:
     """The lead a call is about, by id if there is one, else by email."""
-    if not any(cmd in NEEDS_LEAD or cmd in FIRST for cmd in cmds):
+    if not any(cmd in ON_A_LEAD or cmd in FIRST for cmd in cmds):
         return None
     id, email = str(given.get("id", "") or "").strip(), str(given.get("email", "") or "").strip()
     if not id and not email:

@@ -5,7 +5,13 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from integrations.sandbox.store.events import event_body
+from integrations.sandbox.store.events import (
+    PAYMENT_ACTIONS,
+    booking_details,
+    event_body,
+    payment_details,
+    payment_message,
+)
 from integrations.sandbox.store.rows import LEAD_TEXTS, Store, key_of, new_lead
 
 ZONE = zoneinfo.ZoneInfo("America/New_York")
@@ -181,22 +187,7 @@ class Account:
 
     def _booking_event(self, lead: dict[str, Any], action: str, booking: dict[str, Any], heard: bool) -> None:
         calendar = self.store.thing(self.number, "calendar", booking["calendar"]) or {"id": 0, "classes": []}
-        details = {
-            "calendar_id": calendar["id"],
-            "calendar_name": booking["calendar"],
-            "class_id": calendar["id"] * 100
-            + (calendar["classes"].index(booking["class"]) if booking["class"] in calendar["classes"] else 0),
-            "class_name": booking["class"],
-            "hosts": [
-                {"host_first_name": "Ada", "host_last_name": "Moss", "host_email_address": "ada.moss@example.com"}
-            ],
-            "vendor_timezone": "America/New_York",
-            "calendar_subscription_id": booking["id"],
-            "events": [{"event_date": booking["when"], "event_duration": 60}],
-        }
-        if action == "calendar_cancel":
-            details["calendar_subscription_status"] = "Cancelled"
-        self._event(lead, action, {"calendar": details}, heard)
+        self._event(lead, action, {"calendar": booking_details(calendar, booking, action)}, heard)
 
     # memberships
 
@@ -248,73 +239,11 @@ class Account:
         }
         id = self.store.add_payment(self.number, "transaction", lead["id"], **doc)
         if heard:
-            self._money_event(lead, id, doc)
+            lead = self._again(lead)
+            if action := PAYMENT_ACTIONS.get(type):
+                self._event(lead, action, {"transaction_details": payment_details(lead, id, doc)}, True)
+            self._posts.send(self.number, "ipn", type, payment_message(lead, id, doc))
         return id
-
-    def _money_event(self, lead: dict[str, Any], id: int, doc: dict[str, Any]) -> None:
-        lead = self._again(lead)
-        buyer = {
-            "lead_first_name": lead["first_name"],
-            "lead_last_name": lead["last_name"],
-            "lead_email": lead["email"],
-            "lead_username": lead["username"],
-            "lead_id": lead["id"],
-        }
-        thing = {"product_name": doc["product_name"], "product_id": doc["product_id"], "product_price_point": 1}
-        subscription = str(doc["subscription"]) if doc["subscription"] else "N/A"
-        action = {
-            "sale": "buy_product",
-            "refund": "refund_product",
-            "partial_refund": "partial_refund_product",
-            "cancellation": "cancel_subscription",
-        }.get(doc["type"])
-        if action:
-            details = {
-                "transaction_id": id,
-                **buyer,
-                **thing,
-                "transaction_date": doc["date"],
-                "transaction_quantity": 1,
-                "transaction_full_amount": doc["amount"],
-                "transaction_base_amount": doc["amount"],
-                "transaction_type": doc["type"],
-                "transaction_parent_id": doc["parent"],
-                "transaction_subscription_id": subscription,
-                "transaction_internal_subscription_id": subscription,
-            }
-            self._event(lead, action, {"transaction_details": details}, True)
-        ipn = {
-            "transaction_id": id,
-            "transaction_full_amount": doc["amount"],
-            "transaction_base_amount": doc["amount"],
-            "transaction_discount": "N/A",
-            "transaction_shipping": "N/A",
-            "transaction_tax": "N/A",
-            "transaction_date": doc["date"],
-            "transaction_type": doc["type"],
-            "transaction_parent_id": doc["parent"],
-            "transaction_affiliate": "N/A",
-            "transaction_jv": "N/A",
-            "transaction_quantity": 1,
-            "transaction_subscription_id": subscription,
-            "transaction_internal_subscription_id": subscription,
-            "transaction_subscription_pay_number": "N/A",
-            "transaction_last_4_card_digits": "4242",
-            "original_id": 0,
-            **thing,
-            **buyer,
-            "lead_phone_country_code": lead["phone_country_code"],
-            "lead_phone_number": lead["phone"],
-            "lead_address": lead["address"],
-            "lead_city": lead["city"],
-            "lead_zip": lead["zip"],
-            "lead_state": lead["state"],
-            "lead_country": lead["country"],
-            "gdpr_lead_status": lead["gdpr_lead_status"],
-        }
-        self._posts.send(
-            self.number, "ipn", doc["type"], {k: "N/A" if v in ("", None) else str(v) for k, v in ipn.items()}
-        )
 
     def subscribe_plan(
         self, lead: dict[str, Any], product: str, amount: str, *, heard: bool, processor: str = "stripe"

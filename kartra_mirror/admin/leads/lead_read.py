@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, StopCause
 from integrations.read import refresh, transactions
+from integrations.read.lead_answer import ReadResult
 from integrations.sending import calls
 from kartra_mirror.ui.throughput import connection_of
 from leads import clock
@@ -53,7 +54,7 @@ def now(request: HttpRequest, lead: Lead) -> HttpResponse:
     return HttpResponseRedirect(found.get_absolute_url())
 
 
-def _told(result: refresh.ReadResult) -> tuple[int, str, bool]:
+def _told(result: ReadResult) -> tuple[int, str, bool]:
     """How a read is told: level, words, and whether our copy is otherwise than before."""
     if result.gone:
         return messages.WARNING, _("Kartra says that this lead is deleted."), True

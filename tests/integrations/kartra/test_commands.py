@@ -6,8 +6,9 @@ import pytest
 
 from integrations.kartra import commands
 from integrations.kartra.client import Client, Credentials, created_id
-from integrations.kartra.commands import Action, LeadRef, call_fields, flatten
+from integrations.kartra.commands import Action, LeadRef, call_fields
 from integrations.kartra.errors import Rejected
+from integrations.kartra.php_form import flatten
 from integrations.kartra.transport import Transport
 
 

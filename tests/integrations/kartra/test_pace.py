@@ -7,15 +7,9 @@ import time
 
 import pytest
 
-from integrations.kartra import rate_limit
-from integrations.kartra.rate_limit import (
-    FileRateLimiter,
-    RateLimiterUnavailable,
-    RedisRateLimiter,
-    State,
-    decide,
-    slow_down,
-)
+from integrations.kartra.rate_limit import FileRateLimiter, RateLimiterUnavailable, RedisRateLimiter
+from integrations.kartra.rate_limit.arithmetic import AHEAD_S, State, crept, decide, slow_down
+from integrations.kartra.rate_limit.limiter import APART_S
 from integrations.sending.calls import Priority
 
 REDIS = os.environ["REDIS_URL"]
@@ -56,10 +50,10 @@ def test_429_makes_everybody_wait_a_second_and_the_speed_creeps_back():
     slow_down(state, 1000.0)
     first = decide(state, 1000.1, 19.5, 0)
     assert not first.granted
-    assert first.wait_s == pytest.approx(0.9 - rate_limit.AHEAD_S)
-    assert rate_limit.crept(state, 1000.0) == pytest.approx(0.9)
-    assert rate_limit.crept(state, 1025.0) == pytest.approx(0.95)
-    assert rate_limit.crept(state, 1100.0) == 1.0
+    assert first.wait_s == pytest.approx(0.9 - AHEAD_S)
+    assert crept(state, 1000.0) == pytest.approx(0.9)
+    assert crept(state, 1025.0) == pytest.approx(0.95)
+    assert crept(state, 1100.0) == 1.0
 
 
 def test_a_lower_class_gives_way_but_keeps_its_floor():
@@ -97,12 +91,12 @@ def test_the_twenty_first_call_leaves_a_second_after_the_first_however_late_they
     began = time.monotonic()
     for _ in range(20):
         limiter.depart("app")
-    assert time.monotonic() - began < rate_limit.APART_S
+    assert time.monotonic() - began < APART_S
     limiter.depart("app")
-    assert time.monotonic() - began >= rate_limit.APART_S
+    assert time.monotonic() - began >= APART_S
     began = time.monotonic()
     limiter.depart("another app")
-    assert time.monotonic() - began < rate_limit.APART_S
+    assert time.monotonic() - began < APART_S
 
 
 def test_take_gives_up_when_told(tmp_path):

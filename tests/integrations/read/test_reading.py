@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from integrations import tasks
 from integrations.models import ApiCall, Connection, Heartbeat
-from integrations.read import catalogue, lead_lookup, order_sync, refresh
+from integrations.read import catalogue, lead_answer, lead_lookup, order_sync, refresh, schedule
 from integrations.read.lead_lookup import Asked
 from integrations.status import freshness
 from leads import mirror
@@ -48,7 +48,9 @@ def our_call(connection, lead, *, sent=None, finished=None):
 
 def asked_of(sandbox, connection, lead):
     """Kartra's answer, kept until it is applied: what happens meanwhile happened during the read."""
-    return refresh.ask(connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead)
+    return lead_lookup.ask(
+        connection, kartra_id=lead.kartra_id, email=lead.email, cause="refresh", priority=4, lead=lead
+    )
 
 
 # --- what a read may not undo
@@ -59,10 +61,10 @@ def test_dirt_that_came_during_the_read_stays(sandbox, connection):
     asked = asked_of(sandbox, connection, lead)
     mirror.mark_dirty(lead, timezone.now())
 
-    assert refresh.apply_answer(connection, lead, asked).applied
+    assert lead_answer.apply_answer(connection, lead, asked).applied
 
     assert Lead.objects.get().dirty_at is not None
-    assert list(refresh.due(connection)) == [lead]
+    assert list(schedule.due(connection)) == [lead]
 
 
 def test_what_others_wrote_during_the_read_is_not_overwritten_by_what_was_loaded_before(sandbox, connection):
@@ -70,7 +72,7 @@ def test_what_others_wrote_during_the_read_is_not_overwritten_by_what_was_loaded
     asked = asked_of(sandbox, connection, lead)
     Lead.objects.filter(pk=lead.pk).update(instagram="@ada", orders_read_at=timezone.now())
 
-    refresh.apply_answer(connection, lead, asked)
+    lead_answer.apply_answer(connection, lead, asked)
 
     fresh = Lead.objects.get()
     assert (fresh.instagram, fresh.orders_read_at is not None) == ("@ada", True)
@@ -82,7 +84,7 @@ def test_older_answer_that_comes_late_is_dropped(sandbox, connection):
     sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Salem"})
     refresh.read_lead(connection, lead=lead)
 
-    refresh.apply_answer(connection, lead, late)
+    lead_answer.apply_answer(connection, lead, late)
 
     assert Lead.objects.get().city == "Salem"
 
@@ -92,7 +94,7 @@ def test_lead_found_deleted_after_the_read_began_stays_so(sandbox, connection):
     late = asked_of(sandbox, connection, lead)
     mirror.mark_gone(lead, "deleted", timezone.now(), source="push")
 
-    refresh.apply_answer(connection, lead, late)
+    lead_answer.apply_answer(connection, lead, late)
 
     assert Lead.objects.get().gone_at is not None
 
@@ -118,7 +120,7 @@ def test_read_counts_only_when_no_call_of_ours_is_near(sandbox, connection, sett
     our_call(connection, lead, sent=sent, finished=finished)
     LeadTag.objects.create(lead=lead, tag=tag, since=timezone.now(), source="push")
 
-    result = refresh.apply_answer(connection, lead, asked)
+    result = lead_answer.apply_answer(connection, lead, asked)
 
     assert result.applied is counts
     assert LeadTag.objects.exists() is not counts
@@ -129,11 +131,11 @@ def test_lead_that_a_call_of_ours_touches_is_not_due_until_it_is_over(sandbox, c
     settings.VERIFY_SETTLE_S = [30.0]
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     call = our_call(connection, lead)
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
     ApiCall.objects.filter(pk=call.pk).update(sent_at=timezone.now(), finished_at=timezone.now(), outcome="answered")
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
     ApiCall.objects.update(finished_at=timezone.now() - dt.timedelta(seconds=31))
-    assert list(refresh.due(connection)) == [lead]
+    assert list(schedule.due(connection)) == [lead]
 
 
 # --- whose turn it is
@@ -152,17 +154,17 @@ def test_oldest_dirt_comes_first_then_the_oldest_read(connection):
     }
     leads = {LeadFactory(account=connection.account, **fields).pk: name for name, fields in names.items()}
 
-    told = [leads[lead.pk] for lead in refresh.due(connection)]
+    told = [leads[lead.pk] for lead in schedule.due(connection)]
 
     assert told == ["old dirt", "new dirt", "never read", "older read", "old read"]
 
 
 def test_claimed_lead_is_nobody_elses_until_the_lease_is_over(connection):
     lead = LeadFactory(account=connection.account, read_at=None)
-    assert refresh.claim(connection, 10) == [lead]
-    assert refresh.claim(connection, 10) == []
+    assert schedule.claim(connection, 10) == [lead]
+    assert schedule.claim(connection, 10) == []
     Lead.objects.update(read_not_before=timezone.now() - dt.timedelta(seconds=1))
-    assert refresh.claim(connection, 10) == [lead]
+    assert schedule.claim(connection, 10) == [lead]
 
 
 def test_many_marks_of_one_lead_are_one_read(sandbox, connection):
@@ -170,7 +172,7 @@ def test_many_marks_of_one_lead_are_one_read(sandbox, connection):
     for _ in range(5):
         mirror.mark_dirty(lead, timezone.now())
     assert refresh.drain(connection) == 1
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
     assert [call["cmds"] for call in sandbox.calls()] == [["get_lead"]]
 
 
@@ -195,7 +197,7 @@ def test_outage_ends_a_drain_and_gives_back_what_was_claimed(sandbox, connection
 
     assert (done.read, done.stopped is not None) == (0, True)
     assert done.failed == 3
-    assert refresh.due(connection).count() == 20 - done.failed
+    assert schedule.due(connection).count() == 20 - done.failed
 
 
 def test_task_asks_for_itself_while_there_is_more_and_rests_when_asked(sandbox, connection, notified, monkeypatch):
@@ -228,7 +230,7 @@ def test_moved_address_is_told_once_and_does_not_hold_up_the_rest(sandbox, conne
     sandbox.act("change_email", lead=lead.kartra_id, to="ada@example.net")
 
     assert refresh.drain(connection) == 1
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
     Lead.objects.update(read_not_before=None)
     assert refresh.drain(connection) == 1
 
@@ -390,5 +392,5 @@ def test_leads_that_are_gone_or_only_expected_break_no_promise(connection):
 
 def test_gone_is_applied_at_once_when_a_person_or_the_verifier_asked(sandbox, connection):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    refresh.apply_answer(connection, lead, Asked(None, timezone.now(), "deleted"))
+    lead_answer.apply_answer(connection, lead, Asked(None, timezone.now(), "deleted"))
     assert Lead.objects.get().gone_at is not None

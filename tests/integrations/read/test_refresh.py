@@ -9,7 +9,7 @@ from django.utils import timezone
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, Attempt
 from integrations.push import verify
-from integrations.read import catalogue, refresh
+from integrations.read import catalogue, refresh, schedule
 from integrations.sending import calls
 from leads.models import CustomField, Lead, LeadTag, Page, Tag
 from tests.recording import record_change
@@ -111,7 +111,7 @@ def test_read_close_to_our_own_write_does_not_count(sandbox, connection, setting
     assert (result.found, result.applied) == (True, False)
     assert not LeadTag.objects.exists()
     assert lead.dirty_at is not None
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
 
 
 def test_dirty_leads_come_before_old_ones_and_fresh_ones_not_at_all(sandbox, connection):
@@ -119,9 +119,9 @@ def test_dirty_leads_come_before_old_ones_and_fresh_ones_not_at_all(sandbox, con
     Lead.objects.filter(pk=old.pk).update(read_at=timezone.now() - dt.timedelta(days=2))
     Lead.objects.filter(pk=dirty.pk).update(read_at=timezone.now(), dirty_at=timezone.now())
 
-    assert list(refresh.due(connection)) == [dirty, old]
+    assert list(schedule.due(connection)) == [dirty, old]
     assert refresh.drain(connection) == 2
-    assert not refresh.due(connection).exists()
+    assert not schedule.due(connection).exists()
 
 
 def test_many_are_read_with_threads_that_only_call(sandbox, connection):

@@ -12,6 +12,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.utils import timezone
 
 from integrations import push, receive
+from integrations.management import run_wait
 from integrations.push import send
 from integrations.receive import queue
 from leads import lock_conflicts, mirror
@@ -143,10 +144,8 @@ def test_what_does_not_pass_is_raised_at_once(error):
 @pytest.mark.parametrize("part", ["push", "verify"])
 @pytest.mark.django_db(transaction=True)
 def test_command_that_waits_goes_on_when_it_met_a_worker(connection, sandbox, monkeypatch, part):
-    from integrations.management.commands import change as command
-
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
-    module = getattr(command, part)
+    module = getattr(run_wait, part)
     monkeypatch.setattr(module, "drain", failing(2, broken(OperationalError, "40P01"), module.drain))
 
     told = ["--connection", connection.account.name, "--set", "tag=VIP", "--lead", lead.email, "--wait"]

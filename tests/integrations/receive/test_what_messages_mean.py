@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations import receive
 from integrations.models import Connection, WebhookEndpoint
 from integrations.push import claim
-from integrations.read import order_sync, refresh
+from integrations.read import order_sync, schedule
 from kartra_mirror.admin.kartra.body_text import shown
 from leads import mirror
 from leads.models import (
@@ -175,7 +175,7 @@ def test_nothing_is_sent_to_a_lead_that_is_said_to_be_deleted_until_a_read_has_l
 
     assert not LeadChange.objects.due().exists()
     assert claim.claim(endpoint.connection, 5) == []
-    assert list(refresh.due(endpoint.connection)) == [lead]
+    assert list(schedule.due(endpoint.connection)) == [lead]
     lead.refresh_from_db()
     assert lead.gone_at is None
     facts = mirror.LeadFacts(kartra_id="50417", fields={"email": LEAD["email"]})
