@@ -232,7 +232,7 @@ def test_timeline_tells_in_words_with_kartras_zone(staff, sandbox, connection, l
         changes.record_changes(lead, kinds.get_kind(kind), given, by=staff.user, why="Fair")
     drain(connection)
 
-    page = staff.get(lead.get_absolute_url()).content.decode()
+    page = " ".join(staff.get(lead.get_absolute_url()).content.decode().split())
 
     year = BOOKING["date"][:4]
     for words in (
