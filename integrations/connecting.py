@@ -17,6 +17,7 @@ from integrations.models import Cause, Connection, StopCause, WebhookEndpoint
 from integrations.read import lead_lookup
 from integrations.sending import call_counter, calls, switch
 from integrations.sending.calls import Priority
+from leads.access import Author
 from leads.models import Account, Lead, MailingList, normal_email
 
 OWN_FIELDS = (
@@ -62,7 +63,7 @@ def connect(
     calls_per_second: float | None = None,
     test_mode: bool | None = None,
     time_zone: str = "",
-    by: Any = None,
+    by: Author = None,
 ) -> Connected:
     """Make the connection of this name, or change it where values are given (blank keeps). Checked before it is saved."""
     account = Account.objects.filter(name=name).first() or Account(name=name)
@@ -102,7 +103,7 @@ def save_keys(connection: Connection) -> None:
         connection.save(update_fields=["account", *OWN_FIELDS])
 
 
-def go_on_with_new_keys(connection: Connection, *, by: Any = None) -> bool:
+def go_on_with_new_keys(connection: Connection, *, by: Author = None) -> bool:
     """If sending had stopped because Kartra refused the keys, go on: these were just checked. True if so."""
     connection.refresh_from_db(fields=["sending", "stopped_by"])
     if connection.stopped_by != StopCause.CREDENTIALS:
@@ -132,7 +133,7 @@ def validate_api_url(url: str) -> None:
         )
 
 
-def check(connection: Connection, *, made_by: Any = None) -> Check:
+def check(connection: Connection, *, made_by: Author = None) -> Check:
     """Ask for the account's lists. Works for a connection that is not saved yet; changes nothing."""
     try:
         validate_api_url(connection.api_url)
@@ -164,7 +165,7 @@ def _words_of(error: KartraError) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def check_new_keys(connection: Connection, *, made_by: Any = None) -> Check:
+def check_new_keys(connection: Connection, *, made_by: Author = None) -> Check:
     """Do these keys work, and are they of the account that our copy is of? Changes nothing."""
     result = check(connection, made_by=made_by)
     if not result.ok or connection.pk is None or not calls.replaced(connection):

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -12,6 +11,7 @@ from integrations.kartra.errors import KartraError
 from integrations.models import Cause, Connection
 from integrations.sending import calls, switch
 from integrations.sending.calls import Priority
+from leads.access import Author
 from leads.texts import clean_email, lookalikes
 
 READS = re.compile(r"^(retrieve_|get_|search_)")
@@ -22,7 +22,7 @@ class CannotCall(ValueError):
     """The call is not one that may be made. The text says why."""
 
 
-def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: Any = None) -> str:
+def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: Author = None) -> str:
     """Make the call and return Kartra's answer as text. Raises CannotCall, KartraError.
 
     A call that could write obeys the sending switch. Credentials are added here, and masked should the answer hold them.

@@ -7,8 +7,8 @@ Nobody, as on the command line, is not bound.
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
@@ -16,7 +16,10 @@ from leads.models import Account, StaffLimits
 
 Rows = TypeVar("Rows", bound=Model)
 
-Author = AbstractBaseUser | AnonymousUser | None
+RequestUser = User | AnonymousUser
+"""Who makes a request."""
+Author = RequestUser | None
+"""Who asks for something; None is the command line or a worker."""
 
 BULK = "leads.start_bulkrun"
 EXPORT = "leads.export_lead"
@@ -27,22 +30,27 @@ class NotAllowed(ValueError):
     """It is more than this person may do alone. The text is a sentence for them."""
 
 
-def user_of(by: Author) -> Any:
+def user_of(by: Author) -> User | None:
     """The person as a stored user, or None for nobody."""
-    return by if by is not None and getattr(by, "pk", None) else None
+    return by if isinstance(by, User) and by.pk else None
 
 
-def accounts_of(user: Any) -> frozenset[int] | None:
+def signed_in(user: RequestUser) -> User:
+    """The person behind a page that only those who are signed in reach."""
+    if (person := user_of(user)) is None:
+        raise PermissionDenied
+    return person
+
+
+def accounts_of(user: Author) -> frozenset[int] | None:
     """The accounts a person is limited to, by primary key; None: all. Asked once for a request."""
-    if not getattr(user, "pk", None) or user.is_superuser:
+    person: Any = user_of(user)
+    if person is None or person.is_superuser:
         return None
-    known: frozenset[int] | None
-    try:
-        known = user._accounts
-    except AttributeError:
-        limits = StaffLimits.objects.filter(user=user.pk, limited=True).first()
-        known = frozenset(limits.accounts.values_list("pk", flat=True)) if limits else None
-        user._accounts = known
+    if not hasattr(person, "accounts_known"):
+        limits = StaffLimits.objects.filter(user=person, limited=True).first()
+        person.accounts_known = frozenset(limits.accounts.values_list("pk", flat=True)) if limits else None
+    known: frozenset[int] | None = person.accounts_known
     return known
 
 
@@ -62,52 +70,51 @@ def route_to_account(model: type[Model]) -> str:
     return next((route for name, route in ROUTES.items() if name in names), "")
 
 
-def only_mine(rows: QuerySet[Rows], user: Any) -> QuerySet[Rows]:
+def only_mine(rows: QuerySet[Rows], user: Author) -> QuerySet[Rows]:
     """The rows of the person's accounts, and those that belong to no account."""
     mine, route = accounts_of(user), route_to_account(rows.model)
     return rows if mine is None or not route else rows.filter(**{f"{route}__in": mine})
 
 
-def works_in(user: Any, account: int | None) -> bool:
+def works_in(user: Author, account: int | None) -> bool:
     """Whether a person works in an account, by its primary key; what is of no account yet is of nobody limited."""
     mine = accounts_of(user)
     return mine is None or account in mine
 
 
-def largest_run(user: Any) -> int | None:
+def largest_run(user: Author) -> int | None:
     """The most leads a person may change at once; None: any number. 1: no bulk actions."""
     most = _bound(user, BULK, "largest_run")
     return None if most is None else max(int(most), 1)
 
 
-def refund_ceiling(user: Any) -> Decimal | None:
+def refund_ceiling(user: Author) -> Decimal | None:
     """The most a person may give back of one sale; None: all of it."""
     most = _bound(user, REFUND, "refund_ceiling")
     return None if most is None else Decimal(most)
 
 
-def _bound(user: Any, permission: str, field: str) -> Any:
+def _bound(user: Author, permission: str, field: str) -> Any:
     """The widest bound among what gives the person the permission: a group, or nothing but the person itself."""
-    if not getattr(user, "pk", None) or user.is_superuser:
+    person = user_of(user)
+    if person is None or person.is_superuser:
         return None
     app, codename = permission.split(".")
-    if user.user_permissions.filter(codename=codename, content_type__app_label=app).exists():
+    if person.user_permissions.filter(codename=codename, content_type__app_label=app).exists():
         return None
-    giving = Group.objects.filter(
-        user=user.pk, permissions__codename=codename, permissions__content_type__app_label=app
-    )
+    giving = Group.objects.filter(user=person, permissions__codename=codename, permissions__content_type__app_label=app)
     bounds = list(giving.values_list(f"limits__{field}", flat=True))
     return None if None in bounds else max(bounds, default=0)
 
 
-def check_account(user: Any, account: Account) -> None:
+def check_account(user: Author, account: Account) -> None:
     """NotAllowed unless the person may work in the account."""
     mine = accounts_of(user)
     if mine is not None and account.pk not in mine:
         raise NotAllowed(_("You do not work in this account. Ask a manager to give you access to it."))
 
 
-def check_run(user: Any, size: int) -> None:
+def check_run(user: Author, size: int) -> None:
     """NotAllowed if so many leads are more than the person may change at once."""
     most = largest_run(user) if size > 1 else None
     if most is None or size <= most:
@@ -120,7 +127,7 @@ def check_run(user: Any, size: int) -> None:
     raise NotAllowed(words % {"most": f"{most:,}", "size": f"{size:,}"})
 
 
-def check_refund(user: Any, amount: Decimal | None, given_back: Decimal) -> None:
+def check_refund(user: Author, amount: Decimal | None, given_back: Decimal) -> None:
     """NotAllowed if the refund, with what was given back of this sale before, is over what the person may give alone."""
     most = refund_ceiling(user)
     if most is None:

@@ -13,6 +13,7 @@ from integrations.kartra.profile import LeadProfile
 from integrations.models import Attempt, Cause, Connection
 from integrations.sending import calls, custom_fields
 from integrations.sending.calls import Priority
+from leads.access import Author
 from leads.models import SAFETY_FIELD, CustomFieldType
 
 TAKEN = "264"
@@ -22,7 +23,7 @@ class NotPrepared(ValueError):
     """The field could not be made or is not seen in Kartra. The text is a sentence for the person who asked."""
 
 
-def prepare(connection: Connection, *, made_by: Any = None) -> None:
+def prepare(connection: Connection, *, made_by: Author = None) -> None:
     """Make the safety field in Kartra, see it there, and use it from now on. Safe to repeat.
 
     Raises NotPrepared, custom_fields.CannotCreate, KartraError; then nothing has changed here.

@@ -18,6 +18,7 @@ from integrations.read.lead_lookup import ask, learn
 from integrations.sending import call_counter, calls
 from integrations.sending.calls import Priority
 from leads import mirror
+from leads.access import Author
 from leads.models import Lead, MailingList, Page, Sequence, Tag
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class CatalogueRead:
 
 
 def read(
-    connection: Connection, *, priority: Priority = Priority.PERSON, made_by: Any = None, believe: bool = False
+    connection: Connection, *, priority: Priority = Priority.PERSON, made_by: Author = None, believe: bool = False
 ) -> CatalogueRead:
     """Read all five. One that fails does not lose the others; if nothing can be asked at all, raises KartraError.
 

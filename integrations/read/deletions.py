@@ -16,6 +16,7 @@ from integrations import clock
 from integrations.models import Connection, DeletionReport, DeletionVerdict
 from integrations.read.schedule import promised
 from leads import mirror, transitions
+from leads.access import Author
 from leads.models import GoneReason, Lead, Source
 
 logger = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ def what_to_do(connection: Connection) -> str:
     )
 
 
-def confirm(connection: Connection, *, by: Any = None) -> int:
+def confirm(connection: Connection, *, by: Author = None) -> int:
     """A person says that they are deleted in Kartra: mark them, and read on. How many were marked. Safe to repeat."""
     marked = _mark(connection, DeletionVerdict.CONFIRMED, by)
     DeletionReport.objects.filter(connection=connection, verdict=DeletionVerdict.BELIEVED).update(
@@ -165,7 +166,7 @@ def confirm(connection: Connection, *, by: Any = None) -> int:
     return marked
 
 
-def read_again(connection: Connection, *, by: Any = None) -> int:
+def read_again(connection: Connection, *, by: Author = None) -> int:
     """A person does not believe it: marks that reads made lately are lifted, what was found is forgotten, and all of it is
     read again. How many leads that is. Requested changes that were skipped meanwhile stay skipped."""
     again = 0

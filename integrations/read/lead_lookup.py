@@ -17,6 +17,7 @@ from integrations.models import ApiCall, Cause, Connection
 from integrations.sending import calls
 from integrations.sending.calls import Priority
 from leads import mirror
+from leads.access import Author
 from leads.models import GoneReason, Lead, normal_email
 
 NOT_FOUND = frozenset({"234", "243"})
@@ -50,7 +51,7 @@ def ask(
     cause: Cause,
     priority: Priority,
     lead: Lead | None = None,
-    made_by: Any = None,
+    made_by: Author = None,
 ) -> Asked:
     """Ask Kartra about one lead, by id where this connection can, else by email and the same id. Up to four calls.
 

@@ -20,6 +20,7 @@ from integrations.read.lead_lookup_bulk import FAILURES, FATAL, ask_many
 from integrations.sending import call_counter, calls
 from integrations.sending.calls import Priority
 from leads import mirror
+from leads.access import Author
 from leads.models import Lead, normal_email
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def read_lead(
     email: str = "",
     cause: Cause = Cause.PULL,
     priority: Priority = Priority.PERSON,
-    made_by: Any = None,
+    made_by: Author = None,
 ) -> ReadResult:
     """Read one lead from Kartra into the mirror; new to us or not. Raises KartraError; then nothing has changed."""
     account = connection.account

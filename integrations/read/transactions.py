@@ -18,6 +18,7 @@ from integrations.sending.calls import Priority
 from integrations.translate import money as translate
 from integrations.translate.profile import plain
 from leads import forgotten, mirror
+from leads.access import Author
 from leads.models import Lead, Source, Transaction
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def _ref(lead: Lead) -> LeadRef:
 
 
 def listed(
-    connection: Connection, lead: Lead, *, cause: Cause, priority: Priority, made_by: Any = None
+    connection: Connection, lead: Lead, *, cause: Cause, priority: Priority, made_by: Author = None
 ) -> list[TransactionEntry]:
     """The lead's transactions as Kartra lists them. Raises KartraError."""
     return calls.read(
@@ -60,7 +61,7 @@ def details_of(
     cause: Cause,
     priority: Priority,
     lead: Lead | None = None,
-    made_by: Any = None,
+    made_by: Author = None,
 ) -> TransactionDetails:
     """Kartra's details of one transaction. Raises KartraError (Rejected 247: there is none)."""
     return calls.read(
@@ -81,7 +82,7 @@ def plan_details(
     cause: Cause,
     priority: Priority,
     lead: Lead | None = None,
-    made_by: Any = None,
+    made_by: Author = None,
 ) -> SubscriptionDetails:
     """Kartra's details of one payment plan. Raises KartraError (Rejected 248: there is none)."""
     return calls.read(
@@ -102,7 +103,7 @@ def read(
     limit: int | None = None,
     cause: Cause = Cause.PULL,
     priority: Priority = Priority.PERSON,
-    made_by: Any = None,
+    made_by: Author = None,
 ) -> MoneyRead:
     """Read the lead's transactions and subscriptions into the mirror, with details of those not known for certain.
 
@@ -155,7 +156,7 @@ def _read_one(connection: Connection, lead: Lead, entry: TransactionEntry, how: 
 
 
 def read_transaction(
-    connection: Connection, transaction_id: str, *, store: bool = True, made_by: Any = None
+    connection: Connection, transaction_id: str, *, store: bool = True, made_by: Author = None
 ) -> Transaction | None:
     """Ask Kartra for one transaction and keep it in the mirror. None: Kartra has none of this id. Not stored, the row is
     not saved either."""

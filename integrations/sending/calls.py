@@ -9,7 +9,7 @@ import enum
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.conf import settings
 from django.db.models import F
@@ -31,6 +31,7 @@ from integrations.models import ApiCall, CallOutcome, Cause, Connection, StopCau
 from integrations.process_state import process_state
 from integrations.sending import restored, switch
 from integrations.sending.error_messages import message_of, remedy
+from leads.access import Author, user_of
 from leads.models import Lead
 
 T = TypeVar("T")
@@ -207,7 +208,7 @@ def log(
     elapsed_s: float,
     error: KartraError | None = None,
     lead: Lead | None = None,
-    made_by: Any = None,
+    made_by: Author = None,
 ) -> ApiCall | None:
     """Write the row of a finished call that only read. None for a connection that is not stored."""
     if connection.pk is None:
@@ -224,7 +225,7 @@ def log(
         code=error.code if error else "",
         message=message_of(error) if error else "",
         elapsed_ms=round(elapsed_s * 1000),
-        made_by=made_by,
+        made_by=user_of(made_by),
     )
 
 
@@ -236,7 +237,7 @@ def read(
     commands: str,
     ask: Callable[[Client], T],
     lead: Lead | None = None,
-    made_by: Any = None,
+    made_by: Author = None,
     wait_s: float = 30,
     on_row: Callable[[ApiCall], None] = lambda row: None,
 ) -> T:

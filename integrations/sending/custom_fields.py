@@ -12,6 +12,7 @@ from integrations.models import Cause, Connection
 from integrations.sending import calls, switch
 from integrations.sending.calls import Priority
 from leads import mirror
+from leads.access import Author
 from leads.models import CustomField, CustomFieldType
 
 CHOICES = (CustomFieldType.DROP_DOWN, CustomFieldType.RADIO_BUTTON, CustomFieldType.CHECKBOX)
@@ -22,7 +23,7 @@ class CannotCreate(ValueError):
 
 
 def create(
-    connection: Connection, identifier: str, type: str, options: Sequence[str] = (), *, made_by: Any = None
+    connection: Connection, identifier: str, type: str, options: Sequence[str] = (), *, made_by: Author = None
 ) -> CustomField | None:
     """Make the field and read all fields again; its row, or None when Kartra took it but does not show it yet.
 

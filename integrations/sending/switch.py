@@ -17,10 +17,11 @@ from django.utils.translation import ngettext
 from integrations import clock
 from integrations.models import Connection, Sending, SendingStop, StopCause
 from integrations.sending import call_counter, restored
+from leads.access import Author
 from leads.signals import changes_recorded
 
 
-def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
+def on(connection: Connection, *, by: Author = None, why: str = "") -> str:
     """Allow what is queued to be sent, commands that Kartra refused among it, and wake the pusher. The caller has tried
     the connection before. What was done besides, in words: after a restored database it is looked at before it is sent.
     """
@@ -44,12 +45,12 @@ def on(connection: Connection, *, by: Any = None, why: str = "") -> str:
     return done
 
 
-def off(connection: Connection, *, by: Any = None, why: str = "") -> None:
+def off(connection: Connection, *, by: Author = None, why: str = "") -> None:
     """A person stops sending. What is queued waits; what is in flight ends and is recorded."""
     _stop(connection, StopCause.PERSON, why or _("Switched off."), by)
 
 
-def off_everywhere(*, by: Any = None, why: str = "", among: QuerySet[Connection] | None = None) -> int:
+def off_everywhere(*, by: Author = None, why: str = "", among: QuerySet[Connection] | None = None) -> int:
     """A person stops all sending at once (`among`: on these connections). On how many there was something to stop."""
     rows = Connection.objects.all() if among is None else among
     sending = list(rows.filter(sending=Sending.ON).select_related("account"))

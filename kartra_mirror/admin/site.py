@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from kartra_mirror.admin.staff import lost_input
 from kartra_mirror.admin.staff.sign_in import SignInForm
 from kartra_mirror.ui.unfold_adapter import UnfoldAdminSite
+from leads.access import Author, RequestUser
 
 
 class MirrorAdminSite(UnfoldAdminSite):
@@ -64,12 +65,11 @@ class MirrorAdminSite(UnfoldAdminSite):
         from integrations.sending import switch
         from leads import access
 
-        user: Any = request.user
-        if not user.has_perm("integrations.switch_sending"):
+        if not request.user.has_perm("integrations.switch_sending"):
             raise PermissionDenied
         if request.method == "POST":
-            mine = access.only_mine(Connection.objects.all(), user)
-            number = switch.off_everywhere(by=user, why=_("Stopped with “Stop all sending”."), among=mine)
+            mine = access.only_mine(Connection.objects.all(), request.user)
+            number = switch.off_everywhere(by=request.user, why=_("Stopped with “Stop all sending”."), among=mine)
             words = _("All sending is stopped. What is queued waits.") if number else _("Nothing was being sent.")
             messages.success(request, words)
         return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
@@ -120,7 +120,7 @@ def _of_own_accounts(view: Any) -> Any:
     return guarded
 
 
-def bands(user: Any = None) -> list[dict[str, str]]:
+def bands(user: Author = None) -> list[dict[str, str]]:
     """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. A fixed number of queries."""
     from integrations import sandbox_control
     from integrations.models import Connection, Sending
@@ -152,7 +152,7 @@ def bands(user: Any = None) -> list[dict[str, str]]:
     return found
 
 
-def something_sends(user: Any) -> bool:
+def something_sends(user: RequestUser) -> bool:
     """Whether there is anything that “Stop all sending” would stop."""
     from integrations.models import Connection, Sending
     from leads import access

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, TabularInline, display
+from leads.access import RequestUser
 from leads.filters.searching import of_leads
 
 
@@ -43,7 +44,7 @@ class SearchedByLead(ModelAdmin):
         )
         return queryset.filter(own), False
 
-    def behind(self, row: Any, user: Any) -> Any:
+    def behind(self, row: Any, user: RequestUser) -> Any:
         """The sections of a row's page that say what is behind it."""
         return []
 

@@ -20,13 +20,13 @@ from leads.models import Account
 KEPT_S = 60
 
 
-def totals(user: Any) -> list[Account]:
+def totals(user: access.RequestUser) -> list[Account]:
     """The person's accounts, each with `known`: its leads that Kartra has, as far as we know. One query."""
     absent = Q(leads__absent_at__isnull=False, leads__kartra_id=None)
     return list(_mine(user).annotate(known=Count("leads", filter=Q(leads__gone_at=None) & ~absent)))
 
 
-def sentences(user: Any) -> list[str]:
+def sentences(user: access.RequestUser) -> list[str]:
     """ "59,870 of 60,214 known" for each of the person's accounts whose total was entered; counted once in a minute, for it
     stands on a page that is opened all the time."""
     entered = list(_mine(user).exclude(contacts_in_kartra=None))
@@ -43,7 +43,7 @@ def _known(account: Account) -> int:
     return account.leads.filter(gone_at=None).exclude(absent_at__isnull=False, kartra_id=None).count()
 
 
-def _mine(user: Any) -> QuerySet[Account]:
+def _mine(user: access.RequestUser) -> QuerySet[Account]:
     return access.only_mine(Account.objects.all(), user)
 
 
@@ -66,10 +66,9 @@ class TotalForm(forms.ModelForm):
 
 def page(request: HttpRequest, account_id: int, context: dict[str, Any]) -> HttpResponse:
     """Enter the total that Kartra shows."""
-    user: Any = request.user
-    if not user.has_perm("leads.change_account"):
+    if not request.user.has_perm("leads.change_account"):
         raise PermissionDenied
-    account = _mine(user).filter(pk=account_id).first()
+    account = _mine(request.user).filter(pk=account_id).first()
     if account is None:
         raise Http404
     form = TotalForm(request.POST or None, instance=account)

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_noop
 
 from leads import kinds
+from leads.access import RequestUser
 from leads.kinds.writable_fields import CUSTOM
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -51,7 +52,7 @@ NEEDED = {
 """Which kind of change a field besides the lead's own asks for."""
 
 
-def show_what_may_be_asked(form: Any, user: Any) -> None:
+def show_what_may_be_asked(form: Any, user: RequestUser) -> None:
     """Leave out the fields that ask for kinds of change this person may not do. Call it after the form was cleaned, so
     that what is sent all the same is refused, not overlooked."""
     if form.kind.steps is None:
@@ -80,6 +81,5 @@ def groups(form: Any) -> list[tuple[str, list[Any]]]:
 
 def check_steps(request: HttpRequest, kind: kinds.ChangeKind, parameters: dict[str, Any]) -> None:
     """403 unless this person may do every single change that is asked for."""
-    user: Any = request.user
-    if not all(user.has_perm(each) for each in kinds.permissions(kind, parameters)):
+    if not all(request.user.has_perm(each) for each in kinds.permissions(kind, parameters)):
         raise PermissionDenied

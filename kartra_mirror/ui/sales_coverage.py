@@ -1,7 +1,6 @@
 """How far sales are known where somebody filters by them: transactions are read slowly, lead by lead."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.utils.translation import ngettext
 
@@ -12,7 +11,7 @@ from leads.models import Lead
 BY_SALES = frozenset(f"{prefix}{part.name}" for each in money.CONDITIONS for part in each.parts for prefix in ("", NOT))
 
 
-def warning(conditions: Iterable[str], user: Any) -> str:
+def warning(conditions: Iterable[str], user: access.RequestUser) -> str:
     """A sentence where a filter asks for sales that are not read of every lead yet; empty elsewhere. At most one query."""
     if not BY_SALES & set(conditions):
         return ""

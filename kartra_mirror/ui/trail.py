@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from kartra_mirror.ui import trail_links
 from kartra_mirror.ui.trail_links import Link
+from leads.access import RequestUser
 from leads.models import Activity, LeadChange
 
 SHOWN = 50
@@ -34,7 +35,7 @@ class Section:
     lines: list[Line]
 
 
-def of_change(change: LeadChange, user: Any) -> list[Section]:
+def of_change(change: LeadChange, user: RequestUser) -> list[Section]:
     """The calls that carried a change, and what it left in the timeline."""
     attempts = change.attempts.select_related("call").order_by("-pk")[:SHOWN]
     calls = [
@@ -57,7 +58,7 @@ def of_change(change: LeadChange, user: Any) -> list[Section]:
     )
 
 
-def of_call(call: Any, user: Any) -> list[Section]:
+def of_call(call: Any, user: RequestUser) -> list[Section]:
     """The changes that a call carried, and what it left in the timeline."""
     here = f"call {call.pk}"
     attempts = call.attempts.select_related("change__run", "change__account").order_by("position", "pk")[:SHOWN]
@@ -68,13 +69,13 @@ def of_call(call: Any, user: Any) -> list[Section]:
     )
 
 
-def of_delivery(delivery: Any, user: Any) -> list[Section]:
+def of_delivery(delivery: Any, user: RequestUser) -> list[Section]:
     """What a message from Kartra left in the timeline, and whose change it was an answer to."""
     here = f"delivery {delivery.pk}"
     return _filled(Section(_("In the timeline"), _timeline(_caused(delivery.lead_id, here), user, here=here)))
 
 
-def of_activity(activity: Activity, user: Any) -> list[Section]:
+def of_activity(activity: Activity, user: RequestUser) -> list[Section]:
     """What is behind one line of the timeline."""
     lines = [Line("", links=[each]) for each in trail_links.links(activity, user)]
     return _filled(Section(_("Behind it"), lines))
@@ -85,7 +86,7 @@ def _caused(lead_id: int | None, cause: str) -> QuerySet[Activity]:
     return Activity.objects.filter(lead=lead_id, cause=cause) if lead_id else Activity.objects.none()
 
 
-def _timeline(rows: QuerySet[Activity], user: Any, *, of_changes: bool = True, here: str = "") -> list[Line]:
+def _timeline(rows: QuerySet[Activity], user: RequestUser, *, of_changes: bool = True, here: str = "") -> list[Line]:
     """Lines with what is behind each; not the page itself, which is the cause `here`."""
     may_see = user.has_perm("leads.view_activity")
     found = []
@@ -101,7 +102,7 @@ def _timeline(rows: QuerySet[Activity], user: Any, *, of_changes: bool = True, h
     return found
 
 
-def _change_link(pk: int, user: Any) -> Link:
+def _change_link(pk: int, user: RequestUser) -> Link:
     url = reverse("admin:leads_leadchange_change", args=[pk]) if user.has_perm("leads.view_leadchange") else ""
     return Link(_("requested change"), url)
 

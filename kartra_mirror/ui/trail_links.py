@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from leads.access import RequestUser
 from leads.models import Activity
 
 _PAGES = {
@@ -25,7 +26,7 @@ class Link:
     url: str
 
 
-def link(cause: str, user: Any) -> Link | None:
+def link(cause: str, user: RequestUser | None) -> Link | None:
     """The link of a cause as the timeline keeps it ("delivery 12"); None where it names nothing that has a page. Without a
     user it is not asked whether this one may open it: the page itself is."""
     found = _CAUSE.fullmatch(cause)
@@ -37,7 +38,7 @@ def link(cause: str, user: Any) -> Link | None:
     )
 
 
-def links(activity: Activity, user: Any) -> list[Link]:
+def links(activity: Activity, user: RequestUser) -> list[Link]:
     """Everything behind a line of the timeline, the nearest first. `change` and its run are to be loaded already."""
     found = []
     if activity.change is not None:
@@ -46,7 +47,7 @@ def links(activity: Activity, user: Any) -> list[Link]:
     return [*found, own] if own else found
 
 
-def of_change(change: Any, user: Any) -> list[Link]:
+def of_change(change: Any, user: RequestUser) -> list[Link]:
     """A change and the run it was part of."""
     may_see = user.has_perm("leads.view_leadchange")
     found = [Link(str(_("requested change")), change.get_absolute_url() if may_see else "")]

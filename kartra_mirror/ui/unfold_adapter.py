@@ -115,8 +115,7 @@ class ModelAdmin(_ModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """An action that names no permission of its own acts on many leads: it is for those who may start bulk actions."""
         found: dict[str, Any] = super().get_actions(request)
-        user: Any = request.user
-        if not user.has_perm(access.BULK):
+        if not request.user.has_perm(access.BULK):
             found = {name: each for name, each in found.items() if hasattr(each[0], "allowed_permissions")}
         return found
 
@@ -174,7 +173,7 @@ class RelatedDropdownFilter(_RelatedDropdownFilter):
         return narrowed
 
 
-def only_own_choices(form: Any, user: Any) -> Any:
+def only_own_choices(form: Any, user: access.RequestUser) -> Any:
     """Leave in a form's choices of rows those of the person's accounts."""
     for field in form.fields.values():
         if isinstance(field, forms.ModelChoiceField) and field.queryset is not None:

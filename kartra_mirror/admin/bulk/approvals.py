@@ -15,22 +15,21 @@ from leads.models import Account, RunDraft
 APPROVE = "leads.approve_bulkrun"
 
 
-def may_approve(user: Any) -> bool:
+def may_approve(user: access.RequestUser) -> bool:
     return bool(user.has_perm(APPROVE))
 
 
 def find(request: HttpRequest, key: Any) -> RunDraft | None:
     """The person's own draft, or one that waits for somebody like them; another's is not found."""
-    user: Any = request.user
     draft = RunDraft.objects.select_related("run", "tried", "created_by").filter(key=key).first()
-    if draft is None or draft.created_by_id == user.pk:
+    if draft is None or draft.created_by_id == request.user.pk:
         return draft
-    if not access.works_in(user, draft.account_id):
+    if not access.works_in(request.user, draft.account_id):
         return None
-    return draft if may_approve(user) and (draft.asked_at or draft.run) else None
+    return draft if may_approve(request.user) and (draft.asked_at or draft.run) else None
 
 
-def waiting(user: Any) -> QuerySet[RunDraft]:
+def waiting(user: access.RequestUser) -> QuerySet[RunDraft]:
     """Drafts of others, in the person's accounts, that wait for this person's yes or no."""
     if not may_approve(user):
         return RunDraft.objects.none()
@@ -38,7 +37,7 @@ def waiting(user: Any) -> QuerySet[RunDraft]:
     return access.only_mine(drafts, user).defer("selection").order_by("asked_at")
 
 
-def why_not_alone(user: Any, account: Account, size: int) -> str:
+def why_not_alone(user: access.RequestUser, account: Account, size: int) -> str:
     """Why this person may not start it alone; empty if they may."""
     try:
         access.check_account(user, account)
@@ -66,11 +65,10 @@ def ask(request: HttpRequest, draft: RunDraft, account: Account, back: str, lead
 
 def refuse(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     """A no, with the reason; its author sees both."""
-    user: Any = request.user
-    if not may_approve(user) or draft.created_by_id == user.pk:
+    if not may_approve(request.user) or draft.created_by_id == request.user.pk:
         raise PermissionDenied
     RunDraft.objects.filter(pk=draft.pk, asked_at__isnull=False, refused_at=None, started_at=None).update(
-        refused_at=clock.now(), refused_by=user, refused_why=request.POST.get("refused_why", "")[:1000]
+        refused_at=clock.now(), refused_by=request.user, refused_why=request.POST.get("refused_why", "")[:1000]
     )
     messages.info(request, _("Refused. %(person)s sees it, with your reason.") % {"person": draft.created_by})
     return redirect("admin:leads_bulkrun_changelist")

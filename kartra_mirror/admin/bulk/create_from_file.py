@@ -84,7 +84,6 @@ def _notice() -> dict[str, Any]:
 
 
 def _draft(request: HttpRequest, account: Account, found: people_list.PeopleList, file_name: str, why: str) -> RunDraft:
-    user: Any = request.user
     selection = {
         "people": [[person.line, person.parameters] for person in found.people],
         "file": file_name[-255:],
@@ -94,7 +93,7 @@ def _draft(request: HttpRequest, account: Account, found: people_list.PeopleList
         "not_read": found.not_read,
     }
     return RunDraft.objects.create(
-        created_by=user,
+        created_by=access.signed_in(request.user),
         account=account,
         kind="create_lead",
         selection=selection,
@@ -105,11 +104,10 @@ def _draft(request: HttpRequest, account: Account, found: people_list.PeopleList
 def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     """What would be created, and its start. GET changes nothing; starting twice makes one bulk action."""
     account = draft.account
-    user: Any = request.user
-    if account is None or not access.works_in(user, account.pk):
+    if account is None or not access.works_in(request.user, account.pk):
         raise PermissionDenied
     people = [Person(line, parameters) for line, parameters in draft.selection["people"]]
-    _check(user, people)
+    _check(request.user, people)
     found = create_many.sort_people(account, people)
     do = request.POST.get("do", "") if request.method == "POST" else ""
     if do == "start":
@@ -123,7 +121,7 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     return _show(request, draft, account, found)
 
 
-def _check(user: Any, people: list[Person]) -> None:
+def _check(user: access.RequestUser, people: list[Person]) -> None:
     """403 unless this person may do every kind of change that the rows ask for."""
     asked = {name for person in people for name in BESIDES if person.parameters.get(name)}
     needed = {"create_lead", *(BESIDES[name] for name in asked)}
@@ -132,7 +130,6 @@ def _check(user: Any, people: list[Person]) -> None:
 
 
 def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcomers) -> HttpResponse:
-    user: Any = request.user
     connection = connection_of(account)
     number, selection = len(found.new), draft.selection
     warned = {words for person in found.new for words in kinds.warnings(person.parameters, account)}
@@ -141,7 +138,7 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
         "title": capfirst(creation_name(draft.parameters["people"])),
         "opts": Lead._meta,
         "draft": draft,
-        "own": draft.created_by_id == user.pk,
+        "own": draft.created_by_id == request.user.pk,
         "account": account,
         "found": found,
         "number": number,
@@ -152,8 +149,8 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
         "not_read": selection["not_read"],
         "seconds": seconds_for(account, number),
         "warnings": sorted(warned)[:5],
-        "too_many": approvals.why_not_alone(user, account, number),
-        "may_export": user.has_perm(access.EXPORT),
+        "too_many": approvals.why_not_alone(request.user, account, number),
+        "may_export": request.user.has_perm(access.EXPORT),
         "why_not": switch.why_not_sending(connection)
         if connection
         else _("This account has no connection to Kartra yet."),
@@ -240,8 +237,7 @@ def _start(
 
 def _file(request: HttpRequest, draft: RunDraft, account: Account, found: Newcomers) -> Any:
     """The same people as a file for Kartra's own import."""
-    user: Any = request.user
-    if not user.has_perm(access.EXPORT):
+    if not request.user.has_perm(access.EXPORT):
         raise PermissionDenied
     told = exporting.told_of_people(account, found.new)
     what = _("new people of the file %(file)s, for Kartra's import") % {"file": draft.selection["file"]}

@@ -49,10 +49,9 @@ def draft_action(kind: kinds.ChangeKind) -> Any:
 
 def new_draft(request: HttpRequest, kind: kinds.ChangeKind, selection: dict[str, Any]) -> RunDraft:
     """A draft of this person's own. 403 without the kind's permission."""
-    user: Any = request.user
-    if not user.has_perm(kind.permission):
+    if not request.user.has_perm(kind.permission):
         raise PermissionDenied
-    return RunDraft.objects.create(created_by=user, kind=kind.name, selection=selection)
+    return RunDraft.objects.create(created_by=access.signed_in(request.user), kind=kind.name, selection=selection)
 
 
 def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
@@ -87,8 +86,7 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
 
 
 def _check_kinds(request: HttpRequest, names: list[str]) -> None:
-    user: Any = request.user
-    if not all(user.has_perm(kinds.get_kind(name).permission) for name in names):
+    if not all(request.user.has_perm(kinds.get_kind(name).permission) for name in names):
         raise PermissionDenied
 
 
@@ -110,11 +108,10 @@ def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do:
 
 def _ticked(request: HttpRequest) -> dict[str, Any]:
     """The ticks below the kinds, as a draft keeps them; those that this person may set."""
-    user: Any = request.user
-    include_left = bool(request.POST.get(INCLUDE_LEFT)) and user.has_perm("leads.resubscribe_list")
+    include_left = bool(request.POST.get(INCLUDE_LEFT)) and request.user.has_perm("leads.resubscribe_list")
     return {
         "choices": {ANYWAY: bool(request.POST.get(ANYWAY)), INCLUDE_LEFT: include_left},
-        "mail": bool(request.POST.get("mail") and user.email and settings.MAIL_IS_SET_UP),
+        "mail": bool(request.POST.get("mail") and getattr(request.user, "email", "") and settings.MAIL_IS_SET_UP),
     }
 
 
@@ -145,7 +142,7 @@ def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
 def _show(
     request: HttpRequest, draft: RunDraft, drafting: Drafting, account: Account, leads: QuerySet[Lead], back: str
 ) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     for form in drafting.all:
         show_what_may_be_asked(form, user)
     if request.method == "POST":
@@ -168,7 +165,7 @@ def _show(
         "choices": choices,
         "already": already_labels.of(draft.kinds),
         "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
-        "may_be_mailed": bool(user.email and settings.MAIL_IS_SET_UP),
+        "may_be_mailed": bool(getattr(user, "email", "") and settings.MAIL_IS_SET_UP),
         "mail": draft.parameters.get("mail"),
         "chosen": chosen,
         "back": back,

@@ -44,10 +44,9 @@ def running_badge(request: HttpRequest) -> str:
 
 def tell_ended(request: HttpRequest) -> None:
     """Say once to its author that a bulk action has ended, and how."""
-    user: Any = request.user
     since = clock.now() - dt.timedelta(days=2)
-    ended = BulkRun.objects.ended().filter(created_by=user.pk, told_at=None, ended_at__gt=since)
-    for run in access.only_mine(ended, user)[:5]:
+    ended = BulkRun.objects.ended().filter(created_by=request.user.pk, told_at=None, ended_at__gt=since)
+    for run in access.only_mine(ended, request.user)[:5]:
         if BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=clock.now()):
             counts = run.changes.counts()
             bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]
@@ -144,7 +143,6 @@ class BulkRunAdmin(ReadOnlyAdmin):
             raise Http404
         if run.has_ended and run.created_by_id == request.user.pk:
             BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=clock.now())
-        user: Any = request.user
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -161,9 +159,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "failures": failures_of(run),
             "again": tried_again(run),
             "results": results_of(run),
-            "may_steer": user.has_perm("leads.steer_bulkrun"),
-            "may_export": user.has_perm(access.EXPORT),
-            "others": RunDraft.objects.filter(tried=run, started_at=None, created_by=user.pk).first(),
+            "may_steer": request.user.has_perm("leads.steer_bulkrun"),
+            "may_export": request.user.has_perm(access.EXPORT),
+            "others": RunDraft.objects.filter(tried=run, started_at=None, created_by=request.user.pk).first(),
             "partner": run.partner(),
             "undone": list(run.undone_by.all()[:3]),
             "next": side_effects.happened_next(run)[:15] if run.has_ended else [],
@@ -184,8 +182,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
     def csv_view(self, request: HttpRequest, pk: int) -> Any:
         """A group of the run's leads as a file: all, or those of a status, reason, code."""
         run = self._run(request, pk)
-        user: Any = request.user
-        if not user.has_perm(access.EXPORT):
+        if not request.user.has_perm(access.EXPORT):
             raise PermissionDenied
         wanted = {
             name: request.GET[name]

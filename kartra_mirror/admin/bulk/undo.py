@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from integrations.sending import switch
 from kartra_mirror.ui.throughput import connection_of, seconds_for
 from leads import changes
+from leads.access import RequestUser
 from leads.changes import side_effects, undo
 from leads.changes.side_effects import Next
 from leads.models import BulkRun
@@ -23,8 +24,7 @@ NAMES_SHOWN = 10
 
 def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpResponse:
     """GET shows; POST records, if the numbers are still those that were shown. Two clicks make one undo."""
-    user: Any = request.user
-    if not user.has_perm("leads.steer_bulkrun"):
+    if not request.user.has_perm("leads.steer_bulkrun"):
         raise PermissionDenied
     if not run.has_ended:
         messages.warning(
@@ -87,7 +87,7 @@ def _start(request: HttpRequest, run: BulkRun, groups: list[undo.Group], standin
     return redirect(undone)
 
 
-def _check(user: Any, groups: list[undo.Group], also: list[Next]) -> None:
+def _check(user: RequestUser, groups: list[undo.Group], also: list[Next]) -> None:
     """403 unless this person may do each of the changes that the undo consists of."""
     needed = {group.inverse[0].permission for group in groups if group.inverse and group.number[undo.STANDS]}
     needed |= {each.back[0].permission for each in also if each.back}

@@ -55,8 +55,7 @@ class CustomFieldAdmin(ReadOnlyAdmin):
     list_select_related = ["account"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        user: Any = request.user
-        return bool(user.has_perm("integrations.create_customfield"))
+        return bool(request.user.has_perm("integrations.create_customfield"))
 
     @admin.display(description=gettext_lazy("options"))
     def choices(self, field: CustomField) -> str:

@@ -26,6 +26,7 @@ from kartra_mirror.ui.downloads import csv_response
 from kartra_mirror.ui.selection import leads_of_draft
 from kartra_mirror.ui.unfold_adapter import style
 from leads import exporting
+from leads.access import signed_in, user_of
 from leads.models import Account, Lead, RunDraft
 
 logger = logging.getLogger(__name__)
@@ -56,15 +57,14 @@ class ExportForm(forms.Form):
 
 def page(request: HttpRequest, context: dict[str, Any]) -> Any:
     """Ask in which form; the answer to that is the file. Who exported how many is written down."""
-    user: Any = request.user
-    if not user.has_perm("leads.export_lead"):
+    if not request.user.has_perm("leads.export_lead"):
         raise PermissionDenied
     query = request.GET.copy()
     ids = query.pop(IDS, None)
     selection: dict[str, Any] = {"query": query.urlencode()}
     if ids is not None:
         selection["ids"] = [int(pk) for pk in ids[-1].split(",") if pk.isdecimal() and len(pk) < 18]
-    leads = leads_of_draft(request, RunDraft(selection=selection, created_by=user))
+    leads = leads_of_draft(request, RunDraft(selection=selection, created_by=user_of(request.user)))
     back = f"{reverse('admin:leads_lead_changelist')}?{selection['query']}".rstrip("?")
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:2])
     if len(accounts) != 1:
@@ -129,7 +129,6 @@ def _packed(made: exporting.KartraFiles, name: str) -> FileResponse:
 
 def write_down(request: HttpRequest, account: Account, number: int, what: str) -> None:
     """Leads that leave the house are no small thing: who, when, how many, which and in which form."""
-    user: Any = request.user
     told = {"number": f"{number:,}", "account": account, "what": what}
     which = ngettext("%(number)s lead of %(account)s", "%(number)s leads of %(account)s", number) % told
     words = ngettext(
@@ -138,11 +137,11 @@ def write_down(request: HttpRequest, account: Account, number: int, what: str) -
         number,
     )
     LogEntry.objects.create(
-        user=user,
+        user=signed_in(request.user),
         content_type=ContentType.objects.get_for_model(Lead),
         object_id=None,
         object_repr=which[:200],
         action_flag=CHANGE,
         change_message=(words % told)[:2000],
     )
-    logger.info("User %s exported %s leads of account %s.", user.pk, number, account.pk)
+    logger.info("User %s exported %s leads of account %s.", request.user.pk, number, account.pk)

@@ -58,8 +58,7 @@ class ImportAdmin(ReadOnlyAdmin):
     change_list_template = "admin/data/import_list.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        user: Any = request.user
-        return bool(user.has_perm("leads.add_import"))
+        return bool(request.user.has_perm("leads.add_import"))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

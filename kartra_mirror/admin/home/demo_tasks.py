@@ -1,7 +1,6 @@
 """The three trials on home, against the pretend Kartra: each ticks itself when what it is about has been seen."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -56,9 +55,8 @@ class Trial:
 
 def of(request: HttpRequest, connections: list[Connection]) -> list[Trial]:
     """The trials, while there is a pretend Kartra, one of them is open, and this person may do them."""
-    user: Any = request.user
     connection = next((each for each in connections if sandbox_control.is_pretend(each)), None)
-    if connection is None or not user.has_perm(kinds.get_kind(TRIED).permission):
+    if connection is None or not request.user.has_perm(kinds.get_kind(TRIED).permission):
         return []
     trials = [_watch(connection), _arrive(connection), _fail(connection)]
     return [] if all(trial.done for trial in trials) else trials
@@ -126,11 +124,10 @@ def _fail(connection: Connection) -> Trial:
 
 def fault_view(request: HttpRequest, name: str) -> HttpResponse:
     """Have the pretend Kartra fail once. A POST tells it; nothing else has an effect, and no real Kartra is reached."""
-    user: Any = request.user
     home = HttpResponseRedirect(reverse("admin:index"))
-    if name not in FAULTS or not user.has_perm(kinds.get_kind(TRIED).permission):
+    if name not in FAULTS or not request.user.has_perm(kinds.get_kind(TRIED).permission):
         raise PermissionDenied
-    connections = access.only_mine(Connection.objects.all(), user)
+    connections = access.only_mine(Connection.objects.all(), request.user)
     if request.method != "POST" or not any(sandbox_control.is_pretend(connection) for connection in connections):
         return home
     _label, fault, words = FAULTS[name]

@@ -63,10 +63,9 @@ def charts_view(request: HttpRequest) -> HttpResponse:
 
 
 def _connections(request: HttpRequest) -> list[Connection]:
-    user: Any = request.user
-    if not user.has_perm("integrations.view_apicall"):
+    if not request.user.has_perm("integrations.view_apicall"):
         raise PermissionDenied
-    return list(access.only_mine(Connection.objects.select_related("account").order_by("account__name"), user))
+    return list(access.only_mine(Connection.objects.select_related("account").order_by("account__name"), request.user))
 
 
 def _now(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:

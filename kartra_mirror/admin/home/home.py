@@ -49,14 +49,13 @@ def copies_view(request: HttpRequest) -> HttpResponse:
 
 
 def now_facts(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
-    user: Any = request.user
     return {
         "needs": needs(request, connections, clock.now()),
-        **(_running(user, connections) if user.has_perm("leads.view_bulkrun") else {}),
+        **(_running(request.user, connections) if request.user.has_perm("leads.view_bulkrun") else {}),
     }
 
 
-def _running(user: Any, connections: list[Connection]) -> dict[str, Any]:
+def _running(user: access.RequestUser, connections: list[Connection]) -> dict[str, Any]:
     """The newest bulk actions under way with their bars, how many more there are, and the changes outside of any."""
     going = access.only_mine(BulkRun.objects.under_way().exclude(state=RunState.PAUSED), user)
     runs = list(going.select_related("account")[: RUNS_SHOWN + 1])
@@ -90,8 +89,7 @@ def _progress(run: BulkRun, counts: dict[str, int], connection: Connection | Non
 
 def copy_facts(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
     """How true our copy of each account is, and what has gone silent."""
-    user: Any = request.user
-    if not user.has_perm("leads.view_lead"):
+    if not request.user.has_perm("leads.view_lead"):
         return {"copies": [], "may_see_copies": False}
     shown = connections[:COPIES_SHOWN]
     last = _last_messages(shown)

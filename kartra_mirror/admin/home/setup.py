@@ -57,11 +57,10 @@ def _of_real(connections: list[Connection]) -> list[Connection]:
 
 def progress_on_home(request: HttpRequest, connections: list[Connection]) -> dict[str, Any] | None:
     """How far the checklist is, until it is done; nothing for those who may not see it."""
-    user: Any = request.user
-    if not user.has_perm("integrations.view_connection"):
+    if not request.user.has_perm("integrations.view_connection"):
         return None
     connection = next(iter(_of_real(connections)), None)
-    steps = [step for step in steps_of(connection, user) if not step.optional]
+    steps = [step for step in steps_of(connection, request.user) if not step.optional]
     done = sum(step.done for step in steps)
     return None if done == len(steps) else {"connection": connection, "done": done, "of": len(steps)}
 
@@ -79,16 +78,15 @@ def now_view(request: HttpRequest) -> HttpResponse:
 
 
 def _facts(request: HttpRequest) -> dict[str, Any]:
-    user: Any = request.user
-    if not user.has_perm("integrations.view_connection"):
+    if not request.user.has_perm("integrations.view_connection"):
         raise PermissionDenied
-    rows = access.only_mine(Connection.objects.select_related("account").order_by("-pk"), user)
+    rows = access.only_mine(Connection.objects.select_related("account").order_by("-pk"), request.user)
     connections = _of_real(list(rows))
     wanted = request.GET.get("connection", "")
     connection = next((each for each in connections if not wanted or str(each.pk) == wanted), None)
     if wanted and connection is None:
         raise Http404
-    steps = steps_of(connection, user)
+    steps = steps_of(connection, request.user)
     needed = [step for step in steps if not step.optional]
     return {
         "connection": connection,
@@ -98,7 +96,7 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
         "of": len(needed),
         "events": _events(connection) if connection else [],
         "endpoints": list(connection.endpoints.standing())
-        if connection and user.has_perm("integrations.see_webhook_addresses")
+        if connection and request.user.has_perm("integrations.see_webhook_addresses")
         else [],
     }
 

@@ -27,7 +27,7 @@ class Step:
     optional: bool = False
 
 
-def steps_of(connection: Connection | None, user: Any) -> list[Step]:
+def steps_of(connection: Connection | None, user: access.RequestUser) -> list[Step]:
     """The steps in order. Six queries, whatever there is."""
     steps = [
         Step(
@@ -68,7 +68,7 @@ def steps_of(connection: Connection | None, user: Any) -> list[Step]:
     return [*steps, *_filling(connection, user, facts), *_hearing(facts), *_changing(connection, user, facts)]
 
 
-def _of_connection(steps: list[Step], connection: Connection, user: Any) -> None:
+def _of_connection(steps: list[Step], connection: Connection, user: access.RequestUser) -> None:
     change = [(_("Change"), connection.get_absolute_url())] if user.has_perm("integrations.change_connection") else []
     plan, keys, mode, looking = steps
     plan.done = keys.done = mode.done = looking.done = True
@@ -116,7 +116,7 @@ def _link(words: str, name: str) -> list[tuple[str, str]]:
         return []
 
 
-def _filling(connection: Connection | None, user: Any, facts: dict[str, Any]) -> list[Step]:
+def _filling(connection: Connection | None, user: access.RequestUser, facts: dict[str, Any]) -> list[Step]:
     leads, transactions = facts.get("leads", 0), facts.get("transactions", 0)
     may_change = connection is not None and user.has_perm("integrations.change_connection")
     known = ngettext("%(n)s transaction known.", "%(n)s transactions known.", transactions) % {"n": f"{transactions:,}"}
@@ -182,7 +182,7 @@ def _hearing(facts: dict[str, Any]) -> list[Step]:
     ]
 
 
-def _changing(connection: Connection | None, user: Any, facts: dict[str, Any]) -> list[Step]:
+def _changing(connection: Connection | None, user: access.RequestUser, facts: dict[str, Any]) -> list[Step]:
     """In an engineer's hand: the first change is one of a lead of their own, and only then sending is switched on."""
     asked, queued, done = (facts.get(name, 0) for name in ("asked", "queued", "done"))
     on = connection is not None and connection.sends

@@ -50,7 +50,7 @@ DECISIONS = {
 
 def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
     """[{"number", "words", "why", "url", "level"}], the most pressing first."""
-    user: Any = request.user
+    user = request.user
     found = [*_workers(now), *_stops(user, connections)]
     if user.has_perm("leads.view_leadchange"):
         found += _decisions(user)
@@ -88,7 +88,7 @@ def _when(at: dt.datetime) -> str:
     return date_format(timezone.localtime(at), "j M Y H:i")
 
 
-def _stops(user: Any, connections: list[Connection]) -> list[dict[str, Any]]:
+def _stops(user: access.RequestUser, connections: list[Connection]) -> list[dict[str, Any]]:
     """Connections on which sending was stopped, by a person or by the machine, or that wait for Kartra."""
     seen = user.has_perm("integrations.view_connection")
     found = []
@@ -109,7 +109,7 @@ def _stops(user: Any, connections: list[Connection]) -> list[dict[str, Any]]:
     return found
 
 
-def _decisions(user: Any) -> list[dict[str, Any]]:
+def _decisions(user: access.RequestUser) -> list[dict[str, Any]]:
     rows = access.only_mine(LeadChange.objects.questions(), user)
     numbers = rows.order_by("reason").values_list("reason").annotate(n=Count("pk"))
     return [
@@ -123,14 +123,14 @@ def _decisions(user: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _asked_for(user: Any) -> list[dict[str, Any]]:
+def _asked_for(user: access.RequestUser) -> list[dict[str, Any]]:
     """Bulk actions that are larger than a colleague may start."""
     number = approvals.waiting(user).count() if approvals.may_approve(user) else 0
     words = ngettext("bulk action waits for your yes or no", "bulk actions wait for your yes or no", number)
     return [_line("warn", words, number=number, url=_list("leads_bulkrun"))] if number else []
 
 
-def _moved(user: Any) -> list[dict[str, Any]]:
+def _moved(user: access.RequestUser) -> list[dict[str, Any]]:
     """Queued changes that name what Kartra does not show any more."""
     accounts = access.accounts_of(user)
     rows = moved_names.waiting(None if accounts is None else sorted(accounts))
@@ -140,7 +140,7 @@ def _moved(user: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _standing_runs(user: Any) -> list[dict[str, Any]]:
+def _standing_runs(user: access.RequestUser) -> list[dict[str, Any]]:
     """Bulk actions that stand still: one by one as long as they are few."""
     runs = access.only_mine(BulkRun.objects.filter(state=RunState.PAUSED), user)
     few = list(runs[: CAUSES_SHOWN + 1])
@@ -161,7 +161,7 @@ def _standing_runs(user: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _refusals(user: Any) -> list[dict[str, Any]]:
+def _refusals(user: access.RequestUser) -> list[dict[str, Any]]:
     """What Kartra refused and nobody has dealt with yet, by cause, most frequent first."""
     rows = access.only_mine(LeadChange.objects.failed(), user)
     causes = list(
@@ -198,7 +198,7 @@ def _sentences(*parts: str) -> str:
     return " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)
 
 
-def _messages(user: Any, now: dt.datetime) -> list[dict[str, Any]]:
+def _messages(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]]:
     """Messages of the last week that could not be read, or were turned away."""
     since = (now - RECENT).replace(minute=0, second=0, microsecond=0)
     wrong = [DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED]

@@ -156,15 +156,14 @@ class ConnectionAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        user: Any = request.user
         connection = self.get_object(request, object_id)
         extra = {
             "why_not": switch.why_not_sending(connection) if connection else "",
             "not_here": restored.not_here(),
-            "may_switch": user.has_perm("integrations.switch_sending"),
-            "may_prepare": user.has_perm("integrations.create_customfield"),
+            "may_switch": request.user.has_perm("integrations.switch_sending"),
+            "may_prepare": request.user.has_perm("integrations.create_customfield"),
             "endpoints": list(connection.endpoints.standing())
-            if connection and user.has_perm("integrations.see_webhook_addresses")
+            if connection and request.user.has_perm("integrations.see_webhook_addresses")
             else [],
         }
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
@@ -174,12 +173,11 @@ class ConnectionAdmin(ModelAdmin):
 
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
         """Check, read the catalogue, or switch sending (which asks why first). Only a POST does anything."""
-        user: Any = request.user
         connection = Connection.objects.select_related("account").filter(pk=pk).first()
         if connection is None or what not in PERMISSIONS:
             raise Http404
         permission = PERMISSIONS[what]
-        if not user.has_perm(permission):
+        if not request.user.has_perm(permission):
             raise PermissionDenied
         if request.method != "POST":
             if what not in ("on", "off"):

@@ -49,14 +49,15 @@ class ConsoleForm(forms.Form):
 
 def page(request: HttpRequest) -> HttpResponse:
     """Ask for the fields, make the call, show the answer whole."""
-    user: Any = request.user
-    if not user.has_perm("integrations.use_console"):
+    if not request.user.has_perm("integrations.use_console"):
         raise PermissionDenied
-    form = only_own_choices(ConsoleForm(request.POST or None), user)
+    form = only_own_choices(ConsoleForm(request.POST or None), request.user)
     answer: str | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            answer = _pretty(console.call(form.cleaned_data["connection"], form.cleaned_data["pairs"], made_by=user))
+            answer = _pretty(
+                console.call(form.cleaned_data["connection"], form.cleaned_data["pairs"], made_by=request.user)
+            )
         except console.CannotCall as problem:
             form.add_error(None, str(problem))
         except KartraError as error:

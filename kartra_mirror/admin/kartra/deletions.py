@@ -18,22 +18,21 @@ SHOWN = 100
 
 def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
     """GET shows whom; POST with `answer` yes marks them as deleted, with no takes the marks back. Both read on."""
-    user: Any = request.user
-    if not user.has_perm("integrations.change_connection"):
+    if not request.user.has_perm("integrations.change_connection"):
         raise PermissionDenied
     connection = Connection.objects.select_related("account").filter(pk=pk).first()
     if connection is None:
         raise Http404
     if request.method == "POST" and request.POST.get("answer") in ("yes", "no"):
         if request.POST["answer"] == "yes":
-            number = deletions.confirm(connection, by=user)
+            number = deletions.confirm(connection, by=request.user)
             words = ngettext(
                 "%(number)s more lead is marked as deleted in Kartra. Reading goes on.",
                 "%(number)s more leads are marked as deleted in Kartra. Reading goes on.",
                 number,
             )
         else:
-            number = deletions.read_again(connection, by=user)
+            number = deletions.read_again(connection, by=request.user)
             words = ngettext(
                 "%(number)s lead is not taken for deleted; it is read again.",
                 "%(number)s leads are not taken for deleted; they are read again.",

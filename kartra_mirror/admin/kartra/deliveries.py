@@ -31,6 +31,7 @@ from kartra_mirror.ui.unfold_adapter import (
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
+from leads.access import RequestUser
 from leads.models import Lead
 
 AT_ONCE = 25
@@ -101,8 +102,7 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
         return [path("<int:pk>/again/", view, name="integrations_delivery_again"), *super().get_urls()]
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        user: Any = request.user
-        return bool(user.has_perm("integrations.replay_delivery"))
+        return bool(request.user.has_perm("integrations.replay_delivery"))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -156,7 +156,7 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
 
     received = to_the_second("received_at", gettext_lazy("received at"))
 
-    def behind(self, row: Delivery, user: Any) -> Any:
+    def behind(self, row: Delivery, user: RequestUser) -> Any:
         return trail.of_delivery(row, user)
 
     @admin.display(description=gettext_lazy("reason"))

@@ -86,9 +86,8 @@ class WebhookEndpointAdmin(ModelAdmin):
     ) -> Any:
         """The address with the three steps to set it up in Kartra, when each event last came, and what has stopped."""
         endpoint = self.get_object(request, object_id)
-        user: Any = request.user
         extra: dict[str, Any] = {
-            "may_see": user.has_perm("integrations.see_webhook_addresses"),
+            "may_see": request.user.has_perm("integrations.see_webhook_addresses"),
             "may_rotate": self.has_rotate_permission(request),
         }
         if endpoint is not None:
@@ -129,8 +128,7 @@ class WebhookEndpointAdmin(ModelAdmin):
             self.message_user(request, words, messages.ERROR)
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
-        user: Any = request.user
-        return bool(user.has_perm("integrations.rotate_webhookendpoint"))
+        return bool(request.user.has_perm("integrations.rotate_webhookendpoint"))
 
     def get_fields(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> list[str]:
         return ["connection", "name", "secret"]

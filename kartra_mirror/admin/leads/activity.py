@@ -18,6 +18,7 @@ from kartra_mirror.ui.unfold_adapter import (
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
+from leads.access import RequestUser
 from leads.models import Activity
 from leads.models.activity import ALONE, WORDS
 
@@ -61,7 +62,7 @@ class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
 
     moment = to_the_second("at", _("at"))
 
-    def behind(self, row: Activity, user: Any) -> Any:
+    def behind(self, row: Activity, user: RequestUser) -> Any:
         return trail.of_activity(row, user)
 
     @admin.display(description=_("kind"))

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.receive import scrub
 from kartra_mirror.ui.unfold_adapter import style
+from leads.access import RequestUser, signed_in
 from leads.erasure import forget
 from leads.models import Account, Activity, Lead, normal_email
 
@@ -48,8 +49,7 @@ class ForgetForm(forms.Form):
 
 def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpResponse:
     """GET shows what would go; POST with the address erases. Who did it is written down, not whom."""
-    user: Any = request.user
-    if not user.has_perm(FORGET):
+    if not request.user.has_perm(FORGET):
         raise PermissionDenied
     form = ForgetForm(lead, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -59,7 +59,7 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
         except forget.CannotForget as problem:
             form.add_error(None, str(problem))
         else:
-            _write_down(user, account)
+            _write_down(request.user, account)
             words = _(
                 "Erased. The person is left out whenever Kartra or a file names them again. In Kartra nothing was deleted."
             )
@@ -83,10 +83,10 @@ def _what_goes(lead: Lead) -> list[tuple[str, int]]:
     return found
 
 
-def _write_down(user: Any, account: Account) -> None:
+def _write_down(user: RequestUser, account: Account) -> None:
     """That somebody was erased, of which account and by whom; nothing that names them."""
     LogEntry.objects.create(
-        user=user,
+        user=signed_in(user),
         content_type=ContentType.objects.get_for_model(Lead),
         object_id=None,
         action_flag=DELETION,

@@ -69,8 +69,7 @@ class LeadAdmin(ModelAdmin):
         return super().media + search_media()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        user: Any = request.user
-        return bool(user.has_perm(kinds.get_kind("create_lead").permission))
+        return bool(request.user.has_perm(kinds.get_kind("create_lead").permission))
 
     def has_change_permission(self, request: HttpRequest, obj: Lead | None = None) -> bool:
         return False
@@ -79,16 +78,15 @@ class LeadAdmin(ModelAdmin):
         return False
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        user: Any = request.user
-        return bool(user.has_perm("leads.export_lead"))
+        return bool(request.user.has_perm("leads.export_lead"))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        user: Any = request.user
         found = super().get_actions(request)
         return {
             name: action
             for name, action in found.items()
-            if name != "delete_selected" and (name not in kinds.ALL or user.has_perm(kinds.ALL[name].permission))
+            if name != "delete_selected"
+            and (name not in kinds.ALL or request.user.has_perm(kinds.ALL[name].permission))
         }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
@@ -143,7 +141,7 @@ class LeadAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, with what it is filtered by in words and the segments at hand."""
-        user: Any = request.user
+        user = request.user
         tell_ended(request)
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
@@ -250,13 +248,14 @@ class LeadAdmin(ModelAdmin):
         row = LeadChange.objects.filter(lead=lead, pk=change).first()
         if row is None or answer not in conflicts.ANSWERS:
             raise Http404
-        user: Any = request.user
         own = kinds.get_kind(row.kind).permission
-        if not user.has_perm(own) or not (row.reason == Reason.CONFLICT or user.has_perm("leads.decide_change")):
+        if not request.user.has_perm(own) or not (
+            row.reason == Reason.CONFLICT or request.user.has_perm("leads.decide_change")
+        ):
             raise PermissionDenied
         if request.method == "POST":
             try:
-                decided = conflicts.decide(row, answer, by=user, why=request.POST.get("decision_why", ""))
+                decided = conflicts.decide(row, answer, by=request.user, why=request.POST.get("decision_why", ""))
                 self.message_user(request, told(decided), messages.SUCCESS)
             except conflicts.CannotDecide as problem:
                 self.message_user(request, str(problem), messages.ERROR)

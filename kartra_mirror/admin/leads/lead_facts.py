@@ -13,6 +13,7 @@ from kartra_mirror.admin.leads import provenance
 from kartra_mirror.ui import trail_links
 from leads import kinds
 from leads import orders as charges
+from leads.access import RequestUser
 from leads.changes import conflicts
 from leads.filters import duplicates
 from leads.labels import STATUS_WORDS, overtaken_words
@@ -58,7 +59,7 @@ MONEY_KINDS = (
 )
 
 
-def of(lead: Lead, user: Any) -> dict[str, Any]:
+def of(lead: Lead, user: RequestUser) -> dict[str, Any]:
     """Everything the page shows beside its form."""
     shown = {**_wishes(lead), **_facts(lead), **_timeline(lead, user), **_relations(lead, user), **_money(lead, user)}
     return {**shown, "glance": _glance(lead, shown), "second": duplicates.likely(lead)}
@@ -211,7 +212,7 @@ def _said(name: str, value: Any, lead: Lead) -> Any:
     return value
 
 
-def _timeline(lead: Lead, user: Any) -> dict[str, Any]:
+def _timeline(lead: Lead, user: RequestUser) -> dict[str, Any]:
     """The last lines with what is behind each: [(activity, [Link])]."""
     rows = lead.activities.select_related("account", "change__run", "change__requested_by")[:SHOWN]
     told = [(row, trail_links.links(row, user)) for row in rows]
@@ -221,7 +222,7 @@ def _timeline(lead: Lead, user: Any) -> dict[str, Any]:
 # --- ties
 
 
-def _relations(lead: Lead, user: Any) -> dict[str, Any]:
+def _relations(lead: Lead, user: RequestUser) -> dict[str, Any]:
     """Tags, lists, sequences, bookings and memberships, each row with its story and the links behind it."""
     purchases = provenance.purchases_of(lead)
     rows = {
@@ -244,7 +245,7 @@ def _relations(lead: Lead, user: Any) -> dict[str, Any]:
     return told
 
 
-def _links(row: Any, behind: dict[Any, str], user: Any) -> list[trail_links.Link]:
+def _links(row: Any, behind: dict[Any, str], user: RequestUser) -> list[trail_links.Link]:
     if row.change is not None:
         return trail_links.of_change(row.change, user)
     found = trail_links.link(behind.get((type(row), row.pk), ""), user)
@@ -254,7 +255,7 @@ def _links(row: Any, behind: dict[Any, str], user: Any) -> list[trail_links.Link
 # --- money
 
 
-def _money(lead: Lead, user: Any) -> dict[str, Any]:
+def _money(lead: Lead, user: RequestUser) -> dict[str, Any]:
     """Charges by order, subscriptions, and what this person may do with them."""
     return {
         "orders": charges.orders_of(lead),

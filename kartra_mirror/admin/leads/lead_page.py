@@ -16,6 +16,7 @@ from kartra_mirror.ui.lead_fields import BESIDES, LEAVING, check_steps, groups, 
 from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import style
 from leads import changes, kinds
+from leads.access import RequestUser
 from leads.changes import conflicts
 from leads.kinds.writable_fields import CUSTOM, of_profile
 from leads.models import OPEN, Account, Lead
@@ -105,7 +106,7 @@ def _wished(lead: Lead, name: str) -> list[Any]:
 
 def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpResponse:
     """GET shows, POST records what was changed. The tab in the address is the one that is open."""
-    user: Any = request.user
+    user = request.user
     may_edit = user.has_perm(kinds.get_kind("update_lead").permission) and not lead.gone_at
     form = EditForm(lead.account, lead, request.POST or None) if may_edit else None
     warned: list[str] = []
@@ -180,7 +181,7 @@ def _plain_profile(lead: Lead) -> list[tuple[str, Any]]:
     return [(lead_facts.label(name), value) for name in names if (value := getattr(lead, name)) not in ("", None)]
 
 
-def _actions(user: Any) -> list[tuple[Any, list[tuple[Any, Any]]]]:
+def _actions(user: RequestUser) -> list[tuple[Any, list[tuple[Any, Any]]]]:
     """What this person may ask for about the lead, by thing: [(thing, [(kind, verb)])]."""
     found = []
     for thing, verbs in ACTIONS:

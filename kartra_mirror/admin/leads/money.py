@@ -128,8 +128,7 @@ class _MoneyAdmin(ReadOnlyAdmin):
     """What lists of money share: the way from a row to the page that asks."""
 
     def _row(self, request: HttpRequest, pk: int, kind: kinds.ChangeKind) -> Any:
-        user: Any = request.user
-        if not user.has_perm(kind.permission):
+        if not request.user.has_perm(kind.permission):
             raise PermissionDenied
         row = self.model.objects.select_related("account", "lead", "product").filter(pk=pk).first()
         if row is None:
@@ -192,21 +191,20 @@ class TransactionAdmin(_MoneyAdmin):
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Refund a sale, in whole or part; with it, if wanted, end the plan behind it."""
         kind, ending = kinds.get_kind("refund_transaction"), kinds.get_kind("cancel_subscription")
-        user: Any = request.user
         sale = self._row(request, pk, kind)
         if sale.lead is None or sale.type.lower() not in REFUNDABLE:
             return self._refused(request, sale, _("Only a sale or rebill of a lead that we know can be refunded."))
         form = RefundForm(sale, request.POST or None)
-        if not user.has_perm(ending.permission):
+        if not request.user.has_perm(ending.permission):
             form.fields.pop("cancel_plan", None)
         if request.method == "POST" and form.is_valid():
             why = form.cleaned_data["why"]
             try:
                 with transaction.atomic():
-                    recorded = changes.record_changes(sale.lead, kind, form.given, by=user, why=why)
+                    recorded = changes.record_changes(sale.lead, kind, form.given, by=request.user, why=why)
                     if form.cleaned_data.get("cancel_plan"):
                         given = {"subscription": sale.subscription.kartra_id}
-                        recorded += changes.record_changes(sale.lead, ending, given, by=user, why=why)
+                        recorded += changes.record_changes(sale.lead, ending, given, by=request.user, why=why)
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
             else:
@@ -242,7 +240,6 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
         if kind not in kinds.ALL or not kind.endswith("_subscription"):
             raise Http404
         asked = kinds.get_kind(kind)
-        user: Any = request.user
         plan = self._row(request, pk, asked)
         if plan.lead is None:
             return self._refused(
@@ -251,7 +248,9 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
         form = PlanForm(asked, plan, request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                recorded = changes.record_changes(plan.lead, asked, form.given, by=user, why=form.cleaned_data["why"])
+                recorded = changes.record_changes(
+                    plan.lead, asked, form.given, by=request.user, why=form.cleaned_data["why"]
+                )
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
             else:

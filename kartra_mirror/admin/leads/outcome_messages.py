@@ -2,7 +2,6 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,6 +15,7 @@ from integrations.push.settle import remedy
 from integrations.sending import switch
 from kartra_mirror.ui.throughput import connection_of
 from leads import clock, kinds
+from leads.access import RequestUser, user_of
 from leads.labels import overtaken_words
 from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason
 
@@ -32,9 +32,9 @@ class Sentence:
     words: str
 
 
-def just_now(lead: Lead, user: Any) -> list[Sentence]:
+def just_now(lead: Lead, user: RequestUser) -> list[Sentence]:
     """The outcomes of this person's last requests about the lead, at most SAID, those of the last JUST_NOW."""
-    rows = lead.changes.filter(requested_by=user, requested_at__gt=clock.now() - JUST_NOW, run=None)
+    rows = lead.changes.filter(requested_by=user_of(user), requested_at__gt=clock.now() - JUST_NOW, run=None)
     found = list(rows.order_by("-pk")[:SAID])
     if not found:
         return []

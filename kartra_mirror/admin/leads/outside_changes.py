@@ -28,15 +28,14 @@ SHOWN = 100
 
 def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
     """GET only. `days`, `source` and `account` narrow; `what` and `day` open the single changes."""
-    user: Any = request.user
-    if not user.has_perm("leads.view_activity"):
+    if not request.user.has_perm("leads.view_activity"):
         raise PermissionDenied
-    accounts = list(access.only_mine(Account.objects.all(), user))
+    accounts = list(access.only_mine(Account.objects.all(), request.user))
     asked = {name: request.GET.get(name, "") for name in ("days", "source", "account", "what", "day")}
     asked["days"] = asked["days"] if asked["days"] in PERIODS else "7"
     since = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
     since -= dt.timedelta(days=int(asked["days"]) - 1)
-    rows: Any = access.only_mine(Activity.objects.without_us(), user)
+    rows: Any = access.only_mine(Activity.objects.without_us(), request.user)
     if asked["source"] in SOURCES:
         rows = rows.filter(source=asked["source"])
     if asked["account"].isdecimal():

@@ -106,8 +106,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         ]
 
     def _may(self, request: HttpRequest, verb: str) -> bool:
-        user: Any = request.user
-        return bool(user.has_perm(f"leads.{verb}_segment"))
+        return bool(request.user.has_perm(f"leads.{verb}_segment"))
 
     def save_view(self, request: HttpRequest) -> HttpResponse:
         """Save the filter of the leads list (`?query=`) under a name; under a name that is taken, in its place."""
@@ -150,11 +149,12 @@ class SegmentAdmin(ReadOnlyAdmin):
         taken = Segment.objects.filter(account=account, name__iexact=name).first()
         if taken is not None:
             return self._replace(request, taken, conditions)
-        user: Any = request.user
         try:
             building.check_new(conditions)
             with transaction.atomic():
-                made = Segment.objects.create(account=account, name=name, conditions=conditions, created_by=user)
+                made = Segment.objects.create(
+                    account=account, name=name, conditions=conditions, created_by=access.user_of(request.user)
+                )
         except building.CannotHold as problem:
             raise NotSaved(str(problem)) from None
         except IntegrityError:  # somebody took the name at the same moment
@@ -185,7 +185,7 @@ class SegmentAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """The page of a segment: who is in it, how many now, what to do with them."""
         segment = self._segment(request, object_id)
-        user: Any = request.user
+        user = request.user
         number, more = pagination.counted(filters.of_segment(segment), self.paginator.most)
         context = {
             **self.admin_site.each_context(request),

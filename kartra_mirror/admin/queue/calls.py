@@ -23,6 +23,7 @@ from kartra_mirror.ui.unfold_adapter import (
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
+from leads.access import RequestUser
 
 COMMANDS = sorted(
     {command for encoding in WIRE_FORMATS.values() for command in encoding.commands}
@@ -114,7 +115,7 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
     sent = to_the_second("sent_at", _("sent at"))
     finished = to_the_second("finished_at", _("finished at"))
 
-    def behind(self, row: ApiCall, user: Any) -> Any:
+    def behind(self, row: ApiCall, user: RequestUser) -> Any:
         return trail.of_call(row, user)
 
     @admin.display(description=_("took"), ordering="elapsed_ms")

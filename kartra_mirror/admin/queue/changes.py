@@ -136,7 +136,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     requested = to_the_second("requested_at", gettext_lazy("requested at"))
     settled = to_the_second("settled_at", gettext_lazy("settled at"))
 
-    def behind(self, row: LeadChange, user: Any) -> Any:
+    def behind(self, row: LeadChange, user: access.RequestUser) -> Any:
         return trail.of_change(row, user)
 
     @admin.display(description=gettext_lazy("bulk action"), ordering="run")
@@ -185,7 +185,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         return format_html('<pre class="km-raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or _("Nothing yet."))
 
 
-def _may_change(user: Any, change: LeadChange) -> bool:
+def _may_change(user: access.RequestUser, change: LeadChange) -> bool:
     return bool(user.has_perm(kinds.get_kind(change.kind).permission))
 
 

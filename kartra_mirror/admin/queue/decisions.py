@@ -52,10 +52,9 @@ def advice(change: LeadChange) -> Any:
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """All that waits for a decision, oldest first; of one `reason`, if asked for."""
-    user: Any = request.user
-    if not user.has_perm("leads.view_leadchange"):
+    if not request.user.has_perm("leads.view_leadchange"):
         raise PermissionDenied
-    rows = access.only_mine(LeadChange.objects.questions(), user)
+    rows = access.only_mine(LeadChange.objects.questions(), request.user)
     rows = rows.select_related("lead", "run", "requested_by").prefetch_related("decides")
     reason = request.GET.get("reason", "")
     if reason:
@@ -70,15 +69,14 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
     """One change with its evidence. A POST decides."""
-    user: Any = request.user
-    rows = access.only_mine(LeadChange.objects.filter(pk=pk), user)
+    rows = access.only_mine(LeadChange.objects.filter(pk=pk), request.user)
     change = rows.select_related("lead__account", "run", "requested_by").first()
-    if not user.has_perm("leads.view_leadchange"):
+    if not request.user.has_perm("leads.view_leadchange"):
         raise PermissionDenied
     if change is None:
         raise Http404
-    may = user.has_perm(kinds.get_kind(change.kind).permission) and (
-        change.reason == Reason.CONFLICT or user.has_perm("leads.decide_change")
+    may = request.user.has_perm(kinds.get_kind(change.kind).permission) and (
+        change.reason == Reason.CONFLICT or request.user.has_perm("leads.decide_change")
     )
     if request.method == "POST":
         if not may:

@@ -22,7 +22,7 @@ from leads.models import Account, LeadChange
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """The groups. A POST tries one of them again, or closes it."""
-    user: Any = request.user
+    user = request.user
     if not user.has_perm("leads.view_leadchange"):
         raise PermissionDenied
     if request.method == "POST":
@@ -62,10 +62,9 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """The members of one group as a file."""
-    user: Any = request.user
-    if not (user.has_perm("leads.view_leadchange") and user.has_perm(access.EXPORT)):
+    if not (request.user.has_perm("leads.view_leadchange") and request.user.has_perm(access.EXPORT)):
         raise PermissionDenied
-    members = _members(user, request.GET).select_related("lead").order_by("pk")
+    members = _members(request.user, request.GET).select_related("lead").order_by("pk")
     return csv_response(_lines(members), "failed-changes.csv")
 
 
@@ -80,12 +79,12 @@ def _query(group: retry.Group) -> dict[str, Any]:
     return {"account": group.account_id, "kind": group.kind, "family": group.family, "code": group.code}
 
 
-def _failed(user: Any) -> Any:
+def _failed(user: access.RequestUser) -> Any:
     """What failed in the person's accounts."""
     return access.only_mine(LeadChange.objects.failed(), user)
 
 
-def _members(user: Any, given: Any) -> Any:
+def _members(user: access.RequestUser, given: Any) -> Any:
     if not str(given.get("account", "")).isdecimal() or given.get("kind") not in kinds.ALL:
         raise Http404
     if not access.works_in(user, int(str(given["account"])[:18])):
@@ -96,7 +95,7 @@ def _members(user: Any, given: Any) -> Any:
 
 
 def _do(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     members = _members(user, request.POST)
     back = HttpResponseRedirect(reverse("admin:failures"))
     why = request.POST.get("why", "").strip()[:500]

@@ -24,7 +24,7 @@ from leads import access
 from leads.models import Account, StaffLimits
 
 
-def groups_to_give(user: Any) -> QuerySet[Group]:
+def groups_to_give(user: access.RequestUser) -> QuerySet[Group]:
     """The groups a person may put others into: those that may do nothing the person may not do."""
     if user.is_superuser:
         return Group.objects.order_by("name")
@@ -38,14 +38,14 @@ def groups_to_give(user: Any) -> QuerySet[Group]:
     return Group.objects.filter(~Exists(beyond)).order_by("name")
 
 
-def _rights(user: Any) -> set[str]:
+def _rights(user: access.RequestUser) -> set[str]:
     """What somebody may do, or may do again once they are active: Django tells of one who is not active that they may do
     nothing."""
     given = Permission.objects.filter(Q(user=user) | Q(group__user=user)).order_by()
     return {f"{app}.{codename}" for app, codename in given.values_list("content_type__app_label", "codename")}
 
 
-def may_manage(user: Any, other: Any) -> bool:
+def may_manage(user: access.RequestUser, other: Any) -> bool:
     """Whether the person may change, or make a link for, somebody else: no more rights and no more accounts than their own."""
     if user.is_superuser:
         return True
@@ -80,7 +80,7 @@ def narrow(form: Any, by: Any) -> None:
         form.fields["limited"].disabled = True
 
 
-def save_limits(user: Any, limited: bool, accounts: Any) -> None:
+def save_limits(user: User, limited: bool, accounts: Any) -> None:
     row, _made = StaffLimits.objects.update_or_create(user=user, defaults={"limited": limited})
     row.accounts.set(accounts if limited else [])
 

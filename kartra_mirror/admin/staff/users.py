@@ -66,8 +66,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return rows.prefetch_related("groups", mine)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        user: Any = request.user
-        return [PERSON, WORK, BEYOND] if user.is_superuser else [PERSON, WORK]
+        return [PERSON, WORK, BEYOND] if request.user.is_superuser else [PERSON, WORK]
 
     def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
