@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 from django.db.models import F
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _, gettext_noop
 
 from leads.models import Account, Forgotten, normal_email
 

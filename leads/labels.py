@@ -6,8 +6,7 @@ Rows keep names and texts as they were written; here they are told to people.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from leads.models import ChangeStatus, RunState
 

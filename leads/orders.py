@@ -9,8 +9,7 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any, Literal
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from leads.models import Lead, Transaction
 

@@ -14,8 +14,13 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
-from urllib3.exceptions import SSLError as UrllibSSLError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError as UrllibSSLError,
+)
 
 from integrations.kartra.errors import NotSent, OutcomeUnknown, Throttled
 from integrations.kartra.words import gettext_noop

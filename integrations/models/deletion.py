@@ -4,8 +4,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from integrations.models.connection import Connection
 from leads.models import GoneReason, Lead

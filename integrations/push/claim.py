@@ -9,8 +9,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from django.db import DatabaseError, transaction
-from django.db import connection as database
+from django.db import DatabaseError, connection as database, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.clock import now

@@ -7,8 +7,7 @@ import logging
 import time
 
 from django.conf import settings
-from django.db import connection as database
-from django.db import transaction
+from django.db import connection as database, transaction
 from django.db.models import F, Q, QuerySet
 
 from integrations import clock

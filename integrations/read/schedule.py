@@ -4,8 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
-from django.db import connection as database
-from django.db import transaction
+from django.db import connection as database, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from integrations import clock

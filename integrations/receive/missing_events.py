@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from django.db.models import Max
 from django.db.models.functions import TruncDate
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from integrations import clock
 from integrations.kartra.notices import EVENTS

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _, gettext_noop
 
 from integrations.models import Attempt, Proof
 from integrations.push.settle import ChangeOutcome, apply_outcome, settle_times

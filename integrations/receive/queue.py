@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db import DatabaseError, transaction
-from django.db import connection as database
+from django.db import DatabaseError, connection as database, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 

@@ -12,8 +12,7 @@ import requests
 from django.conf import settings
 from django.core.mail import mail_admins
 from django.db.models import Q
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from integrations.clock import now
 from integrations.models import ApiCall, CallOutcome, Proof, SendingStop, StopCause

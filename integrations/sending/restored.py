@@ -7,8 +7,7 @@ was open then is looked at in Kartra before anything is sent.
 from collections import defaultdict
 
 from django.db import transaction
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop, ngettext
 
 from integrations import clock
 from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof

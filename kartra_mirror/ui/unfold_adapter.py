@@ -11,16 +11,12 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin as _ModelAdmin
-from unfold.admin import TabularInline
+from django.utils.translation import gettext as _, gettext_lazy
+from unfold.admin import ModelAdmin as _ModelAdmin, TabularInline
 from unfold.contrib.filters.admin.datetime_filters import RangeDateTimeFilter as _RangeDateTimeFilter
 from unfold.contrib.filters.admin.dropdown_filters import (
     ChoicesDropdownFilter,
     DropdownFilter,
-)
-from unfold.contrib.filters.admin.dropdown_filters import (
     RelatedDropdownFilter as _RelatedDropdownFilter,
 )
 from unfold.contrib.filters.admin.text_filters import TextFilter as _TextFilter
@@ -31,13 +27,13 @@ from unfold.views import ChangeList as _ChangeList
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminSelect2MultipleWidget as _UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
-from unfold.widgets import UnfoldAdminSelect2MultipleWidget as _UnfoldAdminSelect2MultipleWidget
 
 from kartra_mirror.ui.pagination import CappedPaginator
 from leads import access

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from leads import access, kinds
 from leads.access import Author

@@ -11,8 +11,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from leads import kinds
 from leads.filters import NOT
@@ -26,10 +25,10 @@ from leads.models import (
     ListSubscription,
     MailingList,
     Segment,
+    Sequence as KartraSequence,
     SequenceEnrollment,
     Tag,
 )
-from leads.models import Sequence as KartraSequence
 
 AROUND = dt.timedelta(days=7)
 """The catalogue is read once a day: what left a name may have left it some days before it was seen to be gone."""

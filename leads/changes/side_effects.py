@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from leads import kinds
 from leads.changes.undo import parts_of

@@ -3,8 +3,7 @@
 from typing import Any
 
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, ngettext_lazy
+from django.utils.translation import gettext as _, ngettext, ngettext_lazy
 
 from leads.importing import currencies, ids, values
 from leads.models import Import, ImportKind, ImportState

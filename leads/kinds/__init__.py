@@ -5,8 +5,15 @@ How a kind is said to Kartra is in `integrations.translate`."""
 from collections.abc import Mapping
 from typing import Any
 
-from leads.kind import BadParameters, ChangeKind, Parameters, UnknownKind, get_kind, register
-from leads.kind import warnings as warnings_of_text
+from leads.kind import (
+    BadParameters,
+    ChangeKind,
+    Parameters,
+    UnknownKind,
+    get_kind,
+    register,
+    warnings as warnings_of_text,
+)
 from leads.kinds import calendars, lists, points, profile, refunds, sequences, several, subscriptions, tags
 from leads.kinds.refunds import refund_amounts
 from leads.models import Account

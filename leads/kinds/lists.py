@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from leads import mirror
 from leads.kind import ChangeKind, Parameters, by_this_change

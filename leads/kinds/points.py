@@ -4,8 +4,7 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Q
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from leads import clock, mirror
 from leads.kind import ChangeKind, Parameters

@@ -3,8 +3,7 @@ permission and outcome; they travel together in as few calls as Kartra's rules a
 
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from leads.kind import BadParameters, ChangeKind, Parameters, Step, get_kind
 from leads.models import Account

@@ -17,11 +17,11 @@ from leads.models import (
     ListSubscription,
     MailingList,
     MembershipGrant,
+    Sequence as KartraSequence,
     SequenceEnrollment,
     Source,
     Tag,
 )
-from leads.models import Sequence as KartraSequence
 
 
 @dataclass(frozen=True)

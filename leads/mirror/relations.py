@@ -20,11 +20,11 @@ from leads.models import (
     Membership,
     MembershipGrant,
     MembershipLevel,
+    Sequence as KartraSequence,
     SequenceEnrollment,
     Source,
     Tag,
 )
-from leads.models import Sequence as KartraSequence
 
 
 @done_again

@@ -9,8 +9,7 @@ from django.db import models
 from django.db.models import Case, Count, F, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Concat, TruncDate
-from django.utils.translation import gettext, gettext_noop, ngettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _, gettext_noop, ngettext
 
 from leads.models.account import Account
 from leads.models.lead import Lead

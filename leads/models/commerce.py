@@ -2,8 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from leads.models.account import Account
 from leads.models.catalogue import Product

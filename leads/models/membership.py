@@ -1,8 +1,7 @@
 """What a lead is joined to: tags, lists, sequences, calendars, memberships, with whence we know it."""
 
 from django.db import models
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from leads.models.activity import Source
 from leads.models.catalogue import CalendarClass, MailingList, MembershipLevel, Sequence, Tag

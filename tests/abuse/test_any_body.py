@@ -4,8 +4,7 @@ import json
 from urllib.parse import quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from integrations import receive
 from integrations.kartra.notices import EVENTS

@@ -1,8 +1,7 @@
 """Hostile texts in every parameter: they reach Kartra byte for byte, or are refused in words and nothing is sent."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from integrations import push
 from integrations.kartra.commands import call_fields

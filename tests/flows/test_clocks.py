@@ -12,8 +12,7 @@ import time
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connection as database
-from django.db import connections, models
+from django.db import connection as database, connections, models
 from django.utils import timezone
 
 from integrations import push, receive, tasks

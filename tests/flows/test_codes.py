@@ -8,8 +8,7 @@ from integrations.kartra.errors import CODES, Rejected, advice
 from integrations.models import Connection
 from integrations.push import verify
 from integrations.sending import switch
-from integrations.sending.custom_fields import CannotCreate
-from integrations.sending.custom_fields import create as create_custom_field
+from integrations.sending.custom_fields import CannotCreate, create as create_custom_field
 from leads import changes, kinds
 from leads.models import Lead, LeadChange, RecurringSubscription, Transaction
 from tests.recording import record_change

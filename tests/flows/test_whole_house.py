@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection as database
-from django.db import connections
+from django.db import connection as database, connections
 from django.utils import timezone
 
 from integrations.models import ApiCall, Attempt, Delivery, WebhookEndpoint

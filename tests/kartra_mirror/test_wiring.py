@@ -10,8 +10,7 @@ from typing import get_args
 import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import FieldError, ImproperlyConfigured
-from kombu import Connection as Broker
-from kombu import Producer, Queue
+from kombu import Connection as Broker, Producer, Queue
 
 from integrations import receive, tasks
 from integrations.models import Connection, Heartbeat

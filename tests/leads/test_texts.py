@@ -3,8 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from leads.texts import clean_email, closest_name, comparable, lookalikes, normal_email, visible
 

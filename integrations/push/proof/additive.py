@@ -1,7 +1,6 @@
 """Points: what adds up is never overtaken and never repeated on a guess. Each travels without another of its family."""
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _, gettext_noop
 
 from integrations.push.proof.evidence import NOT_DONE, ChangeOutcome, Evidence, Request, accepted, again, later
 from integrations.translate import NOT_TOLD

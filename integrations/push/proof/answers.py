@@ -9,8 +9,7 @@ from integrations.kartra.client import created_id
 from integrations.kartra.errors import EXISTS, CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import Proof
-from integrations.push.proof.evidence import UNTYPED, ChangeOutcome, superseded, turned_away
-from integrations.push.proof.evidence import Request as Carrier
+from integrations.push.proof.evidence import UNTYPED, ChangeOutcome, Request as Carrier, superseded, turned_away
 from integrations.sending.error_messages import message_of
 from integrations.translate import WIRE_FORMATS
 from leads.kinds.profile import gives

@@ -1,8 +1,7 @@
 """A creation that Kartra refused because the lead exists (244): nothing of that call was done, and nothing is known of how the
 lead was before. What rode along is judged from a read of the lead that is there."""
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _, gettext_noop
 
 from integrations.models import Proof
 from integrations.push.proof.evidence import ChangeOutcome, Evidence, Request, accepted, again, asked, one_question

@@ -4,8 +4,7 @@ together, and judged field by field."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _, gettext_noop
 
 from integrations.models import Proof
 from integrations.push.proof.evidence import (

@@ -3,8 +3,7 @@ docs/guarantees.md ("Requests about the same thing in one call"), in their order
 
 from collections.abc import Sequence
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _, gettext_noop
 
 from integrations.push.proof.evidence import (
     Carried,

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from integrations.push.settle import remedy
 from integrations.sending import switch

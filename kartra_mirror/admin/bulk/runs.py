@@ -14,8 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from kartra_mirror.admin.bulk import approvals, create_from_file, draft_view, run_files, undo
 from kartra_mirror.admin.bulk.progress import (

@@ -19,8 +19,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRed
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from kartra_mirror.ui.downloads import csv_response
 from kartra_mirror.ui.selection import leads_of_draft

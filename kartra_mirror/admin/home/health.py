@@ -11,8 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.kartra.rate_limit import RateLimiterUnavailable
 from integrations.models import ApiCall, CallOutcome, Connection, Delivery, DeliveryStatus, WebhookEndpoint

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Connection, Delivery, Sending

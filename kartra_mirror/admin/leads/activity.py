@@ -6,8 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.text import capfirst
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from kartra_mirror.admin.leads import outside_changes
 from kartra_mirror.ui import trail, trail_links

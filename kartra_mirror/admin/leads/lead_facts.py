@@ -5,14 +5,12 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.models import ApiCall, Cause
 from kartra_mirror.admin.leads import provenance
 from kartra_mirror.ui import trail_links
-from leads import kinds
-from leads import orders as charges
+from leads import kinds, orders as charges
 from leads.access import RequestUser
 from leads.changes import conflicts
 from leads.filters import duplicates

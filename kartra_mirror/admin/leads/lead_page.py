@@ -7,8 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from kartra_mirror.admin.leads import lead_facts, lead_read, outcome_messages
 from kartra_mirror.admin.leads.lead_create import say_recorded

@@ -10,8 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from kartra_mirror.admin.bulk import draft_view
 from kartra_mirror.ui import pagination
@@ -19,8 +18,7 @@ from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import ChangeList, RelatedDropdownFilter, style
 from leads import access, filters, kinds
 from leads.changes import moved_names
-from leads.filters import Names
-from leads.filters import segments as building
+from leads.filters import Names, segments as building
 from leads.models import Account, Segment
 
 LEADS = "admin:leads_lead_changelist"

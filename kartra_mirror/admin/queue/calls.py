@@ -7,8 +7,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from integrations.kartra.commands import FIRST_ONLY, WITHOUT_LEAD
 from integrations.models import ApiCall, Attempt

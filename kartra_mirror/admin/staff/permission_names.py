@@ -4,8 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Permission
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 MADE_BY_DJANGO: dict[str, Any] = {
     "add": _("Can add %(model)s"),

@@ -6,8 +6,7 @@ import time
 
 import pytest
 from django.conf import settings
-from django.db import connection as database
-from django.db import connections, transaction
+from django.db import connection as database, connections, transaction
 from django.utils import timezone
 
 from integrations import push

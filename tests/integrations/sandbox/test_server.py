@@ -6,8 +6,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from integrations.sandbox import forms
 from integrations.sandbox.state import APP_ID, KEY, PASSWORD

@@ -6,8 +6,7 @@ import io
 
 import pytest
 from django.utils import timezone
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from leads import exporting, importing
 from leads.csv_cells import joined, shield, split, unshield

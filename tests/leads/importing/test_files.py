@@ -5,8 +5,7 @@ import io
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from leads.importing import CannotImport
 from leads.importing.files import layout_of, records

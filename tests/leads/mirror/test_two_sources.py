@@ -7,8 +7,7 @@ import itertools
 import threading
 
 import pytest
-from django.db import connection as database
-from django.db import connections, transaction
+from django.db import connection as database, connections, transaction
 
 from integrations import receive
 from leads.models import Activity, CalendarEnrollment

@@ -1,8 +1,7 @@
 """Any schedule: any requests about one thing, calls lost any number of times at any place, people in Kartra in between, with and
 without the safety field, with what was before known or not."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from leads.models import ChangeStatus
 from tests.integrations.push.proof.story import Story, edit, ends_as, on_list, points, step, tag

@@ -5,8 +5,7 @@ import time
 
 import pytest
 from django.utils import timezone
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kartra_mirror.admin.kartra import body_text
 from tests.factories import DeliveryFactory, StaffFactory
