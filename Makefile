@@ -63,7 +63,7 @@ chaos: .venv/.dev
 
 # The speed limit under four pushers for a minute, seen by the pretend Kartra.
 bench-smoke: .venv/.dev
-	@$(BIN)/python benchmarks/pace.py
+	@$(BIN)/python benchmarks/rate_limit.py
 
 # Locks carry hashes, extras and no addresses; requirements.edges says who asks for what. Run after a change of the dependencies.
 lock: .venv/.dev

@@ -45,7 +45,7 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
         failed = error
         raise
     finally:
-        calls.log(
+        calls.record_read(
             connection,
             cause=Cause.CONSOLE,
             commands=", ".join(commands)[:500],

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("kartra_mirror", "leads", "integrations")
 MOST_MODULES = 14
+MOST_LINES = 300
 MAY_HAVE_MORE = {"leads.models", "integrations.models", "integrations.management.commands"}
 
 
@@ -63,6 +64,12 @@ def test_no_room_has_too_many_modules():
     sizes = Counter(name.rpartition(".")[0] for name, path in modules().items() if path.name != "__init__.py")
 
     assert {room: n for room, n in sizes.items() if n > MOST_MODULES and room not in MAY_HAVE_MORE} == {}
+
+
+def test_no_module_is_too_long():
+    lengths = {name: len(path.read_text().splitlines()) for name, path in modules().items()}
+
+    assert {name: n for name, n in lengths.items() if n > MOST_LINES} == {}
 
 
 def test_every_room_says_what_it_owns():

@@ -13,7 +13,7 @@ from django.utils import timezone
 from integrations import receive
 from integrations.kartra.replies import ActionOutcome, ChainReply
 from integrations.models import ApiCall, Attempt, Delivery
-from integrations.push.chain import CallPlan
+from integrations.push.plan import CallPlan
 from integrations.push.settle import settle
 from leads import mirror
 from leads.kinds import calendars

@@ -59,7 +59,7 @@ def families_of(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
 
 
 def outcomes_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> dict[int, ChangeOutcome]:
-    """What a read proves of one family of a call: {change id: verdict}. `asked` None: nothing was read."""
+    """What a read proves of one family of a call: {change id: outcome}. `asked` None: nothing was read."""
     evidence = evidence_of(group, lead, asked)
     first = group[0]
     if asked is not None and asked.gone is not None:

@@ -16,8 +16,8 @@ from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Cause, Connection, StopCause
 from integrations.push import due_changes
 from integrations.push.baseline import states_before
-from integrations.push.chain import CallPlan, build_chain, changes_already_so, skip_needless
 from integrations.push.lease import LEASE_S
+from integrations.push.plan import CallPlan, build_chain, changes_already_so, skip_needless
 from integrations.sending import call_counter, restored, switch
 from integrations.translate import Receipt, compose
 from integrations.translate.composing import MAX_ACTIONS
@@ -55,7 +55,7 @@ def claim(
                 lead_ids = due_changes.due_leads(connection, limit, only_singles, without)
                 if not lead_ids:
                     return []
-                chains, settled = _take(connection, lead_ids)
+                plans, settled = _take(connection, lead_ids)
         except _Overtaking as found:
             logger.warning("%s leads are left to the next claim: something earlier is open there.", len(found.lead_ids))
             without += found.lead_ids
@@ -63,9 +63,9 @@ def claim(
         except DatabaseError as error:
             if not met_another(error):
                 raise
-            chains, settled = [], 0
-        if chains:
-            return chains
+            plans, settled = [], 0
+        if plans:
+            return plans
         if not settled:
             wait_a_little(met)
             met += 1
@@ -136,11 +136,11 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> tuple[list[CallPla
         for call, (_, chain), said in zip(calls, planned, composed, strict=True)
         for position, change in zip(said.positions, chain, strict=True)
     )
-    chains = [
+    plans = [
         CallPlan(call, lead, tuple(chain), receipt)
         for call, (lead, chain), receipt in zip(calls, planned, proof_tokens, strict=True)
     ]
-    return chains, settled
+    return plans, settled
 
 
 def _overtaking(ours: QuerySet[LeadChange]) -> list[int]:

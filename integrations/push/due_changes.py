@@ -1,4 +1,4 @@
-"""Which changes may be sent just now, and of which leads. Which of them travel together is left to `chain`."""
+"""Which changes may be sent just now, and of which leads. Which of them travel together is left to `plan`."""
 
 from collections.abc import Sequence
 

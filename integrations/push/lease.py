@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, Sending
-from integrations.push.chain import CallPlan
+from integrations.push.plan import CallPlan
 from integrations.sending import call_counter
 from leads import transitions
 from leads.models import ChangeStatus, LeadChange, Reason, RunState
@@ -26,32 +26,32 @@ LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
 
 
-def mark_sent(chain: CallPlan) -> CallPlan | None:
+def mark_sent(plan: CallPlan) -> CallPlan | None:
     """The last look before the POST, committed: switch, runs and fence; then `sent_at`, the count of calls, and a lease
     for the call itself.
 
     Returns the chain as it may be sent: without the changes of runs that stand still meanwhile (they wait again, or are
     cancelled). None if nothing is left of it or the lead is no longer ours.
     """
-    connection = Connection(pk=chain.call.connection_id)
+    connection = Connection(pk=plan.call.connection_id)
     with transaction.atomic():
         at = now()
-        calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
+        calls = ApiCall.objects.filter(pk=plan.call.pk, finished_at=None, sent_at=None)
         if not calls.select_for_update().exists():
             return None
         switched = Connection.objects.filter(pk=connection.pk).values_list("sending", "counter_key")
         sending, connection.counter_key = switched.get()
         states = dict(
-            LeadChange.objects.filter(pk__in=[change.pk for change in chain.changes]).values_list("pk", "run__state")
+            LeadChange.objects.filter(pk__in=[change.pk for change in plan.changes]).values_list("pk", "run__state")
         )
         kept: list[LeadChange] = []
         dropped: list[LeadChange] = []
-        for change in chain.changes:
+        for change in plan.changes:
             going = sending == Sending.ON and states.get(change.pk) in (None, RunState.RUNNING)
             behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
             (kept if going and not behind else dropped).append(change)
         if dropped:
-            return_to_queue(chain.call, dropped)
+            return_to_queue(plan.call, dropped)
         if not kept:
             calls.update(finished_at=at, outcome=CallOutcome.WITHDRAWN)
             return None
@@ -59,7 +59,7 @@ def mark_sent(chain: CallPlan) -> CallPlan | None:
         calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=settings.KARTRA_DEADLINE_S * 1.5 + 5))
         call_counter.count(connection)
     call_counter.keep_outside(connection)
-    return dataclasses.replace(chain, changes=tuple(kept))
+    return dataclasses.replace(plan, changes=tuple(kept))
 
 
 def return_to_queue(call: ApiCall, dropped: Sequence[LeadChange], *, unread: Sequence[LeadChange] = ()) -> None:
@@ -80,14 +80,14 @@ def return_to_queue(call: ApiCall, dropped: Sequence[LeadChange], *, unread: Seq
         transitions.close_cancelled_members(run_id)
 
 
-def release_chains(chains: Iterable[CallPlan], *, unread: bool = False) -> None:
+def release_plans(plans: Iterable[CallPlan], *, unread: bool = False) -> None:
     """Give back chains that were claimed and not sent, at once: the worker ends, or (`unread`) Kartra could not be asked what
     has to be known before they are sent."""
-    for chain in chains:
+    for plan in plans:
         with transaction.atomic():
-            calls = ApiCall.objects.filter(pk=chain.call.pk, finished_at=None, sent_at=None)
+            calls = ApiCall.objects.filter(pk=plan.call.pk, finished_at=None, sent_at=None)
             if calls.update(finished_at=now(), outcome=CallOutcome.WITHDRAWN):
-                return_to_queue(chain.call, chain.changes, unread=chain.changes if unread else ())
+                return_to_queue(plan.call, plan.changes, unread=plan.changes if unread else ())
 
 
 def end_leases(connection: Connection) -> int:

@@ -21,7 +21,7 @@ from integrations.kartra.rate_limit import LATE_S, RateLimiterUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import Attempt, Cause, Connection
 from integrations.push import claim, lease, preflight
-from integrations.push.chain import CallPlan
+from integrations.push.plan import CallPlan
 from integrations.push.settle import settle
 from integrations.read import transactions
 from integrations.sending import calls
@@ -86,7 +86,7 @@ class _Drain:
                         break
                     self._step(senders)
             finally:
-                lease.release_chains(self.claimed)
+                lease.release_plans(self.claimed)
                 self.drained.more = self.over() or bool(self.claimed)
                 while self.in_flight:
                     self._settle(timeout_s=None)
@@ -111,10 +111,10 @@ class _Drain:
             return 2 * settings.PUSH_SENDERS
         return max(1, math.ceil(self.rate / 5))
 
-    def _prepare(self, chains: list[CallPlan]) -> list[CallPlan]:
+    def _prepare(self, plans: list[CallPlan]) -> list[CallPlan]:
         """Read first whatever has to be, and leave out what is needless by then."""
-        prepared, stopped = preflight.look(self.connection, chains)
-        if stopped is not None and len(prepared) < len(chains):
+        prepared, stopped = preflight.look(self.connection, plans)
+        if stopped is not None and len(prepared) < len(plans):
             self.ends = 0.0  # Kartra cannot be asked just now; what waits for a read comes up again
         return prepared
 
@@ -130,33 +130,33 @@ class _Drain:
             self._settle(timeout_s=turn.wait_s)
             return
         due_at = time.monotonic() + turn.wait_s
-        chain = lease.mark_sent(self.claimed.popleft())
-        if chain is not None:
+        plan = lease.mark_sent(self.claimed.popleft())
+        if plan is not None:
             late_at = asked_at + turn.wait_s + LATE_S
             sent = senders.submit(
-                make_call, self.client, chain, chain.request(), due_at, late_at, self._new_turn, self._on_time
+                make_call, self.client, plan, plan.request(), due_at, late_at, self._new_turn, self._on_time
             )
-            self.in_flight[sent] = chain, self.keys
+            self.in_flight[sent] = plan, self.keys
             self.drained.sent += 1
         self._settle(timeout_s=0)
 
-    def _prepared(self, chain: CallPlan) -> bool:
+    def _prepared(self, plan: CallPlan) -> bool:
         """Of a refund: keep which transactions the buyer had before it, or give the chain back when Kartra cannot tell."""
-        refunds = [change for change in chain.changes if WIRE_FORMATS[change.kind].look is ProofSource.TRANSACTIONS]
+        refunds = [change for change in plan.changes if WIRE_FORMATS[change.kind].look is ProofSource.TRANSACTIONS]
         if not refunds:
             return True
         try:
-            entries = transactions.listed(self.connection, chain.lead, cause=Cause.PUSH, priority=Priority.SINGLE)
+            entries = transactions.listed(self.connection, plan.lead, cause=Cause.PUSH, priority=Priority.SINGLE)
         except KartraError as error:
             logger.warning(
-                "The transactions of lead %s could not be read before a refund: %s", chain.lead.pk, error.code
+                "The transactions of lead %s could not be read before a refund: %s", plan.lead.pk, error.code
             )
-            lease.release_chains([self.claimed.popleft()], unread=True)
+            lease.release_plans([self.claimed.popleft()], unread=True)
             self.ends = 0.0
             return False
         if all(entry.id for entry in entries):  # else a refund that is new cannot be told from the others
             known = {"transactions": [entry.id for entry in entries]}
-            Attempt.objects.filter(call=chain.call, change__in=refunds).update(before=known)
+            Attempt.objects.filter(call=plan.call, change__in=refunds).update(before=known)
         return True
 
     def _turn(self) -> Turn:
@@ -189,17 +189,17 @@ class _Drain:
             return
         done, _ = wait(self.in_flight, timeout=timeout_s, return_when=FIRST_COMPLETED)
         for future in done:
-            chain, keys = self.in_flight.pop(future)
+            plan, keys = self.in_flight.pop(future)
             answer, elapsed_ms = future.result()
-            write_down(chain, answer, elapsed_ms)
-            odd = any(kinds.warnings(change.parameters) for change in chain.changes)
+            write_down(plan, answer, elapsed_ms)
+            odd = any(kinds.warnings(change.parameters) for change in plan.changes)
             calls.update_health(
                 self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd, keys=keys
             )
-            if any(kinds.get_kind(change.kind).money for change in chain.changes) and isinstance(answer, ChainReply):
-                transactions.read_after(self.connection, chain.lead)
+            if any(kinds.get_kind(change.kind).money for change in plan.changes) and isinstance(answer, ChainReply):
+                transactions.read_after(self.connection, plan.lead)
             if isinstance(answer, KartraError) and not isinstance(answer, calls.NoSlot | Throttled):
-                lease.release_chains(self.claimed)
+                lease.release_plans(self.claimed)
                 self.claimed.clear()
 
     def _take_up_new_keys(self) -> None:
@@ -208,13 +208,13 @@ class _Drain:
             self.client, self.keys = calls.client_for(self.connection), self.connection.credentials_fingerprint
 
 
-def write_down(chain: CallPlan, answer: Answer, elapsed_ms: int) -> None:
+def write_down(plan: CallPlan, answer: Answer, elapsed_ms: int) -> None:
     """Write the answer down. A database that is being restarted is waited for, and so are other writers: an answer that came
     must not be lost."""
     ends = time.monotonic() + RECORD_S
     while True:
         try:
-            settle(chain, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
+            settle(plan, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
             return
         except DatabaseError as error:
             if not passes(error) or time.monotonic() > ends:
@@ -228,7 +228,7 @@ def write_down(chain: CallPlan, answer: Answer, elapsed_ms: int) -> None:
 
 def make_call(
     client: Client,
-    chain: CallPlan,
+    plan: CallPlan,
     said: Composed,
     due_at: float = math.inf,
     late_at: float = math.inf,
@@ -253,7 +253,7 @@ def make_call(
     except KartraError as error:
         answer = error
     except Exception as error:  # the request may have left: never lose the chain to a bug
-        logger.exception("Call %s failed in our own code.", chain.call.pk)
+        logger.exception("Call %s failed in our own code.", plan.call.pk)
         answer = OutcomeUnknown(
             "", gettext_noop("Our own code failed while the call was made (%(name)s)."), name=type(error).__name__
         )

@@ -18,7 +18,7 @@ from integrations.clock import now
 from integrations.kartra.errors import KartraError, Next, next_step
 from integrations.kartra.replies import ChainReply, WholeCallRefused
 from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, StopCause
-from integrations.push.chain import CallPlan
+from integrations.push.plan import CallPlan
 from integrations.push.proof import ChangeOutcome, Request, classify_answer
 from integrations.push.proof.answers import Sent
 from integrations.sending import calls, switch
@@ -38,7 +38,7 @@ def settle_times(change: LeadChange | None = None) -> list[float]:
 
 
 def settle(
-    chain: CallPlan,
+    plan: CallPlan,
     reply: ChainReply | WholeCallRefused | KartraError,
     *,
     elapsed_ms: int | None = None,
@@ -47,9 +47,9 @@ def settle(
     """Record the answer to a sent call: its row, its attempts, its changes, and the mirror where Kartra confirmed."""
     with transaction.atomic():
         at = now()
-        mirror.lock_leads([chain.lead.pk])  # before all else, as every writer does
-        row = ApiCall.objects.select_for_update().filter(pk=chain.call.pk, finished_at=None)
-        attempts = {a.change_id: a for a in Attempt.objects.filter(call=chain.call, change__in=chain.changes)}
+        mirror.lock_leads([plan.lead.pk])  # before all else, as every writer does
+        row = ApiCall.objects.select_for_update().filter(pk=plan.call.pk, finished_at=None)
+        attempts = {a.change_id: a for a in Attempt.objects.filter(call=plan.call, change__in=plan.changes)}
         if not row.exists():
             _keep_late_answer(attempts.values(), reply, at)
             return
@@ -61,32 +61,32 @@ def settle(
             elapsed_ms=elapsed_ms,
             answer=answer[:ANSWER_CHARACTERS],
         )
-        _as_stored(chain)
-        sent = sent_changes(chain)
+        _as_stored(plan)
+        sent = sent_changes(plan)
         ended: list[tuple[int, ChangeOutcome]] = []
-        for change, each, verdict in zip(chain.changes, sent, classify_answer(sent, reply), strict=True):
+        for change, each, outcome in zip(plan.changes, sent, classify_answer(sent, reply), strict=True):
             _follow(change)
-            apply_outcome(change, attempts[change.pk], verdict, at, said=_said(reply, each.position))
-            _heed(chain.call.connection_id, attempts[change.pk], verdict)
+            apply_outcome(change, attempts[change.pk], outcome, at, said=_said(reply, each.position))
+            _apply_to_connection(plan.call.connection_id, attempts[change.pk], outcome)
             if change.run_id:
-                ended.append((change.run_id, verdict))
-        for run_id, verdict in sorted(
+                ended.append((change.run_id, outcome))
+        for run_id, outcome in sorted(
             ended, key=lambda each: each[0]
         ):  # last: nothing is waited for while a run is held
-            runs.note_outcome(run_id, verdict.status, verdict.code, verdict.message)
-    _after(chain)
+            runs.note_outcome(run_id, outcome.status, outcome.code, outcome.message)
+    _after(plan)
 
 
-def _as_stored(chain: CallPlan) -> None:
-    """What the verdicts count on, as it is in the database: this may be the second try after another writer was met."""
-    counted = dict(LeadChange.objects.filter(pk__in=[c.pk for c in chain.changes]).values_list("pk", "not_done"))
-    for change in chain.changes:
+def _as_stored(plan: CallPlan) -> None:
+    """What the outcomes count on, as it is in the database: this may be the second try after another writer was met."""
+    counted = dict(LeadChange.objects.filter(pk__in=[c.pk for c in plan.changes]).values_list("pk", "not_done"))
+    for change in plan.changes:
         change.not_done = counted.get(change.pk, change.not_done)
 
 
-def sent_changes(chain: CallPlan) -> list[Sent]:
+def sent_changes(plan: CallPlan) -> list[Sent]:
     """The chain as the judge takes it."""
-    new = creates(chain.lead, chain.changes)
+    new = creates(plan.lead, plan.changes)
     return [
         Sent(
             Request(change.pk, change.kind, change.parameters, not_done=change.not_done),
@@ -95,7 +95,7 @@ def sent_changes(chain: CallPlan) -> list[Sent]:
             settle_times(change)[0],
             _unclear_before(change),
         )
-        for change, position in zip(chain.changes, chain.request().positions, strict=True)
+        for change, position in zip(plan.changes, plan.request().positions, strict=True)
     ]
 
 
@@ -113,16 +113,16 @@ def _unclear_before(change: LeadChange) -> bool:
     return change.attempts.filter(Q(looks__gt=0) | Q(code__in=["266", "267"])).exists()
 
 
-def _heed(connection_id: int, attempt: Attempt, verdict: ChangeOutcome) -> None:
+def _apply_to_connection(connection_id: int, attempt: Attempt, outcome: ChangeOutcome) -> None:
     """What a refusal means beyond its change: our keys or our app are refused, the command is not allowed, or our catalogue is
     old."""
-    step = next_step(verdict.code) if verdict.code else None
+    step = next_step(outcome.code) if outcome.code else None
     if step in (Next.STOP_CONNECTION, Next.STOP_APP):
         stop = switch.stop_app if step == Next.STOP_APP else switch.stop
         connection = Connection.objects.get(pk=connection_id)
-        stop(connection, StopCause.CREDENTIALS, f"{verdict.message.rstrip('.')}. {remedy(verdict.code)}")
+        stop(connection, StopCause.CREDENTIALS, f"{outcome.message.rstrip('.')}. {remedy(outcome.code)}")
     elif step == Next.STOP_COMMAND:
-        switch.refuse_command(Connection(pk=connection_id), attempt.command, verdict.message)
+        switch.refuse_command(Connection(pk=connection_id), attempt.command, outcome.message)
     elif step == Next.REFRESH_CATALOGUE:
         Connection.objects.filter(pk=connection_id).update(catalogue_due=True)
 
@@ -136,59 +136,59 @@ def _follow(change: LeadChange) -> None:
 def apply_outcome(
     change: LeadChange,
     attempt: Attempt,
-    verdict: ChangeOutcome,
+    outcome: ChangeOutcome,
     at: dt.datetime,
     *,
     said: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Write a verdict on a change and its attempt; the mirror too where it is done. Inside a transaction that holds the lead.
+    """Write an outcome on a change and its attempt; the mirror too where it is done. Inside a transaction that holds the lead.
     False where somebody else has settled it meanwhile: it is left as it is."""
     unsettled = Attempt.objects.select_for_update().filter(pk=attempt.pk, proof__in=[Proof.OPEN, Proof.UNCLEAR])
     if not unsettled.exists():
         return False
     if said:
-        repeats = {"repeats": True} if verdict.repeats else {}
+        repeats = {"repeats": True} if outcome.repeats else {}
         attempt.evidence = [*attempt.evidence, {"at": at.isoformat(), **said, **repeats}]
-    attempt.proof = verdict.proof
-    attempt.code, attempt.message = verdict.code, verdict.message
+    attempt.proof = outcome.proof
+    attempt.code, attempt.message = outcome.code, outcome.message
     attempt.verify_at = None
-    if verdict.proof == Proof.UNCLEAR:
-        attempt.verify_at = at + dt.timedelta(seconds=verdict.look_in_s or 0)
+    if outcome.proof == Proof.UNCLEAR:
+        attempt.verify_at = at + dt.timedelta(seconds=outcome.look_in_s or 0)
     attempt.save(update_fields=["proof", "code", "message", "evidence", "looks", "verify_at"])
-    if verdict.baseline:
-        change.baseline = {**change.baseline, **verdict.baseline}
+    if outcome.baseline:
+        change.baseline = {**change.baseline, **outcome.baseline}
         change.save(update_fields=["baseline"])
     change.settle(
-        verdict.status,
+        outcome.status,
         at=at,
-        reason=verdict.reason,
-        code=verdict.code,
-        message=verdict.message,
-        send_alone=verdict.send_alone,
-        not_done=change.not_done if verdict.not_done is None else verdict.not_done,
-        superseded_by=verdict.superseded_by,
-        decided_with=verdict.decided_with,
+        reason=outcome.reason,
+        code=outcome.code,
+        message=outcome.message,
+        send_alone=outcome.send_alone,
+        not_done=change.not_done if outcome.not_done is None else outcome.not_done,
+        superseded_by=outcome.superseded_by,
+        decided_with=outcome.decided_with,
     )
-    if verdict.kartra_id and not change.lead.kartra_id:
-        change.lead = mirror.attach_kartra_id(change.lead, verdict.kartra_id, at)
-    if verdict.status == ChangeStatus.ACCEPTED:
-        _effect(change, verdict, at)
-    elif verdict.gone is not None:
-        mirror.mark_gone(change.lead, verdict.gone, at, source=Source.PUSH, cause=f"call {attempt.call_id}")
+    if outcome.kartra_id and not change.lead.kartra_id:
+        change.lead = mirror.attach_kartra_id(change.lead, outcome.kartra_id, at)
+    if outcome.status == ChangeStatus.ACCEPTED:
+        _effect(change, outcome, at)
+    elif outcome.gone is not None:
+        mirror.mark_gone(change.lead, outcome.gone, at, source=Source.PUSH, cause=f"call {attempt.call_id}")
         transitions.skip_gone(change.lead)
     return True
 
 
-def _effect(change: LeadChange, verdict: ChangeOutcome, at: dt.datetime) -> None:
+def _effect(change: LeadChange, outcome: ChangeOutcome, at: dt.datetime) -> None:
     """What Kartra confirmed, into the mirror; of an edit only the fields that it gave."""
     gave = copy.copy(change)
-    if verdict.gave is not None:
-        gave.parameters = {name: value for name, value in change.parameters.items() if name in verdict.gave}
+    if outcome.gave is not None:
+        gave.parameters = {name: value for name, value in change.parameters.items() if name in outcome.gave}
     kinds.get_kind(change.kind).effect(gave, at)
 
 
-def _after(chain: CallPlan) -> None:
-    for run_id in {change.run_id for change in chain.changes if change.run_id}:
+def _after(plan: CallPlan) -> None:
+    for run_id in {change.run_id for change in plan.changes if change.run_id}:
         transitions.close_cancelled_members(run_id)
         transitions.finish_run_if_over(run_id)
 

@@ -108,14 +108,14 @@ def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | N
             for attempt in group:
                 attempt.change.lead = lead
                 attempt.looks += 1
-            verdicts = outcomes_of(group, lead, asked)
+            outcomes = outcomes_of(group, lead, asked)
             for attempt in group:
-                verdict = verdicts[attempt.change_id]
+                outcome = outcomes[attempt.change_id]
                 seen = seen_of(attempt, lead, asked)
-                looked: dict[str, Any] = {"what": verdict.what, **seen}
+                looked: dict[str, Any] = {"what": outcome.what, **seen}
                 if asked is not None:
                     looked["read_at"] = asked.began_at.isoformat()
-                apply_outcome(attempt.change, attempt, verdict, at, said=looked)
+                apply_outcome(attempt.change, attempt, outcome, at, said=looked)
                 if seen.get("receipt") == NO_FIELD:
                     proof_token.distrust(connection)
     _end_runs(attempts)
@@ -157,10 +157,10 @@ def _write_money(
             if fresh.pk == attempt.pk:  # else somebody settled it meanwhile
                 fresh.looks += 1
                 evidence = evidence_of([fresh], lead, None)
-                verdict = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
-                said = {"what": verdict.what, "read_at": began_at.isoformat()}
-                done = apply_outcome(fresh.change, fresh, verdict, at, said=said)
-                done = done and verdict.status == ChangeStatus.ACCEPTED
+                outcome = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
+                said = {"what": outcome.what, "read_at": began_at.isoformat()}
+                done = apply_outcome(fresh.change, fresh, outcome, at, said=said)
+                done = done and outcome.status == ChangeStatus.ACCEPTED
     return done
 
 

@@ -145,7 +145,7 @@ def _answer(
     """The call's row and what it says of the lead. What one call cannot tell is asked at length."""
     assert got.began_at is not None
     began_at = got.began_at + skew
-    row = calls.log(
+    row = calls.record_read(
         asking, cause=cause, commands="get_lead", began_at=began_at, elapsed_s=got.elapsed_s, error=got.error, lead=lead
     )
     call = row.pk if row is not None else None

@@ -179,7 +179,7 @@ def _list(active: bool) -> Callable[..., bool]:
 
 
 def _sequence(status: str) -> Callable[..., bool]:
-    return lambda lead, name, **told: mirror.hear_of_sequence(lead, name, status, **told)
+    return lambda lead, name, **told: mirror.note_sequence_event(lead, name, status, **told)
 
 
 def _completion(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:

@@ -104,10 +104,10 @@ def confirm_change(
     came, is settled. True if there was one."""
     for attempt in _unclear(lead, kind, family, context):
         if fits(attempt.change.parameters):
-            verdict = ChangeOutcome(
+            outcome = ChangeOutcome(
                 ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=_("Kartra's own message shows it done.")
             )
-            apply_outcome(attempt.change, attempt, verdict, context.at, said=_said(context))
+            apply_outcome(attempt.change, attempt, outcome, context.at, said=_said(context))
             if attempt.change.run_id:
                 transitions.finish_run_if_over(attempt.change.run_id)
             return True

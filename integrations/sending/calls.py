@@ -62,7 +62,7 @@ def rate_limiter() -> RateLimiter:
     """The limiter all processes share: in Redis where there is one, else files under VAR_DIR."""
     if settings.REDIS_URL:
         return RedisRateLimiter(settings.REDIS_URL)
-    return FileRateLimiter(settings.VAR_DIR / "pace")
+    return FileRateLimiter(settings.VAR_DIR / "rate_limit")
 
 
 def _transport(api_url: str) -> Transport:
@@ -199,7 +199,7 @@ def in_words(error: KartraError) -> str:
     return f"{message_of(error).rstrip('.')}. {remedy(error.code)}".strip()
 
 
-def log(
+def record_read(
     connection: Connection,
     *,
     cause: Cause,
@@ -258,7 +258,7 @@ def read(
         failed = error
         raise
     finally:
-        row = log(
+        row = record_read(
             connection,
             cause=cause,
             commands=commands,

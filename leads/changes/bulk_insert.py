@@ -26,19 +26,19 @@ from leads.changes.preview import NO_CHOICES, Choices, Step, classify_members
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
 
-def freeze(
+def insert_changes(
     run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
 ) -> None:
     """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason. Who is
     to be read first is queued, and marked for reading; whether there is anything to do is seen then."""
     for step in steps:
-        freeze_step(run, members, step, now, choices)
+        insert_step(run, members, step, now, choices)
     if choices.read_first:
         doubtful = run.changes.filter(read_first=True, lead__in=members.order_by().values("pk"))
         mirror.mark_all_dirty(Lead.objects.filter(pk__in=doubtful.values("lead")), now)
 
 
-def freeze_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
+def insert_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
     kind, parameters = step
     chosen = classify_members(run.account, members, [step]).order_by("pk")
     doubtful = Q(gone_at=None, absent=False) & preview.read_first(0, choices)

@@ -77,14 +77,14 @@ def record_run(
                 approved_by=user_of(approved_by),
             )
             if size <= batch:
-                bulk_insert.freeze(run, _of(ids), steps, now, choices)
+                bulk_insert.insert_changes(run, _of(ids), steps, now, choices)
                 runs.start(run)
             return run
 
     run = begin()
     if size > batch:
         with runs.filling(run):
-            _fill(run, ids, lambda some: bulk_insert.freeze(run, _of(some), steps, now, choices), batch)
+            _fill(run, ids, lambda some: bulk_insert.insert_changes(run, _of(some), steps, now, choices), batch)
     return run
 
 
@@ -159,4 +159,4 @@ def _ids(leads: QuerySet[Lead]) -> list[int]:
 
 
 def _take_back(undone: BulkRun, step: Step, now: dt.datetime, ids: Sequence[int]) -> None:
-    bulk_insert.freeze_step(undone, _of(ids), step, now, NO_CHOICES)
+    bulk_insert.insert_step(undone, _of(ids), step, now, NO_CHOICES)

@@ -51,7 +51,7 @@ from leads.mirror.money import (
     set_subscription,
     set_transaction,
 )
-from leads.mirror.relations import hear_of_sequence, set_list, set_membership, set_sequence, set_tag
+from leads.mirror.relations import note_sequence_event, set_list, set_membership, set_sequence, set_tag
 
 __all__ = [
     "BOOKED",
@@ -80,7 +80,6 @@ __all__ = [
     "end_plan",
     "find",
     "get_or_create_named",
-    "hear_of_sequence",
     "lift_gone",
     "lock_free_leads",
     "lock_leads",
@@ -98,6 +97,7 @@ __all__ = [
     "note_orders_without_id",
     "note_plan_edit",
     "note_refund",
+    "note_sequence_event",
     "put_off",
     "put_off_orders",
     "set_booking",

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
-from leads.mirror.changelog import log
+from leads.mirror.changelog import add_activity
 from leads.mirror.locks import lock_leads
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange, Source
 
@@ -60,7 +60,7 @@ def set_booking(
         if new:
             starts = starts_at.isoformat() if starts_at else ""
             details = {"calendar": calendar, "class": class_name, "starts_at": starts}
-            log(lead, "calendar_booked", details, source, at, change, cause)
+            add_activity(lead, "calendar_booked", details, source, at, change, cause)
     return bool(new)
 
 
@@ -107,7 +107,7 @@ def end_booking(
             new = still.update(**values, change=change, after=None)  # type: ignore[assignment]
         if new:
             kind = "calendar_completed" if status == COMPLETED else "calendar_cancelled"
-            log(lead, kind, {"calendar": calendar, "class": class_name}, source, at, change, cause)
+            add_activity(lead, kind, {"calendar": calendar, "class": class_name}, source, at, change, cause)
     return bool(new)
 
 

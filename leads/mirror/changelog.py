@@ -47,7 +47,7 @@ def record(
     )
 
 
-def log(
+def add_activity(
     lead: Lead,
     kind: str,
     details: dict[str, Any],

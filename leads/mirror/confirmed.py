@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from leads.mirror.changelog import log
+from leads.mirror.changelog import add_activity
 from leads.mirror.leads import keep_address, merge_leads
 from leads.mirror.locks import lock_leads
 from leads.models import Account, CustomField, Lead, LeadChange, LeadEmail, Source, normal_email
@@ -92,9 +92,9 @@ def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change:
         fresh.save()
         keep_address(fresh, at)
         if change.kind == "create_lead":
-            log(fresh, "created", {}, Source.PUSH, at, change, "")
+            add_activity(fresh, "created", {}, Source.PUSH, at, change, "")
         for details in differences if change.kind != "create_lead" else ():
-            log(fresh, "field_changed", details, Source.PUSH, at, change, "")
+            add_activity(fresh, "field_changed", details, Source.PUSH, at, change, "")
 
 
 def may_be_ignored(name: str, value: Any) -> bool:
@@ -136,4 +136,4 @@ def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) 
         details: dict[str, Any] = {"points": abs(points)}
         if change.parameters.get("expires_in_days"):
             details["expires_in_days"] = change.parameters["expires_in_days"]
-        log(lead, kind, details, Source.PUSH, at, change, "")
+        add_activity(lead, kind, details, Source.PUSH, at, change, "")

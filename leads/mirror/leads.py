@@ -102,7 +102,7 @@ def _take(
         keep_address(lead, at)
     differences += set_relations(lead, facts, source=source, at=at, after=since)
     if back:
-        changelog.log(lead, "back", {}, source, at, None, cause)
+        changelog.add_activity(lead, "back", {}, source, at, None, cause)
     if known_before:
         changelog.record([(lead, differences)], source=source, at=at, since=since, cause=cause)
     return Taken(lead, created, tuple(differences))

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
-from leads.mirror.changelog import log
+from leads.mirror.changelog import add_activity
 from leads.mirror.facts import SubscriptionFact, TransactionFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -100,7 +100,7 @@ def _tell_differences(
         same = {"details__field": field, "details__is": details["is"], "details__was": details["was"]}
         if not Activity.objects.filter(lead=lead, kind="amount_reported", **same).exists():
             assert lead is not None
-            log(lead, "amount_reported", details, source, at, None, cause)
+            add_activity(lead, "amount_reported", details, source, at, None, cause)
 
 
 @done_again
@@ -117,7 +117,7 @@ def note_orders_without_id(lead: Lead, entries: Sequence[Mapping[str, Any]], at:
             if there[_as_text(entry)]:
                 there[_as_text(entry)] -= 1
             else:
-                log(lead, UNNUMBERED, dict(entry), Source.REFRESH, at, None, "")
+                add_activity(lead, UNNUMBERED, dict(entry), Source.REFRESH, at, None, "")
 
 
 def _as_text(details: Any) -> str:
@@ -246,18 +246,18 @@ def _tell_status(
         kind = {"cancelled": "cancel", "paused": "pause", "active": "unpause"}[status] + "_subscription"
         ours = LeadChange.objects.filter(lead=row.lead, kind=kind, family=f"subscription:{row.kartra_id}")
         change = ours.filter(status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN]).order_by("pk").first()
-    log(row.lead, f"subscription_{status}", {"subscription": row.kartra_id}, source, at, change, cause)
+    add_activity(row.lead, f"subscription_{status}", {"subscription": row.kartra_id}, source, at, change, cause)
 
 
 def note_plan_edit(lead: Lead, told: Any, *, at: dt.datetime, change: LeadChange) -> None:
     """Kartra confirmed a change of the plan; its new values come with the next read of it."""
     details = {name: value for name, value in told.items() if value != ""}
-    log(lead, "subscription_changed", details, Source.PUSH, at, change, "")
+    add_activity(lead, "subscription_changed", details, Source.PUSH, at, change, "")
 
 
 def note_refund(lead: Lead, kartra_id: str, amount: str, *, at: dt.datetime, change: LeadChange) -> None:
     """Kartra confirmed a refund. The refund's own transaction comes by a read or a message."""
-    log(lead, "refund_confirmed", {"transaction": kartra_id, "amount": amount}, Source.PUSH, at, change, "")
+    add_activity(lead, "refund_confirmed", {"transaction": kartra_id, "amount": amount}, Source.PUSH, at, change, "")
 
 
 def _tell(row: Transaction, source: Source, at: dt.datetime, cause: str) -> None:
@@ -271,7 +271,7 @@ def _tell(row: Transaction, source: Source, at: dt.datetime, cause: str) -> None
         details["transaction_full_amount"] = f"{row.full_amount:.2f}"
     if row.product is not None:
         details["product_name"] = row.product.name
-    log(row.lead, kind, details, source, row.at or at, None, cause)
+    add_activity(row.lead, kind, details, source, row.at or at, None, cause)
 
 
 def _cents(amount: Decimal | None) -> Decimal | None:

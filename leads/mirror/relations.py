@@ -8,7 +8,7 @@ from django.db import transaction
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one
-from leads.mirror.changelog import log
+from leads.mirror.changelog import add_activity
 from leads.mirror.facts import MembershipFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -48,7 +48,7 @@ def set_tag(
         else:
             changed = bool(LeadTag.objects.filter(lead=lead, tag=tag).delete()[0])
         if changed:
-            log(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
+            add_activity(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
     return changed
 
 
@@ -76,7 +76,7 @@ def set_list(
             other = ListSubscription.objects.filter(lead=lead, mailing_list=mailing_list, active=not active)
             changed = bool(other.update(active=active, since=at, source=source, change=change, after=None))
         if changed:
-            log(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
+            add_activity(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
     return changed
 
 
@@ -112,12 +112,14 @@ def set_sequence(
         since = row.since if completes else at
         changed = _move(row, told["step"], status, since, source, change)
         if changed and not completes:
-            log(lead, "sequence_left" if status == LEFT else "sequence_entered", told, source, at, change, cause)
+            add_activity(
+                lead, "sequence_left" if status == LEFT else "sequence_entered", told, source, at, change, cause
+            )
     return changed and not completes
 
 
 @done_again
-def hear_of_sequence(
+def note_sequence_event(
     lead: Lead,
     name: str,
     status: str,
@@ -138,7 +140,9 @@ def hear_of_sequence(
         ours = change if entered or row.pk is not None else None
         changed = _move(row, "" if entered else row.step, status, at, source, ours)
         if changed:
-            log(lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause)
+            add_activity(
+                lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause
+            )
     return changed
 
 
@@ -173,7 +177,7 @@ def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.d
             changed = bool(other.update(active=fact.active, since=at, source=source, change=None, after=None))
         if changed:
             kind = "membership_granted" if fact.active else "membership_revoked"
-            log(lead, kind, {"membership": membership_name, "level": level_name}, source, at, None, cause)
+            add_activity(lead, kind, {"membership": membership_name, "level": level_name}, source, at, None, cause)
     return changed
 
 

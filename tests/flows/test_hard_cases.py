@@ -266,7 +266,7 @@ def test_case_4_cancelled_run_adds_up_and_goes_no_further(sandbox, connection):
     assert claim.claim(connection, 4) == []
     for chain in stamped:
         send.settle(chain, send.make_call(send.calls.client_for(connection), chain, chain.request())[0])
-    lease.release_chains(sent)
+    lease.release_plans(sent)
     run.refresh_from_db()
     assert (run.state, run.changes.counts()["accepted"], run.changes.counts()["cancelled"]) == ("cancelled", 2, 10)
 

@@ -357,7 +357,7 @@ def test_change_never_goes_out_over_an_earlier_one_that_another_worker_had_locke
     off.refresh_from_db()
     assert off.status == ChangeStatus.WAITING
     monkeypatch.undo()
-    lease.release_chains(chains)
+    lease.release_plans(chains)
     settle_all(connection)
     assert sandbox.lead("ada@example.com")["tags"] == []
     beside.refresh_from_db()

@@ -96,7 +96,7 @@ def _script(body: str) -> str:
 class RedisRateLimiter(RateLimiter):
     """On Redis, by Redis' own clock: for any number of machines. An emptied Redis starts empty, not full."""
 
-    def __init__(self, url: str, prefix: str = "kartra_mirror:pace:") -> None:
+    def __init__(self, url: str, prefix: str = "kartra_mirror:rate_limit:") -> None:
         super().__init__()
         self._redis = redis.Redis.from_url(url, socket_connect_timeout=0.5, socket_timeout=0.5)
         self._prefix = prefix

@@ -16,7 +16,7 @@ from integrations.push.proof.unread import classify_bookings, classify_money
 
 
 def classify(evidence: Evidence) -> dict[int, ChangeOutcome]:
-    """A verdict for each unclear change of one family in one call, from a read of the lead: {change id: verdict}."""
+    """An outcome for each unclear change of one family in one call, from a read of the lead: {change id: outcome}."""
     if not evidence.unclear:
         return {}
     if evidence.family == "profile":

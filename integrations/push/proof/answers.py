@@ -38,10 +38,10 @@ Answer = ChainReply | WholeCallRefused | KartraError
 
 
 def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[ChangeOutcome]:
-    """One verdict for each change of the call, in its order."""
+    """One outcome for each change of the call, in its order."""
     if isinstance(answer, ChainReply):
-        verdicts = [_of_action(each, answer.outcomes[each.position]) for each in sent]
-        return _in_order(sent, _overtaken(sent, _beside_244(sent, verdicts, answer)))
+        change_outcomes = [_of_action(each, answer.outcomes[each.position]) for each in sent]
+        return _in_order(sent, _overtaken(sent, _beside_244(sent, change_outcomes, answer)))
     if isinstance(answer, WholeCallRefused):
         return _of_refused_call(sent, answer)
     if isinstance(answer, NotSent | Throttled | CredentialsRefused):
@@ -49,74 +49,78 @@ def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[ChangeOutcome]
     return [_unclear(each, message_of(answer)) for each in sent]
 
 
-def _beside_244(sent: Sequence[Sent], verdicts: list[ChangeOutcome], answer: ChainReply) -> list[ChangeOutcome]:
+def _beside_244(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome], answer: ChainReply) -> list[ChangeOutcome]:
     """That a lead to be created exists may be said at its own action. The rest was not done then, whether it is refused for want
     of a lead or not mentioned: it is judged from a read of the lead that is there, as after a flat 244. Where Kartra went on
     all the same, each action is what its own answer says."""
     head = answer.outcomes[0]
     if not sent or not sent[0].creates or (head.state, head.code) != ("refused", EXISTS):
-        return verdicts
+        return change_outcomes
     went_on = any(outcome.state == "done" for outcome in answer.outcomes[1:])
     found = []
-    for each, verdict in zip(sent, verdicts, strict=True):
+    for each, change_outcome in zip(sent, change_outcomes, strict=True):
         outcome = answer.outcomes[each.position]
         not_mentioned = outcome.state == "missing" and not went_on
         if not_mentioned or (outcome.state == "refused" and outcome.code in NO_LEAD):
-            verdict = _unclear(each, head.message, code=EXISTS, look_in_s=0)
-        found.append(verdict)
+            change_outcome = _unclear(each, head.message, code=EXISTS, look_in_s=0)
+        found.append(change_outcome)
     return found
 
 
-def _overtaken(sent: Sequence[Sent], verdicts: list[ChangeOutcome]) -> list[ChangeOutcome]:
+def _overtaken(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome]) -> list[ChangeOutcome]:
     """Edits travel as one action with the latest value of each field: Kartra never held what a later one overtook."""
     edits = [n for n, each in enumerate(sent) if WIRE_FORMATS[each.request.kind].lead_fields is not None]
-    accepted_edits = [n for n in edits if verdicts[n].status == ChangeStatus.ACCEPTED]
+    accepted_edits = [n for n in edits if change_outcomes[n].status == ChangeStatus.ACCEPTED]
     fields = gives([sent[n].request.parameters for n in accepted_edits])
     for n, gave in zip(accepted_edits, fields, strict=True):
         request = sent[n].request
         if gave or request.kind == "create_lead":
-            verdicts[n] = replace(verdicts[n], gave=gave)
+            change_outcomes[n] = replace(change_outcomes[n], gave=gave)
         else:
-            verdicts[n] = superseded(request, sent[accepted_edits[-1]].request)
-    return verdicts
+            change_outcomes[n] = superseded(request, sent[accepted_edits[-1]].request)
+    return change_outcomes
 
 
-def _in_order(sent: Sequence[Sent], verdicts: list[ChangeOutcome]) -> list[ChangeOutcome]:
+def _in_order(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome]) -> list[ChangeOutcome]:
     """No earlier request about the same thing goes out once a later one of the call may be done. One that is not settled is
     overtaken where a later one is done; where a later one is looked at, or left to a person, it is so together with it. What
     was refused only because the one before it was turned away goes out again behind it. What adds up is judged by itself."""
     for place, each in enumerate(sent):
-        verdict = verdicts[place]
-        if verdict.status not in (ChangeStatus.WAITING, ChangeStatus.UNKNOWN, ChangeStatus.UNDECIDED):
+        change_outcome = change_outcomes[place]
+        if change_outcome.status not in (ChangeStatus.WAITING, ChangeStatus.UNKNOWN, ChangeStatus.UNDECIDED):
             continue
         behind = [n for n in range(place + 1, len(sent)) if _same_thing(each.request, sent[n].request)]
-        done = [n for n in behind if verdicts[n].status == ChangeStatus.ACCEPTED]
-        looked_at = [n for n in behind if verdicts[n].status == ChangeStatus.UNKNOWN]
-        asked = [n for n in behind if verdicts[n].status == ChangeStatus.UNDECIDED]
+        done = [n for n in behind if change_outcomes[n].status == ChangeStatus.ACCEPTED]
+        looked_at = [n for n in behind if change_outcomes[n].status == ChangeStatus.UNKNOWN]
+        asked = [n for n in behind if change_outcomes[n].status == ChangeStatus.UNDECIDED]
         if done:
-            verdicts[place] = superseded(each.request, sent[done[-1]].request)
+            change_outcomes[place] = superseded(each.request, sent[done[-1]].request)
         elif looked_at:
-            look_in_s = verdicts[looked_at[-1]].look_in_s
-            verdicts[place] = _unclear(each, verdict.message, code=verdict.code, look_in_s=look_in_s)
-        elif asked and verdict.status == ChangeStatus.WAITING:
-            last = verdicts[asked[-1]]
-            verdicts[place] = replace(verdict, status=last.status, reason=last.reason)
-        elif verdict.status == ChangeStatus.WAITING:
+            look_in_s = change_outcomes[looked_at[-1]].look_in_s
+            change_outcomes[place] = _unclear(
+                each, change_outcome.message, code=change_outcome.code, look_in_s=look_in_s
+            )
+        elif asked and change_outcome.status == ChangeStatus.WAITING:
+            last = change_outcomes[asked[-1]]
+            change_outcomes[place] = replace(change_outcome, status=last.status, reason=last.reason)
+        elif change_outcome.status == ChangeStatus.WAITING:
             for n in behind:
-                if verdicts[n].code in WIRE_FORMATS[sent[n].request.kind].guards:
-                    verdicts[n] = turned_away(sent[n].request, verdicts[n].code, verdicts[n].message)
-    return _one_question_each(sent, verdicts)
+                if change_outcomes[n].code in WIRE_FORMATS[sent[n].request.kind].guards:
+                    change_outcomes[n] = turned_away(
+                        sent[n].request, change_outcomes[n].code, change_outcomes[n].message
+                    )
+    return _one_question_each(sent, change_outcomes)
 
 
-def _one_question_each(sent: Sequence[Sent], verdicts: list[ChangeOutcome]) -> list[ChangeOutcome]:
+def _one_question_each(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome]) -> list[ChangeOutcome]:
     """What is left to a person about one thing is one question: the last has it."""
     for place, each in enumerate(sent):
-        if verdicts[place].status == ChangeStatus.UNDECIDED:
+        if change_outcomes[place].status == ChangeStatus.UNDECIDED:
             same = [n for n in range(place + 1, len(sent)) if _same_thing(each.request, sent[n].request)]
-            asked = [n for n in same if verdicts[n].status == ChangeStatus.UNDECIDED]
+            asked = [n for n in same if change_outcomes[n].status == ChangeStatus.UNDECIDED]
             if asked:
-                verdicts[place] = replace(verdicts[place], decided_with=sent[asked[-1]].request.change)
-    return verdicts
+                change_outcomes[place] = replace(change_outcomes[place], decided_with=sent[asked[-1]].request.change)
+    return change_outcomes
 
 
 def _same_thing(one: Carrier, other: Carrier) -> bool:
@@ -182,11 +186,11 @@ def _of_refused_call(sent: Sequence[Sent], refusal: WholeCallRefused) -> list[Ch
     if code == EXISTS and sent[0].creates:
         return [_unclear(each, message, code=code, look_in_s=0) for each in sent]
     blamed = 0 if code == EXISTS else refusal.blamed
-    verdicts = []
+    change_outcomes = []
     for each in sent:
         if each.position == blamed:
-            verdicts.append(classify_refusal(each, code, message))
+            change_outcomes.append(classify_refusal(each, code, message))
         else:
             words = _("Kartra refused another action of the same call.")
-            verdicts.append(_unclear(each, words, look_in_s=0, send_alone=True))
-    return verdicts
+            change_outcomes.append(_unclear(each, words, look_in_s=0, send_alone=True))
+    return change_outcomes

@@ -217,10 +217,10 @@ def asked(
     )
 
 
-def one_question(verdicts: Mapping[int, ChangeOutcome]) -> dict[int, ChangeOutcome]:
+def one_question(outcomes: Mapping[int, ChangeOutcome]) -> dict[int, ChangeOutcome]:
     """The verdicts, those left to a person as one question: the last of them has it, the others share it."""
-    held = [change for change, verdict in verdicts.items() if verdict.status == ChangeStatus.UNDECIDED]
+    held = [change for change, outcome in outcomes.items() if outcome.status == ChangeStatus.UNDECIDED]
     return {
-        change: replace(verdict, decided_with=held[-1]) if change in held[:-1] else verdict
-        for change, verdict in verdicts.items()
+        change: replace(outcome, decided_with=held[-1]) if change in held[:-1] else outcome
+        for change, outcome in outcomes.items()
     }

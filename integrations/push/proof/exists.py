@@ -19,13 +19,13 @@ def classify_adopted(evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Verdicts for one family of a call that was refused because the lead exists."""
     if evidence.family == "profile":
         return _profile(evidence)
-    verdicts: dict[int, ChangeOutcome] = {}
+    outcomes: dict[int, ChangeOutcome] = {}
     going = False
     for request in evidence.unclear:
-        verdict = _one(request, evidence, going=going)
-        going = going or verdict.status in (ChangeStatus.WAITING, ChangeStatus.UNDECIDED)
-        verdicts[request.change] = verdict
-    return one_question(verdicts)
+        outcome = _one(request, evidence, going=going)
+        going = going or outcome.status in (ChangeStatus.WAITING, ChangeStatus.UNDECIDED)
+        outcomes[request.change] = outcome
+    return one_question(outcomes)
 
 
 def _profile(evidence: Evidence) -> dict[int, ChangeOutcome]:

@@ -52,8 +52,8 @@ def classify_profile(evidence: Evidence) -> dict[int, ChangeOutcome]:
         lacking = {each.change: [name for name in missing if name in each.parameters] for each in requests}
         by_change = {each.change: each for each in requests}
         return {
-            change: _without_field(by_change[change], lacking[change]) if lacking[change] else verdict
-            for change, verdict in given.items()
+            change: _without_field(by_change[change], lacking[change]) if lacking[change] else outcome
+            for change, outcome in given.items()
         }
     if _proves_nothing(wanted, so, before) and not any(each.repeated for each in requests):
         return one_question(again(requests, evidence, repeats=True))
@@ -67,13 +67,13 @@ def latest(requests: Sequence[Request]) -> dict[str, Any]:
 
 def done(requests: Sequence[Request]) -> dict[int, ChangeOutcome]:
     """The action was done: an edit of which every field is overtaken is superseded, the others gave what they gave."""
-    verdicts = {}
+    outcomes = {}
     for request, fields in zip(requests, gives([each.parameters for each in requests]), strict=True):
         if fields or request.kind == "create_lead":
-            verdicts[request.change] = accepted(request, gave=fields)
+            outcomes[request.change] = accepted(request, gave=fields)
         else:
-            verdicts[request.change] = superseded(request, requests[-1])
-    return verdicts
+            outcomes[request.change] = superseded(request, requests[-1])
+    return outcomes
 
 
 def _proves_nothing(wanted: Mapping[str, Any], so: set[str], before: Mapping[str, Any]) -> bool:

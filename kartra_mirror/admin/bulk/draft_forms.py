@@ -11,7 +11,7 @@ from leads.changes.preview import Choices
 from leads.kind import stored
 from leads.models import Account, RunDraft
 
-ANYWAY, INCLUDE_LEFT, READ_FIRST = "anyway", "include_left", "read_first"
+FORCE, INCLUDE_LEFT, READ_FIRST = "force", "include_left", "read_first"
 
 
 class KindForm(forms.Form):
@@ -113,4 +113,4 @@ def kind_of(draft: RunDraft) -> kinds.ChangeKind:
 
 def choices_of(draft: RunDraft) -> Choices:
     kept = draft.parameters.get("choices", {})
-    return Choices(force=bool(kept.get(ANYWAY)), include_left=bool(kept.get(INCLUDE_LEFT)))
+    return Choices(force=bool(kept.get(FORCE)), include_left=bool(kept.get(INCLUDE_LEFT)))

@@ -19,7 +19,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 
 from kartra_mirror.admin.bulk import already_labels, approvals, preview_summary
-from kartra_mirror.admin.bulk.draft_forms import ANYWAY, INCLUDE_LEFT, Drafting, choices_of, kind_of
+from kartra_mirror.admin.bulk.draft_forms import FORCE, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import sales_coverage
 from kartra_mirror.ui.lead_fields import check_steps, show_what_may_be_asked
@@ -110,7 +110,7 @@ def _ticked(request: HttpRequest) -> dict[str, Any]:
     """The ticks below the kinds, as a draft keeps them; those that this person may set."""
     include_left = bool(request.POST.get(INCLUDE_LEFT)) and request.user.has_perm("leads.resubscribe_list")
     return {
-        "choices": {ANYWAY: bool(request.POST.get(ANYWAY)), INCLUDE_LEFT: include_left},
+        "choices": {FORCE: bool(request.POST.get(FORCE)), INCLUDE_LEFT: include_left},
         "mail": bool(request.POST.get("mail") and getattr(request.user, "email", "") and settings.MAIL_IS_SET_UP),
     }
 

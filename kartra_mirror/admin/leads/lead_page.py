@@ -64,7 +64,7 @@ class EditForm(forms.Form):
                     self.initial[name] = next(iter(self.initial[name]), "")
         self.fields["email"].label = gettext("Email")
         self.fields["email"].help_text = ""
-        self.fields["once"] = forms.CharField(
+        self.fields["idempotency_key"] = forms.CharField(
             max_length=32, required=False, widget=forms.HiddenInput(), initial=uuid.uuid4().hex
         )
         self.fields["why"] = forms.CharField(label=gettext("Why (for your colleagues)"), required=False, max_length=500)
@@ -74,7 +74,7 @@ class EditForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
-        changed = {name: cleaned[name] for name in self.changed_data if name not in ("why", "once")}
+        changed = {name: cleaned[name] for name in self.changed_data if name not in ("why", "idempotency_key")}
         profile = of_profile(changed)
         besides = {
             name: value for name, value in changed.items() if name not in profile and value not in ("", [], None)
@@ -121,7 +121,7 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
                     by=user,
                     why=form.cleaned_data["why"],
                     baseline=form.baseline,
-                    idempotency_key=form.cleaned_data["once"] or None,
+                    idempotency_key=form.cleaned_data["idempotency_key"] or None,
                 )
                 say_recorded(request, lead.account, recorded)
                 return HttpResponseRedirect(lead.get_absolute_url())

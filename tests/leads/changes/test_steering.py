@@ -113,7 +113,7 @@ def cancelled_after_the_first_batch(monkeypatch, module, name):
 
 def test_cancel_while_it_is_filled_leaves_nothing_queued(account, monkeypatch):
     LeadFactory.create_batch(5, account=account)
-    cancelled_after_the_first_batch(monkeypatch, bulk_insert, "freeze")
+    cancelled_after_the_first_batch(monkeypatch, bulk_insert, "insert_changes")
 
     run = changes.record_run(account, Lead.objects.all(), ASSIGN, VIP, batch=2)
 
@@ -131,14 +131,14 @@ def test_cancel_while_people_of_a_file_are_written_leaves_nothing_queued(account
 
 def test_run_whose_filling_broke_off_holds_nobody_back(account, monkeypatch):
     LeadFactory.create_batch(5, account=account)
-    real, calls = bulk_insert.freeze, []
+    real, calls = bulk_insert.insert_changes, []
 
     def write(*given):
         calls.append(real(*given))
         if len(calls) == 2:
             raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(bulk_insert, "freeze", write)
+    monkeypatch.setattr(bulk_insert, "insert_changes", write)
     with pytest.raises(RuntimeError):
         changes.record_run(account, Lead.objects.all(), ASSIGN, VIP, batch=2)
 

@@ -190,10 +190,10 @@ def test_ticks_stay_when(staff, account, settings, what):
     url = choose(staff, LeadFactory.create_batch(1, account=account), kind="subscribe_list")
     staff.post(url, {"do": "add", "kind": "give_points", "list": "News"})
 
-    for ticks in ({"anyway", "include_left", "mail"}, {"include_left"}, set()):
+    for ticks in ({"force", "include_left", "mail"}, {"include_left"}, set()):
         page = staff.post(url, {**TICKED_AND_THEN[what], **dict.fromkeys(ticks, "on")}, follow=True).content.decode()
 
-        assert set(re.findall(r'name="(anyway|include_left|mail)" checked', page)) == ticks
+        assert set(re.findall(r'name="(force|include_left|mail)" checked', page)) == ticks
         RunDraft.objects.update(more=["give_points"])
 
 
@@ -261,7 +261,7 @@ def test_a_draft_whose_start_broke_can_be_started_again(staff, account, monkeypa
     url = choose(staff, LeadFactory.create_batch(2, account=account))
     shown = preview(staff, url)
     with monkeypatch.context() as broken:
-        broken.setattr("leads.changes.bulk_insert.freeze", lambda *given: 1 / 0)
+        broken.setattr("leads.changes.bulk_insert.insert_changes", lambda *given: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             staff.post(url, {"do": "start", "mark": shown["mark"]})
 

@@ -66,8 +66,8 @@ def test_who_has_nothing_to_lose_is_not_said_to_have_it(staff, account, kind, gi
 def test_sending_all_the_same_is_offered_only_where_something_can_be_so_already(staff, account):
     leads = LeadFactory.create_batch(1, account=account)
 
-    assert 'name="anyway"' in staff.get(choose(staff, leads)).content.decode()
-    assert 'name="anyway"' not in staff.get(choose(staff, leads, kind="give_points")).content.decode()
+    assert 'name="force"' in staff.get(choose(staff, leads)).content.decode()
+    assert 'name="force"' not in staff.get(choose(staff, leads, kind="give_points")).content.decode()
 
 
 def test_preview_refuses_what_the_start_would_refuse(staff, account):
@@ -93,7 +93,7 @@ def test_already_so_is_sent_anyway_when_asked(staff, account):
     url = choose(staff, [lead])
 
     assert preview(staff, url)["counted"].will_change == 0
-    shown = preview(staff, url, anyway="on")
+    shown = preview(staff, url, force="on")
     assert (shown["counted"].will_change, shown["rest"]) == (1, ["1 has it already and gets it again"])
     staff.post(url, {"do": "start", "mark": shown["mark"]})
 
@@ -248,7 +248,7 @@ def test_many_doubtful_ones_are_read_only_when_wanted(staff, account):
 
 def test_nobody_is_doubtful_where_all_get_it_anyway(staff, account):
     url = choose(staff, [doubtful_one(account)])
-    preview(staff, url, anyway="on")
+    preview(staff, url, force="on")
     assert "read_first" not in staff.get(url).content.decode()
 
 

@@ -78,7 +78,7 @@ def test_run_of_several_kinds_counts_changes(staff, account):
         ("cancelled", ["accepted", "cancelled", "cancelled", "cancelled"], "1 of 4 leads, 3 cancelled", 25, ""),
     ],
 )
-def test_pace_is_told_only_while_something_goes_out(staff, account, state, statuses, amount, percent, pace):
+def test_rate_limit_is_told_only_while_something_goes_out(staff, account, state, statuses, amount, percent, pace):
     now = timezone.now()
     ends = {"paused_at": now} if state == "paused" else {"ended_at": now} if state == "cancelled" else {}
     run = BulkRunFactory(account=account, state=state, **ends)

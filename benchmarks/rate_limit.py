@@ -31,7 +31,7 @@ def worst_second(at: list[float]) -> int:
 
 
 def main() -> int:
-    folder = tempfile.mkdtemp(prefix="pace-")
+    folder = tempfile.mkdtemp(prefix="rate-limit-")
     os.environ.update(
         VAR_DIR=folder,
         EMBEDDED="1",
