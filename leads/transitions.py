@@ -1,15 +1,137 @@
-"""How a run ends, and with what its changes end: all members ended, cancelled members closed, gone leads skipped."""
+"""How a change moves from state to state, the only writer of its status; and how a run ends with its changes: all members
+ended, cancelled members closed, gone leads skipped.
+"""
 
+import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leads import clock
-from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
+from leads.models import OPEN, BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
 
 BATCH = 25_000
 """Members frozen or cancelled in one transaction: under half a second on SQLite."""
+
+BORN = (ChangeStatus.WAITING, ChangeStatus.SKIPPED)
+"""The states in which a change may be recorded."""
+
+TRANSITIONS: dict[ChangeStatus, frozenset[ChangeStatus]] = {
+    ChangeStatus.WAITING: frozenset(
+        (
+            ChangeStatus.SENDING,
+            ChangeStatus.UNKNOWN,  # it may have been sent before the database was restored
+            ChangeStatus.UNDECIDED,
+            ChangeStatus.SKIPPED,
+            ChangeStatus.CANCELLED,
+        )
+    ),
+    ChangeStatus.SENDING: frozenset(
+        (
+            ChangeStatus.WAITING,  # provably not sent, or not done
+            ChangeStatus.UNKNOWN,
+            ChangeStatus.UNDECIDED,
+            ChangeStatus.ACCEPTED,
+            ChangeStatus.REJECTED,
+            ChangeStatus.SKIPPED,
+            ChangeStatus.SUPERSEDED,
+        )
+    ),
+    ChangeStatus.UNKNOWN: frozenset(
+        (
+            ChangeStatus.UNKNOWN,  # looked at, and to be looked at again
+            ChangeStatus.WAITING,
+            ChangeStatus.UNDECIDED,
+            ChangeStatus.ACCEPTED,
+            ChangeStatus.REJECTED,
+            ChangeStatus.SKIPPED,
+            ChangeStatus.SUPERSEDED,
+        )
+    ),
+    ChangeStatus.UNDECIDED: frozenset(
+        (ChangeStatus.WAITING, ChangeStatus.ACCEPTED, ChangeStatus.CANCELLED, ChangeStatus.SUPERSEDED)
+    ),
+    ChangeStatus.ACCEPTED: frozenset((ChangeStatus.REJECTED,)),  # a read shows that it was not done after all
+    ChangeStatus.REJECTED: frozenset(),
+    ChangeStatus.SKIPPED: frozenset(),
+    ChangeStatus.CANCELLED: frozenset(),
+    ChangeStatus.SUPERSEDED: frozenset(),
+}
+"""What a change may become from each state. An ended one stays as it ended, but for what Kartra said and did not do."""
+
+
+class CannotMove(Exception):
+    """The change is in a state from which it may not become that."""
+
+
+def _move(rows: QuerySet[LeadChange], to: ChangeStatus, at: dt.datetime | None = None, **fields: Any) -> int:
+    """Move those of the rows that may become `to`; the others stay as they are. How many moved."""
+    before = [status for status, after in TRANSITIONS.items() if to in after]
+    values: dict[str, Any] = {"reason": Reason.NONE, "settled_at": None if to in OPEN else at or clock.now(), **fields}
+    return rows.filter(status__in=before).update(status=to, **values)
+
+
+def start_sending(rows: QuerySet[LeadChange]) -> int:
+    """They are in a call that was written down."""
+    return _move(rows, ChangeStatus.SENDING)
+
+
+def requeue(rows: QuerySet[LeadChange]) -> int:
+    """They wait again: nothing of them was sent."""
+    return _move(rows, ChangeStatus.WAITING)
+
+
+def doubt(rows: QuerySet[LeadChange], message: str) -> int:
+    """Nobody knows whether they were done: a worker looks."""
+    return _move(rows, ChangeStatus.UNKNOWN, message=message)
+
+
+def leave_to_person(rows: QuerySet[LeadChange], reason: Reason, message: str) -> int:
+    return _move(rows, ChangeStatus.UNDECIDED, reason=reason, message=message)
+
+
+def skip(rows: QuerySet[LeadChange], reason: Reason, at: dt.datetime | None = None) -> int:
+    """Nothing is to be done of them, for this reason."""
+    return _move(rows, ChangeStatus.SKIPPED, at, reason=reason)
+
+
+def cancel(rows: QuerySet[LeadChange], message: str | None = None) -> int:
+    """They are not sent any more. `message` says by whom; without one the last words stay."""
+    return _move(rows, ChangeStatus.CANCELLED, at=None, **({} if message is None else {"message": message}))
+
+
+def settle(
+    change: LeadChange,
+    status: ChangeStatus,
+    *,
+    at: dt.datetime,
+    reason: str = "",
+    code: str = "",
+    message: str = "",
+    not_done: int | None = None,
+    send_alone: bool | None = None,
+    superseded_by: int | None = None,
+    decided_with: int | None = None,
+) -> None:
+    """Write what became of one change, in its row and in `change`. `superseded_by`, `decided_with`: primary keys. Raises
+    CannotMove where its row is in no state that leads there."""
+    fields: dict[str, Any] = {
+        "reason": reason,
+        "code": code,
+        "message": message,
+        "superseded_by_id": superseded_by,
+        "decided_with_id": decided_with,
+    }
+    if not_done is not None:
+        fields["not_done"] = not_done
+    if send_alone is not None:
+        fields["send_alone"] = send_alone
+    if not _move(LeadChange.objects.filter(pk=change.pk), status, at, **fields):
+        raise CannotMove(f"Change {change.pk} cannot become {status}.")
+    for name, value in {**fields, "status": status, "settled_at": None if status in OPEN else at}.items():
+        setattr(change, name, value)
 
 
 def close_cancelled_members(run_id: int) -> None:
@@ -20,9 +142,7 @@ def close_cancelled_members(run_id: int) -> None:
             ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:BATCH])
             if not ids:
                 break
-            LeadChange.objects.filter(
-                run_id=run_id, pk__gte=ids[0], pk__lte=ids[-1], status=ChangeStatus.WAITING
-            ).update(status=ChangeStatus.CANCELLED, settled_at=clock.now())
+            cancel(waiting.filter(pk__gte=ids[0], pk__lte=ids[-1]))
     finish_run_if_over(run_id)
 
 
@@ -48,7 +168,7 @@ def skip_all_gone(lead_ids: Sequence[int]) -> int:
     """The same for about a thousand leads at once."""
     waiting = LeadChange.objects.filter(lead__in=lead_ids, status=ChangeStatus.WAITING)
     runs = set(waiting.exclude(run=None).values_list("run_id", flat=True))
-    closed = waiting.update(status=ChangeStatus.SKIPPED, reason=Reason.GONE, settled_at=clock.now())
+    closed = skip(waiting, Reason.GONE)
     for run_id in runs:
         finish_run_if_over(run_id)
     return closed

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from django.db import DatabaseError, connection as database, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, QuerySet
 
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Cause, Connection, StopCause
@@ -21,9 +21,9 @@ from integrations.push.plan import CallPlan, build_chain, changes_already_so, sk
 from integrations.sending import call_counter, restored, switch
 from integrations.translate import Receipt, compose
 from integrations.translate.composing import MAX_ACTIONS
-from leads import mirror
+from leads import mirror, transitions
 from leads.lock_conflicts import met_another, wait_a_little
-from leads.models import OPEN, ChangeStatus, Lead, LeadChange
+from leads.models import ChangeStatus, Lead, LeadChange, holding_back
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> tuple[list[CallPla
     ours = LeadChange.objects.filter(pk__in=[change.pk for _, chain in planned for change in chain])
     if leads_overtaking := _overtaking(ours):
         raise _Overtaking(leads_overtaking)
-    ours.update(status=ChangeStatus.SENDING)
+    transitions.start_sending(ours)
     before = states_before(planned)
     Attempt.objects.bulk_create(
         Attempt(
@@ -146,13 +146,8 @@ def _take(connection: Connection, lead_ids: Sequence[int]) -> tuple[list[CallPla
 def _overtaking(ours: QuerySet[LeadChange]) -> list[int]:
     """The leads of which an earlier change about the same thing is open and not among these. Looked at with the leads in our
     hands: a row that another worker had locked was skipped, and may be waiting still, or be unclear by now."""
-    earlier = LeadChange.objects.filter(
-        Q(family=OuterRef("family")) | Q(kind="create_lead"),
-        lead=OuterRef("lead"),
-        pk__lt=OuterRef("pk"),
-        status__in=OPEN,
-    )
-    return list(ours.filter(Exists(earlier.exclude(pk__in=ours.values("pk")))).values_list("lead", flat=True))
+    others = holding_back().exclude(pk__in=ours.values("pk"))
+    return list(ours.filter(Exists(others)).values_list("lead", flat=True))
 
 
 def _receipt(connection: Connection, chain: Iterable[LeadChange]) -> Receipt | None:

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection
 from integrations.translate import WIRE_FORMATS
-from leads.models import ChangeStatus, LeadChange
+from leads.models import ChangeStatus, LeadChange, holding_back
 
 NEEDS_RECEIPT = frozenset(kind for kind, encoding in WIRE_FORMATS.items() if encoding.bears_receipt)
 """Kinds that a receipt in Kartra can prove: those that must not be told twice and are about the lead itself."""
@@ -23,13 +23,8 @@ def sendable_changes(connection: Connection) -> QuerySet[LeadChange]:
         | LeadChange.objects.resting(now())
         | Q(kind__in=refused_kinds(connection))
     )
-    earlier = LeadChange.objects.filter(
-        Q(family=OuterRef("family")) | Q(kind="create_lead"),
-        lead=OuterRef("lead"),
-        pk__lt=OuterRef("pk"),
-        status=ChangeStatus.WAITING,
-    )
-    return due.exclude(stuck).filter(~Exists(earlier.filter(stuck)))
+    earlier = holding_back().filter(stuck, status=ChangeStatus.WAITING)
+    return due.exclude(stuck).filter(~Exists(earlier))
 
 
 def refused_kinds(connection: Connection) -> list[str]:

@@ -5,7 +5,9 @@ The unfinished call row is the lead's lock, lease and fence. Who gets one is lef
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -26,6 +28,55 @@ LEASE_S = 15.0
 """How long a claimed call may wait for its turn. Renewed when it is sent."""
 
 
+class TakenOut(NamedTuple):
+    """What leaves a claimed call: changes that have ended, and those that wait again. `unread`: those among these of which
+    Kartra could not be asked what has to be known before they are sent."""
+
+    ended: Sequence[LeadChange] = ()
+    waiting: Sequence[LeadChange] = ()
+    unread: Sequence[LeadChange] = ()
+
+
+def take_out(plan: CallPlan, choose: Callable[[], TakenOut]) -> CallPlan | None:
+    """Take changes out of a claimed call that is not sent. `choose` says which, asked with the call in our hands; those that
+    it ends, it ends itself.
+
+    Returns the call as it may be sent. None, and then it is withdrawn, if nothing is left of it; or if it is no longer ours.
+    """
+    with transaction.atomic():
+        calls = ApiCall.objects.filter(pk=plan.call.pk, finished_at=None, sent_at=None)
+        if not calls.select_for_update().exists():
+            return None
+        out = choose()
+        left = {change.pk for change in (*out.ended, *out.waiting)}
+        if left:
+            Attempt.objects.filter(call=plan.call, change__in=left).update(proof=Proof.NOT_DONE, message=_("Not sent."))
+        if out.waiting:
+            _return_to_queue(out)
+        kept = tuple(change for change in plan.changes if change.pk not in left)
+        if not kept:
+            calls.update(finished_at=now(), outcome=CallOutcome.WITHDRAWN)
+            return None
+    return dataclasses.replace(plan, changes=kept)
+
+
+def _return_to_queue(out: TakenOut) -> None:
+    """Let claimed changes wait again, or be cancelled with their run. What so often could not be asked about is left to a
+    person."""
+    rows = LeadChange.objects.filter(pk__in=[change.pk for change in out.waiting])
+    transitions.requeue(rows)
+    if out.unread:
+        unread = rows.filter(pk__in=[change.pk for change in out.unread])
+        unread.update(not_done=F("not_done") + 1)
+        transitions.leave_to_person(
+            unread.filter(not_done__gte=MOST_UNREAD),
+            Reason.REPEATED,
+            _("Kartra could not be asked what has to be known before it is sent. It was not sent."),
+        )
+    for run_id in set(rows.filter(run__state=RunState.CANCELLING).values_list("run_id", flat=True)):
+        transitions.close_cancelled_members(run_id)
+
+
 def mark_sent(plan: CallPlan) -> CallPlan | None:
     """The last look before the POST, committed: switch, runs and fence; then `sent_at`, the count of calls, and a lease
     for the call itself.
@@ -35,59 +86,37 @@ def mark_sent(plan: CallPlan) -> CallPlan | None:
     """
     connection = Connection(pk=plan.call.connection_id)
     with transaction.atomic():
+        kept = take_out(plan, lambda: _standing_still(plan))
+        if kept is None:
+            return None
         at = now()
-        calls = ApiCall.objects.filter(pk=plan.call.pk, finished_at=None, sent_at=None)
-        if not calls.select_for_update().exists():
-            return None
-        switched = Connection.objects.filter(pk=connection.pk).values_list("sending", "counter_key")
-        sending, connection.counter_key = switched.get()
-        states = dict(
-            LeadChange.objects.filter(pk__in=[change.pk for change in plan.changes]).values_list("pk", "run__state")
-        )
-        kept: list[LeadChange] = []
-        dropped: list[LeadChange] = []
-        for change in plan.changes:
-            going = sending == Sending.ON and states.get(change.pk) in (None, RunState.RUNNING)
-            behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
-            (kept if going and not behind else dropped).append(change)
-        if dropped:
-            return_to_queue(plan.call, dropped)
-        if not kept:
-            calls.update(finished_at=at, outcome=CallOutcome.WITHDRAWN)
-            return None
         # Longer than the call's own deadline by as much as a busy machine may need.
-        calls.update(sent_at=at, lease_until=at + dt.timedelta(seconds=settings.KARTRA_DEADLINE_S * 1.5 + 5))
+        lease_until = at + dt.timedelta(seconds=settings.KARTRA_DEADLINE_S * 1.5 + 5)
+        ApiCall.objects.filter(pk=plan.call.pk).update(sent_at=at, lease_until=lease_until)
         call_counter.count(connection)
     call_counter.keep_outside(connection)
-    return dataclasses.replace(plan, changes=tuple(kept))
+    return kept
 
 
-def return_to_queue(call: ApiCall, dropped: Sequence[LeadChange], *, unread: Sequence[LeadChange] = ()) -> None:
-    """Let claimed changes wait again. `unread`: those among them of which Kartra could not be asked what has to be known before
-    they are sent; after so many times a person decides."""
-    Attempt.objects.filter(call=call, change__in=dropped).update(proof=Proof.NOT_DONE, message=_("Not sent."))
-    rows = LeadChange.objects.filter(pk__in=[c.pk for c in dropped])
-    rows.update(status=ChangeStatus.WAITING)
-    if unread:
-        rows.filter(pk__in=[c.pk for c in unread]).update(not_done=F("not_done") + 1)
-        tired = rows.filter(pk__in=[c.pk for c in unread], not_done__gte=MOST_UNREAD)
-        tired.update(
-            status=ChangeStatus.UNDECIDED,
-            reason=Reason.REPEATED,
-            message=_("Kartra could not be asked what has to be known before it is sent. It was not sent."),
-        )
-    for run_id in set(rows.filter(run__state=RunState.CANCELLING).values_list("run_id", flat=True)):
-        transitions.close_cancelled_members(run_id)
+def _standing_still(plan: CallPlan) -> TakenOut:
+    """What may not be sent just now: all, where sending is off; what belongs to a run that stands still, and what follows it."""
+    if Connection.objects.values_list("sending", flat=True).get(pk=plan.call.connection_id) != Sending.ON:
+        return TakenOut(waiting=plan.changes)
+    rows = LeadChange.objects.filter(pk__in=[change.pk for change in plan.changes])
+    going = set(rows.in_going_runs().values_list("pk", flat=True))
+    dropped: list[LeadChange] = []
+    for change in plan.changes:
+        behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
+        if change.pk not in going or behind:
+            dropped.append(change)
+    return TakenOut(waiting=dropped)
 
 
 def release_plans(plans: Iterable[CallPlan], *, unread: bool = False) -> None:
     """Give back chains that were claimed and not sent, at once: the worker ends, or (`unread`) Kartra could not be asked what
     has to be known before they are sent."""
     for plan in plans:
-        with transaction.atomic():
-            calls = ApiCall.objects.filter(pk=plan.call.pk, finished_at=None, sent_at=None)
-            if calls.update(finished_at=now(), outcome=CallOutcome.WITHDRAWN):
-                return_to_queue(plan.call, plan.changes, unread=plan.changes if unread else ())
+        take_out(plan, functools.partial(TakenOut, waiting=plan.changes, unread=plan.changes if unread else ()))
 
 
 def end_leases(connection: Connection) -> int:
@@ -108,12 +137,12 @@ def end_leases(connection: Connection) -> int:
             rows = LeadChange.objects.filter(pk__in=attempts.values("change"), status=ChangeStatus.SENDING)
             run_ids = set(rows.exclude(run=None).values_list("run_id", flat=True))
             if call.sent_at is None:
-                rows.update(status=ChangeStatus.WAITING)
+                transitions.requeue(rows)
                 attempts.update(proof=Proof.NOT_DONE, message=_("Never sent."))
                 for run_id in run_ids:
                     transitions.close_cancelled_members(run_id)
             else:
-                rows.update(status=ChangeStatus.UNKNOWN, message=_("Sent, but the answer was never recorded."))
+                transitions.doubt(rows, _("Sent, but the answer was never recorded."))
                 first_look = call.sent_at + dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])
                 attempts.update(proof=Proof.UNCLEAR, verify_at=max(first_look, at))
     return ended

@@ -13,7 +13,7 @@ from integrations.models import ApiCall, Connection
 from integrations.translate import Composed, Receipt, can_join, compose
 from leads import kinds, transitions
 from leads.changes import conflicts
-from leads.models import ChangeStatus, Lead, LeadChange, Reason
+from leads.models import Lead, LeadChange, Reason
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,6 @@ def build_chain(
 def skip_needless(idle: Sequence[LeadChange], at: dt.datetime) -> None:
     if not idle:
         return
-    LeadChange.objects.filter(pk__in=[change.pk for change in idle]).update(
-        status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO, settled_at=at
-    )
+    transitions.skip(LeadChange.objects.filter(pk__in=[change.pk for change in idle]), Reason.ALREADY_SO, at)
     for run_id in {change.run_id for change in idle if change.run_id}:
         transitions.finish_run_if_over(run_id)

@@ -6,7 +6,6 @@ what is so indeed is skipped, and what could not be looked at waits. Of a field 
 unless our copy is from just now: what was changed in Kartra meanwhile is left to a person.
 """
 
-import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 
@@ -14,9 +13,9 @@ from django.db import transaction
 
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
-from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof
+from integrations.models import Attempt, Cause, Connection
 from integrations.push import baseline
-from integrations.push.lease import release_plans, return_to_queue
+from integrations.push.lease import TakenOut, release_plans, take_out
 from integrations.push.plan import CallPlan, changes_already_so, skip_needless
 from integrations.read import refresh
 from integrations.sending.calls import Priority
@@ -87,21 +86,14 @@ def _without_conflicts(plan: CallPlan) -> CallPlan | None:
                 held[change.family] = change
     if not held:
         return plan
-    with transaction.atomic():
-        calls = ApiCall.objects.filter(pk=plan.call.pk, finished_at=None, sent_at=None)
-        if not calls.select_for_update().exists():
-            return None
-        behind = [c for c in plan.changes if c.family in held and c.pk > held[c.family].pk]
-        stopped = list(held.values())
-        Attempt.objects.filter(call=plan.call, change__in=stopped).update(proof=Proof.NOT_DONE, message="Not sent.")
-        for change in stopped:
+
+    def hold() -> TakenOut:
+        for change in held.values():
             conflicts.hold(plan.lead, change, fields[change.pk])
-        if behind:
-            return_to_queue(plan.call, behind)
-        kept = [change for change in plan.changes if change not in (*stopped, *behind)]
-        if not kept:
-            calls.update(finished_at=now(), outcome=CallOutcome.WITHDRAWN)
-    return dataclasses.replace(plan, changes=tuple(kept)) if kept else None
+        behind = [c for c in plan.changes if c.family in held and c.pk > held[c.family].pk]
+        return TakenOut(ended=list(held.values()), waiting=behind)
+
+    return take_out(plan, hold)
 
 
 def _note_states(plan: CallPlan) -> None:
@@ -119,27 +111,22 @@ def _judge_again(connection: Connection, plan: CallPlan) -> CallPlan | None:
     doubtful = [change for change in plan.changes if change.read_first]
     if not doubtful:
         return plan
-    with transaction.atomic():
-        calls = ApiCall.objects.filter(pk=plan.call.pk, finished_at=None, sent_at=None)
-        if not calls.select_for_update().exists():
-            return None
+
+    def judge() -> TakenOut:
         waiting = _waiting(plan)
         so = changes_already_so(connection, {plan.lead.pk: doubtful})
         looked_at = [change for change in doubtful if change.copy_is_fresh(plan.lead) and change not in waiting]
         idle = [change for change in looked_at if so[change.pk] and _is_first(plan, change)]
-        kept = [change for change in plan.changes if change not in (*idle, *waiting)]
         at = now()
-        Attempt.objects.filter(call=plan.call, change__in=idle).update(proof=Proof.NOT_DONE, message="Not sent.")
         skip_needless(idle, at)
-        if waiting:
-            failed = plan.lead.read_not_before is not None and plan.lead.read_not_before > at
-            unread = waiting if failed and not plan.lead.gone_at else []
-            return_to_queue(plan.call, waiting, unread=unread)
-        if not kept:
-            calls.update(finished_at=at, outcome=CallOutcome.WITHDRAWN)
+        failed = plan.lead.read_not_before is not None and plan.lead.read_not_before > at
+        return TakenOut(ended=idle, waiting=waiting, unread=waiting if failed and not plan.lead.gone_at else ())
+
+    with transaction.atomic():
+        kept = take_out(plan, judge)
         if plan.lead.gone_at:
             transitions.skip_gone(plan.lead)
-    return dataclasses.replace(plan, changes=tuple(kept)) if kept else None
+    return kept
 
 
 def _waiting(plan: CallPlan) -> list[LeadChange]:

@@ -158,7 +158,8 @@ def apply_outcome(
     if outcome.baseline:
         change.baseline = {**change.baseline, **outcome.baseline}
         change.save(update_fields=["baseline"])
-    change.settle(
+    transitions.settle(
+        change,
         outcome.status,
         at=at,
         reason=outcome.reason,

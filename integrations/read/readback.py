@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from integrations.models import Attempt, Connection, Proof
 from integrations.translate.fields import CUSTOM, same_value
-from leads import mirror
+from leads import mirror, transitions
 from leads.changes import runs
 from leads.mirror import Difference, LeadFacts
 from leads.models import ChangeStatus, CustomField, Lead, LeadChange
@@ -91,7 +91,7 @@ def _refuse(
     told = words % {"names": names}
     if set(change.parameters) - set(missing or unchanged) - {"email"}:
         told = f"{told} {_('Its other fields were set.')}"
-    change.settle(ChangeStatus.REJECTED, at=at, code=change.code, message=told)
+    transitions.settle(change, ChangeStatus.REJECTED, at=at, code=change.code, message=told)
     if change.run_id is not None:
         siblings = LeadChange.objects.filter(run=change.run_id, status=ChangeStatus.ACCEPTED, kind=change.kind)
         mirror.mark_all_dirty(Lead.objects.filter(pk__in=siblings.values("lead")), at)

@@ -34,7 +34,8 @@ class RestoreCheck(enum.Enum):
 def count(connection: Connection) -> None:
     """One more call, in the database; inside the transaction that marks the call as sent."""
     Connection.objects.filter(pk=connection.pk).update(calls_made=F("calls_made") + 1)
-    connection.calls_made = Connection.objects.values_list("calls_made", flat=True).get(pk=connection.pk)
+    counted = Connection.objects.values_list("calls_made", "counter_key")
+    connection.calls_made, connection.counter_key = counted.get(pk=connection.pk)
 
 
 def keep_outside(connection: Connection) -> None:

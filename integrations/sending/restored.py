@@ -13,6 +13,7 @@ from integrations import clock
 from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof
 from integrations.sending import call_counter
 from integrations.sending.call_counter import RestoreCheck
+from leads import transitions
 from leads.erasure import forget
 from leads.models import ChangeStatus, LeadChange
 
@@ -105,8 +106,9 @@ def doubt_open_changes(connection: Connection) -> str:
                 for call, changes in zip(calls, by_lead.values(), strict=True)
                 for position, change in enumerate(changes)
             )
-            doubted += LeadChange.objects.filter(pk__in=[change.pk for change in batch]).update(
-                status=ChangeStatus.UNKNOWN, message=_("It may have been sent before this database was restored.")
+            doubted += transitions.doubt(
+                LeadChange.objects.filter(pk__in=[change.pk for change in batch]),
+                _("It may have been sent before this database was restored."),
             )
     words = ngettext(
         "%(number)s open change is looked at in Kartra before anything is sent.",

@@ -20,7 +20,7 @@ from django.db.models import (
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
-from leads import kinds, mirror
+from leads import kinds, mirror, transitions
 from leads.changes import preview, undo
 from leads.changes.preview import NO_CHOICES, Choices, Step, classify_members
 from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason
@@ -126,9 +126,8 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
     for name, parameters in waiting.order_by().values_list("kind", "parameters").distinct():
         if (left := kinds.get_kind(name).opted_out_q) is not None:
             themselves = left(Lead.objects.filter(account=run.account_id), parameters).values("pk")
-            waiting.filter(kind=name, parameters=parameters, lead__in=themselves).update(
-                status=ChangeStatus.SKIPPED, reason=Reason.LEFT_OUT, settled_at=now
-            )
+            of_kind = waiting.filter(kind=name, parameters=parameters, lead__in=themselves)
+            transitions.skip(of_kind, Reason.LEFT_OUT, now)
 
 
 def record_edits(run: BulkRun, edits: Iterable[tuple[LeadChange, str, dict[str, Any]]], now: dt.datetime) -> None:

@@ -65,7 +65,7 @@ def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
         _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": _shown(lead, name)}
         for name in fields
     )
-    change.settle(ChangeStatus.UNDECIDED, at=clock.now(), reason=Reason.CONFLICT, message=told)
+    transitions.settle(change, ChangeStatus.UNDECIDED, at=clock.now(), reason=Reason.CONFLICT, message=told)
     if change.run_id:
         transitions.finish_run_if_over(change.run_id)
 
@@ -140,9 +140,11 @@ def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
     for place, each in enumerate(held):
         gave = fields[place] if fields else None
         if each is not last and not (gave or each.kind == "create_lead"):
-            each.settle(ChangeStatus.SUPERSEDED, at=at, superseded_by=last.pk)
+            transitions.settle(each, ChangeStatus.SUPERSEDED, at=at, superseded_by=last.pk)
             continue
-        each.settle(ChangeStatus.ACCEPTED, at=at, code=each.code, message=_("A person said that it happened."))
+        transitions.settle(
+            each, ChangeStatus.ACCEPTED, at=at, code=each.code, message=_("A person said that it happened.")
+        )
         effect = copy.copy(each)
         if gave is not None:
             effect.parameters = {name: value for name, value in each.parameters.items() if name in gave}
@@ -155,7 +157,7 @@ def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
         last = each is held[-1] and each.reason != Reason.CONFLICT
         each.force = each.force or (last and _looks_so(each))
         each.save(update_fields=["baseline", "force"])
-        each.settle(ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
+        transitions.settle(each, ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
         if each.run_id:
             runs.reopen(each.run_id)
     announce(held[-1].account_id)
@@ -174,7 +176,7 @@ def _give_up(held: list[LeadChange], at: dt.datetime) -> None:
             told = _("A person kept what Kartra holds.")
         if besides := dropped(each.lead, each):
             told += " " + _("Not sent either: %(what)s.") % {"what": besides}
-        each.settle(ChangeStatus.CANCELLED, at=at, code=each.code, message=told)
+        transitions.settle(each, ChangeStatus.CANCELLED, at=at, code=each.code, message=told)
 
 
 def _kind(change: LeadChange) -> Any:

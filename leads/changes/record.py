@@ -103,7 +103,7 @@ def cancel(change: LeadChange, *, by: Author = None) -> int:
             waiting = waiting.filter(pk=change.pk)
         run_ids = set(waiting.exclude(run=None).values_list("run_id", flat=True))
         words = _("Cancelled by %(person)s.") % {"person": by} if user_of(by) else _("Cancelled.")
-        cancelled = waiting.update(status=ChangeStatus.CANCELLED, settled_at=clock.now(), message=words)
+        cancelled = transitions.cancel(waiting, message=words)
     for run_id in run_ids:
         transitions.finish_run_if_over(run_id)
     return cancelled

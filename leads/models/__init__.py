@@ -16,7 +16,7 @@ from leads.models.catalogue import (
     Sequence,
     Tag,
 )
-from leads.models.change import LeadChange
+from leads.models.change import LeadChange, holding_back
 from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
 from leads.models.custom_value import CustomValue
@@ -88,5 +88,6 @@ __all__ = [
     "StaffLimits",
     "Tag",
     "Transaction",
+    "holding_back",
     "normal_email",
 ]

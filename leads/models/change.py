@@ -36,18 +36,15 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
         return self.filter(Q(run=None) | Q(run__state=RunState.RUNNING))
 
     def due(self) -> Self:
-        """Changes that may be sent: waiting, in no run that stands still, and with no earlier open change of the
-        same family, nor an earlier creation of the lead, that cannot travel in the same call (one in flight, unclear, or
-        held by a run that stands still). Nor of a lead that is said to be deleted, until a read has looked."""
-        earlier = LeadChange.objects.filter(
-            Q(family=OuterRef("family")) | Q(kind="create_lead"),
-            lead=OuterRef("lead"),
-            pk__lt=OuterRef("pk"),
-            status__in=OPEN,
-        )
-        held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
+        """Changes that may be sent: waiting, in no run that stands still, and with nothing before them that they wait for (one
+        in flight, unclear, or held by a run that stands still). Nor of a lead that is said to be deleted, until a read has
+        looked."""
         waiting = self.filter(status=ChangeStatus.WAITING, lead__said_deleted_at=None)
-        return waiting.in_going_runs().filter(~Exists(held))
+        return waiting.in_going_runs().filter(~Exists(holding_back().standing()))
+
+    def standing(self) -> Self:
+        """Open changes that do not simply go out: in flight, unclear, undecided, or of a run that stands still."""
+        return self.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
 
     def resting(self, now: dt.datetime) -> Q:
         """Those whose lead is to be read first and cannot be just now: somebody is reading it, or a read came to nothing."""
@@ -225,15 +222,10 @@ class LeadChange(models.Model):
         return reverse("admin:leads_leadchange_change", args=[self.pk])
 
     def held_by(self) -> "LeadChange | None":
-        """The first earlier open change of this one's family, or the lead's creation, that it waits for and that does not
-        simply go out before it: unclear, undecided, or of a run that stands still."""
+        """The first change before this one that it waits for and that does not simply go out before it."""
         if self.status != ChangeStatus.WAITING:
             return None
-        earlier = LeadChange.objects.filter(
-            Q(family=self.family) | Q(kind="create_lead"), lead=self.lead_id, pk__lt=self.pk, status__in=OPEN
-        )
-        held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
-        return held.select_related("run").order_by("pk").first()
+        return holding_back(self).standing().select_related("run").order_by("pk").first()
 
     def copy_is_fresh(self, lead: Lead) -> bool:
         """Whether our copy of its lead is new enough for it: any, unless the lead was to be read first."""
@@ -248,41 +240,10 @@ class LeadChange(models.Model):
     def is_open(self) -> bool:
         return self.status in OPEN
 
-    def settle(
-        self,
-        status: ChangeStatus,
-        *,
-        at: dt.datetime,
-        reason: str = "",
-        code: str = "",
-        message: str = "",
-        not_done: int | None = None,
-        send_alone: bool | None = None,
-        superseded_by: int | None = None,
-        decided_with: int | None = None,
-    ) -> None:
-        """Write what became of it. Open states clear `settled_at`; ended ones set it to `at`. `superseded_by`,
-        `decided_with`: primary keys."""
-        self.status = status
-        self.reason = reason
-        self.code = code
-        self.message = message
-        self.settled_at = None if status in OPEN else at
-        if not_done is not None:
-            self.not_done = not_done
-        if send_alone is not None:
-            self.send_alone = send_alone
-        self.superseded_by_id, self.decided_with_id = superseded_by, decided_with
-        self.save(
-            update_fields=[
-                "status",
-                "reason",
-                "code",
-                "message",
-                "settled_at",
-                "not_done",
-                "send_alone",
-                "superseded_by",
-                "decided_with",
-            ]
-        )
+
+def holding_back(change: LeadChange | None = None) -> LeadChangeQuerySet:
+    """The open changes that a change waits for unless they travel in one call: earlier ones of its lead, of its family or the
+    creation of the lead. Of `change`, else of the outer query's."""
+    family, lead, pk = (change.family, change.lead_id, change.pk) if change else map(OuterRef, ("family", "lead", "pk"))
+    of_family = Q(family=family) | Q(kind="create_lead")
+    return LeadChange.objects.filter(of_family, lead=lead, pk__lt=pk, status__in=OPEN)

@@ -8,6 +8,7 @@ from integrations import push
 from leads import changes, kinds, mirror
 from leads.models import BulkRun, Lead, RunDraft, Segment, Source, Tag
 from tests.browser.hands import Keyboard, Mouse, sign_in
+from tests.recording import accept_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,7 +123,7 @@ def test_cancel(page, hand, live_server, sandbox, connection):
     leads = six_leads(sandbox, connection)
     run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     first = run.changes.first()
-    first.settle("accepted", at=timezone.now())
+    accept_change(first)
     sign_in(page, live_server)
     page.goto(f"{live_server.url}{run.get_absolute_url()}")
 

@@ -12,9 +12,9 @@ from integrations import push
 from integrations.read import refresh
 from leads import changes, kinds, mirror, transitions
 from leads.changes import side_effects, undo
-from leads.models import BulkRun, ChangeStatus, Lead, LeadTag, ListSubscription, MailingList, Source, Tag
+from leads.models import BulkRun, Lead, LeadTag, ListSubscription, MailingList, Source, Tag
 from tests.factories import StaffFactory
-from tests.recording import record_change
+from tests.recording import accept_change, record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,7 +127,7 @@ def test_message_of_kartra_that_was_faster_than_its_answer_does_not_hide_what_we
     run = changes.record_run(connection.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     mirror.set_tag(lead, "VIP", True, source=Source.WEBHOOK, at=timezone.now())
     LeadTag.objects.update(since=timezone.now())
-    run.changes.get().settle(ChangeStatus.ACCEPTED, at=timezone.now())
+    accept_change(run.changes.get())
     transitions.finish_run_if_over(run.pk)
 
     assert fates(run) == [("assign the tag VIP", {"stands": 1})]

@@ -21,6 +21,7 @@ from tests.factories import (
     StaffFactory,
     TagFactory,
 )
+from tests.recording import accept_change
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ def tagged(account, number=3, by=None):
     LeadFactory.create_batch(number, account=account)
     run = changes.record_run(account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"}, by=by)
     for change in run.changes.select_related("lead"):
-        change.settle("accepted", at=timezone.now())
+        accept_change(change)
         kinds.get_kind("assign_tag").effect(change, timezone.now())
     transitions.finish_run_if_over(run.pk)
     run.refresh_from_db()
@@ -100,7 +101,7 @@ def test_run_of_several_kinds_says_what_it_counts(staff, account):
     steps = {"steps": [["assign_tag", {"tag": "VIP"}], ["give_points", {"points": 5}]]}
     run = changes.record_run(account, Lead.objects.filter(pk__in=[lead.pk for lead in leads]), kinds.SEVERAL, steps)
     for change in run.changes.all():
-        change.settle("accepted", at=timezone.now())
+        accept_change(change)
     transitions.finish_run_if_over(run.pk)
 
     page = " ".join(staff.get(run.get_absolute_url()).content.decode().split())
@@ -287,7 +288,7 @@ def test_pages_of_run_and_undo_cost_the_same_for_more_rows(staff, account, djang
     LeadFactory.create_batch(60, account=other)
     many = changes.record_run(other, other.leads.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
     for change in many.changes.select_related("lead"):
-        change.settle("accepted", at=timezone.now())
+        accept_change(change)
         kinds.get_kind("assign_tag").effect(change, timezone.now())
     transitions.finish_run_if_over(many.pk)
     for url, most in zip([many.get_absolute_url(), undo_url(many)], counts, strict=True):
