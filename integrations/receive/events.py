@@ -19,12 +19,12 @@ from integrations.receive.context import Applied, EventContext
 from integrations.receive.own_changes import OwnChanges, confirm_change, look_soon
 from integrations.translate.profile import facts_of, plain, utc_in
 from leads import mirror
+from leads.fields import NOT_READ
 from leads.kinds import calendars
 from leads.mirror import LeadFacts, MembershipFact
 from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag
 
 LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-READABLE = frozenset(mirror.FIELDS) - {"referring_id", "instagram", "google_plus", "sales_tax_id", "business_type"}
 """Fields that a read tells too: a difference in one of the others cannot be settled by reading."""
 
 
@@ -77,7 +77,10 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
     applied.changed += [_("new to us")] if taken.created else [difference.field for difference in taken.differences]
     back = was_gone and lead.gone_at is None
     due = (
-        taken.created or (odd and not context.late) or back or any(each.field in READABLE for each in taken.differences)
+        taken.created
+        or (odd and not context.late)
+        or back
+        or any(each.field not in NOT_READ for each in taken.differences)
     )
     handler = HANDLERS.get(notice.action, _line)
     told = handler(notice, lead, mine, context)

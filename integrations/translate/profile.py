@@ -7,11 +7,9 @@ from typing import Any
 
 from integrations.kartra.profile import LeadProfile
 from integrations.kartra.values import flag, is_secret, whole
+from leads.fields import BY_NAME, LeadField
 from leads.mirror import LeadFacts, MembershipFact
-from leads.models import SAFETY_FIELD, Account
-
-SHORT = {"source": 64, "country": 100, "gdpr_lead_status": 16, "gdpr_lead_communications": 16}
-"""Columns of limited length; what Kartra sends beyond it cannot be one of its values."""
+from leads.models import SAFETY_FIELD, Account, Lead
 
 MOST_EXTRA = 200
 LONGEST_EXTRA = 10_000
@@ -37,21 +35,23 @@ def utc_in(text: str, zone: str, account: Account) -> dt.datetime | None:
         return utc_of(text, account)
 
 
+def _value(field: LeadField, text: str, account: Account) -> Any:
+    """A text of Kartra as the mirror's column keeps it. What is longer than the column cannot be one of Kartra's values."""
+    if field.value == "number":
+        return whole(text)
+    if field.value == "flag":
+        return flag(text)
+    if field.value == "moment":
+        return utc_of(text, account)
+    return text[: Lead._meta.get_field(field.name).max_length]  # type: ignore[union-attr]
+
+
 def facts_of(profile: LeadProfile, account: Account, *, authority: bool) -> LeadFacts:
     """What a profile tells. `authority`: it is a `get_lead`, whose relations are all there are; an event's profile has
     none, so whatever it says of them is left out."""
     fields: dict[str, Any] = {}
     for name, text in profile.fields.items():
-        if name == "score":
-            fields[name] = whole(text)
-        elif name == "blacklisted":
-            fields[name] = flag(text)
-        elif name == "date_joined":
-            fields[name] = utc_of(text, account)
-        elif name == "email":
-            fields[name] = text.strip()[:320]
-        else:
-            fields[name] = text[: SHORT[name]] if name in SHORT else text
+        fields[name] = text.strip()[:320] if name == "email" else _value(BY_NAME[name], text, account)
     custom = None
     if profile.custom_fields is not None:
         custom = {

@@ -9,26 +9,12 @@ from django.utils.translation import gettext_noop
 
 from leads import kinds
 from leads.access import RequestUser
+from leads.fields import LEAD_FIELDS
 from leads.kinds.writable_fields import CUSTOM
 
-GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (gettext_noop("Person"), ("email", "first_name", "middle_name", "last_name", "last_name2", "lead_picture")),
-    (
-        gettext_noop("Contact"),
-        (
-            "phone_country_code",
-            "phone",
-            "address",
-            "zip",
-            "city",
-            "state",
-            "country",
-            "lead_preferred_time_zone",
-            "ip",
-        ),
-    ),
-    (gettext_noop("Business"), ("company", "sales_tax_id", "business_type")),
-    (gettext_noop("Web"), ("website", "facebook", "twitter", "linkedin", "google_plus")),
+GROUPS = tuple(
+    (group, tuple(field.name for field in LEAD_FIELDS if field.group == group))
+    for group in dict.fromkeys(field.group for field in LEAD_FIELDS if field.group)
 )
 BESIDES = ("tag", "points", "expires_in_days", "list", "sequence", "step", "calendar", "class", "date", "hour")
 LEAVING = ("remove_tag", "leave_list", "leave_sequence", "leave_calendar", "leave_class")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from leads import kinds
 from leads.changes.conflicts import same, value_now
-from leads.kinds.writable_fields import WRITABLE
+from leads.fields import WRITABLE
 from leads.models import OPEN, Activity, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
 STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (

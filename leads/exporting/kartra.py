@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from leads.csv_cells import shield
 from leads.exporting.lines import Told, custom_text
+from leads.fields import LEAD_FIELDS
 from leads.importing.people_list import Person
 from leads.models import Account, CustomField
 
@@ -18,25 +19,7 @@ MAX_ROWS = 19_998  # and the header makes 19,999
 MAX_COLUMNS = 54
 MAX_CELL = 255
 
-COLUMNS = {
-    "email": "Email",
-    "first_name": "First name",
-    "middle_name": "Middle name",
-    "last_name": "Last name",
-    "company": "Company",
-    "phone": "Phone",
-    "address": "Address",
-    "city": "City",
-    "state": "State",
-    "zip": "Zip",
-    "country": "Country",
-    "lead_preferred_time_zone": "Time zone",
-    "website": "Website",
-    "facebook": "Facebook",
-    "twitter": "X",
-    "linkedin": "LinkedIn",
-    "instagram": "Instagram",
-}
+COLUMNS = {field.name: field.kartra_header for field in LEAD_FIELDS if field.kartra_header}
 """The standard fields of Kartra's import."""
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from leads.csv_cells import joined, shield
+from leads.fields import FIELDS
 from leads.importing.columns import CUSTOM, LEADS, header
-from leads.mirror import FIELDS
 from leads.models import Account, CustomField, CustomFieldType, Lead, LeadTag, ListSubscription
 
 CHUNK = 1000

@@ -10,55 +10,15 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
+from leads.fields import LEAD_FIELDS
 from leads.importing.files import CannotImport
-from leads.mirror import FIELDS
 from leads.models import Account, ColumnMapping, CustomField, ImportKind
 
 CUSTOM = "custom."
 
 LEADS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "id": (_("Kartra id"), ("id", "leadid", "kartraid", "contactid", "kartraleadid")),
-    **{name: (name.replace("_", " ").capitalize(), ()) for name in FIELDS},
-    "email": (_("Email"), ("email", "emailaddress", "mail", "leademail")),
-    "first_name": (_("First name"), ("firstname", "first", "givenname", "forename")),
-    "middle_name": (_("Middle name"), ("middlename", "middle")),
-    "last_name": (_("Last name"), ("lastname", "last", "surname", "familyname")),
-    "last_name2": (_("Second last name"), ("lastname2", "secondlastname")),
-    "phone": (_("Phone"), ("phone", "phonenumber", "telephone", "mobile")),
-    "phone_country_code": (_("Phone country code"), ("phonecountrycode", "countrycode", "phonecode")),
-    "company": (_("Company"), ("company", "companyname", "organisation", "organization")),
-    "address": (_("Address"), ("address", "street", "streetaddress")),
-    "zip": (_("Zip"), ("zip", "zipcode", "postcode", "postalcode")),
-    "city": (_("City"), ("city", "town")),
-    "state": (_("State"), ("state", "region", "province")),
-    "ip": (_("IP address"), ("ip", "ipaddress")),
-    "ip_country": (_("Country of the IP address"), ("ipcountry",)),
-    "lead_picture": (_("Picture"), ("picture", "leadpicture")),
-    "website": (_("Website"), ("website", "url", "site")),
-    "twitter": (_("Twitter (X)"), ("twitter", "x", "twitterx")),
-    "linkedin": (_("LinkedIn"), ("linkedin",)),
-    "lead_preferred_time_zone": (_("Preferred time zone"), ("timezone", "preferredtimezone")),
-    "score": (_("Score"), ("score", "points", "leadscore")),
-    "source": (_("Source"), ("source", "leadsource")),
-    "date_joined": (
-        _("Date joined"),
-        ("datejoined", "joined", "dateadded", "created", "createdat", "datecreated", "subscribedon"),
-    ),
-    "notes": (_("Notes"), ("notes", "note")),
-    "username": (_("Username"), ()),
-    "country": (_("Country"), ()),
-    "facebook": (_("Facebook"), ()),
-    "instagram": (_("Instagram"), ()),
-    "google_plus": (_("Google Plus"), ()),
-    "sales_tax_id": (_("Sales tax id"), ()),
-    "business_type": (_("Business type"), ()),
-    "source_id": (_("Source id"), ()),
-    "referring_id": (_("Referring id"), ()),
-    "blacklisted": (_("Blacklisted"), ()),
-    "gdpr_lead_status": (_("GDPR status"), ()),
-    "gdpr_lead_status_date": (_("GDPR status since"), ()),
-    "gdpr_lead_status_ip": (_("GDPR status from IP"), ()),
-    "gdpr_lead_communications": (_("GDPR communications"), ()),
+    **{field.name: (field.words, field.headers) for field in LEAD_FIELDS},
     "tags": (_("Tags"), ("tags", "tag")),
     "lists": (_("Lists"), ("lists", "list", "mailinglists")),
     "left_lists": (_("Lists left"), ("leftlists", "listsleft")),

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _, gettext_lazy
 
 from leads.csv_cells import unshield
+from leads.fields import LEAD_FIELDS
 from leads.importing import values
 from leads.importing.columns import CUSTOM, label
 from leads.importing.files import Record
@@ -60,11 +61,12 @@ class LeadRows:
         index = {header: number for number, header in enumerate(headers)}
         self.columns = [(index[header], target) for target, header in mapping.items()]
         zone = account.zone
-        self.convert: dict[str, Callable[[str], Any]] = {
-            "score": values.whole,
-            "blacklisted": values.flag,
-            "date_joined": lambda cell: self._moment(cell, zone, day_first),
+        how: dict[str, Callable[[str], Any]] = {
+            "number": values.whole,
+            "flag": values.flag,
+            "moment": lambda cell: self._moment(cell, zone, day_first),
         }
+        self.convert = {field.name: how[field.value] for field in LEAD_FIELDS if field.value in how}
         wanted = [target.removeprefix(CUSTOM) for target in mapping if target.startswith(CUSTOM)]
         self.options = {
             field.identifier: (field.type, {text: [id, text] for id, text in reversed(field.options)})

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
 
+from leads.fields import LEAD_FIELDS, WRITABLE, LeadField
 from leads.kind import Parameters
 from leads.kinds.form_fields import PlainText, Several
 from leads.models import (
@@ -16,51 +17,16 @@ from leads.models import (
     Lead,
 )
 
-WRITABLE = (
-    "first_name",
-    "middle_name",
-    "last_name",
-    "last_name2",
-    "phone_country_code",
-    "phone",
-    "company",
-    "address",
-    "zip",
-    "city",
-    "state",
-    "country",
-    "lead_picture",
-    "website",
-    "facebook",
-    "twitter",
-    "linkedin",
-    "google_plus",
-    "ip",
-    "lead_preferred_time_zone",
-    "sales_tax_id",
-    "business_type",
-)
-"""Fields of a lead that Kartra takes, by its own names; beside them the email and the custom fields."""
-
 CUSTOM = "custom."
 """Custom fields are parameters of this prefix and their identifier."""
 
-_HELP = {
-    "country": gettext_lazy("As Kartra shows it: a name, such as Canada."),
-    "lead_picture": gettext_lazy("Address of a small picture."),
-    "lead_preferred_time_zone": gettext_lazy(
-        "Exactly as Kartra's own list has it; other names may be ignored or refused."
-    ),
-    "business_type": gettext_lazy("A number; which one means what stands in Kartra."),
-    "google_plus": gettext_lazy("Kartra's older fields only."),
-}
 
-
-def _text_field(name: str) -> forms.Field:
-    column: Any = Lead._meta.get_field(name)
-    more: dict[str, Any] = {"max_length": 100} if name == "country" else {}
-    field = PlainText(label=capfirst(str(column.verbose_name)), help_text=_HELP.get(name, ""), **more)
-    if name == "business_type":
+def _text_field(lead_field: LeadField) -> forms.Field:
+    column: Any = Lead._meta.get_field(lead_field.name)
+    field = PlainText(
+        label=capfirst(str(column.verbose_name)), help_text=lead_field.help_text, max_length=column.max_length
+    )
+    if lead_field.name == "business_type":
         field.validators.append(RegexValidator(r"^\d{1,9}$", _("Give a number.")))
     return field
 
@@ -110,7 +76,7 @@ def _custom_field(field: CustomField) -> forms.Field:
 
 def profile_fields(account: Account) -> dict[str, forms.Field]:
     """Every field of a lead that can be written, its email apart."""
-    found = {name: _text_field(name) for name in WRITABLE}
+    found = {field.name: _text_field(field) for field in LEAD_FIELDS if field.is_writable}
     for each in CustomField.objects.filter(account=account, missing_since=None):
         found[f"{CUSTOM}{each.identifier}"] = _custom_field(each)
     return found

@@ -16,7 +16,6 @@ from leads.mirror.confirmed import (
     set_profile,
 )
 from leads.mirror.facts import (
-    FIELDS,
     CustomFieldFact,
     Difference,
     LeadFacts,
@@ -57,7 +56,6 @@ __all__ = [
     "BOOKED",
     "CANCELLED",
     "COMPLETED",
-    "FIELDS",
     "GONE_AGAIN",
     "CustomFieldFact",
     "Difference",

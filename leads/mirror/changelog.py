@@ -8,13 +8,11 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from leads.fields import NOT_READ
 from leads.mirror.facts import Difference
 from leads.models import Activity, Lead, LeadChange, Source
 
 KIND = "changed_in_kartra"
-
-NEVER_READ = frozenset({"referring_id", "instagram", "google_plus", "sales_tax_id", "business_type"})
-"""Fields that only messages and exports tell."""
 
 
 def record(
@@ -41,7 +39,7 @@ def record(
             )
             for lead, differences in found
             for difference in differences
-            if difference.was or difference.field not in NEVER_READ
+            if difference.was or difference.field not in NOT_READ
         ),
         batch_size=1000,
     )

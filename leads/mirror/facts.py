@@ -8,47 +8,6 @@ from typing import Any
 
 from leads.models import Lead
 
-FIELDS: tuple[str, ...] = (
-    "email",
-    "first_name",
-    "middle_name",
-    "last_name",
-    "last_name2",
-    "username",
-    "phone_country_code",
-    "phone",
-    "company",
-    "address",
-    "zip",
-    "city",
-    "state",
-    "country",
-    "ip",
-    "ip_country",
-    "lead_picture",
-    "website",
-    "facebook",
-    "twitter",
-    "linkedin",
-    "instagram",
-    "google_plus",
-    "lead_preferred_time_zone",
-    "sales_tax_id",
-    "business_type",
-    "notes",
-    "source",
-    "source_id",
-    "referring_id",
-    "score",
-    "blacklisted",
-    "date_joined",
-    "gdpr_lead_status",
-    "gdpr_lead_status_date",
-    "gdpr_lead_status_ip",
-    "gdpr_lead_communications",
-)
-"""The lead's columns that Kartra can tell us, by the names of `Lead`."""
-
 
 @dataclass(frozen=True)
 class MembershipFact:
@@ -66,7 +25,7 @@ class LeadFacts:
     """What Kartra told of one lead, in the mirror's own shapes. What was not told is absent (a missing key of
     `fields`, None elsewhere); what was told to be empty is there, empty.
 
-    `fields` has keys of FIELDS; `score` int or None, `blacklisted` bool or None, `date_joined` aware UTC or None, the
+    `fields` has keys of `leads.fields`; `score` int or None, `blacklisted` bool or None, `date_joined` aware UTC or None, the
     rest text. `lists` is {name: active}, `sequences` {name: (step, status)}, `custom_values` as on `Lead`.
     `custom_whole`: these are all custom fields that the account has, as in a read.
     """

@@ -6,10 +6,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from leads import forgotten
+from leads.fields import BY_NAME, FIELDS
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog
 from leads.mirror.all_relations import differing_relations, set_relations
-from leads.mirror.facts import FIELDS, Difference, LeadFacts, Taken
+from leads.mirror.facts import Difference, LeadFacts, Taken
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 from leads.texts import lookalikes
@@ -173,7 +174,7 @@ def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
         told = facts.fields[name]
         if name == "email" and not str(told or "").strip():
             continue  # an empty address never blanks a known one
-        if name in ("score", "blacklisted", "date_joined") and told is None:
+        if BY_NAME[name].value != "text" and told is None:
             continue
         was = getattr(lead, name)
         same = normal_email(was) == normal_email(told) if name == "email" else was == told

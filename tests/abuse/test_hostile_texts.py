@@ -8,7 +8,8 @@ from integrations.kartra.commands import call_fields
 from integrations.models import Connection
 from integrations.translate import compose
 from leads import changes, kinds
-from leads.kinds.writable_fields import CUSTOM, WRITABLE
+from leads.fields import WRITABLE
+from leads.kinds.writable_fields import CUSTOM
 from leads.models import (
     Account,
     Calendar,

@@ -13,6 +13,7 @@ from kartra_mirror.ui import trail_links
 from leads import kinds, orders as charges
 from leads.access import RequestUser
 from leads.changes import conflicts
+from leads.fields import LEAD_FIELDS
 from leads.filters import duplicates
 from leads.labels import STATUS_WORDS, overtaken_words
 from leads.models import OPEN, ChangeStatus, CustomField, Lead, LeadChange, Reason
@@ -20,24 +21,6 @@ from leads.orders import Order
 
 SHOWN = 50
 LATELY = 8
-
-LOOK_ONLY = (
-    "username",
-    "instagram",
-    "ip_country",
-    "source",
-    "source_id",
-    "referring_id",
-    "score",
-    "blacklisted",
-    "date_joined",
-    "gdpr_lead_status",
-    "gdpr_lead_status_date",
-    "gdpr_lead_status_ip",
-    "gdpr_lead_communications",
-    "notes",
-)
-"""Facts that Kartra does not let us change."""
 
 GDPR_STATUS = {
     "0": gettext_lazy("GDPR is switched off for the account"),
@@ -162,9 +145,9 @@ def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: di
 def _facts(lead: Lead) -> dict[str, Any]:
     return {
         "facts": [
-            (label(name), _said(name, value, lead))
-            for name in LOOK_ONLY
-            if (value := getattr(lead, name)) not in ("", None)
+            (label(field.name), _said(field.name, value, lead))
+            for field in LEAD_FIELDS
+            if not field.group and (value := getattr(lead, field.name)) not in ("", None)
         ],
         "custom_facts": [
             (identifier, ", ".join(str(option[1]) for option in value) if isinstance(value, list) else value)
