@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from django.db import DatabaseError, connection as database, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Cause, Connection, StopCause
@@ -24,6 +24,7 @@ from integrations.translate.composing import MAX_ACTIONS
 from leads import mirror
 from leads.lock_conflicts import met_another, wait_a_little
 from leads.models import OPEN, ChangeStatus, Lead, LeadChange
+from leads.models.change import waited_for
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def _overtaking(ours: QuerySet[LeadChange]) -> list[int]:
     """The leads of which an earlier change about the same thing is open and not among these. Looked at with the leads in our
     hands: a row that another worker had locked was skipped, and may be waiting still, or be unclear by now."""
     earlier = LeadChange.objects.filter(
-        Q(family=OuterRef("family")) | Q(kind="create_lead"),
+        waited_for(OuterRef("family")),
         lead=OuterRef("lead"),
         pk__lt=OuterRef("pk"),
         status__in=OPEN,

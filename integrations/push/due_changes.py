@@ -8,6 +8,7 @@ from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection
 from integrations.translate import WIRE_FORMATS
 from leads.models import ChangeStatus, LeadChange
+from leads.models.change import waited_for
 
 NEEDS_RECEIPT = frozenset(kind for kind, encoding in WIRE_FORMATS.items() if encoding.bears_receipt)
 """Kinds that a receipt in Kartra can prove: those that must not be told twice and are about the lead itself."""
@@ -24,7 +25,7 @@ def sendable_changes(connection: Connection) -> QuerySet[LeadChange]:
         | Q(kind__in=refused_kinds(connection))
     )
     earlier = LeadChange.objects.filter(
-        Q(family=OuterRef("family")) | Q(kind="create_lead"),
+        waited_for(OuterRef("family")),
         lead=OuterRef("lead"),
         pk__lt=OuterRef("pk"),
         status=ChangeStatus.WAITING,

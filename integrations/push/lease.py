@@ -17,6 +17,7 @@ from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof
 from integrations.push.plan import CallPlan
 from integrations.sending import call_counter
 from leads import transitions
+from leads.kind import get_kind
 from leads.models import ChangeStatus, LeadChange, Reason, RunState
 
 MOST_UNREAD = 12
@@ -48,7 +49,7 @@ def mark_sent(plan: CallPlan) -> CallPlan | None:
         dropped: list[LeadChange] = []
         for change in plan.changes:
             going = sending == Sending.ON and states.get(change.pk) in (None, RunState.RUNNING)
-            behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
+            behind = any(c.family == change.family or get_kind(c.kind).creates for c in dropped)
             (kept if going and not behind else dropped).append(change)
         if dropped:
             return_to_queue(plan.call, dropped)

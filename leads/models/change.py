@@ -1,7 +1,7 @@
 """A wish of a person for one lead, and what became of it at Kartra. Created by `leads.changes` alone."""
 
 import datetime as dt
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -9,11 +9,16 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from leads.kind import get_kind
+from leads.kind import creating_kinds, get_kind
 from leads.models.account import Account
 from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.lead import Lead
 from leads.models.run import BulkRun, RunState
+
+
+def waited_for(family: Any) -> Q:
+    """Of earlier open changes of a lead, those that one of this family waits for: of the same thing, and the lead's creation."""
+    return Q(family=family) | Q(kind__in=creating_kinds())
 
 
 class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
@@ -40,7 +45,7 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
         same family, nor an earlier creation of the lead, that cannot travel in the same call (one in flight, unclear, or
         held by a run that stands still). Nor of a lead that is said to be deleted, until a read has looked."""
         earlier = LeadChange.objects.filter(
-            Q(family=OuterRef("family")) | Q(kind="create_lead"),
+            waited_for(OuterRef("family")),
             lead=OuterRef("lead"),
             pk__lt=OuterRef("pk"),
             status__in=OPEN,
@@ -229,9 +234,7 @@ class LeadChange(models.Model):
         simply go out before it: unclear, undecided, or of a run that stands still."""
         if self.status != ChangeStatus.WAITING:
             return None
-        earlier = LeadChange.objects.filter(
-            Q(family=self.family) | Q(kind="create_lead"), lead=self.lead_id, pk__lt=self.pk, status__in=OPEN
-        )
+        earlier = LeadChange.objects.filter(waited_for(self.family), lead=self.lead_id, pk__lt=self.pk, status__in=OPEN)
         held = earlier.exclude(Q(status=ChangeStatus.WAITING) & (Q(run=None) | Q(run__state=RunState.RUNNING)))
         return held.select_related("run").order_by("pk").first()
 
