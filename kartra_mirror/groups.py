@@ -1,11 +1,16 @@
-"""The permissions of the kinds of change, and the five groups a new installation has: made once, by its first `migrate`; afterwards
-they belong to whoever edits them. What may be done with a kind of change, and which groups may, the kind says itself."""
+"""The permissions of the kinds of change, and the five groups a new installation has: made once, by its first `migrate`. One that
+nobody has changed gets what a later version adds; the others belong to whoever changed them. Which groups may do a kind of change,
+the kind says itself.
+"""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core import checks
+from django.core.exceptions import FieldDoesNotExist
+from django.db import transaction
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy
 
@@ -114,26 +119,99 @@ def permissions_of_groups() -> dict[str, set[str]]:
     }
 
 
-def make(apps: Any = apps, using: str = "default", **kwargs: Any) -> None:
-    """After `migrate`: make what is missing of the kinds' permissions, and the groups where there is none of them yet, with the
-    models of `apps`. The receiver of `post_migrate`; the permissions of the models are made by then."""
+@dataclass(frozen=True)
+class GroupState:
+    """A group of ours as it stands. `wanted`: what a new installation gives it. `given`: what it had when it was last given
+    something, as far as those permissions are there still; None: not known."""
+
+    name: str
+    has: frozenset[str]
+    wanted: frozenset[str]
+    given: frozenset[str] | None
+
+    @property
+    def lacks(self) -> list[str]:
+        return sorted(self.wanted - self.has)
+
+    @property
+    def besides(self) -> list[str]:
+        return sorted(self.has - self.wanted)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether somebody gave it something, or took something away, and it is not as a new one would be."""
+        return self.has not in (self.given, self.wanted)
+
+    @property
+    def new(self) -> list[str]:
+        """What it was never given."""
+        return sorted(self.wanted - self.has - (self.given or frozenset()))
+
+
+class Groups:
+    """The groups of ours in a database, with the models of `apps`."""
+
+    def __init__(self, apps: Any = apps, using: str = "default") -> None:
+        self.groups = apps.get_model("auth", "Group").objects.using(using)
+        self.limits = apps.get_model("leads", "GroupLimits").objects.using(using)
+        permissions = apps.get_model("auth", "Permission").objects.using(using)
+        self.known = {
+            f"{app}.{codename}": pk
+            for pk, app, codename in permissions.values_list("pk", "content_type__app_label", "codename")
+        }
+
+    def make(self) -> None:
+        """All five, where there is none of them yet."""
+        for name, wanted in permissions_of_groups().items():
+            group = self.groups.create(name=name)
+            group.permissions.set([self.known[permission] for permission in wanted])
+            self.limits.create(group=group, given=sorted(wanted), **LIMITS.get(name, {}))
+
+    def states(self) -> list[GroupState]:
+        """Those that are there; one that was deleted or renamed is no concern of ours any more."""
+        wanted = permissions_of_groups()
+        return [self._state(group, wanted[group.name]) for group in self.groups.filter(name__in=wanted).order_by("pk")]
+
+    def _state(self, group: Any, wanted: set[str]) -> GroupState:
+        rows = group.permissions.values_list("content_type__app_label", "codename")
+        limits = self.limits.filter(group=group).first()
+        given = None if limits is None or limits.given is None else frozenset(limits.given) & frozenset(self.known)
+        return GroupState(group.name, frozenset(f"{app}.{name}" for app, name in rows), frozenset(wanted), given)
+
+    def give(self, state: GroupState) -> None:
+        """Give the group what it lacks, and remember what it has then. Safe to repeat; nothing is taken away."""
+        has = state.has | state.wanted
+        if state.given == has and not state.lacks:
+            return
+        group = self.groups.get(name=state.name)
+        group.permissions.add(*(self.known[permission] for permission in state.lacks))
+        self.limits.update_or_create(group=group, defaults={"given": sorted(has)})
+
+
+def make(apps: Any = apps, using: str = "default", stdout: Any = None, verbosity: int = 0, **kwargs: Any) -> None:
+    """After `migrate`: make what is missing of the kinds' permissions, and the groups where there is none of them yet; give new
+    permissions to a group that nobody changed, and name the others. The receiver of `post_migrate`; the permissions of the
+    models are made by then."""
     try:
-        limits_model = apps.get_model("leads", "GroupLimits")
-    except LookupError:  # migrated back to a time before the groups
+        apps.get_model("leads", "GroupLimits")._meta.get_field("given")
+    except (LookupError, FieldDoesNotExist):  # migrated back to a time before this
         return
-    _make_permissions(apps, using)
-    groups = apps.get_model("auth", "Group").objects.using(using)
-    if groups.filter(name__in=GROUPS).exists():
-        return
-    permissions = apps.get_model("auth", "Permission").objects.using(using)
-    known = {
-        f"{app}.{codename}": pk
-        for pk, app, codename in permissions.values_list("pk", "content_type__app_label", "codename")
-    }
-    for name, wanted in permissions_of_groups().items():
-        group = groups.create(name=name)
-        group.permissions.set([known[permission] for permission in wanted])
-        limits_model.objects.using(using).create(group=group, **LIMITS.get(name, {}))
+    with transaction.atomic(using):
+        _make_permissions(apps, using)
+        groups = Groups(apps, using)
+        states = groups.states()
+        if not states:
+            groups.make()
+        for state in states:
+            if not state.is_changed:
+                groups.give(state)
+    left = [state for state in states if state.is_changed and state.new]
+    if stdout is not None and verbosity >= 1:
+        for state in left:
+            stdout.write(
+                f"  The group {state.name} was changed by hand and is left without what is new: {', '.join(state.new)}.\n"
+                "  manage.py groups shows it, groups --sync gives it.\n"
+            )
 
 
 def _make_permissions(apps: Any, using: str) -> None:
