@@ -160,23 +160,27 @@ class Groups:
             for pk, app, codename in permissions.values_list("pk", "content_type__app_label", "codename")
         }
 
+    def wanted(self) -> dict[str, frozenset[str]]:
+        """What a new installation gives to each group, as far as it is there: an app may not be migrated yet."""
+        return {name: frozenset(wanted & self.known.keys()) for name, wanted in permissions_of_groups().items()}
+
     def make(self) -> None:
         """All five, where there is none of them yet."""
-        for name, wanted in permissions_of_groups().items():
+        for name, wanted in self.wanted().items():
             group = self.groups.create(name=name)
             group.permissions.set([self.known[permission] for permission in wanted])
             self.limits.create(group=group, given=sorted(wanted), **LIMITS.get(name, {}))
 
     def states(self) -> list[GroupState]:
         """Those that are there; one that was deleted or renamed is no concern of ours any more."""
-        wanted = permissions_of_groups()
+        wanted = self.wanted()
         return [self._state(group, wanted[group.name]) for group in self.groups.filter(name__in=wanted).order_by("pk")]
 
-    def _state(self, group: Any, wanted: set[str]) -> GroupState:
+    def _state(self, group: Any, wanted: frozenset[str]) -> GroupState:
         rows = group.permissions.values_list("content_type__app_label", "codename")
         limits = self.limits.filter(group=group).first()
-        given = None if limits is None or limits.given is None else frozenset(limits.given) & frozenset(self.known)
-        return GroupState(group.name, frozenset(f"{app}.{name}" for app, name in rows), frozenset(wanted), given)
+        given = None if limits is None or limits.given is None else frozenset(limits.given) & self.known.keys()
+        return GroupState(group.name, frozenset(f"{app}.{name}" for app, name in rows), wanted, given)
 
     def give(self, state: GroupState) -> None:
         """Give the group what it lacks, and remember what it has then. Safe to repeat; nothing is taken away."""

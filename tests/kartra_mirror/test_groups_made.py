@@ -108,6 +108,20 @@ def test_group_of_before_is_known_again_where_it_is_as_a_new_one():
 
 
 @pytest.mark.django_db
+def test_permission_of_an_app_that_is_not_migrated_yet_is_given_later():
+    Group.objects.all().delete()
+    replay = Permission.objects.get(codename="replay_delivery")
+    Permission.objects.filter(pk=replay.pk).delete()
+
+    groups.make()
+    assert "integrations.replay_delivery" not in permissions_of("Engineer")
+    replay.save(force_insert=True)
+    groups.make()
+
+    assert permissions_of("Engineer") == groups.permissions_of_groups()["Engineer"]
+
+
+@pytest.mark.django_db
 def test_deleted_group_is_not_made_again():
     Group.objects.get(name="Marketer").delete()
 
