@@ -18,6 +18,7 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef,
 from django.utils.translation import gettext as _, gettext_lazy
 
 if TYPE_CHECKING:
+    from leads.kinds.already_words import Already
     from leads.models import Account, Lead, LeadChange
 
 Parameters = Mapping[str, Any]
@@ -56,6 +57,9 @@ WORDS: dict[str, Any] = {
     "product_id": gettext_lazy("product id"),
     "price_point": gettext_lazy("price point"),
 }
+
+
+CHANGES_LEADS = ("Support", "Marketer", "Manager")  # the groups for changes that move no money
 
 
 class UnknownKind(ValueError):
@@ -126,6 +130,27 @@ class ChangeKind:
     applicable_q: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] = _everyone
     not_applicable_words: Any = CANNOT
     steps: Callable[[Parameters], list[Step]] | None = None
+    permission_words: str = ""  # in English, as Django stores names of permissions; translated where they are shown
+    groups: tuple[str, ...] = ()  # of those a new installation makes, the ones that may do it
+    noun: str = ""  # the parameter that names what it is about: "tag"; "" for the lead itself
+    thing: Any = ""  # the noun as a heading of the lead's page
+    verb: Any = ""  # its button under that heading; "" where it is asked for elsewhere
+    beside: tuple[str, ...] = ()  # fields of the forms for a whole lead that ask for it in the same breath
+    activity: str = ""  # the code of the line that it leaves in the timeline
+    activity_words: Any = ""
+    afterwards_words: Any = ""  # how the same is told where it happened after a bulk action and was not ours
+    already_words: Already | None = None  # where it has `already_so`
+    tie: bool | None = None  # it makes (True) or ends (False) a tie that a read shows by the noun and a name
+    undo_keeps: tuple[str, ...] = ()  # the parameters that `inverse` has in common with it
+    never_undone_words: Any = ""  # why it cannot be taken back, where there is more to say than that
+    creates: bool = False  # the lead; whatever else is wanted for it waits for that
+    edits: bool = False  # fields, whose values may differ from lead to lead; each is taken back by its own
+    unchecked: bool = False  # it has a name or a step that our copy cannot check beforehand
+    known_before: str = ""  # "score" or "step": how that was before alone tells afterwards whether it was done
+    sends_mails: bool = False
+    unlike_creation: bool = False  # it goes in no call that creates the lead: nothing would prove it
+    score_by: Callable[[Parameters], int] | None = None  # what it adds to the score
+    refund_amounts: Callable[[Account, Parameters], tuple[Decimal | None, Decimal]] | None = None
     partial: bool = False
     max_leads: Callable[[Parameters], int | None] = lambda parameters: None
     max_leads_words: Any = ""
@@ -133,6 +158,19 @@ class ChangeKind:
     exclusive: bool = False
     money: bool = False
     composed: bool = False
+
+    @property
+    def in_bulk(self) -> bool:
+        """Whether it can be asked for on a selection of leads."""
+        return not (self.money or self.creates or self.composed)
+
+    @property
+    def can_be_undone(self) -> bool:
+        return self.undoable_q is not None or self.edits
+
+    @property
+    def why_never_undone(self) -> str:
+        return str(self.never_undone_words or _("It cannot be taken back from outside Kartra."))
 
     def parts(self, parameters: Parameters) -> list[tuple[ChangeKind, dict[str, Any]]]:
         """The kinds a person chose together, each with its parameters; most often itself alone."""
@@ -231,6 +269,25 @@ def register(*kinds: ChangeKind) -> None:
     _registry.update({kind.name: kind for kind in kinds})
 
 
+def every_kind() -> list[ChangeKind]:
+    """The kinds that a change may be of."""
+    return [kind for kind in _registry.values() if not kind.composed]
+
+
+def creating_kinds() -> list[str]:
+    return [kind.name for kind in every_kind() if kind.creates]
+
+
+def kinds_by_activity() -> dict[str, ChangeKind]:
+    return {kind.activity: kind for kind in every_kind()}
+
+
+def ties() -> dict[str, tuple[str, str]]:
+    """What the timeline calls the coming and going of a tie that a message told: {"tag": (assigned, removed), …}."""
+    of = {(kind.noun, kind.tie): kind.activity for kind in every_kind() if kind.tie is not None}
+    return {noun: (activity, of[noun, False]) for (noun, made), activity in of.items() if made}
+
+
 def get_kind(name: str) -> ChangeKind:
     """The kind of this name; UnknownKind (a ValueError that says which there are) if there is none."""
     try:
@@ -238,5 +295,5 @@ def get_kind(name: str) -> ChangeKind:
     except KeyError:
         raise UnknownKind(
             _("There is no kind of change called %(name)s. There are: %(names)s.")
-            % {"name": name, "names": ", ".join(name for name, kind in _registry.items() if not kind.composed)}
+            % {"name": name, "names": ", ".join(kind.name for kind in every_kind())}
         ) from None

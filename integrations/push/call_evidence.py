@@ -18,24 +18,14 @@ from integrations.push.proof import ChangeOutcome, Evidence, Request
 from integrations.push.proof.evidence import Carried, again, one_question
 from integrations.push.settle import settle_times
 from integrations.read.lead_lookup import Asked
-from integrations.translate import NOT_TOLD, WIRE_FORMATS, State
+from integrations.translate import KIND_OF_EVENT, NOT_TOLD, WIRE_FORMATS, State
 from integrations.translate.profile import facts_of
-from leads import mirror
+from leads import kinds, mirror
 from leads.mirror import LeadFacts
 from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, Reason, Source
 
 NO_FIELD = gettext_noop("the field is missing")
 NO_LEAD = gettext_noop("no such lead")
-
-ECHOES = {
-    "assign_tag": "assign_tag",
-    "unassign_tag": "unassign_tag",
-    "list_subscription": "subscribe_list",
-    "list_unsubscription": "unsubscribe_list",
-    "sequence_subscription": "subscribe_sequence",
-    "sequence_unsubscription": "unsubscribe_sequence",
-}
-"""Kartra's events, and the kind of change of which each may be the echo."""
 
 ECHO_WITHIN = dt.timedelta(minutes=10)
 """So long after a call of ours its echo may still come."""
@@ -76,8 +66,8 @@ def outcomes_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> di
 
 def _without_lead(group: Sequence[Attempt], lead: Lead, evidence: Evidence) -> dict[int, ChangeOutcome]:
     """Kartra finds no such lead. Where it was to be made, nothing of the call was done; else it is refused."""
-    creating = lead.changes.filter(kind="create_lead", status__in=OPEN).exists()
-    if creating or any(request.kind == "create_lead" for request in evidence.unclear):
+    creating = lead.changes.filter(kind=kinds.CREATE.name, status__in=OPEN).exists()
+    if creating or any(request.creates for request in evidence.unclear):
         what = gettext_noop("Kartra has no such lead yet")
         return one_question(again(evidence.unclear, evidence, what))
     words = _("Kartra finds no lead of this address")
@@ -180,8 +170,10 @@ def _told_by_others(group: Sequence[Attempt]) -> bool:
         return False
     since = sent_at - ECHO_WITHIN
     told = Delivery.objects.filter(lead=first.change.lead_id, family=family, received_at__gte=since)
-    came = Counter(ECHOES.get(action, "") for action in told.values_list("action", flat=True))
-    fresh = {ECHOES.get(a, "") for a in told.filter(received_at__gte=sent_at).values_list("action", flat=True)} - {""}
+    came = Counter(KIND_OF_EVENT.get(action, "") for action in told.values_list("action", flat=True))
+    fresh = {
+        KIND_OF_EVENT.get(a, "") for a in told.filter(received_at__gte=sent_at).values_list("action", flat=True)
+    } - {""}
     if not fresh:
         return False
     ours = Attempt.objects.filter(
@@ -241,7 +233,7 @@ def seen_of(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]
     seen["after"] = None if after is NOT_TOLD else after
     if change.family == "points":
         seen["score"] = asked.profile.fields.get("score", gettext_noop("not told"))
-    elif change.kind in ("subscribe_sequence", "unsubscribe_sequence"):
+    elif kinds.get_kind(change.kind).noun == "sequence":
         states = {
             each.name: _("step %(step)s, %(status)s") % {"step": each.step, "status": each.status}
             for each in asked.profile.sequences or ()

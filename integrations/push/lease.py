@@ -19,6 +19,7 @@ from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof
 from integrations.push.plan import CallPlan
 from integrations.sending import call_counter
 from leads import transitions
+from leads.kind import get_kind
 from leads.models import ChangeStatus, LeadChange, Reason, RunState
 
 MOST_UNREAD = 12
@@ -106,7 +107,7 @@ def _standing_still(plan: CallPlan) -> TakenOut:
     going = set(rows.in_going_runs().values_list("pk", flat=True))
     dropped: list[LeadChange] = []
     for change in plan.changes:
-        behind = any(c.family == change.family or c.kind == "create_lead" for c in dropped)
+        behind = any(c.family == change.family or get_kind(c.kind).creates for c in dropped)
         if change.pk not in going or behind:
             dropped.append(change)
     return TakenOut(waiting=dropped)

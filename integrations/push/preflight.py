@@ -19,7 +19,7 @@ from integrations.push.lease import TakenOut, release_plans, take_out
 from integrations.push.plan import CallPlan, changes_already_so, skip_needless
 from integrations.read import refresh
 from integrations.sending.calls import Priority
-from leads import transitions
+from leads import kinds, transitions
 from leads.changes import conflicts
 from leads.models import Lead, LeadChange
 
@@ -62,8 +62,9 @@ def _needs_state(plan: CallPlan) -> bool:
     (points by the score, a sequence by its step: sequences go on by themselves), and our copy does not know that for certain."""
     if not plan.lead.kartra_id:
         return False
-    steps = any(change.kind == "subscribe_sequence" for change in plan.changes) and not baseline.knows_step(plan.lead)
-    points = any(change.family == "points" for change in plan.changes) and not baseline.knows_score(plan.lead)
+    needed = {kinds.get_kind(change.kind).known_before for change in plan.changes}
+    steps = "step" in needed and not baseline.knows_step(plan.lead)
+    points = "score" in needed and not baseline.knows_score(plan.lead)
     return steps or points
 
 

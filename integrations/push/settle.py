@@ -104,7 +104,7 @@ def _unclear_before(change: LeadChange) -> bool:
     partial refund leaves behind proves nothing of another: Kartra may refund a sale only once."""
     if not WIRE_FORMATS[change.kind].guards:
         return False
-    if change.kind == "refund_transaction":
+    if kinds.get_kind(change.kind).refund_amounts is not None:
         of_sale = Transaction.objects.filter(
             account=change.account_id, parent_kartra_id=str(change.parameters.get("transaction")), type="partial_refund"
         )

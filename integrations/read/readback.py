@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 
 from integrations.models import Attempt, Connection, Proof
 from integrations.translate.fields import CUSTOM, same_value
-from leads import mirror, transitions
+from leads import kinds, mirror, transitions
 from leads.changes import runs
 from leads.mirror import Difference, LeadFacts
 from leads.models import ChangeStatus, CustomField, Lead, LeadChange
 from leads.models.activity import field_words
 
-KINDS = ("create_lead", "update_lead")
+KINDS = (kinds.CREATE.name, kinds.UPDATE.name)
 
 
 def check(

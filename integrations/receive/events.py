@@ -17,8 +17,9 @@ from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.receive import payments
 from integrations.receive.context import Applied, EventContext
 from integrations.receive.own_changes import OwnChanges, confirm_change, look_soon
+from integrations.translate import KIND_OF_EVENT
 from integrations.translate.profile import facts_of, plain, utc_in
-from leads import mirror
+from leads import kinds, mirror
 from leads.fields import NOT_READ
 from leads.kinds import calendars
 from leads.mirror import LeadFacts, MembershipFact
@@ -138,11 +139,13 @@ def _line(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -
     return EventEffect()
 
 
-def _state(noun: str, kind: str, write: Callable[..., bool], words: Any, *, proves: bool = True) -> Handler:
-    """An event that says how a tag, list or sequence of the lead is now. `kind` is ours that has the same end; the event
-    proves it (`proves`), or is reason to look."""
+def _state(write: Callable[..., bool], words: Any, *, proves: bool = True) -> Handler:
+    """An event that says how a tag, list or sequence of the lead is now. The kind of ours that has the same end is proven by it
+    (`proves`), or it is reason to look."""
 
     def handle(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
+        kind = KIND_OF_EVENT[notice.action]
+        noun = kinds.get_kind(kind).noun
         id, name = notices.named(notice, noun)
         name = name[:500] or mirror.name_of(THINGS[noun], lead.account_id, id)
         if not name and id:
@@ -236,15 +239,19 @@ def _booking(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
 
     if notice.action != "calendar_subscribe":
         over = notice.action == "calendar_complete"
-        change = None if over else mine.on_its_way("cancel_calendar", "calendar", of_class)
+        change = None if over else mine.on_its_way(calendars.CANCEL_CALENDAR.name, "calendar", of_class)
         status = mirror.COMPLETED if over else mirror.CANCELLED
         ended = mirror.end_booking(*names, **how, change=change, status=status)
         return EventEffect([_("booking over") if over else _("booking cancelled")] if ended else [])
     proven = confirm_change(
-        lead, "subscribe_calendar", "calendar", context, fits=lambda given: bool(given.get("date")) and of_time(given)
+        lead,
+        calendars.SUBSCRIBE_CALENDAR.name,
+        "calendar",
+        context,
+        fits=lambda given: bool(given.get("date")) and of_time(given),
     )
-    late = context.late or mine.known_better("subscribe_calendar", "calendar", of_class)
-    change = mine.on_its_way("subscribe_calendar", "calendar", of_time)
+    late = context.late or mine.known_better(calendars.SUBSCRIBE_CALENDAR.name, "calendar", of_class)
+    change = mine.on_its_way(calendars.SUBSCRIBE_CALENDAR.name, "calendar", of_time)
     made = mirror.set_booking(*names, **how, change=change, minutes=booking.minutes, late=late)
     return EventEffect([_("booking made")] if made or proven else [])
 
@@ -255,16 +262,12 @@ def _payment(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
 
 
 HANDLERS: dict[str, Handler] = {
-    "assign_tag": _state("tag", "assign_tag", _tag(True), gettext_lazy("tag %(name)s put on")),
-    "unassign_tag": _state("tag", "unassign_tag", _tag(False), gettext_lazy("tag %(name)s taken off")),
-    "list_subscription": _state("list", "subscribe_list", _list(True), gettext_lazy("joined list %(name)s")),
-    "list_unsubscription": _state("list", "unsubscribe_list", _list(False), gettext_lazy("left list %(name)s")),
-    "sequence_subscription": _state(
-        "sequence", "subscribe_sequence", _sequence("active"), gettext_lazy("entered sequence %(name)s"), proves=False
-    ),
-    "sequence_unsubscription": _state(
-        "sequence", "unsubscribe_sequence", _sequence("unsubscribed"), gettext_lazy("left sequence %(name)s")
-    ),
+    "assign_tag": _state(_tag(True), gettext_lazy("tag %(name)s put on")),
+    "unassign_tag": _state(_tag(False), gettext_lazy("tag %(name)s taken off")),
+    "list_subscription": _state(_list(True), gettext_lazy("joined list %(name)s")),
+    "list_unsubscription": _state(_list(False), gettext_lazy("left list %(name)s")),
+    "sequence_subscription": _state(_sequence("active"), gettext_lazy("entered sequence %(name)s"), proves=False),
+    "sequence_unsubscription": _state(_sequence("unsubscribed"), gettext_lazy("left sequence %(name)s")),
     "sequence_completion": _completion,
     "membership_granted": _membership(True),
     "membership_revoked": _membership(False),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _, gettext_noop
 from integrations.models import Attempt, Proof
 from integrations.push.settle import ChangeOutcome, apply_outcome, settle_times
 from integrations.receive.context import EventContext
-from leads import mirror, transitions
+from leads import kinds, mirror, transitions
 from leads.kinds.writable_fields import of_profile
 from leads.mirror import LeadFacts
 from leads.models import ChangeStatus, Lead, LeadChange
@@ -23,9 +23,6 @@ ECHO_WITHIN_S = 600.0
 """So long after we were told that a change is done its echo is still expected."""
 
 ON_ITS_WAY = (ChangeStatus.SENDING, ChangeStatus.UNKNOWN)
-PROFILE = ("create_lead", "update_lead")
-POINTS = {"give_points": 1, "remove_points": -1}
-
 
 Fits = Callable[[dict[str, Any]], bool]
 
@@ -73,10 +70,11 @@ class OwnChanges:
         settled = self.received_at - dt.timedelta(seconds=settle_times()[0])
         for change in self.changes:
             recent = change.settled_at is None or change.settled_at > settled
-            if recent and change.kind in PROFILE:
+            kind = kinds.get_kind(change.kind)
+            if recent and (kind.creates or kind.edits):
                 mine.update(of_profile(change.parameters))
-            elif recent and change.kind in POINTS:
-                mine["score"] = POINTS[change.kind] * int(change.parameters.get("points") or 0)
+            elif recent and kind.score_by is not None:
+                mine["score"] = kind.score_by(change.parameters)
         if not mine or lead is None:
             return facts, False
         fields = {name: value for name, value in facts.fields.items() if name not in mine}

@@ -16,7 +16,7 @@ from integrations.receive import own_changes
 from integrations.receive.context import Applied, EventContext
 from integrations.translate import money
 from integrations.translate.profile import plain
-from leads import mirror
+from leads import kinds, mirror
 from leads.mirror import TransactionFact
 from leads.models import Activity, Lead, Source, Transaction, normal_email
 
@@ -126,8 +126,8 @@ def take(fact: TransactionFact, lead: Lead, source: Source, context: EventContex
     if row.parent_kartra_id and "refund" in row.type.casefold():
         own_changes.confirm_change(
             lead,
-            "refund_transaction",
-            f"sale:{row.parent_kartra_id}",
+            kinds.REFUND.name,
+            kinds.REFUND.family({"transaction": row.parent_kartra_id}),
             context,
             fits=lambda given: given["amount"] == "whole" or row.full_amount == _amount(given["amount"]),
         )

@@ -18,6 +18,9 @@ WIRE_FORMATS: dict[str, WireFormat] = {
 }
 """By the name of the kind; a test says that none is missing."""
 
+KIND_OF_EVENT: dict[str, str] = {encoding.event: kind for kind, encoding in WIRE_FORMATS.items() if encoding.event}
+"""Kartra's events, and the kind of change of which each may be the echo."""
+
 
 def compose(lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None = None) -> Composed:
     """The one call that says these changes of a lead to Kartra."""
@@ -25,6 +28,7 @@ def compose(lead: Lead, changes: Sequence[LeadChange], receipt: Receipt | None =
 
 
 __all__ = [
+    "KIND_OF_EVENT",
     "NOT_TOLD",
     "WIRE_FORMATS",
     "Composed",

@@ -37,12 +37,14 @@ class Witness:
 
     `shows(parameters, facts)`: its state in `LeadFacts`. `nothing(parameters)`: its state on a lead that was just made.
     `makes(parameters, state)`: its state after the change was carried out on `state`. `is_so(after, made, before)`: whether a
-    state that was read is what the change makes of `before`.
+    state that was read is what the change makes of `before`. `adds`: the change puts something on the lead or the lead into something,
+    so that a lead found to have it needs it no more.
     """
 
     shows: Callable[[Mapping[str, Any], Any], State]
     makes: Callable[[Mapping[str, Any], State], State]
     nothing: Callable[[Mapping[str, Any]], State]
+    adds: bool = False
     is_so: Callable[[State, State, State], bool] = lambda after, made, before: bool(after == made)
 
 
@@ -55,6 +57,7 @@ class WireFormat:
     `witness`: what a read of the lead shows of it. `done(parameters, seen, before)`, of money alone: whether what was seen
     afterwards shows it done, given what was known before it was sent; None if that cannot tell. `guards`: codes that Kartra
     answers to what was done before. `bears_receipt`: a receipt written by the same call helps to prove it.
+    `event`: Kartra's event that says what a read shows too, and may be the echo of it.
     """
 
     commands: frozenset[str]
@@ -65,6 +68,7 @@ class WireFormat:
     lead_fields: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     guards: frozenset[str] = frozenset()
     bears_receipt: bool = False
+    event: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Composed:
 
 def creates(lead: Lead, changes: Iterable[LeadChange]) -> bool:
     """Whether the call makes the lead. One whose id is known is changed instead: Kartra has it already."""
-    return not lead.kartra_id and any(change.kind == "create_lead" for change in changes)
+    return not lead.kartra_id and any(kinds.get_kind(change.kind).creates for change in changes)
 
 
 def can_join(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> bool:
@@ -44,9 +44,7 @@ def can_join(lead: Lead, chain: Sequence[LeadChange], change: LeadChange) -> boo
     if not kind.repeatable and any(earlier.family == change.family for earlier in chain):
         return False
     if creates(lead, chain):
-        return change.kind != "subscribe_calendar" and not (
-            change.kind == "update_lead" and "email" in change.parameters
-        )
+        return not kind.unlike_creation and not (kind.edits and "email" in change.parameters)
     return kind.repeatable or all(kinds.get_kind(c.kind).repeatable for c in chain)
 
 

@@ -25,7 +25,8 @@ WIRE_FORMATS = {
     "subscribe_list": WireFormat(
         commands=frozenset({"subscribe_lead_to_list"}),
         action=lambda parameters: commands.subscribe_lead_to_list(list_name=parameters["list"]),
-        witness=Witness(shows=_shows, makes=lambda parameters, state: ON, nothing=_never),
+        witness=Witness(shows=_shows, makes=lambda parameters, state: ON, nothing=_never, adds=True),
+        event="list_subscription",
     ),
     "unsubscribe_list": WireFormat(
         commands=frozenset({"unsubscribe_lead_from_list"}),
@@ -38,5 +39,6 @@ WIRE_FORMATS = {
             nothing=_never,
             is_so=lambda after, made, before: after in (NEVER, LEFT),
         ),
+        event="list_unsubscription",
     ),
 }

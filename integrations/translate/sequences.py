@@ -42,7 +42,9 @@ WIRE_FORMATS = {
             makes=lambda parameters, state: [str(parameters["step"]), ACTIVE],
             nothing=lambda parameters: None,
             is_so=_entered,
+            adds=True,
         ),
+        event="sequence_subscription",
         bears_receipt=True,
     ),
     "unsubscribe_sequence": WireFormat(
@@ -54,5 +56,6 @@ WIRE_FORMATS = {
             nothing=lambda parameters: None,
             is_so=lambda after, made, before: not _is_in(after),
         ),
+        event="sequence_unsubscription",
     ),
 }

@@ -12,7 +12,7 @@ def _shows(parameters: Mapping[str, Any], facts: Any) -> Any:
 
 
 def _witness(on: bool) -> Witness:
-    return Witness(shows=_shows, makes=lambda parameters, state: on, nothing=lambda parameters: False)
+    return Witness(shows=_shows, makes=lambda parameters, state: on, nothing=lambda parameters: False, adds=on)
 
 
 WIRE_FORMATS = {
@@ -20,10 +20,12 @@ WIRE_FORMATS = {
         commands=frozenset({"assign_tag"}),
         action=lambda parameters: commands.assign_tag(tag_name=parameters["tag"]),
         witness=_witness(True),
+        event="assign_tag",
     ),
     "unassign_tag": WireFormat(
         commands=frozenset({"unassign_tag"}),
         action=lambda parameters: commands.unassign_tag(tag_name=parameters["tag"]),
         witness=_witness(False),
+        event="unassign_tag",
     ),
 }

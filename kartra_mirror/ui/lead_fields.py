@@ -18,23 +18,7 @@ GROUPS = tuple(
 )
 BESIDES = ("tag", "points", "expires_in_days", "list", "sequence", "step", "calendar", "class", "date", "hour")
 LEAVING = ("remove_tag", "leave_list", "leave_sequence", "leave_calendar", "leave_class")
-NEEDED = {
-    "tag": "assign_tag",
-    "points": "give_points",
-    "expires_in_days": "give_points",
-    "list": "subscribe_list",
-    "sequence": "subscribe_sequence",
-    "step": "subscribe_sequence",
-    "calendar": "subscribe_calendar",
-    "class": "subscribe_calendar",
-    "date": "subscribe_calendar",
-    "hour": "subscribe_calendar",
-    "remove_tag": "unassign_tag",
-    "leave_list": "unsubscribe_list",
-    "leave_sequence": "unsubscribe_sequence",
-    "leave_calendar": "cancel_calendar",
-    "leave_class": "cancel_calendar",
-}
+NEEDED = {field: kind for kind in kinds.ALL.values() for field in kind.beside}
 """Which kind of change a field besides the lead's own asks for."""
 
 
@@ -44,7 +28,7 @@ def show_what_may_be_asked(form: Any, user: RequestUser) -> None:
     if form.kind.steps is None:
         return
     for name in [name for name in form.fields if name in NEEDED]:
-        if not user.has_perm(kinds.get_kind(NEEDED[name]).permission):
+        if not user.has_perm(NEEDED[name].permission):
             del form.fields[name]
 
 

@@ -132,7 +132,7 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
 
 def record_edits(run: BulkRun, edits: Iterable[tuple[LeadChange, str, dict[str, Any]]], now: dt.datetime) -> None:
     """Give the fields of edits that still stand back the values they had, unless somebody changes them in Kartra meanwhile."""
-    kind = kinds.get_kind("update_lead")
+    kind = kinds.UPDATE
     LeadChange.objects.bulk_create(
         (
             LeadChange(

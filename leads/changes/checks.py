@@ -28,8 +28,8 @@ def check_person(
     try:
         access.check_account(by, account)
         access.check_run(by, size)
-        if kind is not None and clean is not None and kind.name == "refund_transaction":
-            access.check_refund(by, *kinds.refund_amounts(account, clean))
+        if kind is not None and clean is not None and kind.refund_amounts is not None:
+            access.check_refund(by, *kind.refund_amounts(account, clean))
     except access.NotAllowed as problem:
         raise CannotRecord(str(problem)) from None
 
@@ -61,7 +61,7 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[st
         raise CannotRecord(f"{told} {kind.max_leads_words}".strip())
     if leads.exclude(pk__in=kind.applicable_q(leads, clean).values("pk")).exists():
         raise CannotRecord(kind.not_applicable_words)
-    if kind.name == "update_lead" and clean.get("email"):
+    if kind.edits and clean.get("email"):
         _check_address(leads, clean["email"])
     if kind.exclusive:
         account = leads.values("account")[:1]

@@ -139,7 +139,7 @@ def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
     fields = gives([each.parameters for each in held]) if last.family == "profile" else []
     for place, each in enumerate(held):
         gave = fields[place] if fields else None
-        if each is not last and not (gave or each.kind == "create_lead"):
+        if each is not last and not (gave or _kind(each).creates):
             transitions.settle(each, ChangeStatus.SUPERSEDED, at=at, superseded_by=last.pk)
             continue
         transitions.settle(

@@ -54,7 +54,7 @@ def sort_people(account: Account, people: Sequence[Person]) -> Newcomers:
         left_out = forgotten_among(
             account, {number: ("", person.email) for number, person in enumerate(chunk)}, note=False
         )
-        asked = LeadChange.objects.filter(lead=OuterRef("pk"), kind="create_lead", status__in=OPEN)
+        asked = LeadChange.objects.filter(lead=OuterRef("pk"), kind=kinds.CREATE.name, status__in=OPEN)
         rows = Lead.objects.filter(account=account, email_key__in=[normal_email(person.email) for person in chunk])
         state: dict[str, str] = {}
         for key, kartra_id, gone_at, being in rows.annotate(being=Exists(asked)).values_list(
@@ -100,7 +100,7 @@ def create_leads(
     run = BulkRun.objects.create(
         account=account,
         name=creation_name(len(new)),
-        kind="create_lead",
+        kind=kinds.CREATE.name,
         created_by=user_of(by),
         why=why,
         expected=len(new),
@@ -132,7 +132,7 @@ def record_people(run: BulkRun, people: Sequence[Person]) -> None:
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    begun = LeadChange.objects.filter(lead__in=rows.values(), kind="create_lead", status__in=OPEN)
+    begun = LeadChange.objects.filter(lead__in=rows.values(), kind=kinds.CREATE.name, status__in=OPEN)
     busy = set(begun.values_list("lead_id", flat=True))
     LeadChange.objects.bulk_create(
         LeadChange(
@@ -154,5 +154,4 @@ def record_people(run: BulkRun, people: Sequence[Person]) -> None:
 
 def steps_for(person: Person) -> list[tuple[kinds.ChangeKind, dict[str, object]]]:
     """The single changes that make this person in Kartra with what their row says."""
-    create = kinds.get_kind("create_lead")
-    return [(kinds.get_kind(name), parameters) for name, parameters in create.single_steps(person.parameters)]
+    return [(kinds.get_kind(name), parameters) for name, parameters in kinds.CREATE.single_steps(person.parameters)]

@@ -115,7 +115,7 @@ def classify_members(account: Account, leads: QuerySet[Lead], steps: Sequence[St
             themselves = kind.opted_out_q(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
             left = [When(Exists(themselves), then=Value(True))]
         members = members.annotate(**{f"had_{number}": _flag(had), f"left_{number}": _flag(left)})
-    creates = any(kind.name == "create_lead" for kind, _parameters in steps)
+    creates = any(kind.creates for kind, _parameters in steps)
     return members.annotate(
         opposite=_flag([When(_any(opposite), then=Value(True))]),
         absent=_flag([] if creates else [When(_absent(), then=Value(True))]),
@@ -124,15 +124,15 @@ def classify_members(account: Account, leads: QuerySet[Lead], steps: Sequence[St
 
 def _absent() -> Q:
     """Leads of whom a read found none in Kartra, and who are not being created there."""
-    created = LeadChange.objects.filter(lead=OuterRef("pk"), kind="create_lead", status__in=OPEN)
+    created = LeadChange.objects.filter(lead=OuterRef("pk"), kind=kinds.CREATE.name, status__in=OPEN)
     return Q(~Exists(created), absent_at__isnull=False, kartra_id=None, gone_at=None)
 
 
 def about_absent(again: QuerySet[LeadChange]) -> Q:
     """Of changes that are asked for again, those about leads whom Kartra does not have, and who are neither being created
     there nor created by another of these."""
-    created = LeadChange.objects.filter(lead=OuterRef("lead"), kind="create_lead", status__in=OPEN)
-    with_them = again.order_by().filter(lead=OuterRef("lead"), kind="create_lead")
+    created = LeadChange.objects.filter(lead=OuterRef("lead"), kind=kinds.CREATE.name, status__in=OPEN)
+    with_them = again.order_by().filter(lead=OuterRef("lead"), kind=kinds.CREATE.name)
     absent = Q(lead__absent_at__isnull=False, lead__kartra_id=None, lead__gone_at=None)
     return Q(~Exists(created), ~Exists(with_them)) & absent
 
@@ -289,6 +289,6 @@ def doubtful_leads(account: Account, leads: QuerySet[Lead], steps: Sequence[Step
 
 
 def _calls_per_lead(steps: Sequence[Step]) -> int:
-    if any(kind.name == "create_lead" for kind, _ in steps):
-        return 1 + sum(kind.name == "subscribe_calendar" for kind, _ in steps)
+    if any(kind.creates for kind, _ in steps):
+        return 1 + sum(kind.unlike_creation for kind, _ in steps)
     return max(1, sum(not kind.repeatable for kind, _ in steps))

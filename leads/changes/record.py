@@ -59,7 +59,7 @@ def record_changes(
         ):
             _check_sent_once(first, lead, kind, clean)
             idempotency_key = None  # the page was gone back to, and something else is wanted now
-        if kind.name == "create_lead" and _is_being_created(lead):
+        if kind.creates and _is_being_created(lead):
             raise CannotRecord(_("A lead of this address is being created already."))
         check_members(only, kind, clean, 1)
         now = clock.now()
@@ -99,7 +99,7 @@ def cancel(change: LeadChange, *, by: Author = None) -> int:
         waiting = LeadChange.objects.filter(lead=change.lead_id, status=ChangeStatus.WAITING)
         if not waiting.filter(pk=change.pk).exists():
             raise CannotCancel(_("It is not waiting any more, so it cannot be cancelled."))
-        if change.kind != "create_lead" or change.lead.kartra_id:
+        if not kinds.get_kind(change.kind).creates or change.lead.kartra_id:
             waiting = waiting.filter(pk=change.pk)
         run_ids = set(waiting.exclude(run=None).values_list("run_id", flat=True))
         words = _("Cancelled by %(person)s.") % {"person": by} if user_of(by) else _("Cancelled.")
@@ -111,7 +111,7 @@ def cancel(change: LeadChange, *, by: Author = None) -> int:
 
 def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
     """The row for a lead that is to be created. Raises BadParameters, or CannotRecord if Kartra is known to have it."""
-    clean = kinds.get_kind("create_lead").clean(account, parameters)
+    clean = kinds.CREATE.clean(account, parameters)
     known = mirror.find(account, email=clean["email"])
     if known is None:
         try:
@@ -132,7 +132,7 @@ def lead_to_create(account: Account, parameters: Mapping[str, Any]) -> Lead:
 
 
 def _is_being_created(lead: Lead) -> bool:
-    return lead.changes.filter(kind="create_lead", status__in=OPEN).exists()
+    return lead.changes.filter(kind=kinds.CREATE.name, status__in=OPEN).exists()
 
 
 def create_lead(
@@ -141,4 +141,4 @@ def create_lead(
     """Record that a lead is to be created in Kartra, with all it is to have. Raises BadParameters or CannotRecord."""
     with transaction.atomic():
         lead = lead_to_create(account, parameters)
-        return record_changes(lead, kinds.get_kind("create_lead"), parameters, by=by, why=why)
+        return record_changes(lead, kinds.CREATE, parameters, by=by, why=why)

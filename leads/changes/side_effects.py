@@ -37,24 +37,16 @@ an old bulk action costs no more to look at than a new one."""
 NAMES = ("tag", "list", "sequence", "field", "is", "product_name", "calendar", "class")
 """Details of an activity by which it is told apart."""
 
-TAKEN_BACK_BY: dict[str, tuple[str, str]] = {
-    "tag_assigned": ("unassign_tag", "tag"),
-    "list_joined": ("unsubscribe_list", "list"),
-    "sequence_entered": ("unsubscribe_sequence", "sequence"),
-}
-FOUND_BY_A_READ: dict[str, str] = {"tag ": "tag_assigned", "list ": "list_joined", "sequence ": "sequence_entered"}
+TIES = {kind.activity: kind for kind in kinds.ALL.values() if kind.tie is not None}
+FOUND_BY_A_READ: dict[str, str] = {f"{kind.noun} ": code for code, kind in TIES.items() if kind.tie}
 """How a read names what is new, by the beginning of the field: "tag VIP"."""
-LOST: dict[str, str] = {"tag ": "tag_removed", "list ": "list_left", "sequence ": "sequence_left"}
+LOST: dict[str, str] = {f"{kind.noun} ": code for code, kind in TIES.items() if not kind.tie}
+
+OURS = {kind.activity: kind for kind in kinds.ALL.values() if kind.afterwards_words}
+"""The kind of change that an activity is the trace of: what Kartra tells us of our own doing is not news."""
 
 WORDS: dict[str, Any] = {
-    "tag_assigned": gettext_lazy("got the tag %(tag)s"),
-    "tag_removed": gettext_lazy("lost the tag %(tag)s"),
-    "list_joined": gettext_lazy("joined the list %(list)s"),
-    "list_left": gettext_lazy("left the list %(list)s"),
-    "sequence_entered": gettext_lazy("entered the sequence %(sequence)s"),
-    "sequence_left": gettext_lazy("left the sequence %(sequence)s"),
-    "calendar_booked": gettext_lazy("booked %(class)s of %(calendar)s"),
-    "calendar_cancelled": gettext_lazy("cancelled %(class)s of %(calendar)s"),
+    **{code: kind.afterwards_words for code, kind in OURS.items()},
     "payment_sale": gettext_lazy("bought %(product_name)s"),
     "payment_refund": gettext_lazy("got their money back for %(product_name)s"),
     "buy_product": gettext_lazy("bought %(product_name)s"),
@@ -74,12 +66,12 @@ def happened_next(run: BulkRun) -> list[Next]:
         .annotate(number=Count("lead", distinct=True))
         .order_by("-number")[:300]
     )
-    own = {(kind.name, str(parameters.get(_name_of(kind)))) for kind, parameters in parts_of(run)}
+    own = {(kind.name, str(parameters.get(kind.noun))) for kind, parameters in parts_of(run)}
     found: dict[str, Next] = {}
     for row in rows:
         details = {name: row[f"details__{name}"] for name in NAMES if row[f"details__{name}"] not in (None, "")}
         kind, details = _plainly(row["kind"], details)
-        if kind in OURS and (OURS[kind], str(details.get(_name_of(kinds.get_kind(OURS[kind]))))) in own:
+        if kind in OURS and (OURS[kind].name, str(details.get(OURS[kind].noun))) in own:
             continue
         each = _next(kind, details, row["number"])
         before = found[each.key].number if each.key in found else 0
@@ -95,23 +87,6 @@ def _any_tie() -> Q:
     for beginning in FOUND_BY_A_READ:
         found |= Q(details__field__startswith=beginning)
     return found
-
-
-OURS: dict[str, str] = {
-    "tag_assigned": "assign_tag",
-    "tag_removed": "unassign_tag",
-    "list_joined": "subscribe_list",
-    "list_left": "unsubscribe_list",
-    "sequence_entered": "subscribe_sequence",
-    "sequence_left": "unsubscribe_sequence",
-    "calendar_booked": "subscribe_calendar",
-    "calendar_cancelled": "cancel_calendar",
-}
-"""The kind of change that an activity is the trace of: what Kartra tells us of our own doing is not news."""
-
-
-def _name_of(kind: kinds.ChangeKind) -> str:
-    return next((name for name in ("tag", "list", "sequence", "calendar") if kind.name.endswith(name)), "")
 
 
 def _afterwards(run: BulkRun) -> QuerySet[Activity]:
@@ -142,11 +117,9 @@ def _next(kind: str, details: dict[str, Any], number: int) -> Next:
     if kind in WORDS:
         words = WORDS[kind] % {name: details.get(name, _("something")) for name in NAMES}
     back = None
-    if kind in TAKEN_BACK_BY:
-        name, parameter = TAKEN_BACK_BY[kind]
-        if details.get(parameter):
-            back = kinds.get_kind(name), {parameter: str(details[parameter])}
-    return Next(key, words, number, back, mails=kind in ("sequence_entered", "list_joined"))
+    if (tie := TIES.get(kind)) is not None and tie.tie and details.get(tie.noun):
+        back = kinds.get_kind(tie.inverse), {tie.noun: str(details[tie.noun])}
+    return Next(key, words, number, back, mails=kind in OURS and OURS[kind].sends_mails)
 
 
 def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
@@ -155,7 +128,7 @@ def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
     kind, parameters = each.back
     assert kind.already_so is not None
     [(parameter, name)] = parameters.items()
-    told = {TAKEN_BACK_BY[key][1]: key for key in TAKEN_BACK_BY}[parameter]
+    told = FOUND_BY_A_READ[f"{parameter} "]
     happened = _afterwards(run).filter(
         Q(kind=told, **{f"details__{parameter}": name}) | Q(details__field=f"{parameter} {name}")
     )

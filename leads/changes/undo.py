@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, CharField, Count, Exists, OuterRef, Q, QuerySet, Value, When
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from leads import kinds
 from leads.changes.conflicts import same, value_now
@@ -38,14 +38,6 @@ WHY: dict[str, Any] = {
 }
 """What becomes of each change of the run, in words."""
 
-CANNOT: dict[str, Any] = {
-    "create_lead": gettext_lazy("Kartra has no way to delete a lead from outside."),
-    "unsubscribe_sequence": gettext_lazy(
-        "Kartra does not tell the step at which they left, so they would begin again and get the mails twice."
-    ),
-    "cancel_calendar": gettext_lazy("The hour of the booking is not known any more; book them again instead."),
-}
-
 
 @dataclass(frozen=True)
 class Group:
@@ -66,11 +58,7 @@ class Group:
 
     @property
     def why_never(self) -> str:
-        return (
-            ""
-            if self.kind.undoable_q
-            else CANNOT.get(self.kind.name, _("It cannot be taken back from outside Kartra."))
-        )
+        return "" if self.kind.undoable_q else self.kind.why_never_undone
 
     @property
     def rest(self) -> list[tuple[str, int, str]]:
@@ -81,7 +69,7 @@ class Group:
 MOST_PARTS = 1000
 """So many different changes of a run are looked at; each costs a few queries."""
 
-OF_EACH_LEAD = ("update_lead", "create_lead")
+OF_EACH_LEAD = (kinds.UPDATE.name, kinds.CREATE.name)
 """Kinds whose parameters may differ from lead to lead."""
 
 
@@ -89,30 +77,12 @@ def inverse_of(kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> tuple[k
     """The single change that takes this one back; None where there is none, or where it differs from lead to lead."""
     if kind.undoable_q is None or not kind.inverse:
         return None
-    inverse = kinds.get_kind(kind.inverse)
-    takes = TAKES[inverse.name]
-    return inverse, {name: parameters[name] for name in takes if name in parameters}
-
-
-TAKES: dict[str, tuple[str, ...]] = {
-    "assign_tag": ("tag",),
-    "unassign_tag": ("tag",),
-    "subscribe_list": ("list",),
-    "unsubscribe_list": ("list",),
-    "give_points": ("points",),
-    "remove_points": ("points",),
-    "unsubscribe_sequence": ("sequence",),
-    "cancel_calendar": ("calendar", "class"),
-}
-"""The parameters that a change which takes another back has in common with it."""
+    return kinds.get_kind(kind.inverse), {name: parameters[name] for name in kind.undo_keeps if name in parameters}
 
 
 def can_be_undone(kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> bool:
     """Whether all of its single changes can be taken back."""
-    return all(
-        kinds.get_kind(name).undoable_q is not None or name == "update_lead"
-        for name, _ in kind.single_steps(parameters)
-    )
+    return all(kinds.get_kind(name).can_be_undone for name, _ in kind.single_steps(parameters))
 
 
 def parts_of(run: BulkRun) -> list[tuple[kinds.ChangeKind, dict[str, Any]]]:
@@ -136,19 +106,19 @@ def sorted_changes(run: BulkRun, kind: kinds.ChangeKind, parameters: Mapping[str
     undone = LeadChange.objects.filter(
         run__undoes=run, lead=OuterRef("lead"), family=OuterRef("family"), status=ChangeStatus.ACCEPTED
     )
-    moved = Activity.objects.filter(change=OuterRef("pk"), kind="sequence_entered", details__has_key="moved_from")
-    if kind.name == "update_lead":
-        told = Activity.objects.filter(change=OuterRef("pk"), kind="field_changed")
+    moved = Activity.objects.filter(change=OuterRef("pk"), kind=kind.activity, details__has_key="moved_from")
+    if kind.edits:
+        told = Activity.objects.filter(change=OuterRef("pk"), kind=kind.activity)
         stands: Any = Q(Exists(told))
     else:
         stands = kind.undoable_q(parameters) if kind.undoable_q else Q(pk__in=[])
     return rows.annotate(
         fate=Case(
             When(Q(status=ChangeStatus.SKIPPED, reason=Reason.ALREADY_SO) | Q(force=True), then=Value(BEFORE)),
-            *([When(Exists(moved), then=Value(BEFORE))] if kind.name == "subscribe_sequence" else []),
+            *([When(Exists(moved), then=Value(BEFORE))] if kind.known_before == "step" else []),
             When(~Q(status=ChangeStatus.ACCEPTED), then=Value(NOT_DONE)),
             When(lead__gone_at__isnull=False, then=Value(GONE)),
-            *([] if kind.undoable_q or kind.name == "update_lead" else [When(pk__isnull=False, then=Value(NEVER))]),
+            *([] if kind.can_be_undone else [When(pk__isnull=False, then=Value(NEVER))]),
             When(Exists(younger), then=Value(QUEUED)),
             When(Exists(undone), then=Value(UNDONE)),
             When(stands, then=Value(STANDS)),
@@ -162,7 +132,7 @@ def groups(run: BulkRun) -> list[Group]:
     """What of the run can be taken back, part by part, the last first; with numbers. A few queries for each part."""
     found = []
     for kind, parameters in reversed(parts_of(run)):
-        if kind.name == "update_lead":
+        if kind.edits:
             number = dict.fromkeys(WHY, 0)
             for _, fate, _ in edits(run):
                 number[fate] += 1
@@ -187,11 +157,11 @@ def edits(run: BulkRun, lead_ids: Sequence[int] = ()) -> Iterator[tuple[LeadChan
     """The run's edits of fields (of these few leads alone): the change, its fate, and the values that its fields had before
     (of those that are still as it left them)."""
     lead_columns = (f"lead__{name}" for name in (*WRITABLE, "email", "custom_values"))
-    rows = sorted_changes(run, kinds.get_kind("update_lead"), {}).select_related("lead").order_by("pk")
+    rows = sorted_changes(run, kinds.UPDATE, {}).select_related("lead").order_by("pk")
     rows = rows.only("lead", "run", "parameters", *lead_columns)
     for batch in [list(rows.filter(lead__in=lead_ids))] if lead_ids else _batches(rows, 1000):
         before: dict[int, dict[str, Any]] = {}
-        told = Activity.objects.filter(change__in=[row.pk for row in batch], kind="field_changed").order_by("pk")
+        told = Activity.objects.filter(change__in=[row.pk for row in batch], kind=kinds.UPDATE.activity).order_by("pk")
         for change_id, details in told.values_list("change", "details"):
             before.setdefault(change_id, {})[details["field"]] = _as_parameter(details.get("was"))
         for change in batch:
@@ -228,7 +198,7 @@ def number_standing(run: BulkRun, of: Sequence[Group]) -> int:
     edited: set[int] = set()
     leads = Q(pk__in=[])
     for group in standing:
-        if group.kind.name == "update_lead":
+        if group.kind.edits:
             edited = {change.lead_id for change, fate, _ in edits(run) if fate == STANDS}
         else:
             leads |= Q(pk__in=sorted_changes(run, group.kind, group.parameters).filter(fate=STANDS).values("lead"))

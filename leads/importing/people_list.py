@@ -62,7 +62,7 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
     """The people of a file, to be created. Raises CannotImport if it cannot be read, holds no addresses, or too many
     people."""
     layout, by_target = _columns(account, file)
-    kind = kinds.get_kind("create_lead")
+    kind = kinds.CREATE
     fields = kind.fields(account)
     catalogues = {SEVERAL[target]: Catalogue(account, target, may_be_new=False) for target in SEVERAL}
     wanted = {target: number for target, number in by_target.items() if SEVERAL.get(target, target) in fields}

@@ -2,7 +2,7 @@
 
 How a kind is said to Kartra is in `integrations.translate`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leads.kind import (
@@ -15,7 +15,12 @@ from leads.kind import (
     warnings as warnings_of_text,
 )
 from leads.kinds import calendars, lists, points, profile, refunds, sequences, several, subscriptions, tags
-from leads.kinds.refunds import refund_amounts
+from leads.kinds.already_words import PARTS, Already
+from leads.kinds.lists import SUBSCRIBE_LIST
+from leads.kinds.profile import CREATE, UPDATE
+from leads.kinds.refunds import REFUND
+from leads.kinds.subscriptions import CANCEL
+from leads.kinds.tags import ASSIGN_TAG
 from leads.models import Account
 
 ALL: dict[str, ChangeKind] = {
@@ -32,11 +37,8 @@ ALL: dict[str, ChangeKind] = {
     )
 }
 
-IN_BULK: dict[str, ChangeKind] = {
-    name: kind for name, kind in ALL.items() if not kind.money and name != profile.CREATE.name
-}
+IN_BULK: dict[str, ChangeKind] = {name: kind for name, kind in ALL.items() if kind.in_bulk}
 """Kinds that can be asked for on a selection of leads."""
-
 
 SEVERAL = several.SEVERAL
 
@@ -47,6 +49,12 @@ def permissions(kind: ChangeKind, parameters: Parameters) -> set[str]:
     """The permissions it takes: of the kinds chosen, and of every single change they consist of."""
     chosen = {part.permission for part, _ in kind.parts(parameters)}
     return chosen | {get_kind(name).permission for name, _ in kind.single_steps(parameters)}
+
+
+def already_words_of(names: Sequence[str]) -> Already | None:
+    """How these kinds together say that they have nothing to do; None where none of them is ever so already."""
+    found = [words for name in names if (words := get_kind(name).already_words) is not None]
+    return (PARTS if len(names) > 1 else found[0]) if found else None
 
 
 def warnings(parameters: Mapping[str, Any], account: Account | None = None) -> list[str]:
@@ -65,14 +73,20 @@ def together(parts: list[tuple[ChangeKind, Mapping[str, Any]]]) -> tuple[ChangeK
 
 __all__ = [
     "ALL",
+    "ASSIGN_TAG",
+    "CANCEL",
+    "CREATE",
     "IN_BULK",
+    "REFUND",
     "SEVERAL",
+    "SUBSCRIBE_LIST",
+    "UPDATE",
     "BadParameters",
     "ChangeKind",
     "UnknownKind",
+    "already_words_of",
     "get_kind",
     "permissions",
-    "refund_amounts",
     "together",
     "warnings",
 ]

@@ -6,11 +6,12 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import clock, mirror
 from leads.clock import is_doubled, is_skipped
-from leads.kind import ChangeKind, Parameters, by_this_change
+from leads.kind import CHANGES_LEADS, ChangeKind, Parameters, by_this_change
+from leads.kinds import already_words
 from leads.kinds.form_fields import PlainText, Suggested, zone_words
 from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
 
@@ -190,6 +191,8 @@ SUBSCRIBE_CALENDAR = ChangeKind(
     name="subscribe_calendar",
     label=gettext_lazy("Add to a calendar"),
     permission="leads.subscribe_calendar",
+    permission_words=gettext_noop("Can add leads to calendars"),
+    groups=CHANGES_LEADS,
     fields=_booking,
     check=check_time,
     family=lambda parameters: "calendar",
@@ -200,15 +203,37 @@ SUBSCRIBE_CALENDAR = ChangeKind(
     repeatable=False,
     inverse="cancel_calendar",
     undoable_q=_booked_by_it,
+    noun="calendar",
+    thing=gettext_lazy("Calendar"),
+    verb=gettext_lazy("Add"),
+    beside=("calendar", "class", "date", "hour"),
+    activity="calendar_booked",
+    activity_words=gettext_lazy("calendar booked"),
+    afterwards_words=gettext_lazy("booked %(class)s of %(calendar)s"),
+    already_words=already_words.GIVEN,
+    undo_keeps=("calendar", "class"),
+    unchecked=True,
+    unlike_creation=True,
 )
 CANCEL_CALENDAR = ChangeKind(
     name="cancel_calendar",
     label=gettext_lazy("Remove from a calendar"),
     permission="leads.cancel_calendar",
+    permission_words=gettext_noop("Can remove leads from calendars"),
+    groups=CHANGES_LEADS,
     fields=calendar_fields,
     family=lambda parameters: "calendar",
     sentence=_cancelling_words,
     done_message=_cancelled_words,
     effect=_cancelled,
+    noun="calendar",
+    thing=gettext_lazy("Calendar"),
+    verb=gettext_lazy("Remove"),
+    beside=("leave_calendar", "leave_class"),
+    activity="calendar_cancelled",
+    activity_words=gettext_lazy("calendar cancelled"),
+    afterwards_words=gettext_lazy("cancelled %(class)s of %(calendar)s"),
+    never_undone_words=gettext_lazy("The hour of the booking is not known any more; book them again instead."),
+    unchecked=True,
 )
 KINDS = (SUBSCRIBE_CALENDAR, CANCEL_CALENDAR)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
-from leads.kind import ChangeKind, Parameters, by_this_change
+from leads.kind import CHANGES_LEADS, ChangeKind, Parameters, by_this_change
+from leads.kinds import already_words
 from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, ListSubscription, MailingList, Source
 from leads.texts import visible
@@ -61,6 +62,8 @@ SUBSCRIBE_LIST = ChangeKind(
     label=gettext_lazy("Add to a list"),
     fields=_fields,
     permission="leads.subscribe_list",
+    permission_words=gettext_noop("Can add leads to lists"),
+    groups=CHANGES_LEADS,
     family=_family,
     sentence=lambda parameters: _("add to the list %(list)s") % {"list": visible(parameters.get("list", ""))},
     done_message=lambda name, p: _("%(lead)s is now on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
@@ -69,12 +72,25 @@ SUBSCRIBE_LIST = ChangeKind(
     inverse="unsubscribe_list",
     opted_out_q=_left_themselves,
     undoable_q=_by_it(True),
+    noun="list",
+    thing=gettext_lazy("List"),
+    verb=gettext_lazy("Add"),
+    beside=("list",),
+    tie=True,
+    activity="list_joined",
+    activity_words=gettext_lazy("list joined"),
+    afterwards_words=gettext_lazy("joined the list %(list)s"),
+    already_words=already_words.GIVEN,
+    undo_keeps=("list",),
+    sends_mails=True,
 )
 UNSUBSCRIBE_LIST = ChangeKind(
     name="unsubscribe_list",
     label=gettext_lazy("Remove from a list"),
     fields=_fields,
     permission="leads.unsubscribe_list",
+    permission_words=gettext_noop("Can remove leads from lists"),
+    groups=CHANGES_LEADS,
     family=_family,
     sentence=lambda parameters: _("remove from the list %(list)s") % {"list": visible(parameters.get("list", ""))},
     done_message=lambda name, p: (
@@ -84,5 +100,15 @@ UNSUBSCRIBE_LIST = ChangeKind(
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="subscribe_list",
     undoable_q=_by_it(False),
+    noun="list",
+    thing=gettext_lazy("List"),
+    verb=gettext_lazy("Remove"),
+    beside=("leave_list",),
+    tie=False,
+    activity="list_left",
+    activity_words=gettext_lazy("list left"),
+    afterwards_words=gettext_lazy("left the list %(list)s"),
+    already_words=already_words.NOT_ON_IT,
+    undo_keeps=("list",),
 )
 KINDS = (SUBSCRIBE_LIST, UNSUBSCRIBE_LIST)

@@ -4,10 +4,10 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Q
-from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop, ngettext
 
 from leads import clock, mirror
-from leads.kind import ChangeKind, Parameters
+from leads.kind import CHANGES_LEADS, ChangeKind, Parameters
 from leads.models import Account, LeadChange
 
 MOST_POINTS = 1_000_000
@@ -80,6 +80,8 @@ GIVE_POINTS = ChangeKind(
     name="give_points",
     label=gettext_lazy("Give points"),
     permission="leads.give_points",
+    permission_words=gettext_noop("Can give points"),
+    groups=CHANGES_LEADS,
     fields=_giving,
     family=lambda parameters: "points",
     sentence=_sentence,
@@ -88,11 +90,22 @@ GIVE_POINTS = ChangeKind(
     repeatable=False,
     inverse="remove_points",
     undoable_q=_not_expired,
+    noun="points",
+    thing=gettext_lazy("Points"),
+    verb=gettext_lazy("Give"),
+    beside=("points", "expires_in_days"),
+    activity="points_given",
+    activity_words=gettext_lazy("points given"),
+    undo_keeps=("points",),
+    known_before="score",
+    score_by=lambda p: int(p.get("points") or 0),
 )
 REMOVE_POINTS = ChangeKind(
     name="remove_points",
     label=gettext_lazy("Remove points"),
     permission="leads.remove_points",
+    permission_words=gettext_noop("Can remove points"),
+    groups=CHANGES_LEADS,
     fields=_removing,
     family=lambda parameters: "points",
     sentence=lambda parameters: _("remove %(points)s points") % {"points": parameters.get("points", "")},
@@ -101,5 +114,13 @@ REMOVE_POINTS = ChangeKind(
     repeatable=False,
     inverse="give_points",
     undoable_q=_not_expired,
+    noun="points",
+    thing=gettext_lazy("Points"),
+    verb=gettext_lazy("Remove"),
+    activity="points_removed",
+    activity_words=gettext_lazy("points removed"),
+    undo_keeps=("points",),
+    known_before="score",
+    score_by=lambda p: -int(p.get("points") or 0),
 )
 KINDS = (GIVE_POINTS, REMOVE_POINTS)

@@ -12,10 +12,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet, Value
 from django.db.models.lookups import Exact
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
-from leads.kind import ChangeKind, Parameters, Step, called, get_kind
+from leads.kind import CHANGES_LEADS, ChangeKind, Parameters, Step, called, get_kind
+from leads.kinds import already_words
 from leads.kinds.calendars import calendar_fields, check_time, time_fields
 from leads.kinds.form_fields import Address, CatalogueChoices, Several
 from leads.kinds.points import expiry_field, points_field
@@ -98,7 +99,7 @@ def _check_update(account: Account, clean: dict[str, Any]) -> None:
     if clean.get("email") == "":
         raise ValidationError(_("An email address can be changed, but not emptied."))
     _check(account, clean)
-    if not _steps("update_lead", clean):
+    if not _steps(UPDATE.name, clean):
         raise ValidationError(_("Say what is to change."))
 
 
@@ -184,6 +185,8 @@ CREATE = ChangeKind(
     name="create_lead",
     label=gettext_lazy("Create a lead"),
     permission="leads.create_lead",
+    permission_words=gettext_noop("Can create leads in Kartra"),
+    groups=CHANGES_LEADS,
     fields=_creating,
     check=_check,
     partial=True,
@@ -197,11 +200,17 @@ CREATE = ChangeKind(
     effect=_confirmed,
     steps=lambda parameters: _steps("create_lead", parameters),
     max_leads=lambda parameters: 1,
+    activity="created",
+    activity_words=gettext_lazy("created"),
+    creates=True,
+    never_undone_words=gettext_lazy("Kartra has no way to delete a lead from outside."),
 )
 UPDATE = ChangeKind(
     name="update_lead",
     label=gettext_lazy("Change fields"),
     permission="leads.update_lead",
+    permission_words=gettext_noop("Can change fields of leads in Kartra"),
+    groups=CHANGES_LEADS,
     fields=_updating,
     check=_check_update,
     partial=True,
@@ -217,5 +226,9 @@ UPDATE = ChangeKind(
     steps=lambda parameters: _steps("update_lead", parameters),
     max_leads=lambda parameters: 1 if parameters.get("email") else None,
     max_leads_words=gettext_lazy("An email address belongs to one lead alone."),
+    activity="field_changed",
+    activity_words=gettext_lazy("field changed"),
+    edits=True,
+    already_words=already_words.FIELDS,
 )
 KINDS = (CREATE, UPDATE)

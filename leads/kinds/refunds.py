@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
 from leads.kind import ChangeKind, Parameters
@@ -135,6 +135,8 @@ REFUND = ChangeKind(
     name="refund_transaction",
     label=gettext_lazy("Refund a sale"),
     permission="leads.refund_transaction",
+    permission_words=gettext_noop("Can refund sales"),
+    groups=("Support", "Manager"),
     fields=_refunding,
     check=_check_refund,
     sentence=_refund_words,
@@ -145,6 +147,10 @@ REFUND = ChangeKind(
     applicable_q=lambda leads, parameters: leads.filter(transactions__kartra_id=parameters["transaction"]),
     not_applicable_words=gettext_lazy("This transaction is of another lead."),
     family=lambda parameters: f"sale:{parameters['transaction']}",
+    noun="transaction",
+    activity="refund_confirmed",
+    activity_words=gettext_lazy("refund confirmed"),
+    refund_amounts=refund_amounts,
     **MONEY,
 )
 KINDS = (REFUND,)

@@ -4,10 +4,11 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
-from leads.kind import ChangeKind, Parameters
+from leads.kind import CHANGES_LEADS, ChangeKind, Parameters
+from leads.kinds import already_words
 from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Lead, LeadChange, Sequence, SequenceEnrollment
 
@@ -81,6 +82,8 @@ SUBSCRIBE_SEQUENCE = ChangeKind(
     name="subscribe_sequence",
     label=gettext_lazy("Add to a sequence"),
     permission="leads.subscribe_sequence",
+    permission_words=gettext_noop("Can add leads to sequences"),
+    groups=CHANGES_LEADS,
     fields=_entering,
     family=_family,
     sentence=lambda p: (
@@ -93,11 +96,26 @@ SUBSCRIBE_SEQUENCE = ChangeKind(
     repeatable=False,
     inverse="unsubscribe_sequence",
     undoable_q=_in_since,
+    noun="sequence",
+    thing=gettext_lazy("Sequence"),
+    verb=gettext_lazy("Add"),
+    beside=("sequence", "step"),
+    tie=True,
+    activity="sequence_entered",
+    activity_words=gettext_lazy("sequence entered"),
+    afterwards_words=gettext_lazy("entered the sequence %(sequence)s"),
+    already_words=already_words.GIVEN,
+    undo_keeps=("sequence",),
+    unchecked=True,
+    known_before="step",
+    sends_mails=True,
 )
 UNSUBSCRIBE_SEQUENCE = ChangeKind(
     name="unsubscribe_sequence",
     label=gettext_lazy("Remove from a sequence"),
     permission="leads.unsubscribe_sequence",
+    permission_words=gettext_noop("Can remove leads from sequences"),
+    groups=CHANGES_LEADS,
     fields=_leaving,
     family=_family,
     sentence=lambda parameters: (
@@ -108,5 +126,17 @@ UNSUBSCRIBE_SEQUENCE = ChangeKind(
     ),
     already_so=_outside,
     effect=_left,
+    noun="sequence",
+    thing=gettext_lazy("Sequence"),
+    verb=gettext_lazy("Remove"),
+    beside=("leave_sequence",),
+    tie=False,
+    activity="sequence_left",
+    activity_words=gettext_lazy("sequence left"),
+    afterwards_words=gettext_lazy("left the sequence %(sequence)s"),
+    already_words=already_words.NOT_IN_IT,
+    never_undone_words=gettext_lazy(
+        "Kartra does not tell the step at which they left, so they would begin again and get the mails twice."
+    ),
 )
 KINDS = (SUBSCRIBE_SEQUENCE, UNSUBSCRIBE_SEQUENCE)

@@ -6,10 +6,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import clock, mirror
 from leads.kind import ChangeKind, Parameters, called
+from leads.kinds import already_words
 from leads.kinds.form_fields import PlainText, kartra_number_field, zone_words
 from leads.kinds.refunds import MONEY
 from leads.models import Account, RecurringSubscription
@@ -114,6 +115,7 @@ def _check_edit(account: Account, clean: dict[str, Any]) -> None:
 def _to(status: str) -> dict[str, Any]:
     """What holds for a kind that brings a plan into this status."""
     return {
+        "already_words": already_words.GIVEN,
         "already_so": lambda leads, parameters: leads.filter(
             recurring_subscriptions__kartra_id=parameters["subscription"], recurring_subscriptions__status=status
         ),
@@ -142,12 +144,15 @@ _OF_SUBSCRIBER: dict[str, Any] = {
     "applicable_q": lambda leads, p: leads.filter(recurring_subscriptions__kartra_id=p["subscription"]),
     "not_applicable_words": gettext_lazy("This subscription is of another lead."),
     "family": lambda parameters: f"subscription:{parameters['subscription']}",
+    "noun": "subscription",
     **MONEY,
 }
 CANCEL = ChangeKind(
     name="cancel_subscription",
     label=gettext_lazy("Cancel a subscription"),
     permission="leads.cancel_subscription",
+    permission_words=gettext_noop("Can cancel subscriptions"),
+    groups=("Support", "Manager"),
     fields=_cancelling,
     check=_check_cancel,
     sentence=lambda parameters: (
@@ -156,12 +161,16 @@ CANCEL = ChangeKind(
     done_message=lambda name, p: (
         _("Subscription %(id)s of %(lead)s is cancelled.") % {"lead": name, "id": p.get("subscription", "")}
     ),
+    activity="subscription_cancelled",
+    activity_words=gettext_lazy("subscription cancelled"),
     **_to("Cancelled"),
 )
 PAUSE = ChangeKind(
     name="pause_subscription",
     label=gettext_lazy("Pause a subscription"),
     permission="leads.pause_subscription",
+    permission_words=gettext_noop("Can pause subscriptions"),
+    groups=("Support", "Manager"),
     fields=_subscription,
     check=_plan,
     sentence=lambda parameters: (
@@ -171,12 +180,16 @@ PAUSE = ChangeKind(
         _("Subscription %(id)s of %(lead)s is paused.") % {"lead": name, "id": p.get("subscription", "")}
     ),
     inverse="unpause_subscription",
+    activity="subscription_paused",
+    activity_words=gettext_lazy("subscription paused"),
     **_to("Paused"),
 )
 UNPAUSE = ChangeKind(
     name="unpause_subscription",
     label=gettext_lazy("Unpause a subscription"),
     permission="leads.unpause_subscription",
+    permission_words=gettext_noop("Can unpause subscriptions"),
+    groups=("Support", "Manager"),
     fields=_subscription,
     check=_plan,
     sentence=lambda parameters: (
@@ -186,18 +199,24 @@ UNPAUSE = ChangeKind(
         _("Subscription %(id)s of %(lead)s is active again.") % {"lead": name, "id": p.get("subscription", "")}
     ),
     inverse="pause_subscription",
+    activity="subscription_active",
+    activity_words=gettext_lazy("subscription active"),
     **_to("Active"),
 )
 EDIT = ChangeKind(
     name="edit_subscription",
     label=gettext_lazy("Change a subscription"),
     permission="leads.edit_subscription",
+    permission_words=gettext_noop("Can change subscriptions"),
+    groups=("Manager",),
     fields=_editing,
     check=_check_edit,
     sentence=_edit_words,
     done_message=_edited_words,
     effect=lambda change, at: mirror.note_plan_edit(change.lead, change.parameters, at=at, change=change),
     partial=True,
+    activity="subscription_changed",
+    activity_words=gettext_lazy("subscription changed"),
     **_OF_SUBSCRIBER,
 )
 KINDS = (CANCEL, PAUSE, UNPAUSE, EDIT)

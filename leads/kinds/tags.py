@@ -4,10 +4,11 @@ import datetime as dt
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
-from leads.kind import ChangeKind, Parameters, by_this_change
+from leads.kind import CHANGES_LEADS, ChangeKind, Parameters, by_this_change
+from leads.kinds import already_words
 from leads.kinds.form_fields import CatalogueChoice
 from leads.models import Account, Activity, Lead, LeadChange, LeadTag, Source, Tag
 from leads.texts import visible
@@ -54,6 +55,8 @@ ASSIGN_TAG = ChangeKind(
     label=gettext_lazy("Assign a tag"),
     fields=_fields,
     permission="leads.assign_tag",
+    permission_words=gettext_noop("Can assign tags"),
+    groups=CHANGES_LEADS,
     family=_family,
     sentence=lambda parameters: _("assign the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
     done_message=lambda name, p: _("%(lead)s now has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
@@ -61,12 +64,24 @@ ASSIGN_TAG = ChangeKind(
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unassign_tag",
     undoable_q=_on_by_it,
+    noun="tag",
+    thing=gettext_lazy("Tag"),
+    verb=gettext_lazy("Assign"),
+    beside=("tag",),
+    tie=True,
+    activity="tag_assigned",
+    activity_words=gettext_lazy("tag assigned"),
+    afterwards_words=gettext_lazy("got the tag %(tag)s"),
+    already_words=already_words.GIVEN,
+    undo_keeps=("tag",),
 )
 UNASSIGN_TAG = ChangeKind(
     name="unassign_tag",
     label=gettext_lazy("Remove a tag"),
     fields=_fields,
     permission="leads.unassign_tag",
+    permission_words=gettext_noop("Can remove tags"),
+    groups=CHANGES_LEADS,
     family=_family,
     sentence=lambda parameters: _("remove the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
     done_message=lambda name, p: _("%(lead)s no longer has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
@@ -74,5 +89,15 @@ UNASSIGN_TAG = ChangeKind(
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="assign_tag",
     undoable_q=_off_by_it,
+    noun="tag",
+    thing=gettext_lazy("Tag"),
+    verb=gettext_lazy("Remove"),
+    beside=("remove_tag",),
+    tie=False,
+    activity="tag_removed",
+    activity_words=gettext_lazy("tag removed"),
+    afterwards_words=gettext_lazy("lost the tag %(tag)s"),
+    already_words=already_words.NOT_HAD,
+    undo_keeps=("tag",),
 )
 KINDS = (ASSIGN_TAG, UNASSIGN_TAG)

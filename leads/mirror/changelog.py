@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from leads.fields import NOT_READ
+from leads.kind import get_kind
 from leads.mirror.facts import Difference
 from leads.models import Activity, Lead, LeadChange, Source
 
@@ -54,7 +55,9 @@ def add_activity(
     change: LeadChange | None,
     cause: str,
 ) -> None:
-    """Put one line into the lead's timeline."""
+    """Put one line into the lead's timeline. Of a change it is the line that its kind names, and no other."""
+    if change is not None and kind != get_kind(change.kind).activity:
+        raise ValueError(f"{change.kind} leaves no line {kind} in the timeline")
     Activity.objects.create(
         account_id=lead.account_id,
         lead=lead,

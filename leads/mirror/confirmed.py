@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from leads.kind import get_kind
 from leads.mirror.changelog import add_activity
 from leads.mirror.leads import keep_address, merge_leads
 from leads.mirror.locks import lock_leads
@@ -84,17 +85,18 @@ def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change:
                 setattr(fresh, name, value)
             if was != is_now and (was or is_now):
                 differences.append({"field": name, "was": was, "is": is_now})
-        if change.kind == "create_lead":
+        kind = get_kind(change.kind)
+        if kind.creates:
             fresh.absent_at = None
         ignored = any(may_be_ignored(name, value) for name, value in told.items())
-        if change.kind == "create_lead" or (ignored and _is_sample(change)):
+        if kind.creates or (ignored and _is_sample(change)):
             fresh.dirty_at = fresh.dirty_at or at
         fresh.save()
         keep_address(fresh, at)
-        if change.kind == "create_lead":
-            add_activity(fresh, "created", {}, Source.PUSH, at, change, "")
-        for details in differences if change.kind != "create_lead" else ():
-            add_activity(fresh, "field_changed", details, Source.PUSH, at, change, "")
+        if kind.creates:
+            add_activity(fresh, kind.activity, {}, Source.PUSH, at, change, "")
+        for details in differences if not kind.creates else ():
+            add_activity(fresh, kind.activity, details, Source.PUSH, at, change, "")
 
 
 def may_be_ignored(name: str, value: Any) -> bool:
@@ -132,8 +134,7 @@ def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) 
         Lead.objects.filter(pk=lead.pk, score__isnull=False).update(score=F("score") + points)
         if points < 0:
             Lead.objects.filter(pk=lead.pk, score__lt=0, dirty_at=None).update(dirty_at=at)
-        kind = "points_given" if points > 0 else "points_removed"
         details: dict[str, Any] = {"points": abs(points)}
         if change.parameters.get("expires_in_days"):
             details["expires_in_days"] = change.parameters["expires_in_days"]
-        add_activity(lead, kind, details, Source.PUSH, at, change, "")
+        add_activity(lead, get_kind(change.kind).activity, details, Source.PUSH, at, change, "")

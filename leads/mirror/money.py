@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from leads.kind import kinds_by_activity
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
 from leads.mirror.changelog import add_activity
@@ -242,11 +243,12 @@ def _tell_status(
     status = row.status.lower()
     if row.lead is None or status not in PLAN_WORDS:
         return
+    told = f"subscription_{status}"
     if change is None:
-        kind = {"cancelled": "cancel", "paused": "pause", "active": "unpause"}[status] + "_subscription"
+        kind = kinds_by_activity()[told].name
         ours = LeadChange.objects.filter(lead=row.lead, kind=kind, family=f"subscription:{row.kartra_id}")
         change = ours.filter(status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN]).order_by("pk").first()
-    add_activity(row.lead, f"subscription_{status}", {"subscription": row.kartra_id}, source, at, change, cause)
+    add_activity(row.lead, told, {"subscription": row.kartra_id}, source, at, change, cause)
 
 
 def note_plan_edit(lead: Lead, told: Any, *, at: dt.datetime, change: LeadChange) -> None:

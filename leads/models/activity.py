@@ -11,6 +11,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Concat, TruncDate
 from django.utils.translation import gettext, gettext_lazy as _, gettext_noop, ngettext
 
+from leads.kind import kinds_by_activity, ties
 from leads.models.account import Account
 from leads.models.lead import Lead
 
@@ -26,39 +27,17 @@ class Source(models.TextChoices):
     IMPORT = "import", _("import")
 
 
-TIES = {
-    "tag": ("tag_assigned", "tag_removed"),
-    "list": ("list_joined", "list_left"),
-    "sequence": ("sequence_entered", "sequence_left"),
-}
-"""What the timeline calls the coming and going of a tie that a message told."""
 ALONE = {
     "gone": gettext_noop("deleted in Kartra"),
     "back": gettext_noop("back in Kartra"),
     "address_moved": gettext_noop("no longer at the address we know"),
 }
 WORDS: dict[str, Any] = {
-    "tag_assigned": _("tag assigned"),
-    "tag_removed": _("tag removed"),
-    "list_joined": _("list joined"),
-    "list_left": _("list left"),
-    "sequence_entered": _("sequence entered"),
-    "sequence_left": _("sequence left"),
     "membership_granted": _("membership granted"),
     "membership_revoked": _("membership revoked"),
-    "calendar_booked": _("calendar booked"),
-    "calendar_cancelled": _("calendar cancelled"),
     "calendar_completed": _("calendar completed"),
-    "points_given": _("points given"),
-    "points_removed": _("points removed"),
-    "created": _("created"),
     "decided": _("decided"),
     "not_gone": _("not gone"),
-    "refund_confirmed": _("refund confirmed"),
-    "subscription_changed": _("subscription changed"),
-    "subscription_cancelled": _("subscription cancelled"),
-    "subscription_paused": _("subscription paused"),
-    "subscription_active": _("subscription active"),
     "amount_reported": _("another amount reported, not confirmed"),
     "payment_without_id": _("payment or plan that Kartra listed without its number"),
     "payment_sale": _("payment sale"),
@@ -68,7 +47,6 @@ WORDS: dict[str, Any] = {
     "payment_chargeback": _("payment chargeback"),
     "payment_failed": _("payment failed"),
     "payment_cancellation": _("payment cancellation"),
-    "field_changed": _("field changed"),
     "changed_in_kartra": _("changed in Kartra"),
     "buy_product": _("product bought"),
     "refund_product": _("product refunded"),
@@ -85,7 +63,8 @@ WORDS: dict[str, Any] = {
     "affiliate_signup": _("signed up as an affiliate"),
     "jv_signup": _("signed up as a JV partner"),
 }
-"""What happened, in words. Kartra's events that nobody documented are called by their names."""
+"""What happened besides what a kind of change leaves behind, in words. Kartra's events that nobody documented are called by their
+names."""
 
 TOLD = (
     "tag",
@@ -109,10 +88,11 @@ class ActivityQuerySet(models.QuerySet["Activity"]):
         field, or the thing: "city", "tag VIP"."""
         named = [When(kind="changed_in_kartra", then=KT("details__field"))]
         named += [
-            When(kind__in=kinds, then=Concat(Value(f"{noun} "), KT(f"details__{noun}"))) for noun, kinds in TIES.items()
+            When(kind__in=kinds, then=Concat(Value(f"{noun} "), KT(f"details__{noun}")))
+            for noun, kinds in ties().items()
         ]
         named += [When(kind=kind, then=Value(words)) for kind, words in ALONE.items()]
-        kinds = ["changed_in_kartra", *ALONE, *(kind for pair in TIES.values() for kind in pair)]
+        kinds = ["changed_in_kartra", *ALONE, *(kind for pair in ties().values() for kind in pair)]
         told = self.filter(kind__in=kinds, change=None).exclude(source__in=[Source.PUSH, Source.STAFF])
         return told.annotate(what=Case(*named, default=F("kind"), output_field=models.CharField()))
 
@@ -195,25 +175,32 @@ class Activity(models.Model):
     @property
     def was(self) -> str:
         """Of a change in Kartra: what it was before."""
-        if self.kind in COMING_AND_GOING:
-            return shown(self.kind not in COMING)
+        if (coming := _is_coming(self.kind)) is not None:
+            return shown(not coming)
         return shown(_step_words(self.details.get("was")))
 
     @property
     def is_now(self) -> str:
         """Of a change in Kartra: what it is now."""
-        if self.kind in COMING_AND_GOING:
-            return shown(self.kind in COMING)
+        if (coming := _is_coming(self.kind)) is not None:
+            return shown(coming)
         return shown(_step_words(self.details.get("is")))
 
 
-COMING = frozenset(pair[0] for pair in TIES.values())
-COMING_AND_GOING = frozenset(kind for pair in TIES.values() for kind in pair)
+def _is_coming(kind: str) -> bool | None:
+    """Whether a tie came (True) or went; None of whatever else happened."""
+    change = kinds_by_activity().get(kind)
+    return None if change is None else change.tie
 
 
 def happened(kind: str) -> str:
     """What a kind of activity is called; of an event that we have no words for, Kartra's name."""
-    return gettext(ALONE[kind]) if kind in ALONE else str(WORDS.get(kind, kind.replace("_", " ")))
+    return gettext(ALONE[kind]) if kind in ALONE else str(all_words().get(kind, kind.replace("_", " ")))
+
+
+def all_words() -> dict[str, Any]:
+    """What each kind of activity is called, those that a kind of change leaves behind first."""
+    return {**{code: kind.activity_words for code, kind in kinds_by_activity().items()}, **WORDS}
 
 
 STEP = re.compile(r"step (\S+), (.*)", re.DOTALL)

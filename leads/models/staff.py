@@ -37,6 +37,10 @@ class GroupLimits(models.Model):
         _("largest refund"), max_digits=12, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
     )
 
+    # The permissions that the group had when `migrate` or `groups --sync` last gave it some, sorted; null: not known. It is
+    # changed by hand where it has others now.
+    given = models.JSONField(null=True, blank=True, editable=False)
+
     class Meta:
         verbose_name = _("limits of a group")
         verbose_name_plural = _("limits of groups")

@@ -70,18 +70,18 @@ class Command(BaseCommand):
         connection = connection_named(options["connection"])
         kind = kinds.get_kind(options["kind"])
         given = together(options["parameters"])
-        if options["people"] is not None and kind.name == "create_lead":
+        if options["people"] is not None and kind.creates:
             return self._carry(create_from_file.create(self, connection, given, options), connection, options)
         named = names_leads(options)
-        if not named and kind.name != "create_lead" and not kind.money:
+        if not named and not kind.creates and not kind.money:
             raise CommandError("Say which leads: --lead, --tag, --list, --segment, --people or --all.", returncode=2)
-        if named and kind.name == "create_lead":
+        if named and kind.creates:
             raise CommandError(
                 "Leads that are to be created are named by --set email=… or by --people alone.", returncode=2
             )
         try:
             parameters = kind.clean(connection.account, given)
-            if kind.name == "create_lead":
+            if kind.creates:
                 run = self._create(connection, parameters, options)
             else:
                 if named:
@@ -122,7 +122,7 @@ class Command(BaseCommand):
             self.stderr.write(warning)
         if options["dry_run"]:
             self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
-            if kind.name == "create_lead" and not options["json"]:
+            if kind.creates and not options["json"]:
                 self.stdout.write(f"  {NEW_CONTACTS}")
             return None
         return changes.record_run(
@@ -140,7 +140,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             lead = changes.lead_to_create(connection.account, parameters)
             only = Lead.objects.filter(pk=lead.pk)
-            run = self._record(connection, kinds.get_kind("create_lead"), only, parameters, options)
+            run = self._record(connection, kinds.CREATE, only, parameters, options)
             if run is None:
                 transaction.set_rollback(True)
             return run

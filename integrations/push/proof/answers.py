@@ -74,7 +74,7 @@ def _overtaken(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome]) -> li
     fields = gives([sent[n].request.parameters for n in accepted_edits])
     for n, gave in zip(accepted_edits, fields, strict=True):
         request = sent[n].request
-        if gave or request.kind == "create_lead":
+        if gave or request.creates:
             change_outcomes[n] = replace(change_outcomes[n], gave=gave)
         else:
             change_outcomes[n] = superseded(request, sent[accepted_edits[-1]].request)
@@ -138,7 +138,7 @@ def _unclear(
 
 def _of_action(sent: Sent, outcome: ActionOutcome) -> ChangeOutcome:
     if outcome.state == "done":
-        made = created_id(outcome) if sent.request.kind == "create_lead" else ""
+        made = created_id(outcome) if sent.request.creates else ""
         return ChangeOutcome(
             ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made
         )

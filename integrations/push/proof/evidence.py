@@ -63,6 +63,15 @@ class Request:
         return kinds.get_kind(self.kind).repeatable
 
     @property
+    def creates(self) -> bool:
+        return kinds.get_kind(self.kind).creates
+
+    @property
+    def may_be_turned_down(self) -> bool:
+        """Whether there are people who undo by themselves what it does: they leave the list."""
+        return kinds.get_kind(self.kind).opted_out_q is not None
+
+    @property
     def family(self) -> str:
         return judged_with(kinds.get_kind(self.kind).family(self.parameters), self.parameters)
 

@@ -8,7 +8,7 @@ from integrations.push.proof.evidence import ChangeOutcome, Evidence, Request, a
 from integrations.push.proof.profile import latest
 from integrations.translate import NOT_TOLD
 from integrations.translate.fields import same_value
-from integrations.translate.lists import LEFT, ON
+from integrations.translate.lists import LEFT
 from integrations.translate.sequences import ACTIVE
 from leads.models import ChangeStatus, Reason
 
@@ -42,19 +42,17 @@ def _profile(evidence: Evidence) -> dict[int, ChangeOutcome]:
 def _one(request: Request, evidence: Evidence, *, going: bool) -> ChangeOutcome:
     """`going`: an earlier request about the same thing goes out, so that what is so now will not be so then."""
     after = evidence.after
-    if request.kind == "subscribe_list" and after == LEFT:
+    if request.may_be_turned_down and after == LEFT:
         words = _("Kartra had this lead already, and it has left this list itself.")
         return _skipped(request, Reason.LEFT_OUT, words)
     if going:
         return again([request], evidence, ADOPTED)[request.change]
-    so = (request.kind == "subscribe_list" and after == ON) or (request.kind == "assign_tag" and after is True)
-    if request.kind == "subscribe_sequence" and isinstance(after, list):
-        if after == request.witness.makes(request.parameters, after):
-            so = True
-        else:
-            words = _("Kartra had this lead already, and in this sequence at step %(step)s (%(status)s).")
-            told = {"step": after[0], "status": _("active") if after[1] == ACTIVE else after[1]}
-            return asked(request, ADOPTED, message=words % told)
+    adds = request.witness is not None and request.witness.adds
+    so = adds and after == request.witness.makes(request.parameters, after)
+    if adds and not so and isinstance(after, list):
+        words = _("Kartra had this lead already, and in this sequence at step %(step)s (%(status)s).")
+        told = {"step": after[0], "status": _("active") if after[1] == ACTIVE else after[1]}
+        return asked(request, ADOPTED, message=words % told)
     if so:
         return _skipped(request, Reason.ALREADY_SO, _("Kartra had this lead already, and so."))
     return again([request], evidence, ADOPTED)[request.change]

@@ -69,7 +69,7 @@ def done(requests: Sequence[Request]) -> dict[int, ChangeOutcome]:
     """The action was done: an edit of which every field is overtaken is superseded, the others gave what they gave."""
     outcomes = {}
     for request, fields in zip(requests, gives([each.parameters for each in requests]), strict=True):
-        if fields or request.kind == "create_lead":
+        if fields or request.creates:
             outcomes[request.change] = accepted(request, gave=fields)
         else:
             outcomes[request.change] = superseded(request, requests[-1])

@@ -68,7 +68,7 @@ def _by_rules(requests: Sequence[Request], before: State, evidence: Evidence) ->
     if evidence.foreign:  # 2
         words = _("Somebody changed the same thing in Kartra meanwhile.")
         return _ask(requests, FOREIGN, reason=Reason.CONFLICT, message=words)
-    if after == LEFT and last.kind == "subscribe_list":
+    if after == LEFT and last.may_be_turned_down:
         words = _("Kartra shows that this person has left the list. It is not sent again by itself.")
         return _ask(requests, HAS_LEFT, message=words)
     if after == LEFT and so:  # nobody who has left is put back on the way to being taken off

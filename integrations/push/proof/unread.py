@@ -18,7 +18,7 @@ from integrations.push.proof.evidence import (
     later,
     superseded,
 )
-from integrations.translate import WIRE_FORMATS
+from integrations.translate import WIRE_FORMATS, ProofSource
 
 SENT_ONCE_MORE = gettext_noop("Kartra refuses a second try of what was done")
 SEVERAL = gettext_noop("several bookings of the class stand")
@@ -56,7 +56,7 @@ def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, ChangeOutcome], t
 def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, ChangeOutcome]:
     last = requests[-1]
     earlier = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
-    if last.kind == "cancel_calendar":
+    if WIRE_FORMATS[last.kind].look is ProofSource.GUARD:
         if evidence.several_bookings:
             words = _("This person has several bookings of the class; a second try could cancel another one.")
             return {**earlier, last.change: asked(last, SEVERAL, message=words)}
@@ -76,7 +76,7 @@ def classify_money(request: Request, seen: Any, before: Mapping[str, Any], evide
     done = None if seen is None or proves is None else proves(request.parameters, seen, before)
     if done:
         return accepted(request, what=SEEN_DONE)
-    if done is False and request.kind == "cancel_subscription":
+    if done is False and WIRE_FORMATS[request.kind].guards:
         return again([request], evidence, NOT_DONE)[request.change]
     if done is False:
         return asked(request, gettext_noop("not seen done"))

@@ -33,7 +33,7 @@ from leads.models.run import creation_name
 
 MAX_BYTES = 4 * 1024 * 1024
 BAD_SHOWN = 20
-BESIDES = {"tag": "assign_tag", "list": "subscribe_list"}
+BESIDES = {"tag": kinds.ASSIGN_TAG, "list": kinds.SUBSCRIBE_LIST}
 """Which kind of change a column asks for, besides the creation."""
 
 
@@ -94,7 +94,7 @@ def _draft(request: HttpRequest, account: Account, found: people_list.PeopleList
     return RunDraft.objects.create(
         created_by=access.signed_in(request.user),
         account=account,
-        kind="create_lead",
+        kind=kinds.CREATE.name,
         selection=selection,
         parameters={"clean": {}, "form": {"why": why}, "people": len(found.people)},
     )
@@ -123,8 +123,8 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
 def _check(user: access.RequestUser, people: list[Person]) -> None:
     """403 unless this person may do every kind of change that the rows ask for."""
     asked = {name for person in people for name in BESIDES if person.parameters.get(name)}
-    needed = {"create_lead", *(BESIDES[name] for name in asked)}
-    if not all(user.has_perm(kinds.get_kind(name).permission) for name in needed):
+    needed = [kinds.CREATE, *(BESIDES[name] for name in asked)]
+    if not all(user.has_perm(kind.permission) for kind in needed):
         raise PermissionDenied
 
 

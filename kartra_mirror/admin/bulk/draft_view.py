@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 
-from kartra_mirror.admin.bulk import already_labels, approvals, preview_summary
+from kartra_mirror.admin.bulk import approvals, preview_summary
 from kartra_mirror.admin.bulk.draft_forms import FORCE, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import sales_coverage
@@ -29,7 +29,7 @@ from leads.changes import moved_names
 from leads.models import Account, BulkRun, Lead, RunDraft
 
 MOST_KINDS = 8
-LISTS = {"subscribe_list", "update_lead"}
+LISTS = {name for name, kind in kinds.IN_BULK.items() if kind.opted_out_q or kind.steps}
 """Kinds that can put somebody on a list again."""
 
 
@@ -163,7 +163,7 @@ def _show(
         "addable": [each for each in kinds.IN_BULK.values() if user.has_perm(each.permission)],
         "may_add": len(draft.kinds) < MOST_KINDS,
         "choices": choices,
-        "already": already_labels.of(draft.kinds),
+        "already": kinds.already_words_of(draft.kinds),
         "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
         "may_be_mailed": bool(getattr(user, "email", "") and settings.MAIL_IS_SET_UP),
         "mail": draft.parameters.get("mail"),

@@ -1,6 +1,7 @@
 """What a bulk action would do, as one plain sentence with its parts."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -12,11 +13,11 @@ from django.utils.translation import gettext as _, ngettext_lazy
 from integrations.models import Connection
 from integrations.sending import switch
 from integrations.translate import WIRE_FORMATS
-from kartra_mirror.admin.bulk import already_labels
 from kartra_mirror.ui.throughput import connection_of, seconds_for
 from leads import changes, clock, kinds
 from leads.changes import undo
 from leads.changes.preview import Choices, Preview
+from leads.kinds.already_words import GIVEN, PARTS, Already
 from leads.models import OPEN, Account, ChangeStatus, Lead, LeadChange
 
 READ_FEW = 500
@@ -24,12 +25,6 @@ READ_FEW = 500
 
 TRY = 10
 """How many leads a bulk action is tried on first."""
-
-UNCHECKED = {"subscribe_sequence", "subscribe_calendar", "cancel_calendar"}
-"""Kinds with a name or a step that our copy cannot check beforehand."""
-
-POINTS = {"give_points", "remove_points"}
-"""Kinds before which each lead is read where there is no safety field."""
 
 
 def of(
@@ -41,18 +36,16 @@ def of(
     seconds = seconds_for(account, counted.calls)
     ahead = LeadChange.objects.filter(account=account, status=ChangeStatus.WAITING).values("lead").distinct().count()
     begins_in = seconds_for(account, ahead)
-    names = {name for name, _given in kind.single_steps(clean)}
+    singles = [kinds.get_kind(name) for name, _given in kind.single_steps(clean)]
     words = (
-        already_labels.PARTS
-        if len(counted.steps) > 1
-        else already_labels.of([part.name for part, _given in kind.parts(clean)])
+        PARTS if len(counted.steps) > 1 else kinds.already_words_of([part.name for part, _given in kind.parts(clean)])
     )
     return {
         "counted": counted,
         "refused": changes.why_not(account, leads, kind, clean),
         "sentence": capfirst(kind.sentence(clean)),
         "already": words,
-        "rest": _rest(counted, choices, words or already_labels.GIVEN),
+        "rest": _rest(counted, choices, words or GIVEN),
         "seconds": seconds,
         "read_seconds": seconds_for(account, counted.doubtful),
         "reads_by_default": counted.doubtful <= READ_FEW,
@@ -64,11 +57,11 @@ def of(
         "cannot_be_undone": _cannot(kind, clean),
         "warnings": [
             *(warning for _kind, given in kind.parts(clean) for warning in kinds.warnings(given, account)),
-            *_safety(connection, names),
+            *_safety(connection, singles),
         ],
         "opposite": opposite_runs(account, leads, kind, clean) if counted.opposite_waiting else [],
-        "mails": bool(names & {"subscribe_sequence", "subscribe_list"}),
-        "unchecked": bool(names & UNCHECKED),
+        "mails": any(single.sends_mails for single in singles),
+        "unchecked": any(single.unchecked for single in singles),
         "can_be_tried": counted.will_change > TRY,
         "why_not": switch.why_not_sending(connection)
         if connection
@@ -76,12 +69,12 @@ def of(
     }
 
 
-def _safety(connection: Connection | None, names: set[str]) -> list[str]:
+def _safety(connection: Connection | None, singles: Sequence[kinds.ChangeKind]) -> list[str]:
     """That the safety field would help here, where there is none yet."""
-    bearing = {name for name, encoding in WIRE_FORMATS.items() if encoding.bears_receipt}
-    if connection is None or connection.receipt_field or not names & bearing:
+    bearing = any(WIRE_FORMATS[single.name].bears_receipt for single in singles)
+    if connection is None or connection.receipt_field or not bearing:
         return []
-    if names & POINTS:
+    if any(single.known_before == "score" for single in singles):
         return [
             _(
                 "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra "
@@ -129,7 +122,7 @@ def what_changed(before: str, counted: Preview) -> str:
     return words % {**told_now, "by": f"{abs(counted.will_change - was):,}", "was": f"{was:,}"}
 
 
-def _rest(counted: Preview, choices: Choices, words: already_labels.Already) -> list[str]:
+def _rest(counted: Preview, choices: Choices, words: Already) -> list[str]:
     """What becomes of the others, each as a phrase; only what there is."""
     out = ngettext_lazy(
         "%(number)s left the list and is left out", "%(number)s left the list themselves and are left out", "n"
@@ -146,9 +139,8 @@ def _cannot(kind: kinds.ChangeKind, clean: dict[str, Any]) -> list[str]:
     found = []
     for name, parameters in kind.single_steps(clean):
         step = kinds.get_kind(name)
-        if step.undoable_q is None and name != "update_lead":
-            why = undo.CANNOT.get(name, _("It cannot be taken back from outside Kartra."))
-            found.append(f"{capfirst(step.sentence(parameters))}: {why}")
+        if not step.can_be_undone:
+            found.append(f"{capfirst(step.sentence(parameters))}: {step.why_never_undone}")
     return found
 
 

@@ -90,6 +90,6 @@ def _check(user: RequestUser, groups: list[undo.Group], also: list[Next]) -> Non
     """403 unless this person may do each of the changes that the undo consists of."""
     needed = {group.inverse[0].permission for group in groups if group.inverse and group.number[undo.STANDS]}
     needed |= {each.back[0].permission for each in also if each.back}
-    needed |= {group.kind.permission for group in groups if group.kind.name == "update_lead"}
+    needed |= {group.kind.permission for group in groups if group.kind.edits}
     if not all(user.has_perm(permission) for permission in needed):
         raise PermissionDenied

@@ -17,7 +17,7 @@ from leads.models import Activity, BulkRun, Lead, MailingList, RunState, Source
 
 TRIAL_LIST = "Demo 25"
 TRIAL_SIZE = 25
-TRIED = "assign_tag"
+TRIED = kinds.ASSIGN_TAG.name
 
 FAULTS = {
     "lose": (

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _, ngettext
 
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Connection, Delivery, Sending
-from leads import access
+from leads import access, kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Transaction
 
 
@@ -200,7 +200,7 @@ def _changing(connection: Connection | None, user: access.RequestUser, facts: di
             _("Find yourself among the leads and assign a tag. It is kept here and not sent yet."),
             bool(asked),
             waits if queued and not on else "",
-            [(_("Find a lead"), leads)] if connection and user.has_perm("leads.assign_tag") else [],
+            [(_("Find a lead"), leads)] if connection and user.has_perm(kinds.ASSIGN_TAG.permission) else [],
         ),
         Step(
             _("An engineer allows changes"),

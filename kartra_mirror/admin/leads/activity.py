@@ -19,7 +19,7 @@ from kartra_mirror.ui.unfold_adapter import (
 )
 from leads.access import RequestUser
 from leads.models import Activity
-from leads.models.activity import ALONE, WORDS
+from leads.models.activity import ALONE, all_words
 
 
 class KindFilter(DropdownFilter):
@@ -32,7 +32,7 @@ class KindFilter(DropdownFilter):
             ("changed_in_kartra", gettext("changed in Kartra without us")),
             ("field_changed", gettext("field changed by us")),
             *((name, gettext(words)) for name, words in ALONE.items()),
-            *WORDS.items(),
+            *all_words().items(),
         ]
 
     def queryset(self, request, queryset):  # type: ignore[no-untyped-def]

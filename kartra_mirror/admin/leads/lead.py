@@ -68,7 +68,7 @@ class LeadAdmin(ModelAdmin):
         return super().media + search_media()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm(kinds.get_kind("create_lead").permission))
+        return bool(request.user.has_perm(kinds.CREATE.permission))
 
     def has_change_permission(self, request: HttpRequest, obj: Lead | None = None) -> bool:
         return False

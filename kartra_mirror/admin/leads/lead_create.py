@@ -25,7 +25,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if account is None:
         messages.warning(request, _("There is no connection to Kartra yet; make one first."))
         return HttpResponseRedirect("../")
-    kind = kinds.get_kind("create_lead")
+    kind = kinds.CREATE
     form = DraftForm(kind, account, request.POST or None)
     warned: list[str] = []
     known: Lead | None = None

@@ -31,13 +31,7 @@ GDPR_STATUS = {
     "5": gettext_lazy("pending"),
 }
 
-MONEY_KINDS = (
-    "refund_transaction",
-    "cancel_subscription",
-    "pause_subscription",
-    "unpause_subscription",
-    "edit_subscription",
-)
+MONEY_KINDS = [name for name, kind in kinds.ALL.items() if kind.money]
 
 
 def of(lead: Lead, user: RequestUser) -> dict[str, Any]:

@@ -31,15 +31,6 @@ TABS = (
     ("calls", _("Calls")),
 )
 
-ACTIONS = (
-    (_("Tag"), (("assign_tag", _("Assign")), ("unassign_tag", _("Remove")))),
-    (_("List"), (("subscribe_list", _("Add")), ("unsubscribe_list", _("Remove")))),
-    (_("Points"), (("give_points", _("Give")), ("remove_points", _("Remove")))),
-    (_("Sequence"), (("subscribe_sequence", _("Add")), ("unsubscribe_sequence", _("Remove")))),
-    (_("Calendar"), (("subscribe_calendar", _("Add")), ("cancel_calendar", _("Remove")))),
-)
-"""What may be asked for of one lead, each on the page of a bulk action; fields are changed on the lead's own page."""
-
 
 class EditForm(forms.Form):
     """Every field of the lead that can be written, holding what our copy has, and what else may be wanted for the lead.
@@ -52,7 +43,7 @@ class EditForm(forms.Form):
         self.account, self.lead = account, lead
         self.parameters: dict[str, Any] = {}
         self.baseline: dict[str, Any] = {}
-        self.kind = kinds.get_kind("update_lead")
+        self.kind = kinds.UPDATE
         for name, field in self.kind.fields(account).items():
             if name == "clear":
                 continue
@@ -99,14 +90,14 @@ class EditForm(forms.Form):
 
 def _wished(lead: Lead, name: str) -> list[Any]:
     """Values of a field that are on their way already: another wish after them is no conflict."""
-    open_edits = lead.changes.filter(kind__in=["update_lead", "create_lead"], status__in=OPEN)
+    open_edits = lead.changes.filter(kind__in=[kinds.UPDATE.name, kinds.CREATE.name], status__in=OPEN)
     return [change.parameters[name] for change in open_edits if name in change.parameters]
 
 
 def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpResponse:
     """GET shows, POST records what was changed. The tab in the address is the one that is open."""
     user = request.user
-    may_edit = user.has_perm(kinds.get_kind("update_lead").permission) and not lead.gone_at
+    may_edit = user.has_perm(kinds.UPDATE.permission) and not lead.gone_at
     form = EditForm(lead.account, lead, request.POST or None) if may_edit else None
     warned: list[str] = []
     if request.method == "POST" and form is not None and form.is_valid():
@@ -175,18 +166,16 @@ def _form_parts(form: EditForm, by_field: dict[str, list[Any]]) -> dict[str, Any
 
 def _plain_profile(lead: Lead) -> list[tuple[str, Any]]:
     """The profile for those who may not change it."""
-    fields = kinds.get_kind("update_lead").fields(lead.account)
+    fields = kinds.UPDATE.fields(lead.account)
     names = [name for name in fields if name not in (*BESIDES, *LEAVING, "clear") and not name.startswith(CUSTOM)]
     return [(lead_facts.label(name), value) for name in names if (value := getattr(lead, name)) not in ("", None)]
 
 
 def _actions(user: RequestUser) -> list[tuple[Any, list[tuple[Any, Any]]]]:
-    """What this person may ask for about the lead, by thing: [(thing, [(kind, verb)])]."""
-    found = []
-    for thing, verbs in ACTIONS:
-        allowed = [
-            (kinds.get_kind(name), verb) for name, verb in verbs if user.has_perm(kinds.get_kind(name).permission)
-        ]
-        if allowed:
-            found.append((thing, allowed))
-    return found
+    """What this person may ask for about the lead, by thing: [(thing, [(kind, verb)])]. Each is asked for on the page of a bulk
+    action; fields are changed on the lead's own page."""
+    found: dict[Any, list[tuple[Any, Any]]] = {}
+    for kind in kinds.ALL.values():
+        if kind.verb and user.has_perm(kind.permission):
+            found.setdefault(str(kind.thing), []).append((kind, kind.verb))
+    return list(found.items())

@@ -189,7 +189,7 @@ class TransactionAdmin(_MoneyAdmin):
 
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Refund a sale, in whole or part; with it, if wanted, end the plan behind it."""
-        kind, ending = kinds.get_kind("refund_transaction"), kinds.get_kind("cancel_subscription")
+        kind, ending = kinds.REFUND, kinds.CANCEL
         sale = self._row(request, pk, kind)
         if sale.lead is None or sale.type.lower() not in REFUNDABLE:
             return self._refused(request, sale, _("Only a sale or rebill of a lead that we know can be refunded."))
@@ -236,9 +236,9 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
 
     def ask_view(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Cancel, pause, unpause or change a payment plan."""
-        if kind not in kinds.ALL or not kind.endswith("_subscription"):
+        asked = kinds.ALL.get(kind)
+        if asked is None or asked.noun != "subscription":
             raise Http404
-        asked = kinds.get_kind(kind)
         plan = self._row(request, pk, asked)
         if plan.lead is None:
             return self._refused(
@@ -255,4 +255,4 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
             else:
                 say_recorded(request, plan.account, recorded)
                 return HttpResponseRedirect(f"{plan.lead.get_absolute_url()}?tab=money")
-        return self._ask(request, plan, asked, form, access=ACCESS if kind == "cancel_subscription" else "")
+        return self._ask(request, plan, asked, form, access=ACCESS if asked is kinds.CANCEL else "")

@@ -36,7 +36,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             "account": accounts[group.account_id],
             "remedy": remedy(group.code),
             "query": _query(group),
-            "notice": NEW_CONTACTS if group.kind == "create_lead" else "",
+            "notice": NEW_CONTACTS if kinds.get_kind(group.kind).creates else "",
             "may_retry": not kinds.get_kind(group.kind).money
             and user.has_perm(kinds.get_kind(group.kind).permission)
             and (group.number == 1 or user.has_perm(access.BULK)),

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from integrations.models import ApiCall, Attempt, DeletionReport, DeletionVerdict, Heartbeat, StopCause, WebhookEndpoint
 from integrations.sending import switch
+from leads.kind import ties
 from leads.models import (
     Activity,
     Calendar,
@@ -33,7 +34,7 @@ from leads.models import (
     StaffLimits,
     Transaction,
 )
-from leads.models.activity import ALONE, COMING_AND_GOING, Source
+from leads.models.activity import ALONE, Source
 from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
@@ -66,7 +67,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 SEEN = ("seen not done", "Kartra's answer", "no answer to rely on", "the read does not show it", "Kartra's event came")
 EVERY_ACTIVITY = (
-    *COMING_AND_GOING,
+    *(code for pair in ties().values() for code in pair),
     *ALONE,
     "field_changed",
     "changed_in_kartra",

@@ -1,13 +1,10 @@
 """How it is said that a bulk action has nothing to do on some leads: who is to be given a tag has it already, who is to lose
 it does not have it, and of several parts some may be so."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _, ngettext_lazy
-
-from leads import kinds
 
 
 @dataclass(frozen=True)
@@ -79,18 +76,3 @@ PARTS = Already(
     ),
     force=_("Send also what is so already, so that Kartra's automations fire again"),
 )
-
-WORDS: dict[str, Already] = {
-    "unassign_tag": NOT_HAD,
-    "unsubscribe_list": NOT_ON_IT,
-    "unsubscribe_sequence": NOT_IN_IT,
-    "update_lead": FIELDS,
-}
-"""By kind, where it is not GIVEN."""
-
-
-def of(names: Sequence[str]) -> Already | None:
-    """The words for these kinds together; None where none of them is ever so already."""
-    if not any(kinds.get_kind(name).already_so for name in names):
-        return None
-    return WORDS.get(names[0], GIVEN) if len(names) == 1 else PARTS

@@ -1,0 +1,1 @@
+"""Commands about the wiring: the groups of people."""
