@@ -49,6 +49,8 @@ class BulkRun(models.Model):
     Its counts are not stored: they are counted over its changes by status, so they can never disagree with them.
     """
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="runs")
     name = models.CharField(_("name"), max_length=200)
     kind = models.CharField(_("kind"), max_length=32)
@@ -149,6 +151,8 @@ class RunDraft(models.Model):
     `tried` is the run over the first few. `started_at` is set once, by the click that starts the run.
     `asked_at`: too large for its author, so a colleague is asked to start it.
     """
+
+    account_path = "account"
 
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

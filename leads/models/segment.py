@@ -16,6 +16,8 @@ class Segment(models.Model):
     `conditions` are the filter's parameters, {name: [values as text]}; what they mean is in `leads.filters`.
     """
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.CASCADE, related_name="segments")
     name = models.CharField(_("name"), max_length=200)
     conditions = models.JSONField()
