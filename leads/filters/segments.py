@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from leads.filters import resolve
+from leads.filters import registry
 from leads.filters.base import NOT
 from leads.filters.choosing import WHOLE
+from leads.filters.resolving import MOST_DEEP
 from leads.models import Segment
 
 REFERRING = ("segment", f"{NOT}segment")
@@ -59,10 +60,10 @@ def _check_apart(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> N
     stored = segment.conditions
     groups = [
         (condition.label, [f"{prefix}{part.name}" for part in condition.parts])
-        for condition in resolve.ALL
+        for condition in registry.ALL
         for prefix in ("", NOT)
     ]
-    for label, names in [*groups, (_("Search"), [resolve.SEARCH])]:
+    for label, names in [*groups, (_("Search"), [registry.SEARCH])]:
         one, other = ({name: list(each[name]) for name in names if name in each} for each in (stored, conditions))
         if one and other and one != other:
             words = _(
@@ -91,11 +92,11 @@ def _reached(start: set[int], below: Mapping[int, set[int]]) -> set[int]:
 
 
 def _check_depth(ahead: set[int], below: Mapping[int, set[int]]) -> None:
-    for _level in range(resolve.MOST_DEEP):
+    for _level in range(MOST_DEEP):
         ahead = set().union(*(below.get(pk, set()) for pk in ahead))
     if ahead:
         words = _(
             "At most %(most)s segments can build on one another in a row. Use the conditions themselves, not the segment "
             "that has them."
         )
-        raise CannotHold(words % {"most": resolve.MOST_DEEP})
+        raise CannotHold(words % {"most": MOST_DEEP})

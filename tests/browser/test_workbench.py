@@ -174,7 +174,7 @@ def test_pages_of_the_workbench_do_not_scroll_sideways(page, live_server, sandbo
         created_by=get_user_model().objects.get(username="mara"),
         kind="assign_tag",
         more=["give_points"],
-        selection={"query": ""},
+        selection={"version": 1, "leads": {"everybody": True}},
         parameters={"clean": {"steps": [["assign_tag", {"tag": "VIP"}], ["give_points", {"points": 5}]]}, "form": {}},
     )
     page.set_viewport_size({"width": width, "height": 800})

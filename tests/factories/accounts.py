@@ -118,7 +118,8 @@ def whole_account(word: str, number: int) -> Any:
         created_by=author,
         account=account,
         kind="assign_tag",
-        selection={"query": f"account={account.pk}"},
+        selection={"version": 1, "leads": {"condition": "account", "values": {"account": [str(account.pk)]}}},
+        listed=f"account={account.pk}",
         asked_at=now,
         parameters={"clean": {"tag": f"{word} tag"}, "form": {"tag": f"{word} tag", "why": f"{word} why"}},
     )

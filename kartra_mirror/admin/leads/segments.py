@@ -19,6 +19,7 @@ from kartra_mirror.ui.unfold_adapter import ChangeList, RelatedDropdownFilter, s
 from leads import access, filters, kinds
 from leads.changes import moved_names
 from leads.filters import Names, segments as building
+from leads.filters.selection import InSegments
 from leads.models import Account, Segment
 
 LEADS = "admin:leads_lead_changelist"
@@ -217,8 +218,8 @@ class SegmentAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             return HttpResponseRedirect(segment.get_absolute_url())
         if what == "start" and request.POST.get("kind") in kinds.IN_BULK:
-            selection = {"query": f"segment={segment.pk}"}
-            return redirect(draft_view.new_draft(request, kinds.get_kind(request.POST["kind"]), selection))
+            kind, chosen = kinds.get_kind(request.POST["kind"]), InSegments((segment.pk,))
+            return redirect(draft_view.new_draft(request, kind, chosen, listed=f"segment={segment.pk}"))
         owns = segment.created_by_id == request.user.pk
         if what == "delete":
             if not (owns or self._may(request, "delete")):

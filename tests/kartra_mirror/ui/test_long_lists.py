@@ -122,7 +122,7 @@ def test_all_of_more_than_are_counted_are_chosen_and_counted_exactly(staff, few)
     staff.post(url, {"do": "preview", "points": "5"})
 
     assert staff.get(url).context["preview"]["counted"].total == 70
-    assert RunDraft.objects.get().selection == {"query": ""}
+    assert RunDraft.objects.get().selection == {"version": 1, "leads": {"everybody": True}}
 
 
 def test_segment_counts_as_far(staff, few):

@@ -114,7 +114,8 @@ def test_pages_say_it_before_it_is_used(segment, account, admin_client, admin_us
         created_by=admin_user,
         account=account,
         kind="assign_tag",
-        selection={"query": query},
+        selection={"version": 1, "leads": {"segments": [segment.pk]}},
+        listed=query,
         parameters={"clean": {"tag": "VIP"}, "form": {}},
     )
     for url in (

@@ -311,7 +311,7 @@ def _runs(made: SimpleNamespace) -> None:
     made.draft = RunDraft.objects.create(
         created_by=made.colleague,
         kind="assign_tag",
-        selection={"query": "", "ids": [made.lead.pk]},
+        selection={"version": 1, "leads": {"ids": [made.lead.pk]}},
         asked_at=now,
         parameters={"clean": {"tag": "Φίλοι"}, "form": {"tag": "Φίλοι", "why": "Γιατί"}},
     )

@@ -157,6 +157,10 @@ def holds(text, *, but=()):
     return text.casefold() in (stored + bodies).casefold()
 
 
+def searched_for(text):
+    return {"version": 1, "leads": {"condition": "search", "values": {"q": [text]}}}
+
+
 def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
     """Of all places where one is written down that are not the lead's own rows."""
     lead = theirs.lead
@@ -179,7 +183,11 @@ def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
         },
     )
     RunDraft.objects.create(
-        created_by=author, account=theirs.account, kind="assign_tag", selection={"query": "q=ada.lind%40example.com"}
+        created_by=author,
+        account=theirs.account,
+        kind="assign_tag",
+        selection=searched_for("ada.lind@example.com"),
+        listed="q=ada.lind%40example.com",
     )
     LogEntry.objects.create(
         user=author, action_flag=2, object_repr="2 leads", change_message="filtered by q=ada.lind%40example.com."
@@ -227,14 +235,16 @@ def _people(account, **more):
     }
 
 
+TICKED = {"version": 1, "leads": {"ids": [1]}}
+
+
 def _draft(**given):
-    return RunDraft.objects.create(
-        **{"created_by": StaffFactory(), "kind": "assign_tag", "selection": {"ids": [1]}, **given}
-    )
+    return RunDraft.objects.create(**{"created_by": StaffFactory(), "kind": "assign_tag", "selection": TICKED, **given})
 
 
 PLACES = {
-    "a draft's filter": lambda account, who: _draft(selection={"query": urlencode({"q": f"mail {who}"})}),
+    "a draft's selection": lambda account, who: _draft(selection=searched_for(f"mail {who}")),
+    "the list a draft was made on": lambda account, who: _draft(listed=urlencode({"q": f"mail {who}"})),
     "what was typed into a draft": lambda account, who: _draft(
         parameters={"form": {"why": f"for {who}."}, "clean": {}}
     ),
@@ -300,9 +310,10 @@ def test_what_is_left_of_what_named_the_person(theirs):
 
     forget.forget(theirs.lead)
 
-    assert not RunDraft.objects.filter(pk=made["a draft's filter"].pk).exists()
+    for place in ("a draft's selection", "the list a draft was made on"):
+        assert not RunDraft.objects.filter(pk=made[place].pk).exists()
     typed = RunDraft.objects.get(pk=made["what was typed into a draft"].pk)
-    assert (typed.selection, typed.parameters) == ({"ids": [1]}, {})
+    assert (typed.selection, typed.parameters) == (TICKED, {})
     people = RunDraft.objects.get(pk=made["a list's reason"].pk)
     assert (len(people.selection["people"]), people.parameters) == (1, {"people": 1, "form": {}})
     called.refresh_from_db()

@@ -299,7 +299,7 @@ def test_bulk_action_starts_from_a_segment(staff, account):
     shown = preview(staff, draft)
     staff.post(draft, {"do": "start", "mark": shown["mark"]})
 
-    assert RunDraft.objects.get().selection == {"query": f"segment={segment.pk}"}
+    assert RunDraft.objects.get().selection == {"version": 1, "leads": {"segments": [segment.pk]}}
     assert set(BulkRun.objects.get().changes.values_list("lead__country", flat=True)) == {"Spain"}
 
 
