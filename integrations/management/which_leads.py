@@ -10,6 +10,7 @@ from integrations.management.arguments import leads_named, segment_named
 from integrations.models import Connection
 from leads import filters, importing
 from leads.changes import moved_names
+from leads.filters.segments import known_conditions
 from leads.filters.selection import Everybody, InSegments, Selection, WithIds, fits
 from leads.importing import people_list
 from leads.models import Lead, MailingList, Tag
@@ -101,7 +102,7 @@ def _key_of(things: QuerySet[Any], noun: str, name: str) -> str:
 def moved_names_of(connection: Connection, options: dict[str, Any]) -> list[str]:
     """What Kartra does not show any more of what the leads are chosen by."""
     if options["segment"] is not None:
-        return moved_names.in_conditions(segment_named(connection, options["segment"]).conditions)
+        return moved_names.in_conditions(known_conditions(segment_named(connection, options["segment"]).selection))
     tags = Tag.objects.filter(account=connection.account_id, name=options["tag"])
     lists = MailingList.objects.filter(account=connection.account_id, name=options["list"])
     named = {"tag": [str(tag.pk) for tag in tags], "list": [str(row.pk) for row in lists]}

@@ -106,8 +106,8 @@ def _out_of_list(draft: RunDraft, named: Named) -> None:
 
 def _segments(lead: Lead, named: Named) -> None:
     """A segment of the account that is filtered by the person goes; one that is called after them gets a number for a name."""
-    for segment in named.rows(Segment, "name", "conditions").filter(account=lead.account_id):
-        if named.stands_in(segment.conditions):
+    for segment in named.rows(Segment, "name", "selection").filter(account=lead.account_id):
+        if named.stands_in(segment.selection):
             segment.delete()
         elif named.stands_in(segment.name):
             others = Segment.objects.filter(account=lead.account_id).exclude(pk=segment.pk)

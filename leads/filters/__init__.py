@@ -1,7 +1,7 @@
 """Filters of leads: the one registry, used by the leads list, by segments and by commands.
 
 What is filtered by is a mapping {parameter: [texts]}, as an address's query says it; a parameter with `not_` before it
-leaves out who fits. All that is given must hold.
+leaves out who fits. All that is given must hold. What is kept of it is a `Selection`, and `resolve` tells its leads.
 """
 
 from django.utils.translation import gettext as _

@@ -23,6 +23,7 @@ from leads.filters.selection import (
     NoneOf,
     Selection,
     WithIds,
+    from_json,
     of_conditions,
 )
 from leads.models import Lead, Segment
@@ -115,6 +116,8 @@ def members(segment: Segment) -> QuerySet[Lead]:
         raise Unreadable(segment.pk)
     token = _asking.set((*_asking.get(), segment.pk))
     try:
-        return _narrowed(Lead.objects.filter(account=segment.account_id), of_conditions(segment.conditions))
+        return _narrowed(Lead.objects.filter(account=segment.account_id), from_json(segment.selection))
+    except CannotResolve:
+        raise Unreadable(segment.pk) from None
     finally:
         _asking.reset(token)

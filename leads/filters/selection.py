@@ -226,3 +226,21 @@ def _in_segments(texts: Sequence[str]) -> InSegments:
     if len(texts) > MOST_VALUES or not all(WHOLE.fullmatch(text) for text in texts):
         raise Unreadable(SEGMENT)
     return InSegments(tuple(dict.fromkeys(int(text) for text in texts)))
+
+
+def as_conditions(selection: Selection) -> dict[str, list[str]]:
+    """The opposite of `of_conditions`: what it says as an address says it. Raises CannotResolve where no address can."""
+    parts = selection.of if isinstance(selection, AllOf) else () if isinstance(selection, Everybody) else (selection,)
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        prefix, leaf = (NOT, part.left_out) if isinstance(part, NoneOf) else ("", part)
+        if isinstance(leaf, InSegments):
+            said = {f"{prefix}{SEGMENT}": [str(pk) for pk in leaf.pks]}
+        elif isinstance(leaf, Fits) and not (prefix and leaf.condition == SEARCHING):
+            said = {f"{prefix}{name}": list(texts) for name, texts in leaf.values}
+        else:
+            raise _unreadable()
+        if set(said) & set(found):
+            raise _unreadable()
+        found |= said
+    return found

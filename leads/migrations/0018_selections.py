@@ -1,4 +1,4 @@
-"""Drafts keep a selection as JSON with a version, where they kept a query.
+"""Drafts and segments keep a selection as JSON with a version, where they kept a query or a filter's parameters.
 
 The conditions and their inputs are listed here as they were on that day. What none of them has is carried over as a
 condition that nobody knows, so that it goes on to fit nobody.
@@ -76,10 +76,20 @@ def carry_over_drafts(apps, schema_editor):
     drafts.bulk_update(changed, ["selection", "listed"], batch_size=100)
 
 
+def carry_over_segments(apps, schema_editor):
+    segments, changed = apps.get_model("leads", "Segment").objects, []
+    for segment in segments.iterator(chunk_size=500):
+        segment.selection = selection_of(segment.selection)
+        changed.append(segment)
+    segments.bulk_update(changed, ["selection"], batch_size=100)
+
+
 class Migration(migrations.Migration):
     dependencies = [("leads", "0017_terms")]
 
     operations = [
         migrations.AddField("RunDraft", "listed", models.TextField(blank=True, default="")),
+        migrations.RenameField("Segment", "conditions", "selection"),
         migrations.RunPython(carry_over_drafts, migrations.RunPython.noop, elidable=True),
+        migrations.RunPython(carry_over_segments, migrations.RunPython.noop, elidable=True),
     ]

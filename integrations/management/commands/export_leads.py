@@ -14,6 +14,7 @@ from integrations.management.which_leads import on_list, resolved, with_tag
 from integrations.models import Connection
 from leads import exporting
 from leads.changes import moved_names
+from leads.filters.segments import known_conditions
 from leads.filters.selection import AllOf, Everybody, InSegments, Selection
 from leads.models import Account, Lead
 
@@ -66,7 +67,7 @@ class Command(BaseCommand):
         narrowed: list[Selection] = []
         if options["segment"] is not None:
             segment = segment_named(connection, options["segment"])
-            for words in moved_names.in_conditions(segment.conditions):
+            for words in moved_names.in_conditions(known_conditions(segment.selection)):
                 self.stderr.write(words)
             narrowed.append(InSegments((segment.pk,)))
         narrowed += [with_tag(connection, name) for name in options["tag"]]

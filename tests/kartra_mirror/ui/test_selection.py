@@ -9,9 +9,9 @@ from django.urls import reverse
 from kartra_mirror.ui import selection
 from leads.filters import CannotResolve
 from leads.filters.selection import Everybody, as_json, from_json
-from leads.models import Lead, RunDraft, Segment, StaffLimits
-from tests.factories import ConnectionFactory, LeadFactory, StaffFactory
-from tests.kartra_mirror.admin.drafts import LEADS, choose
+from leads.models import BulkRun, Lead, RunDraft, Segment, StaffLimits
+from tests.factories import ConnectionFactory, LeadFactory, SegmentFactory, StaffFactory, TagFactory
+from tests.kartra_mirror.admin.drafts import LEADS, choose, preview
 from tests.leads.filters.cases import CASES, UNREADABLE, lead_with_everything
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def ada():
     ada = lead_with_everything(ConnectionFactory().account)
     LeadFactory(first_name="Cy", country="Spain")  # of another account
-    Segment.objects.create(account=ada.account, name="Spain", conditions={"country": ["Spain"]})
+    SegmentFactory(account=ada.account, name="Spain", conditions={"country": ["Spain"]})
     return ada
 
 
@@ -154,3 +154,17 @@ def test_draft_that_is_not_understood_says_so_and_starts_nothing(client, ada, na
 
 def test_list_without_a_filter_is_everybody_and_says_so():
     assert selection.of_list(QueryDict("o=1&p=3")) == Everybody()
+
+
+@pytest.mark.parametrize("query", ["q=ada+loom", "not_country=Peru&q=ada", "copy=due&bought=any"])
+def test_bulk_action_and_export_are_of_whom_the_list_shows(client, ada, query):
+    TagFactory(account=ada.account, name="Spring")
+    client.force_login(StaffFactory(is_superuser=True))
+    url = choose(client, [ada], everything=True, query=f"?{query}")
+
+    shown = preview(client, url, tag="Spring")
+    client.post(url, {"do": "start", "mark": shown["mark"]})
+    export = client.get(f"{reverse('admin:leads_lead_export')}?{query}")
+
+    assert [change.lead for change in BulkRun.objects.get().changes.all()] == [ada]
+    assert export.context["chosen"] == 1

@@ -4,13 +4,13 @@ import pytest
 from django.utils import timezone
 
 from leads import filters
+from leads.filters.selection import as_json, of_conditions
 from leads.models import (
     Lead,
     LeadEmail,
     LeadTag,
-    Segment,
 )
-from tests.factories import AccountFactory, LeadFactory, TagFactory
+from tests.factories import AccountFactory, LeadFactory, SegmentFactory, TagFactory
 from tests.leads.filters.cases import AT, CASES, UNREADABLE, lead_with_everything, pk
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +110,7 @@ def test_more_words_than_a_search_takes_find_nobody(ada):
 
 
 def test_segment_holds_who_fits_now_and_only_of_its_account(account, ada):
-    segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    segment = SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
     LeadFactory(country="Spain")
 
     assert list(filters.of_segment(segment)) == [ada]
@@ -134,8 +134,8 @@ ROUND = {
 
 @pytest.mark.parametrize("name", ROUND)
 def test_segment_that_builds_on_itself_or_on_what_is_not_understood_is_empty(account, ada, name):
-    one, other = (Segment.objects.create(account=account, name=name, conditions={}) for name in "ab")
-    one.conditions, other.conditions = ROUND[name](str(one.pk), str(other.pk))
+    one, other = (SegmentFactory(account=account, name=name, conditions={}) for name in "ab")
+    one.selection, other.selection = (as_json(of_conditions(each)) for each in ROUND[name](str(one.pk), str(other.pk)))
     one.save()
     other.save()
 

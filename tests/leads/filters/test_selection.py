@@ -1,14 +1,27 @@
 """A selection is a value: stored as JSON and read back it means the same, and what is not understood is refused with words."""
 
+import importlib
 import json
 
 import pytest
+from django.apps import apps
 
 from leads import filters
 from leads.filters import CannotResolve, selection
-from leads.filters.selection import AllOf, AnyOf, Everybody, InSegments, NoneOf, WithIds, as_json, fits, from_json
-from leads.models import Lead, Segment
-from tests.factories import AccountFactory, LeadFactory, TagFactory
+from leads.filters.selection import (
+    AllOf,
+    AnyOf,
+    Everybody,
+    InSegments,
+    NoneOf,
+    WithIds,
+    as_conditions,
+    as_json,
+    fits,
+    from_json,
+)
+from leads.models import Lead, RunDraft, Segment
+from tests.factories import AccountFactory, LeadFactory, SegmentFactory, StaffFactory, TagFactory
 from tests.leads.filters.cases import CASES, UNREADABLE, lead_with_everything
 
 
@@ -94,8 +107,8 @@ def test_ids_and_accounts(ada):
 
 @pytest.mark.django_db
 def test_segment_holds_who_is_in_it_now_and_another_accounts_nobody_of_ours(ada):
-    segment = Segment.objects.create(account=ada.account, name="Spain", conditions={"country": ["Spain"]})
-    theirs = Segment.objects.create(account=AccountFactory(), name="All", conditions={"score_min": ["0"]})
+    segment = SegmentFactory(account=ada.account, name="Spain", conditions={"country": ["Spain"]})
+    theirs = SegmentFactory(account=AccountFactory(), name="All", conditions={"score_min": ["0"]})
 
     assert names(InSegments((segment.pk,))) == ["Ada"]
     assert names(NoneOf(InSegments((segment.pk,)))) == ["Bo"]
@@ -119,11 +132,11 @@ def test_what_a_filter_does_not_understand_is_refused_with_words(ada, prefix, wa
 @pytest.mark.django_db
 @pytest.mark.parametrize("around", [lambda chosen: chosen, NoneOf, lambda chosen: AnyOf((chosen, Everybody()))])
 def test_segment_that_is_gone_or_builds_on_itself_is_refused_with_words(ada, around):
-    gone = Segment.objects.create(account=ada.account, name="Gone", conditions={})
+    gone = SegmentFactory(account=ada.account, name="Gone", conditions={})
     pk = gone.pk
     gone.delete()
-    one, other = (Segment.objects.create(account=ada.account, name=name, conditions={}) for name in "ab")
-    one.conditions, other.conditions = {"segment": [str(other.pk)]}, {"not_segment": [str(one.pk)]}
+    one, other = (SegmentFactory(account=ada.account, name=name, conditions={}) for name in "ab")
+    one.selection, other.selection = as_json(InSegments((other.pk,))), as_json(NoneOf(InSegments((one.pk,))))
     one.save()
     other.save()
 
@@ -214,3 +227,79 @@ def test_catalogues_are_asked_once_for_a_whole_tree(account, django_assert_num_q
 
     with django_assert_num_queries(2):
         assert list(filters.resolve(tree, None)) == list(Lead.objects.none())
+
+
+MIGRATION = importlib.import_module("leads.migrations.0018_selections")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("prefix", ["", "not_"])
+@pytest.mark.parametrize("name", CASES)
+def test_what_was_kept_before_is_carried_over_as_it_is_read_now(ada, name, prefix):
+    wanted = {f"{prefix}{key}": values for key, values in CASES[name]().items()} | {"q": ["ada", "lind"]}
+
+    assert MIGRATION.selection_of(wanted) == as_json(selection.of_conditions(wanted))
+
+
+@pytest.mark.django_db
+def test_rows_of_before_are_carried_over_and_what_nobody_knew_goes_on_to_fit_nobody(ada):
+    drafts = {
+        "q=bo&q=ada&o=1&p=2": {"query": "q=bo&q=ada&o=1&p=2"},
+        "country=Spain": {"query": "country=Spain", "ids": [ada.pk]},
+        f"account__id__exact={ada.account_id}": {"query": f"account__id__exact={ada.account_id}"},
+        "": {"query": ""},
+        "moon=full": {"query": "moon=full"},
+    }
+    people = {"people": [[2, {"email": "bo@example.com"}]], "file": "x.csv"}
+    person = StaffFactory()
+    for kept in (*drafts.values(), people):
+        RunDraft.objects.create(created_by=person, kind="assign_tag", selection=kept)
+    before = {"Spain": {"country": ["Spain"]}, "Moon": {"moon": ["full"]}, "Odd": {"segment": ["junk"]}, "All": {}}
+    for name, kept in before.items():
+        Segment.objects.create(account=ada.account, name=name, selection=kept)
+    built = Segment.objects.create(account=ada.account, name="Built", selection={})
+    Segment.objects.filter(pk=built.pk).update(
+        selection={"not_segment": [str(Segment.objects.get(name="Spain").pk)], "score_max": ["60"]}
+    )
+
+    MIGRATION.carry_over_drafts(apps, None)
+    MIGRATION.carry_over_segments(apps, None)
+
+    found = {each.listed: each.selection for each in RunDraft.objects.exclude(selection__has_key="people")}
+    assert names(from_json(found["q=bo&q=ada&o=1&p=2"])) == ["Ada"]
+    assert from_json(found["country=Spain"]) == WithIds((ada.pk,))
+    assert (
+        names(from_json(found[f"account__id__exact={ada.account_id}"])) == names(from_json(found[""])) == ["Ada", "Bo"]
+    )
+    with pytest.raises(CannotResolve, match="“moon” is no condition"):
+        from_json(found["moon=full"])
+    assert RunDraft.objects.filter(selection=people).count() == 1
+    held = {
+        segment.name: sorted(filters.of_segment(segment).values_list("first_name", flat=True))
+        for segment in Segment.objects.all()
+    }
+    assert held == {"Spain": ["Ada"], "Moon": [], "Odd": [], "All": ["Ada", "Bo"], "Built": ["Bo"]}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.django_db
+def test_what_a_segment_keeps_is_opened_as_the_filter_it_was_made_of(ada, name):
+    wanted = {**CASES[name](), "not_country": ["Peru"], "q": ["lind"], "not_segment": ["5", "6"]}
+
+    assert as_conditions(selection.of_conditions(wanted)) == wanted
+
+
+@pytest.mark.parametrize("name", ["any", "neither", "all but a search", "no ids", "not everybody"])
+def test_what_no_address_can_say_is_refused(name):
+    with pytest.raises(CannotResolve):
+        as_conditions(TREES[name][0])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kept", [{"version": 2, "leads": {"everybody": True}}, {"country": ["Spain"]}, [], {}])
+def test_segment_that_is_not_understood_holds_nobody_and_leaves_nobody_in(ada, kept):
+    segment = Segment.objects.create(account=ada.account, name="Later", selection=kept)
+
+    assert not filters.of_segment(segment).exists()
+    with pytest.raises(CannotResolve):
+        filters.resolve(NoneOf(InSegments((segment.pk,))), None)

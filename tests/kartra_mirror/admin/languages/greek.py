@@ -27,7 +27,6 @@ from leads.models import (
     Product,
     RecurringSubscription,
     RunDraft,
-    Segment,
     Sequence,
     SequenceEnrollment,
     StaffLimits,
@@ -41,6 +40,7 @@ from tests.factories import (
     LeadChangeFactory,
     LeadFactory,
     MailingListFactory,
+    SegmentFactory,
     StaffFactory,
     TagFactory,
 )
@@ -315,7 +315,7 @@ def _runs(made: SimpleNamespace) -> None:
         asked_at=now,
         parameters={"clean": {"tag": "Φίλοι"}, "form": {"tag": "Φίλοι", "why": "Γιατί"}},
     )
-    made.segment = Segment.objects.create(
+    made.segment = SegmentFactory(
         account=made.account,
         name="Ομάδα",
         created_by=made.person,

@@ -26,6 +26,7 @@ from tests.factories import (
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    SegmentFactory,
     StaffFactory,
     TagFactory,
     WebhookEndpointFactory,
@@ -250,10 +251,8 @@ PLACES = {
     ),
     "a reason to refuse": lambda account, who: _draft(refused_why=f"not {who}"),
     "a list's reason": lambda account, who: _draft(**_people(account, parameters={"people": 1, "form": {"why": who}})),
-    "a segment's filter": lambda account, who: Segment.objects.create(
-        account=account, name=who[::-1], conditions={"q": [who]}
-    ),
-    "a segment's name": lambda account, who: Segment.objects.create(
+    "a segment's filter": lambda account, who: SegmentFactory(account=account, name=who[::-1], conditions={"q": [who]}),
+    "a segment's name": lambda account, who: SegmentFactory(
         account=account, name=f"<{who}>", conditions={"tag": ["1"]}
     ),
     "a line": lambda account, who: LogEntry.objects.create(
@@ -302,11 +301,9 @@ def test_what_is_left_of_what_named_the_person(theirs):
         for place, make in PLACES.items()
         if place != "a segment's filter"
     }
-    elsewhere = Segment.objects.create(
-        account=AccountFactory(), name="ada@example.com", conditions={"q": ["ada@example.com"]}
-    )
+    elsewhere = SegmentFactory(account=AccountFactory(), name="ada@example.com", conditions={"q": ["ada@example.com"]})
     called = made["a segment's name"]
-    Segment.objects.create(account=theirs.account, name=f"Segment {called.pk}", conditions={"tag": ["1"]})
+    SegmentFactory(account=theirs.account, name=f"Segment {called.pk}", conditions={"tag": ["1"]})
 
     forget.forget(theirs.lead)
 
@@ -317,7 +314,7 @@ def test_what_is_left_of_what_named_the_person(theirs):
     people = RunDraft.objects.get(pk=made["a list's reason"].pk)
     assert (len(people.selection["people"]), people.parameters) == (1, {"people": 1, "form": {}})
     called.refresh_from_db()
-    assert (called.name, called.conditions) == (f"Segment {called.pk}*", {"tag": ["1"]})
+    assert (called.name, called.selection) == (f"Segment {called.pk}*", made["a segment's name"].selection)
     assert Segment.objects.filter(pk=elsewhere.pk, name="ada@example.com").exists()
 
 
