@@ -1,6 +1,7 @@
 """The Django app of everything that touches the wire."""
 
 from django.apps import AppConfig
+from django.core import checks
 
 
 class IntegrationsConfig(AppConfig):
@@ -10,3 +11,6 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import receivers  # noqa: F401  (notifies the pusher on changes_recorded)
+        from leads.checks import account_paths_of
+
+        checks.register(account_paths_of(self.label), checks.Tags.models)

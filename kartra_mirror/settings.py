@@ -145,6 +145,15 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# Of models that are not ours and are shown: how a row leads to its account, as `account_path` of ours; None: everybody's.
+ACCOUNT_PATHS = {
+    "auth.user": None,
+    "auth.group": None,
+    "auth.permission": None,
+    "axes.accessattempt": None,
+    "axes.accessfailurelog": None,
+    "axes.accesslog": None,
+}
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 AXES_FAILURE_LIMIT = 8

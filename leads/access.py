@@ -1,15 +1,16 @@
 """What a person may do alone: in which accounts, on how many leads, up to which refund.
 
 Asked by the lists (only rows of a person's accounts are shown) and by `leads.changes` (nothing beyond it is recorded).
-Nobody, as on the command line, is not bound.
+Nobody, as on the command line, is not bound. Each model says how its rows lead to an account; none is known here by name.
 """
 
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from leads.models import Account, StaffLimits
@@ -54,26 +55,41 @@ def accounts_of(user: Author) -> frozenset[int] | None:
     return known
 
 
-ROUTES = {
-    "account": "account",
-    "connection": "connection__account",
-    "endpoint": "endpoint__connection__account",
-    "lead": "lead__account",
-}
+class NoAccountPath(LookupError):
+    """A model does not say to which account its rows belong."""
 
 
-def route_to_account(model: type[Model]) -> str:
-    """By which lookup a row of the model leads to its account; empty where it belongs to none."""
-    if model is Account:
-        return "pk"
-    names = {field.name for field in model._meta.get_fields() if field.concrete}
-    return next((route for name, route in ROUTES.items() if name in names), "")
+def account_path(model: type[Model]) -> str | None:
+    """By which lookup a row of the model leads to its account; None: it belongs to none and is everybody's.
+
+    Our models say it as an attribute of this name; of models that are not ours it stands in `settings.ACCOUNT_PATHS`.
+    Raises NoAccountPath."""
+    label = model._meta.label_lower
+    if label in settings.ACCOUNT_PATHS:
+        foreign: str | None = settings.ACCOUNT_PATHS[label]
+        return foreign
+    if not hasattr(model, "account_path"):
+        raise NoAccountPath(label)
+    own: str | None = model.account_path
+    return own
+
+
+def mine(model: type[Model], user: Author) -> Q | None:
+    """Which rows of the model a person is shown, as a condition; None: all.
+
+    A model that does not say to which account its rows belong is shown to nobody, whoever asks."""
+    accounts = accounts_of(user)
+    try:
+        path = account_path(model)
+    except NoAccountPath:
+        return Q(pk__in=[])
+    return None if accounts is None or path is None else Q(**{f"{path}__in": accounts})
 
 
 def only_mine(rows: QuerySet[Rows], user: Author) -> QuerySet[Rows]:
-    """The rows of the person's accounts, and those that belong to no account."""
-    mine, route = accounts_of(user), route_to_account(rows.model)
-    return rows if mine is None or not route else rows.filter(**{f"{route}__in": mine})
+    """The rows of the person's accounts, and those that belong to no account; see `mine`."""
+    condition = mine(rows.model, user)
+    return rows if condition is None else rows.filter(condition)
 
 
 def works_in(user: Author, account: int | None) -> bool:

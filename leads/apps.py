@@ -1,6 +1,7 @@
 """The Django app of the mirror and the wishes."""
 
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,3 +12,6 @@ class LeadsConfig(AppConfig):
 
     def ready(self) -> None:
         from leads import kinds  # noqa: F401  (fills the registry of `leads.kind`)
+        from leads.checks import account_paths_of
+
+        checks.register(account_paths_of(self.label), checks.Tags.models)

@@ -3,15 +3,17 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.template.defaultfilters import pluralize
 
 from integrations.management.arguments import leads_named, segment_named
 from integrations.models import Connection
 from leads import filters, importing
 from leads.changes import moved_names
+from leads.filters.segments import known_conditions
+from leads.filters.selection import Everybody, InSegments, Selection, WithIds, fits
 from leads.importing import people_list
-from leads.models import Lead, LeadTag, ListSubscription, MailingList, Tag
+from leads.models import Lead, MailingList, Tag
 
 
 def add_which_leads(parser: CommandParser) -> None:
@@ -35,24 +37,42 @@ def names_leads(options: dict[str, Any]) -> bool:
 
 
 def chosen_leads(command: BaseCommand, connection: Connection, options: dict[str, Any]) -> QuerySet[Lead]:
-    leads = Lead.objects.filter(account=connection.account_id)
+    return resolved(connection, _selection(command, connection, options))
+
+
+def resolved(connection: Connection, selection: Selection) -> QuerySet[Lead]:
+    """The leads of the connection's account that are meant; else a CommandError that says why it cannot be told."""
+    try:
+        return filters.resolve(selection, frozenset({connection.account_id}))
+    except filters.CannotResolve as problem:
+        raise CommandError(str(problem)) from None
+
+
+def _selection(command: BaseCommand, connection: Connection, options: dict[str, Any]) -> Selection:
     if options["lead"]:
-        return leads_named(connection, options["lead"])
+        return WithIds(tuple(leads_named(connection, options["lead"]).values_list("pk", flat=True)))
     if options["people"] is not None:
-        return _people(command, connection, options["people"])
+        return WithIds(tuple(_people(command, connection, options["people"])))
     if options["segment"] is not None:
-        return filters.of_segment(segment_named(connection, options["segment"]))
+        return InSegments((segment_named(connection, options["segment"]).pk,))
     if options["tag"] is not None:
-        _must_be_known(Tag.objects.filter(account=connection.account_id), "tag", options["tag"])
-        return leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=options["tag"])))
+        return with_tag(connection, options["tag"])
     if options["list"] is not None:
-        _must_be_known(MailingList.objects.filter(account=connection.account_id), "list", options["list"])
-        on_it = ListSubscription.objects.filter(lead=OuterRef("pk"), mailing_list__name=options["list"], active=True)
-        return leads.filter(Exists(on_it))
-    return leads
+        return on_list(connection, options["list"])
+    return Everybody()
 
 
-def _people(command: BaseCommand, connection: Connection, path: str) -> QuerySet[Lead]:
+def with_tag(connection: Connection, name: str) -> Selection:
+    """Leads that have the tag of this name; else a CommandError."""
+    return fits("tag", {"tag": [_key_of(Tag.objects.filter(account=connection.account_id), "tag", name)]})
+
+
+def on_list(connection: Connection, name: str) -> Selection:
+    """Leads that are on the list of this name; else a CommandError."""
+    return fits("list", {"list": [_key_of(MailingList.objects.filter(account=connection.account_id), "list", name)]})
+
+
+def _people(command: BaseCommand, connection: Connection, path: str) -> set[int]:
     try:
         with open(path, "rb") as file:
             found = people_list.known(connection.account, file)
@@ -69,18 +89,20 @@ def _people(command: BaseCommand, connection: Connection, path: str) -> QuerySet
         )
     if found.missing:
         command.stderr.write(f"{found.missing:,} of the file are not in our copy and are left out.")
-    return found.leads
+    return found.pks
 
 
-def _must_be_known(things: QuerySet[Any], noun: str, name: str) -> None:
-    if not things.filter(name=name).exists():
+def _key_of(things: QuerySet[Any], noun: str, name: str) -> str:
+    pk = things.filter(name=name).values_list("pk", flat=True).first()
+    if pk is None:
         raise CommandError(f"Our copy has no {noun} called {name}. Update it with: manage.py pull --catalogue")
+    return str(pk)
 
 
 def moved_names_of(connection: Connection, options: dict[str, Any]) -> list[str]:
     """What Kartra does not show any more of what the leads are chosen by."""
     if options["segment"] is not None:
-        return moved_names.in_conditions(segment_named(connection, options["segment"]).conditions)
+        return moved_names.in_conditions(known_conditions(segment_named(connection, options["segment"]).selection))
     tags = Tag.objects.filter(account=connection.account_id, name=options["tag"])
     lists = MailingList.objects.filter(account=connection.account_id, name=options["list"])
     named = {"tag": [str(tag.pk) for tag in tags], "list": [str(row.pk) for row in lists]}

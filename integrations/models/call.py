@@ -52,6 +52,8 @@ class ApiCall(models.Model):
     finds `finished_at` set may not write the result any more. `sent_at` is committed just before the POST.
     """
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey(
         Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="calls"
     )
@@ -148,6 +150,8 @@ class Attempt(models.Model):
     `evidence` is a list of {"at": ISO time, "what": words, …} in the order it came. `before` is what was known before it
     was sent and decides afterwards, e.g. {"score": 10}. `verify_at`: when to look next.
     """
+
+    account_path = "change__account"
 
     change = models.ForeignKey(LeadChange, verbose_name=_("change"), on_delete=models.PROTECT, related_name="attempts")
     call = models.ForeignKey(ApiCall, verbose_name=_("call"), on_delete=models.PROTECT, related_name="attempts")

@@ -39,6 +39,8 @@ class StopCause(models.TextChoices):
 class Connection(models.Model):
     """How we reach one Kartra account. One to one with the account; its name is the account's."""
 
+    account_path = "account"
+
     account = models.OneToOneField(
         Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="connection"
     )
@@ -173,6 +175,8 @@ class WebhookEndpoint(models.Model):
 
     A webhook endpoint that got a new token is open to the old one too, until that is retired.
     """
+
+    account_path = "connection__account"
 
     key = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
     connection = models.ForeignKey(

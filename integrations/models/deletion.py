@@ -29,6 +29,8 @@ class DeletionReportQuerySet(models.QuerySet["DeletionReport"]):
 class DeletionReport(models.Model):
     """One lead that a read by itself found deleted: pending until it is sure enough that it is no mistake of ours."""
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deletion_reports")
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="deletion_reports")
     reason = models.CharField(max_length=12, choices=GoneReason)

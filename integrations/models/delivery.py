@@ -60,6 +60,8 @@ class Delivery(models.Model):
     Newer columns have defaults in the database too: while an upgrade is under way the old code goes on storing messages.
     """
 
+    account_path = "endpoint__connection__account"
+
     endpoint = models.ForeignKey(
         WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("address for Kartra")
     )

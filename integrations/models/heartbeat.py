@@ -8,6 +8,8 @@ class Heartbeat(models.Model):
     """The last time of a regular job, e.g. "sweep"; read by /readyz and the status command. Also the last time that a
     machine's clock was seen to differ from the database's ("clock web-2"), and by how much."""
 
+    account_path = None  # of the installation: everybody may see it
+
     name = models.CharField(max_length=100, primary_key=True)
     at = models.DateTimeField(help_text=_("By the database's clock."))
     ahead_s = models.FloatField(

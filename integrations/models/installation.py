@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 class Installation(models.Model):
     """The one row that names this database. `integrations.sending.installation` keeps its key outside the database, too."""
 
+    account_path = None  # of the installation: everybody may see it
+
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     key = models.UUIDField(default=uuid.uuid4, editable=False)
     marked_at = models.DateTimeField(

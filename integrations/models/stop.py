@@ -25,6 +25,8 @@ class SendingStop(models.Model):
     `told_at` and `end_told_at`: when the notice about its beginning and its end went out; each goes out once.
     """
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="stops")
     stopped_by = models.CharField(max_length=12, choices=StopCause)
     command = models.CharField(max_length=64, blank=True, default="")

@@ -157,14 +157,13 @@ class RelatedDropdownFilter(_RelatedDropdownFilter):
     """Choices of the person's accounts alone."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        mine, route = access.accounts_of(request.user), access.route_to_account(field.remote_field.model)
-        if mine is None or not route:
+        mine = access.mine(field.remote_field.model, request.user)
+        if mine is None:
             found: list[tuple[str, str]] = super().field_choices(field, request, model_admin)
             return found
         ordering = self.field_admin_ordering(field, request, model_admin)
-        only = {f"{route}__in": mine}
         narrowed: list[tuple[str, str]] = field.get_choices(
-            include_blank=False, ordering=ordering, limit_choices_to=only
+            include_blank=False, ordering=ordering, limit_choices_to=mine
         )
         return narrowed
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _, ngettext
 from leads import kinds
 from leads.filters import NOT
 from leads.filters.choosing import WHOLE
-from leads.filters.segments import built_on
+from leads.filters.segments import built_on, known_conditions
 from leads.models import (
     OPEN,
     Activity,
@@ -104,7 +104,8 @@ def _all_of(conditions: Mapping[str, Sequence[str]]) -> Iterable[Mapping[str, Se
         yield from ahead
         pks = set().union(*(built_on(each) for each in ahead)) - seen
         seen |= pks
-        ahead = list(Segment.objects.filter(pk__in=pks).values_list("conditions", flat=True)) if pks else []
+        stored = Segment.objects.filter(pk__in=pks).values_list("selection", flat=True) if pks else ()
+        ahead = [known_conditions(each) for each in stored]
 
 
 def _missing(things: QuerySet[Any], accounts: frozenset[int] | None) -> QuerySet[Any]:

@@ -82,8 +82,8 @@ def _bad_rows(lead: Lead, named: set[str], words: str) -> None:
 def _drafts(lead: Lead, named: Named) -> None:
     """A list of people who are to be created loses this one; a draft whose filter names the person goes; of one where they
     were typed, what was typed goes."""
-    for draft in named.rows(RunDraft, "selection", "parameters", "refused_why"):
-        filtered = parse_qsl(draft.selection.get("query", ""), keep_blank_values=True)
+    for draft in named.rows(RunDraft, "selection", "listed", "parameters", "refused_why"):
+        filtered = [draft.selection, parse_qsl(draft.listed, keep_blank_values=True)]
         if "people" in draft.selection:
             if draft.account_id == lead.account_id:
                 _out_of_list(draft, named)
@@ -106,8 +106,8 @@ def _out_of_list(draft: RunDraft, named: Named) -> None:
 
 def _segments(lead: Lead, named: Named) -> None:
     """A segment of the account that is filtered by the person goes; one that is called after them gets a number for a name."""
-    for segment in named.rows(Segment, "name", "conditions").filter(account=lead.account_id):
-        if named.stands_in(segment.conditions):
+    for segment in named.rows(Segment, "name", "selection").filter(account=lead.account_id):
+        if named.stands_in(segment.selection):
             segment.delete()
         elif named.stands_in(segment.name):
             others = Segment.objects.filter(account=lead.account_id).exclude(pk=segment.pk)

@@ -1,19 +1,21 @@
 """Filters of leads: the one registry, used by the leads list, by segments and by commands.
 
 What is filtered by is a mapping {parameter: [texts]}, as an address's query says it; a parameter with `not_` before it
-leaves out who fits. All that is given must hold.
+leaves out who fits. All that is given must hold. What is kept of it is a `Selection`, and `resolve` tells its leads.
 """
 
 from django.utils.translation import gettext as _
 
-from leads.filters import money, own, resolve, state, ties
+from leads.filters import money, own, registry, state, ties
 from leads.filters.base import NOT, Condition, Part, Unreadable
 from leads.filters.choosing import Accounts, Names
-from leads.filters.resolve import ALL, SEARCH, Wanted, matching, members, names_of, of_segment, parameters
+from leads.filters.registry import ALL, SEARCH, Wanted, names_of, parameters
+from leads.filters.resolving import matching, members, of_segment, resolve
 from leads.filters.searching import SEARCHED, search
+from leads.filters.selection import CannotResolve, Selection
 from leads.filters.state import WISHES
 
-resolve.ALL[:] = [
+registry.ALL[:] = [
     *state.CONDITIONS[:1],
     *ties.CONDITIONS,
     *money.CONDITIONS,
@@ -52,13 +54,17 @@ __all__ = [
     "SEARCH",
     "SEARCHED",
     "WISHES",
+    "CannotResolve",
     "Condition",
     "Names",
     "Part",
+    "Selection",
+    "Unreadable",
     "in_words",
     "matching",
     "members",
     "names_of",
     "of_segment",
+    "resolve",
     "search",
 ]

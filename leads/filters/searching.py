@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Func, Model, Q, QuerySet, TextField
 
+from leads.filters.base import Unreadable
 from leads.models import Lead
 from leads.texts import forms_of, normal_email, without_invisible
 
@@ -35,17 +36,30 @@ def words_of(text: str) -> list[str]:
 
 
 def search(leads: QuerySet[Lead], text: str) -> QuerySet[Lead]:
-    """Leads in whose address, name, phone or company every word occurs, or whose Kartra id it is."""
+    """Leads in whose address, name, phone or company every word occurs, or whose Kartra id it is; more words than can be
+    searched for find nobody."""
+    try:
+        return searchable(leads).filter(searched(text)) if words_of(text) else leads
+    except Unreadable:
+        return leads.none()
+
+
+def searchable(leads: QuerySet[Lead]) -> QuerySet[Lead]:
+    """The leads with what `searched` looks at."""
+    return leads.alias(searched=AsOneText(*SEARCHED))
+
+
+def searched(text: str) -> Q:
+    """As `search`, as a condition on `searchable` leads; without a word everybody fits. Raises Unreadable."""
     words = words_of(text)
     if len(words) > MOST_WORDS:
-        return leads.none()
-    if words:
-        leads = leads.alias(searched=AsOneText(*SEARCHED))
+        raise Unreadable("search")
+    found = Q(pk__isnull=False) if not words else Q()
     for word in words:
         forms = functools.reduce(operator.or_, (Q(searched__icontains=form) for form in sorted(forms_of(word))))
         whole = Q(email_key=normal_email(word)) if "@" in word else Q(kartra_id=word)
-        leads = leads.filter(whole | forms)
-    return leads
+        found &= whole | forms
+    return found
 
 
 FEW = 500

@@ -1,15 +1,21 @@
 """How segments build on one another: one may be a condition of others, never of itself, and it stays while others need it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from leads.filters import resolve
-from leads.filters.base import NOT
+from leads.filters import registry
+from leads.filters.base import NOT, Unreadable
 from leads.filters.choosing import WHOLE
+from leads.filters.registry import Wanted
+from leads.filters.resolving import MOST_DEEP
+from leads.filters.selection import CannotResolve, InSegments, as_conditions, as_json, from_json, of_conditions
 from leads.models import Segment
 
+BUILDING = '"segments"'
+"""Stands in the JSON of every selection that names one."""
 REFERRING = ("segment", f"{NOT}segment")
 NEW = 0
 """Stands for a segment that has no primary key yet."""
@@ -17,6 +23,27 @@ NEW = 0
 
 class CannotHold(ValueError):
     """The segment cannot hold this. The text is a sentence for people."""
+
+
+def conditions_of(stored: Any) -> dict[str, list[str]]:
+    """What a segment's selection says, as an address says it. Raises CannotResolve."""
+    return as_conditions(from_json(stored))
+
+
+def as_kept(conditions: Wanted) -> dict[str, Any]:
+    """What a segment keeps of these conditions. Raises CannotHold for what no filter can mean."""
+    try:
+        return as_json(of_conditions(conditions))
+    except Unreadable:
+        raise CannotHold(_("This filter cannot be read, so it fits nobody. Filter the leads anew.")) from None
+
+
+def known_conditions(stored: Any) -> dict[str, list[str]]:
+    """As `conditions_of`, for what is said of names beside the segment; of one that is not understood there is none."""
+    try:
+        return conditions_of(stored)
+    except CannotResolve:
+        return {}
 
 
 def built_on(conditions: Mapping[str, Sequence[str]]) -> set[int]:
@@ -27,7 +54,7 @@ def built_on(conditions: Mapping[str, Sequence[str]]) -> set[int]:
 
 def users_of(segment: Segment) -> list[Segment]:
     """The segments that build on this one, by name. One query over those that build on any."""
-    return [each for each in _building().order_by("name") if segment.pk in built_on(each.conditions)]
+    return [each for each in _building().order_by("name") if segment.pk in _named_in(each.selection)]
 
 
 def refined(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -37,8 +64,9 @@ def refined(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> dict[s
     found = {name: list(values) for name, values in conditions.items()}
     if found.get("segment") == [str(segment.pk)]:
         del found["segment"]
-        _check_apart(segment, found)
-        found = {**segment.conditions, **found}
+        before = _held(segment)
+        _check_apart(segment, before, found)
+        found = {**before, **found}
     below = {**_below(), segment.pk: built_on(found)}
     if segment.pk in _reached(built_on(found), below):
         words = _("The segment %(name)s cannot be a part of itself. Choose another name.")
@@ -54,16 +82,23 @@ def check_new(conditions: Mapping[str, Sequence[str]]) -> None:
     _check_depth({NEW}, {**_below(), NEW: built_on(conditions)})
 
 
-def _check_apart(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> None:
+def _held(segment: Segment) -> dict[str, list[str]]:
+    """What it holds so far. Raises CannotHold."""
+    try:
+        return conditions_of(segment.selection)
+    except CannotResolve as problem:
+        raise CannotHold(str(problem)) from None
+
+
+def _check_apart(segment: Segment, before: Wanted, conditions: Wanted) -> None:
     """CannotHold if a condition stands in both and differs: of two values of one condition any would do, where both are meant."""
-    stored = segment.conditions
     groups = [
         (condition.label, [f"{prefix}{part.name}" for part in condition.parts])
-        for condition in resolve.ALL
+        for condition in registry.ALL
         for prefix in ("", NOT)
     ]
-    for label, names in [*groups, (_("Search"), [resolve.SEARCH])]:
-        one, other = ({name: list(each[name]) for name in names if name in each} for each in (stored, conditions))
+    for label, names in [*groups, (_("Search"), [registry.SEARCH])]:
+        one, other = ({name: list(each[name]) for name in names if name in each} for each in (before, conditions))
         if one and other and one != other:
             words = _(
                 "The segment %(name)s has a condition “%(label)s” already, so this one cannot be added to it. Open the "
@@ -73,12 +108,22 @@ def _check_apart(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> N
 
 
 def _building() -> QuerySet[Segment]:
-    return Segment.objects.filter(conditions__has_any_keys=list(REFERRING))
+    """Those that may build on others."""
+    return Segment.objects.filter(selection__icontains=BUILDING)
+
+
+def _named_in(stored: Any) -> set[int]:
+    """The segments that a stored selection names."""
+    try:
+        parts = from_json(stored).all_parts()
+        return {pk for part in parts if isinstance(part, InSegments) for pk in part.pks}
+    except CannotResolve:
+        return set()
 
 
 def _below() -> dict[int, set[int]]:
     """What each segment that builds on others builds on. One query."""
-    return {pk: built_on(conditions) for pk, conditions in _building().values_list("pk", "conditions")}
+    return {pk: _named_in(stored) for pk, stored in _building().values_list("pk", "selection")}
 
 
 def _reached(start: set[int], below: Mapping[int, set[int]]) -> set[int]:
@@ -91,11 +136,11 @@ def _reached(start: set[int], below: Mapping[int, set[int]]) -> set[int]:
 
 
 def _check_depth(ahead: set[int], below: Mapping[int, set[int]]) -> None:
-    for _level in range(resolve.MOST_DEEP):
+    for _level in range(MOST_DEEP):
         ahead = set().union(*(below.get(pk, set()) for pk in ahead))
     if ahead:
         words = _(
             "At most %(most)s segments can build on one another in a row. Use the conditions themselves, not the segment "
             "that has them."
         )
-        raise CannotHold(words % {"most": resolve.MOST_DEEP})
+        raise CannotHold(words % {"most": MOST_DEEP})

@@ -13,7 +13,7 @@ from leads import clock
 from leads.filters import duplicates
 from leads.filters.base import Condition, Given, Part, Unreadable
 from leads.filters.choosing import Fixed, Named
-from leads.filters.resolve import members
+from leads.filters.resolving import members
 from leads.models import ChangeStatus, LeadChange, Segment
 
 GROUP = _("Requested changes, our copy")

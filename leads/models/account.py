@@ -21,6 +21,8 @@ def validate_time_zone(value: str) -> None:
 class Account(models.Model):
     """One Kartra account. How it is reached is the matter of `integrations.Connection`."""
 
+    account_path = "pk"
+
     name = models.CharField(_("name"), max_length=100, unique=True)
     time_zone = models.CharField(
         _("time zone"),

@@ -110,6 +110,8 @@ class Activity(models.Model):
     `cause` names the row behind it, e.g. "delivery 12" or "call 5"; `change` is the wish behind it, if there was one.
     """
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="activities")
     lead = models.ForeignKey(Lead, verbose_name=_("lead"), on_delete=models.CASCADE, related_name="activities")
     kind = models.CharField(_("kind"), max_length=64)

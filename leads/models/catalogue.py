@@ -18,6 +18,8 @@ SAFETY_FIELD = "mirror_receipt"
 class Thing(models.Model):
     """What every entry of the catalogue has. Names are kept byte for byte: Kartra's own matching is not documented."""
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="%(class)ss")
     name = models.CharField(_("name"), max_length=500)
     kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
@@ -95,6 +97,8 @@ class Membership(Thing):
 class CalendarClass(models.Model):
     """A class of a calendar, known from bookings."""
 
+    account_path = "calendar__account"
+
     calendar = models.ForeignKey(Calendar, verbose_name=_("calendar"), on_delete=models.PROTECT, related_name="classes")
     name = models.CharField(_("name"), max_length=500)
     kartra_id = models.CharField(_("Kartra id"), max_length=32, blank=True, default="")
@@ -112,6 +116,8 @@ class CalendarClass(models.Model):
 
 class MembershipLevel(models.Model):
     """A level of a membership; access is per level."""
+
+    account_path = "membership__account"
 
     membership = models.ForeignKey(
         Membership, verbose_name=_("membership"), on_delete=models.PROTECT, related_name="levels"
@@ -142,6 +148,8 @@ class CustomFieldType(models.TextChoices):
 
 class CustomField(models.Model):
     """A custom field of the account. `options` is [[option id, option text], …], empty for the text types."""
+
+    account_path = "account"
 
     account = models.ForeignKey(
         Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="customfields"

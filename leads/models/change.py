@@ -67,6 +67,8 @@ class LeadChange(models.Model):
     it is sent, that is a conflict.
     """
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="changes")
     lead = models.ForeignKey(Lead, verbose_name=_("lead"), on_delete=models.PROTECT, related_name="changes")
     run = models.ForeignKey(

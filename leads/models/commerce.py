@@ -13,6 +13,8 @@ from leads.models.times import StampField
 class RecurringSubscription(models.Model):
     """A payment plan. Ids are Kartra's internal subscription id; dates are UTC; texts are Kartra's own."""
 
+    account_path = "account"
+
     account = models.ForeignKey(
         Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="recurring_subscriptions"
     )
@@ -80,6 +82,8 @@ class Transaction(models.Model):
 
     `reported`: only a hint so far; an IPN with the right secret, Kartra's details or an export has not agreed yet.
     """
+
+    account_path = "account"
 
     account = models.ForeignKey(
         Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="transactions"

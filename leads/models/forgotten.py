@@ -9,6 +9,8 @@ from leads.models.account import Account
 class Forgotten(models.Model):
     """The keyed hash of a Kartra id or of an email address that must not come back. See `leads.erasure.forget`."""
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="forgotten")
     digest = models.CharField(max_length=64)
     at = models.DateTimeField()

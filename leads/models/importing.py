@@ -47,6 +47,8 @@ class Import(models.Model):
     `counts` {"created": 3, …}. `kept`: the file's bytes are in `ImportChunk`; else a command reads the file itself.
     """
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="imports")
     kind = models.CharField(_("kind"), max_length=16, choices=ImportKind)
     file_name = models.CharField(_("file"), max_length=255)
@@ -133,6 +135,8 @@ class Import(models.Model):
 class ImportChunk(models.Model):
     """A piece of an uploaded file, compressed. Removed when the import has ended."""
 
+    account_path = "file__account"
+
     file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="chunks")
     number = models.PositiveIntegerField()
     content = models.BinaryField()
@@ -148,6 +152,8 @@ class ImportChunk(models.Model):
 
 class ImportReject(models.Model):
     """A bad row: where it stands in the file, why it was not loaded, and its cells as they came."""
+
+    account_path = "file__account"
 
     file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejects")
     line = models.PositiveIntegerField()
@@ -167,6 +173,8 @@ class ImportReject(models.Model):
 class ImportSeen(models.Model):
     """A digest of a lead or transaction that the file named, to tell a second row of it. Removed when the import has ended."""
 
+    account_path = "file__account"
+
     file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="+")
     key = models.BigIntegerField()
 
@@ -184,6 +192,8 @@ class ColumnMapping(models.Model):
 
     `header` is trimmed and without case; an empty `target` means that the column is left out.
     """
+
+    account_path = "account"
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="column_mappings")
     kind = models.CharField(max_length=16, choices=ImportKind)

@@ -31,6 +31,8 @@ class Lead(models.Model):
     gave them; `date_joined` is UTC. `custom_values` is {identifier: text | [[option id, option text], …]}.
     """
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="leads")
     kartra_id = models.CharField(_("Kartra id"), max_length=32, null=True, blank=True)
     email = models.TextField(_("email"), blank=True, default="")
@@ -161,6 +163,8 @@ class Lead(models.Model):
 
 class LeadEmail(models.Model):
     """An address a lead had, and from when to when we know that it had it."""
+
+    account_path = "lead__account"
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="emails")
     email = models.TextField()

@@ -14,6 +14,8 @@ class Joined(models.Model):
     Of a tie that a read found, `after` is when the lead was read before, without it; null: it was there at first sight.
     """
 
+    account_path = "lead__account"
+
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="%(class)ss")
     since = models.DateTimeField(help_text=_("When it became known to us in this state."))
     source = models.CharField(max_length=12, choices=Source)

@@ -49,6 +49,8 @@ class BulkRun(models.Model):
     Its counts are not stored: they are counted over its changes by status, so they can never disagree with them.
     """
 
+    account_path = "account"
+
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="runs")
     name = models.CharField(_("name"), max_length=200)
     kind = models.CharField(_("kind"), max_length=32)
@@ -140,15 +142,18 @@ class RunDraftQuerySet(models.QuerySet["RunDraft"]):
 
 
 class RunDraft(models.Model):
-    """A selection somebody means to change: the leads (as a changelist query or as ids) and the kinds, until confirmed.
+    """A selection somebody means to change: the leads and the kinds, until confirmed.
 
-    `selection` is {"query": "<query string of the leads list>"}, and {"ids": […]} with it when only these leads of the
-    list are meant; or {"people": [[line, parameters], …], "file": …, "bad": …} for people who are to be created, each with
-    parameters of their own. `more` are the kinds besides the first. `parameters` is empty until a preview was asked for,
-    then {"clean": …, "form": …}; of people with their number; with `leads` once a colleague was asked: how many they were.
+    `selection` is a `leads.filters.Selection` as JSON; or {"people": [[line, parameters], …], "file": …, "bad": …} for
+    people who are to be created, each with parameters of their own. `listed` is the query of the leads list on which they
+    were chosen: to go back to it and to say what is to be known of its filter, never to tell who is meant. `more` are the
+    kinds besides the first. `parameters` is empty until a preview was asked for, then {"clean": …, "form": …}; of people
+    with their number; with `leads` once a colleague was asked: how many they were.
     `tried` is the run over the first few. `started_at` is set once, by the click that starts the run.
     `asked_at`: too large for its author, so a colleague is asked to start it.
     """
+
+    account_path = "account"
 
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -164,6 +169,7 @@ class RunDraft(models.Model):
     kind = models.CharField(max_length=32)
     more = models.JSONField(default=list, blank=True)
     selection = models.JSONField()
+    listed = models.TextField(blank=True, default="")
     parameters = models.JSONField(default=dict, blank=True)
     tried = models.ForeignKey(BulkRun, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     asked_at = models.DateTimeField(null=True, blank=True)

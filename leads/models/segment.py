@@ -13,12 +13,14 @@ from leads.models.times import StampField
 class Segment(models.Model):
     """A set of leads of one account, described and not stored: it holds whoever fits at the moment it is asked.
 
-    `conditions` are the filter's parameters, {name: [values as text]}; what they mean is in `leads.filters`.
+    `selection` is a `leads.filters.Selection` as JSON; of whom it is resolved for, it holds those of its account.
     """
+
+    account_path = "account"
 
     account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.CASCADE, related_name="segments")
     name = models.CharField(_("name"), max_length=200)
-    conditions = models.JSONField()
+    selection = models.JSONField()
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("created by"),

@@ -13,6 +13,8 @@ from leads.models.account import Account
 class StaffLimits(models.Model):
     """The accounts a person may work in. Without a row, or with `limited` unset: all of them."""
 
+    account_path = None  # about people: everybody may see it
+
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="limits")
     limited = models.BooleanField(
         default=False, help_text=_("Only the accounts chosen here; none chosen is none at all.")
@@ -30,6 +32,8 @@ class StaffLimits(models.Model):
 
 class GroupLimits(models.Model):
     """How much the people of a group may do alone. Empty is without bound; without a row, too."""
+
+    account_path = None  # about people: everybody may see it
 
     group = models.OneToOneField(Group, on_delete=models.CASCADE, related_name="limits")
     largest_run = models.PositiveIntegerField(_("largest bulk action"), null=True, blank=True)

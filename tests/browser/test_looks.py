@@ -94,7 +94,11 @@ def previewed(connection):
         created_by=get_user_model().objects.get(username="mara"),
         kind="assign_tag",
         more=["give_points"],
-        selection={"query": "not_bought=any"},
+        selection={
+            "version": 1,
+            "leads": {"not": {"condition": "bought", "values": {"bought": ["any"]}}},
+        },
+        listed="not_bought=any",
         parameters={"clean": clean, "form": {}},
         account=connection.account,
     )

@@ -6,8 +6,10 @@ from django.utils import timezone
 
 from integrations import push
 from leads import changes, kinds, mirror
+from leads.filters.segments import conditions_of
 from leads.models import BulkRun, Lead, RunDraft, Segment, Source, Tag
 from tests.browser.hands import Keyboard, Mouse, sign_in
+from tests.factories import SegmentFactory
 from tests.recording import accept_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +65,7 @@ def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection)
 
     assert "in the segment Spain without VIP" in page.inner_text(".km-filtered")
     assert "3 leads" in page.inner_text("body")
-    assert Segment.objects.get().conditions == {"country": ["Spain"], "not_tag": [str(vip.pk)]}
+    assert conditions_of(Segment.objects.get().selection) == {"country": ["Spain"], "not_tag": [str(vip.pk)]}
 
 
 def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, sandbox, connection, pusher):
@@ -168,14 +170,14 @@ def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connecti
 def test_pages_of_the_workbench_do_not_scroll_sideways(page, live_server, sandbox, connection, width):
     leads = six_leads(sandbox, connection)
     Lead.objects.filter(pk=leads[0].pk).update(company="x" * 200, first_name="y" * 120)
-    segment = Segment.objects.create(account=connection.account, name="z" * 150, conditions={"country": ["Spain"]})
+    segment = SegmentFactory(account=connection.account, name="z" * 150, conditions={"country": ["Spain"]})
     run = tagged_run(connection, leads)
     sign_in(page, live_server)
     draft = RunDraft.objects.create(
         created_by=get_user_model().objects.get(username="mara"),
         kind="assign_tag",
         more=["give_points"],
-        selection={"query": ""},
+        selection={"version": 1, "leads": {"everybody": True}},
         parameters={"clean": {"steps": [["assign_tag", {"tag": "VIP"}], ["give_points", {"points": 5}]]}, "form": {}},
     )
     page.set_viewport_size({"width": width, "height": 800})

@@ -7,7 +7,8 @@ from django.utils import timezone
 from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
 from leads import kinds
-from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, RunState, Tag
+from leads.filters.selection import as_json, of_conditions
+from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, RunState, Segment, Tag
 
 
 class AccountFactory(factory.django.DjangoModelFactory):
@@ -75,6 +76,18 @@ class MailingListFactory(factory.django.DjangoModelFactory):
 
     account = factory.SubFactory(AccountFactory)
     name = factory.Sequence(lambda n: f"list {n}")
+
+
+class SegmentFactory(factory.django.DjangoModelFactory):
+    """A segment of a filter's parameters, `conditions`."""
+
+    class Meta:
+        model = Segment
+
+    class Params:
+        conditions: dict = {}
+
+    selection = factory.LazyAttribute(lambda made: as_json(of_conditions(made.conditions)))
 
 
 class BulkRunFactory(factory.django.DjangoModelFactory):

@@ -27,7 +27,6 @@ from leads.models import (
     Product,
     RecurringSubscription,
     RunDraft,
-    Segment,
     Sequence,
     SequenceEnrollment,
     Tag,
@@ -39,6 +38,7 @@ from tests.factories import (
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    SegmentFactory,
     WebhookEndpointFactory,
 )
 
@@ -118,11 +118,12 @@ def whole_account(word: str, number: int) -> Any:
         created_by=author,
         account=account,
         kind="assign_tag",
-        selection={"query": f"account={account.pk}"},
+        selection={"version": 1, "leads": {"condition": "account", "values": {"account": [str(account.pk)]}}},
+        listed=f"account={account.pk}",
         asked_at=now,
         parameters={"clean": {"tag": f"{word} tag"}, "form": {"tag": f"{word} tag", "why": f"{word} why"}},
     )
-    segment = Segment.objects.create(
+    segment = SegmentFactory(
         account=account, name=f"{word} segment", conditions={"tag": [str(tag.pk)]}, created_by=author
     )
     activity = Activity.objects.create(

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from integrations.management.arguments import add_connection, connection_named, segment_named
+from integrations.management.which_leads import on_list, resolved, with_tag
 from integrations.models import Connection
-from leads import exporting, filters
+from leads import exporting
 from leads.changes import moved_names
-from leads.models import Account, Lead, LeadTag, ListSubscription, MailingList, Tag
+from leads.filters.segments import known_conditions
+from leads.filters.selection import AllOf, Everybody, InSegments, Selection
+from leads.models import Account, Lead
 
 logger = logging.getLogger(__name__)
 
@@ -61,26 +64,15 @@ class Command(BaseCommand):
             self.stdout.write(f"  {remark}")
 
     def _leads(self, connection: Connection, options: dict[str, Any]) -> QuerySet[Lead]:
-        account = connection.account
-        leads = Lead.objects.filter(account=account)
+        narrowed: list[Selection] = []
         if options["segment"] is not None:
             segment = segment_named(connection, options["segment"])
-            for words in moved_names.in_conditions(segment.conditions):
+            for words in moved_names.in_conditions(known_conditions(segment.selection)):
                 self.stderr.write(words)
-            members = filters.of_segment(segment)
-            leads = leads.filter(pk__in=members.order_by().values("pk"))
-        for name in options["tag"]:
-            self._must_be_known(Tag.objects.filter(account=account, name=name), "tag", name)
-            leads = leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=name)))
-        for name in options["list"]:
-            self._must_be_known(MailingList.objects.filter(account=account, name=name), "list", name)
-            on_it = ListSubscription.objects.filter(lead=OuterRef("pk"), mailing_list__name=name, active=True)
-            leads = leads.filter(Exists(on_it))
-        return leads
-
-    def _must_be_known(self, things: QuerySet[Any], noun: str, name: str) -> None:
-        if not things.exists():
-            raise CommandError(f"Our copy has no {noun} called {name}. Update it with: manage.py pull --catalogue")
+            narrowed.append(InSegments((segment.pk,)))
+        narrowed += [with_tag(connection, name) for name in options["tag"]]
+        narrowed += [on_list(connection, name) for name in options["list"]]
+        return resolved(connection, AllOf(tuple(narrowed)) if narrowed else Everybody())
 
     def _mirror(self, account: Account, pks: Any, path: Path) -> dict[str, Any]:
         exporting.to_disk(exporting.mirror_lines(account, pks), path, on_line=self._bar(len(pks)))

@@ -1,7 +1,7 @@
 """A bulk action before it starts: the selection becomes a draft, the draft a page that asks and previews.
 
-The selection is kept as the leads list's query, or as the ids of one page; never as ids in a form. The
-buttons below the preview are `draft_start`.
+What is kept is a selection, made of the leads list's address or of the ticks of one page; never ids in a form. The buttons
+below the preview are `draft_start`.
 """
 
 from typing import Any
@@ -23,9 +23,11 @@ from kartra_mirror.admin.bulk.draft_forms import FORCE, INCLUDE_LEFT, Drafting, 
 from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import sales_coverage
 from kartra_mirror.ui.lead_fields import check_steps, show_what_may_be_asked
-from kartra_mirror.ui.selection import leads_of_draft
+from kartra_mirror.ui.selection import leads_of_draft, of_list, of_ticks
 from leads import access, kinds
 from leads.changes import moved_names
+from leads.filters import CannotResolve, Selection
+from leads.filters.selection import as_json
 from leads.models import Account, BulkRun, Lead, RunDraft
 
 MOST_KINDS = 8
@@ -38,28 +40,38 @@ def draft_action(kind: kinds.ChangeKind) -> Any:
 
     @admin.action(description=format_lazy("{}…", kind.label))
     def remember(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) -> HttpResponse:
-        selection: dict[str, Any] = {"query": request.GET.urlencode()}
-        if request.POST.get("select_across") != "1":
-            selection["ids"] = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
-        return redirect(new_draft(request, kind, selection))
+        try:
+            everybody = request.POST.get("select_across") == "1"
+            chosen = of_list(request.GET) if everybody else of_ticks(request.POST.getlist(ACTION_CHECKBOX_NAME))
+        except CannotResolve as problem:
+            messages.warning(request, str(problem))
+            return HttpResponseRedirect(request.get_full_path())
+        return redirect(new_draft(request, kind, chosen, listed=request.GET.urlencode()))
 
     remember.__name__ = kind.name
     return remember
 
 
-def new_draft(request: HttpRequest, kind: kinds.ChangeKind, selection: dict[str, Any]) -> RunDraft:
-    """A draft of this person's own. 403 without the kind's permission."""
+def new_draft(request: HttpRequest, kind: kinds.ChangeKind, selection: Selection, *, listed: str = "") -> RunDraft:
+    """A draft of this person's own; `listed`: the query of the list on which they were chosen. 403 without the kind's
+    permission."""
     if not request.user.has_perm(kind.permission):
         raise PermissionDenied
-    return RunDraft.objects.create(created_by=access.signed_in(request.user), kind=kind.name, selection=selection)
+    return RunDraft.objects.create(
+        created_by=access.signed_in(request.user), kind=kind.name, selection=as_json(selection), listed=listed
+    )
 
 
 def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     """Ask, preview, start. GET changes nothing; starting twice makes one run."""
     _check_kinds(request, draft.kinds)
-    leads = leads_of_draft(request, draft)
+    back = f"{reverse('admin:leads_lead_changelist')}?{draft.listed}".rstrip("?")
+    try:
+        leads = leads_of_draft(request, draft)
+    except CannotResolve as problem:
+        messages.warning(request, str(problem))
+        return HttpResponseRedirect(back)
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:3])
-    back = f"{reverse('admin:leads_lead_changelist')}?{draft.selection.get('query', '')}".rstrip("?")
     if len(accounts) != 1:
         words = (
             _("No leads are chosen any more, so there is nothing to do.")
@@ -170,10 +182,8 @@ def _show(
         "chosen": chosen,
         "back": back,
         "preview": shown,
-        "sales_unread": sales_coverage.warning(QueryDict(draft.selection.get("query", "")), user) if shown else "",
-        "moved": moved_names.in_conditions(
-            dict(QueryDict(draft.selection.get("query", "")).lists()), access.accounts_of(user)
-        )
+        "sales_unread": sales_coverage.warning(QueryDict(draft.listed), user) if shown else "",
+        "moved": moved_names.in_conditions(dict(QueryDict(draft.listed).lists()), access.accounts_of(user))
         if shown
         else [],
         "try_number": 0 if approvals.why_not_alone(user, account, preview_summary.TRY) else preview_summary.TRY,

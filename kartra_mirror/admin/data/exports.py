@@ -1,4 +1,4 @@
-"""Exporting chosen leads in the admin: the selection goes along as the list's query, the answer is the file."""
+"""Exporting chosen leads in the admin: the list's address goes along and says which, the answer is the file."""
 
 import csv
 import io
@@ -22,11 +22,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from kartra_mirror.ui.downloads import csv_response
-from kartra_mirror.ui.selection import leads_of_draft
+from kartra_mirror.ui.selection import leads_of, of_list, of_ticks
 from kartra_mirror.ui.unfold_adapter import style
 from leads import exporting
-from leads.access import signed_in, user_of
-from leads.models import Account, Lead, RunDraft
+from leads.access import signed_in
+from leads.filters import CannotResolve
+from leads.models import Account, Lead
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +61,13 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
         raise PermissionDenied
     query = request.GET.copy()
     ids = query.pop(IDS, None)
-    selection: dict[str, Any] = {"query": query.urlencode()}
-    if ids is not None:
-        selection["ids"] = [int(pk) for pk in ids[-1].split(",") if pk.isdecimal() and len(pk) < 18]
-    leads = leads_of_draft(request, RunDraft(selection=selection, created_by=user_of(request.user)))
-    back = f"{reverse('admin:leads_lead_changelist')}?{selection['query']}".rstrip("?")
+    listed = query.urlencode()
+    back = f"{reverse('admin:leads_lead_changelist')}?{listed}".rstrip("?")
+    try:
+        leads = leads_of(of_list(query) if ids is None else of_ticks(ids[-1].split(",")), [request.user])
+    except CannotResolve as problem:
+        messages.warning(request, str(problem))
+        return HttpResponseRedirect(back)
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:2])
     if len(accounts) != 1:
         words = (
@@ -76,7 +79,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> Any:
         return HttpResponseRedirect(back)
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        return _file(request, accounts[0], leads, form.cleaned_data["form"], selection["query"])
+        return _file(request, accounts[0], leads, form.cleaned_data["form"], listed)
     shown = {
         "title": _("Export leads as a file"),
         "form": form,

@@ -28,6 +28,7 @@ from kartra_mirror.ui.unfold_adapter import ModelAdmin, search_media
 from leads import access, clock, filters, kinds, mirror
 from leads.changes import conflicts, moved_names
 from leads.filters import WISHES
+from leads.filters.selection import WithIds
 from leads.models import Account, Lead, LeadChange, LeadTag, Reason, Segment
 
 TAGS_SHOWN = 3
@@ -227,7 +228,7 @@ class LeadAdmin(ModelAdmin):
             raise Http404
         if request.method != "POST":
             return HttpResponseRedirect(lead.get_absolute_url())
-        return redirect(draft_view.new_draft(request, kinds.get_kind(kind), {"query": "", "ids": [lead.pk]}))
+        return redirect(draft_view.new_draft(request, kinds.get_kind(kind), WithIds((lead.pk,))))
 
     def read_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Update this lead from Kartra now."""

@@ -18,7 +18,8 @@ from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import ChangeList, RelatedDropdownFilter, style
 from leads import access, filters, kinds
 from leads.changes import moved_names
-from leads.filters import Names, segments as building
+from leads.filters import CannotResolve, Names, segments as building
+from leads.filters.selection import InSegments
 from leads.models import Account, Segment
 
 LEADS = "admin:leads_lead_changelist"
@@ -44,7 +45,11 @@ def query_of(conditions: dict[str, list[str]]) -> str:
 
 def _words(segment: Segment, names: Names | None = None) -> list[str]:
     """Who is in it, with names of its own account alone."""
-    return filters.in_words(segment.conditions, frozenset({segment.account_id}), names)
+    try:
+        conditions = building.conditions_of(segment.selection)
+    except CannotResolve:
+        return [_("a filter that cannot be read, which fits nobody")]
+    return filters.in_words(conditions, frozenset({segment.account_id}), names)
 
 
 class NotSaved(ValueError):
@@ -61,7 +66,7 @@ class SegmentList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = self.result_list = list(self.result_list)
-        names = filters.names_of([row.conditions for row in rows])
+        names = filters.names_of([building.known_conditions(row.selection) for row in rows])
         for row in rows:
             row.names = names
 
@@ -151,7 +156,10 @@ class SegmentAdmin(ReadOnlyAdmin):
             building.check_new(conditions)
             with transaction.atomic():
                 made = Segment.objects.create(
-                    account=account, name=name, conditions=conditions, created_by=access.user_of(request.user)
+                    account=account,
+                    name=name,
+                    selection=building.as_kept(conditions),
+                    created_by=access.user_of(request.user),
                 )
         except building.CannotHold as problem:
             raise NotSaved(str(problem)) from None
@@ -169,7 +177,7 @@ class SegmentAdmin(ReadOnlyAdmin):
             words = _("There is a segment of this name. Choose another, or tick below to replace that one.")
             raise NotSaved(words, may_replace=True)
         try:
-            taken.conditions = building.refined(taken, conditions)
+            taken.selection = building.as_kept(building.refined(taken, conditions))
         except building.CannotHold as problem:
             raise NotSaved(str(problem)) from None
         taken.save()
@@ -184,6 +192,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         """The page of a segment: who is in it, how many now, what to do with them."""
         segment = self._segment(request, object_id)
         user = request.user
+        conditions = building.known_conditions(segment.selection)
         number, more = pagination.counted(filters.of_segment(segment), self.paginator.most)
         context = {
             **self.admin_site.each_context(request),
@@ -193,9 +202,9 @@ class SegmentAdmin(ReadOnlyAdmin):
             "words": _words(segment),
             "number": number,
             "more": more,
-            "moved": moved_names.in_conditions(segment.conditions, access.accounts_of(user)),
+            "moved": moved_names.in_conditions(conditions, access.accounts_of(user)),
             "kinds": [k for k in kinds.IN_BULK.values() if user.has_perm(k.permission) and user.has_perm(access.BULK)],
-            "as_filter": f"{reverse(LEADS)}?{query_of(segment.conditions)}",
+            "as_filter": f"{reverse(LEADS)}?{query_of(conditions)}",
             "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,
             "may_change": self._may(request, "change") or segment.created_by_id == user.pk,
         }
@@ -217,8 +226,8 @@ class SegmentAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             return HttpResponseRedirect(segment.get_absolute_url())
         if what == "start" and request.POST.get("kind") in kinds.IN_BULK:
-            selection = {"query": f"segment={segment.pk}"}
-            return redirect(draft_view.new_draft(request, kinds.get_kind(request.POST["kind"]), selection))
+            kind, chosen = kinds.get_kind(request.POST["kind"]), InSegments((segment.pk,))
+            return redirect(draft_view.new_draft(request, kind, chosen, listed=f"segment={segment.pk}"))
         owns = segment.created_by_id == request.user.pk
         if what == "delete":
             if not (owns or self._may(request, "delete")):

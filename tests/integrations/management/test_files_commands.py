@@ -11,8 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection as database
 
-from leads.models import Account, Import, ImportReject, Lead, LeadTag, Segment, Transaction
-from tests.factories import ConnectionFactory, LeadFactory, MailingListFactory, TagFactory
+from leads.models import Account, Import, ImportReject, Lead, LeadTag, Transaction
+from tests.factories import ConnectionFactory, LeadFactory, MailingListFactory, SegmentFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -121,7 +121,7 @@ def test_export_narrows_down_and_imports_back(account, tmp_path, capsys):
 def test_export_of_a_segment(account, tmp_path, capsys):
     LeadFactory(account=account, country="Spain")
     LeadFactory(account=account, country="Peru")
-    Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
     path = tmp_path / "out.csv"
 
     assert run(capsys, "export_leads", str(path), "--segment", "spain") == f"1 lead written to {path}.\n"

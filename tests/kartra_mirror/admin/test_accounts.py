@@ -345,7 +345,7 @@ def test_what_a_limited_colleague_asks_for_is_judged_in_their_accounts(client, w
         created_by=StaffLimits.objects.get().user,
         account=ours.account,
         kind="assign_tag",
-        selection={"query": ""},
+        selection={"version": 1, "leads": {"everybody": True}},
         parameters={"clean": {"tag": ours.tag.name}, "form": {"tag": ours.tag.name}},
         asked_at=ours.draft.asked_at,
     )

@@ -10,8 +10,15 @@ from django.utils import timezone
 
 from integrations.models import Heartbeat
 from kartra_mirror.admin.site import bands
-from leads.models import Account, Activity, LeadTag, Segment
-from tests.factories import BulkRunFactory, ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory
+from leads.models import Account, Activity, LeadTag
+from tests.factories import (
+    BulkRunFactory,
+    ConnectionFactory,
+    LeadChangeFactory,
+    LeadFactory,
+    SegmentFactory,
+    StaffFactory,
+)
 from tests.kartra_mirror.admin.rows import OURS, fill
 
 pytestmark = pytest.mark.django_db
@@ -200,6 +207,6 @@ def test_no_template_writes_an_id_as_a_number_for_people():
 
 def test_choices_of_rows_with_long_ids_can_be_chosen(staff):
     Account.objects.create(pk=12345, name="Far")
-    segment = Segment.objects.create(pk=54321, account_id=12345, name="Buyers", conditions={"score_min": ["1"]})
+    segment = SegmentFactory(pk=54321, account_id=12345, name="Buyers", conditions={"score_min": ["1"]})
     assert "?segment=54321" in staff.get(segment.get_absolute_url()).content.decode()
     assert 'value="54321"' in staff.get(reverse("admin:leads_lead_changelist")).content.decode()

@@ -20,6 +20,7 @@ from tests.factories import (
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    SegmentFactory,
     WebhookEndpointFactory,
 )
 
@@ -122,12 +123,12 @@ def test_all_of_more_than_are_counted_are_chosen_and_counted_exactly(staff, few)
     staff.post(url, {"do": "preview", "points": "5"})
 
     assert staff.get(url).context["preview"]["counted"].total == 70
-    assert RunDraft.objects.get().selection == {"query": ""}
+    assert RunDraft.objects.get().selection == {"version": 1, "leads": {"everybody": True}}
 
 
 def test_segment_counts_as_far(staff, few):
     lead = rows_in_every_list(70)[0]
-    segment = Segment.objects.create(account=lead.account, name="All", conditions={"q": ["example.com"]})
+    segment = SegmentFactory(account=lead.account, name="All", conditions={"q": ["example.com"]})
     assert "More than 60 leads of" in words(staff.get(segment.get_absolute_url()))
     Lead.objects.filter(pk__gt=Lead.objects.order_by("pk")[9].pk).update(email="elsewhere@other.org")
     assert "10 leads of" in words(staff.get(segment.get_absolute_url()))

@@ -9,13 +9,15 @@ from django.utils import timezone
 
 from leads import mirror
 from leads.changes import moved_names
-from leads.models import Activity, LeadChange, LeadTag, RunDraft, Segment, Source, Tag
+from leads.filters.segments import conditions_of
+from leads.models import Activity, LeadChange, LeadTag, RunDraft, Source, Tag
 from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
     LeadChangeFactory,
     LeadFactory,
     MailingListFactory,
+    SegmentFactory,
     TagFactory,
 )
 
@@ -47,7 +49,7 @@ def renamed(account):
 
 @pytest.fixture
 def segment(account, renamed):
-    return Segment.objects.create(account=account, name="Not cold", conditions={"not_tag": [str(renamed.pk)]})
+    return SegmentFactory(account=account, name="Not cold", conditions={"not_tag": [str(renamed.pk)]})
 
 
 SENTENCE = (
@@ -58,15 +60,15 @@ SENTENCE = (
 
 def test_filter_that_leaves_out_a_renamed_tag_says_so(segment):
     with timezone.override(dt.UTC):
-        assert moved_names.in_conditions(segment.conditions) == [SENTENCE]
+        assert moved_names.in_conditions(conditions_of(segment.selection)) == [SENTENCE]
 
 
 def test_segment_that_builds_on_it_says_so_too(account, segment):
-    above = Segment.objects.create(
-        account=account, name="More", conditions={"segment": [str(segment.pk)], "city": ["Bend"]}
+    above = SegmentFactory(
+        account=account, name="More", conditions={"segment": [str(segment.pk)], "country": ["Spain"]}
     )
     with timezone.override(dt.UTC):
-        assert moved_names.in_conditions(above.conditions) == [SENTENCE]
+        assert moved_names.in_conditions(conditions_of(above.selection)) == [SENTENCE]
 
 
 def test_name_that_is_there_or_another_accounts_is_not_spoken_of(account, renamed):
@@ -114,7 +116,8 @@ def test_pages_say_it_before_it_is_used(segment, account, admin_client, admin_us
         created_by=admin_user,
         account=account,
         kind="assign_tag",
-        selection={"query": query},
+        selection={"version": 1, "leads": {"segments": [segment.pk]}},
+        listed=query,
         parameters={"clean": {"tag": "VIP"}, "form": {}},
     )
     for url in (

@@ -33,7 +33,9 @@ def test_who_may_start_none_is_offered_no_trial(client, account):
     supporter.groups.add(Group.objects.get(name="Support"))
     client.force_login(supporter)
     LeadFactory.create_batch(11, account=account)
-    draft = RunDraft.objects.create(created_by=supporter, kind="assign_tag", selection={"query": ""})
+    draft = RunDraft.objects.create(
+        created_by=supporter, kind="assign_tag", selection={"version": 1, "leads": {"everybody": True}}
+    )
     preview(client, draft.get_absolute_url())
 
     text = client.get(draft.get_absolute_url()).content.decode()

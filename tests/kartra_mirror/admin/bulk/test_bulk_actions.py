@@ -28,7 +28,7 @@ def test_chosen_leads_become_a_run(staff, account):
     assert "Watch it" in staff.get(answer.url).content.decode()
 
 
-def test_select_all_is_kept_as_the_lists_query_however_many(staff, account):
+def test_select_all_is_kept_as_a_selection_however_many(staff, account):
     leads = LeadFactory.create_batch(1200, account=account, country="Spain")
     LeadFactory.create_batch(5, account=account, country="Japan")
     url = choose(staff, leads[:50], everything=True, query="?country=Spain")
@@ -37,7 +37,8 @@ def test_select_all_is_kept_as_the_lists_query_however_many(staff, account):
     staff.post(url, {"do": "start", "mark": shown["mark"]})
 
     assert (shown["counted"].total, BulkRun.objects.get().changes.count()) == (1200, 1200)
-    assert RunDraft.objects.get().selection == {"query": "country=Spain"}
+    chosen = {"condition": "country", "values": {"country": ["Spain"]}}
+    assert RunDraft.objects.get().selection == {"version": 1, "leads": chosen}
 
 
 def test_starting_twice_makes_one_run(staff, account):
@@ -100,7 +101,9 @@ def test_without_the_permission_there_is_no_action_and_the_page_is_403(client, a
     assert 'value="unassign_tag"' in page
     assert 'value="assign_tag"' not in page
     assert client.post(reverse("admin:leads_lead_prepare", args=[lead.pk, "assign_tag"])).status_code == 403
-    draft = RunDraft.objects.create(created_by=user, kind="assign_tag", selection={"query": "", "ids": [lead.pk]})
+    draft = RunDraft.objects.create(
+        created_by=user, kind="assign_tag", selection={"version": 1, "leads": {"ids": [lead.pk]}}
+    )
     assert client.get(draft.get_absolute_url()).status_code == 403
 
 

@@ -28,7 +28,6 @@ from leads.models import (
     Product,
     RecurringSubscription,
     RunDraft,
-    Segment,
     Sequence,
     SequenceEnrollment,
     StaffLimits,
@@ -42,6 +41,7 @@ from tests.factories import (
     LeadChangeFactory,
     LeadFactory,
     MailingListFactory,
+    SegmentFactory,
     StaffFactory,
     TagFactory,
 )
@@ -312,11 +312,11 @@ def _runs(made: SimpleNamespace) -> None:
     made.draft = RunDraft.objects.create(
         created_by=made.colleague,
         kind="assign_tag",
-        selection={"query": "", "ids": [made.lead.pk]},
+        selection={"version": 1, "leads": {"ids": [made.lead.pk]}},
         asked_at=now,
         parameters={"clean": {"tag": "Φίλοι"}, "form": {"tag": "Φίλοι", "why": "Γιατί"}},
     )
-    made.segment = Segment.objects.create(
+    made.segment = SegmentFactory(
         account=made.account,
         name="Ομάδα",
         created_by=made.person,

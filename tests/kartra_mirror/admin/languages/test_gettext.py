@@ -176,7 +176,9 @@ def test_several_kinds_to_many_leads(staff, made):
 
 
 def test_no_leads_and_leads_of_two_accounts(staff, made):
-    none = RunDraft.objects.create(created_by=made.person, kind="assign_tag", selection={"query": "", "ids": [0]})
+    none = RunDraft.objects.create(
+        created_by=made.person, kind="assign_tag", selection={"version": 1, "leads": {"ids": [0]}}
+    )
 
     check(staff.get(none.get_absolute_url(), follow=True), told_by(staff, f"{at('leads_lead_export')}?_ids=0"))
 

@@ -8,8 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from integrations import receive
 from integrations.models import Connection, Delivery
 from leads import mirror
-from leads.models import Import, ImportState, LeadChange, Segment
-from tests.factories import ConnectionFactory
+from leads.models import Import, ImportState, LeadChange
+from tests.factories import ConnectionFactory, SegmentFactory
 from tests.kartra_mirror.admin.languages.brackets import at, check, polled, told_by
 
 pytestmark = pytest.mark.django_db
@@ -271,7 +271,7 @@ def test_exports(staff, made):
 def test_segments(staff, made):
     save, segment = at("leads_segment_save"), made.segment
     do = [at("leads_segment_do", segment.pk, what) for what in ("rename", "delete")]
-    Segment.objects.create(account=made.account, name="Άλλη", conditions={})
+    SegmentFactory(account=made.account, name="Άλλη", conditions={})
     answers = [
         staff.get(f"{save}?query=score_min%3D1"),
         staff.get(save, follow=True),

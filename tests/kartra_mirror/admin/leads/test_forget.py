@@ -26,6 +26,7 @@ from tests.factories import (
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    SegmentFactory,
     StaffFactory,
     TagFactory,
     WebhookEndpointFactory,
@@ -157,6 +158,10 @@ def holds(text, *, but=()):
     return text.casefold() in (stored + bodies).casefold()
 
 
+def searched_for(text):
+    return {"version": 1, "leads": {"condition": "search", "values": {"q": [text]}}}
+
+
 def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
     """Of all places where one is written down that are not the lead's own rows."""
     lead = theirs.lead
@@ -179,7 +184,11 @@ def test_nothing_of_ours_holds_the_address_or_the_id_afterwards(theirs):
         },
     )
     RunDraft.objects.create(
-        created_by=author, account=theirs.account, kind="assign_tag", selection={"query": "q=ada.lind%40example.com"}
+        created_by=author,
+        account=theirs.account,
+        kind="assign_tag",
+        selection=searched_for("ada.lind@example.com"),
+        listed="q=ada.lind%40example.com",
     )
     LogEntry.objects.create(
         user=author, action_flag=2, object_repr="2 leads", change_message="filtered by q=ada.lind%40example.com."
@@ -227,23 +236,23 @@ def _people(account, **more):
     }
 
 
+TICKED = {"version": 1, "leads": {"ids": [1]}}
+
+
 def _draft(**given):
-    return RunDraft.objects.create(
-        **{"created_by": StaffFactory(), "kind": "assign_tag", "selection": {"ids": [1]}, **given}
-    )
+    return RunDraft.objects.create(**{"created_by": StaffFactory(), "kind": "assign_tag", "selection": TICKED, **given})
 
 
 PLACES = {
-    "a draft's filter": lambda account, who: _draft(selection={"query": urlencode({"q": f"mail {who}"})}),
+    "a draft's selection": lambda account, who: _draft(selection=searched_for(f"mail {who}")),
+    "the list a draft was made on": lambda account, who: _draft(listed=urlencode({"q": f"mail {who}"})),
     "what was typed into a draft": lambda account, who: _draft(
         parameters={"form": {"why": f"for {who}."}, "clean": {}}
     ),
     "a reason to refuse": lambda account, who: _draft(refused_why=f"not {who}"),
     "a list's reason": lambda account, who: _draft(**_people(account, parameters={"people": 1, "form": {"why": who}})),
-    "a segment's filter": lambda account, who: Segment.objects.create(
-        account=account, name=who[::-1], conditions={"q": [who]}
-    ),
-    "a segment's name": lambda account, who: Segment.objects.create(
+    "a segment's filter": lambda account, who: SegmentFactory(account=account, name=who[::-1], conditions={"q": [who]}),
+    "a segment's name": lambda account, who: SegmentFactory(
         account=account, name=f"<{who}>", conditions={"tag": ["1"]}
     ),
     "a line": lambda account, who: LogEntry.objects.create(
@@ -292,21 +301,20 @@ def test_what_is_left_of_what_named_the_person(theirs):
         for place, make in PLACES.items()
         if place != "a segment's filter"
     }
-    elsewhere = Segment.objects.create(
-        account=AccountFactory(), name="ada@example.com", conditions={"q": ["ada@example.com"]}
-    )
+    elsewhere = SegmentFactory(account=AccountFactory(), name="ada@example.com", conditions={"q": ["ada@example.com"]})
     called = made["a segment's name"]
-    Segment.objects.create(account=theirs.account, name=f"Segment {called.pk}", conditions={"tag": ["1"]})
+    SegmentFactory(account=theirs.account, name=f"Segment {called.pk}", conditions={"tag": ["1"]})
 
     forget.forget(theirs.lead)
 
-    assert not RunDraft.objects.filter(pk=made["a draft's filter"].pk).exists()
+    for place in ("a draft's selection", "the list a draft was made on"):
+        assert not RunDraft.objects.filter(pk=made[place].pk).exists()
     typed = RunDraft.objects.get(pk=made["what was typed into a draft"].pk)
-    assert (typed.selection, typed.parameters) == ({"ids": [1]}, {})
+    assert (typed.selection, typed.parameters) == (TICKED, {})
     people = RunDraft.objects.get(pk=made["a list's reason"].pk)
     assert (len(people.selection["people"]), people.parameters) == (1, {"people": 1, "form": {}})
     called.refresh_from_db()
-    assert (called.name, called.conditions) == (f"Segment {called.pk}*", {"tag": ["1"]})
+    assert (called.name, called.selection) == (f"Segment {called.pk}*", made["a segment's name"].selection)
     assert Segment.objects.filter(pk=elsewhere.pk, name="ada@example.com").exists()
 
 

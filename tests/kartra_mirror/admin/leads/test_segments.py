@@ -10,8 +10,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from leads.filters.choosing import MOST_CHOICES, MOST_OCCURRING
+from leads.filters.segments import conditions_of
 from leads.models import BulkRun, CustomField, LeadTag, ListSubscription, RunDraft, Segment, StaffLimits, Tag
-from tests.factories import AccountFactory, ConnectionFactory, LeadFactory, MailingListFactory, StaffFactory, TagFactory
+from tests.factories import (
+    AccountFactory,
+    ConnectionFactory,
+    LeadFactory,
+    MailingListFactory,
+    SegmentFactory,
+    StaffFactory,
+    TagFactory,
+)
 from tests.kartra_mirror.admin.drafts import LEADS, preview
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +82,7 @@ def test_filter_is_saved_under_a_name_and_opened_from_it(staff, account):
 
     segment = Segment.objects.get()
     assert (segment.name, segment.account, segment.created_by) == ("Spaniards", account, staff.user)
-    assert segment.conditions == {"country": ["Spain"], "q": ["lind"]}
+    assert conditions_of(segment.selection) == {"country": ["Spain"], "q": ["lind"]}
     assert listed(staff, answer.url.removeprefix(LEADS)) == {"Spain"}
     page = staff.get(segment.get_absolute_url()).content.decode()
     assert "<strong>3</strong> leads" in page
@@ -85,21 +94,21 @@ def test_taken_name_is_said_and_replaced_only_when_asked(staff, account):
 
     again = save(staff, "country=Japan", name="spaniards")
     assert "There is a segment of this name" in again.content.decode()
-    assert Segment.objects.get().conditions == {"country": ["Spain"]}
+    assert conditions_of(Segment.objects.get().selection) == {"country": ["Spain"]}
     save(staff, "country=Japan", name="spaniards", replace="on")
 
-    assert Segment.objects.get().conditions == {"country": ["Japan"]}
+    assert conditions_of(Segment.objects.get().selection) == {"country": ["Japan"]}
 
 
 def conditions():
-    return {each.name: each.conditions for each in Segment.objects.all()}
+    return {each.name: conditions_of(each.selection) for each in Segment.objects.all()}
 
 
 def chain(account, **on):
     """Two more segments in a row: all but the given one, all but that."""
     [(name, below)] = on.items()
-    built = Segment.objects.create(account=account, name=f"not {name}", conditions={"not_segment": [str(below)]})
-    far = Segment.objects.create(account=account, name=f"not not {name}", conditions={"not_segment": [str(built.pk)]})
+    built = SegmentFactory(account=account, name=f"not {name}", conditions={"not_segment": [str(below)]})
+    far = SegmentFactory(account=account, name=f"not not {name}", conditions={"not_segment": [str(built.pk)]})
     return {"built": built.pk, "far": far.pk}
 
 
@@ -132,7 +141,7 @@ REFINED = {
 @pytest.mark.parametrize("name", REFINED)
 def test_segment_refined_under_its_own_name_holds_both_or_says_why_not(staff, account, name):
     before, query, wanted = REFINED[name]
-    told = {"other": Segment.objects.create(account=account, name="Other", conditions={"country": ["Japan"]}).pk}
+    told = {"other": SegmentFactory(account=account, name="Other", conditions={"country": ["Japan"]}).pk}
     told["list"] = MailingListFactory(account=account).pk
     save(staff, before.format(**told))
     told["own"] = Segment.objects.get(name="Spaniards").pk
@@ -162,7 +171,7 @@ def test_segments_build_on_one_another_as_far_as_databases_follow(staff, account
     shown = preview(staff, draft)
     staff.post(draft, {"do": "start", "mark": shown["mark"]})
     assert BulkRun.objects.get().changes.count() == 3
-    fourth = Segment.objects.create(account=account, name="Fourth", conditions={"not_segment": [str(pks["far"])]})
+    fourth = SegmentFactory(account=account, name="Fourth", conditions={"not_segment": [str(pks["far"])]})
     assert listed(staff, f"?segment={fourth.pk}") == listed(staff, f"?not_segment={fourth.pk}") == set()
 
 
@@ -181,7 +190,7 @@ def test_refined_segment_holds_what_was_seen(staff, account):
 
 
 def test_name_of_a_colleagues_segment_offers_no_tick_to_one_who_may_not_replace_it(client, account):
-    Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]}, created_by=StaffFactory())
+    SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]}, created_by=StaffFactory())
     user = StaffFactory()
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "view_segment", "add_segment"]))
     client.force_login(user)
@@ -194,9 +203,9 @@ def test_name_of_a_colleagues_segment_offers_no_tick_to_one_who_may_not_replace_
 
 
 def test_segment_on_which_others_build_is_not_deleted(client, account):
-    segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
-    others = Segment.objects.create(account=account, name="Others", conditions={"not_segment": [str(segment.pk)]})
-    theirs = Segment.objects.create(
+    segment = SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
+    others = SegmentFactory(account=account, name="Others", conditions={"not_segment": [str(segment.pk)]})
+    theirs = SegmentFactory(
         account=AccountFactory(), name="Secret", conditions={"segment": [str(segment.pk)], "country": ["Peru"]}
     )
     user = StaffFactory()
@@ -219,7 +228,7 @@ def test_list_of_segments_costs_the_same_for_more_rows(staff, account, django_as
         for n in range(number):
             tag, listing = TagFactory(account=account), MailingListFactory(account=account)
             said = {"tag": [str(tag.pk)], "not_list": [str(listing.pk)], "custom": ["nothing"], "bought": ["any"]}
-            Segment.objects.create(account=account, name=f"{number} {n}", conditions=said)
+            SegmentFactory(account=account, name=f"{number} {n}", conditions=said)
 
     made(2)
     staff.get("/admin/leads/segment/")
@@ -271,7 +280,7 @@ def test_with_several_accounts_the_account_is_asked_for(staff, account):
 
 
 def test_segment_is_shared_but_changed_and_deleted_by_its_author_or_with_permission(client, account):
-    segment = Segment.objects.create(
+    segment = SegmentFactory(
         account=account, name="Spain", conditions={"country": ["Spain"]}, created_by=StaffFactory()
     )
     other = StaffFactory()
@@ -293,18 +302,18 @@ def test_segment_is_shared_but_changed_and_deleted_by_its_author_or_with_permiss
 
 
 def test_bulk_action_starts_from_a_segment(staff, account):
-    segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    segment = SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
 
     draft = staff.post(reverse("admin:leads_segment_do", args=[segment.pk, "start"]), {"kind": "assign_tag"}).url
     shown = preview(staff, draft)
     staff.post(draft, {"do": "start", "mark": shown["mark"]})
 
-    assert RunDraft.objects.get().selection == {"query": f"segment={segment.pk}"}
+    assert RunDraft.objects.get().selection == {"version": 1, "leads": {"segments": [segment.pk]}}
     assert set(BulkRun.objects.get().changes.values_list("lead__country", flat=True)) == {"Spain"}
 
 
 def test_who_may_start_none_is_offered_none_on_a_segment(client, account):
-    segment = Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    segment = SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
     for group, offered in (("Support", False), ("Marketer", True)):
         user = StaffFactory()
         user.groups.add(Group.objects.get(name=group))
@@ -315,7 +324,7 @@ def test_who_may_start_none_is_offered_none_on_a_segment(client, account):
 
 
 def test_change_takes_a_segment_by_name(account, capsys):
-    Segment.objects.create(account=account, name="Spain", conditions={"country": ["Spain"]})
+    SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
 
     call_command("change", "assign_tag", "--set", "tag=VIP", "--segment", "spain")
 
@@ -328,7 +337,7 @@ def test_one_who_works_in_one_account_sees_no_names_of_another(client, account):
     other = ConnectionFactory().account
     TagFactory(account=other, name="theirs alone")
     LeadFactory(account=other, country="Peru")
-    Segment.objects.create(account=other, name="their segment", conditions={"country": ["Peru"]})
+    SegmentFactory(account=other, name="their segment", conditions={"country": ["Peru"]})
     user = StaffFactory()
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_lead", "view_segment", "add_segment"]))
     StaffLimits.objects.create(user=user, limited=True).accounts.add(account)
@@ -352,3 +361,15 @@ def test_change_leaves_out_who_left_the_list_unless_it_is_said(account, capsys):
     assert "1 who left the list themselves, left out (--include-left adds them again)" in capsys.readouterr().out
     call_command(*given, "--include-left", "--json")
     assert json.loads(capsys.readouterr().out)["will_change"] == 5
+
+
+def test_segment_that_cannot_be_read_says_so_on_its_pages(staff, account):
+    segment = Segment.objects.create(account=account, name="Later", selection={"version": 2})
+    url = reverse("admin:leads_segment_do", args=[segment.pk, "start"])
+
+    for page in (segment.get_absolute_url(), "/admin/leads/segment/"):
+        assert "a filter that cannot be read, which fits nobody" in staff.get(page).content.decode()
+    draft = staff.post(url, {"kind": "assign_tag"}).url
+    assert "Choose them again" in staff.get(draft, follow=True).content.decode()
+    assert "cannot be read" in save(staff, "segment=junk", name="Junk").content.decode()
+    assert "not known here" in save(staff, f"segment={segment.pk}&q=a", name="later", replace="on").content.decode()
