@@ -210,11 +210,26 @@ def test_who_put_it_there_is_told(staff, sandbox, connection, lead):
 
 def test_who_took_it_off_is_told(staff, connection, lead):
     now = timezone.now()
-    change = LeadChangeFactory(lead=lead, requested_by=staff.user, why="Asked", status="accepted", settled_at=now)
+    off_list, into_sequence, out_of_sequence = (
+        LeadChangeFactory(
+            lead=lead,
+            kind=kind,
+            parameters=given,
+            requested_by=staff.user,
+            why="Asked",
+            status="accepted",
+            settled_at=now,
+        )
+        for kind, given in (
+            ("unsubscribe_list", {"list": "Buyers"}),
+            ("subscribe_sequence", {"sequence": "Upsell", "step": 1}),
+            ("unsubscribe_sequence", {"sequence": "Upsell"}),
+        )
+    )
     mirror.set_list(lead, "Buyers", True, source="webhook", at=now)
-    mirror.set_list(lead, "Buyers", False, source="push", at=now, change=change)
-    mirror.set_sequence(lead, "Upsell", "1", "active", at=now, change=change)
-    mirror.set_sequence(lead, "Upsell", "", "unsubscribed", at=now, change=change)
+    mirror.set_list(lead, "Buyers", False, source="push", at=now, change=off_list)
+    mirror.set_sequence(lead, "Upsell", "1", "active", at=now, change=into_sequence)
+    mirror.set_sequence(lead, "Upsell", "", "unsubscribed", at=now, change=out_of_sequence)
 
     page = staff.get(lead.get_absolute_url()).content.decode()
 

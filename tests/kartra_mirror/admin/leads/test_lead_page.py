@@ -259,7 +259,9 @@ def test_every_line_leads_to_what_is_behind_it(staff, connection, lead):
     now = timezone.now()
     delivery = DeliveryFactory(endpoint=WebhookEndpointFactory(connection=connection), lead=lead)
     run = BulkRunFactory(account=lead.account)
-    change = LeadChangeFactory(lead=lead, account=lead.account, run=run, requested_by=staff.user)
+    change = LeadChangeFactory(
+        lead=lead, kind="subscribe_list", parameters={"list": "News"}, run=run, requested_by=staff.user
+    )
     mirror.set_tag(lead, "VIP", True, source=Source.WEBHOOK, at=now, cause=f"delivery {delivery.pk}")
     mirror.set_list(lead, "News", True, source=Source.PUSH, at=now, change=change)
 
@@ -368,7 +370,9 @@ def _fill(lead, name, endpoint, user):
     account = lead.account
     delivery = DeliveryFactory(endpoint=endpoint, lead=lead)
     run = BulkRunFactory(account=account)
-    change = LeadChangeFactory(lead=lead, account=account, run=run, requested_by=user)
+    change = LeadChangeFactory(
+        lead=lead, kind="subscribe_list", parameters={"list": f"list {name}"}, run=run, requested_by=user
+    )
     mirror.set_tag(lead, f"tag {name}", True, source=Source.WEBHOOK, at=now, cause=f"delivery {delivery.pk}")
     mirror.set_list(lead, f"list {name}", True, source=Source.PUSH, at=now, change=change)
     mirror.set_sequence(

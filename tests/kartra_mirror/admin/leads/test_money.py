@@ -120,7 +120,7 @@ def test_who_may_refund_up_to_a_sum_may_give_back_the_rest_below_it(staff, sandb
     drain(connection)
     staff.post(reverse("admin:leads_lead_read_money", args=[buyer.pk]))
 
-    amount, before = kinds.refund_amounts(connection.account, {"transaction": buyer.sale, "amount": "whole"})
+    amount, before = kinds.REFUND.refund_amounts(connection.account, {"transaction": buyer.sale, "amount": "whole"})
 
     assert (amount, before) == (Decimal("77.00"), Decimal("20.00"))
 
