@@ -11,6 +11,6 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import receivers  # noqa: F401  (notifies the pusher on changes_recorded)
-        from leads.checks import account_paths_of
+        from leads.models.account_path import account_paths_of
 
         checks.register(account_paths_of(self.label), checks.Tags.models)

@@ -7,13 +7,13 @@ Nobody, as on the command line, is not bound. Each model says how its rows lead 
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from leads.models import Account, StaffLimits
+from leads.models.account_path import NoAccountPath, account_path
 
 Rows = TypeVar("Rows", bound=Model)
 
@@ -53,25 +53,6 @@ def accounts_of(user: Author) -> frozenset[int] | None:
         person.accounts_known = frozenset(limits.accounts.values_list("pk", flat=True)) if limits else None
     known: frozenset[int] | None = person.accounts_known
     return known
-
-
-class NoAccountPath(LookupError):
-    """A model does not say to which account its rows belong."""
-
-
-def account_path(model: type[Model]) -> str | None:
-    """By which lookup a row of the model leads to its account; None: it belongs to none and is everybody's.
-
-    Our models say it as an attribute of this name; of models that are not ours it stands in `settings.ACCOUNT_PATHS`.
-    Raises NoAccountPath."""
-    label = model._meta.label_lower
-    if label in settings.ACCOUNT_PATHS:
-        foreign: str | None = settings.ACCOUNT_PATHS[label]
-        return foreign
-    if not hasattr(model, "account_path"):
-        raise NoAccountPath(label)
-    own: str | None = model.account_path
-    return own
 
 
 def mine(model: type[Model], user: Author) -> Q | None:

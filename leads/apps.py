@@ -12,6 +12,6 @@ class LeadsConfig(AppConfig):
 
     def ready(self) -> None:
         from leads import kinds  # noqa: F401  (fills the registry of `leads.kind`)
-        from leads.checks import account_paths_of
+        from leads.models.account_path import account_paths_of
 
         checks.register(account_paths_of(self.label), checks.Tags.models)

@@ -10,8 +10,8 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from integrations.models import ApiCall, Attempt, Heartbeat
-from leads import access, checks
-from leads.models import Account, CalendarClass, Lead, StaffLimits
+from leads import access
+from leads.models import Account, CalendarClass, Lead, StaffLimits, account_path
 from tests.factories import LeadFactory, StaffFactory
 
 OURS = [model for app in ("leads", "integrations") for model in apps.get_app_config(app).get_models()]
@@ -31,7 +31,7 @@ def made_up(**attributes):
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
 def test_every_model_of_ours_leads_to_an_account_or_says_that_it_is_of_none(model):
-    assert checks.errors_of(model) == []
+    assert account_path.errors_of(model) == []
 
 
 def test_every_model_that_is_shown_has_an_answer():
@@ -74,7 +74,7 @@ def test_system_check_finds_nothing_in_what_is_installed():
     ],
 )
 def test_system_check_judges_a_new_model(attributes, found):
-    assert [each.id for each in checks.errors_of(made_up(**attributes))] == found
+    assert [each.id for each in account_path.errors_of(made_up(**attributes))] == found
 
 
 @pytest.mark.django_db

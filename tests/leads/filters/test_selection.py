@@ -229,7 +229,7 @@ def test_catalogues_are_asked_once_for_a_whole_tree(account, django_assert_num_q
         assert list(filters.resolve(tree, None)) == list(Lead.objects.none())
 
 
-MIGRATION = importlib.import_module("leads.migrations.0018_selections")
+MIGRATION = importlib.import_module("leads.migrations.0020_selections")
 
 
 @pytest.mark.django_db

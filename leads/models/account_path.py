@@ -1,15 +1,34 @@
-"""System checks: every model of ours says to which account its rows belong, so that `leads.access` can ask it."""
+"""How the rows of a model lead to an account: each model says it, a system check that it does, `leads.access` asks."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 
-from leads.access import NoAccountPath, account_path
-from leads.models import Account
+from leads.models.account import Account
+
+
+class NoAccountPath(LookupError):
+    """A model does not say to which account its rows belong."""
+
+
+def account_path(model: type[Model]) -> str | None:
+    """By which lookup a row of the model leads to its account; None: it belongs to none and is everybody's.
+
+    Our models say it as an attribute of this name; of models that are not ours it stands in `settings.ACCOUNT_PATHS`.
+    Raises NoAccountPath."""
+    label = model._meta.label_lower
+    if label in settings.ACCOUNT_PATHS:
+        foreign: str | None = settings.ACCOUNT_PATHS[label]
+        return foreign
+    if not hasattr(model, "account_path"):
+        raise NoAccountPath(label)
+    own: str | None = model.account_path
+    return own
 
 
 def account_paths_of(app_label: str) -> Callable[..., list[CheckMessage]]:
