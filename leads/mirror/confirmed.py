@@ -92,9 +92,9 @@ def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change:
         fresh.save()
         keep_address(fresh, at)
         if change.kind == "create_lead":
-            add_activity(fresh, "created", {}, Source.PUSH, at, change, "")
+            add_activity(fresh, "created", {}, Source.PUSH, at, change)
         for details in differences if change.kind != "create_lead" else ():
-            add_activity(fresh, "field_changed", details, Source.PUSH, at, change, "")
+            add_activity(fresh, "field_changed", details, Source.PUSH, at, change)
 
 
 def may_be_ignored(name: str, value: Any) -> bool:
@@ -136,4 +136,4 @@ def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) 
         details: dict[str, Any] = {"points": abs(points)}
         if change.parameters.get("expires_in_days"):
             details["expires_in_days"] = change.parameters["expires_in_days"]
-        add_activity(lead, kind, details, Source.PUSH, at, change, "")
+        add_activity(lead, kind, details, Source.PUSH, at, change)
