@@ -175,7 +175,9 @@ def apply_outcome(
     if outcome.status == ChangeStatus.ACCEPTED:
         _effect(change, outcome, at)
     elif outcome.gone is not None:
-        mirror.mark_gone(change.lead, outcome.gone, at, source=Source.PUSH, cause=f"call {attempt.call_id}")
+        mirror.mark_gone(
+            change.lead, outcome.gone, at, source=Source.PUSH, cause=mirror.ActivityCause(call_id=attempt.call_id)
+        )
         transitions.skip_gone(change.lead)
     return True
 

@@ -71,7 +71,7 @@ class _TooSoon(Exception):
 
 @done_again
 def _take(
-    connection: Connection, lead: Lead | None, profile: LeadProfile, began_at: dt.datetime, cause: str = ""
+    connection: Connection, lead: Lead | None, profile: LeadProfile, began_at: dt.datetime, cause: mirror.ActivityCause
 ) -> mirror.Taken | None:
     """The facts into the mirror, or None and the lead marked to be read again: the read may not undo what a call of ours
     did meanwhile. Looked at last, with the row locked, so that no call can come between."""

@@ -38,9 +38,9 @@ class Asked:
     call: int | None = None
 
     @property
-    def cause(self) -> str:
-        """What it is called in the timeline: "call 5"."""
-        return f"call {self.call}" if self.call else ""
+    def cause(self) -> mirror.ActivityCause:
+        """The call, as the cause of what the read leaves in the timeline."""
+        return mirror.ActivityCause(call_id=self.call or None)
 
 
 def ask(

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from integrations.models import Delivery, DeliveryStatus
+from leads.mirror import ActivityCause
 from leads.models import Account, Lead
 
 
@@ -28,8 +29,8 @@ class EventContext:
     late: bool = False
 
     @property
-    def cause(self) -> str:
-        return f"delivery {self.delivery.pk}"
+    def cause(self) -> ActivityCause:
+        return ActivityCause(delivery_id=self.delivery.pk)
 
     @property
     def received_at(self) -> dt.datetime:

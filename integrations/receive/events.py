@@ -133,7 +133,7 @@ def _line(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -
         lead=lead,
         kind=notice.action[:64],
         source=Source.WEBHOOK,
-        cause=context.cause,
+        delivery=context.delivery,
         defaults={"at": context.at, "details": plain(dict(notice.details))},
     )
     return EventEffect()

@@ -148,7 +148,7 @@ def _note(kind: str, details: dict[str, Any], lead: Lead, source: Source, contex
         lead=lead,
         kind=kind[:64],
         source=source,
-        cause=context.cause,
+        delivery=context.delivery,
         defaults={"at": context.at, "details": plain(details)},
     )
     return new

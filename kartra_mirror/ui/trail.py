@@ -7,15 +7,16 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from integrations.models import Proof
 from kartra_mirror.ui import trail_links
 from kartra_mirror.ui.trail_links import Link
 from leads.access import RequestUser
-from leads.models import Activity, LeadChange
+from leads.models import Activity, LeadChange, Source
 
 SHOWN = 50
 
@@ -42,7 +43,7 @@ def of_change(change: LeadChange, user: RequestUser) -> list[Section]:
         Line(
             _("%(command)s: %(outcome)s") % {"command": each.command, "outcome": each.get_proof_display()},
             each.call.sent_at or each.call.claimed_at,
-            _found(trail_links.link(f"call {each.call_id}", user)),
+            [trail_links.link("call", each.call_id, user)],
         )
         for each in attempts
     ]
@@ -60,34 +61,38 @@ def of_change(change: LeadChange, user: RequestUser) -> list[Section]:
 
 def of_call(call: Any, user: RequestUser) -> list[Section]:
     """The changes that a call carried, and what it left in the timeline."""
-    here = f"call {call.pk}"
     attempts = call.attempts.select_related("change__run", "change__account").order_by("position", "pk")[:SHOWN]
     changes = [Line(capfirst(str(each.change)), links=trail_links.of_change(each.change, user)) for each in attempts]
+    done = [each.change_id for each in attempts if each.proof == Proof.DONE]
+    lines = Activity.objects.filter(
+        Q(call=call.pk) | Q(change__in=done, source=Source.PUSH, call=None, delivery=None), lead=call.lead_id
+    )
     return _filled(
         Section(_("Requested changes in it"), changes),
-        Section(_("In the timeline"), _timeline(_caused(call.lead_id, here), user, here=here)),
+        Section(_("In the timeline"), _timeline(lines, user, of_causes=False)),
     )
 
 
 def of_delivery(delivery: Any, user: RequestUser) -> list[Section]:
     """What a message from Kartra left in the timeline, and whose change it was an answer to."""
-    here = f"delivery {delivery.pk}"
-    return _filled(Section(_("In the timeline"), _timeline(_caused(delivery.lead_id, here), user, here=here)))
+    lines = delivery.activities.filter(lead=delivery.lead_id)
+    return _filled(Section(_("In the timeline"), _timeline(lines, user, of_causes=False)))
 
 
 def of_activity(activity: Activity, user: RequestUser) -> list[Section]:
-    """What is behind one line of the timeline."""
-    lines = [Line("", links=[each]) for each in trail_links.links(activity, user)]
+    """What is behind one line of the timeline; of what a change of ours did, also the call that carried it."""
+    links = trail_links.links(activity, user)
+    if activity.change is not None and activity.source == Source.PUSH:
+        carried = activity.change.attempts.filter(proof=Proof.DONE).order_by("pk")
+        links += [trail_links.link("call", pk, user) for pk in carried.values_list("call", flat=True)]
+    lines = [Line("", links=[each]) for each in links]
     return _filled(Section(_("Behind it"), lines))
 
 
-def _caused(lead_id: int | None, cause: str) -> QuerySet[Activity]:
-    """Lines of a lead's timeline with this cause; by the lead, which has an index."""
-    return Activity.objects.filter(lead=lead_id, cause=cause) if lead_id else Activity.objects.none()
-
-
-def _timeline(rows: QuerySet[Activity], user: RequestUser, *, of_changes: bool = True, here: str = "") -> list[Line]:
-    """Lines with what is behind each; not the page itself, which is the cause `here`."""
+def _timeline(
+    rows: QuerySet[Activity], user: RequestUser, *, of_changes: bool = True, of_causes: bool = True
+) -> list[Line]:
+    """Lines with what is behind each; not the page itself."""
     may_see = user.has_perm("leads.view_activity")
     found = []
     for row in rows.select_related("account", "change__run", "change__account").order_by("-at", "-pk")[:SHOWN]:
@@ -96,8 +101,8 @@ def _timeline(rows: QuerySet[Activity], user: RequestUser, *, of_changes: bool =
         )
         if of_changes and row.change is not None:
             links += trail_links.of_change(row.change, user)
-        if row.cause != here:
-            links += _found(trail_links.link(row.cause, user))
+        told_by = trail_links.of_cause(row, user) if of_causes else None
+        links += [told_by] if told_by is not None else []
         found.append(Line(capfirst(row.label), row.at, links))
     return found
 
@@ -105,10 +110,6 @@ def _timeline(rows: QuerySet[Activity], user: RequestUser, *, of_changes: bool =
 def _change_link(pk: int, user: RequestUser) -> Link:
     url = reverse("admin:leads_leadchange_change", args=[pk]) if user.has_perm("leads.view_leadchange") else ""
     return Link(_("requested change"), url)
-
-
-def _found(link: Link | None) -> list[Link]:
-    return [link] if link is not None else []
 
 
 def _filled(*sections: Section) -> list[Section]:

@@ -1,6 +1,5 @@
 """From a line of a lead's timeline to what is behind it: the change and its run, else the message, call or import."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from leads.access import RequestUser
 from leads.models import Activity
 
-_PAGES = {
+_PAGES: dict[str, tuple[str, str, Any]] = {
     "delivery": ("admin:integrations_delivery_change", "integrations.view_delivery", _("message from Kartra")),
     "call": ("admin:integrations_apicall_change", "integrations.view_apicall", _("call to Kartra")),
-    "import": ("admin:leads_import_change", "leads.view_import", _("import")),
+    "import_job": ("admin:leads_import_change", "leads.view_import", _("import")),
 }
-_CAUSE = re.compile(rf"({'|'.join(_PAGES)}) (\d{{1,18}})")
 
 
 @dataclass(frozen=True)
@@ -26,16 +24,20 @@ class Link:
     url: str
 
 
-def link(cause: str, user: RequestUser | None) -> Link | None:
-    """The link of a cause as the timeline keeps it ("delivery 12"); None where it names nothing that has a page. Without a
-    user it is not asked whether this one may open it: the page itself is."""
-    found = _CAUSE.fullmatch(cause)
-    if found is None:
-        return None
-    page, permission, words = _PAGES[found[1]]
-    return Link(
-        f"{words} {found[2]}", reverse(page, args=[int(found[2])]) if user is None or user.has_perm(permission) else ""
-    )
+def link(field: str, pk: int, user: RequestUser | None) -> Link:
+    """The link to a cause of this field of `Activity`: "call", "delivery" or "import_job". Without a user it is not asked
+    whether this one may open it: the page itself is."""
+    page, permission, words = _PAGES[field]
+    return Link(f"{words} {pk}", reverse(page, args=[pk]) if user is None or user.has_perm(permission) else "")
+
+
+def of_cause(activity: Activity | None, user: RequestUser | None) -> Link | None:
+    """The link to what told a line of the timeline, if that is kept: a call, a message or an import. No query."""
+    for field in _PAGES if activity is not None else ():
+        pk = getattr(activity, f"{field}_id")
+        if pk is not None:
+            return link(field, pk, user)
+    return None
 
 
 def links(activity: Activity, user: RequestUser) -> list[Link]:
@@ -43,7 +45,7 @@ def links(activity: Activity, user: RequestUser) -> list[Link]:
     found = []
     if activity.change is not None:
         found += of_change(activity.change, user)
-    own = link(activity.cause, user)
+    own = of_cause(activity, user)
     return [*found, own] if own else found
 
 

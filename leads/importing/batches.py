@@ -22,6 +22,7 @@ from leads.importing.lead_rows import LeadRows
 from leads.importing.transaction_rows import TransactionRows
 from leads.importing.values import Bad
 from leads.lock_conflicts import done_again
+from leads.mirror import ActivityCause
 from leads.models import Import, ImportKind, ImportReject, ImportSeen, ImportState
 
 _SHOWN_CELL = 10_000
@@ -72,7 +73,7 @@ def load_batch(job: Import, reader: Any, batch: list[Record]) -> bool:
         fresh, twice = _once(job, reader, good)
         bad += [(row.number, reader.twice) for row in twice]
         written = reader.write(
-            fresh, at=clock.now(), dry_run=job.state == ImportState.CHECKING, cause=f"import {job.pk}"
+            fresh, at=clock.now(), dry_run=job.state == ImportState.CHECKING, cause=ActivityCause(import_job_id=job.pk)
         )
         bad += written.refused
         ImportReject.objects.bulk_create(

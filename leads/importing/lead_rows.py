@@ -17,7 +17,7 @@ from leads.importing.files import Record
 from leads.importing.ids import identity_is_believed
 from leads.importing.names import Catalogue
 from leads.importing.values import Bad
-from leads.mirror import Row, Written, write_rows
+from leads.mirror import ActivityCause, Row, Written, write_rows
 from leads.models import Account, CustomField, CustomFieldType, ImportKind, normal_email
 from leads.texts import clean_email, lookalikes
 
@@ -163,5 +163,5 @@ class LeadRows:
 
     twice = gettext_lazy("the same lead stands further up in the file; the first one counts")
 
-    def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
+    def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool, cause: ActivityCause) -> Written:
         return write_rows(self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed)

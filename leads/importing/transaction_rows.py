@@ -16,7 +16,7 @@ from leads.importing.files import Record
 from leads.importing.ids import identity_is_believed
 from leads.importing.lead_rows import check_address
 from leads.importing.values import Bad
-from leads.mirror import TransactionFact, TransactionRow, Written, write_transactions
+from leads.mirror import ActivityCause, TransactionFact, TransactionRow, Written, write_transactions
 from leads.models import Account, ImportKind
 from leads.texts import clean_email, without_invisible
 
@@ -135,7 +135,7 @@ class TransactionRows:
 
     twice = gettext_lazy("the same transaction stands further up in the file; the first one counts")
 
-    def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool, cause: str) -> Written:
+    def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool, cause: ActivityCause) -> Written:
         return write_transactions(self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed)
 
 

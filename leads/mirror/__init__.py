@@ -7,6 +7,7 @@ from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.bulk_money import TransactionRow, write_transactions
 from leads.mirror.catalogue import get_or_create_named, name_of, set_catalogue, set_custom_fields
+from leads.mirror.changelog import ActivityCause
 from leads.mirror.confirmed import (
     add_points,
     attach_kartra_id,
@@ -57,6 +58,7 @@ __all__ = [
     "CANCELLED",
     "COMPLETED",
     "GONE_AGAIN",
+    "ActivityCause",
     "CustomFieldFact",
     "Difference",
     "LeadFacts",

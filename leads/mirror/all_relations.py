@@ -37,7 +37,8 @@ class Provenance:
         """The row with these values, told so."""
         for name, value in values.items():
             setattr(row, name, value)
-        row.since, row.source, row.change, row.after = self.at, self.source, None, self.after
+        row.since, row.source, row.after = self.at, self.source, self.after
+        row.change = row.activity = None
         return row
 
     def save(self, *rows: Any) -> None:

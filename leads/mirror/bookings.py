@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
-from leads.mirror.changelog import add_activity
+from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
 from leads.mirror.locks import lock_leads
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange, Source
 
@@ -31,7 +31,7 @@ def set_booking(
     at: dt.datetime,
     source: Source = Source.PUSH,
     change: LeadChange | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     booking_id: str = "",
     minutes: int | None = None,
     late: bool = False,
@@ -56,11 +56,15 @@ def set_booking(
         )
         if not new:  # it was booked once before, and that booking has ended
             ended = rows.filter(booking_id="", starts_at=starts_at).exclude(status=BOOKED)
-            new = bool(ended.update(**values, change=change, after=None))  # type: ignore[assignment]
+            again = ended.values_list("pk").first()
+            if again is not None:
+                rows.filter(pk=again[0]).update(**values, change=change, after=None)
+                new = [again]
         if new:
             starts = starts_at.isoformat() if starts_at else ""
             details = {"calendar": calendar, "class": class_name, "starts_at": starts}
-            add_activity(lead, "calendar_booked", details, source, at, change, cause)
+            line = add_activity(lead, "calendar_booked", details, source, at, change, cause)
+            rows.filter(pk=new[0][0]).update(activity=line)
     return bool(new)
 
 
@@ -73,7 +77,7 @@ def end_booking(
     at: dt.datetime,
     source: Source = Source.PUSH,
     change: LeadChange | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     booking_id: str = "",
     starts_at: dt.datetime | None = None,
     status: str = CANCELLED,
@@ -104,10 +108,11 @@ def end_booking(
             _fill(row, change=None, **told)
             over = [status, COMPLETED] if row.status != BOOKED and status == CANCELLED else [status]
             still = rows.filter(pk=row.pk, status=row.status).exclude(status__in=over)
-            new = still.update(**values, change=change, after=None)  # type: ignore[assignment]
+            new = [(row.pk,)] if still.update(**values, change=change, after=None) else []
         if new:
             kind = "calendar_completed" if status == COMPLETED else "calendar_cancelled"
-            add_activity(lead, kind, {"calendar": calendar, "class": class_name}, source, at, change, cause)
+            line = add_activity(lead, kind, {"calendar": calendar, "class": class_name}, source, at, change, cause)
+            rows.filter(pk=new[0][0]).update(activity=line)
     return bool(new)
 
 

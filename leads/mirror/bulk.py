@@ -19,6 +19,7 @@ from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog, identity
 from leads.mirror.catalogue import get_or_create_named
+from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.facts import Difference
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -81,7 +82,7 @@ def write_rows(
     at: dt.datetime,
     source: Source = Source.IMPORT,
     dry_run: bool = False,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     believed: bool = True,
 ) -> Written:
     """Upsert a batch (about 1,000 rows) by id and address, in a handful of queries. `believed`: ids that our copy does not
@@ -207,7 +208,12 @@ def _new_ties(each: _Known, had: Mapping[tuple[int, str, str], bool]) -> list[Di
 
 
 def _write(
-    account: Account, new: list[tuple[Lead, Row]], known: list[_Known], at: dt.datetime, source: Source, cause: str
+    account: Account,
+    new: list[tuple[Lead, Row]],
+    known: list[_Known],
+    at: dt.datetime,
+    source: Source,
+    cause: ActivityCause,
 ) -> None:
     Lead.objects.bulk_create([lead for lead, _ in new], batch_size=500)
     otherwise = [each for each in known if each.changed or each.differences]

@@ -17,6 +17,7 @@ from leads.lock_conflicts import done_again
 from leads.mirror import identity
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import get_or_create_named
+from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.facts import TransactionFact
 from leads.mirror.locks import lock_leads
 from leads.mirror.money import AMOUNTS, CENT
@@ -50,7 +51,7 @@ def write_transactions(
     *,
     at: dt.datetime,
     dry_run: bool = False,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     believed: bool = True,
 ) -> Written:
     """Upsert a batch (about 1,000 rows) by Kartra's id in a handful of queries. What a row does not tell is left as it is.
@@ -250,7 +251,7 @@ def _stubs(account: Account, rows: Sequence[TransactionRow], leads: Mapping[str,
     )
 
 
-def _tell(account: Account, rows: list[Transaction], at: dt.datetime, cause: str) -> None:
+def _tell(account: Account, rows: list[Transaction], at: dt.datetime, cause: ActivityCause) -> None:
     """One line in the timeline for each transaction that is news, unless something told of it before."""
     with_lead = [row for row in rows if row.lead_id and row.type]
     told = set(
@@ -279,7 +280,7 @@ def _tell(account: Account, rows: list[Transaction], at: dt.datetime, cause: str
                 at=row.at or at,
                 source=Source.IMPORT,
                 details=details,
-                cause=cause,
+                **cause.as_fields(),
             )
         )
     Activity.objects.bulk_create(lines, batch_size=500)

@@ -6,6 +6,7 @@ when it happened.
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from leads.fields import NOT_READ
@@ -16,13 +17,28 @@ from leads.models import Activity, Lead, LeadChange, Source
 KIND = "changed_in_kartra"
 
 
+@dataclass(frozen=True)
+class ActivityCause:
+    """What told us what a line says, if no change of ours did: the primary key of a call, a message or an import."""
+
+    call_id: int | None = None
+    delivery_id: int | None = None
+    import_job_id: int | None = None
+
+    def as_fields(self) -> dict[str, int | None]:
+        return {"call_id": self.call_id, "delivery_id": self.delivery_id, "import_job_id": self.import_job_id}
+
+
+NO_CAUSE = ActivityCause()
+
+
 def record(
     found: Iterable[tuple[Lead, Collection[Difference]]],
     *,
     source: Source,
     at: dt.datetime,
     since: dt.datetime | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
 ) -> None:
     """One line for each difference, save a first word on what no read tells. It happened after `since`, else after the lead
     was last read."""
@@ -36,7 +52,7 @@ def record(
                 between_from=since or lead.read_at,
                 source=source,
                 details=difference.as_details(),
-                cause=cause,
+                **cause.as_fields(),
             )
             for lead, differences in found
             for difference in differences
@@ -53,12 +69,12 @@ def add_activity(
     source: Source,
     at: dt.datetime,
     change: LeadChange | None,
-    cause: str,
-) -> None:
+    cause: ActivityCause = NO_CAUSE,
+) -> Activity:
     """Put one line into the lead's timeline. Of a change it is the line that its kind names, and no other."""
     if change is not None and kind != get_kind(change.kind).activity:
         raise ValueError(f"{change.kind} leaves no line {kind} in the timeline")
-    Activity.objects.create(
+    return Activity.objects.create(
         account_id=lead.account_id,
         lead=lead,
         kind=kind,
@@ -66,5 +82,5 @@ def add_activity(
         source=source,
         details=details,
         change=change,
-        cause=cause,
+        **cause.as_fields(),
     )

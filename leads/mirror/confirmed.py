@@ -94,9 +94,9 @@ def set_profile(lead: Lead, told: Mapping[str, Any], *, at: dt.datetime, change:
         fresh.save()
         keep_address(fresh, at)
         if kind.creates:
-            add_activity(fresh, kind.activity, {}, Source.PUSH, at, change, "")
+            add_activity(fresh, kind.activity, {}, Source.PUSH, at, change)
         for details in differences if not kind.creates else ():
-            add_activity(fresh, kind.activity, details, Source.PUSH, at, change, "")
+            add_activity(fresh, kind.activity, details, Source.PUSH, at, change)
 
 
 def may_be_ignored(name: str, value: Any) -> bool:
@@ -137,4 +137,4 @@ def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) 
         details: dict[str, Any] = {"points": abs(points)}
         if change.parameters.get("expires_in_days"):
             details["expires_in_days"] = change.parameters["expires_in_days"]
-        add_activity(lead, get_kind(change.kind).activity, details, Source.PUSH, at, change, "")
+        add_activity(lead, get_kind(change.kind).activity, details, Source.PUSH, at, change)

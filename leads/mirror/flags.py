@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from leads import clock
 from leads.lock_conflicts import done_again
+from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.locks import lock_leads
 from leads.models import Activity, GoneReason, Lead, Source
 
@@ -34,7 +35,9 @@ def mark_all_dirty(leads: QuerySet[Lead], at: dt.datetime) -> int:
     return len(ids)
 
 
-def mark_gone(lead: Lead, reason: GoneReason, at: dt.datetime, *, source: Source, cause: str = "") -> bool:
+def mark_gone(
+    lead: Lead, reason: GoneReason, at: dt.datetime, *, source: Source, cause: ActivityCause = NO_CAUSE
+) -> bool:
     """Kartra says that this lead is deleted. Nothing is removed; its queued changes are the caller's to skip."""
     changed = mark_many_gone([lead.pk], reason, at, source=source, cause=cause)
     if changed:
@@ -44,7 +47,7 @@ def mark_gone(lead: Lead, reason: GoneReason, at: dt.datetime, *, source: Source
 
 @done_again
 def mark_many_gone(
-    lead_ids: Sequence[int], reason: GoneReason, at: dt.datetime, *, source: Source, cause: str = ""
+    lead_ids: Sequence[int], reason: GoneReason, at: dt.datetime, *, source: Source, cause: ActivityCause = NO_CAUSE
 ) -> int:
     """The same for about a thousand leads at once. How many were not marked before."""
     with transaction.atomic():
@@ -66,7 +69,7 @@ def mark_many_gone(
                 between_from=lead.read_at,
                 source=source,
                 details={"reason": reason},
-                cause=cause,
+                **cause.as_fields(),
             )
             for lead in here
         )

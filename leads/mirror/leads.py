@@ -10,6 +10,7 @@ from leads.fields import BY_NAME, FIELDS
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog
 from leads.mirror.all_relations import differing_relations, set_relations
+from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.facts import Difference, LeadFacts, Taken
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
@@ -71,7 +72,7 @@ def _take(
     lead: Lead | None,
     read_began_at: dt.datetime | None = None,
     told_at: dt.datetime | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
 ) -> Taken:
     lead = _row_for(account, facts, _locked(lead), source)
     created = lead.pk is None

@@ -12,7 +12,7 @@ from django.db import transaction
 from leads.kind import kinds_by_activity
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
-from leads.mirror.changelog import add_activity
+from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
 from leads.mirror.facts import SubscriptionFact, TransactionFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -44,7 +44,7 @@ def set_transaction(
     source: Source,
     at: dt.datetime,
     lead: Lead | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     late: bool = False,
 ) -> Transaction:
     """Write what was told of one transaction. What was not told is left as it is; what a message nobody vouches for says
@@ -89,7 +89,7 @@ def set_transaction(
 
 
 def _tell_differences(
-    row: Transaction, lead: Lead | None, told: dict[str, Any], source: Source, at: dt.datetime, cause: str
+    row: Transaction, lead: Lead | None, told: dict[str, Any], source: Source, at: dt.datetime, cause: ActivityCause
 ) -> None:
     """Amounts that a message nobody vouches for tells otherwise than we know them: one line each in the timeline."""
     for name in AMOUNTS if lead is not None else ():
@@ -118,7 +118,7 @@ def note_orders_without_id(lead: Lead, entries: Sequence[Mapping[str, Any]], at:
             if there[_as_text(entry)]:
                 there[_as_text(entry)] -= 1
             else:
-                add_activity(lead, UNNUMBERED, dict(entry), Source.REFRESH, at, None, "")
+                add_activity(lead, UNNUMBERED, dict(entry), Source.REFRESH, at, None)
 
 
 def _as_text(details: Any) -> str:
@@ -202,7 +202,7 @@ def end_plan(
     at: dt.datetime,
     source: Source = Source.IPN,
     lead: Lead | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     reported: bool = False,
 ) -> bool:
     """A message says that the plan is cancelled, one that nobody vouches for if `reported`. A read since then knows better.
@@ -236,7 +236,11 @@ def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime,
 
 
 def _tell_status(
-    row: RecurringSubscription, source: Source, at: dt.datetime, cause: str = "", change: LeadChange | None = None
+    row: RecurringSubscription,
+    source: Source,
+    at: dt.datetime,
+    cause: ActivityCause = NO_CAUSE,
+    change: LeadChange | None = None,
 ) -> None:
     """One line in the timeline for a plan that is in another state now, whoever tells it first. A change of ours that is on
     its way to that state is named as its cause."""
@@ -254,15 +258,15 @@ def _tell_status(
 def note_plan_edit(lead: Lead, told: Any, *, at: dt.datetime, change: LeadChange) -> None:
     """Kartra confirmed a change of the plan; its new values come with the next read of it."""
     details = {name: value for name, value in told.items() if value != ""}
-    add_activity(lead, "subscription_changed", details, Source.PUSH, at, change, "")
+    add_activity(lead, "subscription_changed", details, Source.PUSH, at, change)
 
 
 def note_refund(lead: Lead, kartra_id: str, amount: str, *, at: dt.datetime, change: LeadChange) -> None:
     """Kartra confirmed a refund. The refund's own transaction comes by a read or a message."""
-    add_activity(lead, "refund_confirmed", {"transaction": kartra_id, "amount": amount}, Source.PUSH, at, change, "")
+    add_activity(lead, "refund_confirmed", {"transaction": kartra_id, "amount": amount}, Source.PUSH, at, change)
 
 
-def _tell(row: Transaction, source: Source, at: dt.datetime, cause: str) -> None:
+def _tell(row: Transaction, source: Source, at: dt.datetime, cause: ActivityCause) -> None:
     """One line in the timeline for a transaction, whoever tells of it first."""
     assert row.lead is not None
     kind = f"payment_{row.type.lower().replace(' ', '_')}"[:64]

@@ -8,7 +8,7 @@ from django.db import transaction
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one
-from leads.mirror.changelog import add_activity
+from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
 from leads.mirror.facts import MembershipFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -36,7 +36,7 @@ def set_tag(
     source: Source,
     at: dt.datetime,
     change: LeadChange | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     kartra_id: str = "",
 ) -> bool:
     """The lead has (or has not) the tag, of this id if one was told. True if that was new to us."""
@@ -48,7 +48,9 @@ def set_tag(
         else:
             changed = bool(LeadTag.objects.filter(lead=lead, tag=tag).delete()[0])
         if changed:
-            add_activity(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
+            line = add_activity(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
+            if on:
+                LeadTag.objects.filter(lead=lead, tag=tag).update(activity=line)
     return changed
 
 
@@ -61,7 +63,7 @@ def set_list(
     source: Source,
     at: dt.datetime,
     change: LeadChange | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
     kartra_id: str = "",
 ) -> bool:
     """The lead is on the list, or has left it. That it left a list that it was not known to be on is news from a message; of
@@ -76,7 +78,10 @@ def set_list(
             other = ListSubscription.objects.filter(lead=lead, mailing_list=mailing_list, active=not active)
             changed = bool(other.update(active=active, since=at, source=source, change=change, after=None))
         if changed:
-            add_activity(lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause)
+            line = add_activity(
+                lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause
+            )
+            ListSubscription.objects.filter(lead=lead, mailing_list=mailing_list).update(activity=line)
     return changed
 
 
@@ -94,7 +99,7 @@ def set_sequence(
     at: dt.datetime,
     source: Source = Source.PUSH,
     change: LeadChange | None = None,
-    cause: str = "",
+    cause: ActivityCause = NO_CAUSE,
 ) -> bool:
     """The lead is in the sequence at this step, or has this status in it (an empty step keeps the one it had). A message
     tells that it entered but at which step not: whoever tells the step afterwards completes that. True if it was new to
@@ -112,9 +117,10 @@ def set_sequence(
         since = row.since if completes else at
         changed = _move(row, told["step"], status, since, source, change)
         if changed and not completes:
-            add_activity(
+            line = add_activity(
                 lead, "sequence_left" if status == LEFT else "sequence_entered", told, source, at, change, cause
             )
+            SequenceEnrollment.objects.filter(lead=lead, sequence=row.sequence).update(activity=line)
     return changed and not completes
 
 
@@ -127,7 +133,7 @@ def note_sequence_event(
     source: Source,
     at: dt.datetime,
     change: LeadChange | None,
-    cause: str,
+    cause: ActivityCause,
     kartra_id: str = "",
 ) -> bool:
     """The lead entered the sequence (status "active") or left it; at which step is not told, a read shows it. True if that
@@ -140,9 +146,10 @@ def note_sequence_event(
         ours = change if entered or row.pk is not None else None
         changed = _move(row, "" if entered else row.step, status, at, source, ours)
         if changed:
-            add_activity(
+            line = add_activity(
                 lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause
             )
+            SequenceEnrollment.objects.filter(lead=lead, sequence=row.sequence).update(activity=line)
     return changed
 
 
@@ -165,7 +172,9 @@ def _move(
 
 
 @done_again
-def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.datetime, cause: str = "") -> bool:
+def set_membership(
+    lead: Lead, fact: MembershipFact, *, source: Source, at: dt.datetime, cause: ActivityCause = NO_CAUSE
+) -> bool:
     """The lead has (or has no longer) access to a level of a membership. True if that was new to us."""
     membership_name, level_name = names_of_level(fact)
     with transaction.atomic():
@@ -177,7 +186,9 @@ def set_membership(lead: Lead, fact: MembershipFact, *, source: Source, at: dt.d
             changed = bool(other.update(active=fact.active, since=at, source=source, change=None, after=None))
         if changed:
             kind = "membership_granted" if fact.active else "membership_revoked"
-            add_activity(lead, kind, {"membership": membership_name, "level": level_name}, source, at, None, cause)
+            told = {"membership": membership_name, "level": level_name}
+            line = add_activity(lead, kind, told, source, at, None, cause)
+            MembershipGrant.objects.filter(lead=lead, level=level).update(activity=line)
     return changed
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Case, Count, F, Value, When
+from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Concat, TruncDate
 from django.utils.translation import gettext, gettext_lazy as _, gettext_noop, ngettext
@@ -107,7 +107,9 @@ class Activity(models.Model):
     """Something that happened to a lead: at `at`, or somewhere between `between_from` and `at`.
 
     `details` holds what the kind needs to be told in a sentence, e.g. {"tag": "VIP"} or {"field": …, "was": …, "is": …}.
-    `cause` names the row behind it, e.g. "delivery 12" or "call 5"; `change` is the wish behind it, if there was one.
+    Its cause is the change of ours that did it, else the call, message or import that told it. A message may tell of a change
+    that is on its way, and then both stand; the call that carried a change is reached by the change's attempts. Causes may be
+    deleted when they are old; `source` stays.
     """
 
     account_path = "account"
@@ -119,7 +121,6 @@ class Activity(models.Model):
     at = models.DateTimeField(_("at"))
     source = models.CharField(_("source"), max_length=12, choices=Source)
     details = models.JSONField(_("details"), default=dict, blank=True)
-    cause = models.CharField(_("cause"), max_length=64, blank=True, default="")
     change = models.ForeignKey(
         "leads.LeadChange",
         verbose_name=_("change"),
@@ -127,6 +128,33 @@ class Activity(models.Model):
         null=True,
         blank=True,
         related_name="activities",
+    )
+    call = models.ForeignKey(
+        "integrations.ApiCall",
+        verbose_name=_("call to Kartra"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="activities",
+        db_index=False,
+    )
+    delivery = models.ForeignKey(
+        "integrations.Delivery",
+        verbose_name=_("message from Kartra"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="activities",
+        db_index=False,
+    )
+    import_job = models.ForeignKey(
+        "leads.Import",
+        verbose_name=_("import"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="activities",
+        db_index=False,
     )
 
     objects = ActivityQuerySet.as_manager()
@@ -139,6 +167,17 @@ class Activity(models.Model):
             models.Index(fields=["-at", "-id"], name="leads_activity_at"),
             models.Index(fields=["lead", "-at"], name="leads_activity_lead"),
             models.Index(fields=["account", "kind", "-at"], name="leads_activity_kind"),
+            models.Index(fields=["call"], condition=Q(call__isnull=False), name="leads_activity_call"),
+            models.Index(fields=["delivery"], condition=Q(delivery__isnull=False), name="leads_activity_delivery"),
+            models.Index(fields=["import_job"], condition=Q(import_job__isnull=False), name="leads_activity_import"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="leads_activity_one_cause",
+                condition=Q(call=None, import_job=None)
+                | Q(change=None, delivery=None, import_job=None)
+                | Q(change=None, call=None, delivery=None),
+            )
         ]
 
     def __str__(self) -> str:

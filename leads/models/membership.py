@@ -11,6 +11,8 @@ from leads.models.lead import Lead
 class Joined(models.Model):
     """A lead's tie to a thing of its account: known since when, told by whom, and by which change of ours, if any.
 
+    `activity` is the line of the timeline that says how it came to this state; a tie that a read or an import found has none.
+
     Of a tie that a read found, `after` is when the lead was read before, without it; null: it was there at first sight.
     """
 
@@ -20,10 +22,16 @@ class Joined(models.Model):
     since = models.DateTimeField(help_text=_("When it became known to us in this state."))
     source = models.CharField(max_length=12, choices=Source)
     change = models.ForeignKey("leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    activity = models.ForeignKey(
+        "leads.Activity", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     after = models.DateTimeField(null=True, blank=True, help_text=_("When the lead was read before, without it."))
 
     class Meta:
         abstract = True
+        indexes = [
+            models.Index(fields=["activity"], condition=models.Q(activity__isnull=False), name="leads_%(class)s_line")
+        ]
 
 
 class LeadTag(Joined):
@@ -31,7 +39,7 @@ class LeadTag(Joined):
 
     tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="lead_tags")
 
-    class Meta:
+    class Meta(Joined.Meta):
         verbose_name = _("tag of a lead")
         verbose_name_plural = _("tags of leads")
         constraints = [models.UniqueConstraint(fields=["tag", "lead"], name="leads_leadtag_once")]
@@ -48,11 +56,14 @@ class ListSubscription(Joined):
     )
     active = models.BooleanField(default=True)
 
-    class Meta:
+    class Meta(Joined.Meta):
         verbose_name = _("list subscription")
         verbose_name_plural = _("list subscriptions")
         constraints = [models.UniqueConstraint(fields=["mailing_list", "lead"], name="leads_listsubscription_once")]
-        indexes = [models.Index(fields=["mailing_list", "active", "lead"], name="leads_listsub_active")]
+        indexes = [
+            *Joined.Meta.indexes,
+            models.Index(fields=["mailing_list", "active", "lead"], name="leads_listsub_active"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.mailing_list}" if self.active else gettext("%(list)s (left)") % {"list": self.mailing_list}
@@ -65,7 +76,7 @@ class SequenceEnrollment(Joined):
     step = models.CharField(max_length=32, blank=True, default="")
     status = models.CharField(max_length=32, blank=True, default="")
 
-    class Meta:
+    class Meta(Joined.Meta):
         verbose_name = _("sequence enrollment")
         verbose_name_plural = _("sequence enrollments")
         constraints = [models.UniqueConstraint(fields=["sequence", "lead"], name="leads_sequenceenrollment_once")]
@@ -87,7 +98,7 @@ class CalendarEnrollment(Joined):
     status = models.CharField(max_length=32, blank=True, default="")
     booking_id = models.CharField(_("Kartra's booking id"), max_length=32, blank=True, default="")
 
-    class Meta:
+    class Meta(Joined.Meta):
         verbose_name = _("calendar enrollment")
         verbose_name_plural = _("calendar enrollments")
         constraints = [
@@ -118,7 +129,7 @@ class MembershipGrant(Joined):
     level = models.ForeignKey(MembershipLevel, on_delete=models.PROTECT, related_name="grants")
     active = models.BooleanField(default=True)
 
-    class Meta:
+    class Meta(Joined.Meta):
         verbose_name = _("membership grant")
         verbose_name_plural = _("membership grants")
         constraints = [models.UniqueConstraint(fields=["level", "lead"], name="leads_membershipgrant_once")]

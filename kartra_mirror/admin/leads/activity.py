@@ -77,7 +77,7 @@ class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
         """The change behind it, else the message, call or import."""
         if activity.change is not None:
             return _linked(activity.change.get_absolute_url(), str(activity.change.run or gettext("requested change")))
-        found = trail_links.link(activity.cause, None)
+        found = trail_links.of_cause(activity, None)
         return _linked(found.url, found.words) if found else "—"
 
 

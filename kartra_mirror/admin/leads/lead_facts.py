@@ -207,10 +207,12 @@ def _relations(lead: Lead, user: RequestUser) -> dict[str, Any]:
         "bookings": lead.calendarenrollments.select_related("calendar_class__calendar").order_by("-starts_at"),
         "memberships": lead.membershipgrants.select_related("level__membership"),
     }
-    loaded = {name: list(each.select_related("change__run", "change__requested_by")) for name, each in rows.items()}
-    behind = provenance.causes_of(lead, [row for each in loaded.values() for row in each])
+    loaded = {
+        name: list(each.select_related("activity", "change__run", "change__requested_by"))
+        for name, each in rows.items()
+    }
     told: dict[str, Any] = {
-        name: [(row, provenance.sentence(row, purchases), _links(row, behind, user)) for row in each]
+        name: [(row, provenance.sentence(row, purchases), _links(row, user)) for row in each]
         for name, each in loaded.items()
     }
     told["bookings"] = [
@@ -220,10 +222,10 @@ def _relations(lead: Lead, user: RequestUser) -> dict[str, Any]:
     return told
 
 
-def _links(row: Any, behind: dict[Any, str], user: RequestUser) -> list[trail_links.Link]:
+def _links(row: Any, user: RequestUser) -> list[trail_links.Link]:
     if row.change is not None:
         return trail_links.of_change(row.change, user)
-    found = trail_links.link(behind.get((type(row), row.pk), ""), user)
+    found = trail_links.of_cause(row.activity, user)
     return [found] if found else []
 
 

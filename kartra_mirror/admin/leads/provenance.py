@@ -21,29 +21,6 @@ def purchases_of(lead: Any) -> list[Activity]:
     return list(lead.activities.filter(kind__in=PURCHASES).order_by("at"))
 
 
-def causes_of(lead: Any, rows: Sequence[Any]) -> dict[tuple[type, int], str]:
-    """The cause, as the timeline keeps it, of rows that join the lead to a thing: the line of the same moment that names the
-    thing. {(model, primary key): "delivery 12"}; one query."""
-    moments = {row.since for row in rows if row.change_id is None}
-    if not moments:
-        return {}
-    lines = lead.activities.filter(at__in=moments).exclude(cause="").values_list("at", "cause", "details")
-    named: dict[tuple[Any, str], str] = {}
-    for at, cause, details in lines:
-        for value in details.values() if isinstance(details, dict) else ():
-            named[at, str(value)] = cause
-    found = {(type(row), row.pk): named.get((row.since, _thing(row)), "") for row in rows}
-    return {key: cause for key, cause in found.items() if cause}
-
-
-def _thing(row: Any) -> str:
-    """The name of what the row joins the lead to, as a line of the timeline names it."""
-    for name in ("tag", "mailing_list", "sequence", "calendar_class", "level"):
-        if hasattr(row, name):
-            return str(getattr(row, name).name)
-    return ""
-
-
 def sentence(row: Any, purchases: Sequence[Activity]) -> str:
     """Of a row that joins the lead to a thing: by a change of ours, told by Kartra, or found by a read."""
     when, change = _moment(row.since), row.change

@@ -239,7 +239,7 @@ def test_moved_address_is_told_once_and_does_not_hold_up_the_rest(sandbox, conne
     assert Activity.objects.filter(kind="address_moved").count() == 1
     assert freshness(connection)["out_of_reach"] == 1
     facts = mirror.LeadFacts(lead.kartra_id, {"email": "ada@example.net"})
-    mirror.apply_facts(lead.account, facts, source="webhook", at=timezone.now(), cause="delivery 5")
+    mirror.apply_facts(lead.account, facts, source="webhook", at=timezone.now())
     assert refresh.drain(connection) == 1
     assert Lead.objects.get().read_at > timezone.now() - dt.timedelta(minutes=1)
 

@@ -96,7 +96,7 @@ def test_events_without_state_are_one_line_in_the_timeline(post, body):
 
     assert (delivery.status, delivery.reason) == ("applied", "")
     line = Activity.objects.get(kind=body["action"])
-    assert (line.details, line.source, line.cause) == (body["action_details"], "webhook", f"delivery {delivery.pk}")
+    assert (line.details, line.source, line.delivery) == (body["action_details"], "webhook", delivery)
 
 
 def test_sequences_tell_state_but_no_step(post):

@@ -35,7 +35,7 @@ def drifted():
     read(leads[0], "Bonn", days_ago=1)
     for lead in leads:
         read(lead, "Vigo")
-    mirror.set_tag(leads[0], "VIP", True, source="webhook", at=timezone.now(), cause="delivery 5")
+    mirror.set_tag(leads[0], "VIP", True, source="webhook", at=timezone.now())
     change = LeadChangeFactory(lead=leads[1])
     mirror.set_tag(leads[1], "VIP", True, source="push", at=timezone.now(), change=change)
     return leads

@@ -61,8 +61,8 @@ def story(lead, endpoint, run=None, *, at=YESTERDAY, tag="VIP"):
         changed=["tag VIP"],
     )
     kept = {"account": lead.account, "lead": lead, "kind": "tag_assigned", "details": {"tag": tag}}
-    ours = Activity.objects.create(at=at, source="push", change=change, cause=f"call {call.pk}", **kept)
-    theirs = Activity.objects.create(at=at, source="webhook", cause=f"delivery {delivery.pk}", **kept)
+    ours = Activity.objects.create(at=at, source="push", change=change, **kept)
+    theirs = Activity.objects.create(at=at, source="webhook", delivery=delivery, **kept)
     return SimpleNamespace(lead=lead, run=run, change=change, call=call, delivery=delivery, ours=ours, theirs=theirs)
 
 
@@ -268,16 +268,15 @@ def test_pages_cost_the_same_queries_for_more_that_came_of_it(staff, told, name,
     for number in range(20):
         change = LeadChangeFactory(lead=ada.lead, run=ada.run, parameters={"tag": f"t{number}"})
         Attempt.objects.create(change=change, call=ada.call, position=number + 2, command="assign_tag", proof="open")
-        for cause in (f"call {ada.call.pk}", f"delivery {ada.delivery.pk}"):
+        for cause in ({"call": ada.call}, {"delivery": ada.delivery, "change": ada.change}):
             Activity.objects.create(
                 account=ada.lead.account,
                 lead=ada.lead,
                 kind="tag_assigned",
                 at=YESTERDAY,
                 source="push",
-                change=ada.change,
                 details={"tag": "x"},
-                cause=cause,
+                **cause,
             )
         other = ApiCall.objects.create(
             connection=ada.call.connection,
