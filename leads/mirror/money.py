@@ -30,8 +30,6 @@ from leads.models import (
 CENT = Decimal("0.01")
 UNNUMBERED = "payment_without_id"
 AMOUNTS = ("full_amount", "base_amount", "discount", "shipping", "tax")
-
-
 PLAN_WORDS = ("cancelled", "paused", "active")
 """States of a plan that the timeline tells."""
 
@@ -113,16 +111,12 @@ def note_orders_without_id(lead: Lead, entries: Sequence[Mapping[str, Any]], at:
     with transaction.atomic():
         lock_leads([lead.pk])
         lines = Activity.objects.filter(lead=lead, kind=UNNUMBERED)
-        there = Counter(_as_text(details) for details in lines.values_list("details", flat=True))
+        there = Counter(json.dumps(details, sort_keys=True) for details in lines.values_list("details", flat=True))
         for entry in entries:
-            if there[_as_text(entry)]:
-                there[_as_text(entry)] -= 1
-            else:
+            text = json.dumps(entry, sort_keys=True)
+            if not there[text]:
                 add_activity(lead, UNNUMBERED, dict(entry), Source.REFRESH, at, None)
-
-
-def _as_text(details: Any) -> str:
-    return json.dumps(details, sort_keys=True)
+            there[text] -= bool(there[text])
 
 
 def _type(row: Transaction, told: str, wins: bool) -> str:
