@@ -183,7 +183,7 @@ def set_subscription(
         row.read_at, row.reported = at, row.reported and not fact.status
         row.save()
         if was and was.lower() != row.status.lower():
-            _tell_status(row, Source.REFRESH, at)
+            _tell_status(row, Source.REFRESH, at, NO_CAUSE)
     return row
 
 
@@ -226,15 +226,11 @@ def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime,
             row.status, row.reported = status, False
             row.lead = row.lead or lead
             row.save(update_fields=["status", "reported", "lead"])
-            _tell_status(row, Source.PUSH, at, change=change)
+            _tell_status(row, Source.PUSH, at, NO_CAUSE, change)
 
 
 def _tell_status(
-    row: RecurringSubscription,
-    source: Source,
-    at: dt.datetime,
-    cause: ActivityCause = NO_CAUSE,
-    change: LeadChange | None = None,
+    row: RecurringSubscription, source: Source, at: dt.datetime, cause: ActivityCause, change: LeadChange | None = None
 ) -> None:
     """One line in the timeline for a plan that is in another state now, whoever tells it first. A change of ours that is on
     its way to that state is named as its cause."""
