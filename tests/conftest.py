@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.contenttypes.management import create_contenttypes
 from django.core.cache import cache
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from integrations.models import Connection
 from integrations.process_state import process_state
 from integrations.sending import call_counter, installation
-from kartra_mirror import celery_app
+from kartra_mirror import celery_app, groups
 from tests.factories import ConnectionFactory
 from tests.sandbox_fixture import SandboxForTests
 
@@ -71,6 +72,7 @@ def django_db_setup(django_db_setup: None) -> None:
     type(connections["default"].ops).execute_sql_flush = _patient  # type: ignore[method-assign]
     post_migrate.disconnect(create_contenttypes)
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(groups.make, sender=apps.get_app_config(groups.LAST))
 
 
 @pytest.fixture(scope="session", autouse=True)
