@@ -4,6 +4,7 @@ Nothing is asked of the database here; `leads.filters.resolve` turns it into lea
 words: no selection that is not understood is ever everybody.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +30,12 @@ class CannotResolve(ValueError):
     """It cannot be told which leads are meant. The text is a sentence for people."""
 
 
-class Selection:
+class Selection(ABC):
     """Which leads. Each kind of node says its own JSON, without the version."""
 
+    @abstractmethod
     def node(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """Its JSON, without the version."""
 
     def parts(self) -> Sequence["Selection"]:
         """The selections it is made of."""
