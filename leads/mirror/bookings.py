@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from leads.bulk_sql import insert_new
+from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
 from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
@@ -189,3 +190,4 @@ def _fill(row: CalendarEnrollment, **told: Any) -> None:
         setattr(row, name, told[name])
     if fresh:
         row.save(update_fields=fresh)
+        mark_changed([row.lead_id])

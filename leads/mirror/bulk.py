@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from leads import forgotten
 from leads.bulk_sql import insert_new
+from leads.changed import mark_changed, mark_unsaved
 from leads.csv_cells import split
 from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
@@ -66,12 +67,13 @@ class Written:
 
 @dataclass
 class _Known:
-    """A lead of the mirror that a row is about, what the row tells anew, and whether anything is otherwise than before."""
+    """A lead of the mirror that a row is about, and what the row tells anew (`left_unheard`: lists left that we had not)."""
 
     lead: Lead
     row: Row
     differences: list[Difference]
     changed: bool
+    left_unheard: bool = False
 
 
 @done_again
@@ -125,6 +127,7 @@ def write_rows(
         had = _relations(known)
         for each in known:
             each.differences += _new_ties(each, had)
+            each.left_unheard = any((each.lead.pk, "list", name) not in had for name in each.row.left_lists)
         written.created = len(new)
         written.updated = sum(each.changed or bool(each.differences) for each in known)
         written.unchanged = len(known) - written.updated
@@ -136,8 +139,7 @@ def write_rows(
 def _find(account: Account, rows: Sequence[Row]) -> identity.Known:
     leads = Lead.objects.filter(account=account).order_by()  # SQLite would scan the account to have an order
     ids, keys = {row.kartra_id for row in rows if row.kartra_id}, {normal_email(row.email) for row in rows if row.email}
-    # Two questions: one OR of both scans them all.
-    of_ids, of_emails = leads.filter(kartra_id__in=ids), leads.filter(email_key__in=keys)
+    of_ids, of_emails = leads.filter(kartra_id__in=ids), leads.filter(email_key__in=keys)  # one OR scans all
     lock_leads([*of_ids.values_list("pk", flat=True), *of_emails.values_list("pk", flat=True)])
     return identity.Known.of(leads, [(row.kartra_id, row.email) for row in rows])
 
@@ -215,9 +217,11 @@ def _write(
     source: Source,
     cause: ActivityCause,
 ) -> None:
+    mark_unsaved(lead for lead, _ in new)
     Lead.objects.bulk_create([lead for lead, _ in new], batch_size=500)
     otherwise = [each for each in known if each.changed or each.differences]
     changed = list({each.lead.pk: each.lead for each in otherwise}.values())
+    mark_unsaved(changed)
     for lead in changed:
         lead.dirty_at = lead.dirty_at or at
     _update(changed, {name for each in otherwise for name in each.row.fields})
@@ -225,6 +229,7 @@ def _write(
     pairs = [*new, *((each.lead, each.row) for each in known)]
     _add_tags(account, pairs, at, source)
     _add_lists(account, pairs, at, source)
+    mark_changed(each.lead.pk for each in known if each.left_unheard)
     changelog.record(
         [
             (each.lead, [difference for difference in each.differences if difference.field != "kartra_id"])
@@ -240,6 +245,7 @@ def _write(
 def _update(leads: list[Lead], columns: Iterable[str]) -> None:
     """Save these columns of many leads. By upsert on the key, which is some twenty times faster than one CASE per column."""
     always = {"kartra_id", "email", "email_key", "custom_values", "dirty_at", "gone_at", "gone_reason", "absent_at"}
+    always |= {"changed_seq", "changed_xid"}
     if leads:
         Lead.objects.bulk_create(
             leads,

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from leads import forgotten
+from leads.changed import mark_changed
 from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
 from leads.mirror import identity
@@ -72,6 +73,7 @@ def write_transactions(
         known = {row.kartra_id: row for row in standing}
         products, plans = ({}, {}) if dry_run else _things(account, rows, leads)
         new, changed, told = [], [], []
+        whose_before = {row.pk: row.lead_id for row in known.values()}
         for row in rows:
             fact = row.fact
             found = known.get(fact.kartra_id)
@@ -95,6 +97,7 @@ def write_transactions(
             _update(changed)
             _stubs(account, rows, leads)
             _tell(account, told, at, cause)
+            mark_changed([*(row.lead_id for row in (*new, *changed)), *(whose_before[row.pk] for row in changed)])
     return written
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
@@ -92,6 +93,7 @@ def _merge_named(twin: Thing, thing: Thing) -> None:
     for relation in twin._meta.related_objects:
         if relation.field.model._meta.get_field("lead") is not None:
             name, rows = relation.field.name, relation.related_model._default_manager
+            mark_changed(rows.filter(**{name: twin}).values_list("lead", flat=True))
             has = rows.filter(**{name: thing}).values("lead")
             rows.filter(**{name: twin, "lead__in": list(has.values_list("lead", flat=True))}).delete()
             rows.filter(**{name: twin}).update(**{name: thing})

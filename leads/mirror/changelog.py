@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from leads.changed import mark_changed
 from leads.fields import NOT_READ
 from leads.kind import get_kind
 from leads.mirror.facts import Difference
@@ -41,7 +42,7 @@ def record(
     cause: ActivityCause = NO_CAUSE,
 ) -> None:
     """One line for each difference, save a first word on what no read tells. It happened after `since`, else after the lead
-    was last read."""
+    was last read. The leads are marked as changed by the caller."""
     Activity.objects.bulk_create(
         (
             Activity(
@@ -71,9 +72,11 @@ def add_activity(
     change: LeadChange | None,
     cause: ActivityCause = NO_CAUSE,
 ) -> Activity:
-    """Put one line into the lead's timeline. Of a change it is the line that its kind names, and no other."""
+    """Put one line into the lead's timeline, and mark it as changed. Of a change it is the line that its kind names, and no
+    other."""
     if change is not None and kind != get_kind(change.kind).activity:
         raise ValueError(f"{change.kind} leaves no line {kind} in the timeline")
+    mark_changed([lead.pk])
     return Activity.objects.create(
         account_id=lead.account_id,
         lead=lead,

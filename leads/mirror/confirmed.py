@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from leads.changed import mark_changed, mark_unsaved
 from leads.kind import get_kind
 from leads.mirror.changelog import add_activity
 from leads.mirror.leads import keep_address, merge_leads
@@ -31,6 +32,7 @@ def create_placeholder(account: Account, email: str, at: dt.datetime) -> Lead:
         defaults={"email": email.strip(), "known_from": Source.STAFF, "absent_at": at},
     )
     if made:
+        mark_changed([lead.pk])
         keep_address(lead, at)
     return lead
 
@@ -40,11 +42,13 @@ def create_placeholders(account: Account, emails: Sequence[str], at: dt.datetime
     by_key = dict(sorted((normal_email(email), email.strip()) for email in emails))
     rows = Lead.objects.filter(account=account, kartra_id=None, email_key__in=by_key)
     known = set(rows.values_list("email_key", flat=True))
-    made = Lead.objects.bulk_create(
+    new = [
         Lead(account=account, email=email, email_key=key, known_from=Source.STAFF, absent_at=at)
         for key, email in by_key.items()
         if key not in known
-    )
+    ]
+    mark_unsaved(new)
+    made = Lead.objects.bulk_create(new)
     LeadEmail.objects.bulk_create(
         LeadEmail(lead=lead, email=lead.email, email_key=lead.email_key, since=at) for lead in made
     )
@@ -64,6 +68,7 @@ def attach_kartra_id(lead: Lead, kartra_id: str, at: dt.datetime) -> Lead:
         if known is not None:
             return lead
         Lead.objects.filter(pk=lead.pk).update(kartra_id=kartra_id, absent_at=None, dirty_at=at)
+        mark_changed([lead.pk])
         lead.refresh_from_db()
     return lead
 

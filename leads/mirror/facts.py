@@ -108,6 +108,21 @@ class TransactionFact:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
+PLAN_COLUMNS = (
+    "status",
+    "price_point",
+    "started_at",
+    "ended_at",
+    "current_installment",
+    "installments_left",
+    "recurring_period",
+    "next_payment_at",
+    "affiliate",
+    "jv",
+)
+"""What the row of a plan holds as it was told."""
+
+
 @dataclass(frozen=True)
 class SubscriptionFact:
     """What was told of one payment plan; "" and None are "not told". Times are UTC."""

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from leads import clock
+from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.locks import lock_leads
@@ -60,6 +61,7 @@ def mark_many_gone(
         Lead.objects.filter(pk__in=[lead.pk for lead in here]).update(
             gone_at=at, gone_reason=reason, dirty_at=None, read_not_before=at + GONE_AGAIN, said_deleted_at=None
         )
+        mark_changed(lead.pk for lead in here)
         Activity.objects.bulk_create(
             Activity(
                 account_id=lead.account_id,
@@ -85,6 +87,7 @@ def lift_gone(lead_ids: Sequence[int], at: dt.datetime, *, source: Source) -> in
         Lead.objects.filter(pk__in=[lead.pk for lead in marked]).update(
             gone_at=None, gone_reason="", dirty_at=at, read_not_before=None
         )
+        mark_changed(lead.pk for lead in marked)
         Activity.objects.bulk_create(
             Activity(account_id=lead.account_id, lead=lead, kind="not_gone", at=at, source=source) for lead in marked
         )
@@ -93,7 +96,11 @@ def lift_gone(lead_ids: Sequence[int], at: dt.datetime, *, source: Source) -> in
 
 def mark_absent(lead: Lead, at: dt.datetime) -> None:
     """A read of its address found no lead, and its id is not known: the address was never there, or moved."""
-    Lead.objects.filter(pk=lead.pk).update(absent_at=at, dirty_at=None, read_not_before=None, said_deleted_at=None)
+    rows = Lead.objects.filter(pk=lead.pk)
+    with transaction.atomic():
+        if rows.filter(absent_at=None).exists():
+            mark_changed([lead.pk])
+        rows.update(absent_at=at, dirty_at=None, read_not_before=None, said_deleted_at=None)
 
 
 @done_again

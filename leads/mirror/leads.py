@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from leads import forgotten
+from leads.changed import mark_changed
 from leads.fields import BY_NAME, FIELDS
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog
@@ -18,6 +19,10 @@ from leads.texts import lookalikes
 
 MOST_EXTRA = 400
 """Unknown keys kept on one lead; of more there is no end."""
+
+
+OF_OUR_COPY = {"read_at", "read_not_before", "dirty_at", "said_deleted_at"}
+"""Columns that say how fresh our copy is: nothing that Kartra tells of the lead."""
 
 
 def find(account: Account, *, kartra_id: str = "", email: str = "") -> Lead | None:
@@ -83,6 +88,8 @@ def _take(
         return Taken(lead, False, ())  # it was found deleted after this read began
     since, address = lead.read_at, lead.email
     before = dict(lead.__dict__)
+    if facts.kartra_id:
+        lead.kartra_id = facts.kartra_id
     differences = _set_fields(lead, facts)
     marked_at, back = lead.gone_at or lead.absent_at, False
     if marked_at and (told_at is None or told_at > marked_at):
@@ -98,11 +105,14 @@ def _take(
             lead.said_deleted_at = None
         if lead.dirty_at and lead.dirty_at <= read_began_at:
             lead.dirty_at = None
-    if created or lead.__dict__ != before:
+    otherwise = {name for name, value in lead.__dict__.items() if before.get(name) != value}
+    if created or otherwise:
         lead.save()
     if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
         keep_address(lead, at)
     differences += set_relations(lead, facts, source=source, at=at, after=since)
+    if created or differences or otherwise - OF_OUR_COPY:
+        mark_changed([lead.pk])
     if back:
         changelog.add_activity(lead, "back", {}, source, at, None, cause)
     if known_before:
@@ -140,8 +150,6 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
         twin = Lead.objects.filter(account=account, kartra_id=None, email_key=normal_email(facts.email)).first()
         if twin and normal_email(facts.email):
             merge_leads(twin, lead)
-    if facts.kartra_id:
-        lead.kartra_id = facts.kartra_id
     return lead
 
 
@@ -157,6 +165,7 @@ def merge_leads(twin: Lead, lead: Lead) -> None:
         else:
             rows.update(**{relation.field.name: lead})
     twin.delete()
+    mark_changed([lead.pk])
 
 
 def _move_bookings(twin: Lead, lead: Lead) -> None:

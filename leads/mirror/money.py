@@ -9,11 +9,12 @@ from typing import Any
 
 from django.db import transaction
 
+from leads.changed import mark_changed
 from leads.kind import kinds_by_activity
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
 from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
-from leads.mirror.facts import SubscriptionFact, TransactionFact
+from leads.mirror.facts import PLAN_COLUMNS, SubscriptionFact, TransactionFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
     Account,
@@ -51,7 +52,7 @@ def set_transaction(
     with transaction.atomic():
         lock_leads([lead.pk if lead else None])
         row = _held(Transaction, account, fact.kartra_id)
-        new = not row.type
+        before, new = dict(vars(row)), not row.type
         parent = "" if fact.parent_kartra_id == fact.kartra_id else fact.parent_kartra_id
         told: dict[str, Any] = {
             "price_point": fact.price_point[:32],
@@ -77,7 +78,7 @@ def set_transaction(
         if fact.raw:
             row.raw = {**row.raw, **fact.raw} if wins else {**fact.raw, **row.raw}
         row.reported = row.reported and not fact.authority
-        row.save()
+        _save(row, before)
         if row.parent_kartra_id:
             stub = Transaction(account=account, kartra_id=row.parent_kartra_id, lead=row.lead)
             Transaction.objects.bulk_create([stub], ignore_conflicts=True)
@@ -136,6 +137,13 @@ def _undone(kind: str) -> bool:
     return "refund" in kind.casefold() or "chargeback" in kind.casefold()
 
 
+def _save(row: Transaction | RecurringSubscription, before: Mapping[str, Any]) -> None:
+    """Save the row, and mark its lead (the one before, too) where it says anything else than before."""
+    row.save()
+    if any(before.get(name) != value for name, value in vars(row).items() if name != "read_at"):
+        mark_changed([row.lead_id, before["lead_id"]])
+
+
 def _held(model: type[Any], account: Account, kartra_id: str) -> Any:
     """The transaction or plan of this id, held until the transaction ends; made where nobody told of it before."""
     rows = model.objects.select_for_update(no_key=True).filter(account=account, kartra_id=kartra_id)
@@ -154,25 +162,14 @@ def set_subscription(
     with transaction.atomic():
         lock_leads([lead.pk if lead else None])
         row: RecurringSubscription = _held(RecurringSubscription, account, fact.kartra_id)
-        was = row.status
+        before, was = dict(vars(row)), row.status
         if lead is not None:
             row.lead = lead
         if fact.product:
             row.product = _product(account, fact.product, fact.product_id)
         elif fact.product_id:
             row.product = Product.objects.filter(account=account, kartra_id=fact.product_id).first() or row.product
-        for name in (
-            "status",
-            "price_point",
-            "started_at",
-            "ended_at",
-            "current_installment",
-            "installments_left",
-            "recurring_period",
-            "next_payment_at",
-            "affiliate",
-            "jv",
-        ):
+        for name in PLAN_COLUMNS:
             value = getattr(fact, name)
             if value not in ("", None):
                 setattr(row, name, value[:32] if isinstance(value, str) and name not in ("affiliate", "jv") else value)
@@ -181,7 +178,7 @@ def set_subscription(
         if fact.raw:
             row.raw = {**row.raw, **fact.raw}
         row.read_at, row.reported = at, row.reported and not fact.status
-        row.save()
+        _save(row, before)
         if was and was.lower() != row.status.lower():
             _tell_status(row, Source.REFRESH, at, NO_CAUSE)
     return row
@@ -207,11 +204,13 @@ def end_plan(
         if not row.goes_on and row.reported and not reported:
             row.reported = False
             row.save(update_fields=["reported"])
+            mark_changed([row.lead_id])
         if not row.goes_on or (row.read_at is not None and row.read_at >= told_at):
             return False
         row.status, row.reported = "Cancelled", reported
         row.lead = row.lead or lead
         row.save(update_fields=["status", "reported", "lead"])
+        mark_changed([row.lead_id])
         _tell_status(row, source, at, cause)
     return True
 
@@ -226,6 +225,7 @@ def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime,
             row.status, row.reported = status, False
             row.lead = row.lead or lead
             row.save(update_fields=["status", "reported", "lead"])
+            mark_changed([row.lead_id])
             _tell_status(row, Source.PUSH, at, NO_CAUSE, change)
 
 
@@ -291,4 +291,5 @@ def _plan(account: Account, kartra_id: str, lead: Lead | None, processor_id: str
         row.processor_id = processor_id[:64]
     if was != (row.lead_id, row.processor_id):
         row.save(update_fields=["lead", "processor_id"])
+        mark_changed([row.lead_id])
     return row

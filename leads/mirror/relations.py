@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from leads.bulk_sql import insert_new
+from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one
 from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
@@ -116,7 +117,9 @@ def set_sequence(
         completes = entered and not row.step and "moved_from" not in told
         since = row.since if completes else at
         changed = _move(row, told["step"], status, since, source, change)
-        if changed and not completes:
+        if changed and completes:
+            mark_changed([lead.pk])
+        elif changed:
             line = add_activity(
                 lead, "sequence_left" if status == LEFT else "sequence_entered", told, source, at, change, cause
             )

@@ -17,6 +17,7 @@ from leads.models.catalogue import (
     Tag,
 )
 from leads.models.change import LeadChange, holding_back
+from leads.models.change_counter import ChangeCounter
 from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
 from leads.models.custom_value import CustomValue
@@ -52,6 +53,7 @@ __all__ = [
     "Calendar",
     "CalendarClass",
     "CalendarEnrollment",
+    "ChangeCounter",
     "ChangeStatus",
     "ColumnMapping",
     "CustomField",

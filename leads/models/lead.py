@@ -110,6 +110,10 @@ class Lead(models.Model):
     gone_at = models.DateTimeField(_("deleted in Kartra"), null=True, blank=True)
     gone_reason = models.CharField(_("gone reason"), max_length=12, choices=GoneReason, blank=True, default="")
 
+    # When Kartra last told something new of it, for those who ask what changed since: leads/changed.py. 0: never marked.
+    changed_seq = models.BigIntegerField(default=0, editable=False)
+    changed_xid = models.BigIntegerField(default=0, editable=False)
+
     objects = LeadQuerySet.as_manager()
 
     class Meta:
@@ -141,6 +145,7 @@ class Lead(models.Model):
             models.Index(fields=["account", "phone"], name="leads_lead_phone"),
             models.Index(fields=["account", "read_at"], name="leads_lead_read"),
             models.Index(fields=["account", "orders_read_at"], name="leads_lead_orders_read"),
+            models.Index(fields=["account", "changed_xid"], name="leads_lead_changed"),
             models.Index(fields=["account", "dirty_at"], condition=Q(dirty_at__isnull=False), name="leads_lead_dirty"),
             models.Index(fields=["account", "gone_at"], condition=Q(gone_at__isnull=False), name="leads_lead_gone"),
         ]

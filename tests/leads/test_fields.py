@@ -25,6 +25,8 @@ OURS = {
     "said_deleted_at": "our bookkeeping",
     "gone_at": "our bookkeeping",
     "gone_reason": "our bookkeeping",
+    "changed_seq": "our bookkeeping",
+    "changed_xid": "our bookkeeping",
 }
 """Columns of a lead that no entry is about, and why."""
 

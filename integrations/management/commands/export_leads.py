@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,20 @@ from integrations.management.arguments import add_connection, connection_named, 
 from integrations.management.which_leads import on_list, resolved, with_tag
 from integrations.models import Connection
 from leads import exporting
+from leads.changed import BadMark, Mark, changed_since
 from leads.changes import moved_names
 from leads.filters.segments import known_conditions
 from leads.filters.selection import AllOf, Everybody, InSegments, Selection
 from leads.models import Account, Lead
 
 logger = logging.getLogger(__name__)
+
+
+def _mark(text: str) -> Mark:
+    try:
+        return Mark.of(text)
+    except BadMark as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 class Command(BaseCommand):
@@ -38,6 +47,12 @@ class Command(BaseCommand):
             "--segment", metavar="NAME", help="only leads that are in this segment (a saved filter) now"
         )
         parser.add_argument(
+            "--changed-since",
+            type=_mark,
+            metavar="MARK",
+            help="only leads of which Kartra told something new since an export printed this mark; 0-0 for all of them",
+        )
+        parser.add_argument(
             "--for-kartra",
             action="store_true",
             help="in the form Kartra's own import takes: several files of under 20,000 rows where there are more leads",
@@ -47,7 +62,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
         account = connection.account
-        pks = exporting.frozen(self._leads(connection, options))
+        leads, mark = changed_since(self._leads(connection, options), options["changed_since"] or Mark())
+        pks = exporting.frozen(leads)
         path: Path = options["file"]
         try:
             facts = (self._for_kartra if options["for_kartra"] else self._mirror)(account, pks, path)
@@ -55,13 +71,15 @@ class Command(BaseCommand):
             raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from None
         logger.info("Exported %s leads of account %s on the command line.", facts["leads"], account.pk)
         if options["json"]:
-            self.stdout.write(json.dumps(facts))
+            self.stdout.write(json.dumps({**facts, "mark": str(mark)}))
             return
         self.stdout.write(
             f"{facts['leads']:,} lead{'' if facts['leads'] == 1 else 's'} written to {', '.join(facts['files']) or 'no file'}."
         )
         for remark in facts["remarks"]:
             self.stdout.write(f"  {remark}")
+        if options["changed_since"]:
+            self.stdout.write(f"What changes from now on: --changed-since {mark}")
 
     def _leads(self, connection: Connection, options: dict[str, Any]) -> QuerySet[Lead]:
         narrowed: list[Selection] = []

@@ -11,7 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection as database
 
+from leads.changed import mark_changed
 from leads.models import Account, Import, ImportReject, Lead, LeadTag, Transaction
+from tests.all_are_over import all_are_over
 from tests.factories import ConnectionFactory, LeadFactory, MailingListFactory, SegmentFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
@@ -110,12 +112,32 @@ def test_export_narrows_down_and_imports_back(account, tmp_path, capsys):
         capsys, "export_leads", str(path), "--connection", account.name, "--tag", "VIP", "--list", "Buyers", "--json"
     )
 
-    assert json.loads(printed) == {"leads": 2, "files": [str(path)], "remarks": []}
+    facts = json.loads(printed)
+    assert (facts["leads"], facts["files"], facts["remarks"]) == (2, [str(path)], [])
     assert "0 new, 0 changed, 2 as they were" in run(capsys, "import_leads", str(path), "--connection", account.name)
     with pytest.raises(CommandError, match="no tag called Nope"):
         call_command("export_leads", str(path), "--connection", account.name, "--tag", "Nope")
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("export_leads", str(tmp_path / "no" / "folder.csv"), "--connection", account.name)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_export_of_what_changed_since_an_earlier_one(account, tmp_path, capsys):
+    lead = LeadFactory(account=account)
+    LeadFactory(account=account)
+    path = tmp_path / "out.csv"
+    all_are_over()
+    first = json.loads(run(capsys, "export_leads", str(path), "--json"))
+    assert first["leads"] == 2
+
+    mark_changed([lead.pk])
+    all_are_over()
+    printed = run(capsys, "export_leads", str(path), "--changed-since", first["mark"])
+    assert printed.startswith(f"1 lead written to {path}.\nWhat changes from now on: --changed-since ")
+    again = run(capsys, "export_leads", str(path), "--changed-since", printed.split()[-1])
+    assert again.startswith("0 leads written")
+    with pytest.raises(CommandError, match="looks like 1200-88231"):
+        call_command("export_leads", str(path), "--changed-since", "yesterday")
 
 
 def test_export_of_a_segment(account, tmp_path, capsys):
