@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from playwright.sync_api import expect
+
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 _RUN = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
@@ -14,6 +16,17 @@ def findings(page):
     """What axe-core calls serious or critical, as ["rule: elements", …]. Evaluated past the page's own policy."""
     page.evaluate(AXE)
     return page.evaluate(_RUN)
+
+
+def shows(page, selector, words):
+    """The words come to be read in this part of the page, however they are broken into lines. Before the page is painted its
+    text is that of the file."""
+    expect(page.locator(selector).first).to_contain_text(words, use_inner_text=True)
+
+
+def reads(page, selector, words):
+    """This part of the page comes to say these words and no others."""
+    expect(page.locator(selector).first).to_have_text(words, use_inner_text=True)
 
 
 def paint(page, scheme):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.models import Connection
 from tests.browser.hands import sign_in
-from tests.browser.looking import focused, tab_to
+from tests.browser.looking import focused, shows, tab_to
 from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, StaffFactory
 from tests.kartra_mirror.admin.forms import drain
 
@@ -48,7 +48,7 @@ def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox
         page.fill(f"input[name={name}]", value)
     page.click("button[name=_save]")
     page.wait_for_selector("text=Shop: 4 of 11 steps are done")
-    assert "It is look-only now." in page.inner_text("#content")
+    shows(page, "#content", "It is look-only now.")
     connection = Connection.objects.get()
 
     lead = sandbox.mirrored_lead(connection, "me@example.com")

@@ -4,6 +4,7 @@ import pytest
 
 from leads.models import BulkRun, LeadChange, ListSubscription, MailingList
 from tests.browser.hands import sign_in
+from tests.browser.looking import reads, shows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,14 +31,14 @@ def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, 
     page.select_option("select[name=tag]", "VIP")
     page.click("button[value=preview]")
     page.wait_for_selector("text=What will happen")
-    assert "60 leads will change" in page.inner_text(".km-lead")
+    shows(page, ".km-lead", "60 leads will change")
     page.click("button[value=start]")
     page.click("text=Watch it")
     page.wait_for_selector("#run-bar")
     pusher.start()
     page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
 
-    assert page.inner_text("[data-count=accepted]") == "60"
+    reads(page, "[data-count=accepted]", "60")
     assert BulkRun.objects.get().state == "finished"
     assert set(LeadChange.objects.values_list("status", flat=True)) == {"accepted"}
     assert sandbox.tagged("VIP") == {lead.kartra_id for lead in on_list}

@@ -12,7 +12,7 @@ from integrations.push import verify
 from leads import changes, kinds
 from leads.models import Activity, ChangeStatus, Lead, LeadChange
 from tests.browser.hands import Keyboard, Mouse, sign_in
-from tests.browser.looking import findings, wider_by
+from tests.browser.looking import findings, shows, wider_by
 from tests.factories import LeadChangeFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,7 +61,7 @@ def test_lead_edited_and_its_conflict_resolved(
     page.wait_for_selector("text=had changed in Kartra")
     push.drain(Connection.objects.get(pk=connection.pk), until_s=2)
     page.wait_for_selector(".km-warned h2:has-text('Needs your decision')")
-    assert "city is now Reno in Kartra" in page.inner_text(".km-warned")
+    shows(page, ".km-warned", "city is now Reno in Kartra")
     assert asked_city(lead).reason == "conflict"
     assert sandbox.calls(writes=True) == []
 
@@ -128,7 +128,7 @@ def test_old_page_reads_itself_and_shows_what_changed(page, live_server, sandbox
     open_lead(page, live_server, lead)
 
     page.wait_for_selector("#lead-read:has-text('had changed in Kartra')")
-    assert "Reno" in page.inner_text(".km-panel-glance")
+    shows(page, ".km-panel-glance", "Reno")
     assert len(sandbox.calls()) == 1
 
 

@@ -8,6 +8,7 @@ from integrations.models import Connection
 from leads import mirror
 from leads.models import Lead, LeadChange
 from tests.browser.hands import sign_in
+from tests.browser.looking import shows
 from tests.flows.steps import BOOKING, PROFILE, said
 from tests.kartra_mirror.admin.forms import drain
 
@@ -127,7 +128,7 @@ def test_change_a_lead_over_three_tabs_in_three_calls(page, live_server, sandbox
     assert (second["cmds"], third["cmds"]) == (["subscribe_lead_to_sequence_at_step"], ["calendar_subscribe"])
     page.goto(f"{live_server.url}{lead.get_absolute_url()}?tab=ties")
     for words in ("VIP", "put on by mara", "Upsell", "step 1, active", "15:00, Kartra's time (America/New_York)"):
-        assert words in page.inner_text(".km-tabs")
+        shows(page, ".km-tabs", words)
 
 
 def test_find_a_lead_in_kartra_and_keep_it(page, live_server, sandbox, connection):

@@ -9,6 +9,7 @@ from leads import changes, kinds, mirror
 from leads.filters.segments import conditions_of
 from leads.models import BulkRun, Lead, RunDraft, Segment, Source, Tag
 from tests.browser.hands import Keyboard, Mouse, sign_in
+from tests.browser.looking import reads, shows
 from tests.factories import SegmentFactory
 from tests.recording import accept_change
 
@@ -63,8 +64,8 @@ def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection)
     hand.press("button:has-text('Save segment')")
     page.wait_for_selector("text=is there for everybody now")
 
-    assert "in the segment Spain without VIP" in page.inner_text(".km-filtered")
-    assert "3 leads" in page.inner_text("body")
+    shows(page, ".km-filtered", "in the segment Spain without VIP")
+    shows(page, "body", "3 leads")
     assert conditions_of(Segment.objects.get().selection) == {"country": ["Spain"], "not_tag": [str(vip.pk)]}
 
 
@@ -85,7 +86,7 @@ def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, s
     hand.fill("input[name='2-points']", "5")
     hand.press("button[value=preview]")
     page.wait_for_selector("text=What will happen")
-    assert "4 leads will change" in page.inner_text(".km-lead")
+    shows(page, ".km-lead", "4 leads will change")
     hand.press("button[value=start]")
     page.wait_for_selector("text=Watch it")
     assert "country=Spain" in page.url
@@ -94,7 +95,7 @@ def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, s
     pusher.start()
     page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
 
-    assert page.inner_text("[data-count=accepted]") == "8"
+    reads(page, "[data-count=accepted]", "8")
     assert len(sandbox.calls(writes=True)) == 4
     assert sandbox.tagged("VIP") == {lead.kartra_id for lead in leads[:4]}
     assert [sandbox.lead(lead.kartra_id)["score"] for lead in leads] == [5, 5, 5, 5, 0, 0]
@@ -133,7 +134,8 @@ def test_cancel(page, hand, live_server, sandbox, connection):
     page.wait_for_selector("text=The bulk action is cancelled.")
     push.drain(connection, until_s=2)
 
-    assert (page.inner_text("[data-count=cancelled]"), page.inner_text("[data-count=accepted]")) == ("5", "1")
+    reads(page, "[data-count=cancelled]", "5")
+    reads(page, "[data-count=accepted]", "1")
     assert sandbox.calls(writes=True) == []
     assert run.changes.count() == len(leads)
 
@@ -148,11 +150,11 @@ def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connecti
     mirror.set_tag(leads[2], "VIP", False, source=Source.WEBHOOK, at=timezone.now())
     sign_in(page, live_server)
     page.goto(f"{live_server.url}{run.get_absolute_url()}")
-    assert "entered the sequence Welcome series" in page.inner_text("#run")
+    shows(page, "#run", "entered the sequence Welcome series")
 
     hand.press("a:has-text('Undo…')")
     page.wait_for_selector("text=2 leads will change back")
-    assert "1 changed since" in page.inner_text("main, #main, body")
+    shows(page, "main, #main, body", "1 changed since")
     hand.tick("input[name=also][value='sequence_entered:Welcome series']")
     hand.fill("input[name=why]", "Wrong list")
     hand.press("button:has-text('Start the undo')")
@@ -161,7 +163,8 @@ def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connecti
     page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
 
     undone = BulkRun.objects.get(undoes=run)
-    assert (undone.why, page.inner_text("[data-count=accepted]")) == ("Wrong list", "4")
+    assert undone.why == "Wrong list"
+    reads(page, "[data-count=accepted]", "4")
     assert sandbox.tagged("VIP") == set()
     assert {sandbox.lead(lead.kartra_id)["sequences"]["Welcome series"]["status"] for lead in leads[:2]} != {"active"}
 
@@ -208,4 +211,4 @@ def test_phones_filters_open_and_apply(page, live_server, sandbox, connection):
     page.click("button:has-text('Apply Filters')")
     page.wait_for_selector("text=from Japan")
 
-    assert "2 leads" in page.inner_text("body")
+    shows(page, "body", "2 leads")
