@@ -21,7 +21,7 @@ from leads.lock_conflicts import done_again
 from leads.mirror import changelog, identity
 from leads.mirror.catalogue import get_or_create_named
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
-from leads.mirror.facts import Difference
+from leads.mirror.facts import Difference, merge_facts
 from leads.mirror.locks import lock_leads
 from leads.models import (
     Account,
@@ -155,26 +155,14 @@ def _put(lead: Lead, row: Row) -> _Known:
 
 
 def _set(lead: Lead, row: Row) -> list[Difference]:
-    """Put the row's values on the lead; what is otherwise than before. White space around a text makes no difference."""
+    """Put the row's values on the lead; what is otherwise than before."""
     differences = []
     if row.kartra_id and lead.kartra_id != row.kartra_id:
         differences.append(Difference("kartra_id", lead.kartra_id, row.kartra_id))
         lead.kartra_id = row.kartra_id
-    if row.email and normal_email(lead.email) != normal_email(row.email):
-        differences.append(Difference("email", lead.email, row.email))
-        lead.email = row.email
+    told = {**row.fields, "email": row.email}
+    differences += merge_facts(lead, told, row.custom_values, same=_same)
     lead.email_key = normal_email(lead.email)
-    for name, value in row.fields.items():
-        was = getattr(lead, name)
-        if was != value and not _same(was, value):
-            differences.append(Difference(name, was, value))
-            setattr(lead, name, value)
-    for identifier, value in row.custom_values.items():
-        was = lead.custom_values.get(identifier)
-        if was != value and not _same(was, value):
-            if was or value:
-                differences.append(Difference(f"custom.{identifier}", "" if was is None else was, value))
-            lead.custom_values = {**lead.custom_values, identifier: value}
     return differences
 
 
@@ -183,7 +171,7 @@ def _same(was: Any, value: Any) -> bool:
     if isinstance(was, list):
         told = [option[1] for option in value] if isinstance(value, list) else list(split(value))
         return [option[1] for option in was] == told
-    return isinstance(was, str) and was.strip() == value
+    return bool(was == value) or (isinstance(was, str) and was.strip() == value)
 
 
 def _relations(known: list[_Known]) -> dict[tuple[int, str, str], bool]:

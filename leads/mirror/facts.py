@@ -1,12 +1,14 @@
 """What Kartra can tell, in the mirror's own shapes."""
 
 import datetime as dt
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from leads.models import Lead
+from leads.fields import FIELDS
+from leads.models import Lead, normal_email
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,43 @@ class Difference:
 
     def as_details(self) -> dict[str, Any]:
         return {"field": self.field, "was": _plain(self.was), "is": _plain(self.now)}
+
+
+def merge_facts(
+    lead: Lead,
+    fields: Mapping[str, Any],
+    custom_values: Mapping[str, Any] | None,
+    *,
+    whole: bool = False,
+    same: Callable[[Any, Any], bool] | None = None,
+) -> list[Difference]:
+    """Put what was told on the lead, unsaved; what is otherwise than before. An empty address never blanks a known one.
+
+    `whole`: custom fields that were not told are empty. `same`: whether a value says what we know already, which then stays as
+    it is; without it each value is taken as it was told.
+    """
+    found = []
+    for name in FIELDS:
+        if name not in fields or (name == "email" and not str(fields[name] or "").strip()):
+            continue
+        was, told = getattr(lead, name), fields[name]
+        alike = normal_email(was) == normal_email(told) if name == "email" else (same or operator.eq)(was, told)
+        if not alike:
+            found.append(Difference(name, was, told))
+        if was != told and not (alike and same):
+            setattr(lead, name, told)
+    if custom_values is None:
+        return found
+    held = lead.custom_values
+    merged = {**({} if whole else held), **custom_values}
+    for identifier in sorted({**held, **merged} if whole else custom_values):
+        was, now = held.get(identifier, ""), merged.get(identifier, "")
+        if same is not None and identifier in held and same(was, now):
+            merged[identifier] = was
+        elif was != now and (was or now):
+            found.append(Difference(f"custom.{identifier}", was, now))
+    lead.custom_values = merged
+    return found
 
 
 @dataclass(frozen=True)

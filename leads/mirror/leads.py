@@ -7,12 +7,12 @@ from django.db import IntegrityError, transaction
 
 from leads import forgotten
 from leads.changed import mark_changed
-from leads.fields import BY_NAME, FIELDS
+from leads.fields import BY_NAME
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog
 from leads.mirror.all_relations import differing_relations, set_relations
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
-from leads.mirror.facts import Difference, LeadFacts, Taken
+from leads.mirror.facts import Difference, LeadFacts, Taken, merge_facts
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.membership import Joined
 from leads.texts import lookalikes
@@ -177,29 +177,8 @@ def _move_bookings(twin: Lead, lead: Lead) -> None:
 
 
 def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
-    differences = []
-    for name in FIELDS:
-        if name not in facts.fields:
-            continue
-        told = facts.fields[name]
-        if name == "email" and not str(told or "").strip():
-            continue  # an empty address never blanks a known one
-        if BY_NAME[name].value != "text" and told is None:
-            continue
-        was = getattr(lead, name)
-        same = normal_email(was) == normal_email(told) if name == "email" else was == told
-        if was != told:
-            setattr(lead, name, told)
-        if not same:
-            differences.append(Difference(name, was, told))
-    if facts.custom_values is not None:
-        kept = {} if facts.custom_whole else lead.custom_values
-        merged = {**kept, **facts.custom_values}
-        for identifier in sorted({**lead.custom_values, **merged}):
-            was, now = lead.custom_values.get(identifier, ""), merged.get(identifier, "")
-            if was != now and (was or now):
-                differences.append(Difference(f"custom.{identifier}", was, now))
-        lead.custom_values = merged
+    told = {name: value for name, value in facts.fields.items() if value is not None or BY_NAME[name].value == "text"}
+    differences = merge_facts(lead, told, facts.custom_values, whole=facts.custom_whole)
     if facts.extra:
         room = MOST_EXTRA - len(lead.extra)
         new = [name for name in facts.extra if name not in lead.extra]
