@@ -104,10 +104,9 @@ def save_keys(connection: Connection) -> None:
 
 def go_on_with_new_keys(connection: Connection, *, by: Author = None) -> bool:
     """If sending had stopped because Kartra refused the keys, go on: these were just checked. True if so."""
-    connection.refresh_from_db(fields=["sending", "stopped_by"])
-    if connection.stopped_by != StopCause.CREDENTIALS:
+    if not Connection.objects.stopped_by(StopCause.CREDENTIALS).filter(pk=connection.pk).exists():
         return False
-    switch.on(connection, by=by, why=_("New keys, checked."))
+    switch.on(connection, by=by)
     return True
 
 

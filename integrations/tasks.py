@@ -201,7 +201,7 @@ def sweep() -> None:
     if not _is_time("sweep", at, SWEEP_APART):
         return
     runs.mend(abandoned_before=at - FILLED_WITHIN)
-    for connection in Connection.objects.all():
+    for connection in Connection.objects.with_stops():
         lease.end_leases(connection)
         if (
             connection.sends

@@ -39,7 +39,7 @@ def connections_named(name: str | None) -> list[Connection]:
     """The one of this name, or all of them."""
     if name:
         return [connection_named(name)]
-    return list(Connection.objects.select_related("account"))
+    return list(Connection.objects.select_related("account").with_stops())
 
 
 def confirmed(question: str, instead: str) -> bool:

@@ -1,12 +1,12 @@
 """The tables of the wire: how Kartra is reached, what it sent us, what we sent it."""
 
 from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
-from integrations.models.connection import Connection, Sending, StopCause, WebhookEndpoint
+from integrations.models.connection import Connection, Sending, WebhookEndpoint
 from integrations.models.deletion import DeletionReport, DeletionVerdict
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
-from integrations.models.stop import SendingStop
+from integrations.models.stop import SendingStop, StopCause
 
 __all__ = [
     "ApiCall",

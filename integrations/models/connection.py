@@ -5,39 +5,53 @@ import hashlib
 import math
 import secrets
 import uuid
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from integrations.models.stop import SendingStop, StopCause
 from integrations.secrets import EncryptedTextField, digest
 from leads.models import Account
 from leads.models.times import StampField
 
 
 class Sending(models.TextChoices):
-    """The sending switch."""
+    """What the sending switch says of a connection."""
 
     LOOK_ONLY = "look_only", _("look-only: nothing is sent to Kartra")
     ON = "on", _("on")
     STOPPED = "stopped", _("stopped")
 
 
-class StopCause(models.TextChoices):
-    NOBODY = "", ""
-    PERSON = "person", _("a person")
-    CREDENTIALS = "credentials", _("Kartra refused our keys")
-    OUTAGE = "outage", _("Kartra did not answer")
-    RESTORED = "restored", _("this database was restored or copied")
-    COMMAND = "command", _("Kartra does not allow the command")
+class ConnectionQuerySet(models.QuerySet["Connection"]):
+    def sending(self) -> Self:
+        """Those that may send: a person let them, and no stop of all sending stands."""
+        stops = SendingStop.objects.standing().of_everything().filter(connection=OuterRef("pk"))
+        return self.filter(~Exists(stops), switched_on_at__isnull=False)
+
+    def stopped_by(self, cause: StopCause) -> Self:
+        """Those on which all sending is stopped for this cause."""
+        stops = SendingStop.objects.standing().of_everything().filter(connection=OuterRef("pk"))
+        return self.filter(Exists(stops.filter(stopped_by=cause)))
+
+    def with_stops(self) -> Self:
+        """With their `standing_stops`, in one query for all."""
+        stops = SendingStop.objects.standing().select_related("began_by")
+        return self.prefetch_related(Prefetch("stops", stops, to_attr="standing_stops"))
 
 
 class Connection(models.Model):
-    """How we reach one Kartra account. One to one with the account; its name is the account's."""
+    """How we reach one Kartra account. One to one with the account; its name is the account's.
+
+    Whether it sends follows from `switched_on_at` and the standing stops. Those are read once, when first asked for, like a
+    field: `refresh_from_db` forgets them.
+    """
 
     account_path = "account"
 
@@ -72,14 +86,9 @@ class Connection(models.Model):
         help_text=_("Calls that wrote; kept outside the database too, to tell a restored one."),
     )
 
-    sending = models.CharField(_("sending"), max_length=12, choices=Sending, default=Sending.LOOK_ONLY)
-    sending_since = models.DateTimeField(null=True, blank=True)
-    sending_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    switched_on_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When a person last allowed sending; empty: never, it is look-only.")
     )
-    sending_why = models.TextField(blank=True, default="")
-    stopped_by = models.CharField(max_length=12, choices=StopCause, blank=True, default="")
-
     hold_until = models.DateTimeField(null=True, blank=True, help_text=_("Back-off: nothing is sent before."))
     failures = models.PositiveIntegerField(default=0, help_text=_("Calls in a row that got no answer."))
     probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When an outage is next tried."))
@@ -99,12 +108,9 @@ class Connection(models.Model):
         null=True, blank=True, help_text=_("Nothing is read by itself until a person decides.")
     )
     reads_stopped_why = models.TextField(blank=True, default="")
-    refused_commands = models.JSONField(
-        default=dict,
-        blank=True,
-        help_text=_('Commands this app may not use: {"assign_tag": {"since": …, "words": …}}.'),
-    )
     created_at = StampField(_("created at"), auto_now_add=True)
+
+    objects = ConnectionQuerySet.as_manager()
 
     class Meta:
         ordering = ["account__name"]
@@ -117,11 +123,6 @@ class Connection(models.Model):
             ("create_customfield", _("Can create custom fields in Kartra")),
         ]
         constraints = [
-            models.CheckConstraint(
-                name="integrations_connection_stopped_says_by_whom",
-                condition=(Q(sending=Sending.STOPPED) & ~Q(stopped_by=""))
-                | (~Q(sending=Sending.STOPPED) & Q(stopped_by="")),
-            ),
             models.CheckConstraint(
                 name="integrations_connection_pace", condition=Q(calls_per_second__gte=0, calls_per_second__lte=19.5)
             ),
@@ -142,9 +143,38 @@ class Connection(models.Model):
         """Calls a second; infinite where there is no limit."""
         return self.calls_per_second or math.inf
 
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        self.__dict__.pop("standing_stops", None)
+        super().refresh_from_db(*args, **kwargs)
+
+    @cached_property
+    def standing_stops(self) -> list[SendingStop]:
+        """The stop of all sending, if there is one, and those of single commands."""
+        return list(self.stops.standing().select_related("began_by"))
+
+    @property
+    def sending(self) -> Sending:
+        if self.standing_stop is not None:
+            return Sending.STOPPED
+        return Sending.LOOK_ONLY if self.switched_on_at is None else Sending.ON
+
     @property
     def sends(self) -> bool:
         return self.sending == Sending.ON
+
+    @property
+    def standing_stop(self) -> SendingStop | None:
+        """The stop of all sending; None where there is none."""
+        return next((stop for stop in self.standing_stops if not stop.command), None)
+
+    @property
+    def stopped_by(self) -> StopCause | None:
+        return None if self.standing_stop is None else StopCause(self.standing_stop.stopped_by)
+
+    @property
+    def refused_commands(self) -> list[str]:
+        """The commands that Kartra does not allow this app, sorted."""
+        return sorted(stop.command for stop in self.standing_stops if stop.command)
 
     @property
     def credentials_fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""A time in which something was not sent to Kartra, and why: the history behind the sending switch."""
+"""A time in which something was not sent to Kartra, and why. The stops that stand are the sending switch, the others its history."""
 
 from typing import Self
 
@@ -7,12 +7,22 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models.connection import Connection, StopCause
+
+class StopCause(models.TextChoices):
+    PERSON = "person", _("a person")
+    CREDENTIALS = "credentials", _("Kartra refused our keys")
+    OUTAGE = "outage", _("Kartra did not answer")
+    RESTORED = "restored", _("this database was restored or copied")
+    COMMAND = "command", _("Kartra does not allow the command")
 
 
 class SendingStopQuerySet(models.QuerySet["SendingStop"]):
     def standing(self) -> Self:
         return self.filter(ended_at=None)
+
+    def of_everything(self) -> Self:
+        """Stops of all sending, not of one command."""
+        return self.filter(command="")
 
     def untold(self) -> Self:
         """Stops whose beginning or end nobody was told of yet."""
@@ -27,7 +37,7 @@ class SendingStop(models.Model):
 
     account_path = "connection__account"
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="stops")
+    connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="stops")
     stopped_by = models.CharField(max_length=12, choices=StopCause)
     command = models.CharField(max_length=64, blank=True, default="")
     why = models.TextField()
@@ -53,6 +63,11 @@ class SendingStop(models.Model):
                 fields=["connection", "command"], condition=Q(ended_at=None), name="integrations_stop_one_standing"
             ),
             models.CheckConstraint(condition=~Q(stopped_by=""), name="integrations_stop_says_by_whom"),
+            models.CheckConstraint(
+                condition=Q(stopped_by=StopCause.COMMAND) & ~Q(command="")
+                | ~Q(stopped_by=StopCause.COMMAND) & Q(command=""),
+                name="integrations_stop_of_command_says_which",
+            ),
         ]
         indexes = [
             models.Index(

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from integrations.clock import now
-from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, Sending
+from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof
 from integrations.push.plan import CallPlan
 from integrations.sending import call_counter
 from leads import transitions
@@ -101,7 +101,7 @@ def mark_sent(plan: CallPlan) -> CallPlan | None:
 
 def _standing_still(plan: CallPlan) -> TakenOut:
     """What may not be sent just now: all, where sending is off; what belongs to a run that stands still, and what follows it."""
-    if Connection.objects.values_list("sending", flat=True).get(pk=plan.call.connection_id) != Sending.ON:
+    if not Connection.objects.sending().filter(pk=plan.call.connection_id).exists():
         return TakenOut(waiting=plan.changes)
     rows = LeadChange.objects.filter(pk__in=[change.pk for change in plan.changes])
     going = set(rows.in_going_runs().values_list("pk", flat=True))

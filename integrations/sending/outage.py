@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 
 from django.conf import settings
+from django.db.models import Q
 
 from integrations.clock import now
 from integrations.kartra.errors import KartraError
@@ -23,12 +24,11 @@ def due(connection: Connection) -> bool:
 def probe(connection: Connection) -> bool:
     """Try with one call that changes nothing; if Kartra answers, sending goes on. Whoever else tries now does not."""
     at = now()
-    mine = Connection.objects.filter(pk=connection.pk, stopped_by=StopCause.OUTAGE)
-    mine = mine.filter(probe_at__lte=at) | mine.filter(probe_at=None)
-    others = switch.of_app(connection).filter(stopped_by=StopCause.OUTAGE)
+    stopped = switch.of_app(connection).stopped_by(StopCause.OUTAGE)
+    mine = stopped.filter(Q(probe_at=None) | Q(probe_at__lte=at), pk=connection.pk)
     if not mine.update(probe_at=at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S)):
         return False
-    others.update(probe_at=at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S))
+    stopped.update(probe_at=at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S))
     try:
         calls.read(
             connection,

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop, ngettext
 
 from integrations import clock
-from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof
+from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof, StopCause
 from integrations.sending import call_counter
 from integrations.sending.call_counter import RestoreCheck
 from leads import transitions
@@ -50,7 +50,7 @@ def not_here() -> str:
 def stay_here() -> str:
     """A person says that the installation is here now. What was open on any connection is looked at before anything is
     sent, because it may have been sent from elsewhere. What was done, in words."""
-    done = [doubt_open_changes(connection) for connection in Connection.objects.select_related("account")]
+    done = [doubt_open_changes(connection) for connection in Connection.objects.select_related("account").with_stops()]
     for connection in Connection.objects.all():
         call_counter.agree(connection)
     call_counter.stay_here()
@@ -59,13 +59,12 @@ def stay_here() -> str:
 
 def doubt_open_changes(connection: Connection) -> str:
     """Make every change that was open when this was found out unclear, to be looked at first. What was done, in words."""
-    found_at = connection.sending_since if connection.stopped_by == "restored" else None
-    at = clock.now()
+    stop, at = connection.standing_stop, clock.now()
     forget.apply_again(connection.account)
     open_changes = LeadChange.objects.filter(
         account=connection.account_id,
         status__in=[ChangeStatus.WAITING, ChangeStatus.SENDING],
-        requested_at__lte=found_at or at,
+        requested_at__lte=stop.began_at if stop and stop.stopped_by == StopCause.RESTORED else at,
     )
     doubted = 0
     while True:

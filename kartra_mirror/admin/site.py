@@ -1,7 +1,7 @@
 """The admin site: the band on every page, home and the pages beside it, and the guard before pages of one row."""
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.options import ModelAdmin
@@ -15,7 +15,9 @@ from django.utils.translation import gettext as _, gettext_lazy
 from kartra_mirror.admin.staff import lost_input
 from kartra_mirror.admin.staff.sign_in import SignInForm
 from kartra_mirror.ui.unfold_adapter import UnfoldAdminSite
-from leads.access import Author, RequestUser
+
+if TYPE_CHECKING:
+    from integrations.models import Connection
 
 
 class MirrorAdminSite(UnfoldAdminSite):
@@ -25,9 +27,14 @@ class MirrorAdminSite(UnfoldAdminSite):
     login_form = SignInForm
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        from kartra_mirror.ui.throughput import connections_of
+
         context = super().each_context(request)
-        context["bands"] = bands(request.user) if request.user.is_authenticated else []
-        context["may_stop"] = request.user.has_perm("integrations.switch_sending") and something_sends(request.user)
+        connections = connections_of(request.user) if request.user.is_authenticated else []
+        context["bands"] = bands(connections)
+        context["may_stop"] = request.user.has_perm("integrations.switch_sending") and any(
+            connection.sends for connection in connections
+        )
         return context
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
@@ -119,16 +126,14 @@ def _of_own_accounts(view: Any) -> Any:
     return guarded
 
 
-def bands(user: Author = None) -> list[dict[str, str]]:
+def bands(connections: "list[Connection]") -> list[dict[str, str]]:
     """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. A fixed number of queries."""
     from integrations import sandbox_control
-    from integrations.models import Connection, Sending
+    from integrations.models import Sending
     from integrations.read import deletions
     from integrations.sending import restored, switch
-    from leads import access
 
     found: list[dict[str, str]] = []
-    connections = list(access.only_mine(Connection.objects.select_related("account", "sending_by"), user))
     if connections and (why := restored.not_here()):
         found.append({"level": "stopped", "words": why})
     for connection in connections:
@@ -149,11 +154,3 @@ def bands(user: Author = None) -> list[dict[str, str]]:
         if why := switch.why_commands_wait(connection):
             found.append({"level": "held", "words": why})
     return found
-
-
-def something_sends(user: RequestUser) -> bool:
-    """Whether there is anything that “Stop all sending” would stop."""
-    from integrations.models import Connection, Sending
-    from leads import access
-
-    return access.only_mine(Connection.objects.filter(sending=Sending.ON), user).exists()

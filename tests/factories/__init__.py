@@ -4,7 +4,7 @@ import factory
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from integrations.models import Connection, Delivery, WebhookEndpoint
+from integrations.models import Connection, Delivery, SendingStop, WebhookEndpoint
 from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
 from leads import kinds
 from leads.filters.selection import as_json, of_conditions
@@ -21,6 +21,7 @@ class AccountFactory(factory.django.DjangoModelFactory):
 class ConnectionFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Connection
+        skip_postgeneration_save = True
 
     account = factory.SubFactory(AccountFactory)
     app_id = UNLIMITED_APP_ID
@@ -28,6 +29,25 @@ class ConnectionFactory(factory.django.DjangoModelFactory):
     api_password = PASSWORD
     api_url = "http://127.0.0.1:9/api"
     calls_per_second = 0
+    switched_on_at = factory.LazyAttribute(lambda made: {"look_only": None, "on": timezone.now()}[made.sending])
+
+    class Params:
+        sending = "look_only"
+
+    @factory.post_generation
+    def stopped_by(self, create, cause, **of_stop):
+        if cause:
+            SendingStopFactory(connection=self, stopped_by=cause, **of_stop)
+
+
+class SendingStopFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = SendingStop
+
+    connection = factory.SubFactory(ConnectionFactory)
+    stopped_by = "person"
+    why = "Lunch"
+    began_at = factory.LazyFunction(timezone.now)
 
 
 class WebhookEndpointFactory(factory.django.DjangoModelFactory):

@@ -48,7 +48,7 @@ def whole_account(word: str, number: int) -> Any:
     now = timezone.now()
     account = Account.objects.create(name=f"{word} account", contacts_in_kartra=7_000_000 + number)
     connection = ConnectionFactory(
-        account=account, app_id=f"{word}-app", sending="stopped", sending_why=f"{word} stop", stopped_by="person"
+        account=account, app_id=f"{word}-app", stopped_by="person", stopped_by__why=f"{word} stop"
     )
     lead = LeadFactory(
         account=account,

@@ -217,7 +217,7 @@ def test_case_16_copied_database_sends_nothing(sandbox, connection, lead, settin
 
     assert status_of(change) == "waiting"
     connection.refresh_from_db()
-    assert connection.sending_why == restored.WHY[call_counter.RestoreCheck.COPIED]
+    assert connection.standing_stop.why == restored.WHY[call_counter.RestoreCheck.COPIED]
 
 
 def test_case_16_people_forgotten_since_the_backup_are_forgotten_again(sandbox, connection, lead):

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from integrations import push
-from integrations.models import ApiCall, Attempt, CallOutcome, Proof, StopCause
+from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, StopCause
 from integrations.push import claim, due_changes, lease, send
 from integrations.sending import switch
 from integrations.translate import compose
@@ -163,8 +163,7 @@ def test_refused_keys_stop_sending_and_reject_nothing(sandbox, connection):
 
 
 def test_look_only_connection_sends_nothing_that_writes(sandbox, connection):
-    connection.sending = "look_only"
-    connection.save()
+    Connection.objects.update(switched_on_at=None)
     tag(sandbox.mirrored_lead(connection, "ada@example.com"))
 
     assert push.drain(connection).sent == 0

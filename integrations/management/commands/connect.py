@@ -64,7 +64,7 @@ class Command(BaseCommand):
         connection = connected.connection
         looked_at = restored.stay_here() if options["here"] else ""
         if options["send"]:
-            switch.on(connection, why="Switched on with `connect --send`.")
+            switch.on(connection)
         if options["safety_field"]:
             self._prepare(connection)
         endpoint = connection.endpoints.standing().order_by("pk").first()

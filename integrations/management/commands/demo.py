@@ -98,7 +98,7 @@ class Command(BaseCommand):
             if result.connection is None:
                 raise CommandError(result.check.text)
             found = result.connection
-            switch.on(found, why="The demo sends to the pretend Kartra.")
+            switch.on(found)
         endpoint = found.endpoints.standing().order_by("pk").first()
         if endpoint is not None:
             for kind, url in (("outbound", endpoint.outbound_url), ("ipn", endpoint.ipn_url)):

@@ -69,8 +69,7 @@ class Command(BaseCommand):
             connection.refresh_from_db()
             if outage.due(connection) and not stopping.is_set():
                 outage.probe(connection)
-            waits = connection.stopped_by == StopCause.OUTAGE and self._worth_waiting(connection, began_at)
-            busy = busy or waits or self._has_work(connection)
+            busy = busy or self._worth_waiting(connection, began_at) or self._has_work(connection)
         alerts.drain()
         clocks.look()
         return sent, busy
@@ -98,7 +97,10 @@ class Command(BaseCommand):
 
     def _worth_waiting(self, connection: Connection, began_at: dt.datetime) -> bool:
         """Whether to sit an outage out: Kartra answered since this command began, and something waits for it."""
-        if (now() - (connection.sending_since or now())).total_seconds() > OUTAGE_PATIENCE_S:
+        stop = connection.standing_stop
+        if stop is None or stop.stopped_by != StopCause.OUTAGE:
+            return False
+        if (now() - stop.began_at).total_seconds() > OUTAGE_PATIENCE_S:
             return False
         waits = LeadChange.objects.filter(account=connection.account_id).due().exists()
         return waits and self._answered(connection, began_at)

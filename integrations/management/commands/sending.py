@@ -26,5 +26,5 @@ class Command(BaseCommand):
         result = check(connection)
         if not result.ok:
             raise CommandError(f"{result.text} Sending stays as it was.")
-        done = switch.on(connection, why=options["why"])
+        done = switch.on(connection)
         self.stdout.write(f"Sending to {connection.name} is on. {done}".strip())

@@ -14,6 +14,7 @@ from integrations.status import freshness, in_words
 from kartra_mirror.admin.bulk import progress
 from kartra_mirror.admin.home import demo_tasks, setup
 from kartra_mirror.admin.home.todo import needs
+from kartra_mirror.ui.throughput import connections_of
 from leads import access, clock
 from leads.labels import RUN_WORDS
 from leads.models import OPEN, BulkRun, LeadChange, RunState
@@ -24,7 +25,7 @@ COPIES_SHOWN = 10
 
 def facts(request: HttpRequest) -> dict[str, Any]:
     """Everything the page shows; only what this person may see."""
-    connections = connections_of(request)
+    connections = connections_of(request.user)
     return {
         **now_facts(request, connections),
         **copy_facts(request, connections),
@@ -33,19 +34,14 @@ def facts(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def connections_of(request: HttpRequest) -> list[Connection]:
-    rows = Connection.objects.select_related("account", "sending_by").order_by("account__name")
-    return list(access.only_mine(rows, request.user))
-
-
 def now_view(request: HttpRequest) -> HttpResponse:
     """What the page asks for every few seconds: the first two answers."""
-    return TemplateResponse(request, "admin/home/now.html", now_facts(request, connections_of(request)))
+    return TemplateResponse(request, "admin/home/now.html", now_facts(request, connections_of(request.user)))
 
 
 def copies_view(request: HttpRequest) -> HttpResponse:
     """What the page asks for every minute: the third answer."""
-    return TemplateResponse(request, "admin/home/copies.html", copy_facts(request, connections_of(request)))
+    return TemplateResponse(request, "admin/home/copies.html", copy_facts(request, connections_of(request.user)))
 
 
 def now_facts(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:

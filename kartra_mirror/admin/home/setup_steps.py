@@ -79,7 +79,7 @@ def _of_connection(steps: list[Step], connection: Connection, user: access.Reque
         Sending.LOOK_ONLY: _("It is look-only now."),
         Sending.ON: _("Changes are allowed by now."),
         Sending.STOPPED: _("Sending is stopped."),
-    }[Sending(connection.sending)]
+    }[connection.sending]
 
 
 def _numbers(connection: Connection) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Connections: their list and pages, a check before anything is saved, and the sending switch. The form is `connection_form`."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import Case, QuerySet, Value, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -13,7 +14,8 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext_lazy
 from integrations import clock, sandbox_control
 from integrations.connecting import Check, check, check_new_keys, go_on_with_new_keys, save_keys
 from integrations.kartra.errors import KartraError
-from integrations.models import Connection, WebhookEndpoint
+from integrations.models import Connection, Sending, SendingStop, WebhookEndpoint
+from integrations.models.connection import ConnectionQuerySet
 from integrations.push import proof_token
 from integrations.read import catalogue
 from integrations.sending import call_counter, calls, custom_fields, restored, switch
@@ -51,13 +53,22 @@ NAMES: dict[str, Any] = {
     "custom fields": gettext_lazy("custom fields"),
 }
 
+BY_SENDING = Case(
+    When(pk__in=SendingStop.objects.standing().of_everything().values("connection"), then=Value(Sending.STOPPED)),
+    When(switched_on_at=None, then=Value(Sending.LOOK_ONLY)),
+    default=Value(Sending.ON),
+)
+
 
 @admin.register(Connection)
 class ConnectionAdmin(ModelAdmin):
     form = ConnectionForm
     list_display = ["name", "sending", "why_not", "speed", "checked_at", "test_mode"]
-    list_select_related = ["account", "sending_by"]
+    list_select_related = ["account"]
     change_form_template = "admin/kartra/connection_page.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
+        return cast(ConnectionQuerySet, super().get_queryset(request)).with_stops()
 
     def get_fieldsets(
         self, request: HttpRequest, obj: Connection | None = None
@@ -135,6 +146,10 @@ class ConnectionAdmin(ModelAdmin):
     def name(self, connection: Connection) -> str:
         return connection.name
 
+    @admin.display(description=gettext_lazy("sending"), ordering=BY_SENDING)
+    def sending(self, connection: Connection) -> str:
+        return str(connection.sending.label)
+
     @admin.display(description=gettext_lazy("why nothing is sent"))
     def why_not(self, connection: Connection) -> str:
         return switch.why_not_sending(connection) or "—"
@@ -194,9 +209,8 @@ class ConnectionAdmin(ModelAdmin):
         return HttpResponseRedirect(connection.get_absolute_url())
 
     def _do(self, connection: Connection, what: str, request: HttpRequest) -> tuple[str, bool]:
-        why = request.POST.get("why", "").strip()[:500]
         if what == "off":
-            switch.off(connection, by=request.user, why=why)
+            switch.off(connection, by=request.user, why=request.POST.get("why", "").strip()[:500])
             return _("Sending is stopped. What is queued waits."), True
         if what == "here":
             done = restored.stay_here()
@@ -223,6 +237,6 @@ class ConnectionAdmin(ModelAdmin):
         if what == "on":
             if not result.ok:
                 return f"{result.text} {_('Sending stays as it was.')}", False
-            done = switch.on(connection, by=request.user, why=why)
+            done = switch.on(connection, by=request.user)
             return f"{_('Sending is on.')} {done or _('What is queued goes out now.')}", True
         return result.text, result.ok

@@ -201,7 +201,7 @@ def test_change_on_a_lead_deleted_in_kartra_ends_with_one_sentence(sandbox, conn
 
 def test_change_on_a_look_only_connection_is_kept_and_says_so(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
-    Connection.objects.update(sending="look_only")
+    Connection.objects.update(switched_on_at=None)
     with pytest.raises(CommandError, match="look-only"):
         run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all", "--wait")
     with pytest.raises(CommandError, match="look-only"):
@@ -225,7 +225,7 @@ def test_push_until_idle(sandbox, connection):
 
 def test_runs_are_listed_and_steered(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
-    Connection.objects.update(sending="look_only")
+    Connection.objects.update(switched_on_at=None)
     run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all")
     number = str(BulkRun.objects.get().pk)
     assert "running: 1 queued" in run("runs")
@@ -257,7 +257,7 @@ def test_call_prints_the_answer_and_never_the_credentials(sandbox, connection):
     assert ApiCall.objects.get().cause == "console"
     with pytest.raises(CommandError, match="credentials are added"):
         run("call", "--connection", connection.name, "api_key=x")
-    Connection.objects.update(sending="look_only")
+    Connection.objects.update(switched_on_at=None)
     with pytest.raises(CommandError, match="look-only"):
         run("call", "--connection", connection.name, "actions[][cmd]=assign_tag")
 

@@ -167,7 +167,7 @@ def test_message_while_the_orders_are_being_read_makes_them_due_again(endpoint, 
 @pytest.mark.parametrize("yes", [1, "1", True, "true", "True", " 1 ", 1.0, "yes"])
 def test_nothing_is_sent_to_a_lead_that_is_said_to_be_deleted_until_a_read_has_looked(endpoint, lead, yes):
     change = LeadChangeFactory(lead=lead)
-    Connection.objects.update(sending="on")
+    Connection.objects.update(switched_on_at=timezone.now())
     endpoint.connection.refresh_from_db()
     assert LeadChange.objects.due().exists()
 

@@ -16,7 +16,7 @@ from integrations.read import catalogue, order_sync, refresh
 from integrations.sending import call_counter, calls, installation, outage, restored, switch
 from leads import kinds
 from leads.models import Lead, LeadChange
-from tests.factories import ConnectionFactory
+from tests.factories import ConnectionFactory, SendingStopFactory
 from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,7 +76,7 @@ def test_copy_reads_nothing_by_itself(sandbox, copied, lead):
     assert not catalogue.is_due(copied)
     catalogue.read_due(copied)
     assert refresh.read_many(copied, [lead])[0] == 0
-    Connection.objects.update(sending="stopped", stopped_by=StopCause.OUTAGE)
+    SendingStopFactory(connection=copied, stopped_by=StopCause.OUTAGE)
     copied.refresh_from_db()
     outage.probe(copied)
     verify.drain(copied)
@@ -93,7 +93,7 @@ def test_copy_that_never_sent_anything_sends_nothing(sandbox, copied, lead):
 
     copied.refresh_from_db()
     assert (copied.sending, copied.stopped_by) == ("stopped", StopCause.RESTORED)
-    assert copied.sending_why == restored.WHY[call_counter.RestoreCheck.COPIED]
+    assert copied.standing_stop.why == restored.WHY[call_counter.RestoreCheck.COPIED]
     change.refresh_from_db()
     assert change.status == "waiting"
     assert sandbox.calls() == []

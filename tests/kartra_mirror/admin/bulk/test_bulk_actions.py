@@ -129,7 +129,7 @@ def test_one_lead_goes_the_same_way(staff, account):
 
 
 def test_page_says_why_nothing_is_sent(staff, account):
-    account.connection.sending = "look_only"
+    account.connection.switched_on_at = None
     account.connection.save()
 
     shown = preview(staff, choose(staff, LeadFactory.create_batch(1, account=account)))

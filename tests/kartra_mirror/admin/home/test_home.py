@@ -11,12 +11,14 @@ from integrations.models import Connection, Delivery, Heartbeat, SendingStop
 from integrations.process_state import process_state
 from kartra_mirror import groups
 from kartra_mirror.admin.site import bands
+from kartra_mirror.ui.throughput import connections_of
 from leads.models import BulkRun, LeadChange
 from tests.factories import (
     BulkRunFactory,
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    SendingStopFactory,
     StaffFactory,
     WebhookEndpointFactory,
 )
@@ -105,12 +107,7 @@ def test_more_causes_than_fit_are_told_together(staff, shop):
 
 
 def test_what_stands_still_says_why(staff, shop):
-    Connection.objects.filter(pk=shop.pk).update(
-        sending="stopped",
-        stopped_by="credentials",
-        sending_why="The API password is wrong.",
-        sending_since=timezone.now(),
-    )
+    SendingStopFactory(connection=shop, stopped_by="credentials", why="The API password is wrong.")
     run = BulkRunFactory(
         account=shop.account, state="paused", paused_at=timezone.now(), paused_why="Ten equal refusals."
     )
@@ -172,7 +169,7 @@ def test_a_run_that_is_only_checked_says_so(staff, shop):
 
 
 def test_a_run_that_cannot_be_sent_says_so(staff, shop):
-    Connection.objects.update(sending="look_only")
+    Connection.objects.update(switched_on_at=None)
     change(shop, "waiting", run=BulkRunFactory(account=shop.account))
     assert "nothing is sent just now" in text(staff, "/admin/home/now/")
 
@@ -262,14 +259,14 @@ def test_parts_are_for_those_who_are_signed_in(client):
 
 
 def test_band_is_on_every_page(client, shop, settings):
-    Connection.objects.update(sending="look_only", test_mode=True, api_url=f"{settings.SANDBOX_URL}/api")
+    Connection.objects.update(switched_on_at=None, test_mode=True, api_url=f"{settings.SANDBOX_URL}/api")
     groups.make()
     user = StaffFactory()
     user.groups.set([Group.objects.get(name="Manager")])
     client.force_login(user)
     lead, run = LeadFactory(account=shop.account), BulkRunFactory(account=shop.account)
 
-    assert [band["level"] for band in bands(user)] == ["pretend", "pretend", "held"]
+    assert [band["level"] for band in bands(connections_of(user))] == ["pretend", "pretend", "held"]
     for url in (
         "/admin/",
         "/admin/leads/lead/",

@@ -146,7 +146,7 @@ def test_switch_check_and_catalogue(staff, sandbox, connection):
     assert connection.sending == "on"
     assert "Sending is stopped" in do("off", why="Lunch")
     connection.refresh_from_db()
-    assert (connection.sending, connection.sending_why) == ("stopped", "Lunch")
+    assert (connection.sending, connection.standing_stop.why) == ("stopped", "Lunch")
     sandbox.credentials(refuse="233")
     assert "stays as it was" in do("on")
     assert "API password is wrong" in do("check")

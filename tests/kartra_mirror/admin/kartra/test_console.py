@@ -43,7 +43,7 @@ def test_console_refuses_in_words(staff, sandbox, connection, pairs, words):
 
 
 def test_console_writes_obey_the_switch(staff, sandbox, connection):
-    Connection.objects.update(sending="look_only")
+    Connection.objects.update(switched_on_at=None)
     pairs = "lead[email]=ada@example.com\nactions[0][cmd]=assign_tag\nactions[0][tag_name]=VIP"
 
     page = staff.post(reverse("admin:integrations_connection_console"), {"connection": connection.pk, "pairs": pairs})

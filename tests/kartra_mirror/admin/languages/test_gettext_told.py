@@ -309,4 +309,4 @@ def test_deleting_a_person(staff, made):
 
 def test_switch_for_everything(staff, made):
     check(told_by(staff, at("stop_all")), told_by(staff, at("stop_all")))
-    assert not Connection.objects.filter(sending="on").exists()
+    assert not Connection.objects.sending().exists()

@@ -20,6 +20,7 @@ from tests.factories import (
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    SendingStopFactory,
     StaffFactory,
     WebhookEndpointFactory,
 )
@@ -138,9 +139,9 @@ def test_page_does_not_ask_where_asking_is_of_no_use(lead, connection, why):
         case "reads stopped":
             connection.reads_stopped_at = now
         case "outage":
-            connection.stopped_by = "outage"
+            SendingStopFactory(connection=connection, stopped_by="outage")
         case "keys refused":
-            connection.stopped_by = "credentials"
+            SendingStopFactory(connection=connection, stopped_by="credentials")
         case "held":
             connection.hold_until = now + OLD
         case "not before":

@@ -160,7 +160,7 @@ def test_stop_all_sending_is_on_every_page_for_those_who_may(staff, client):
 
     staff.post(reverse("admin:stop_all"))
 
-    assert set(Connection.objects.values_list("sending", "stopped_by")) == {("stopped", "person")}
+    assert {(each.sending, each.stopped_by) for each in Connection.objects.all()} == {("stopped", "person")}
     assert SendingStop.objects.filter(connection__in=[one, two]).count() == 2
     assert 'class="km-stop"' not in staff.get(reverse("admin:index")).content.decode()
     viewer = person(client, "leads.view_lead")

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.models import Connection
+from integrations.models import Connection, SendingStop
 from leads import access, changes, kinds
 from leads.models import Account, Lead
 from tests.factories import (
@@ -125,7 +125,8 @@ def test_decisions_and_failures_are_those_of_their_accounts(client, two_accounts
     refused[1].refresh_from_db()
     assert refused[1].closed_at is None
     assert client.get("/admin/failed/csv/", given).status_code == 404
-    Connection.objects.update(sending="on")
+    SendingStop.objects.standing().delete()
+    Connection.objects.update(switched_on_at=timezone.now())
     client.post("/admin/stop/")
     assert [Connection.objects.get(pk=rows["connection"].pk).sending for rows in two_accounts] == ["stopped", "on"]
 
