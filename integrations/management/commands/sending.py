@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("state", choices=["on", "off"])
         parser.add_argument("name", metavar="NAME", help="the connection")
-        parser.add_argument("--why", default="", help="the reason, shown to everybody")
+        parser.add_argument("--why", default="", help="the reason for off, shown to everybody")
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["name"])
