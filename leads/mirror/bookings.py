@@ -11,12 +11,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from leads.bulk_sql import insert_new
-from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
 from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
 from leads.mirror.locks import lock_leads
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange, Source
+from leads.models.changed import mark_changed
 
 BOOKED, CANCELLED, COMPLETED = "Active", "Cancelled", "Completed"
 """States of a booking in our copy; Kartra names only the second."""

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 
 from leads import forgotten
 from leads.bulk_sql import insert_new
-from leads.changed import mark_changed, mark_unsaved
 from leads.csv_cells import split
 from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
@@ -34,6 +33,7 @@ from leads.models import (
     Tag,
     normal_email,
 )
+from leads.models.changed import mark_changed, mark_unsaved
 
 
 @dataclass(frozen=True)

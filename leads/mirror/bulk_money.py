@@ -12,7 +12,6 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from leads import forgotten
-from leads.changed import mark_changed
 from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
 from leads.mirror import identity
@@ -32,6 +31,7 @@ from leads.models import (
     Transaction,
     normal_email,
 )
+from leads.models.changed import mark_changed
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
+from leads.models.changed import mark_changed
 from leads.texts import forms_of
 
 

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from leads.changed import mark_changed
 from leads.fields import NOT_READ
 from leads.kind import get_kind
 from leads.mirror.facts import Difference
 from leads.models import Activity, Lead, LeadChange, Source
+from leads.models.changed import mark_changed
 
 KIND = "changed_in_kartra"
 

@@ -7,12 +7,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from leads.changed import mark_changed, mark_unsaved
 from leads.kind import get_kind
 from leads.mirror.changelog import add_activity
 from leads.mirror.leads import keep_address, merge_leads
 from leads.mirror.locks import lock_leads
 from leads.models import Account, CustomField, Lead, LeadChange, LeadEmail, Source, normal_email
+from leads.models.changed import mark_changed, mark_unsaved
 
 CUSTOM = "custom."
 

@@ -7,11 +7,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from leads import clock
-from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.locks import lock_leads
 from leads.models import Activity, GoneReason, Lead, Source
+from leads.models.changed import mark_changed
 
 GONE_AGAIN = dt.timedelta(days=7)
 """So long after it was found deleted a lead is looked for again: Kartra may have it back."""

@@ -6,7 +6,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from leads import forgotten
-from leads.changed import mark_changed
 from leads.fields import BY_NAME
 from leads.lock_conflicts import done_again
 from leads.mirror import changelog
@@ -14,6 +13,7 @@ from leads.mirror.all_relations import differing_relations, set_relations
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.facts import Difference, LeadFacts, Taken, merge_facts
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
+from leads.models.changed import mark_changed
 from leads.models.membership import Joined
 from leads.texts import lookalikes
 

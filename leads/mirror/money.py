@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 
-from leads.changed import mark_changed
 from leads.kind import kinds_by_activity
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
@@ -27,6 +26,7 @@ from leads.models import (
     Source,
     Transaction,
 )
+from leads.models.changed import mark_changed
 
 CENT = Decimal("0.01")
 UNNUMBERED = "payment_without_id"

@@ -6,7 +6,6 @@ from typing import Any
 from django.db import transaction
 
 from leads.bulk_sql import insert_new
-from leads.changed import mark_changed
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one
 from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
@@ -26,6 +25,7 @@ from leads.models import (
     Source,
     Tag,
 )
+from leads.models.changed import mark_changed
 
 
 @done_again

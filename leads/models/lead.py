@@ -110,7 +110,7 @@ class Lead(models.Model):
     gone_at = models.DateTimeField(_("deleted in Kartra"), null=True, blank=True)
     gone_reason = models.CharField(_("gone reason"), max_length=12, choices=GoneReason, blank=True, default="")
 
-    # When Kartra last told something new of it, for those who ask what changed since: leads/changed.py. 0: never marked.
+    # When Kartra last told something new of it, for those who ask what changed since: leads/models/changed.py. 0: never marked.
     changed_seq = models.BigIntegerField(default=0, editable=False)
     changed_xid = models.BigIntegerField(default=0, editable=False)
 

@@ -9,9 +9,9 @@ from django.db import connection as database, connections, transaction
 from django.utils import timezone
 
 from leads import mirror
-from leads.changed import BadMark, Mark, changed_since, mark_changed
 from leads.mirror import LeadFacts, MembershipFact, Row, SubscriptionFact, TransactionFact, TransactionRow
 from leads.models import Activity, Lead, Sequence, SequenceEnrollment, Tag
+from leads.models.changed import BadMark, Mark, changed_since, mark_changed
 from tests.all_are_over import all_are_over
 from tests.factories import LeadChangeFactory, LeadFactory, TagFactory
 

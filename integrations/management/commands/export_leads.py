@@ -14,11 +14,11 @@ from integrations.management.arguments import add_connection, connection_named, 
 from integrations.management.which_leads import on_list, resolved, with_tag
 from integrations.models import Connection
 from leads import exporting
-from leads.changed import BadMark, Mark, changed_since
 from leads.changes import moved_names
 from leads.filters.segments import known_conditions
 from leads.filters.selection import AllOf, Everybody, InSegments, Selection
 from leads.models import Account, Lead
+from leads.models.changed import BadMark, Mark, changed_since
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection as database
 
-from leads.changed import mark_changed
 from leads.models import Account, Import, ImportReject, Lead, LeadTag, Transaction
+from leads.models.changed import mark_changed
 from tests.all_are_over import all_are_over
 from tests.factories import ConnectionFactory, LeadFactory, MailingListFactory, SegmentFactory, TagFactory
 

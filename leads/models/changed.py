@@ -11,8 +11,8 @@ from typing import Self
 from django.db import router
 from django.db.models import Max, Q, QuerySet
 
-from leads.models import Lead
 from leads.models.change_counter import next_numbers, transactions_now
+from leads.models.lead import Lead
 
 
 def mark_changed(lead_ids: Iterable[int | None]) -> None:
