@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _, ngettext
 
 from integrations import clock
 from integrations.kartra.errors import KartraError
+from integrations.kartra.words import Trouble
 from integrations.models import Cause, Connection, StopCause, WebhookEndpoint
 from integrations.read import lead_lookup
 from integrations.sending import call_counter, calls, switch
@@ -32,6 +33,8 @@ OWN_FIELDS = (
 """What belongs to the person who edits a connection; the rest is written by workers and the switch."""
 
 LEADS_TRIED = 3
+NOT_KARTRAS = (Trouble.NO_TEXT, Trouble.NO_JSON, Trouble.WEB_PAGE, Trouble.OTHER_JSON, Trouble.EMPTY_ANSWER)
+"""What answers so is something else than Kartra's API."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def check(connection: Connection, *, made_by: Author = None) -> Check:
 
 def _words_of(error: KartraError) -> str:
     text = calls.in_words(error)
-    if "cannot be read" in error.words or "empty" in error.words:
+    if error.trouble in NOT_KARTRAS:
         more = _("Something other than Kartra's API answers at this address; check it, or try again later.")
         text = f"{text} {more}"
     return text if text.endswith(".") else f"{text}."

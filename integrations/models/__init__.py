@@ -4,6 +4,7 @@ from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
 from integrations.models.connection import Connection, Sending, StopCause, WebhookEndpoint
 from integrations.models.deletion import DeletionReport, DeletionVerdict
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
+from integrations.models.evidence import Seen, sighting
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
 from integrations.models.stop import SendingStop
@@ -23,8 +24,10 @@ __all__ = [
     "Installation",
     "Proof",
     "Secret",
+    "Seen",
     "Sending",
     "SendingStop",
     "StopCause",
     "WebhookEndpoint",
+    "sighting",
 ]

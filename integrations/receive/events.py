@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 from integrations.kartra import notices
 from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import Notice
+from integrations.kartra.words import Trouble
 from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.receive import payments
 from integrations.receive.context import Applied, EventContext
@@ -40,9 +41,9 @@ class EventEffect:
 
 
 NAMELESS = {
-    "tag": gettext_noop("The message names no tag."),
-    "list": gettext_noop("The message names no list."),
-    "sequence": gettext_noop("The message names no sequence."),
+    "tag": Trouble.NAMES_NO_TAG,
+    "list": Trouble.NAMES_NO_LIST,
+    "sequence": Trouble.NAMES_NO_SEQUENCE,
 }
 
 NAMED_BY_ID = gettext_noop(
@@ -61,7 +62,7 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
         applied.reason = _("Kartra's event %(action)s is not one we know; it is kept.") % {"action": notice.action}
     if notice.lead is None:
         if known:
-            raise Unreadable(gettext_noop("The message names no lead."))
+            raise Unreadable(Trouble.NAMES_NO_LEAD)
         return applied
     before = mirror.find(context.account, kartra_id=notice.lead.id, email=notice.lead.email)
     was_gone = before is not None and before.gone_at is not None
@@ -191,7 +192,7 @@ def _sequence(status: str) -> Callable[..., bool]:
 def _completion(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
     """The end of a sequence: what Kartra calls that state is not documented, so a read tells it."""
     if not notices.named(notice, "sequence")[1]:
-        raise Unreadable(gettext_noop("The message names no sequence."))
+        raise Unreadable(Trouble.NAMES_NO_SEQUENCE)
     _line(notice, lead, mine, context)
     return EventEffect(read=not context.late)
 
@@ -201,7 +202,7 @@ def _membership(active: bool) -> Handler:
         told = notices.membership(notice)
         names = (told.membership_name[:500] or told.membership_id, told.level_name[:500] or told.level_id)
         if not names[0]:
-            raise Unreadable(gettext_noop("The message names no membership."))
+            raise Unreadable(Trouble.NAMES_NO_MEMBERSHIP)
         family = context.delivery.family = f"membership:{names[0]}: {names[1]}"[:520]
         if _known_better("", family, lead, mine, context):
             return EventEffect()
@@ -220,7 +221,7 @@ def _booking(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
     """A booking is made, cancelled or over. No read shows bookings, so none is asked for."""
     booking = notices.booking(notice)
     if not booking.calendar or not booking.class_name:
-        raise Unreadable(gettext_noop("The message names no calendar and class."))
+        raise Unreadable(Trouble.NAMES_NO_CLASS)
     starts_at = [utc_in(text, booking.zone, lead.account) for text in booking.starts]
     names = (lead, booking.calendar[:500], booking.class_name[:500])
     how: dict[str, Any] = {

@@ -17,6 +17,7 @@ from integrations import clock
 from integrations.kartra import notices
 from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
+from integrations.kartra.words import Trouble
 from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.receive import events, payments
 from integrations.receive.context import Applied, EventContext
@@ -185,7 +186,7 @@ def _read(delivery: Delivery) -> Message:
         return problem
     except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
         logger.exception("Delivery %s could not be read.", delivery.pk)
-        return Unreadable(_("It could not be read (%(name)s).") % {"name": type(error).__name__})
+        return Unreadable(Trouble.COULD_NOT_READ, name=type(error).__name__)
 
 
 def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> Applied:

@@ -27,10 +27,11 @@ from integrations.kartra.errors import (
 )
 from integrations.kartra.rate_limit import FileRateLimiter, RateLimiter, RateLimiterUnavailable, RedisRateLimiter
 from integrations.kartra.transport import Transport
+from integrations.kartra.words import Trouble
 from integrations.models import ApiCall, CallOutcome, Cause, Connection, StopCause
 from integrations.process_state import process_state
-from integrations.sending import restored, switch
-from integrations.sending.error_messages import message_of, remedy
+from integrations.sending import call_counter, switch
+from integrations.sending.error_messages import message_of, remedy, said_by
 from leads.access import Author, user_of
 from leads.models import Lead
 
@@ -104,22 +105,16 @@ def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float, 
         rate = rate_of(connection) if rate is None else rate
         granted = rate_limiter().take(connection.app_id, rate, priority, timeout_s=wait_s, stop=lambda: False)
     except RateLimiterUnavailable:
-        raise NoSlot(
-            "", _("The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does.")
-        ) from None
+        raise NoSlot("", Trouble.NO_REDIS) from None
     if not granted:
-        raise NoSlot(
-            "",
-            _("Kartra's speed limit left no room for this call within %(wait)s seconds. Please try again.")
-            % {"wait": f"{wait_s:.0f}"},
-        )
+        raise NoSlot("", Trouble.NO_TURN_WITHIN, wait=f"{wait_s:.0f}")
 
 
 def be_here() -> None:
     """NotHere from a database that was copied to another machine, until a person says that this is where it belongs. A
     person's check of the keys is allowed, because that comes before."""
-    if why := restored.not_here():
-        raise NotHere("", why)
+    if call_counter.is_copy():
+        raise NotHere("", Trouble.NOT_HERE)
 
 
 def outcome_of(error: KartraError) -> CallOutcome:
@@ -223,7 +218,7 @@ def record_read(
         finished_at=now(),
         outcome=CallOutcome.ANSWERED if error is None else outcome_of(error),
         code=error.code if error else "",
-        message=message_of(error) if error else "",
+        **(said_by(error) if error else {}),
         elapsed_ms=round(elapsed_s * 1000),
         made_by=user_of(made_by),
     )

@@ -17,6 +17,7 @@ from leads.models.catalogue import (
     Tag,
 )
 from leads.models.change import LeadChange, holding_back
+from leads.models.change_remark import ChangeRemark
 from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
 from leads.models.custom_value import CustomValue
@@ -38,7 +39,7 @@ from leads.models.membership import (
     MembershipGrant,
     SequenceEnrollment,
 )
-from leads.models.run import BulkRun, RunDraft, RunState
+from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, StaffLimits
 from leads.texts import normal_email
@@ -52,6 +53,7 @@ __all__ = [
     "Calendar",
     "CalendarClass",
     "CalendarEnrollment",
+    "ChangeRemark",
     "ChangeStatus",
     "ColumnMapping",
     "CustomField",
@@ -80,6 +82,7 @@ __all__ = [
     "Reason",
     "RecurringSubscription",
     "RunDraft",
+    "RunRemark",
     "RunState",
     "Segment",
     "Sequence",

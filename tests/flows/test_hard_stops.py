@@ -244,7 +244,7 @@ def test_case_17_ten_equal_refusals_pause_the_run_with_the_cause(sandbox, connec
     run.refresh_from_db()
     counts = run.changes.counts()
     assert run.state == RunState.PAUSED
-    assert "Step does not exist (230)" in run.paused_why
+    assert "Step does not exist (230)" in run.why_paused
     assert 10 <= counts["rejected"] <= 10 + 2 * 8
     assert counts["waiting"] == 40 - counts["rejected"]
 

@@ -152,7 +152,7 @@ def test_people_whom_kartra_does_not_have_are_no_targets_of_a_bulk_action():
 
     assert (counted.total, counted.will_change, counted.absent) == (3, 2, 1)
     assert counted.total == counted.will_change + counted.already_so + counted.left_out + counted.gone + counted.absent
-    told = {change.lead_id: (change.status, change.reason, change.message) for change in run.changes.all()}
+    told = {change.lead_id: (change.status, change.reason, change.words) for change in run.changes.all()}
     assert told == {
         here.pk: ("waiting", "", ""),
         made.pk: ("waiting", "", ""),

@@ -150,8 +150,8 @@ def test_keeping_theirs_says_what_else_is_dropped_before_and_after(staff, sandbo
     after = staff.post(decide, follow=True).content.decode()
 
     change.refresh_from_db()
-    assert change.message == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
-    assert change.message in after
+    assert change.words == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
+    assert change.words in after
     assert Activity.objects.get(kind="decided").details["answer"] == "keep theirs"
 
 
