@@ -3,7 +3,7 @@
 from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
 from integrations.models.connection import Connection, Sending, StopCause, WebhookEndpoint
 from integrations.models.deletion import DeletionReport, DeletionVerdict
-from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
+from integrations.models.delivery import Channel, Delivery, DeliveryRemark, DeliveryStatus, Secret
 from integrations.models.evidence import Seen, sighting
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
@@ -19,6 +19,7 @@ __all__ = [
     "DeletionReport",
     "DeletionVerdict",
     "Delivery",
+    "DeliveryRemark",
     "DeliveryStatus",
     "Heartbeat",
     "Installation",

@@ -28,6 +28,7 @@ from leads.models.importing import (
     ImportChunk,
     ImportKind,
     ImportReject,
+    ImportRemark,
     ImportSeen,
     ImportState,
 )
@@ -39,6 +40,7 @@ from leads.models.membership import (
     MembershipGrant,
     SequenceEnrollment,
 )
+from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, StaffLimits
@@ -66,6 +68,7 @@ __all__ = [
     "ImportChunk",
     "ImportKind",
     "ImportReject",
+    "ImportRemark",
     "ImportSeen",
     "ImportState",
     "Lead",
@@ -81,6 +84,7 @@ __all__ = [
     "Product",
     "Reason",
     "RecurringSubscription",
+    "RowRemark",
     "RunDraft",
     "RunRemark",
     "RunState",
