@@ -8,8 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy as _
 
-from leads.models import Activity, ChangeStatus, RunState
-from leads.models.remarks import sentence_of, words_of_code
+from leads.models import Activity, ActivityRemark, ChangeStatus, RunState
+from leads.models.remarks import remark, sentence_of, words_of_code
 
 NEW_CONTACTS = _("Kartra may not mail new contacts until they consent, and they count in your plan.")
 """Said wherever leads are about to be made in Kartra: those that the API makes never count as having agreed."""
@@ -125,5 +125,5 @@ def _value(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return told(value) or gettext("nothing")
     if name in ("state", "sequence") and isinstance(value, list):
-        return gettext("step %(step)s, %(status)s") % {"step": value[0], "status": value[1]}
+        return sentence_of(remark(ActivityRemark.STEP, step=value[0], status=value[1]))
     return STATES.get(value, value) if isinstance(value, str) and name == "state" else value

@@ -2,6 +2,7 @@
 
 from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
 from integrations.models.connection import Connection, Sending, StopCause, WebhookEndpoint
+from integrations.models.connection_remark import ConnectionRemark
 from integrations.models.deletion import DeletionReport, DeletionVerdict
 from integrations.models.delivery import Channel, Delivery, DeliveryRemark, DeliveryStatus, Secret
 from integrations.models.evidence import Seen, sighting
@@ -16,6 +17,7 @@ __all__ = [
     "Cause",
     "Channel",
     "Connection",
+    "ConnectionRemark",
     "DeletionReport",
     "DeletionVerdict",
     "Delivery",

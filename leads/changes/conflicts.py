@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
 
 from leads import clock, transitions
 from leads.access import Author, user_of
@@ -15,16 +15,12 @@ from leads.changes import runs
 from leads.kinds.profile import gives
 from leads.kinds.writable_fields import CUSTOM
 from leads.mirror import lock_leads
-from leads.models import Activity, ChangeRemark, ChangeStatus, Lead, LeadChange, Reason, Source
+from leads.models import Activity, Answer, ChangeRemark, ChangeStatus, Lead, LeadChange, Reason, Source
 from leads.models.remarks import Remarks, remark
 from leads.signals import announce
 
-ANSWERS = {
-    "happened": gettext_lazy("it happened"),
-    "again": gettext_lazy("it did not: send it again"),
-    "give-up": gettext_lazy("give it up"),
-}
-ABOUT_A_CONFLICT = {"give-up": gettext_lazy("keep theirs"), "again": gettext_lazy("send ours")}
+ANSWERS = {"happened": Answer.HAPPENED, "again": Answer.AGAIN, "give-up": Answer.GIVE_UP}
+ABOUT_A_CONFLICT = {"give-up": Answer.KEEP_THEIRS, "again": Answer.SEND_OURS}
 
 
 class CannotDecide(ValueError):
@@ -77,6 +73,10 @@ def _value(lead: Lead, name: str) -> Remarks:
 
 def answers_to(change: LeadChange) -> dict[str, Any]:
     """The answers that a person may give about an undecided change, in words: of a conflict, which value is to be."""
+    return {name: answer.label for name, answer in _answers(change).items()}
+
+
+def _answers(change: LeadChange) -> dict[str, Answer]:
     return ABOUT_A_CONFLICT if change.reason == Reason.CONFLICT else ANSWERS
 
 
@@ -120,7 +120,8 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
         if last.reason == Reason.CONFLICT and answer == "happened":
             raise CannotDecide(_("Kartra holds something else: keep theirs (give-up) or send ours (again)."))
         at = clock.now()
-        words, what = answers_to(last)[answer], "; ".join(map(str, held))
+        what = [{"kind": each.kind, "parameters": each.parameters} for each in held]
+        told = {"what": what, "answer": remark(_answers(last)[answer]), "why": why[:500], "by": str(user_of(by) or "")}
         {"happened": _it_happened, "again": _send_again, "give-up": _give_up}[answer](held, at)
         Activity.objects.create(
             account_id=last.account_id,
@@ -129,7 +130,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
             at=at,
             source=Source.STAFF,
             change=last,
-            details={"what": what, "answer": str(words), "why": why[:500], "by": str(user_of(by) or "")},
+            details=told,
         )
     for run_id in {each.run_id for each in held if each.run_id}:
         transitions.finish_run_if_over(run_id)

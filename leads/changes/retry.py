@@ -12,7 +12,7 @@ from leads import clock, kinds
 from leads.access import Author, user_of
 from leads.changes import bulk_insert, runs
 from leads.changes.checks import CannotRecord, check_person
-from leads.models import Account, BulkRun, ChangeStatus, LeadChange
+from leads.models import Account, BulkRun, LeadChange
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,9 @@ def retry(
             created_by=user_of(by),
             why=why,
         )
-        closed = {
-            "closed_at": now,
-            "closed_why": _("Tried again in bulk action %(run)s.") % {"run": run.pk},
-            "closed_by": user_of(by),
-        }
-        run.expected = refused.update(**closed)
+        run.expected = refused.update(closed_at=now, closed_by=user_of(by), retried_in=run)
         run.save(update_fields=["expected"])
-        taken = LeadChange.objects.filter(account=account, status=ChangeStatus.REJECTED, **closed)
+        taken = LeadChange.objects.filter(retried_in=run)
         if not run.expected:
             raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
         check_person(by, account, run.expected)

@@ -1,7 +1,7 @@
 """The tables of the mirror (written by `leads.mirror` alone) and of the wishes (written by `leads.changes`)."""
 
 from leads.models.account import Account
-from leads.models.activity import Activity, Source
+from leads.models.activity import Activity, ActivityRemark, Source
 from leads.models.catalogue import (
     SAFETY_FIELD,
     Calendar,
@@ -17,7 +17,7 @@ from leads.models.catalogue import (
     Tag,
 )
 from leads.models.change import LeadChange, holding_back
-from leads.models.change_remark import ChangeRemark
+from leads.models.change_remark import Answer, ChangeRemark
 from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
 from leads.models.custom_value import CustomValue
@@ -51,6 +51,8 @@ __all__ = [
     "SAFETY_FIELD",
     "Account",
     "Activity",
+    "ActivityRemark",
+    "Answer",
     "BulkRun",
     "Calendar",
     "CalendarClass",

@@ -111,6 +111,14 @@ class LeadChange(Worded, models.Model):
         null=True, blank=True, help_text=_("When a refusal was dealt with: tried again, or closed with a reason.")
     )
     closed_why = models.TextField(blank=True, default="")
+    retried_in = models.ForeignKey(
+        BulkRun,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("The bulk action that tried it again, and closed it by that."),
+    )
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

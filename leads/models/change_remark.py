@@ -67,3 +67,14 @@ class ChangeRemark(models.TextChoices):
         _("Kartra had this lead already, and in this sequence at step %(step)s (%(status)s)."),
     )
     ACTIVE = "active", _("active")
+
+
+@vocabulary
+class Answer(models.TextChoices):
+    """What a person answers about a change that nobody can know about, or about a conflict."""
+
+    HAPPENED = "it_happened", _("it happened")
+    AGAIN = "send_again", _("it did not: send it again")
+    GIVE_UP = "give_up", _("give it up")
+    KEEP_THEIRS = "keep_theirs", _("keep theirs")
+    SEND_OURS = "send_ours", _("send ours")

@@ -152,7 +152,7 @@ def test_keeping_theirs_says_what_else_is_dropped_before_and_after(staff, sandbo
     change.refresh_from_db()
     assert change.words == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
     assert change.words in after
-    assert Activity.objects.get(kind="decided").details["answer"] == "keep theirs"
+    assert Activity.objects.get(kind="decided").details["answer"] == {"what": "keep_theirs"}
 
 
 def test_a_second_wish_for_a_field_is_no_conflict(staff, sandbox, connection, lead):
