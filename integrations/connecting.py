@@ -1,6 +1,7 @@
 """Making and changing a connection: the account with it, its first webhook endpoint, and never before a check has passed:
 one harmless call, and what is wrong in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,16 +9,18 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext as _, ngettext
 
 from integrations import clock
 from integrations.kartra.errors import KartraError
-from integrations.models import Cause, Connection, StopCause, WebhookEndpoint
+from integrations.kartra.words import Trouble
+from integrations.models import Cause, Connection, ConnectionRemark, StopCause, WebhookEndpoint
 from integrations.read import lead_lookup
 from integrations.sending import call_counter, calls, switch
 from integrations.sending.calls import Priority
+from integrations.sending.error_messages import remark_of, remedy
 from leads.access import Author
 from leads.models import Account, Lead, MailingList, normal_email
+from leads.models.remarks import Remark, remark, sentence_of
 
 OWN_FIELDS = (
     "app_id",
@@ -32,15 +35,29 @@ OWN_FIELDS = (
 """What belongs to the person who edits a connection; the rest is written by workers and the switch."""
 
 LEADS_TRIED = 3
+NOT_KARTRAS = (Trouble.NO_TEXT, Trouble.NO_JSON, Trouble.WEB_PAGE, Trouble.OTHER_JSON, Trouble.EMPTY_ANSWER)
+"""What answers so is something else than Kartra's API."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Whether it works; one sentence that says so, or what is wrong and what to do; the lists that were read."""
+    """Whether it works; what says so, or what is wrong; the lists that were read."""
 
     ok: bool
-    text: str
+    said: Remark
     lists: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return check_text(self.said)
+
+
+def check_text(said: Remark) -> str:
+    """What a check found in words, with what to do about it."""
+    if not isinstance(said, Mapping) or said.get("what") != ConnectionRemark.FAILED:
+        return sentence_of(said)
+    text = sentence_of(said["message"]).rstrip(".")
+    return " ".join(filter(None, [f"{text}.", remedy(said["code"]), sentence_of(said.get("also", {}))]))
 
 
 @dataclass(frozen=True)
@@ -86,7 +103,7 @@ def connect(
     with transaction.atomic():
         account.save()
         connection.account = account
-        connection.checked_at, connection.check_result = clock.now(), result.text
+        connection.checked_at, connection.check_result = clock.now(), result.said
         save_keys(connection)
         WebhookEndpoint.objects.get_or_create(connection=connection, name="Kartra", retired_at=None)
     call_counter.is_copy()  # gives a new installation its mark
@@ -111,24 +128,22 @@ def go_on_with_new_keys(connection: Connection, *, by: Author = None) -> bool:
 
 
 def validate_api_url(url: str) -> None:
-    """ValidationError, in words, for an address that cannot be Kartra's or would not be safe."""
+    """ValidationError, with a code, for an address that cannot be Kartra's or would not be safe."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ValidationError(_("This is no address. Kartra's is https://app.kartra.com/api")) from None
+        raise _bad_address(ConnectionRemark.NO_ADDRESS) from None
     if parts.scheme not in ("https", "http") or not host:
-        raise ValidationError(_("The API address begins with https://, as in https://app.kartra.com/api"))
+        raise _bad_address(ConnectionRemark.NO_SCHEME)
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValidationError(_("The API address holds no name, password or question mark; keys are entered apart."))
+        raise _bad_address(ConnectionRemark.KEYS_IN_ADDRESS)
     if parts.scheme == "http" and host not in settings.PLAIN_HTTP_HOSTS:
-        raise ValidationError(
-            _(
-                "Over http:// everybody on the way could read the keys, so it is allowed for %(hosts)s only. Use "
-                "https://%(host)s…, or add the host to PLAIN_HTTP_HOSTS."
-            )
-            % {"hosts": ", ".join(settings.PLAIN_HTTP_HOSTS), "host": host}
-        )
+        raise _bad_address(ConnectionRemark.PLAIN_HTTP, hosts=", ".join(settings.PLAIN_HTTP_HOSTS), host=host)
+
+
+def _bad_address(code: ConnectionRemark, **places: str) -> ValidationError:
+    return ValidationError(code.label, code=code.value, params=places or None)
 
 
 def check(connection: Connection, *, made_by: Author = None) -> Check:
@@ -144,23 +159,19 @@ def check(connection: Connection, *, made_by: Author = None) -> Check:
             ask=lambda client: client.retrieve_account_lists(),
         )
     except ValidationError as error:
-        return Check(False, " ".join(error.messages))
+        return Check(False, {"what": error.code, **(error.params or {})})
     except KartraError as error:
-        return Check(False, _words_of(error))
-    words = ngettext(
-        "Kartra answers and takes these keys; the account has %(number)s list.",
-        "Kartra answers and takes these keys; the account has %(number)s lists.",
-        len(lists or ()),
-    )
-    return Check(True, words % {"number": f"{len(lists or ()):,}"}, lists or [])
+        return _failed(error)
+    number = len(lists or ())
+    works = ConnectionRemark.WORKS_ONE if number == 1 else ConnectionRemark.WORKS
+    return Check(True, remark(works, number=f"{number:,}"), lists or [])
 
 
-def _words_of(error: KartraError) -> str:
-    text = calls.in_words(error)
-    if "cannot be read" in error.words or "empty" in error.words:
-        more = _("Something other than Kartra's API answers at this address; check it, or try again later.")
-        text = f"{text} {more}"
-    return text if text.endswith(".") else f"{text}."
+def _failed(error: KartraError) -> Check:
+    said = {**remark(ConnectionRemark.FAILED, message=remark_of(error) or error.message), "code": error.code}
+    if error.trouble in NOT_KARTRAS:
+        said["also"] = remark(ConnectionRemark.OTHER_SERVER)
+    return Check(False, said)
 
 
 def check_new_keys(connection: Connection, *, made_by: Author = None) -> Check:
@@ -171,17 +182,10 @@ def check_new_keys(connection: Connection, *, made_by: Author = None) -> Check:
     try:
         same = _same_account(connection, result.lists, made_by)
     except KartraError as error:
-        return Check(False, calls.in_words(error))
+        return _failed(error)
     if same:
         return result
-    return Check(
-        False,
-        _(
-            "These keys are of another Kartra account: it has none of the leads and lists that our copy of %(name)s has. "
-            "Make a connection of its own for that account."
-        )
-        % {"name": connection.name},
-    )
+    return Check(False, remark(ConnectionRemark.OTHER_ACCOUNT, name=connection.name))
 
 
 def _same_account(connection: Connection, lists: list[str], made_by: Any) -> bool:

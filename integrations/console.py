@@ -12,7 +12,9 @@ from integrations.models import Cause, Connection
 from integrations.sending import calls, switch
 from integrations.sending.calls import Priority
 from leads.access import Author
-from leads.texts import clean_email, lookalikes
+from leads.models.remarks import sentence_of
+from leads.models.row_remark import lookalike
+from leads.texts import clean_email
 
 READS = re.compile(r"^(retrieve_|get_|search_)")
 CREDENTIALS = frozenset({"app_id", "api_key", "api_password"})
@@ -62,7 +64,7 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
 
 
 def _address(text: str) -> str:
-    if words := lookalikes(text):
+    if words := sentence_of(lookalike(text)):
         raise CannotCall(words)
     return clean_email(text)
 

@@ -15,7 +15,6 @@ from celery.signals import task_prerun, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
-from django.utils.translation import gettext as _
 
 from integrations import push, receive
 from integrations.clock import now
@@ -27,7 +26,8 @@ from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, run_mails
 from leads import importing
 from leads.changes import runs
-from leads.models import BulkRun, ChangeStatus, Import, LeadChange, RunDraft
+from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange, RunDraft
+from leads.models.remarks import remark
 
 logger = logging.getLogger(__name__)
 
@@ -155,11 +155,7 @@ def load_file(import_id: int) -> None:
             raise  # the database's trouble passes; the sweep goes on with it
         except Exception as error:
             logger.exception("Import %s cannot go on.", import_id)
-            importing.stop(
-                job,
-                _("It ended at line %(line)s by a fault of ours (%(name)s).")
-                % {"line": f"{job.line:,}", "name": type(error).__name__},
-            )
+            importing.stop(job, remark(ImportRemark.BROKE_OFF, line=f"{job.line:,}", name=type(error).__name__))
             return
     if more and not _stopping.is_set():
         notify_worker("load_file", import_id)

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from integrations import clock
-from integrations.models import Channel, Delivery, DeliveryStatus, WebhookEndpoint
+from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus, WebhookEndpoint
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
 from integrations.secrets import digest
+from leads.models.remarks import remark
 
 MAX_BYTES = 1024 * 1024
 KEPT_OF_LARGER = 4096
@@ -74,7 +74,7 @@ def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse
             truncated=True,
             digest=hashlib.sha256(first).hexdigest(),
             status=DeliveryStatus.REFUSED,
-            reason=_("Larger than 1 MB; only its first 4 KB are kept."),
+            reason=remark(DeliveryRemark.TOO_LARGE),
             applied_at=at,
         )
         return HttpResponse("Too large.\n", status=413, content_type="text/plain")

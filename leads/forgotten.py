@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from django.conf import settings
 from django.db.models import F
-from django.utils.translation import gettext as _, gettext_noop
 
-from leads.models import Account, Forgotten, normal_email
+from leads.models import Account, Forgotten, RowRemark, normal_email
+from leads.models.remarks import remark, sentence_of
 
-WORDS = gettext_noop("This person asked to be forgotten and is left out.")
-"""Stored like this beside what was blanked, and known again by it; pages translate it."""
+REMARK = remark(RowRemark.FORGOTTEN)
+"""Stands beside what was blanked, which is known again by it."""
 
 
 class LeftOut(ValueError):
@@ -22,7 +22,7 @@ class LeftOut(ValueError):
     transaction in which it was met is rolled back."""
 
     def __init__(self, account_id: int, digests: list[str]) -> None:
-        super().__init__(_(WORDS))
+        super().__init__(sentence_of(REMARK))
         self._met = Forgotten.objects.filter(account=account_id, digest__in=digests)
 
     def note(self) -> None:

@@ -1,6 +1,6 @@
 """The words people see for states, and for what was seen of a change. Pages, mails and commands take them from here.
 
-Rows keep names and texts as they were written; here they are told to people.
+Rows keep codes and values (`leads.models.remarks`); here they are told to people.
 """
 
 from collections.abc import Collection, Mapping
@@ -8,7 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy as _
 
-from leads.models import ChangeStatus, RunState
+from leads.models import Activity, ActivityRemark, ChangeStatus, RunState
+from leads.models.remarks import remark, sentence_of, words_of_code
 
 NEW_CONTACTS = _("Kartra may not mail new contacts until they consent, and they count in your plan.")
 """Said wherever leads are about to be made in Kartra: those that the API makes never count as having agreed."""
@@ -66,13 +67,20 @@ NAMES: dict[str, Any] = {
     "read_at": _("read at"),
     "transactions": _("transactions"),
     "ever_on_list": _("was on the list before"),
-    "never": _("never on it"),
-    "on": _("on it"),
-    "left": _("left it"),
     "step": _("step"),
     "status": _("status"),
 }
 
+
+STATES: dict[str, Any] = {
+    "done": _("done"),
+    "refused": _("refused"),
+    "missing": _("missing"),
+    "never": _("never on it"),
+    "on": _("on it"),
+    "left": _("left it"),
+}
+"""What an action was, and how a list is to a lead."""
 
 FOR_THE_JUDGE = ("after", "with_receipt", "repeats")
 """Kept with the evidence for the next look, in the judge's own terms."""
@@ -80,13 +88,13 @@ FOR_THE_JUDGE = ("after", "with_receipt", "repeats")
 
 def what_was_seen(entry: Mapping[str, Any]) -> str:
     """The text of one piece of evidence; empty where it has none."""
-    return gettext(entry["what"]) if entry.get("what") else ""
+    return words_of_code(entry.get("what", ""))
 
 
 def told(entries: Mapping[str, Any], but: Collection[str] = ()) -> str:
     """ "score: 17, state: done": all but these names."""
     names = [name for name in entries if name not in but]
-    return ", ".join(f"{NAMES.get(name, name.replace('_', ' '))}: {_value(entries[name])}" for name in names)
+    return ", ".join(f"{NAMES.get(name, name.replace('_', ' '))}: {_value(name, entries[name])}" for name in names)
 
 
 def also_seen(entry: Mapping[str, Any]) -> str:
@@ -103,17 +111,19 @@ def known_before(entries: Mapping[str, Any]) -> str:
     if "state" not in entries:
         return told(entries)
     state = entries["state"]
-    if isinstance(state, list):
-        state = gettext("step %(step)s, %(status)s") % {"step": state[0], "status": state[1]}
-    shown = _value(state) if state is not None else gettext("not in it")
+    shown = _value("state", state) if state is not None else gettext("not in it")
     return ", ".join([str(shown), told({"read_at": entries["read_at"]})] if entries.get("read_at") else [str(shown)])
 
 
-def _value(value: Any) -> Any:
+def _value(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
+    if name == "meanwhile":
+        return "; ".join(row.label for row in Activity.objects.filter(pk__in=value).order_by("at", "pk"))
+    if isinstance(value, dict) and "what" in value:
+        return sentence_of(value)
     if isinstance(value, dict):
         return told(value) or gettext("nothing")
-    if isinstance(value, str) and value in ("never", "on", "left"):
-        return NAMES[value]
-    return gettext(value) if isinstance(value, str) and value else value
+    if name in ("state", "sequence") and isinstance(value, list):
+        return sentence_of(remark(ActivityRemark.STEP, step=value[0], status=value[1]))
+    return STATES.get(value, value) if isinstance(value, str) and name == "state" else value

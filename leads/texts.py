@@ -6,8 +6,6 @@ Plain Python: everything else may use it.
 import re
 import unicodedata
 
-from django.utils.translation import gettext as _
-
 MAX_KEY = 320
 """So many characters of an address are compared; one that is longer is none."""
 
@@ -38,20 +36,16 @@ def normal_email(email: str | None) -> str:
     return comparable(email or "").strip()[:MAX_KEY]
 
 
-def lookalikes(email: str | None) -> str:
-    """Why this address is not taken, as a sentence: it holds characters that stand for others (full-width letters,
-    ligatures), so that two addresses would look alike. Empty where it holds none."""
+def lookalikes(email: str | None) -> dict[str, str]:
+    """The characters of an address that stand for others (full-width letters, ligatures), so that two addresses would look
+    alike, with the `plain` one; {} where it holds none."""
     clean = clean_email(email)
     plain = unicodedata.normalize("NFKC", clean)
     if plain == clean:
-        return ""
+        return {}
     odd = [each for each in dict.fromkeys(clean) if unicodedata.normalize("NFKC", each) != each]
     shown = ", ".join(f"{each} (U+{ord(each):04X})" for each in odd[:5])
-    return _("“%(email)s” holds characters that only look like others: %(odd)s. Write it as %(plain)s.") % {
-        "email": clean[:80],
-        "odd": shown,
-        "plain": plain[:80],
-    }
+    return {"email": clean[:80], "odd": shown, "plain": plain[:80]}
 
 
 def same_name(one: str, other: str) -> bool:

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leads import clock
 from leads.models import OPEN, BulkRun, ChangeStatus, Lead, LeadChange, Reason, RunState
+from leads.models.remarks import NONE, Remark, Remarks
 
 BATCH = 25_000
 """Members frozen or cancelled in one transaction: under half a second on SQLite."""
@@ -83,13 +84,13 @@ def requeue(rows: QuerySet[LeadChange]) -> int:
     return _move(rows, ChangeStatus.WAITING)
 
 
-def doubt(rows: QuerySet[LeadChange], message: str) -> int:
+def doubt(rows: QuerySet[LeadChange], remark: Remark) -> int:
     """Nobody knows whether they were done: a worker looks."""
-    return _move(rows, ChangeStatus.UNKNOWN, message=message)
+    return _move(rows, ChangeStatus.UNKNOWN, message="", remark=remark)
 
 
-def leave_to_person(rows: QuerySet[LeadChange], reason: Reason, message: str) -> int:
-    return _move(rows, ChangeStatus.UNDECIDED, reason=reason, message=message)
+def leave_to_person(rows: QuerySet[LeadChange], reason: Reason, remark: Remark) -> int:
+    return _move(rows, ChangeStatus.UNDECIDED, reason=reason, message="", remark=remark)
 
 
 def skip(rows: QuerySet[LeadChange], reason: Reason, at: dt.datetime | None = None) -> int:
@@ -97,9 +98,9 @@ def skip(rows: QuerySet[LeadChange], reason: Reason, at: dt.datetime | None = No
     return _move(rows, ChangeStatus.SKIPPED, at, reason=reason)
 
 
-def cancel(rows: QuerySet[LeadChange], message: str | None = None) -> int:
-    """They are not sent any more. `message` says by whom; without one the last words stay."""
-    return _move(rows, ChangeStatus.CANCELLED, at=None, **({} if message is None else {"message": message}))
+def cancel(rows: QuerySet[LeadChange], remark: Remark | None = None) -> int:
+    """They are not sent any more. `remark` says by whom; without one the last words stay."""
+    return _move(rows, ChangeStatus.CANCELLED, at=None, **({"message": "", "remark": remark} if remark else {}))
 
 
 def settle(
@@ -110,6 +111,7 @@ def settle(
     reason: str = "",
     code: str = "",
     message: str = "",
+    remark: Remarks = NONE,
     not_done: int | None = None,
     send_alone: bool | None = None,
     superseded_by: int | None = None,
@@ -121,6 +123,7 @@ def settle(
         "reason": reason,
         "code": code,
         "message": message,
+        "remark": remark,
         "superseded_by_id": superseded_by,
         "decided_with_id": decided_with,
     }

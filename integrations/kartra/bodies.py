@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from integrations.kartra.values import NotJson, json_of
-from integrations.kartra.words import filled, gettext_noop
+from integrations.kartra.words import Trouble, filled
 
 MAX_FIELDS = 2000
 DEEPEST = 200
@@ -23,11 +23,12 @@ _NAME = re.compile(r"\bname=\"([^\"\r\n]*)\"", re.IGNORECASE)
 
 
 class Unreadable(ValueError):
-    """The body cannot be understood; the text says why, for a person: `words` with `told` in its places, as in KartraError."""
+    """The body cannot be understood: why, as in KartraError."""
 
-    def __init__(self, words: str, **told: object) -> None:
-        self.words, self.told = words, told
-        super().__init__(filled(words, told))
+    def __init__(self, trouble: Trouble, **told: object) -> None:
+        self.trouble, self.told = trouble, told
+        self.message = filled(trouble, told)
+        super().__init__(self.message)
 
 
 def as_text(body: bytes) -> str:
@@ -44,7 +45,7 @@ def object_of(body: bytes) -> dict[str, Any]:
     """The JSON object in a body. A form is taken for the object its bracketed names spell (`lead[id]=5`)."""
     plain = as_text(body).strip(BLANK)
     if not plain:
-        raise Unreadable(gettext_noop("The message is empty."))
+        raise Unreadable(Trouble.EMPTY_MESSAGE)
     if plain[:3].upper() in ("%7B", "%5B"):
         plain = unquote_plus(plain)
     pairs = _pairs(plain)
@@ -58,7 +59,7 @@ def object_of(body: bytes) -> dict[str, Any]:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
-        raise Unreadable(gettext_noop("The message is JSON, but not an object."))
+        raise Unreadable(Trouble.NO_OBJECT)
     return shallow(found)
 
 
@@ -66,7 +67,7 @@ def fields_of(body: bytes) -> Mapping[str, Any]:
     """The fields of a body that is a form; JSON of the same keys is taken too."""
     plain = as_text(body).strip(BLANK)
     if not plain:
-        raise Unreadable(gettext_noop("The message is empty."))
+        raise Unreadable(Trouble.EMPTY_MESSAGE)
     if plain[:1] in ("{", "["):
         return object_of(body)
     return dict(_pairs(plain) or _form(plain))
@@ -84,7 +85,7 @@ def shallow(value: Any) -> Any:
         ]
         if not level:
             return value
-    raise Unreadable(gettext_noop("The message is nested too deeply to be one of Kartra's."))
+    raise Unreadable(Trouble.TOO_DEEP)
 
 
 def _json(plain: str) -> Any:
@@ -96,7 +97,7 @@ def _json(plain: str) -> Any:
                 return json_of(json_of(f"[{plain}]")[0])
             except (NotJson, TypeError, AttributeError, IndexError):
                 pass
-        raise Unreadable(gettext_noop("The message cannot be read. %(why)s"), why=str(problem)) from None
+        raise Unreadable(Trouble.MESSAGE_UNREADABLE, why=problem.trouble) from None
     return found
 
 
@@ -120,13 +121,13 @@ def _pairs(plain: str) -> list[tuple[str, str]] | None:
 
 def _form(plain: str) -> list[tuple[str, str]]:
     if plain.count("&") >= MAX_FIELDS:
-        raise Unreadable(gettext_noop("The form has too many fields to be one of Kartra's."))
+        raise Unreadable(Trouble.TOO_MANY_FIELDS)
     try:
         return parse_qsl(plain, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         return parse_qsl(plain, keep_blank_values=True, encoding="latin-1")
     except ValueError:
-        raise Unreadable(gettext_noop("The form cannot be read.")) from None
+        raise Unreadable(Trouble.FORM_UNREADABLE) from None
 
 
 def _in_parts(plain: str, boundary: str) -> list[tuple[str, str]]:
@@ -155,5 +156,5 @@ def _spelled(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
             inner = held
         inner[last] = value
     if not bracketed:
-        raise Unreadable(gettext_noop("The message is a form without the event in it."))
+        raise Unreadable(Trouble.NO_EVENT)
     return found

@@ -25,7 +25,7 @@ from integrations.kartra.replies import (
 )
 from integrations.kartra.transport import Answer, Transport
 from integrations.kartra.values import amount, decoded, ident, rows, text, whole
-from integrations.kartra.words import gettext_noop
+from integrations.kartra.words import Trouble
 
 TRANSACTION_LISTS = ("transaction_list", "transactions_list", "transactions")
 SUBSCRIPTION_LISTS = ("subscriptions_list", "subscription_list", "subscriptions")
@@ -97,7 +97,7 @@ class Client:
         if outcome.state == "refused":
             raise refusal(outcome.code, outcome.message)
         if outcome.state == "missing":
-            raise OutcomeUnknown("", gettext_noop("Kartra's answer does not mention %(command)s"), command=action.cmd)
+            raise OutcomeUnknown("", Trouble.NO_COMMAND, command=action.cmd)
         return outcome
 
     def _top(self, action: Action, key: str, *, deadline_s: float | None = None) -> Any:
@@ -113,7 +113,7 @@ class Client:
                 raise refusal(reply.code, reply.message)
             if key in reply.details:
                 return decoded(reply.details[key])
-        raise OutcomeUnknown("", gettext_noop("Kartra's answer has no %(key)s"), key=key)
+        raise OutcomeUnknown("", Trouble.NO_KEY, key=key)
 
     # --- leads
 
@@ -127,7 +127,7 @@ class Client:
         if isinstance(details, list) and len(details) == 1:
             details = details[0]
         if not isinstance(details, dict) or not (ident(details.get("id")) or text(details.get("email"))):
-            raise OutcomeUnknown("", gettext_noop("Kartra's answer has no lead in it"))
+            raise OutcomeUnknown("", Trouble.NO_LEAD)
         return profile_of(details)
 
     def search_lead(self, lead: LeadRef) -> bool:
@@ -192,7 +192,7 @@ class Client:
         outcome = self.one(commands.get_transaction_details(transaction_id=transaction_id))
         raw = decoded(outcome.details.get("transaction_details")) or {}
         if not isinstance(raw, dict):
-            raise OutcomeUnknown("", gettext_noop("Kartra's answer has no transaction in it"))
+            raise OutcomeUnknown("", Trouble.NO_TRANSACTION)
         return TransactionDetails(
             id=ident(raw.get("transaction_id")) or transaction_id,
             lead_id=ident(raw.get("lead_id", raw.get("buyer_id"))),
@@ -239,7 +239,7 @@ class Client:
         outcome = self.one(commands.get_subscription_details(subscription_id=subscription_id))
         raw = decoded(outcome.details.get("subscription_details")) or {}
         if not isinstance(raw, dict):
-            raise OutcomeUnknown("", gettext_noop("Kartra's answer has no subscription in it"))
+            raise OutcomeUnknown("", Trouble.NO_SUBSCRIPTION)
         return SubscriptionDetails(
             id=ident(raw.get("subscription_id")) or subscription_id,
             lead_id=ident(raw.get("subscription_lead_id")),

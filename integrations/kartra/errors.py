@@ -6,7 +6,7 @@ No exception holds a credential or a personal detail: not in its text, not in it
 import enum
 from dataclasses import dataclass
 
-from integrations.kartra.words import filled, gettext_noop
+from integrations.kartra.words import Trouble, filled, gettext_noop
 
 
 class Next(enum.Enum):
@@ -246,14 +246,14 @@ def advice(code: str) -> str:
 
 
 class KartraError(Exception):
-    """Base of all. `code` is Kartra's own number ("212"), "" when no answer was read. The text is for a person: `words` with
-    `told` in its places, apart for whoever translates it."""
+    """Base of all. `code` is Kartra's own number ("212"), "" when no answer was read. `message` is what Kartra said; where it said
+    nothing, the English words of `trouble` with `told` in their places."""
 
-    def __init__(self, code: str = "", message: str = "", **told: object) -> None:
+    def __init__(self, code: str = "", message: "str | Trouble" = "", **told: object) -> None:
         self.code = code
-        self.words = message or (CODES[code].words if code in CODES else gettext_noop("Kartra gave no reason"))
-        self.told = told
-        self.message = filled(self.words, told)
+        message = message or (CODES[code].words if code in CODES else Trouble.NO_REASON)
+        self.trouble, self.told = message if isinstance(message, Trouble) else None, told
+        self.message = filled(message, told)
         super().__init__(self.message)
 
     def __repr__(self) -> str:

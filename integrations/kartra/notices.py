@@ -10,7 +10,7 @@ from typing import Any
 from integrations.kartra.bodies import Unreadable, fields_of, object_of, shallow
 from integrations.kartra.profile import LeadProfile, MembershipState, membership_of, profile_of
 from integrations.kartra.values import decoded, ident, number_id, rows, text, whole
-from integrations.kartra.words import gettext_noop
+from integrations.kartra.words import Trouble
 
 EVENTS = (
     "buy_product",
@@ -109,13 +109,11 @@ def read_notice(body: bytes) -> Notice:
     raw = object_of(body)
     if not isinstance(raw.get("action"), str | int) or isinstance(raw["action"], bool):
         if "transaction_id" in raw and "transaction_type" in raw:
-            raise Unreadable(
-                gettext_noop("This is a payment message: in Kartra its address has to be the one that ends in /ipn/.")
-            )
-        raise Unreadable(gettext_noop("The message names no action."))
+            raise Unreadable(Trouble.PAYMENT_HERE)
+        raise Unreadable(Trouble.NO_ACTION)
     action = text(raw["action"]).strip()[:100]
     if not action:
-        raise Unreadable(gettext_noop("The message names no action."))
+        raise Unreadable(Trouble.NO_ACTION)
     details = shallow(decoded(raw.get("action_details")))
     notice = Notice(action, details if isinstance(details, dict) else {}, _lead(raw.get("lead")))
     if notice.lead is None and action in PAYMENTS:
@@ -142,14 +140,14 @@ LONGEST_ADDRESS = 320
 
 def _check_address(email: str) -> None:
     if len(email) > LONGEST_ADDRESS:
-        raise Unreadable(gettext_noop("The message holds an address that is longer than any can be."))
+        raise Unreadable(Trouble.LONG_ADDRESS)
 
 
 def _lead_id(value: Any) -> str:
     """The lead's id, "" where none was told. One that cannot be is not passed over: the address might be another's."""
     found = number_id(value)
     if not found and (isinstance(value, bool | dict | list) or text(value).strip()):
-        raise Unreadable(gettext_noop("The message names a lead by an id that is none of Kartra's."))
+        raise Unreadable(Trouble.ODD_ID)
     return found
 
 
@@ -165,10 +163,8 @@ def read_ipn(body: bytes) -> IpnMessage:
     fields = {str(key)[:200]: text(value) for key, value in source.items() if not isinstance(value, dict | list)}
     if not any(key.startswith(("transaction_", "lead_", "buyer_")) for key in fields):
         if "action" in fields:
-            raise Unreadable(
-                gettext_noop("This is an event: in Kartra its address has to be the one without ipn/ at its end.")
-            )
-        raise Unreadable(gettext_noop("The message has none of the fields of a payment."))
+            raise Unreadable(Trouble.EVENT_HERE)
+        raise Unreadable(Trouble.NO_PAYMENT)
     if "transaction_full_amount" not in fields and "transaction_amount" in fields:
         fields["transaction_full_amount"] = fields["transaction_amount"]
     message = IpnMessage(fields)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from integrations.kartra.commands import Action
 from integrations.kartra.errors import CODES, Next, OutcomeUnknown, Throttled, next_step, refusal
 from integrations.kartra.values import NotJson, decoded, json_of, text
-from integrations.kartra.words import gettext_noop
+from integrations.kartra.words import Trouble
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,18 @@ def body_of(answer: str) -> dict[str, Any]:
     """The JSON object of an answer. Raises OutcomeUnknown if it is none, Throttled if it says in words that it was turned
     away at the door."""
     if not answer.strip():
-        raise OutcomeUnknown("", gettext_noop("Kartra's answer was empty"))
+        raise OutcomeUnknown("", Trouble.EMPTY_ANSWER)
     try:
         body = json_of(answer)
     except NotJson as problem:
         if _TURNED_AWAY.search(answer[:2000]):
-            raise Throttled("429", gettext_noop("Too many requests")) from problem
-        words = gettext_noop("Kartra's answer cannot be read: it is no JSON")
+            raise Throttled("429") from problem
+        trouble = Trouble.NO_JSON
         if "<" in answer[:200]:
-            words = gettext_noop("Kartra's answer cannot be read: it is a web page")
-        raise OutcomeUnknown("", words) from problem
+            trouble = Trouble.WEB_PAGE
+        raise OutcomeUnknown("", trouble) from problem
     if not isinstance(body, dict):
-        raise OutcomeUnknown("", gettext_noop("Kartra's answer cannot be read: it is JSON of another form"))
+        raise OutcomeUnknown("", Trouble.OTHER_JSON)
     return body
 
 
@@ -107,7 +107,7 @@ def parse_chain(answer: str, actions: Sequence[Action]) -> ChainReply | WholeCal
         inner = [body]
     outcomes = tuple(_outcome(action, found) for action, found in zip(actions, inner, strict=True))
     if not any(outcome.state != "missing" for outcome in outcomes) and "status" not in body:
-        raise OutcomeUnknown("", gettext_noop("Kartra's answer has neither a status nor a result"))
+        raise OutcomeUnknown("", Trouble.NO_RESULT)
     return ChainReply(outcomes, body, answer)
 
 

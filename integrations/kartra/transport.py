@@ -23,7 +23,7 @@ from urllib3.exceptions import (
 )
 
 from integrations.kartra.errors import NotSent, OutcomeUnknown, Throttled
-from integrations.kartra.words import gettext_noop
+from integrations.kartra.words import Trouble
 
 USER_AGENT = "KartraMirror/0.1 (+requests)"
 MAX_ANSWER_BYTES = 20 * 1024 * 1024
@@ -103,7 +103,7 @@ class Transport:
             raise self._failure(error) from None
         except (ValueError, UnicodeError):
             self._forget()
-            raise NotSent("", gettext_noop("The API address %(host)s cannot be used"), host=self.host) from None
+            raise NotSent("", Trouble.BAD_HOST, host=self.host) from None
         try:
             text = self._read(response, began + deadline_s)
         finally:
@@ -111,12 +111,12 @@ class Transport:
             self._local.used_at = time.monotonic()
         elapsed_ms = round((time.monotonic() - began) * 1000)
         if response.status_code == 429:
-            raise Throttled("429", gettext_noop("Too many requests"))
+            raise Throttled("429")
         if response.status_code != 200:
             self._forget()
             raise OutcomeUnknown(
                 "",
-                gettext_noop("Kartra answered HTTP %(status)s, which says nothing of the call"),
+                Trouble.HTTP,
                 status=response.status_code,
             )
         return Answer(response.status_code, text, elapsed_ms)
@@ -150,7 +150,7 @@ class Transport:
             while True:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    raise OutcomeUnknown("", gettext_noop("Kartra's answer did not end in time"))
+                    raise OutcomeUnknown("", Trouble.NO_END)
                 self._limit_wait(response, left_s)
                 chunk = response.raw.read1(65536, decode_content=True)
                 if not chunk:
@@ -158,13 +158,13 @@ class Transport:
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > MAX_ANSWER_BYTES:
-                    raise OutcomeUnknown("", gettext_noop("Kartra's answer is too long to be one of its API"))
+                    raise OutcomeUnknown("", Trouble.TOO_LONG)
         except OutcomeUnknown:
             self._forget()
             raise
         except Exception:  # urllib3, http.client, zlib and socket errors alike: the answer broke off
             self._forget()
-            raise OutcomeUnknown("", gettext_noop("Kartra's answer broke off")) from None
+            raise OutcomeUnknown("", Trouble.BROKE_OFF) from None
         return answer_text(b"".join(chunks))
 
     def _limit_wait(self, response: requests.Response, left_s: float) -> None:
@@ -177,37 +177,33 @@ class Transport:
         reason = getattr(error.args[0], "reason", None) if error.args else None
         causes = [reason, error.args[0] if error.args else None, error]
         if any(isinstance(cause, NameResolutionError) for cause in causes) or _root(causes, socket.gaierror):
-            return NotSent("", gettext_noop("The host %(host)s cannot be found; check the API address"), host=self.host)
+            return NotSent("", Trouble.NO_HOST, host=self.host)
         if any(isinstance(cause, NewConnectionError) for cause in causes):
             return NotSent(
                 "",
-                gettext_noop("%(host)s cannot be reached; check the API address, or try again later"),
+                Trouble.NOT_REACHED,
                 host=self.host,
             )
         if isinstance(error, requests.ConnectTimeout) or any(isinstance(c, ConnectTimeoutError) for c in causes):
-            return NotSent(
-                "", gettext_noop("%(host)s did not take the connection in time; try again later"), host=self.host
-            )
+            return NotSent("", Trouble.NOT_CONNECTED, host=self.host)
         if isinstance(error, requests.exceptions.SSLError) or any(
             isinstance(cause, UrllibSSLError | ssl.SSLError) for cause in causes
         ):
             return NotSent(
                 "",
-                gettext_noop("No secure connection to %(host)s could be made; check the API address"),
+                Trouble.NOT_SECURE,
                 host=self.host,
             )
         if isinstance(
             error,
             requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema,
         ):
-            return NotSent(
-                "", gettext_noop("The API address cannot be used; it should look like https://app.kartra.com/api")
-            )
+            return NotSent("", Trouble.BAD_ADDRESS)
         if isinstance(error, requests.Timeout):
-            return OutcomeUnknown("", gettext_noop("Kartra did not answer in time"))
+            return OutcomeUnknown("", Trouble.TOO_SLOW)
         if isinstance(reason, MaxRetryError):
-            return OutcomeUnknown("", gettext_noop("The connection to Kartra failed"))
-        return OutcomeUnknown("", gettext_noop("The connection to Kartra broke off before an answer came"))
+            return OutcomeUnknown("", Trouble.CONNECTION_FAILED)
+        return OutcomeUnknown("", Trouble.CONNECTION_BROKE)
 
 
 def answer_text(body: bytes) -> str:
@@ -224,7 +220,7 @@ def answer_text(body: bytes) -> str:
             continue
         if encoding == "utf-8" or not _UNREADABLE.search(text):
             return text
-    raise OutcomeUnknown("", gettext_noop("Kartra's answer cannot be read: it is no text"))
+    raise OutcomeUnknown("", Trouble.NO_TEXT)
 
 
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from integrations.kartra.words import gettext_noop
+from integrations.kartra.words import Trouble
 
 NOTHING = frozenset({"", "n/a", "0000-00-00 00:00:00", "0000-00-00"})
 MAX_TEXT = 100_000
@@ -79,7 +79,11 @@ def is_secret(name: str) -> bool:
 
 
 class NotJson(ValueError):
-    """No JSON object can be found in the text."""
+    """No JSON object can be found in the text, and why."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.trouble = trouble
+        super().__init__(trouble.label)
 
 
 _OBJECT = re.compile(r"[{\[]")
@@ -95,7 +99,7 @@ def json_of(raw: str, *, alone: bool = False) -> Any:
     """
     body = raw.lstrip("\ufeff \t\r\n\0")
     if body.startswith("<") and not re.search(r"</?b>|<br", body[:200], re.IGNORECASE):
-        raise NotJson(gettext_noop("This is a web page, not JSON."))
+        raise NotJson(Trouble.NOT_JSON_PAGE)
     decoder = json.JSONDecoder(parse_constant=lambda _: NO_NUMBER, parse_int=_int, parse_float=_float, strict=False)
     tries = 0
     for match in _OBJECT.finditer(body):
@@ -109,10 +113,10 @@ def json_of(raw: str, *, alone: bool = False) -> Any:
                 break  # it began as JSON: a piece out of the middle would tell something else
             continue
         if alone and (match.start() or body[end:].strip("\ufeff \t\r\n\0")):
-            raise NotJson(gettext_noop("There is something else around the JSON."))
+            raise NotJson(Trouble.AROUND_JSON)
         if isinstance(found, dict) or match.start() == 0 or any(isinstance(inner, dict) for inner in found):
             return _without_no_numbers(found)
-    raise NotJson(gettext_noop("There is no JSON in it."))
+    raise NotJson(Trouble.JSON_MISSING)
 
 
 NO_NUMBER = object()

@@ -7,7 +7,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.models import Connection
 from leads.models import Lead, Segment, normal_email
-from leads.texts import clean_email, lookalikes
+from leads.models.remarks import sentence_of
+from leads.models.row_remark import lookalike
+from leads.texts import clean_email
 
 
 def add_connection(parser: CommandParser) -> None:
@@ -58,7 +60,7 @@ def confirmed(question: str, instead: str) -> bool:
 def name_of_lead(text: str) -> dict[str, str]:
     """What the text names a lead by: {"email": …} or {"kartra_id": …}. CommandError for an address that only looks like one."""
     text = clean_email(text)
-    if words := lookalikes(text):
+    if words := sentence_of(lookalike(text)):
         raise CommandError(words)
     return {"email": text} if "@" in text else {"kartra_id": text}
 

@@ -13,6 +13,7 @@ from leads.changes import create_many
 from leads.importing import people_list
 from leads.labels import NEW_CONTACTS, OWN_IMPORT
 from leads.models import BulkRun
+from leads.models.remarks import sentence_of
 from leads.models.run import creation_name
 
 
@@ -24,7 +25,7 @@ def create(command: BaseCommand, connection: Connection, given: Any, options: di
         with open(options["people"], "rb") as file:
             listed = people_list.read(connection.account, file)
         for line, why in listed.bad:
-            command.stderr.write(f"Line {line}: {why}")
+            command.stderr.write(f"Line {line}: {sentence_of(why)}")
         if options["dry_run"]:
             _print(command, connection, listed, options["json"])
             return None

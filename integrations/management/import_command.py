@@ -148,7 +148,7 @@ class ImportCommand(BaseCommand):
             "encoding": job.encoding,
             "delimiter": job.delimiter,
             **job.counts,
-            "examples": [[row.line, row.reason] for row in rejects.order_by("line")[:10]],
+            "examples": [[row.line, row.words] for row in rejects.order_by("line")[:10]],
             "sentence": words.outcome(job),
             "remarks": [*words.remarks(job), *filter(None, [ids.problem(job)])],
         }

@@ -85,7 +85,7 @@ def complaint_of(run: BulkRun, connection: Connection) -> str:
         lead = rejected.lead.kartra_id or f"no. {rejected.lead_id} of our copy"
         if rejected.reason == Reason.GONE:
             return f"Lead {lead} is deleted in Kartra. Nothing more is sent for it; bring it back in Kartra first."
-        return f"Lead {lead}: {STATUS_WORDS[rejected.status]}: {rejected.message.rstrip('.')}. {remedy(rejected.code)}".strip()
+        return f"Lead {lead}: {STATUS_WORDS[rejected.status]}: {rejected.words.rstrip('.')}. {remedy(rejected.code)}".strip()
     return (
         switch.why_not_sending(connection)
         or switch.why_commands_wait(connection)

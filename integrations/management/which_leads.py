@@ -14,6 +14,7 @@ from leads.filters.segments import known_conditions
 from leads.filters.selection import Everybody, InSegments, Selection, WithIds, fits
 from leads.importing import people_list
 from leads.models import Lead, MailingList, Tag
+from leads.models.remarks import sentence_of
 
 
 def add_which_leads(parser: CommandParser) -> None:
@@ -79,7 +80,7 @@ def _people(command: BaseCommand, connection: Connection, path: str) -> set[int]
     except (OSError, importing.CannotImport) as error:
         raise CommandError(str(error)) from None
     for line, why in found.bad:
-        command.stderr.write(f"Line {line}: {why}.")
+        command.stderr.write(f"Line {line}: {sentence_of(why)}.")
     if found.bad_number:
         command.stderr.write(f"{found.bad_number:,} row{pluralize(found.bad_number)} cannot be told and left out.")
     if found.foreign:

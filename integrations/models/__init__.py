@@ -2,11 +2,13 @@
 
 from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
 from integrations.models.connection import Connection, Sending, WebhookEndpoint
+from integrations.models.connection_remark import ConnectionRemark
 from integrations.models.deletion import DeletionReport, DeletionVerdict
-from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
+from integrations.models.delivery import Channel, Delivery, DeliveryRemark, DeliveryStatus, Secret
+from integrations.models.evidence import Seen, sighting
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
-from integrations.models.stop import SendingStop, StopCause
+from integrations.models.stop import SendingStop, StopCause, StopRemark
 
 __all__ = [
     "ApiCall",
@@ -15,16 +17,21 @@ __all__ = [
     "Cause",
     "Channel",
     "Connection",
+    "ConnectionRemark",
     "DeletionReport",
     "DeletionVerdict",
     "Delivery",
+    "DeliveryRemark",
     "DeliveryStatus",
     "Heartbeat",
     "Installation",
     "Proof",
     "Secret",
+    "Seen",
     "Sending",
     "SendingStop",
     "StopCause",
+    "StopRemark",
     "WebhookEndpoint",
+    "sighting",
 ]

@@ -13,6 +13,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from integrations.models.connection import Connection
 from leads.models import Lead, LeadChange
+from leads.models.remarks import RemarkField, Worded
 
 
 class Cause(models.TextChoices):
@@ -45,7 +46,7 @@ class ApiCallQuerySet(models.QuerySet["ApiCall"]):
         return self.filter(finished_at=None, writes=True)
 
 
-class ApiCall(models.Model):
+class ApiCall(Worded, models.Model):
     """One POST to Kartra: a chain of actions on one lead, or one read.
 
     A writing call is also its lead's lock (one unfinished per lead), its lease (`lease_until`) and its fence: whoever
@@ -70,6 +71,7 @@ class ApiCall(models.Model):
     outcome = models.CharField(_("outcome"), max_length=12, choices=CallOutcome, blank=True, default="")
     code = models.CharField(_("code"), max_length=16, blank=True, default="")
     message = models.TextField(_("message"), blank=True, default="")
+    remark = RemarkField()
     elapsed_ms = models.PositiveIntegerField(_("elapsed ms"), null=True, blank=True)
     answer = models.TextField(
         _("answer"),
@@ -122,10 +124,15 @@ class ApiCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return gettext("call %(id)s: %(commands)s") % {"id": self.pk, "commands": self.commands}
+        return gettext("call %(id)s: %(commands)s") % {"id": self.pk, "commands": self.commands_shown}
 
     def get_absolute_url(self) -> str:
         return reverse("admin:integrations_apicall_change", args=[self.pk])
+
+    @property
+    def commands_shown(self) -> str:
+        """Its commands; nobody knows those of a call that was made before the database was restored."""
+        return self.commands or gettext("(before this database was restored)")
 
 
 class Proof(models.TextChoices):
@@ -144,10 +151,10 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         return self.filter(proof=Proof.UNCLEAR)
 
 
-class Attempt(models.Model):
+class Attempt(Worded, models.Model):
     """One change's place in one call, what Kartra said of it, and the evidence.
 
-    `evidence` is a list of {"at": ISO time, "what": words, …} in the order it came. `before` is what was known before it
+    `evidence` is a list of {"at": ISO time, "what": `Seen`, …} in the order it came. `before` is what was known before it
     was sent and decides afterwards, e.g. {"score": 10}. `verify_at`: when to look next.
     """
 
@@ -160,8 +167,9 @@ class Attempt(models.Model):
     proof = models.CharField(_("proof"), max_length=12, choices=Proof, default=Proof.OPEN)
     code = models.CharField(_("code"), max_length=16, blank=True, default="")
     message = models.TextField(_("message"), blank=True, default="")
+    remark = RemarkField()
     before = models.JSONField(default=dict, blank=True)
-    evidence = models.JSONField(default=list, blank=True)
+    evidence = RemarkField(default=list)
     looks = models.PositiveSmallIntegerField(default=0, help_text=_("Reads that counted as evidence."))
     verify_at = models.DateTimeField(_("verify at"), null=True, blank=True)
 

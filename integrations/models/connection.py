@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from integrations.models.stop import SendingStop, StopCause
 from integrations.secrets import EncryptedTextField, digest
 from leads.models import Account
+from leads.models.remarks import RemarkField
 from leads.models.times import StampField
 
 
@@ -93,7 +94,7 @@ class Connection(models.Model):
     failures = models.PositiveIntegerField(default=0, help_text=_("Calls in a row that got no answer."))
     probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When an outage is next tried."))
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
-    check_result = models.TextField(blank=True, default="")
+    check_result = RemarkField()
     catalogue_read_at = models.DateTimeField(null=True, blank=True)
     catalogue_doubt = models.JSONField(
         default=dict,
@@ -107,7 +108,7 @@ class Connection(models.Model):
     reads_stopped_at = models.DateTimeField(
         null=True, blank=True, help_text=_("Nothing is read by itself until a person decides.")
     )
-    reads_stopped_why = models.TextField(blank=True, default="")
+    reads_stopped_why = RemarkField()
     created_at = StampField(_("created at"), auto_now_add=True)
 
     objects = ConnectionQuerySet.as_manager()

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models.connection import WebhookEndpoint
 from leads.models import Lead
+from leads.models.remarks import RemarkField, vocabulary
 
 
 class Channel(models.TextChoices):
@@ -34,6 +35,43 @@ class Secret(models.TextChoices):
     MISSING = "missing", _("not in the message")
 
 
+@vocabulary
+class DeliveryRemark(models.TextChoices):
+    """What became of a message, and what it changed."""
+
+    UNKNOWN_EVENT = "unknown_event", _("Kartra's event %(action)s is not one we know; it is kept.")
+    NAMED_BY_ID = (
+        "named_by_id",
+        _("It names something by the id %(id)s alone, which is not known here; the lead is read instead."),
+    )
+    NOT_APPLIED = "not_applied", _("It could not be applied (%(name)s).")
+    TOO_LARGE = "too_large", _("Larger than 1 MB; only its first 4 KB are kept.")
+    WRONG_SECRET = "wrong_secret", _("Its secret key is not the one of this address.")
+    NO_SECRET = "no_secret", _("It carries no secret key, and earlier messages of this kind did.")
+    UNVOUCHED = (
+        "unvouched",
+        _("It carries no secret key; until Kartra confirms it the payment counts as reported only."),
+    )
+    NO_BUYER = "no_buyer", _("The payment message names no buyer.")
+    # what it changed
+    NEW = "new", _("new to us")
+    SAID_DELETED = "said_deleted", _("said to be deleted; it is read before anything is sent")
+    TAG_ON = "tag_on", _("tag %(name)s put on")
+    TAG_OFF = "tag_off", _("tag %(name)s taken off")
+    LIST_JOINED = "list_joined", _("joined list %(name)s")
+    LIST_LEFT = "list_left", _("left list %(name)s")
+    SEQUENCE_ENTERED = "sequence_entered", _("entered sequence %(name)s")
+    SEQUENCE_LEFT = "sequence_left", _("left sequence %(name)s")
+    ACCESS_GIVEN = "access_given", _("access given: %(name)s")
+    ACCESS_TAKEN = "access_taken", _("access taken away: %(name)s")
+    BOOKING_MADE = "booking_made", _("booking made")
+    BOOKING_OVER = "booking_over", _("booking over")
+    BOOKING_CANCELLED = "booking_cancelled", _("booking cancelled")
+    PAYMENT_NOTED = "payment_noted", _("payment noted")
+    TRANSACTION = "transaction", _("transaction %(id)s")
+    SUBSCRIPTION_CANCELLED = "subscription_cancelled", _("subscription %(id)s cancelled")
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def waiting(self) -> Self:
         return self.filter(status=DeliveryStatus.WAITING).order_by("pk")
@@ -51,7 +89,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 
 class Delivery(models.Model):
-    """What came: first stored, then applied. `changed` says in words what it changed, empty if nothing.
+    """What came: first stored, then applied. `reason` and `changed` are `DeliveryRemark`s; what it changed may be a field
+    of the lead by its name too, and is empty if nothing.
 
     `body` is the bytes as they came; of one over 1 MB the first 4 KB (`truncated`). `headers` holds those of interest.
     `family` is what it tells of, e.g. "tag:VIP" (of a payment message its kind): a later message of the same knows better.
@@ -76,14 +115,14 @@ class Delivery(models.Model):
         _("digest"), max_length=64, help_text=_("SHA-256 of the body: equal bodies are marked, never dropped.")
     )
     status = models.CharField(_("status"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.WAITING)
-    reason = models.TextField(_("reason"), blank=True, default="")
+    reason = RemarkField(_("reason"))
     action = models.CharField(_("action"), max_length=100, blank=True, default="")
     family = models.CharField(max_length=520, blank=True, default="", db_default="", editable=False)
     secret = models.CharField(_("secret key"), max_length=8, choices=Secret, blank=True, default="", db_default="")
     lead = models.ForeignKey(
         Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, blank=True, related_name="deliveries"
     )
-    changed = models.JSONField(default=list, blank=True)
+    changed = RemarkField(default=list)
     applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
     replays = models.JSONField(
         _("applied again"), default=list, db_default=models.Value([], models.JSONField()), blank=True

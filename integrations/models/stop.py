@@ -5,7 +5,10 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
+
+from integrations.kartra.errors import advice
+from leads.models.remarks import RemarkField, sentence_of, vocabulary
 
 
 class StopCause(models.TextChoices):
@@ -14,6 +17,37 @@ class StopCause(models.TextChoices):
     OUTAGE = "outage", _("Kartra did not answer")
     RESTORED = "restored", _("this database was restored or copied")
     COMMAND = "command", _("Kartra does not allow the command")
+
+
+@vocabulary
+class StopRemark(models.TextChoices):
+    """Why the machine stopped sending, in codes with the words that people read."""
+
+    SWITCHED_OFF = "switched_off", _("Switched off.")
+    STOPPED_ALL = "stopped_all", _("Stopped with “Stop all sending”.")
+    NO_ANSWERS = (
+        "no_answers",
+        _(
+            "%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go on by "
+            "ourselves."
+        ),
+    )
+    DATABASE_RESTORED = (
+        "database_restored",
+        _(
+            "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is "
+            "queued may have been sent already. When you switch sending on, we look at every open change in Kartra "
+            "before anything is sent."
+        ),
+    )
+    DATABASE_COPIED = (
+        "database_copied",
+        _(
+            "This machine does not have the mark of this database's installation, so the database is probably a copy. If "
+            "the original still runs, leave this one off. When you switch sending on, we look at every open change in "
+            "Kartra before anything is sent."
+        ),
+    )
 
 
 class SendingStopQuerySet(models.QuerySet["SendingStop"]):
@@ -30,7 +64,8 @@ class SendingStopQuerySet(models.QuerySet["SendingStop"]):
 
 
 class SendingStop(models.Model):
-    """One stop of a connection, or of one command on it (`command`). `why` says it in words.
+    """One stop of a connection, or of one command on it (`command`). `why` is what a person gave as the reason, or Kartra's own
+    words and their `code`; what we say of it ourselves is in `remark`.
 
     `told_at` and `end_told_at`: when the notice about its beginning and its end went out; each goes out once.
     """
@@ -40,7 +75,9 @@ class SendingStop(models.Model):
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="stops")
     stopped_by = models.CharField(max_length=12, choices=StopCause)
     command = models.CharField(max_length=64, blank=True, default="")
-    why = models.TextField()
+    why = models.TextField(blank=True, default="")
+    code = models.CharField(max_length=16, blank=True, default="")
+    remark = RemarkField()
     began_at = models.DateTimeField()
     began_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -79,3 +116,9 @@ class SendingStop(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connection}: {self.get_stopped_by_display()}"
+
+    @property
+    def words(self) -> str:
+        """Why, and what to do about it."""
+        said = sentence_of(self.remark) or self.why
+        return f"{said.rstrip('.')}. {gettext(advice(self.code))}" if self.code else said

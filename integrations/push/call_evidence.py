@@ -8,10 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_noop
-
 from integrations.kartra.errors import EXISTS
-from integrations.models import ApiCall, Attempt, CallOutcome, Delivery, Proof
+from integrations.models import ApiCall, Attempt, CallOutcome, Delivery, Proof, Seen
 from integrations.push import proof, proof_token
 from integrations.push.baseline import family_of
 from integrations.push.proof import ChangeOutcome, Evidence, Request
@@ -22,10 +20,10 @@ from integrations.translate import KIND_OF_EVENT, NOT_TOLD, WIRE_FORMATS, State
 from integrations.translate.profile import facts_of
 from leads import kinds, mirror
 from leads.mirror import LeadFacts
-from leads.models import OPEN, Activity, CalendarEnrollment, ChangeStatus, Lead, Reason, Source
+from leads.models import OPEN, Activity, CalendarEnrollment, ChangeRemark, ChangeStatus, Lead, Reason, Source
+from leads.models.remarks import remark
 
-NO_FIELD = gettext_noop("the field is missing")
-NO_LEAD = gettext_noop("no such lead")
+FIELD_MISSING = remark(Seen.FIELD_MISSING)
 
 ECHO_WITHIN = dt.timedelta(minutes=10)
 """So long after a call of ours its echo may still come."""
@@ -53,10 +51,11 @@ def outcomes_of(group: Sequence[Attempt], lead: Lead, asked: Asked | None) -> di
     evidence = evidence_of(group, lead, asked)
     first = group[0]
     if asked is not None and asked.gone is not None:
-        gone = ChangeOutcome(
-            ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, what=gettext_noop("the lead is deleted"), gone=asked.gone
-        )
-        return {each.change: replace(gone, code=each.code, message=each.message) for each in evidence.unclear}
+        gone = ChangeOutcome(ChangeStatus.SKIPPED, Proof.REFUSED, Reason.GONE, what=Seen.LEAD_DELETED, gone=asked.gone)
+        return {
+            each.change: replace(gone, code=each.code, message=each.message, remark=each.remark)
+            for each in evidence.unclear
+        }
     if asked is not None and asked.profile is None:
         return _without_lead(group, lead, evidence)
     if first.code == EXISTS and first.before.get("new"):
@@ -68,12 +67,15 @@ def _without_lead(group: Sequence[Attempt], lead: Lead, evidence: Evidence) -> d
     """Kartra finds no such lead. Where it was to be made, nothing of the call was done; else it is refused."""
     creating = lead.changes.filter(kind=kinds.CREATE.name, status__in=OPEN).exists()
     if creating or any(request.creates for request in evidence.unclear):
-        what = gettext_noop("Kartra has no such lead yet")
-        return one_question(again(evidence.unclear, evidence, what))
-    words = _("Kartra finds no lead of this address")
+        return one_question(again(evidence.unclear, evidence, Seen.NO_LEAD_YET))
     return {
         each.change: ChangeOutcome(
-            ChangeStatus.REJECTED, Proof.REFUSED, code=each.code or "243", message=each.message or words, what=NO_LEAD
+            ChangeStatus.REJECTED,
+            Proof.REFUSED,
+            code=each.code or "243",
+            message=each.message,
+            remark=each.remark if each.remark or each.message else remark(ChangeRemark.NOT_FOUND),
+            what=Seen.NO_SUCH_LEAD,
         )
         for each in evidence.unclear
     }
@@ -132,7 +134,15 @@ def _request(attempt: Attempt) -> Request:
     earlier = change.attempts.exclude(pk=attempt.pk).values_list("evidence", flat=True) if change.not_done else ()
     repeated = any(entry.get("repeats") for entries in earlier for entry in entries)
     return Request(
-        change.pk, change.kind, change.parameters, carried, attempt.code, change.message, change.not_done, repeated
+        change.pk,
+        change.kind,
+        change.parameters,
+        carried,
+        attempt.code,
+        change.message,
+        change.remark,
+        change.not_done,
+        repeated,
     )
 
 
@@ -224,7 +234,8 @@ def _standing(group: Sequence[Attempt]) -> int:
 
 
 def seen_of(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]:
-    """What the read showed of what the proof rests on, as evidence for people; `after` and `with_receipt` for the next look."""
+    """What the read showed of what the proof rests on, as evidence for people (`meanwhile`: lines of the timeline); `after` and
+    `with_receipt` for the next look."""
     if asked is None or asked.profile is None:
         return {}
     seen: dict[str, Any] = {}
@@ -232,19 +243,17 @@ def seen_of(attempt: Attempt, lead: Lead, asked: Asked | None) -> dict[str, Any]
     after = _state([attempt], lead, asked.profile)
     seen["after"] = None if after is NOT_TOLD else after
     if change.family == "points":
-        seen["score"] = asked.profile.fields.get("score", gettext_noop("not told"))
+        seen["score"] = asked.profile.fields.get("score", remark(Seen.NOT_TOLD))
     elif kinds.get_kind(change.kind).noun == "sequence":
-        states = {
-            each.name: _("step %(step)s, %(status)s") % {"step": each.step, "status": each.status}
-            for each in asked.profile.sequences or ()
-        }
-        seen["sequence"] = states.get(change.parameters["sequence"], gettext_noop("not in it"))
+        states = {each.name: [each.step, each.status] for each in asked.profile.sequences or ()}
+        seen["sequence"] = states.get(change.parameters["sequence"], remark(Seen.NOT_IN_IT))
     stands = proof_token.says(attempt, asked.profile)
     seen["with_receipt"] = stands
     if attempt.call.receipt and WIRE_FORMATS[change.kind].bears_receipt:
-        seen["receipt"] = {True: gettext_noop("there"), False: gettext_noop("not there"), None: NO_FIELD}[stands]
+        shown = {True: remark(Seen.THERE), False: remark(Seen.NOT_THERE), None: FIELD_MISSING}
+        seen["receipt"] = shown[stands]
     meanwhile = Activity.objects.filter(lead=change.lead_id, at__gte=attempt.call.sent_at).exclude(change=change)
-    others = [str(row.label) for row in meanwhile.order_by("at")[:5]] if attempt.call.sent_at else []
+    others = meanwhile.order_by("at").values_list("pk", flat=True)[:5] if attempt.call.sent_at else ()
     if others:
-        seen["meanwhile"] = "; ".join(others)
+        seen["meanwhile"] = list(others)
     return seen

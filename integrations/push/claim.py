@@ -24,6 +24,7 @@ from integrations.translate.composing import MAX_ACTIONS
 from leads import mirror, transitions
 from leads.lock_conflicts import met_another, wait_a_little
 from leads.models import ChangeStatus, Lead, LeadChange, holding_back
+from leads.models.remarks import remark
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def claim(
         return []
     told = call_counter.compare(connection)
     if told is not call_counter.RestoreCheck.SAME:
-        switch.stop(connection, StopCause.RESTORED, str(restored.WHY[told]))
+        switch.stop(connection, StopCause.RESTORED, remark(restored.WHY[told]))
         return []
     met = 0
     without: list[int] = []

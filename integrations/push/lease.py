@@ -12,7 +12,6 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof
@@ -20,7 +19,8 @@ from integrations.push.plan import CallPlan
 from integrations.sending import call_counter
 from leads import transitions
 from leads.kind import get_kind
-from leads.models import ChangeStatus, LeadChange, Reason, RunState
+from leads.models import ChangeRemark, ChangeStatus, LeadChange, Reason, RunState
+from leads.models.remarks import remark
 
 MOST_UNREAD = 12
 """So often a change waits because Kartra could not be asked about its lead; then a person decides."""
@@ -51,7 +51,9 @@ def take_out(plan: CallPlan, choose: Callable[[], TakenOut]) -> CallPlan | None:
         out = choose()
         left = {change.pk for change in (*out.ended, *out.waiting)}
         if left:
-            Attempt.objects.filter(call=plan.call, change__in=left).update(proof=Proof.NOT_DONE, message=_("Not sent."))
+            Attempt.objects.filter(call=plan.call, change__in=left).update(
+                proof=Proof.NOT_DONE, message="", remark=remark(ChangeRemark.NOT_SENT)
+            )
         if out.waiting:
             _return_to_queue(out)
         kept = tuple(change for change in plan.changes if change.pk not in left)
@@ -72,7 +74,7 @@ def _return_to_queue(out: TakenOut) -> None:
         transitions.leave_to_person(
             unread.filter(not_done__gte=MOST_UNREAD),
             Reason.REPEATED,
-            _("Kartra could not be asked what has to be known before it is sent. It was not sent."),
+            remark(ChangeRemark.UNREAD),
         )
     for run_id in set(rows.filter(run__state=RunState.CANCELLING).values_list("run_id", flat=True)):
         transitions.close_cancelled_members(run_id)
@@ -130,7 +132,7 @@ def end_leases(connection: Connection) -> int:
             if not ApiCall.objects.filter(pk=call.pk, finished_at=None, lease_until__lt=at).update(
                 finished_at=at,
                 outcome=CallOutcome.LOST,
-                message=_("The worker that made this call ended before it recorded the answer."),
+                remark=remark(ChangeRemark.WORKER_ENDED),
             ):
                 continue
             ended += 1
@@ -139,11 +141,11 @@ def end_leases(connection: Connection) -> int:
             run_ids = set(rows.exclude(run=None).values_list("run_id", flat=True))
             if call.sent_at is None:
                 transitions.requeue(rows)
-                attempts.update(proof=Proof.NOT_DONE, message=_("Never sent."))
+                attempts.update(proof=Proof.NOT_DONE, remark=remark(ChangeRemark.NEVER_SENT))
                 for run_id in run_ids:
                     transitions.close_cancelled_members(run_id)
             else:
-                transitions.doubt(rows, _("Sent, but the answer was never recorded."))
+                transitions.doubt(rows, remark(ChangeRemark.NOT_RECORDED))
                 first_look = call.sent_at + dt.timedelta(seconds=settings.VERIFY_SETTLE_S[0])
                 attempts.update(proof=Proof.UNCLEAR, verify_at=max(first_look, at))
     return ended

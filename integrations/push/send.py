@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import DatabaseError, connections
-from django.utils.translation import gettext_noop
 
 from integrations.kartra.client import Client
 from integrations.kartra.errors import KartraError, OutcomeUnknown, Throttled
 from integrations.kartra.rate_limit import LATE_S, RateLimiterUnavailable, Turn
 from integrations.kartra.replies import ChainReply, WholeCallRefused
+from integrations.kartra.words import Trouble
 from integrations.models import Attempt, Cause, Connection
 from integrations.push import claim, lease, preflight
 from integrations.push.plan import CallPlan
@@ -243,9 +243,9 @@ def make_call(
             if time.monotonic() <= late_at:
                 on_time()
             elif not new_turn():
-                return calls.NoSlot("", gettext_noop("Kartra's speed limit left no room for this call.")), 0
+                return calls.NoSlot("", Trouble.NO_TURN), 0
         except RateLimiterUnavailable:
-            return calls.NoSlot("", gettext_noop("The speed limiter does not answer.")), 0
+            return calls.NoSlot("", Trouble.NO_LIMITER), 0
     began = time.monotonic()
     answer: Answer
     try:
@@ -254,7 +254,5 @@ def make_call(
         answer = error
     except Exception as error:  # the request may have left: never lose the chain to a bug
         logger.exception("Call %s failed in our own code.", plan.call.pk)
-        answer = OutcomeUnknown(
-            "", gettext_noop("Our own code failed while the call was made (%(name)s)."), name=type(error).__name__
-        )
+        answer = OutcomeUnknown("", Trouble.OUR_FAULT, name=type(error).__name__)
     return answer, round((time.monotonic() - began) * 1000)

@@ -12,17 +12,16 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext_noop
 
 from integrations.clock import now
 from integrations.kartra.errors import KartraError, Next, next_step
 from integrations.kartra.replies import ChainReply, WholeCallRefused
-from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, StopCause
+from integrations.models import ApiCall, Attempt, CallOutcome, Connection, Proof, Seen, StopCause, sighting
 from integrations.push.plan import CallPlan
 from integrations.push.proof import ChangeOutcome, Request, classify_answer
 from integrations.push.proof.answers import Sent
 from integrations.sending import calls, switch
-from integrations.sending.error_messages import message_of, remedy
+from integrations.sending.error_messages import remark_of, remedy, said_by
 from integrations.translate import WIRE_FORMATS, ProofSource, creates
 from leads import kinds, mirror, transitions
 from leads.changes import runs
@@ -57,7 +56,7 @@ def settle(
             finished_at=at,
             outcome=_outcome(reply),
             code=getattr(reply, "code", "") or "",
-            message=_words(reply),
+            **_said(reply),
             elapsed_ms=elapsed_ms,
             answer=answer[:ANSWER_CHARACTERS],
         )
@@ -66,14 +65,14 @@ def settle(
         ended: list[tuple[int, ChangeOutcome]] = []
         for change, each, outcome in zip(plan.changes, sent, classify_answer(sent, reply), strict=True):
             _follow(change)
-            apply_outcome(change, attempts[change.pk], outcome, at, said=_said(reply, each.position))
+            apply_outcome(change, attempts[change.pk], outcome, at, evidence=_evidence(reply, each.position, at))
             _apply_to_connection(plan.call.connection_id, attempts[change.pk], outcome)
             if change.run_id:
                 ended.append((change.run_id, outcome))
         for run_id, outcome in sorted(
             ended, key=lambda each: each[0]
         ):  # last: nothing is waited for while a run is held
-            runs.note_outcome(run_id, outcome.status, outcome.code, outcome.message)
+            runs.note_outcome(run_id, outcome.status, outcome.code, outcome.remark or outcome.message)
     _after(plan)
 
 
@@ -120,7 +119,7 @@ def _apply_to_connection(connection_id: int, attempt: Attempt, outcome: ChangeOu
     if step in (Next.STOP_CONNECTION, Next.STOP_APP):
         stop = switch.stop_app if step == Next.STOP_APP else switch.stop
         connection = Connection.objects.get(pk=connection_id)
-        stop(connection, StopCause.CREDENTIALS, f"{outcome.message.rstrip('.')}. {remedy(outcome.code)}")
+        stop(connection, StopCause.CREDENTIALS, outcome.message, outcome.code)
     elif step == Next.STOP_COMMAND:
         switch.refuse_command(Connection(pk=connection_id), attempt.command, outcome.message)
     elif step == Next.REFRESH_CATALOGUE:
@@ -139,22 +138,22 @@ def apply_outcome(
     outcome: ChangeOutcome,
     at: dt.datetime,
     *,
-    said: Mapping[str, Any] | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> bool:
     """Write an outcome on a change and its attempt; the mirror too where it is done. Inside a transaction that holds the lead.
     False where somebody else has settled it meanwhile: it is left as it is."""
     unsettled = Attempt.objects.select_for_update().filter(pk=attempt.pk, proof__in=[Proof.OPEN, Proof.UNCLEAR])
     if not unsettled.exists():
         return False
-    if said:
+    if evidence:
         repeats = {"repeats": True} if outcome.repeats else {}
-        attempt.evidence = [*attempt.evidence, {"at": at.isoformat(), **said, **repeats}]
+        attempt.evidence = [*attempt.evidence, {**evidence, **repeats}]
     attempt.proof = outcome.proof
-    attempt.code, attempt.message = outcome.code, outcome.message
+    attempt.code, attempt.message, attempt.remark = outcome.code, outcome.message, outcome.remark
     attempt.verify_at = None
     if outcome.proof == Proof.UNCLEAR:
         attempt.verify_at = at + dt.timedelta(seconds=outcome.look_in_s or 0)
-    attempt.save(update_fields=["proof", "code", "message", "evidence", "looks", "verify_at"])
+    attempt.save(update_fields=["proof", "code", "message", "remark", "evidence", "looks", "verify_at"])
     if outcome.baseline:
         change.baseline = {**change.baseline, **outcome.baseline}
         change.save(update_fields=["baseline"])
@@ -165,6 +164,7 @@ def apply_outcome(
         reason=outcome.reason,
         code=outcome.code,
         message=outcome.message,
+        remark=outcome.remark,
         send_alone=outcome.send_alone,
         not_done=change.not_done if outcome.not_done is None else outcome.not_done,
         superseded_by=outcome.superseded_by,
@@ -207,32 +207,25 @@ def _outcome(reply: ChainReply | WholeCallRefused | KartraError) -> CallOutcome:
     return calls.outcome_of(reply)
 
 
-def _words(reply: ChainReply | WholeCallRefused | KartraError) -> str:
-    if isinstance(reply, ChainReply):
-        return ""
-    return reply.message if isinstance(reply, WholeCallRefused) else message_of(reply)
+def _said(reply: ChainReply | WholeCallRefused | KartraError) -> dict[str, Any]:
+    if isinstance(reply, KartraError):
+        return said_by(reply)
+    return {"message": reply.message if isinstance(reply, WholeCallRefused) else ""}
 
 
-def _said(reply: ChainReply | WholeCallRefused | KartraError, position: int) -> dict[str, Any]:
+def _evidence(reply: ChainReply | WholeCallRefused | KartraError, position: int, at: dt.datetime) -> dict[str, Any]:
     if isinstance(reply, ChainReply):
         outcome = reply.outcomes[position]
-        return {
-            "what": gettext_noop("Kartra's answer"),
-            "state": outcome.state,
-            "code": outcome.code,
-            "message": outcome.message,
-        }
+        return sighting(at, Seen.ANSWER, state=outcome.state, code=outcome.code, message=outcome.message)
     if isinstance(reply, WholeCallRefused):
-        return {"what": gettext_noop("Kartra refused the call"), "code": reply.code, "message": reply.message}
-    return {"what": gettext_noop("no answer to rely on"), "message": message_of(reply), "kind": type(reply).__name__}
+        return sighting(at, Seen.CALL_REFUSED, code=reply.code, message=reply.message)
+    told = remark_of(reply) or reply.message
+    return sighting(at, Seen.NO_ANSWER, message=told, kind=type(reply).__name__)
 
 
 def _keep_late_answer(attempts: Any, reply: Any, at: dt.datetime) -> None:
     for attempt in attempts:
-        attempt.evidence = [
-            *attempt.evidence,
-            {"at": at.isoformat(), "late": True, **_said(reply, attempt.position)},
-        ]
+        attempt.evidence = [*attempt.evidence, {**_evidence(reply, attempt.position, at), "late": True}]
         attempt.save(update_fields=["evidence"])
 
 

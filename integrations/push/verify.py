@@ -13,9 +13,9 @@ from django.db import transaction
 
 from integrations import clock
 from integrations.kartra.errors import CredentialsRefused, KartraError
-from integrations.models import Attempt, Cause, Connection, StopCause
+from integrations.models import Attempt, Cause, Connection, StopCause, sighting
 from integrations.push import proof, proof_token
-from integrations.push.call_evidence import NO_FIELD, evidence_of, families_of, outcomes_of, seen_of
+from integrations.push.call_evidence import FIELD_MISSING, evidence_of, families_of, outcomes_of, seen_of
 from integrations.push.settle import apply_outcome, settle_times
 from integrations.read import transactions
 from integrations.read.lead_answer import apply_answer
@@ -112,11 +112,10 @@ def _write(connection: Connection, lead: Lead, at: dt.datetime, asked: Asked | N
             for attempt in group:
                 outcome = outcomes[attempt.change_id]
                 seen = seen_of(attempt, lead, asked)
-                looked: dict[str, Any] = {"what": outcome.what, **seen}
-                if asked is not None:
-                    looked["read_at"] = asked.began_at.isoformat()
-                apply_outcome(attempt.change, attempt, outcome, at, said=looked)
-                if seen.get("receipt") == NO_FIELD:
+                read = {"read_at": asked.began_at.isoformat()} if asked is not None else {}
+                shown = sighting(at, outcome.what, **seen, **read)
+                apply_outcome(attempt.change, attempt, outcome, at, evidence=shown)
+                if seen.get("receipt") == FIELD_MISSING:
                     proof_token.distrust(connection)
     _end_runs(attempts)
     return lead
@@ -158,8 +157,8 @@ def _write_money(
                 fresh.looks += 1
                 evidence = evidence_of([fresh], lead, None)
                 outcome = proof.classify_money(evidence.unclear[0], seen, fresh.before, evidence)
-                said = {"what": outcome.what, "read_at": began_at.isoformat()}
-                done = apply_outcome(fresh.change, fresh, outcome, at, said=said)
+                shown = sighting(at, outcome.what, read_at=began_at.isoformat())
+                done = apply_outcome(fresh.change, fresh, outcome, at, evidence=shown)
                 done = done and outcome.status == ChangeStatus.ACCEPTED
     return done
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
-from django.utils.translation import gettext as _
 
 from integrations import clock
-from integrations.models import Connection, DeletionReport, DeletionVerdict
+from integrations.models import Connection, ConnectionRemark, DeletionReport, DeletionVerdict
 from integrations.read.schedule import promised
 from leads import mirror, transitions
 from leads.access import Author
 from leads.models import GoneReason, Lead, Source
+from leads.models.remarks import Remark, remark, sentence_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +43,9 @@ class Tally:
     def too_many(self) -> bool:
         return self.gone > self.limit
 
-    def in_words(self) -> str:
-        return _(
-            "%(gone)s of the %(read)s leads that were read are deleted in Kartra. That is more than %(limit)s, so "
-            "nothing more is read until somebody has looked: the keys may be those of another account."
-        ) % {"gone": f"{self.gone:,}", "read": f"{self.read:,}", "limit": f"{self.limit:,}"}
+    def as_remark(self) -> Remark:
+        numbers = {"gone": f"{self.gone:,}", "read": f"{self.read:,}", "limit": f"{self.limit:,}"}
+        return remark(ConnectionRemark.MANY_DELETED, **numbers)
 
 
 def found(lead: Lead, connection: Connection, reason: GoneReason, at: dt.datetime) -> None:
@@ -97,9 +95,11 @@ def classify(connection: Connection, *, all_read: bool) -> bool:
 def _stop(connection: Connection, numbers: Tally) -> None:
     at = clock.now()
     if Connection.objects.filter(pk=connection.pk, reads_stopped_at=None).update(
-        reads_stopped_at=at, reads_stopped_why=numbers.in_words()
+        reads_stopped_at=at, reads_stopped_why=numbers.as_remark()
     ):
-        logger.warning("Reads of connection %s are stopped: %s", connection.pk, numbers.in_words())
+        logger.warning(
+            "Reads of connection %s are stopped: %s of %s are gone.", connection.pk, numbers.gone, numbers.read
+        )
     connection.refresh_from_db(fields=["reads_stopped_at", "reads_stopped_why"])
 
 
@@ -135,7 +135,7 @@ def _mark(connection: Connection, verdict: DeletionVerdict, by: Any) -> int:
 
 def question(connection: Connection) -> str:
     """What a person is asked, in words; empty while nothing is asked."""
-    return connection.reads_stopped_why if connection.reads_stopped_at else ""
+    return sentence_of(connection.reads_stopped_why) if connection.reads_stopped_at else ""
 
 
 def doubted(connection: Connection) -> QuerySet[DeletionReport]:
@@ -190,5 +190,5 @@ def read_again(connection: Connection, *, by: Author = None) -> int:
 
 
 def _read_on(connection: Connection) -> None:
-    Connection.objects.filter(pk=connection.pk).update(reads_stopped_at=None, reads_stopped_why="")
+    Connection.objects.filter(pk=connection.pk).update(reads_stopped_at=None, reads_stopped_why={})
     connection.refresh_from_db(fields=["reads_stopped_at", "reads_stopped_why"])

@@ -7,12 +7,11 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext_noop
-
 from integrations.clock import now
 from integrations.kartra.commands import LeadRef
 from integrations.kartra.errors import CommandRefused, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
+from integrations.kartra.words import Trouble
 from integrations.models import ApiCall, Cause, Connection
 from integrations.sending import calls
 from integrations.sending.calls import Priority
@@ -97,7 +96,7 @@ def _by_address_alone(connection: Connection, question: "_Question", email: str)
             return Asked(None, began_at, GoneReason.DELETED, call=question.call)
         raise
     if profile is not None and not same_address(connection, profile.email, email):
-        raise OutcomeUnknown("", gettext_noop("Kartra answered with a lead of another address"))
+        raise OutcomeUnknown("", Trouble.OTHER_LEAD)
     return Asked(profile, began_at, call=question.call)
 
 
@@ -136,7 +135,7 @@ class _Question:
         An answer without an id cannot be told from anybody's."""
         profile = self.get(NOT_FOUND | {DELETED}, email=address)
         if profile is not None and not profile.id:
-            raise OutcomeUnknown("", gettext_noop("Kartra's answer does not say whose it is"))
+            raise OutcomeUnknown("", Trouble.NOT_SAID_WHOSE)
         return profile
 
     def addresses(self, email: str, others: list[LeadProfile]) -> Any:

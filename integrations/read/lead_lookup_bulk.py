@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from integrations.clock import now
 from integrations.kartra.client import Client
 from integrations.kartra.errors import CommandRefused, CredentialsRefused, KartraError, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
+from integrations.kartra.words import Trouble
 from integrations.models import Cause, Connection
 from integrations.read.lead_lookup import DELETED, NOT_FOUND, Asked, ask, learn, same_address
 from integrations.sending import calls
@@ -126,9 +126,7 @@ def _get(client: Client, asking: Connection, rate: float, lead: Lead, priority: 
         failed = error
     except Exception as error:  # never lose the others to a bug
         logger.exception("The call about lead %s failed in our own code.", lead.pk)
-        failed = OutcomeUnknown(
-            "", gettext_noop("Our own code failed while the call was made (%(name)s)."), name=type(error).__name__
-        )
+        failed = OutcomeUnknown("", Trouble.OUR_FAULT, name=type(error).__name__)
     over.heed(failed)
     return _Got(profile, failed, began_at, time.monotonic() - began, by_id)
 

@@ -7,15 +7,13 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from integrations.models import Attempt, Connection, Proof
 from integrations.translate.fields import CUSTOM, same_value
 from leads import kinds, mirror, transitions
 from leads.changes import runs
 from leads.mirror import Difference, LeadFacts
-from leads.models import ChangeStatus, CustomField, Lead, LeadChange
-from leads.models.activity import field_words
+from leads.models import ChangeRemark, ChangeStatus, CustomField, Lead, LeadChange
+from leads.models.remarks import remark
 
 KINDS = (kinds.CREATE.name, kinds.UPDATE.name)
 
@@ -79,19 +77,16 @@ def _told(facts: LeadFacts, name: str) -> Any:
 def _refuse(
     connection: Connection, change: LeadChange, missing: list[str], unchanged: list[str], at: dt.datetime
 ) -> None:
-    custom = {name: name.removeprefix(CUSTOM) for name in change.parameters if name.startswith(CUSTOM)}
-    names = ", ".join(custom.get(name) or field_words(name) for name in (missing or unchanged))
-    words = _("Kartra said that it was done, and shows the old value of %(names)s. Look at the field in Kartra.")
+    told = remark(ChangeRemark.OLD_VALUE, fields=unchanged)
     if missing:
-        words = _("Kartra said that it was done, but has no custom field %(names)s any more, so it was not set.")
+        told = remark(ChangeRemark.FIELD_IGNORED, fields=missing)
         gone = [name.removeprefix(CUSTOM) for name in missing]
         fields = CustomField.objects.filter(account=connection.account_id, identifier__in=gone, missing_since=None)
         fields.update(missing_since=at)
         Connection.objects.filter(pk=connection.pk).update(catalogue_due=True)
-    told = words % {"names": names}
     if set(change.parameters) - set(missing or unchanged) - {"email"}:
-        told = f"{told} {_('Its other fields were set.')}"
-    transitions.settle(change, ChangeStatus.REJECTED, at=at, code=change.code, message=told)
+        told["also"] = remark(ChangeRemark.OTHERS_SET)
+    transitions.settle(change, ChangeStatus.REJECTED, at=at, code=change.code, remark=told)
     if change.run_id is not None:
         siblings = LeadChange.objects.filter(run=change.run_id, status=ChangeStatus.ACCEPTED, kind=change.kind)
         mirror.mark_all_dirty(Lead.objects.filter(pk__in=siblings.values("lead")), at)

@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from integrations.models import Delivery, DeliveryStatus
 from leads.mirror import ActivityCause
 from leads.models import Account, Lead
+from leads.models.remarks import Remark
 
 
 @dataclass
 class Applied:
-    """What became of a delivery. `changed`: what it changed, in words, empty if nothing."""
+    """What became of a delivery. `changed`: what it changed, empty if nothing."""
 
     status: DeliveryStatus
-    reason: str = ""
+    reason: Remark = field(default_factory=dict)
     action: str = ""
     lead: Lead | None = None
-    changed: list[str] = field(default_factory=list)
+    changed: list[Remark | str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
-
 from integrations.kartra import notices
 from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import Notice
-from integrations.models import Channel, Delivery, DeliveryStatus
+from integrations.kartra.words import Trouble
+from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus
 from integrations.receive import payments
 from integrations.receive.context import Applied, EventContext
 from integrations.receive.own_changes import OwnChanges, confirm_change, look_soon
@@ -24,6 +23,7 @@ from leads.fields import NOT_READ
 from leads.kinds import calendars
 from leads.mirror import LeadFacts, MembershipFact
 from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag
+from leads.models.remarks import Remark, remark
 
 LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 """Fields that a read tells too: a difference in one of the others cannot be settled by reading."""
@@ -33,21 +33,18 @@ LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 class EventEffect:
     """What an event said beside the profile: what it changed, and whether a read has to settle it."""
 
-    changed: list[str] = field(default_factory=list)
+    changed: list[Remark | str] = field(default_factory=list)
     read: bool = False
-    unknown: str = ""
+    unknown: Remark = field(default_factory=dict)
     """Why what it said could not be taken in, though it could be read."""
 
 
 NAMELESS = {
-    "tag": gettext_noop("The message names no tag."),
-    "list": gettext_noop("The message names no list."),
-    "sequence": gettext_noop("The message names no sequence."),
+    "tag": Trouble.NAMES_NO_TAG,
+    "list": Trouble.NAMES_NO_LIST,
+    "sequence": Trouble.NAMES_NO_SEQUENCE,
 }
 
-NAMED_BY_ID = gettext_noop(
-    "It names something by the id %(id)s alone, which is not known here; the lead is read instead."
-)
 THINGS: dict[str, Any] = {"tag": Tag, "list": MailingList, "sequence": Sequence}
 
 Handler = Callable[[Notice, Lead, OwnChanges, EventContext], EventEffect]
@@ -58,10 +55,10 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
     known = notice.action in notices.EVENTS
     applied = Applied(DeliveryStatus.APPLIED if known else DeliveryStatus.RECORDED, action=notice.action)
     if not known:
-        applied.reason = _("Kartra's event %(action)s is not one we know; it is kept.") % {"action": notice.action}
+        applied.reason = remark(DeliveryRemark.UNKNOWN_EVENT, action=notice.action)
     if notice.lead is None:
         if known:
-            raise Unreadable(gettext_noop("The message names no lead."))
+            raise Unreadable(Trouble.NAMES_NO_LEAD)
         return applied
     before = mirror.find(context.account, kartra_id=notice.lead.id, email=notice.lead.email)
     was_gone = before is not None and before.gone_at is not None
@@ -75,7 +72,8 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
         context.account, facts, source=Source.WEBHOOK, at=context.at, lead=before, told_at=told_at, cause=context.cause
     )
     lead = applied.lead = taken.lead
-    applied.changed += [_("new to us")] if taken.created else [difference.field for difference in taken.differences]
+    new = remark(DeliveryRemark.NEW)
+    applied.changed += [new] if taken.created else [difference.field for difference in taken.differences]
     back = was_gone and lead.gone_at is None
     due = (
         taken.created
@@ -92,7 +90,7 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
         applied.status, applied.reason = DeliveryStatus.RECORDED, told.unknown
     if notice.lead.deleted and not was_gone and not (before is not None and _is_old(before, context)):
         mirror.mark_said_deleted(lead, context.at)
-        applied.changed.append(_("said to be deleted; it is read before anything is sent"))
+        applied.changed.append(remark(DeliveryRemark.SAID_DELETED))
     return applied
 
 
@@ -139,7 +137,7 @@ def _line(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -
     return EventEffect()
 
 
-def _state(write: Callable[..., bool], words: Any, *, proves: bool = True) -> Handler:
+def _state(write: Callable[..., bool], changes: DeliveryRemark, *, proves: bool = True) -> Handler:
     """An event that says how a tag, list or sequence of the lead is now. The kind of ours that has the same end is proven by it
     (`proves`), or it is reason to look."""
 
@@ -149,7 +147,7 @@ def _state(write: Callable[..., bool], words: Any, *, proves: bool = True) -> Ha
         id, name = notices.named(notice, noun)
         name = name[:500] or mirror.name_of(THINGS[noun], lead.account_id, id)
         if not name and id:
-            return EventEffect(read=True, unknown=_(NAMED_BY_ID) % {"id": id})
+            return EventEffect(read=True, unknown=remark(DeliveryRemark.NAMED_BY_ID, id=id))
         if not name:
             raise Unreadable(NAMELESS[noun])
         family = context.delivery.family = f"{noun}:{name}"
@@ -165,7 +163,7 @@ def _state(write: Callable[..., bool], words: Any, *, proves: bool = True) -> Ha
             cause=context.cause,
             kartra_id="" if context.late else id,
         )
-        told = EventEffect([words % {"name": name}] if changed else [], read=changed and change is None)
+        told = EventEffect([remark(changes, name=name)] if changed else [], read=changed and change is None)
         if change is not None:
             if proves:
                 confirm_change(lead, kind, family, context)
@@ -191,7 +189,7 @@ def _sequence(status: str) -> Callable[..., bool]:
 def _completion(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
     """The end of a sequence: what Kartra calls that state is not documented, so a read tells it."""
     if not notices.named(notice, "sequence")[1]:
-        raise Unreadable(gettext_noop("The message names no sequence."))
+        raise Unreadable(Trouble.NAMES_NO_SEQUENCE)
     _line(notice, lead, mine, context)
     return EventEffect(read=not context.late)
 
@@ -201,7 +199,7 @@ def _membership(active: bool) -> Handler:
         told = notices.membership(notice)
         names = (told.membership_name[:500] or told.membership_id, told.level_name[:500] or told.level_id)
         if not names[0]:
-            raise Unreadable(gettext_noop("The message names no membership."))
+            raise Unreadable(Trouble.NAMES_NO_MEMBERSHIP)
         family = context.delivery.family = f"membership:{names[0]}: {names[1]}"[:520]
         if _known_better("", family, lead, mine, context):
             return EventEffect()
@@ -209,9 +207,9 @@ def _membership(active: bool) -> Handler:
             told.membership_name[:500], told.level_name[:500], active, told.membership_id, told.level_id
         )
         changed = mirror.set_membership(lead, fact, source=Source.WEBHOOK, at=context.at, cause=context.cause)
-        given = _("access given: %(name)s") if active else _("access taken away: %(name)s")
-        words = given % {"name": ": ".join(filter(None, names))}
-        return EventEffect([words] if changed else [], read=changed)
+        given = DeliveryRemark.ACCESS_GIVEN if active else DeliveryRemark.ACCESS_TAKEN
+        told_of = remark(given, name=": ".join(filter(None, names)))
+        return EventEffect([told_of] if changed else [], read=changed)
 
     return handle
 
@@ -220,7 +218,7 @@ def _booking(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
     """A booking is made, cancelled or over. No read shows bookings, so none is asked for."""
     booking = notices.booking(notice)
     if not booking.calendar or not booking.class_name:
-        raise Unreadable(gettext_noop("The message names no calendar and class."))
+        raise Unreadable(Trouble.NAMES_NO_CLASS)
     starts_at = [utc_in(text, booking.zone, lead.account) for text in booking.starts]
     names = (lead, booking.calendar[:500], booking.class_name[:500])
     how: dict[str, Any] = {
@@ -242,7 +240,8 @@ def _booking(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
         change = None if over else mine.on_its_way(calendars.CANCEL_CALENDAR.name, "calendar", of_class)
         status = mirror.COMPLETED if over else mirror.CANCELLED
         ended = mirror.end_booking(*names, **how, change=change, status=status)
-        return EventEffect([_("booking over") if over else _("booking cancelled")] if ended else [])
+        ending = DeliveryRemark.BOOKING_OVER if over else DeliveryRemark.BOOKING_CANCELLED
+        return EventEffect([remark(ending)] if ended else [])
     proven = confirm_change(
         lead,
         calendars.SUBSCRIBE_CALENDAR.name,
@@ -253,7 +252,7 @@ def _booking(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
     late = context.late or mine.known_better(calendars.SUBSCRIBE_CALENDAR.name, "calendar", of_class)
     change = mine.on_its_way(calendars.SUBSCRIBE_CALENDAR.name, "calendar", of_time)
     made = mirror.set_booking(*names, **how, change=change, minutes=booking.minutes, late=late)
-    return EventEffect([_("booking made")] if made or proven else [])
+    return EventEffect([remark(DeliveryRemark.BOOKING_MADE)] if made or proven else [])
 
 
 def _payment(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
@@ -262,12 +261,12 @@ def _payment(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
 
 
 HANDLERS: dict[str, Handler] = {
-    "assign_tag": _state(_tag(True), gettext_lazy("tag %(name)s put on")),
-    "unassign_tag": _state(_tag(False), gettext_lazy("tag %(name)s taken off")),
-    "list_subscription": _state(_list(True), gettext_lazy("joined list %(name)s")),
-    "list_unsubscription": _state(_list(False), gettext_lazy("left list %(name)s")),
-    "sequence_subscription": _state(_sequence("active"), gettext_lazy("entered sequence %(name)s"), proves=False),
-    "sequence_unsubscription": _state(_sequence("unsubscribed"), gettext_lazy("left sequence %(name)s")),
+    "assign_tag": _state(_tag(True), DeliveryRemark.TAG_ON),
+    "unassign_tag": _state(_tag(False), DeliveryRemark.TAG_OFF),
+    "list_subscription": _state(_list(True), DeliveryRemark.LIST_JOINED),
+    "list_unsubscription": _state(_list(False), DeliveryRemark.LIST_LEFT),
+    "sequence_subscription": _state(_sequence("active"), DeliveryRemark.SEQUENCE_ENTERED, proves=False),
+    "sequence_unsubscription": _state(_sequence("unsubscribed"), DeliveryRemark.SEQUENCE_LEFT),
     "sequence_completion": _completion,
     "membership_granted": _membership(True),
     "membership_revoked": _membership(False),

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
-from django.utils.translation import gettext as _, gettext_noop
 
-from integrations.models import Attempt, Proof
+from integrations.models import Attempt, Proof, Seen, sighting
 from integrations.push.settle import ChangeOutcome, apply_outcome, settle_times
 from integrations.receive.context import EventContext
 from leads import kinds, mirror, transitions
 from leads.kinds.writable_fields import of_profile
 from leads.mirror import LeadFacts
-from leads.models import ChangeStatus, Lead, LeadChange
+from leads.models import ChangeRemark, ChangeStatus, Lead, LeadChange
+from leads.models.remarks import remark
 
 ECHO_WITHIN_S = 600.0
 """So long after we were told that a change is done its echo is still expected."""
@@ -103,9 +103,9 @@ def confirm_change(
     for attempt in _unclear(lead, kind, family, context):
         if fits(attempt.change.parameters):
             outcome = ChangeOutcome(
-                ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, message=_("Kartra's own message shows it done.")
+                ChangeStatus.ACCEPTED, Proof.DONE, code=attempt.code, remark=remark(ChangeRemark.MESSAGE_SHOWS)
             )
-            apply_outcome(attempt.change, attempt, outcome, context.at, said=_said(context))
+            apply_outcome(attempt.change, attempt, outcome, context.at, evidence=_evidence(context))
             if attempt.change.run_id:
                 transitions.finish_run_if_over(attempt.change.run_id)
             return True
@@ -115,7 +115,7 @@ def confirm_change(
 def look_soon(lead: Lead, kind: str, family: str, context: EventContext) -> None:
     """The message is evidence for an unclear change of ours, but no proof: it is time to look."""
     for attempt in _unclear(lead, kind, family, context):
-        attempt.evidence = [*attempt.evidence, {"at": context.at.isoformat(), **_said(context)}]
+        attempt.evidence = [*attempt.evidence, _evidence(context)]
         attempt.verify_at = context.at
         attempt.save(update_fields=["evidence", "verify_at"])
 
@@ -128,5 +128,5 @@ def _unclear(lead: Lead, kind: str, family: str, context: EventContext) -> list[
     return list(held.select_related("change__lead__account", "call").order_by("pk"))
 
 
-def _said(context: EventContext) -> dict[str, Any]:
-    return {"what": gettext_noop("Kartra's event came"), "delivery": context.delivery.pk}
+def _evidence(context: EventContext) -> dict[str, Any]:
+    return sighting(context.at, Seen.EVENT_CAME, delivery=context.delivery.pk)

@@ -7,11 +7,9 @@ import hmac
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from integrations.kartra import notices
 from integrations.kartra.notices import IpnMessage, Notice
-from integrations.models import Channel, Delivery, DeliveryStatus, Secret
+from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus, Secret
 from integrations.receive import own_changes
 from integrations.receive.context import Applied, EventContext
 from integrations.translate import money
@@ -19,6 +17,7 @@ from integrations.translate.profile import plain
 from leads import kinds, mirror
 from leads.mirror import TransactionFact
 from leads.models import Activity, Lead, Source, Transaction, normal_email
+from leads.models.remarks import Remark, remark
 
 
 def apply_ipn(message: IpnMessage, context: EventContext) -> Applied:
@@ -28,25 +27,24 @@ def apply_ipn(message: IpnMessage, context: EventContext) -> Applied:
     delivery.family = "payment of a plan" if message.of_plan else "single payment"
     delivery.secret = _secret(message, context)
     if delivery.secret == Secret.WRONG:
-        return Applied(DeliveryStatus.REFUSED, _("Its secret key is not the one of this address."), action)
+        return Applied(DeliveryStatus.REFUSED, remark(DeliveryRemark.WRONG_SECRET), action)
     if delivery.secret == Secret.MISSING and _carried_before(context, action):
-        words = _("It carries no secret key, and earlier messages of this kind did.")
-        return Applied(DeliveryStatus.REFUSED, words, action)
-    applied = Applied(DeliveryStatus.APPLIED, "", action)
+        return Applied(DeliveryStatus.REFUSED, remark(DeliveryRemark.NO_SECRET), action)
+    applied = Applied(DeliveryStatus.APPLIED, action=action)
     if delivery.secret == Secret.MISSING:
-        applied.reason = _("It carries no secret key; until Kartra confirms it the payment counts as reported only.")
+        applied.reason = remark(DeliveryRemark.UNVOUCHED)
     lead = mirror.find(account, kartra_id=message.lead_id, email=message.lead_email)
     if lead is None and (message.lead_id or "@" in message.lead_email):
         lead = mirror.apply_facts(account, _buyer(message), source=Source.IPN, at=at).lead
-        applied.changed.append(_("new to us"))
+        applied.changed.append(remark(DeliveryRemark.NEW))
     if lead is None:
-        return Applied(DeliveryStatus.QUARANTINED, _("The payment message names no buyer."), action)
+        return Applied(DeliveryStatus.QUARANTINED, remark(DeliveryRemark.NO_BUYER), action)
     applied.lead = lead
     certain = delivery.secret == Secret.RIGHT
     fact = money.of_fields(message.fields, account, authority=certain, kartra_id=message.transaction_id)
     applied.changed += take(fact, lead, Source.IPN, context)
     if not fact.kartra_id and _note(f"payment_{message.transaction_type}", dict(fact.raw), lead, Source.IPN, context):
-        applied.changed.append(_("payment noted"))
+        applied.changed.append(remark(DeliveryRemark.PAYMENT_NOTED))
     if applied.changed or _moved(message, lead, context):
         mirror.mark_dirty(lead, at)
     return applied
@@ -90,16 +88,16 @@ def _moved(message: IpnMessage, lead: Lead, context: EventContext) -> bool:
     return "@" in told and told != lead.email_key and not read_since and not context.late
 
 
-def apply_event(notice: Notice, lead: Lead, context: EventContext) -> list[str]:
+def apply_event(notice: Notice, lead: Lead, context: EventContext) -> list[Remark | str]:
     """The payment of an outbound event. Nobody vouches for it, so it is reported."""
     fact = money.of_fields(notices.transaction(notice), lead.account, authority=False)
     if not fact.kartra_id:
         noted = _note(notice.action, dict(notice.details), lead, Source.WEBHOOK, context)
-        return [_("payment noted")] if noted else []
+        return [remark(DeliveryRemark.PAYMENT_NOTED)] if noted else []
     return take(fact, lead, Source.WEBHOOK, context)
 
 
-def take(fact: TransactionFact, lead: Lead, source: Source, context: EventContext) -> list[str]:
+def take(fact: TransactionFact, lead: Lead, source: Source, context: EventContext) -> list[Remark | str]:
     """Write a told transaction; if it is the refund that an unclear change of ours waits for, it proves that."""
     if not fact.kartra_id:
         return []
@@ -108,7 +106,8 @@ def take(fact: TransactionFact, lead: Lead, source: Source, context: EventContex
     row = mirror.set_transaction(
         lead.account, fact, source=source, at=context.at, lead=lead, cause=context.cause, late=context.late
     )
-    changed = [] if before == known.values().first() else [str(row)]
+    named: Remark | str = str(row) if row.type else remark(DeliveryRemark.TRANSACTION, id=row.kartra_id)
+    changed = [] if before == known.values().first() else [named]
     if fact.subscription_id and fact.type.casefold() == "cancellation":
         ended = mirror.end_plan(
             lead.account,
@@ -120,7 +119,7 @@ def take(fact: TransactionFact, lead: Lead, source: Source, context: EventContex
             cause=context.cause,
             reported=not fact.authority,
         )
-        changed += [_("subscription %(id)s cancelled") % {"id": fact.subscription_id}] if ended else []
+        changed += [remark(DeliveryRemark.SUBSCRIPTION_CANCELLED, id=fact.subscription_id)] if ended else []
     if changed and not fact.authority:
         mirror.mark_orders_due(lead, context.at)
     if row.parent_kartra_id and "refund" in row.type.casefold():

@@ -11,19 +11,20 @@ from typing import Any
 
 from django.db import DatabaseError, connection as database, transaction
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from integrations import clock
 from integrations.kartra import notices
 from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
-from integrations.models import Channel, Delivery, DeliveryStatus
+from integrations.kartra.words import Trouble
+from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus
 from integrations.receive import events, payments
 from integrations.receive.context import Applied, EventContext
-from integrations.sending.error_messages import message_of
+from integrations.sending.error_messages import remark_of
 from leads import forgotten, mirror
 from leads.lock_conflicts import passes, wait_a_little
 from leads.models import Account, Lead, normal_email
+from leads.models.remarks import remark
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ def _read(delivery: Delivery) -> Message:
         return problem
     except Exception as error:  # a body nobody foresaw: keep it, say so, go on with the next
         logger.exception("Delivery %s could not be read.", delivery.pk)
-        return Unreadable(_("It could not be read (%(name)s).") % {"name": type(error).__name__})
+        return Unreadable(Trouble.COULD_NOT_READ, name=type(error).__name__)
 
 
 def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> Applied:
@@ -194,8 +195,8 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
     context = EventContext(delivery, account, at, late=delivery.is_replay)
     try:
         with transaction.atomic():
-            if not delivery.body and delivery.reason == forgotten.WORDS:
-                applied = Applied(DeliveryStatus.RECORDED, forgotten.WORDS, delivery.action)
+            if not delivery.body and delivery.reason == forgotten.REMARK:
+                applied = Applied(DeliveryStatus.RECORDED, forgotten.REMARK, delivery.action)
             elif isinstance(message, Unreadable):
                 raise message
             elif isinstance(message, IpnMessage):
@@ -203,11 +204,11 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
             else:
                 applied = events.apply_notice(message, context)
     except Unreadable as problem:
-        applied = Applied(DeliveryStatus.QUARANTINED, message_of(problem), action)
+        applied = Applied(DeliveryStatus.QUARANTINED, remark_of(problem), action)
     except mirror.Lookalike as problem:
-        applied = Applied(DeliveryStatus.QUARANTINED, str(problem), action)
+        applied = Applied(DeliveryStatus.QUARANTINED, problem.remark, action)
     except forgotten.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
-        applied = Applied(DeliveryStatus.RECORDED, forgotten.WORDS, action)
+        applied = Applied(DeliveryStatus.RECORDED, forgotten.REMARK, action)
         problem.note()
         delivery.body, delivery.family = b"", ""
         delivery.save(update_fields=["body"])
@@ -217,7 +218,7 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
         logger.exception("Delivery %s could not be applied.", delivery.pk)
         applied = Applied(
             DeliveryStatus.QUARANTINED,
-            _("It could not be applied (%(name)s).") % {"name": type(error).__name__},
+            remark(DeliveryRemark.NOT_APPLIED, name=type(error).__name__),
             action,
         )
     _note(delivery, applied, at)
@@ -227,11 +228,11 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
 def _note(delivery: Delivery, applied: Applied, at: dt.datetime) -> None:
     """Write down what became of it. What it changed when it was first applied stays, beside what each replay changed."""
     fields = ["status", "reason", "action", "family", "secret", "lead", "changed", "applied_at"]
-    changed = [words[:200] for words in applied.changed[:50]]
+    changed = applied.changed[:50]
     if delivery.is_replay:
         became: dict[str, Any] = {"status": applied.status, "reason": applied.reason, "changed": changed}
         delivery.note_replay(at=at.isoformat(), **became)
-        changed = list(dict.fromkeys([*delivery.changed, *changed]))
+        changed = [*delivery.changed, *(each for each in changed if each not in delivery.changed)]
         fields.append("replays")
     delivery.status = applied.status
     delivery.reason = applied.reason

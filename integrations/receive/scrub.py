@@ -33,7 +33,7 @@ def _blank_messages(account: Account, addresses: set[str]) -> None:
         for pk, body in rows.exclude(body=b"").values_list("pk", "body").iterator(chunk_size=200)
         if any(address in _text_of(bytes(body)) for address in named)
     ]
-    Delivery.objects.filter(pk__in=holding).update(body=b"", family="", reason=forgotten.WORDS)
+    Delivery.objects.filter(pk__in=holding).update(body=b"", family="", reason=forgotten.REMARK)
 
 
 def _text_of(body: bytes) -> str:

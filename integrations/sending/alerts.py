@@ -45,7 +45,7 @@ def beginning(stop: SendingStop) -> str:
     if stop.command:
         words = _("%(command)s is not sent since %(when)s UTC %(who)s: %(why)s")
     who = _("by %(person)s") % {"person": stop.began_by} if stop.began_by else f"({stop.get_stopped_by_display()})"
-    return words % {"command": stop.command, "when": f"{stop.began_at:%Y-%m-%d %H:%M}", "who": who, "why": stop.why}
+    return words % {"command": stop.command, "when": f"{stop.began_at:%Y-%m-%d %H:%M}", "who": who, "why": stop.words}
 
 
 def end(stop: SendingStop) -> str:
@@ -56,7 +56,7 @@ def end(stop: SendingStop) -> str:
         words = _("Sending went on %(ended)s UTC. It had stopped since %(began)s: %(why)s")
         if stop.ended_by:
             words = _("Sending went on %(ended)s UTC by %(person)s. It had stopped since %(began)s: %(why)s")
-        told = {"ended": f"{stop.ended_at:%Y-%m-%d %H:%M}", "began": f"{stop.began_at:%H:%M}", "why": stop.why}
+        told = {"ended": f"{stop.ended_at:%Y-%m-%d %H:%M}", "began": f"{stop.began_at:%H:%M}", "why": stop.words}
         return words % {**told, "person": stop.ended_by}
     waited = BulkRun.objects.filter(account=stop.connection.account_id, created_at__lte=stop.ended_at).filter(
         Q(ended_at=None) | Q(ended_at__gte=stop.began_at)
@@ -90,7 +90,7 @@ def _together(stops: list[SendingStop], words: Callable[[SendingStop], str]) -> 
     """One notice for connections that share a cause: (subject, text)."""
     groups: dict[tuple[str, str, str, str], list[SendingStop]] = defaultdict(list)
     for stop in stops:
-        groups[stop.connection.app_id, stop.stopped_by, stop.command, stop.why].append(stop)
+        groups[stop.connection.app_id, stop.stopped_by, stop.command, stop.words].append(stop)
     found = []
     for group in groups.values():
         names = ", ".join(sorted({stop.connection.name for stop in group}))

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from integrations.clock import now
 from integrations.kartra.client import Client, Credentials
@@ -27,12 +26,14 @@ from integrations.kartra.errors import (
 )
 from integrations.kartra.rate_limit import FileRateLimiter, RateLimiter, RateLimiterUnavailable, RedisRateLimiter
 from integrations.kartra.transport import Transport
-from integrations.models import ApiCall, CallOutcome, Cause, Connection, StopCause
+from integrations.kartra.words import Trouble
+from integrations.models import ApiCall, CallOutcome, Cause, Connection, StopCause, StopRemark
 from integrations.process_state import process_state
-from integrations.sending import restored, switch
-from integrations.sending.error_messages import message_of, remedy
+from integrations.sending import call_counter, switch
+from integrations.sending.error_messages import message_of, remark_of, remedy, said_by
 from leads.access import Author, user_of
 from leads.models import Lead
+from leads.models.remarks import remark
 
 T = TypeVar("T")
 
@@ -104,22 +105,16 @@ def wait_for_slot(connection: Connection, priority: Priority, *, wait_s: float, 
         rate = rate_of(connection) if rate is None else rate
         granted = rate_limiter().take(connection.app_id, rate, priority, timeout_s=wait_s, stop=lambda: False)
     except RateLimiterUnavailable:
-        raise NoSlot(
-            "", _("The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does.")
-        ) from None
+        raise NoSlot("", Trouble.NO_REDIS) from None
     if not granted:
-        raise NoSlot(
-            "",
-            _("Kartra's speed limit left no room for this call within %(wait)s seconds. Please try again.")
-            % {"wait": f"{wait_s:.0f}"},
-        )
+        raise NoSlot("", Trouble.NO_TURN_WITHIN, wait=f"{wait_s:.0f}")
 
 
 def be_here() -> None:
     """NotHere from a database that was copied to another machine, until a person says that this is where it belongs. A
     person's check of the keys is allowed, because that comes before."""
-    if why := restored.not_here():
-        raise NotHere("", why)
+    if call_counter.is_copy():
+        raise NotHere("", Trouble.NOT_HERE)
 
 
 def outcome_of(error: KartraError) -> CallOutcome:
@@ -155,9 +150,9 @@ def update_health(
         if replaced(connection, keys):
             return
         if error.scope == "app":
-            switch.stop_app(connection, StopCause.CREDENTIALS, in_words(error))
+            switch.stop_app(connection, StopCause.CREDENTIALS, error.message, error.code)
         else:
-            switch.stop(connection, StopCause.CREDENTIALS, in_words(error))
+            switch.stop(connection, StopCause.CREDENTIALS, error.message, error.code)
     elif isinstance(error, NoSlot | NotHere):
         return
     elif isinstance(error, NotSent | OutcomeUnknown):
@@ -182,16 +177,14 @@ def _count_failure(connection: Connection, error: KartraError) -> None:
     connection.hold_until = now() + dt.timedelta(seconds=min(2 ** min(connection.failures, 6), 60) / 2)
     same_app.update(hold_until=connection.hold_until)
     if connection.failures >= settings.OUTAGE_FAILURES:
-        words = message_of(error).rstrip(".")
-        switch.stop_app(
-            connection,
-            StopCause.OUTAGE,
-            _(
-                "%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go "
-                "on by ourselves."
-            )
-            % {"failures": connection.failures, "words": words, "probe": f"{settings.OUTAGE_PROBE_S:.0f}"},
+        told = remark_of(error) or error.message.rstrip(".")
+        words = remark(
+            StopRemark.NO_ANSWERS,
+            failures=connection.failures,
+            words=told,
+            probe=f"{settings.OUTAGE_PROBE_S:.0f}",
         )
+        switch.stop_app(connection, StopCause.OUTAGE, words)
 
 
 def in_words(error: KartraError) -> str:
@@ -223,7 +216,7 @@ def record_read(
         finished_at=now(),
         outcome=CallOutcome.ANSWERED if error is None else outcome_of(error),
         code=error.code if error else "",
-        message=message_of(error) if error else "",
+        **(said_by(error) if error else {}),
         elapsed_ms=round(elapsed_s * 1000),
         made_by=user_of(made_by),
     )

@@ -7,44 +7,40 @@ was open then is looked at in Kartra before anything is sent.
 from collections import defaultdict
 
 from django.db import transaction
-from django.utils.translation import gettext as _, gettext_lazy, gettext_noop, ngettext
+from django.utils.translation import ngettext
 
 from integrations import clock
-from integrations.models import ApiCall, Attempt, CallOutcome, Cause, Connection, Proof, StopCause
+from integrations.kartra.words import Trouble
+from integrations.models import (
+    ApiCall,
+    Attempt,
+    CallOutcome,
+    Cause,
+    Connection,
+    Proof,
+    Seen,
+    StopCause,
+    StopRemark,
+    sighting,
+)
 from integrations.sending import call_counter
 from integrations.sending.call_counter import RestoreCheck
 from leads import transitions
 from leads.erasure import forget
-from leads.models import ChangeStatus, LeadChange
+from leads.models import ChangeRemark, ChangeStatus, LeadChange
+from leads.models.remarks import remark, words_of_code
 
 BATCH = 2_000
 
 WHY = {
-    RestoreCheck.RESTORED: (
-        gettext_lazy(
-            "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is "
-            "queued may have been sent already. When you switch sending on, we look at every open change in Kartra "
-            "before anything is sent."
-        )
-    ),
-    RestoreCheck.COPIED: (
-        gettext_lazy(
-            "This machine does not have the mark of this database's installation, so the database is probably a copy. If "
-            "the original still runs, leave this one off. When you switch sending on, we look at every open change in "
-            "Kartra before anything is sent."
-        )
-    ),
+    RestoreCheck.RESTORED: StopRemark.DATABASE_RESTORED,
+    RestoreCheck.COPIED: StopRemark.DATABASE_COPIED,
 }
-NOT_HERE = gettext_lazy(
-    "This machine does not have the mark of this database's installation (in VAR_DIR, or in Redis), so the database is "
-    "probably a copy: nothing is read from Kartra or sent to it. If the original still runs, leave it so. If this is where "
-    "the installation is now, say so on the connection's page, or type: connect NAME --here"
-)
 
 
 def not_here() -> str:
     """Why nothing is read or sent from here until a person decides; empty when all is well."""
-    return str(NOT_HERE) if call_counter.is_copy() else ""
+    return words_of_code(Trouble.NOT_HERE) if call_counter.is_copy() else ""
 
 
 def stay_here() -> str:
@@ -87,8 +83,8 @@ def doubt_open_changes(connection: Connection) -> str:
                     sent_at=at,
                     finished_at=at,
                     outcome=CallOutcome.LOST,
-                    commands=_("(before this database was restored)"),
-                    message=_("It may have been sent after this database was saved."),
+                    commands="",
+                    remark=remark(ChangeRemark.SENT_AFTER_SAVE),
                 )
                 for lead_id in by_lead
             )
@@ -100,14 +96,14 @@ def doubt_open_changes(connection: Connection) -> str:
                     command="",
                     proof=Proof.UNCLEAR,
                     verify_at=at,
-                    evidence=[{"at": at.isoformat(), "what": gettext_noop("This database was restored or copied.")}],
+                    evidence=[sighting(at, Seen.RESTORED)],
                 )
                 for call, changes in zip(calls, by_lead.values(), strict=True)
                 for position, change in enumerate(changes)
             )
             doubted += transitions.doubt(
                 LeadChange.objects.filter(pk__in=[change.pk for change in batch]),
-                _("It may have been sent before this database was restored."),
+                remark(ChangeRemark.SENT_BEFORE_RESTORE),
             )
     words = ngettext(
         "%(number)s open change is looked at in Kartra before anything is sent.",

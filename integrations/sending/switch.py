@@ -16,10 +16,11 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _, ngettext
 
 from integrations import clock
-from integrations.models import Connection, SendingStop, StopCause
+from integrations.models import Connection, SendingStop, StopCause, StopRemark
 from integrations.models.connection import ConnectionQuerySet
 from integrations.sending import call_counter, restored
 from leads.access import Author, user_of
+from leads.models.remarks import Remark, remark
 from leads.signals import changes_recorded
 
 
@@ -41,14 +42,14 @@ def on(connection: Connection, *, by: Author = None) -> str:
     return done
 
 
-def off(connection: Connection, *, by: Author = None, why: str = "") -> None:
+def off(connection: Connection, *, by: Author = None, why: str | Remark = "") -> None:
     """A person stops sending. What is queued waits; what is in flight ends and is recorded."""
     with _locked(connection) as row:
         if row.stopped_by != StopCause.PERSON:
-            _begin(row, StopCause.PERSON, why or _("Switched off."), by)
+            _begin(row, StopCause.PERSON, why or remark(StopRemark.SWITCHED_OFF), by=by)
 
 
-def off_everywhere(*, by: Author = None, why: str = "", among: QuerySet[Connection] | None = None) -> int:
+def off_everywhere(*, by: Author = None, why: str | Remark = "", among: QuerySet[Connection] | None = None) -> int:
     """A person stops all sending at once (`among`: on these connections). On how many there was something to stop."""
     rows = Connection.objects.sending().select_related("account")
     sending = list(rows if among is None else rows.filter(pk__in=among))
@@ -57,17 +58,18 @@ def off_everywhere(*, by: Author = None, why: str = "", among: QuerySet[Connecti
     return len(sending)
 
 
-def stop(connection: Connection, stopped_by: StopCause, why: str) -> None:
-    """The machine stops sending, saying why. Only a connection that sends can be stopped so."""
+def stop(connection: Connection, stopped_by: StopCause, why: str | Remark, code: str = "") -> None:
+    """The machine stops sending, saying why: in a remark, or in Kartra's own words and with its code. Only a connection that
+    sends can be stopped so."""
     with _locked(connection) as row:
         if row.sends:
-            _begin(row, stopped_by, why)
+            _begin(row, stopped_by, why, code=code)
 
 
-def stop_app(connection: Connection, stopped_by: StopCause, why: str) -> None:
+def stop_app(connection: Connection, stopped_by: StopCause, why: str | Remark, code: str = "") -> None:
     """The machine stops sending on every connection of this app."""
     for each in of_app(connection).sending():
-        stop(each, stopped_by, why)
+        stop(each, stopped_by, why, code)
 
 
 def of_app(connection: Connection) -> ConnectionQuerySet:
@@ -112,11 +114,20 @@ def _locked(connection: Connection) -> Iterator[Connection]:
     connection.refresh_from_db()
 
 
-def _begin(row: Connection, stopped_by: StopCause, why: str, by: Author = None, *, command: str = "") -> None:
+def _begin(
+    row: Connection,
+    stopped_by: StopCause,
+    why: str | Remark,
+    *,
+    code: str = "",
+    by: Author = None,
+    command: str = "",
+) -> None:
     """Begin a stop in the place of the one that stands, if one does."""
+    told = {"why": why} if isinstance(why, str) else {"remark": why}
     at = clock.now()
     _end(row.stops.filter(command=command), at, by)
-    row.stops.create(stopped_by=stopped_by, command=command, why=why, began_at=at, began_by=user_of(by))
+    row.stops.create(stopped_by=stopped_by, command=command, code=code, began_at=at, began_by=user_of(by), **told)
     if not command:
         row.probe_at = at + dt.timedelta(seconds=settings.OUTAGE_PROBE_S) if stopped_by == StopCause.OUTAGE else None
         row.save(update_fields=["probe_at"])
@@ -137,7 +148,7 @@ def why_not_sending(connection: Connection) -> str:
         words = _("Sending to %(name)s was stopped %(since)s (%(cause)s): %(why)s")
         if stop.began_by:
             words = _("Sending to %(name)s was stopped %(since)s by %(person)s: %(why)s")
-        told = {"cause": stop.get_stopped_by_display(), "person": stop.began_by, "why": stop.why}
+        told = {"cause": stop.get_stopped_by_display(), "person": stop.began_by, "why": stop.words}
         return words % {"name": connection.name, "since": naturaltime(stop.began_at), **told}
     if not connection.sends:
         return _(

@@ -67,15 +67,16 @@ class MirrorAdminSite(UnfoldAdminSite):
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
         """Stop all sending, at once."""
-        from integrations.models import Connection
+        from integrations.models import Connection, StopRemark
         from integrations.sending import switch
         from leads import access
+        from leads.models.remarks import remark
 
         if not request.user.has_perm("integrations.switch_sending"):
             raise PermissionDenied
         if request.method == "POST":
             mine = access.only_mine(Connection.objects.all(), request.user)
-            number = switch.off_everywhere(by=request.user, why=_("Stopped with “Stop all sending”."), among=mine)
+            number = switch.off_everywhere(by=request.user, why=remark(StopRemark.STOPPED_ALL), among=mine)
             words = _("All sending is stopped. What is queued waits.") if number else _("Nothing was being sent.")
             messages.success(request, words)
         return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))

@@ -19,6 +19,13 @@ from django.utils.translation import gettext_lazy
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, TabularInline, display
 from leads.access import RequestUser
 from leads.filters.searching import of_leads
+from leads.models.remarks import Worded
+
+
+@display(description=gettext_lazy("message"))
+def said(row: Worded) -> str:
+    """What we say of a row, or Kartra said."""
+    return row.words or "—"
 
 
 class SearchedByLead(ModelAdmin):

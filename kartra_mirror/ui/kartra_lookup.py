@@ -16,7 +16,9 @@ from integrations.sending.calls import Priority
 from kartra_mirror.ui.unfold_adapter import only_own_choices, style
 from leads import forgotten, mirror
 from leads.models import GoneReason, Lead, Transaction
-from leads.texts import clean_email, lookalikes
+from leads.models.remarks import sentence_of
+from leads.models.row_remark import lookalike
+from leads.texts import clean_email
 
 ASKED_BY = gettext_lazy(
     "Kartra can be asked by a whole email address or by its own number of the lead, by nothing else."
@@ -48,7 +50,7 @@ def lead_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         connection, named = form.cleaned_data["connection"], clean_email(form.cleaned_data["named"])
-        if (words := lookalikes(named)) or not can_be_asked(named):
+        if (words := sentence_of(lookalike(named))) or not can_be_asked(named):
             form.add_error("named", words or ASKED_BY)
             return _answer(request, context, form, _("Find a lead in Kartra"), shown)
         by: dict[str, Any] = {"email": named} if "@" in named else {"kartra_id": named}

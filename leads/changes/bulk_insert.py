@@ -18,12 +18,12 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast
-from django.utils.translation import gettext as _
 
 from leads import kinds, mirror, transitions
 from leads.changes import preview, undo
 from leads.changes.preview import NO_CHOICES, Choices, Step, classify_members
-from leads.models import BulkRun, ChangeStatus, Lead, LeadChange, Reason
+from leads.models import BulkRun, ChangeRemark, ChangeStatus, Lead, LeadChange, Reason
+from leads.models.remarks import remark
 
 
 def insert_changes(
@@ -64,11 +64,7 @@ def insert_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datet
             output_field=CharField(),
         ),
         "code": _text(""),
-        "message": Case(
-            When(absent=True, then=_not_there()),
-            default=_text(""),
-            output_field=TextField(),
-        ),
+        "remark": Case(When(absent=True, then=_not_there()), default=_json({}), output_field=JSONField()),
         "force": Case(
             When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
         )
@@ -111,7 +107,7 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
             default=_text(""),
             output_field=CharField(),
         ),
-        "message": Case(When(absent, then=_not_there()), default=_text(""), output_field=TextField()),
+        "remark": Case(When(absent, then=_not_there()), default=_json({}), output_field=JSONField()),
         "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
         "why": _text(run.why),
         "requested_at": Value(now, output_field=DateTimeField()),
@@ -154,8 +150,8 @@ def record_edits(run: BulkRun, edits: Iterable[tuple[LeadChange, str, dict[str, 
     )
 
 
-def _not_there() -> Value:
-    return _text(_("Kartra has no lead of this address."))
+def _not_there() -> Cast:
+    return _json(remark(ChangeRemark.ABSENT))
 
 
 def _text(value: str) -> Value:

@@ -7,24 +7,20 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
 
 from leads import clock, transitions
 from leads.access import Author, user_of
 from leads.changes import runs
-from leads.kind import called
 from leads.kinds.profile import gives
 from leads.kinds.writable_fields import CUSTOM
 from leads.mirror import lock_leads
-from leads.models import Activity, ChangeStatus, Lead, LeadChange, Reason, Source
+from leads.models import Activity, Answer, ChangeRemark, ChangeStatus, Lead, LeadChange, Reason, Source
+from leads.models.remarks import Remarks, remark
 from leads.signals import announce
 
-ANSWERS = {
-    "happened": gettext_lazy("it happened"),
-    "again": gettext_lazy("it did not: send it again"),
-    "give-up": gettext_lazy("give it up"),
-}
-ABOUT_A_CONFLICT = {"give-up": gettext_lazy("keep theirs"), "again": gettext_lazy("send ours")}
+ANSWERS = {"happened": Answer.HAPPENED, "again": Answer.AGAIN, "give-up": Answer.GIVE_UP}
+ABOUT_A_CONFLICT = {"give-up": Answer.KEEP_THEIRS, "again": Answer.SEND_OURS}
 
 
 class CannotDecide(ValueError):
@@ -61,35 +57,42 @@ def conflicts_of(lead: Lead, change: LeadChange, before: Iterable[LeadChange] = 
 
 def hold(lead: Lead, change: LeadChange, fields: list[str]) -> None:
     """Leave a conflicting change to a person."""
-    told = ", ".join(
-        _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": _shown(lead, name)}
-        for name in fields
-    )
-    transitions.settle(change, ChangeStatus.UNDECIDED, at=clock.now(), reason=Reason.CONFLICT, message=told)
+    told = [remark(ChangeRemark.FIELD_IS_NOW, field=name, value=_value(lead, name)) for name in fields]
+    transitions.settle(change, ChangeStatus.UNDECIDED, at=clock.now(), reason=Reason.CONFLICT, remark=told)
     if change.run_id:
         transitions.finish_run_if_over(change.run_id)
 
 
-def _shown(lead: Lead, name: str) -> str:
+def _value(lead: Lead, name: str) -> Remarks:
     """What our copy holds of a field, chosen options by their words."""
     own = name.removeprefix(CUSTOM)
     value = lead.custom_values.get(own, "") if name.startswith(CUSTOM) else getattr(lead, name)
-    return (", ".join(str(option[-1]) for option in value) if isinstance(value, list) else str(value)) or _("empty")
+    told = ", ".join(str(option[-1]) for option in value) if isinstance(value, list) else str(value)
+    return told or remark(ChangeRemark.EMPTY)
 
 
 def answers_to(change: LeadChange) -> dict[str, Any]:
     """The answers that a person may give about an undecided change, in words: of a conflict, which value is to be."""
+    return {name: answer.label for name, answer in _answers(change).items()}
+
+
+def _answers(change: LeadChange) -> dict[str, Answer]:
     return ABOUT_A_CONFLICT if change.reason == Reason.CONFLICT else ANSWERS
 
 
 def dropped(lead: Lead, change: LeadChange) -> str:
     """Of a conflict: what "keep theirs" gives up besides, in fields that nobody else changed; empty where there is none."""
+    rest = _besides(lead, change)
+    return _kind(change).sentence(rest) if rest else ""
+
+
+def _besides(lead: Lead, change: LeadChange) -> dict[str, Any]:
+    """The fields that are given up besides, and what they were to be."""
     if change.reason != Reason.CONFLICT:
-        return ""
+        return {}
     ours = {name: change.parameters[name] for name in change.baseline if name in change.parameters}
     conflicts = conflicts_of(lead, change)
-    rest = {n: value for n, value in ours.items() if n not in conflicts and not same(value_now(lead, n), value)}
-    return _kind(change).sentence(rest) if rest else ""
+    return {n: value for n, value in ours.items() if n not in conflicts and not same(value_now(lead, n), value)}
 
 
 def asked_together(change: LeadChange) -> list[LeadChange]:
@@ -117,7 +120,8 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
         if last.reason == Reason.CONFLICT and answer == "happened":
             raise CannotDecide(_("Kartra holds something else: keep theirs (give-up) or send ours (again)."))
         at = clock.now()
-        words, what = answers_to(last)[answer], "; ".join(map(str, held))
+        what = [{"kind": each.kind, "parameters": each.parameters} for each in held]
+        told = {"what": what, "answer": remark(_answers(last)[answer]), "why": why[:500], "by": str(user_of(by) or "")}
         {"happened": _it_happened, "again": _send_again, "give-up": _give_up}[answer](held, at)
         Activity.objects.create(
             account_id=last.account_id,
@@ -126,7 +130,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
             at=at,
             source=Source.STAFF,
             change=last,
-            details={"what": what, "answer": str(words), "why": why[:500], "by": str(user_of(by) or "")},
+            details=told,
         )
     for run_id in {each.run_id for each in held if each.run_id}:
         transitions.finish_run_if_over(run_id)
@@ -142,9 +146,7 @@ def _it_happened(held: list[LeadChange], at: dt.datetime) -> None:
         if each is not last and not (gave or _kind(each).creates):
             transitions.settle(each, ChangeStatus.SUPERSEDED, at=at, superseded_by=last.pk)
             continue
-        transitions.settle(
-            each, ChangeStatus.ACCEPTED, at=at, code=each.code, message=_("A person said that it happened.")
-        )
+        transitions.settle(each, ChangeStatus.ACCEPTED, at=at, code=each.code, remark=remark(ChangeRemark.HAPPENED))
         effect = copy.copy(each)
         if gave is not None:
             effect.parameters = {name: value for name, value in each.parameters.items() if name in gave}
@@ -157,7 +159,7 @@ def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
         last = each is held[-1] and each.reason != Reason.CONFLICT
         each.force = each.force or (last and _looks_so(each))
         each.save(update_fields=["baseline", "force"])
-        transitions.settle(each, ChangeStatus.WAITING, at=at, message=_("A person asked to send it again."), not_done=0)
+        transitions.settle(each, ChangeStatus.WAITING, at=at, remark=remark(ChangeRemark.ASKED_AGAIN), not_done=0)
         if each.run_id:
             runs.reopen(each.run_id)
     announce(held[-1].account_id)
@@ -171,12 +173,12 @@ def _looks_so(change: LeadChange) -> bool:
 
 def _give_up(held: list[LeadChange], at: dt.datetime) -> None:
     for each in held:
-        told = _("A person gave it up.")
-        if each.reason == Reason.CONFLICT:
-            told = _("A person kept what Kartra holds.")
-        if besides := dropped(each.lead, each):
-            told += " " + _("Not sent either: %(what)s.") % {"what": besides}
-        transitions.settle(each, ChangeStatus.CANCELLED, at=at, code=each.code, message=told)
+        kept = each.reason == Reason.CONFLICT
+        told = remark(ChangeRemark.KEPT_THEIRS) if kept else remark(ChangeRemark.GIVEN_UP)
+        if besides := _besides(each.lead, each):
+            given_up = {"kind": each.kind, "parameters": besides}
+            told["also"] = remark(ChangeRemark.NOT_SENT_EITHER, change=given_up)
+        transitions.settle(each, ChangeStatus.CANCELLED, at=at, code=each.code, remark=told)
 
 
 def _kind(change: LeadChange) -> Any:

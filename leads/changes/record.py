@@ -14,7 +14,8 @@ from leads import clock, forgotten, kinds, mirror, transitions
 from leads.access import Author, user_of
 from leads.changes.checks import CannotRecord, check_members, check_person
 from leads.changes.preview import steps_of
-from leads.models import OPEN, Account, ChangeStatus, Lead, LeadChange
+from leads.models import OPEN, Account, ChangeRemark, ChangeStatus, Lead, LeadChange
+from leads.models.remarks import remark
 from leads.signals import announce
 
 SENT_TWICE_WITHIN = dt.timedelta(minutes=5)
@@ -102,8 +103,8 @@ def cancel(change: LeadChange, *, by: Author = None) -> int:
         if not kinds.get_kind(change.kind).creates or change.lead.kartra_id:
             waiting = waiting.filter(pk=change.pk)
         run_ids = set(waiting.exclude(run=None).values_list("run_id", flat=True))
-        words = _("Cancelled by %(person)s.") % {"person": by} if user_of(by) else _("Cancelled.")
-        cancelled = transitions.cancel(waiting, message=words)
+        by_whom = remark(ChangeRemark.CANCELLED_BY, person=str(by)) if user_of(by) else remark(ChangeRemark.CANCELLED)
+        cancelled = transitions.cancel(waiting, by_whom)
     for run_id in run_ids:
         transitions.finish_run_if_over(run_id)
     return cancelled

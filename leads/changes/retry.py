@@ -12,20 +12,22 @@ from leads import clock, kinds
 from leads.access import Author, user_of
 from leads.changes import bulk_insert, runs
 from leads.changes.checks import CannotRecord, check_person
-from leads.models import Account, BulkRun, ChangeStatus, LeadChange
+from leads.models import Account, BulkRun, LeadChange
 
 
 @dataclass(frozen=True)
 class Group:
-    """Refused changes with one cause: the same kind, about the same thing, with the same code."""
+    """Refused changes with one cause: the same kind, about the same thing, with the same code. `words`: what was said of the
+    `last` of them."""
 
     account_id: int
     kind: str
     family: str
     code: str
-    message: str
+    words: str
     number: int
     last_at: Any
+    last: int
 
     @property
     def what(self) -> str:
@@ -42,14 +44,15 @@ class Group:
 
 
 def groups(failed: QuerySet[LeadChange], most: int = 200) -> list[Group]:
-    """The refused changes by cause, most frequent first. One query."""
-    rows = (
+    """The refused changes by cause, most frequent first. Two queries."""
+    rows = list(
         failed.order_by()
         .values("account_id", "kind", "family", "code")
-        .annotate(number=Count("pk"), last_at=Max("settled_at"), message=Max("message"))
+        .annotate(number=Count("pk"), last_at=Max("settled_at"), last=Max("pk"))
         .order_by("-number", "kind", "family")[:most]
     )
-    return [Group(**row) for row in rows]
+    words = LeadChange.objects.filter(pk__in=[row["last"] for row in rows]).words()
+    return [Group(words=words[row["last"]], **row) for row in rows]
 
 
 def close(failed: QuerySet[LeadChange], *, by: Author = None, why: str = "") -> int:
@@ -81,14 +84,9 @@ def retry(
             created_by=user_of(by),
             why=why,
         )
-        closed = {
-            "closed_at": now,
-            "closed_why": _("Tried again in bulk action %(run)s.") % {"run": run.pk},
-            "closed_by": user_of(by),
-        }
-        run.expected = refused.update(**closed)
+        run.expected = refused.update(closed_at=now, closed_by=user_of(by), retried_in=run)
         run.save(update_fields=["expected"])
-        taken = LeadChange.objects.filter(account=account, status=ChangeStatus.REJECTED, **closed)
+        taken = LeadChange.objects.filter(retried_in=run)
         if not run.expected:
             raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
         check_person(by, account, run.expected)

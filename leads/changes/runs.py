@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from leads import clock, transitions
 from leads.access import Author, user_of
-from leads.models import BulkRun, ChangeStatus, RunState
+from leads.models import BulkRun, ChangeStatus, RunRemark, RunState
+from leads.models.remarks import Remarks, remark
 from leads.signals import announce
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def resume(run: BulkRun) -> bool:
     """Let a paused run go on. True if it was paused."""
     with transaction.atomic():
         changed = BulkRun.objects.filter(pk=run.pk, state=RunState.PAUSED).update(
-            state=RunState.RUNNING, paused_at=None, paused_why=""
+            state=RunState.RUNNING, paused_at=None, paused_why="", paused_remark={}
         )
         if changed:
             announce(run.account_id)
@@ -78,7 +78,9 @@ def cancel(run: BulkRun, *, by: Author = None) -> bool:
     True if there was something to stop. Safe to repeat: an interrupted cancel goes on where it was.
     """
     stopped = BulkRun.objects.filter(pk=run.pk).under_way().exclude(state=RunState.CANCELLING)
-    changed = stopped.update(state=RunState.CANCELLING, cancelled_by=user_of(by), paused_at=None, paused_why="")
+    changed = stopped.update(
+        state=RunState.CANCELLING, cancelled_by=user_of(by), paused_at=None, paused_why="", paused_remark={}
+    )
     transitions.close_cancelled_members(run.pk)
     run.refresh_from_db()
     return bool(changed)
@@ -97,7 +99,7 @@ def mend(abandoned_before: dt.datetime) -> None:
         transitions.finish_run_if_over(run_id)
 
 
-def note_outcome(run_id: int, status: str, code: str, message: str) -> None:
+def note_outcome(run_id: int, status: str, code: str, said: Remarks) -> None:
     """Count equal refusals in a row; the tenth pauses the run with its cause, before thousands more are refused."""
     run = BulkRun.objects.filter(pk=run_id)
     if status == ChangeStatus.ACCEPTED:
@@ -107,12 +109,9 @@ def note_outcome(run_id: int, status: str, code: str, message: str) -> None:
         return
     if not run.filter(refused_code=code).update(refusals=F("refusals") + 1):
         run.update(refusals=1, refused_code=code)
-    why = _(
-        "Kartra refused %(number)s leads in a row for the same reason: %(message)s (%(code)s). Put that "
-        "right, then resume; or cancel."
-    ) % {"number": REFUSALS_THAT_PAUSE, "message": message, "code": code}
+    why = remark(RunRemark.REFUSED_IN_A_ROW, number=REFUSALS_THAT_PAUSE, message=said, code=code)
     paused = run.filter(state=RunState.RUNNING, refusals__gte=REFUSALS_THAT_PAUSE).update(
-        state=RunState.PAUSED, paused_at=clock.now(), paused_why=why, refusals=0, refused_code=""
+        state=RunState.PAUSED, paused_at=clock.now(), paused_remark=why, refusals=0, refused_code=""
     )
     if paused:
         logger.warning("Bulk action %s was paused: %s equal refusals in a row (%s).", run_id, REFUSALS_THAT_PAUSE, code)

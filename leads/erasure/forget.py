@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 from django.utils.translation import gettext as _
 
-from leads import clock, forgotten
+from leads import clock
 from leads.erasure import scrub
 from leads.forgotten import asked_digests, digests_of
 from leads.lock_conflicts import done_again
@@ -69,7 +69,7 @@ def addresses_of(lead: Lead) -> set[str]:
 
 def _erase(lead: Lead, addresses: set[str]) -> None:
     """Delete the lead and every row about it, of whichever app: changes, calls, messages, money, timeline."""
-    scrub.blank(lead, addresses, forgotten.WORDS)
+    scrub.blank(lead, addresses)
     run_ids = scrub.runs_of(lead)
     _delete(Lead.objects.filter(pk=lead.pk))
     scrub.settle_runs(run_ids)

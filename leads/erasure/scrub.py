@@ -16,8 +16,9 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from leads import kinds, transitions
+from leads import forgotten, kinds, transitions
 from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, Segment, normal_email
+from leads.models.remarks import sentence_of
 from leads.texts import comparable
 
 Row = TypeVar("Row", bound=Model)
@@ -54,18 +55,18 @@ class Named:
         return model._default_manager.filter(found)
 
 
-def blank(lead: Lead, addresses: Collection[str], words: str) -> None:
-    """Empty what names the person by one of these addresses, or by the id. `words` stand where a reason stood."""
+def blank(lead: Lead, addresses: Collection[str]) -> None:
+    """Empty what names the person by one of these addresses, or by the id."""
     keys = {key for address in addresses if (key := normal_email(address))}
-    _bad_rows(lead, keys, words)
+    _bad_rows(lead, keys)
     if keys:
         named = Named(keys)
         _drafts(lead, named)
         _segments(lead, named)
-        _log(named, words)
+        _log(named)
 
 
-def _bad_rows(lead: Lead, named: set[str], words: str) -> None:
+def _bad_rows(lead: Lead, named: set[str]) -> None:
     """Bad rows of imports that name the person, in whatever column."""
     texts = [text for text in (*named, lead.kartra_id) if text]
     rows = ImportReject.objects.filter(file__account=lead.account).select_related("file")
@@ -75,7 +76,7 @@ def _bad_rows(lead: Lead, named: set[str], words: str) -> None:
         column = job.headers.index(job.mapping["id"]) if job.mapping.get("id") in job.headers else None
         same_id = column is not None and column < len(row.cells) and row.cells[column].strip() == lead.kartra_id
         if same_id or named & {normal_email(cell) for cell in row.cells}:
-            row.cells, row.reason = [], words
+            row.cells, row.reason = [], forgotten.REMARK
             row.save(update_fields=["cells", "reason"])
 
 
@@ -117,13 +118,13 @@ def _segments(lead: Lead, named: Named) -> None:
             segment.save(update_fields=["name"])
 
 
-def _log(named: Named, words: str) -> None:
+def _log(named: Named) -> None:
     """Who did what stays; what was filtered by, or typed, is emptied where it names the person."""
     for line in named.rows(LogEntry, "change_message"):
         text = line.change_message
         queries = [unquote_plus(word) for word in text.split() if "%" in word]
         if named.stands_in([text, *queries]):
-            line.change_message = words
+            line.change_message = sentence_of(forgotten.REMARK)
             line.save(update_fields=["change_message"])
 
 

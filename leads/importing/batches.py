@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from django.db import reset_queries, transaction
-from django.utils.translation import gettext as _
 
 from leads import clock, forgotten
 from leads.bulk_sql import insert_new
@@ -23,7 +22,8 @@ from leads.importing.transaction_rows import TransactionRows
 from leads.importing.values import Bad
 from leads.lock_conflicts import done_again
 from leads.mirror import ActivityCause
-from leads.models import Import, ImportKind, ImportReject, ImportSeen, ImportState
+from leads.models import Import, ImportKind, ImportReject, ImportRemark, ImportSeen, ImportState
+from leads.models.remarks import Remark, remark
 
 _SHOWN_CELL = 10_000
 """Characters of a cell that the reject file keeps."""
@@ -71,15 +71,15 @@ def load_batch(job: Import, reader: Any, batch: list[Record]) -> bool:
             return False
         cells = {record.line: record.cells for record in batch}
         fresh, twice = _once(job, reader, good)
-        bad += [(row.number, reader.twice) for row in twice]
+        bad += [(row.number, remark(reader.twice)) for row in twice]
         written = reader.write(
             fresh, at=clock.now(), dry_run=job.state == ImportState.CHECKING, cause=ActivityCause(import_job_id=job.pk)
         )
         bad += written.refused
         ImportReject.objects.bulk_create(
             [
-                ImportReject(file=job, line=line, reason=_sentence(reason), cells=_shown(cells[line], reason))
-                for line, reason in sorted(bad)
+                ImportReject(file=job, line=line, reason=_storable(reason), cells=_shown(cells[line], reason))
+                for line, reason in sorted(bad, key=lambda each: each[0])
             ],
             batch_size=500,
         )
@@ -100,17 +100,14 @@ def load_batch(job: Import, reader: Any, batch: list[Record]) -> bool:
     return True
 
 
-def _foreign(job: Import) -> str:
-    words = _(
-        "“%(header)s” is probably not Kartra's id: by line %(line)s %(differ)s rows name other people than their addresses, and "
-        "%(agree)s agree. Import the file again without that column."
+def _foreign(job: Import) -> Remark:
+    return remark(
+        ImportRemark.FOREIGN_IDS,
+        header=ids.header(job),
+        line=f"{job.line:,}",
+        differ=f"{job.counts['ids_differ']:,}",
+        agree=f"{job.counts.get('ids_agree', 0):,}",
     )
-    return words % {
-        "header": ids.header(job),
-        "line": f"{job.line:,}",
-        "differ": f"{job.counts['ids_differ']:,}",
-        "agree": f"{job.counts.get('ids_agree', 0):,}",
-    }
 
 
 def _count(job: Import, batch: list[Record], rejected: int, written: Any, remarks: Mapping[str, int]) -> None:
@@ -132,17 +129,18 @@ def _count(job: Import, batch: list[Record], rejected: int, written: Any, remark
         job.position, job.line = min(batch[-1].position, job.size), batch[-1].next_line
 
 
-def _sort(reader: Any, batch: list[Record]) -> tuple[list[Any], list[tuple[int, str]]]:
+def _sort(reader: Any, batch: list[Record]) -> tuple[list[Any], list[tuple[int, Remark]]]:
     good: list[Any] = []
-    bad: list[tuple[int, str]] = []
+    bad: list[tuple[int, Remark]] = []
     reader.remarks.clear()
     for record in batch:
+        if record.problem:
+            bad.append((record.line, record.problem))
+            continue
         try:
-            if record.problem:
-                raise Bad(record.problem)
             good.append(reader.read(record))
         except Bad as problem:
-            bad.append((record.line, str(problem)))
+            bad.append((record.line, problem.remark))
     return good, bad
 
 
@@ -164,17 +162,15 @@ def _once(job: Import, reader: Any, rows: list[Any]) -> tuple[list[Any], list[An
     return fresh, twice
 
 
-def _sentence(reason: str) -> str:
-    text = f"{reason[:1].upper()}{reason[1:]}"
-    return _storable(text if text.endswith((".", "…")) else f"{text}.")
-
-
-def _shown(cells: list[str], reason: str) -> list[str]:
+def _shown(cells: list[str], reason: Remark) -> list[str]:
     """The cells as the reject file keeps them: nothing of a person who asked to be forgotten."""
-    if reason == forgotten.WORDS:
+    if reason == forgotten.REMARK:
         return []
     return [_storable(cell if len(cell) <= _SHOWN_CELL else f"{cell[:_SHOWN_CELL]}…") for cell in cells]
 
 
-def _storable(text: str) -> str:
-    return values.UNSTORABLE.sub("\ufffd", text)
+def _storable(value: Any) -> Any:
+    """A text, or a remark, without what the database cannot hold."""
+    if isinstance(value, Mapping):
+        return {name: _storable(each) for name, each in value.items()}
+    return values.UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value

@@ -5,14 +5,15 @@ Kartra documents no column names of its exports, so every suggestion can be chan
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from leads.fields import LEAD_FIELDS
 from leads.importing.files import CannotImport
-from leads.models import Account, ColumnMapping, CustomField, ImportKind
+from leads.models import Account, ColumnMapping, CustomField, ImportKind, RowRemark
+from leads.models.remarks import remark, sentence_of, vocabulary
 
 CUSTOM = "custom."
 
@@ -62,15 +63,31 @@ TRANSACTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
 """The same of a transaction."""
 
 
+class Column(NamedTuple):
+    """A field of files as a code, so that rows can name it."""
+
+    value: str
+    label: Any
+
+
+for _kind, _columns in ((ImportKind.LEADS, LEADS), (ImportKind.TRANSACTIONS, TRANSACTIONS)):
+    vocabulary([Column(f"{_kind} {_target}", _words) for _target, (_words, _headers) in _columns.items()])
+
+
 def targets(kind: str) -> dict[str, tuple[Any, tuple[str, ...]]]:
     return TRANSACTIONS if kind == ImportKind.TRANSACTIONS else LEADS
 
 
+def named(kind: str, target: str) -> dict[str, Any]:
+    """A field as rows name it."""
+    if target.startswith(CUSTOM):
+        return remark(RowRemark.CUSTOM_FIELD, name=target.removeprefix(CUSTOM))
+    return {"what": f"{kind} {target}"}
+
+
 def label(kind: str, target: str) -> str:
     """What people see for a field."""
-    if target.startswith(CUSTOM):
-        return _("Custom field %(name)s") % {"name": target.removeprefix(CUSTOM)}
-    return str(targets(kind)[target][0])
+    return sentence_of(named(kind, target))
 
 
 def header(target: str) -> str:

@@ -13,6 +13,9 @@ from typing import BinaryIO
 
 from django.utils.translation import gettext as _, gettext_lazy
 
+from leads.models import RowRemark
+from leads.models.remarks import Remark, remark, sentence_of
+
 BLOCK = 1 << 20
 SAMPLE = 1 << 16
 MAX_RECORD = 1 << 20
@@ -60,7 +63,7 @@ class Record:
 
     line: int
     cells: list[str]
-    problem: str
+    problem: Remark
     position: int
     next_line: int
 
@@ -78,7 +81,9 @@ def layout_of(file: BinaryIO) -> Layout:
     delimiter = delimiter or _delimiter(sample)
     for record in records(file, encoding, delimiter, start, line):
         if record.problem:
-            raise CannotImport(_("The line of column names cannot be read. %(problem)s") % {"problem": record.problem})
+            raise CannotImport(
+                _("The line of column names cannot be read. %(problem)s") % {"problem": sentence_of(record.problem)}
+            )
         return Layout(encoding, delimiter, _headers(record.cells), record.position, record.next_line)
     raise CannotImport(_("The file is empty."))
 
@@ -260,7 +265,7 @@ def records(file: BinaryIO, encoding: str, delimiter: str, position: int, line: 
             except StopIteration:
                 return
             except (csv.Error, _TooLong) as error:
-                problem = _in_words(error)
+                problem = _problem_of(error)
                 shown, began = lines.first[:KEPT_OF_BAD].rstrip("\r\n"), lines.began_line
                 if not isinstance(error, _TooLong) or not lines.skip():
                     # Only the line where it began is bad: a forgotten quotation mark must not swallow those behind it.
@@ -269,14 +274,12 @@ def records(file: BinaryIO, encoding: str, delimiter: str, position: int, line: 
                 reader = csv.reader(lines, delimiter=delimiter, strict=True)
                 continue
             if any(cell and not cell.isspace() for cell in cells):
-                yield Record(lines.began_line, cells, "", lines.position, lines.line)
+                yield Record(lines.began_line, cells, {}, lines.position, lines.line)
     finally:
         lines.close()
 
 
-def _in_words(error: Exception) -> str:
+def _problem_of(error: Exception) -> Remark:
     if isinstance(error, _TooLong):
-        return _("It is longer than %(most)s characters.") % {"most": f"{MAX_RECORD:,}"}
-    if "unexpected end" in str(error):
-        return _("A quotation mark is opened and never closed.")
-    return _("A quotation mark stands where none may be.")
+        return remark(RowRemark.TOO_LONG, most=f"{MAX_RECORD:,}")
+    return remark(RowRemark.NEVER_CLOSED if "unexpected end" in str(error) else RowRemark.ODD_QUOTE)

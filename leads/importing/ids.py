@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _, ngettext
 from leads.importing import columns
 from leads.importing.files import Record
 from leads.mirror import identity
-from leads.models import Account, Import, ImportKind
+from leads.models import Account, Import, ImportKind, RowRemark
+from leads.models.remarks import remark, sentence_of
 from leads.texts import clean_email
 
 ENOUGH = 20
@@ -155,7 +156,10 @@ def problem(job: Import, *, sample: bool = True) -> str:
             number,
         )
         told = [words % {"header": header(job), "number": f"{number:,}", "differ": f"{differ:,}"}]
-        told += [_("Line %(line)s: %(why)s.") % {"line": f"{line:,}", "why": why} for line, why in ids["examples"][:2]]
+        told += [
+            _("Line %(line)s: %(why)s.") % {"line": f"{line:,}", "why": sentence_of(why)}
+            for line, why in ids["examples"][:2]
+        ]
         return " ".join(told)
     if found == UNSURE:
         if not sample:
@@ -189,7 +193,7 @@ def looked_up(options: Mapping[str, Any], answers: Iterable[tuple[SampleRow, str
             looked["agree"] += 1
         elif id:
             looked["differ"] += 1
-            examples.append([row.line, _("in Kartra %(email)s has the id %(id)s") % {"email": row.email, "id": id}])
+            examples.append([row.line, remark(RowRemark.OTHER_ID, email=row.email, id=id)])
         else:
             looked["none"] += 1
     return {**options, "ids": {**ids, "looked": looked, "examples": examples[:NAMED]}}

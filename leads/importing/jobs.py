@@ -12,6 +12,7 @@ from leads.importing import columns, currencies, ids
 from leads.importing.files import CannotImport
 from leads.importing.survey import survey
 from leads.models import Account, Import, ImportChunk, ImportKind, ImportReject, ImportSeen, ImportState
+from leads.models.remarks import Remark
 
 
 def unfinished(account: Account, kind: ImportKind, digest: str, mapping: Mapping[str, str]) -> Import | None:
@@ -135,15 +136,15 @@ def _begin(job: Import, before: Sequence[ImportState], phase: ImportState) -> bo
 
 def cancel(job: Import) -> bool:
     """Stop here. What was loaded stays: it is what Kartra exported. False if it was over."""
-    return _end(job, ImportState.CANCELLED, "")
+    return _end(job, ImportState.CANCELLED, {})
 
 
-def stop(job: Import, why: str) -> bool:
+def stop(job: Import, why: Remark) -> bool:
     """It cannot go on; say why."""
     return _end(job, ImportState.STOPPED, why)
 
 
-def _end(job: Import, state: ImportState, why: str) -> bool:
+def _end(job: Import, state: ImportState, why: Remark) -> bool:
     with transaction.atomic():
         locked = Import.objects.select_for_update().get(pk=job.pk)
         ended = not locked.has_ended

@@ -7,18 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_lazy
-
 from leads.csv_cells import unshield
 from leads.fields import LEAD_FIELDS
 from leads.importing import values
-from leads.importing.columns import CUSTOM, label
+from leads.importing.columns import CUSTOM, named
 from leads.importing.files import Record
 from leads.importing.ids import identity_is_believed
 from leads.importing.names import Catalogue
 from leads.importing.values import Bad
 from leads.mirror import ActivityCause, Row, Written, write_rows
-from leads.models import Account, CustomField, CustomFieldType, ImportKind, normal_email
+from leads.models import Account, CustomField, CustomFieldType, ImportKind, RowRemark, normal_email
 from leads.texts import clean_email, lookalikes
 
 MAX_CELL = 100_000
@@ -36,10 +34,10 @@ ADDRESS = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\]+")
 
 def check_address(email: str) -> None:
     """Raises Bad for a text that is no address, or one that only looks like another."""
-    if words := lookalikes(email):
-        raise Bad(words)
+    if odd := lookalikes(email):
+        raise Bad(RowRemark.LOOKALIKE, **odd)
     if email and (len(email) > MAX_EMAIL or not ADDRESS.fullmatch(email)):
-        raise Bad(_("“%(email)s” is not an email address") % {"email": email[:80]})
+        raise Bad(RowRemark.NO_ADDRESS, email=email[:80])
 
 
 class LeadRows:
@@ -89,22 +87,21 @@ class LeadRows:
         """What the row tells. Raises Bad."""
         cells = record.cells
         if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
-            raise Bad(
-                _("it has %(cells)s cells, the header %(width)s")
-                % {"cells": f"{len(cells):,}", "width": f"{self.width:,}"}
-            )
+            raise Bad(RowRemark.TOO_MANY_CELLS, cells=f"{len(cells):,}", width=f"{self.width:,}")
         told: dict[str, str] = {}
         for number, target in self.columns:
             if number < len(cells):
                 cell = cells[number]
                 if len(cell) > MAX_CELL or values.UNSTORABLE.search(cell):
-                    words = _("the cell %(name)s holds characters that are no text")
+                    column = named(ImportKind.LEADS, target)
                     if len(cell) > MAX_CELL:
-                        words = _("the cell %(name)s is longer than 100,000 characters")
-                    raise Bad(words % {"name": label(ImportKind.LEADS, target)})
+                        raise Bad(RowRemark.CELL_TOO_LONG, column=column, most=f"{MAX_CELL:,}")
+                    raise Bad(RowRemark.CELL_NO_TEXT, column=column)
                 told[target] = cell if target in self.several else unshield(cell.strip())
                 if target not in self.several and target not in FREE and values.is_shortened(told[target]):
-                    raise Bad(f"{label(ImportKind.LEADS, target)}: {values.shortened(cell)}")
+                    raise Bad(
+                        RowRemark.CELL_OF, column=named(ImportKind.LEADS, target), problem=values.shortened(cell).remark
+                    )
         id, email = self._who(told)
         fields: dict[str, Any] = {}
         custom: dict[str, Any] = {}
@@ -119,10 +116,7 @@ class LeadRows:
                     fields[target] = value
             else:
                 if len(cell) > SHORT.get(target, MAX_CELL):
-                    raise Bad(
-                        _("the %(name)s is longer than %(most)s characters")
-                        % {"name": label(ImportKind.LEADS, target).lower(), "most": SHORT[target]}
-                    )
+                    raise Bad(RowRemark.VALUE_TOO_LONG, field=target, most=SHORT[target])
                 fields[target] = "" if cell == "N/A" else cell
         return Row(
             record.line,
@@ -143,11 +137,11 @@ class LeadRows:
         id, email = told.pop("id", ""), told.pop("email", "")
         id, email = ("" if text.lower() in ("n/a", "null") else text for text in (clean_email(id), clean_email(email)))
         if id and (not id.isascii() or not id.isdigit() or len(id) > 32):
-            raise Bad(_("the id “%(id)s” is not a number") % {"id": id[:40]})
+            raise Bad(RowRemark.NO_NUMBER_ID, id=id[:40])
         check_address(email)
         id = id.lstrip("0")
         if not id and not email:
-            raise Bad(_("it has neither an email address nor an id"))
+            raise Bad(RowRemark.NOBODY)
         return id, email
 
     def _custom(self, identifier: str, cell: str) -> Any:
@@ -161,7 +155,7 @@ class LeadRows:
         """By this a second row of the same lead is known."""
         return row.kartra_id or normal_email(row.email)
 
-    twice = gettext_lazy("the same lead stands further up in the file; the first one counts")
+    twice = RowRemark.LEAD_TWICE
 
     def write(self, rows: Sequence[Row], *, at: dt.datetime, dry_run: bool, cause: ActivityCause) -> Written:
         return write_rows(self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed)

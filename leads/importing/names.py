@@ -4,11 +4,10 @@ import csv
 import re
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from leads.csv_cells import split, unshield
 from leads.importing.values import MAX_NAME, Bad
-from leads.models import Account, MailingList, Tag
+from leads.models import Account, MailingList, RowRemark, Tag
+from leads.models.remarks import remark
 from leads.texts import closest_name, visible
 
 SEPARATORS = (";", ",", "|")
@@ -24,7 +23,7 @@ class Catalogue:
 
     def __init__(self, account: Account, target: str, separator: str = "", *, may_be_new: bool = True) -> None:
         self.may_be_new = may_be_new
-        self.noun = _("tags") if MODELS[target] is Tag else _("lists")
+        self.noun = RowRemark.TAGS if MODELS[target] is Tag else RowRemark.LISTS
         self.separator = separator
         self.known = frozenset(MODELS[target].objects.filter(account=account).values_list("name", flat=True))
 
@@ -42,15 +41,8 @@ class Catalogue:
         found = self._each(split(cell))
         for name in found:
             if not self.separator and name not in self.known and any(mark in name for mark in SEPARATORS[1:]):
-                words = _(
-                    "“%(name)s” is not in our copy of this account. Several %(what)s are separated by ; (semicolons)"
-                )
-                if self.may_be_new:
-                    words = _(
-                        "“%(name)s” may be one name or several: names of %(what)s are separated by ; (semicolons). If other "
-                        "signs part them in this file, say so (on the page of its columns, or with --separator)"
-                    )
-                raise Bad(words % {"name": visible(name)[:80], "what": self.noun})
+                problem = RowRemark.ONE_OR_SEVERAL if self.may_be_new else RowRemark.NOT_IN_COPY
+                raise Bad(problem, name=visible(name)[:80], noun=remark(self.noun))
         return found
 
     def _whole(self, cell: str) -> str | None:

@@ -18,7 +18,8 @@ from leads.importing import columns, values
 from leads.importing.files import CannotImport, Layout, Record, layout_of, records
 from leads.importing.names import Catalogue
 from leads.mirror import identity
-from leads.models import Account, ImportKind, Lead, normal_email
+from leads.models import Account, ImportKind, Lead, RowRemark, normal_email
+from leads.models.remarks import Remark
 from leads.texts import clean_email, lookalikes
 
 MOST = 5_000
@@ -47,12 +48,12 @@ class PeopleList:
     how many named somebody again, `not_read` the headings of columns that a new lead cannot have."""
 
     people: list[Person] = field(default_factory=list)
-    bad: list[tuple[int, str]] = field(default_factory=list)
+    bad: list[tuple[int, Remark | str]] = field(default_factory=list)
     bad_number: int = 0
     twice: int = 0
     not_read: list[str] = field(default_factory=list)
 
-    def reject(self, line: int, why: str) -> None:
+    def reject(self, line: int, why: Remark | str) -> None:
         self.bad_number += 1
         if len(self.bad) < BAD_KEPT:
             self.bad.append((line, why))
@@ -85,7 +86,7 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
             found.reject(record.line, problem.words)
             continue
         except values.Bad as problem:
-            found.reject(record.line, str(problem))
+            found.reject(record.line, problem.remark)
             continue
         key = normal_email(person.email)
         if key in seen:
@@ -110,7 +111,7 @@ class Found:
 
     pks: set[int] = field(default_factory=set)
     missing: int = 0
-    bad: list[tuple[int, str]] = field(default_factory=list)
+    bad: list[tuple[int, Remark | str]] = field(default_factory=list)
     bad_number: int = 0
     foreign: str = ""
 
@@ -118,7 +119,7 @@ class Found:
     def leads(self) -> QuerySet[Lead]:
         return Lead.objects.filter(pk__in=self.pks)
 
-    def reject(self, line: int, why: str) -> None:
+    def reject(self, line: int, why: Remark | str) -> None:
         self.bad_number += 1
         if len(self.bad) < BAD_KEPT:
             self.bad.append((line, why))
@@ -143,10 +144,13 @@ def known(account: Account, file: BinaryIO) -> Found:
     while chunk := list(islice(rows, CHUNK)):
         named: list[tuple[int, str, str]] = []
         for record in chunk:
+            if record.problem:
+                found.reject(record.line, record.problem)
+                continue
             try:
                 named.append((record.line, *_named(record, by_target)))
             except values.Bad as problem:
-                found.reject(record.line, str(problem))
+                found.reject(record.line, problem.remark)
         match = identity.known(account, [(id, email) for _line, id, email in named])
         for line, id, email in named:
             if not id and not email:
@@ -182,18 +186,17 @@ def _cells(record: Record, wanted: Mapping[str, int]) -> Iterator[tuple[str, str
     for target, number in wanted.items():
         cell = record.cells[number] if number < len(record.cells) else ""
         if values.UNSTORABLE.search(cell):
-            raise values.Bad(_("%(column)s: it holds characters that are no text.") % {"column": target})
+            raise values.Bad(RowRemark.NO_TEXT, column=target)
         if target not in SEVERAL and target != "notes" and values.is_shortened(cell):
-            raise values.Bad(f"{columns.label(ImportKind.LEADS, target)}: {values.shortened(cell)}.")
+            column = columns.named(ImportKind.LEADS, target)
+            raise values.Bad(RowRemark.COLUMN_OF, column=column, problem=values.shortened(cell).remark)
         yield target, cell if target in SEVERAL else unshield(cell.strip())
 
 
 def _named(record: Record, by_target: Mapping[str, int]) -> tuple[str, str]:
     """Id and address of a row; empty where there is none. Raises Bad."""
-    if record.problem:
-        raise values.Bad(record.problem)
     told = dict(_cells(record, {target: by_target[target] for target in ("id", "email") if target in by_target}))
     id, email = clean_email(told.get("id", "")).lstrip("0"), clean_email(told.get("email", ""))
-    if words := lookalikes(email):
-        raise values.Bad(words)
+    if odd := lookalikes(email):
+        raise values.Bad(RowRemark.LOOKALIKE, **odd)
     return id, email

@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_lazy
-
 from leads.csv_cells import unshield
 from leads.importing import currencies, values
-from leads.importing.columns import label
+from leads.importing.columns import named
 from leads.importing.files import Record
 from leads.importing.ids import identity_is_believed
 from leads.importing.lead_rows import check_address
 from leads.importing.values import Bad
 from leads.mirror import ActivityCause, TransactionFact, TransactionRow, Written, write_transactions
-from leads.models import Account, ImportKind
+from leads.models import Account, ImportKind, RowRemark
 from leads.texts import clean_email, without_invisible
 
 MAX_CELL = 2_000
@@ -49,31 +47,28 @@ class TransactionRows:
         """What the row tells. Raises Bad."""
         cells = record.cells
         if len(cells) > len(self.headers) and any(cell.strip() for cell in cells[len(self.headers) :]):
-            raise Bad(
-                _("it has %(cells)s cells, the header %(headers)s")
-                % {"cells": f"{len(cells):,}", "headers": f"{len(self.headers):,}"}
-            )
+            raise Bad(RowRemark.TOO_MANY_CELLS, cells=f"{len(cells):,}", width=f"{len(self.headers):,}")
         told: dict[str, str] = {}
         for number, target in self.columns:
             cell = cells[number] if number < len(cells) else ""
             if len(cell) > MAX_CELL or values.UNSTORABLE.search(cell):
-                words = _("the cell %(name)s holds characters that are no text")
+                column = named(ImportKind.TRANSACTIONS, target)
                 if len(cell) > MAX_CELL:
-                    words = _("the cell %(name)s is longer than 2,000 characters")
-                raise Bad(words % {"name": label(ImportKind.TRANSACTIONS, target)})
+                    raise Bad(RowRemark.CELL_TOO_LONG, column=column, most=f"{MAX_CELL:,}")
+                raise Bad(RowRemark.CELL_NO_TEXT, column=column)
             cell = unshield(cell.strip())
             told[target] = "" if cell.lower() in ("n/a", "null") else cell
-        id = _ident(told.get("id", ""), _TRANSACTION)
+        id = _ident(told.get("id", ""), RowRemark.BAD_TRANSACTION_ID)
         if not id:
-            raise Bad(_("it has no transaction id"))
+            raise Bad(RowRemark.NO_TRANSACTION_ID)
         email = clean_email(told.get("lead_email", ""))
         check_address(email)
         type = told.get("type", "")
         if len(type) > 32:
-            raise Bad(_("the type is longer than 32 characters"))
+            raise Bad(RowRemark.TYPE_TOO_LONG)
         quantity = values.whole(told.get("quantity", ""))
         if quantity is not None and quantity < 0:
-            raise Bad(_("the quantity %(quantity)s is below nothing") % {"quantity": quantity})
+            raise Bad(RowRemark.BELOW_NOTHING, quantity=quantity)
         written = {
             name: values.amount(told.get(name, ""))
             for name in ("full_amount", "base_amount", "discount", "shipping", "tax")
@@ -87,29 +82,29 @@ class TransactionRows:
             kartra_id=id,
             type=documented(type),
             product=told.get("product", "")[:500],
-            product_id=_ident(told.get("product_id", ""), _PRODUCT),
+            product_id=_ident(told.get("product_id", ""), RowRemark.BAD_PRODUCT_ID),
             price_point=told.get("price_point", "")[:32],
             quantity=quantity,
             currency=currency,
             at=at.at if at else None,
-            parent_kartra_id=_ident(told.get("parent_kartra_id", ""), _REFUNDED),
-            subscription_id=_ident(told.get("subscription_id", ""), _SUBSCRIPTION),
+            parent_kartra_id=_ident(told.get("parent_kartra_id", ""), RowRemark.BAD_REFUNDED_ID),
+            subscription_id=_ident(told.get("subscription_id", ""), RowRemark.BAD_SUBSCRIPTION_ID),
             affiliate=told.get("affiliate", "")[:200],
             authority=True,
             raw=self._raw(cells),
             **amounts,  # type: ignore[arg-type]
         )
         names = {name: told[f"lead_{name}"] for name in ("first_name", "last_name") if told.get(f"lead_{name}")}
-        return TransactionRow(record.line, fact, _ident(told.get("lead_id", ""), _LEAD), email, names)
+        return TransactionRow(record.line, fact, _ident(told.get("lead_id", ""), RowRemark.BAD_LEAD_ID), email, names)
 
     def _currency(self, cell: str, signs: Sequence[str]) -> str:
         """The currency of the row: that of its column, else that of its amounts. A sign that several currencies have is the
         one that was said or is the account's, where it can be; else it is kept as it stands."""
         if cell and not currencies.meanings(cell):
-            raise Bad(_("the currency “%(currency)s” is not known") % {"currency": cell[:20]})
+            raise Bad(RowRemark.UNKNOWN_CURRENCY, currency=cell[:20])
         told = [cell] if cell else [sign for sign in dict.fromkeys(signs) if sign]
         if len(told) > 1:
-            raise Bad(_("its amounts are in several currencies: %(names)s") % {"names": ", ".join(told)})
+            raise Bad(RowRemark.SEVERAL_CURRENCIES, names=", ".join(told))
         if not told:
             return ""
         meant = currencies.meanings(told[0])
@@ -133,7 +128,7 @@ class TransactionRows:
         """By this a second row of the same transaction is known."""
         return row.fact.kartra_id
 
-    twice = gettext_lazy("the same transaction stands further up in the file; the first one counts")
+    twice = RowRemark.TRANSACTION_TWICE
 
     def write(self, rows: Sequence[TransactionRow], *, at: dt.datetime, dry_run: bool, cause: ActivityCause) -> Written:
         return write_transactions(self.account, rows, at=at, dry_run=dry_run, cause=cause, believed=self.believed)
@@ -145,15 +140,8 @@ def documented(type: str) -> str:
     return plain if plain in DOCUMENTED else type
 
 
-_TRANSACTION = gettext_lazy("the transaction's id “%(id)s” is none (a spreadsheet may have shortened it)")
-_PRODUCT = gettext_lazy("the product's id “%(id)s” is none (a spreadsheet may have shortened it)")
-_REFUNDED = gettext_lazy("the id of the refunded sale “%(id)s” is none (a spreadsheet may have shortened it)")
-_SUBSCRIPTION = gettext_lazy("the subscription's id “%(id)s” is none (a spreadsheet may have shortened it)")
-_LEAD = gettext_lazy("the lead's id “%(id)s” is none (a spreadsheet may have shortened it)")
-
-
-def _ident(cell: str, words: Any) -> str:
+def _ident(cell: str, bad: RowRemark) -> str:
     plain = re.sub(r"\.0$", "", without_invisible(cell).strip())
     if len(plain) > 32 or re.search(r"\s", plain) or values.is_shortened(plain):
-        raise Bad(words % {"id": cell[:40]})
+        raise Bad(bad, id=cell[:40])
     return "" if plain == "0" else plain

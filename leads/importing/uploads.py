@@ -110,4 +110,4 @@ def reject_lines(job: Import) -> Iterator[list[str]]:
     """The reject file: the header, then every bad row with its line, the reason and its cells (shielded from spreadsheets)."""
     yield ["line", "reason", *(shield(header) for header in job.headers)]
     for row in ImportReject.objects.filter(file=job).order_by("line").iterator(chunk_size=1000):
-        yield [str(row.line), row.reason, *(shield(cell) for cell in row.cells)]
+        yield [str(row.line), row.words, *(shield(cell) for cell in row.cells)]

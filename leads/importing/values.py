@@ -1,16 +1,17 @@
-"""What stands in a cell, made firm: dates of all kinds, numbers, amounts, names. `Bad` says in words what is wrong."""
+"""What stands in a cell, made firm: dates of all kinds, numbers, amounts, names. `Bad` says what is wrong."""
 
 import datetime as dt
 import re
 import zoneinfo
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-
-from django.utils.translation import gettext as _
+from typing import Any
 
 from leads.clock import is_doubled, is_skipped
 from leads.csv_cells import split
 from leads.importing import currencies
+from leads.models import RowRemark
+from leads.models.remarks import remark, sentence_of
 
 MAX_NAME = 500
 NOTHING = frozenset({"", "n/a", "null", "none", "-"})
@@ -38,7 +39,11 @@ _MONTHS = {
 
 
 class Bad(ValueError):
-    """The cell does not hold what its column should. The text says what stands there."""
+    """The cell does not hold what its column should. `remark` says what stands there."""
+
+    def __init__(self, code: RowRemark, **places: Any) -> None:
+        self.remark = remark(code, **places)
+        super().__init__(sentence_of(self.remark))
 
 
 _SHORTENED = re.compile(r"[+-]?\d([.,]\d+)?[eE]\+?\d{1,3}", re.ASCII)
@@ -49,11 +54,9 @@ def is_shortened(cell: str) -> bool:
     return _SHORTENED.fullmatch(cell.strip()) is not None and ("+" in cell or "." in cell or "," in cell)
 
 
-def shortened(cell: str) -> str:
+def shortened(cell: str) -> Bad:
     """What is wrong with such a cell."""
-    return _("a spreadsheet has shortened it to %(cell)s. Format the column as text and export it again") % {
-        "cell": _short(cell.strip())
-    }
+    return Bad(RowRemark.SHORTENED, cell=_short(cell.strip()))
 
 
 def names(cell: str) -> tuple[str, ...]:
@@ -66,11 +69,11 @@ def whole(cell: str) -> int | None:
     if cell.lower() in NOTHING:
         return None
     if is_shortened(cell):
-        raise Bad(shortened(cell))
+        raise shortened(cell)
     plain = re.sub(rf"(?<=\d)[,{_GROUPS}](?=\d{{3}})", "", cell)
     plain = re.sub(r"\.0+$", "", plain)
     if not re.fullmatch(r"[+-]?[0-9]{1,10}", plain) or abs(int(plain)) > 2**31 - 1:
-        raise Bad(_("%(cell)s is no number") % {"cell": _short(cell)})
+        raise Bad(RowRemark.NO_NUMBER, cell=_short(cell))
     return int(plain)
 
 
@@ -83,7 +86,7 @@ def flag(cell: str) -> bool | None:
         return True
     if plain in ("0", "no", "false", "n"):
         return False
-    raise Bad(_("%(cell)s is neither yes nor no") % {"cell": _short(cell)})
+    raise Bad(RowRemark.NO_FLAG, cell=_short(cell))
 
 
 @dataclass(frozen=True)
@@ -105,31 +108,25 @@ def amount(cell: str) -> Amount | None:
     if cell.lower() in NOTHING:
         return None
     if is_shortened(cell):
-        raise Bad(shortened(cell))
+        raise shortened(cell)
     plain = cell.strip()
     negative = plain.startswith("(") and plain.endswith(")")
     if negative:
         plain = plain[1:-1].strip()
     match = re.fullmatch(rf"([^0-9]*?)([0-9](?:[0-9.,{_GROUPS}]*[0-9])?)([^0-9]*)", plain)
     if match is None:
-        raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
+        raise Bad(RowRemark.NO_AMOUNT, cell=_short(cell))
     before, digits, after = match[1], match[2], match[3]
     signs = [each for each in before + after if each in f"{_MINUS}+"]
     if len(signs) > 1:
-        raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
+        raise Bad(RowRemark.NO_AMOUNT, cell=_short(cell))
     negative = negative != (bool(signs) and signs[0] in _MINUS)
     currency = " ".join(re.sub(rf"[{re.escape(_MINUS)}+]", " ", f"{before} {after}").split()).strip(".,") or ""
     if currency and not currencies.meanings(currency):
-        raise Bad(
-            _("%(cell)s is no amount: the currency “%(currency)s” is not known")
-            % {
-                "cell": _short(cell),
-                "currency": currency[:20],
-            }
-        )
+        raise Bad(RowRemark.UNKNOWN_SIGN, cell=_short(cell), currency=currency[:20])
     number = Decimal(_point(digits, cell))
     if number > MOST:
-        raise Bad(_("%(cell)s is too large an amount") % {"cell": _short(cell)})
+        raise Bad(RowRemark.TOO_LARGE_AMOUNT, cell=_short(cell))
     number = number.quantize(CENT, ROUND_HALF_UP)
     return Amount(-number if negative else number, currency)
 
@@ -138,20 +135,19 @@ def _point(digits: str, cell: str) -> str:
     """The digits with a point before the cents and nothing between the thousands."""
     if re.search(rf"[{_GROUPS}]", digits):
         if not re.fullmatch(rf"\d{{1,3}}(?:[{_GROUPS}]\d{{2,3}})*[{_GROUPS}]\d{{3}}(?:[.,]\d{{1,2}})?", digits):
-            raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
+            raise Bad(RowRemark.NO_AMOUNT, cell=_short(cell))
         return re.sub(rf"[{_GROUPS}]", "", digits).replace(",", ".")
     if re.fullmatch(r"\d+(\.\d{1,2}|\.\d{4,})?", digits) or re.fullmatch(r"0\.\d+", digits):
         return digits
     if re.fullmatch(r"\d+,\d{1,2}", digits):
         return digits.replace(",", ".")
     if re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits):
-        words = _("%(cell)s can be read in two ways; write it with two digits after the point")
-        raise Bad(words % {"cell": _short(cell)})
+        raise Bad(RowRemark.TWO_READINGS, cell=_short(cell))
     for thousands, point in ((",", "."), (".", ",")):
         grouped = rf"[1-9]\d{{0,2}}(?:\{thousands}\d{{2,3}})*\{thousands}\d{{3}}(?:\{point}\d{{1,2}})?"
         if re.fullmatch(grouped, digits):
             return digits.replace(thousands, "").replace(point, ".")
-    raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
+    raise Bad(RowRemark.NO_AMOUNT, cell=_short(cell))
 
 
 @dataclass(frozen=True)
@@ -169,12 +165,11 @@ def moment(cell: str, zone: zoneinfo.ZoneInfo, *, day_first: bool = False) -> Mo
         return None
     found = _iso(cell) or _in_words(cell) or _numeric(cell, day_first)
     if found is None or not 1970 <= found.year <= 2100:
-        raise Bad(_("the date %(cell)s cannot be read") % {"cell": _short(cell)})
+        raise Bad(RowRemark.NO_DATE, cell=_short(cell))
     if found.tzinfo:
         return Moment(found.astimezone(dt.UTC))
     if is_skipped(found, zone) and ":" in cell:
-        words = _("the hour %(cell)s does not exist in %(zone)s: the clocks were put forward over it")
-        raise Bad(words % {"cell": _short(cell), "zone": zone.key})
+        raise Bad(RowRemark.SKIPPED_HOUR, cell=_short(cell), zone=zone.key)
     return Moment(found.replace(tzinfo=zone).astimezone(dt.UTC), is_doubled(found, zone) and ":" in cell)
 
 

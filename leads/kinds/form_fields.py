@@ -8,7 +8,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _, gettext_lazy
 
 from leads.models import Account
-from leads.texts import clean_email, lookalikes, loose_name, same_name, visible
+from leads.models.remarks import sentence_of
+from leads.models.row_remark import lookalike
+from leads.texts import clean_email, loose_name, same_name, visible
 
 
 def sendable(text: str) -> None:
@@ -38,7 +40,7 @@ class Address(forms.EmailField):
 
     def validate(self, value: Any) -> None:
         super().validate(value)
-        if words := lookalikes(value):
+        if words := sentence_of(lookalike(value)):
             raise ValidationError(words)
 
 

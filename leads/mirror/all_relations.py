@@ -12,6 +12,7 @@ from leads.mirror.catalogue import get_or_create_named
 from leads.mirror.facts import Difference, LeadFacts, MembershipFact
 from leads.mirror.relations import LEFT, get_or_create_level, names_of_level
 from leads.models import (
+    ActivityRemark,
     Lead,
     LeadTag,
     ListSubscription,
@@ -22,6 +23,7 @@ from leads.models import (
     Source,
     Tag,
 )
+from leads.models.remarks import remark
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,13 @@ def _set_sequences(lead: Lead, told: Mapping[str, tuple[str, str]], provenance: 
             row.step = step
             provenance.save(row)
             continue
-        was = f"step {row.step}, {row.status}" if name in had else None
-        differences.append(Difference(f"sequence {name}", was, f"step {step}, {status}"))
+        was = _place(row.step, row.status) if name in had else None
+        differences.append(Difference(f"sequence {name}", was, _place(step, status)))
         provenance.save(provenance.on(row, step=step, status=status))
     for name in sorted(set(had) - set(told)):
         if had[name].status.lower() == LEFT:
             continue  # of a sequence that was left, a read need not tell
-        differences.append(Difference(f"sequence {name}", f"step {had[name].step}, {had[name].status}", None))
+        differences.append(Difference(f"sequence {name}", _place(had[name].step, had[name].status), None))
         if provenance.write:
             had[name].delete()
     return differences
@@ -151,3 +153,7 @@ def _set_memberships(lead: Lead, told: Sequence[MembershipFact], provenance: Pro
             row = row or MembershipGrant(lead=lead, level=get_or_create_level(lead, key, facts[key]))
             provenance.save(provenance.on(row, active=active))
     return differences
+
+
+def _place(step: str, status: str) -> dict[str, str]:
+    return remark(ActivityRemark.STEP, step=step, status=status)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from leads import forgotten
 from leads.bulk_sql import insert_new
@@ -29,11 +28,13 @@ from leads.models import (
     LeadTag,
     ListSubscription,
     MailingList,
+    RowRemark,
     Source,
     Tag,
     normal_email,
 )
 from leads.models.changed import mark_changed, mark_unsaved
+from leads.models.remarks import Remark, remark
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Written:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
+    refused: list[tuple[int, Remark]] = field(default_factory=list)
     types: Counter[str] = field(default_factory=Counter)
     new_leads: int = 0
     ids_agree: int = 0
@@ -101,15 +102,15 @@ def write_rows(
             written.ids_differ += row_identity.verdict == identity.DIFFERS and not row_identity.moved
             lead, problem = row_identity.lead, row_identity.problem
             if row_identity.moved and believed:
-                problem = ""
+                problem = {}
             if not believed and lead is None and row.kartra_id and not problem:
                 row = replace(row, kartra_id="")
                 if not row.email:
-                    problem = _("our copy does not know its id, and it has no address by which the id could be checked")
+                    problem = remark(RowRemark.UNCHECKED_ID)
             elif not believed and row_identity.verdict == identity.UNKNOWN:
                 row = replace(row, kartra_id="")
             if row.number in left_out:
-                problem = forgotten.WORDS
+                problem = forgotten.REMARK
             if problem:
                 written.refused.append((row.number, problem))
                 continue

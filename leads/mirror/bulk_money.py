@@ -61,7 +61,7 @@ def write_transactions(
     with transaction.atomic():
         whose = {row.number: (row.lead_id, row.lead_email) for row in rows}
         left_out = forgotten_among(account, whose)
-        written.refused += [(number, forgotten.WORDS) for number in sorted(left_out)]
+        written.refused += [(number, forgotten.REMARK) for number in sorted(left_out)]
         rows = [row for row in rows if row.number not in left_out]
         rows = _whose_id(account, rows, believed, written)
         leads = _leads(account, rows, at, dry_run, written)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 
-from leads.models import Account, Lead, LeadEmail, normal_email
+from leads.models import Account, Lead, LeadEmail, RowRemark, normal_email
+from leads.models.remarks import Remark, remark
 
 AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"
 """What our copy says of an id beside an address; nothing where the row has only one of the two."""
@@ -23,7 +23,7 @@ class RowIdentity:
 
     lead: Lead | None = None
     verdict: str = ""
-    problem: str = ""
+    problem: Remark = field(default_factory=dict)
     moved: bool = False
 
 
@@ -61,8 +61,7 @@ class Known:
         here = [lead for lead in rows if lead.gone_at is None] or rows
         if not id:
             if len(here) > 1:
-                words = _("two leads of our copy have this address; give the lead's id in a column of its own")
-                return RowIdentity(problem=words)
+                return RowIdentity(problem=remark(RowRemark.TWO_LEADS))
             return RowIdentity(here[0] if here else None)
         lead = self.by_id.get(id)
         others = [each for each in here if each.gone_at is None and each.kartra_id not in (None, id)]
@@ -73,8 +72,8 @@ class Known:
         if lead is not None and (lead.pk, key) in self.had:
             return RowIdentity(lead, AGREES)
         if lead is not None:
-            words = _("its id is that of %(lead)s, its address %(email)s is nobody's in our copy")
-            return RowIdentity(lead, DIFFERS, words % {"lead": called(lead), "email": email[:80]}, moved=True)
+            moved = remark(RowRemark.NOBODYS_ADDRESS, lead=called(lead), email=email[:80])
+            return RowIdentity(lead, DIFFERS, moved, moved=True)
         without_id = [each for each in here if each.kartra_id is None]
         return RowIdentity(without_id[0] if without_id else None, UNKNOWN)
 
@@ -84,12 +83,10 @@ def known(account: Account, pairs: Iterable[tuple[str, str]]) -> Known:
     return Known.of(Lead.objects.filter(account=account).order_by(), pairs)
 
 
-def _different(id: str, lead: Lead | None, other: Lead) -> str:
+def _different(id: str, lead: Lead | None, other: Lead) -> Remark:
     if lead is None:
-        words = _("our copy has no lead of the id %(id)s, and its address is that of %(other)s")
-        return words % {"id": id, "other": called(other)}
-    words = _("its id and its address name different leads: %(lead)s and %(other)s")
-    return words % {"lead": called(lead), "other": called(other)}
+        return remark(RowRemark.OTHERS_ADDRESS, id=id, other=called(other))
+    return remark(RowRemark.DIFFERENT_LEADS, lead=called(lead), other=called(other))
 
 
 def called(lead: Lead) -> str:

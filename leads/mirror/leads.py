@@ -15,7 +15,8 @@ from leads.mirror.facts import Difference, LeadFacts, Taken, merge_facts
 from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
 from leads.models.changed import mark_changed
 from leads.models.membership import Joined
-from leads.texts import lookalikes
+from leads.models.remarks import Remark, sentence_of
+from leads.models.row_remark import lookalike
 
 MOST_EXTRA = 400
 """Unknown keys kept on one lead; of more there is no end."""
@@ -46,7 +47,11 @@ def find(account: Account, *, kartra_id: str = "", email: str = "") -> Lead | No
 
 
 class Lookalike(ValueError):
-    """An address with characters that only look like others names nobody who is new to us. The text is a sentence."""
+    """An address with characters that only look like others names nobody who is new to us. `remark` says so."""
+
+    def __init__(self, remark: Remark) -> None:
+        self.remark = remark
+        super().__init__(sentence_of(remark))
 
 
 @done_again
@@ -142,8 +147,8 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
     elif lead is None:
         lead = _locked(find(account, kartra_id=facts.kartra_id, email=facts.email))
     if lead is None:
-        if not facts.kartra_id and (words := lookalikes(facts.email)):
-            raise Lookalike(words)
+        if not facts.kartra_id and (odd := lookalike(facts.email)):
+            raise Lookalike(odd)
         forgotten.check(account, kartra_id=facts.kartra_id, email=facts.email)
         lead = Lead(account=account, known_from=source)
     elif facts.kartra_id and lead.kartra_id:

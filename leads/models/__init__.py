@@ -1,7 +1,7 @@
 """The tables of the mirror (written by `leads.mirror` alone) and of the wishes (written by `leads.changes`)."""
 
 from leads.models.account import Account
-from leads.models.activity import Activity, Source
+from leads.models.activity import Activity, ActivityRemark, Source
 from leads.models.catalogue import (
     SAFETY_FIELD,
     Calendar,
@@ -18,6 +18,7 @@ from leads.models.catalogue import (
 )
 from leads.models.change import LeadChange, holding_back
 from leads.models.change_counter import ChangeCounter
+from leads.models.change_remark import Answer, ChangeRemark
 from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.commerce import RecurringSubscription, Transaction
 from leads.models.custom_value import CustomValue
@@ -28,6 +29,7 @@ from leads.models.importing import (
     ImportChunk,
     ImportKind,
     ImportReject,
+    ImportRemark,
     ImportSeen,
     ImportState,
 )
@@ -39,7 +41,8 @@ from leads.models.membership import (
     MembershipGrant,
     SequenceEnrollment,
 )
-from leads.models.run import BulkRun, RunDraft, RunState
+from leads.models.row_remark import RowRemark
+from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, StaffLimits
 from leads.texts import normal_email
@@ -49,11 +52,14 @@ __all__ = [
     "SAFETY_FIELD",
     "Account",
     "Activity",
+    "ActivityRemark",
+    "Answer",
     "BulkRun",
     "Calendar",
     "CalendarClass",
     "CalendarEnrollment",
     "ChangeCounter",
+    "ChangeRemark",
     "ChangeStatus",
     "ColumnMapping",
     "CustomField",
@@ -66,6 +72,7 @@ __all__ = [
     "ImportChunk",
     "ImportKind",
     "ImportReject",
+    "ImportRemark",
     "ImportSeen",
     "ImportState",
     "Lead",
@@ -81,7 +88,9 @@ __all__ = [
     "Product",
     "Reason",
     "RecurringSubscription",
+    "RowRemark",
     "RunDraft",
+    "RunRemark",
     "RunState",
     "Segment",
     "Sequence",

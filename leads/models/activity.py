@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import re
 from typing import Any, Self
 
 from django.db import models
@@ -11,9 +10,10 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Concat, TruncDate
 from django.utils.translation import gettext, gettext_lazy as _, gettext_noop, ngettext
 
-from leads.kind import kinds_by_activity, ties
+from leads.kind import get_kind, kinds_by_activity, ties
 from leads.models.account import Account
 from leads.models.lead import Lead
+from leads.models.remarks import sentence_of, vocabulary
 
 
 class Source(models.TextChoices):
@@ -25,6 +25,11 @@ class Source(models.TextChoices):
     IPN = "ipn", _("payment message from Kartra")
     REFRESH = "refresh", _("read from Kartra")
     IMPORT = "import", _("import")
+
+
+@vocabulary
+class ActivityRemark(models.TextChoices):
+    STEP = "step", _("step %(step)s, %(status)s")
 
 
 ALONE = {
@@ -201,6 +206,10 @@ class Activity(models.Model):
 
     def _detail(self, name: str, value: Any) -> str:
         """One detail in words; nothing for what is empty or no plain value."""
+        if self.kind == "decided" and isinstance(value, list):
+            return "; ".join(get_kind(each["kind"]).sentence(each["parameters"]) for each in value)
+        if self.kind == "decided" and isinstance(value, dict):
+            return sentence_of(value)
         if value == "" or not isinstance(value, str | int | float):
             return ""
         if name == "expires_in_days":
@@ -218,14 +227,14 @@ class Activity(models.Model):
         """Of a change in Kartra: what it was before."""
         if (coming := _is_coming(self.kind)) is not None:
             return shown(not coming)
-        return shown(_step_words(self.details.get("was")))
+        return shown(self.details.get("was"))
 
     @property
     def is_now(self) -> str:
         """Of a change in Kartra: what it is now."""
         if (coming := _is_coming(self.kind)) is not None:
             return shown(coming)
-        return shown(_step_words(self.details.get("is")))
+        return shown(self.details.get("is"))
 
 
 def _is_coming(kind: str) -> bool | None:
@@ -242,15 +251,6 @@ def happened(kind: str) -> str:
 def all_words() -> dict[str, Any]:
     """What each kind of activity is called, those that a kind of change leaves behind first."""
     return {**{code: kind.activity_words for code, kind in kinds_by_activity().items()}, **WORDS}
-
-
-STEP = re.compile(r"step (\S+), (.*)", re.DOTALL)
-
-
-def _step_words(value: Any) -> Any:
-    """A place in a sequence as reads write it down, "step 2, active", in the reader's language."""
-    found = STEP.fullmatch(value) if isinstance(value, str) else None
-    return gettext("step %(step)s, %(status)s") % {"step": found[1], "status": found[2]} if found else value
 
 
 def field_words(what: str) -> str:
@@ -271,7 +271,9 @@ THINGS: dict[str, Any] = {
 
 
 def shown(value: Any) -> str:
-    """A value of the timeline for people: yes and no, the texts of chosen options, a dash for none."""
+    """A value of the timeline for people: yes and no, the texts of chosen options, a step, a dash for none."""
+    if isinstance(value, dict):
+        return sentence_of(value)
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, list):

@@ -13,6 +13,7 @@ from leads.kind import creating_kinds, get_kind
 from leads.models.account import Account
 from leads.models.change_status import OPEN, ChangeStatus, Reason
 from leads.models.lead import Lead
+from leads.models.remarks import RemarkField, Worded
 from leads.models.run import BulkRun, RunState
 
 
@@ -52,19 +53,23 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
         due = Q(lead__dirty_at__isnull=False, lead__gone_at=None, lead__read_not_before__gt=now)
         return Q(read_first=True) & due & unread
 
+    def words(self) -> dict[int, str]:
+        """What is said of each: {pk: words}."""
+        return {change.pk: change.words for change in self.only("remark", "message")}
+
     def counts(self) -> dict[str, int]:
         """How many changes are in each status, every status named: {"waiting": 3, "accepted": 0, …}."""
         found = dict(self.order_by().values_list("status").annotate(n=models.Count("pk")))
         return {status: found.get(status, 0) for status in ChangeStatus.values}
 
 
-class LeadChange(models.Model):
+class LeadChange(Worded, models.Model):
     """One wish of a person for one lead, and what became of it at Kartra. Its states are drawn in docs/architecture.md.
 
     `parameters` are the kind's own, e.g. {"tag": "VIP"}. `family` is what it is about ("tag:VIP"): changes of one
-    family and lead keep their order. `code` and `message` are Kartra's, of a refusal or of an unclear answer. `baseline` is
-    what a field held when a person chose another value for it ({"city": "Salem"}); if Kartra holds a third by the time
-    it is sent, that is a conflict.
+    family and lead keep their order. `code` and `message` are Kartra's, of a refusal or of an unclear answer; `remark`
+    (`ChangeRemark`) is ours. `baseline` is what a field held when a person chose another value for it ({"city": "Salem"}); if
+    Kartra holds a third by the time it is sent, that is a conflict.
     """
 
     account_path = "account"
@@ -82,6 +87,7 @@ class LeadChange(models.Model):
     reason = models.CharField(_("reason"), max_length=16, choices=Reason, blank=True, default="")
     code = models.CharField(_("code"), max_length=16, blank=True, default="")
     message = models.TextField(_("message"), blank=True, default="")
+    remark = RemarkField(help_text=_("What we say of it; where we say nothing, Kartra's message counts."))
     send_alone = models.BooleanField(
         default=False, help_text=_("Sent in a call of its own: an earlier chain was refused.")
     )
@@ -105,6 +111,14 @@ class LeadChange(models.Model):
         null=True, blank=True, help_text=_("When a refusal was dealt with: tried again, or closed with a reason.")
     )
     closed_why = models.TextField(blank=True, default="")
+    retried_in = models.ForeignKey(
+        BulkRun,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("The bulk action that tried it again, and closed it by that."),
+    )
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

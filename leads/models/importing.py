@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy as _
 
 from leads.models.account import Account
+from leads.models.remarks import RemarkField, sentence_of, vocabulary
 from leads.models.times import StampField
 
 
@@ -31,6 +32,20 @@ class ImportState(models.TextChoices):
 
 GOING = (ImportState.CHECKING, ImportState.LOADING)
 IMPORT_ENDED = (ImportState.FINISHED, ImportState.CANCELLED, ImportState.STOPPED)
+
+
+@vocabulary
+class ImportRemark(models.TextChoices):
+    """Why an import was stopped."""
+
+    FOREIGN_IDS = (
+        "foreign_ids",
+        _(
+            "“%(header)s” is probably not Kartra's id: by line %(line)s %(differ)s rows name other people than their "
+            "addresses, and %(agree)s agree. Import the file again without that column."
+        ),
+    )
+    BROKE_OFF = "import_broke_off", _("It ended at line %(line)s by a fault of ours (%(name)s).")
 
 
 class ImportQuerySet(models.QuerySet["Import"]):
@@ -66,7 +81,7 @@ class Import(models.Model):
     )
 
     state = models.CharField(_("state"), max_length=12, choices=ImportState, default=ImportState.NEW)
-    why = models.TextField(blank=True, default="", help_text=_("Why it was stopped."))
+    why = RemarkField(help_text=_("Why it was stopped."))
     position = models.PositiveBigIntegerField()
     line = models.PositiveIntegerField()
     rows = models.PositiveIntegerField(_("rows"), default=0)
@@ -118,6 +133,10 @@ class Import(models.Model):
         return reverse("admin:leads_import_change", args=[self.pk])
 
     @property
+    def why_stopped(self) -> str:
+        return sentence_of(self.why)
+
+    @property
     def is_going(self) -> bool:
         return self.state in GOING
 
@@ -157,7 +176,7 @@ class ImportReject(models.Model):
 
     file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejects")
     line = models.PositiveIntegerField()
-    reason = models.TextField()
+    reason = RemarkField()
     cells = models.JSONField()
 
     class Meta:
@@ -167,7 +186,13 @@ class ImportReject(models.Model):
         constraints = [models.UniqueConstraint(fields=["file", "line"], name="leads_importreject_once")]
 
     def __str__(self) -> str:
-        return gettext("line %(line)s: %(reason)s") % {"line": self.line, "reason": self.reason}
+        return gettext("line %(line)s: %(reason)s") % {"line": self.line, "reason": self.words}
+
+    @property
+    def words(self) -> str:
+        """The reason as a sentence."""
+        text = sentence_of(self.reason)
+        return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '…')) else '.'}"
 
 
 class ImportSeen(models.Model):

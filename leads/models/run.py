@@ -11,6 +11,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from leads.kind import get_kind
 from leads.models.account import Account
+from leads.models.remarks import RemarkField, sentence_of, vocabulary
 from leads.models.times import StampField
 
 
@@ -24,6 +25,19 @@ class RunState(models.TextChoices):
 
 
 ENDED = (RunState.FINISHED, RunState.CANCELLED)
+
+
+@vocabulary
+class RunRemark(models.TextChoices):
+    """Why a bulk action was paused by itself."""
+
+    REFUSED_IN_A_ROW = (
+        "refused_in_a_row",
+        _(
+            "Kartra refused %(number)s leads in a row for the same reason: %(message)s (%(code)s). Put that right, then "
+            "resume; or cancel."
+        ),
+    )
 
 
 def creation_name(number: int) -> str:
@@ -68,7 +82,8 @@ class BulkRun(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=RunState, default=RunState.PREPARING)
     created_at = StampField(_("created at"), auto_now_add=True)
     paused_at = models.DateTimeField(null=True, blank=True)
-    paused_why = models.TextField(blank=True, default="")
+    paused_why = models.TextField(blank=True, default="", help_text=_("What the person said who paused it."))
+    paused_remark = RemarkField(help_text=_("Why it was paused by itself."))
     refusals = models.PositiveSmallIntegerField(default=0, help_text=_("Equal refusals in a row."))
     refused_code = models.CharField(max_length=16, blank=True, default="", help_text=_("Kartra's code of these."))
     cancelled_by = models.ForeignKey(
@@ -129,6 +144,10 @@ class BulkRun(models.Model):
         draft = RunDraft.objects.filter(Q(run=self) | Q(tried=self), run__isnull=False, tried__isnull=False)
         found = draft.select_related("run", "tried").first()
         return None if found is None else (found.tried if found.run_id == self.pk else found.run)
+
+    @property
+    def why_paused(self) -> str:
+        return sentence_of(self.paused_remark) or self.paused_why
 
     @property
     def has_ended(self) -> bool:

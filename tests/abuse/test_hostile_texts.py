@@ -244,7 +244,7 @@ def test_what_the_firewall_refuses_is_warned_of_and_ends_undecided(sandbox, conn
     change.refresh_from_db()
     assert (change.status, change.reason) == ("undecided", "firewall")
     assert len(sandbox.calls(writes=True)) == 2
-    assert "web page" in change.message
+    assert "web page" in change.words
 
 
 @given(

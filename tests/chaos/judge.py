@@ -54,7 +54,8 @@ def judge(
         found.families += 1
         found.accepted += len(accepted)
         # An edit of several fields of which Kartra has one no more is refused, and says that the others were set.
-        partly = [c for c in changes if c.status == ChangeStatus.REJECTED and "other fields were set" in c.message]
+        refused = [c for c in changes if c.status == ChangeStatus.REJECTED and c.remark]
+        partly = [c for c in refused if c.remark.get("also") == {"what": "others_set"}]
         done = sorted([*accepted, *partly], key=lambda change: change.pk)
         wrong = _compare(family, done, theirs, start.get(str(theirs["id"]), {}), dropped_at)
         if wrong and _is_theirs(sandbox, theirs, family, theirs_by.get((str(theirs["id"]), family))):
@@ -117,7 +118,7 @@ def _late(sandbox: Sandbox, lead: str) -> bool:
 
 def _history(sandbox: Sandbox, lead: str, changes: list[LeadChange]) -> str:
     """What was sent, what came back and what was seen, for whoever looks into it."""
-    lines = [f"changes {[(c.pk, c.kind, c.parameters, c.status, c.message) for c in changes]}"]
+    lines = [f"changes {[(c.pk, c.kind, c.parameters, c.status, c.words) for c in changes]}"]
     for attempt in Attempt.objects.filter(change__in=changes).select_related("call").order_by("pk"):
         lines.append(
             f"attempt of {attempt.change_id} in call {attempt.call_id} {attempt.call.sent_at}: {attempt.proof} {attempt.evidence}"
@@ -233,7 +234,7 @@ def check_evidence(change: LeadChange) -> str:
     if change.kind in provable:
         return f"change {change.pk} ({change.kind}) is undecided, though a read shows it"
     last = attempts[0].evidence[-1]
-    receipt, what = last.get("receipt"), str(last.get("what"))
+    receipt, what = last.get("receipt", {}).get("what"), last.get("what")
     if change.kind == "subscribe_list" and last.get("after") == "left":
         return ""
     if change.kind == "subscribe_sequence":
@@ -242,9 +243,9 @@ def check_evidence(change: LeadChange) -> str:
         if so and (receipt == "there" or before not in ("unknown", last.get("after"))):
             return f"change {change.pk} ({change.kind}) is undecided, though a read shows it: {last}"
         return ""
-    if receipt == "there" and "second witness" in what:
+    if receipt == "there" and what == "no_witness":
         return ""
-    if receipt == "not there" and "looks done" in what:
+    if receipt == "not_there" and what == "no_receipt":
         return ""
     if receipt is None and change.kind in (
         "subscribe_list",

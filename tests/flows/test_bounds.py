@@ -85,7 +85,7 @@ def test_a_lead_that_can_never_be_read_ends_with_a_person(sandbox, connection):
 
     change.refresh_from_db()
     assert (change.status, change.reason) == (ChangeStatus.UNDECIDED, Reason.REPEATED)
-    assert "not sent" in change.message
+    assert "not sent" in change.words
     assert not sandbox.calls(writes=True)
 
 

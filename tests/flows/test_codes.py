@@ -160,7 +160,7 @@ def test_refusal_is_final_and_told_with_what_to_do(sandbox, connection, lead, co
 
     change = after(connection, wish(lead, kind))
 
-    assert (change.status, change.code, change.message) == ("rejected", code, CODES[code].words)
+    assert (change.status, change.code, change.words) == ("rejected", code, CODES[code].words)
     assert advice(code).endswith(".")
     assert len(sandbox.calls(writes=True)) == 1
     connection.refresh_from_db()

@@ -130,8 +130,8 @@ def test_conflict_is_seen_behind_another_edit_of_the_same_call(sandbox, connecti
     theirs = sandbox.lead(lead.kartra_id)
     assert (theirs["zip"], theirs["city"]) == ("9", "Bend")
     assert (first.status, second.status, second.reason) == (ChangeStatus.ACCEPTED, ChangeStatus.UNDECIDED, "conflict")
-    assert "zip" in second.message.lower()
-    assert "city" not in second.message.lower()
+    assert "zip" in second.words.lower()
+    assert "city" not in second.words.lower()
 
 
 def test_field_of_a_second_edit_that_was_changed_in_kartra_after_a_lost_answer_is_a_conflict(sandbox, connection, lead):

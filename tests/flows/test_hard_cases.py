@@ -138,7 +138,7 @@ def test_case_1_receipt_without_its_second_witness_is_left_to_a_person(sandbox, 
     settle_all(connection, 8)
 
     assert (status_of(change), score(sandbox, lead)) == ("undecided", 7)
-    assert Attempt.objects.get(change=change).evidence[-1]["receipt"] == "there"
+    assert Attempt.objects.get(change=change).evidence[-1]["receipt"] == {"what": "there"}
 
 
 def test_case_1_no_other_call_with_a_receipt_goes_before_the_first_is_proven(sandbox, connection, lead, safety_field):

@@ -217,7 +217,7 @@ def test_case_16_copied_database_sends_nothing(sandbox, connection, lead, settin
 
     assert status_of(change) == "waiting"
     connection.refresh_from_db()
-    assert connection.standing_stop.why == restored.WHY[call_counter.RestoreCheck.COPIED]
+    assert connection.standing_stop.words == restored.WHY[call_counter.RestoreCheck.COPIED].label
 
 
 def test_case_16_people_forgotten_since_the_backup_are_forgotten_again(sandbox, connection, lead):
@@ -244,7 +244,7 @@ def test_case_17_ten_equal_refusals_pause_the_run_with_the_cause(sandbox, connec
     run.refresh_from_db()
     counts = run.changes.counts()
     assert run.state == RunState.PAUSED
-    assert "Step does not exist (230)" in run.paused_why
+    assert "Step does not exist (230)" in run.why_paused
     assert 10 <= counts["rejected"] <= 10 + 2 * 8
     assert counts["waiting"] == 40 - counts["rejected"]
 

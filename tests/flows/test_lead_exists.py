@@ -51,7 +51,7 @@ def test_list_that_the_person_has_left_is_not_joined_again_and_it_is_said(sandbo
 
     change = found["subscribe_list"]
     assert (change.status, change.reason) == (ChangeStatus.SKIPPED, Reason.LEFT_OUT)
-    assert "left this list" in change.message
+    assert "left this list" in change.words
     assert sandbox.lead(number)["lists"] == {"Spring newsletter": False}
     assert not Activity.objects.filter(kind="list_joined").exists()
 

@@ -180,7 +180,7 @@ def test_unknown_tag_is_refused_with_kartras_words(sandbox, connection):
     push.drain(connection)
 
     change.refresh_from_db()
-    assert (change.status, change.code, change.message) == ("rejected", "212", "Tag does not exist")
+    assert (change.status, change.code, change.words) == ("rejected", "212", "Tag does not exist")
 
 
 @pytest.mark.parametrize("errors_in_chain", ["per_action", "flat"])

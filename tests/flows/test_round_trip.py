@@ -15,6 +15,7 @@ from integrations.models import ApiCall, Connection, Delivery, WebhookEndpoint
 from integrations.read import refresh, schedule
 from leads import changes, kinds
 from leads.models import Lead, LeadTag, Tag
+from leads.models.remarks import sentence_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +49,7 @@ def test_tag_put_on_in_kartras_own_page_arrives_through_the_endpoint(sandbox, co
     receive.drain()
 
     assert LeadTag.objects.get().tag.name == "VIP"
-    assert Delivery.objects.get().changed[-1] == "tag VIP put on"
+    assert sentence_of(Delivery.objects.get().changed[-1]) == "tag VIP put on"
 
 
 def many(sandbox, connection, live_server, settings):

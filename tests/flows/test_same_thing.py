@@ -93,7 +93,7 @@ def test_kartra_ends_as_the_last_request_says_or_a_person_decides(sandbox, conne
         assert pair == "list off, on"
         assert theirs["lists"][LIST["list"]] is False
         return
-    assert last.status in (ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED), last.message
+    assert last.status in (ChangeStatus.ACCEPTED, ChangeStatus.SKIPPED), last.words
     assert _is_so(theirs, *requests[-1])
     assert {change.status for change in earlier} <= {"accepted", "superseded", "skipped"}
 
@@ -167,7 +167,7 @@ def test_a_value_that_is_neither_ours_nor_the_old_one_is_a_conflict(sandbox, con
     first.refresh_from_db()
     last.refresh_from_db()
     assert (first.status, last.status, last.reason) == ("undecided", "undecided", "conflict")
-    assert "Reno" in last.message
+    assert "Reno" in last.words
     assert len(sandbox.calls(writes=True)) == 1
 
 
@@ -183,7 +183,7 @@ def test_a_third_value_of_any_field_of_the_call_is_a_conflict(sandbox, connectio
     first.refresh_from_db()
     last.refresh_from_db()
     assert (first.status, last.status, last.reason) == ("undecided", "undecided", "conflict")
-    assert "OR 9" in last.message
+    assert "OR 9" in last.words
 
 
 def test_somebody_elses_message_about_the_same_tag_is_a_conflict(sandbox, connection):

@@ -49,8 +49,8 @@ def test_edit_of_a_field_that_kartra_has_not_is_refused_by_the_read_that_follows
     change.refresh_from_db()
     lead.refresh_from_db()
     assert change.status == ChangeStatus.REJECTED
-    assert "crm_ref" in change.message
-    assert change.message.endswith("Its other fields were set.")
+    assert "crm_ref" in change.words
+    assert change.words.endswith("Its other fields were set.")
     assert "crm_ref" not in lead.custom_values
     assert lead.city == "Bend"
     assert CustomField.objects.get(identifier="crm_ref").missing_since is not None
@@ -79,7 +79,7 @@ def test_lost_answer_about_such_a_field_ends_as_refused(sandbox, connection, fie
 
     change.refresh_from_db()
     assert change.status == ChangeStatus.REJECTED
-    assert "no custom field crm_ref" in change.message
+    assert "no custom field crm_ref" in change.words
 
 
 def test_comparison_names_a_value_that_kartra_does_not_show(sandbox, connection, field):
@@ -146,7 +146,7 @@ def test_what_kartra_passes_over_is_refused_by_the_read_that_follows(
     change.refresh_from_db()
     lead.refresh_from_db()
     assert change.status == ChangeStatus.REJECTED
-    assert f"shows the old value of {told}" in change.message
+    assert f"shows the old value of {told}" in change.words
     assert (lead.city, lead.email) == ("Bend", "ada@example.com")
 
 

@@ -5,7 +5,9 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from leads.texts import clean_email, closest_name, comparable, lookalikes, normal_email, visible
+from leads.models.remarks import sentence_of
+from leads.models.row_remark import lookalike
+from leads.texts import clean_email, closest_name, comparable, normal_email, visible
 
 
 @pytest.mark.parametrize(
@@ -47,15 +49,15 @@ def test_the_form_in_which_addresses_are_compared_stays_as_it_is(text):
     ],
 )
 def test_address_that_only_looks_like_another_is_refused_with_words_that_show_it(text, shown, plain):
-    words = lookalikes(text)
+    words = sentence_of(lookalike(text))
     assert shown in words
     assert words.endswith(f"Write it as {plain}.")
-    assert not lookalikes(plain)
+    assert not lookalike(plain)
 
 
 def test_accents_and_other_scripts_are_no_lookalikes():
-    assert not lookalikes("zoë@exämple.com")
-    assert not lookalikes("δοκιμή@παράδειγμα.gr")
+    assert not lookalike("zoë@exämple.com")
+    assert not lookalike("δοκιμή@παράδειγμα.gr")
 
 
 @pytest.mark.parametrize(

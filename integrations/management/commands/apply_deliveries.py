@@ -16,6 +16,7 @@ from integrations import clock, receive
 from integrations.management.arguments import add_connection, connection_named
 from integrations.models import Delivery
 from integrations.receive import Applied
+from leads.models.remarks import sentence_of
 
 ANY = "any"
 UNREADABLE = "unreadable"
@@ -110,8 +111,8 @@ class Command(BaseCommand):
 
 
 def _line(delivery: Delivery, applied: Applied) -> str:
-    words = "; ".join(applied.changed) or "nothing changed"
-    return f"{delivery.pk}: {applied.status}, {words}{f' ({applied.reason})' if applied.reason else ''}"
+    words = "; ".join(map(sentence_of, applied.changed)) or "nothing changed"
+    return f"{delivery.pk}: {applied.status}, {words}{f' ({sentence_of(applied.reason)})' if applied.reason else ''}"
 
 
 def _moment(text: str) -> dt.datetime:

@@ -19,6 +19,7 @@ from integrations.sending import calls, switch
 from leads import changes, kinds
 from leads.labels import NEW_CONTACTS, STATUS_WORDS
 from leads.models import BulkRun, ChangeStatus, Lead, Reason
+from leads.models.remarks import sentence_of
 
 
 def together(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
@@ -192,8 +193,9 @@ class Command(BaseCommand):
             return
         parts = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in counts.items() if number)
         self.stdout.write(f"Bulk action {run.pk} ({run.name}): {parts}.")
-        skipped = run.changes.filter(status=ChangeStatus.SKIPPED).exclude(reason=Reason.ALREADY_SO).exclude(message="")
-        for message in skipped.order_by("message").values_list("message", flat=True).distinct()[:5]:
-            self.stdout.write(f"  {message}")
+        skipped = run.changes.filter(status=ChangeStatus.SKIPPED).exclude(reason=Reason.ALREADY_SO)
+        said = skipped.exclude(remark={}, message="").order_by("message").values_list("remark", "message").distinct()
+        for remark, message in said[:5]:
+            self.stdout.write(f"  {sentence_of(remark) or message}")
         if not run.has_ended and (why := switch.why_not_sending(connection)):
             self.stdout.write(why)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from leads import labels
 from leads.changes import conflicts
 from leads.labels import STATUS_WORDS
 from leads.models import LeadChange
@@ -72,9 +73,10 @@ class Command(BaseCommand):
             )
             return
         why = f" ({change.get_reason_display()})" if change.reason else ""
-        self.stdout.write(f"{change.pk}  lead {lead}: {change}: {STATUS_WORDS[change.status]}{why}. {change.message}")
+        self.stdout.write(f"{change.pk}  lead {lead}: {change}: {STATUS_WORDS[change.status]}{why}. {change.words}")
         for other in conflicts.asked_together(change):
             self.stdout.write(f"    with it: {other.pk}  {other}")
         for entry in evidence:
-            rest = ", ".join(f"{k}: {v}" for k, v in entry.items() if k not in ("at", "what", "attempt") and v)
-            self.stdout.write(f"    {entry.get('at', '')[:19]}  {entry.get('what', '')}{f' ({rest})' if rest else ''}")
+            rest = labels.told({name: value for name, value in entry.items() if value}, but=("at", "what", "attempt"))
+            what = labels.what_was_seen(entry)
+            self.stdout.write(f"    {entry.get('at', '')[:19]}  {what}{f' ({rest})' if rest else ''}")

@@ -1,13 +1,9 @@
 """Points: what adds up is never overtaken and never repeated on a guess. Each travels without another of its family."""
 
-from django.utils.translation import gettext as _, gettext_noop
-
-from integrations.push.proof.evidence import NOT_DONE, ChangeOutcome, Evidence, Request, accepted, again, later
+from integrations.models import Seen
+from integrations.push.proof.evidence import ChangeOutcome, Evidence, Request, accepted, again, later
 from integrations.translate import NOT_TOLD
-
-NOT_SHOWN = gettext_noop("the read does not show it")
-NO_WITNESS = gettext_noop("the safety field shows this call, a second witness is missing")
-NO_RECEIPT = gettext_noop("it looks done, but the safety field does not show this call")
+from leads.models import ChangeRemark
 
 
 def classify_points(evidence: Evidence) -> dict[int, ChangeOutcome]:
@@ -28,21 +24,20 @@ def _one(request: Request, evidence: Evidence) -> dict[int, ChangeOutcome]:
         stands = evidence.after == evidence.before and not (evidence.after == 0 and wished < 0)
     if evidence.receipt is True:
         if not done:
-            return {request.change: later(request, evidence, NO_WITNESS)}
-        words = _("The safety field in Kartra shows this call, and so does what it was to do.")
-        return {request.change: accepted(request, words)}
+            return {request.change: later(request, evidence, Seen.NO_WITNESS)}
+        return {request.change: accepted(request, ChangeRemark.RECEIPT_AND_DONE)}
     if evidence.receipt is False:
         if done:
-            return {request.change: later(request, evidence, NO_RECEIPT)}
+            return {request.change: later(request, evidence, Seen.NO_RECEIPT)}
         return _not_done(request, evidence)
     if done:
         return {request.change: accepted(request)}
     if stands:
         return _not_done(request, evidence)
-    return {request.change: later(request, evidence, NOT_SHOWN)}
+    return {request.change: later(request, evidence, Seen.NOT_SHOWN)}
 
 
 def _not_done(request: Request, evidence: Evidence) -> dict[int, ChangeOutcome]:
     if evidence.same_before:
         return again([request], evidence)
-    return {request.change: later(request, evidence, NOT_DONE)}
+    return {request.change: later(request, evidence, Seen.NOT_DONE)}

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.utils.translation import gettext as _
-
 from integrations.kartra.client import created_id
 from integrations.kartra.errors import EXISTS, CredentialsRefused, KartraError, Next, NotSent, Throttled, next_step
 from integrations.kartra.replies import ActionOutcome, ChainReply, WholeCallRefused
 from integrations.models import Proof
 from integrations.push.proof.evidence import UNTYPED, ChangeOutcome, Request as Carrier, superseded, turned_away
-from integrations.sending.error_messages import message_of
+from integrations.sending.error_messages import said_by
 from integrations.translate import WIRE_FORMATS
 from leads.kinds.profile import gives
-from leads.models import ChangeStatus, GoneReason, Reason
+from leads.models import ChangeRemark, ChangeStatus, GoneReason, Reason
+from leads.models.remarks import NONE, Remarks, remark
 
 LEAD_CODES = frozenset({"206", "223", "224", "236", "243", "245"})
 """Codes about the whole call or its lead: they speak of every action in it."""
@@ -46,7 +45,7 @@ def classify_answer(sent: Sequence[Sent], answer: Answer) -> list[ChangeOutcome]
         return _of_refused_call(sent, answer)
     if isinstance(answer, NotSent | Throttled | CredentialsRefused):
         return [ChangeOutcome(ChangeStatus.WAITING, Proof.NOT_DONE) for _each in sent]
-    return [_unclear(each, message_of(answer)) for each in sent]
+    return [_unclear(each, **said_by(answer)) for each in sent]
 
 
 def _beside_244(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome], answer: ChainReply) -> list[ChangeOutcome]:
@@ -98,7 +97,11 @@ def _in_order(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome]) -> lis
         elif looked_at:
             look_in_s = change_outcomes[looked_at[-1]].look_in_s
             change_outcomes[place] = _unclear(
-                each, change_outcome.message, code=change_outcome.code, look_in_s=look_in_s
+                each,
+                change_outcome.message,
+                change_outcome.remark,
+                code=change_outcome.code,
+                look_in_s=look_in_s,
             )
         elif asked and change_outcome.status == ChangeStatus.WAITING:
             last = change_outcomes[asked[-1]]
@@ -106,9 +109,8 @@ def _in_order(sent: Sequence[Sent], change_outcomes: list[ChangeOutcome]) -> lis
         elif change_outcome.status == ChangeStatus.WAITING:
             for n in behind:
                 if change_outcomes[n].code in WIRE_FORMATS[sent[n].request.kind].guards:
-                    change_outcomes[n] = turned_away(
-                        sent[n].request, change_outcomes[n].code, change_outcomes[n].message
-                    )
+                    refused = change_outcomes[n]
+                    change_outcomes[n] = turned_away(sent[n].request, refused.code, refused.message, refused.remark)
     return _one_question_each(sent, change_outcomes)
 
 
@@ -128,11 +130,17 @@ def _same_thing(one: Carrier, other: Carrier) -> bool:
 
 
 def _unclear(
-    sent: Sent, message: str, *, code: str = "", look_in_s: float | None = None, send_alone: bool | None = None
+    sent: Sent,
+    message: str = "",
+    remark: Remarks = NONE,
+    *,
+    code: str = "",
+    look_in_s: float | None = None,
+    send_alone: bool | None = None,
 ) -> ChangeOutcome:
     wait = sent.first_look_s if look_in_s is None else look_in_s
     return ChangeOutcome(
-        ChangeStatus.UNKNOWN, Proof.UNCLEAR, code=code, message=message, look_in_s=wait, send_alone=send_alone
+        ChangeStatus.UNKNOWN, Proof.UNCLEAR, "", code, message, remark, look_in_s=wait, send_alone=send_alone
     )
 
 
@@ -143,7 +151,7 @@ def _of_action(sent: Sent, outcome: ActionOutcome) -> ChangeOutcome:
             ChangeStatus.ACCEPTED, Proof.DONE, code=outcome.code, message=outcome.message, kartra_id=made
         )
     if outcome.state == "missing":
-        return _unclear(sent, _("Kartra's answer does not mention this action."))
+        return _unclear(sent, remark=remark(ChangeRemark.NOT_MENTIONED))
     return classify_refusal(sent, outcome.code, outcome.message)
 
 
@@ -167,8 +175,8 @@ def classify_refusal(sent: Sent, code: str, message: str) -> ChangeOutcome:
     if step == Next.HOLD:
         return ChangeOutcome(ChangeStatus.UNDECIDED, Proof.UNDECIDED, Reason.UNLISTED_CODE, code, message)
     if code in WIRE_FORMATS[sent.request.kind].guards and sent.was_unclear:
-        words = _("Kartra says that it was done before (%(message)s).") % {"message": message}
-        return ChangeOutcome(ChangeStatus.ACCEPTED, Proof.DONE, code=code, message=words)
+        before = remark(ChangeRemark.DONE_BEFORE, message=message)
+        return ChangeOutcome(ChangeStatus.ACCEPTED, Proof.DONE, code=code, remark=before)
     return ChangeOutcome(ChangeStatus.REJECTED, Proof.REFUSED, code=code, message=message)
 
 
@@ -191,6 +199,6 @@ def _of_refused_call(sent: Sequence[Sent], refusal: WholeCallRefused) -> list[Ch
         if each.position == blamed:
             change_outcomes.append(classify_refusal(each, code, message))
         else:
-            words = _("Kartra refused another action of the same call.")
-            change_outcomes.append(_unclear(each, words, look_in_s=0, send_alone=True))
+            other = remark(ChangeRemark.OTHER_REFUSED)
+            change_outcomes.append(_unclear(each, remark=other, look_in_s=0, send_alone=True))
     return change_outcomes

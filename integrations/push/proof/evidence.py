@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_noop
-
 from integrations.kartra.errors import Next, next_step
-from integrations.models import Proof
+from integrations.models import Proof, Seen
 from integrations.translate import NOT_TOLD, WIRE_FORMATS, State
 from leads import kinds
-from leads.models import ChangeStatus, GoneReason, Reason
+from leads.models import ChangeRemark, ChangeStatus, GoneReason, Reason
+from leads.models.remarks import NONE, Remarks, remark
 
 MOST_UNANSWERED = 2
 """Calls in a row without an answer that were proven not done: something refuses this change each time."""
@@ -24,9 +23,6 @@ UNTYPED = "untyped"
 
 TEXTLESS = frozenset({"points", "calendar", "transaction", "subscription"})
 """Families whose changes hold no text that a firewall could refuse."""
-
-SEEN_DONE = gettext_noop("seen done")
-NOT_DONE = gettext_noop("seen not done")
 
 
 class Carried(enum.Enum):
@@ -55,6 +51,7 @@ class Request:
     carried: Carried = Carried.UNCLEAR
     code: str = ""
     message: str = ""
+    remark: Remarks = field(default_factory=dict)
     not_done: int = 0
     repeated: bool = False
 
@@ -114,11 +111,11 @@ class Evidence:
 class ChangeOutcome:
     """What becomes of one change and of its attempt.
 
-    `what`: what was seen, as evidence for people. `look_in_s`: of one that stays unclear. `send_alone`: it goes out again without
-    other families. `superseded_by`: the change that overtook it. `decided_with`: the change whose question this one shares.
-    `gave`: of an edit the fields that it gave, where later ones of the same call overtook the others. `baseline`: of a conflict what
-    Kartra held before, by field. `repeats`: it goes out again because the read proved nothing. `gone`: the lead is deleted.
-    `kartra_id`: of the lead that the call made.
+    `message` is Kartra's, `remark` ours. `what`: what was seen, as evidence for people. `look_in_s`: of one that stays unclear.
+    `send_alone`: it goes out again without other families. `superseded_by`: the change that overtook it. `decided_with`: the change
+    whose question this one shares. `gave`: of an edit the fields that it gave, where later ones of the same call overtook the
+    others. `baseline`: of a conflict what Kartra held before, by field. `repeats`: it goes out again because the read proved
+    nothing. `gone`: the lead is deleted. `kartra_id`: of the lead that the call made.
     """
 
     status: ChangeStatus
@@ -126,7 +123,8 @@ class ChangeOutcome:
     reason: str = ""
     code: str = ""
     message: str = ""
-    what: str = ""
+    remark: Remarks = field(default_factory=dict)
+    what: Seen = Seen.ANSWER
     look_in_s: float | None = None
     send_alone: bool | None = None
     not_done: int | None = None
@@ -139,19 +137,20 @@ class ChangeOutcome:
     kartra_id: str = ""
 
 
-def accepted(request: Request, message: str = "", what: str = SEEN_DONE, **more: Any) -> ChangeOutcome:
-    words = message or _("Seen done in Kartra afterwards.")
-    return ChangeOutcome(ChangeStatus.ACCEPTED, Proof.DONE, code=request.code, message=words, what=what, **more)
+def accepted(
+    request: Request, said: ChangeRemark = ChangeRemark.SEEN_DONE, what: Seen = Seen.DONE, **more: Any
+) -> ChangeOutcome:
+    return ChangeOutcome(ChangeStatus.ACCEPTED, Proof.DONE, code=request.code, remark=remark(said), what=what, **more)
 
 
 def superseded(request: Request, by: Request, *, is_so: bool = True) -> ChangeOutcome:
     """Ended: a later change of the same thing in the same call is so, or is what counts now (`is_so` False)."""
-    words = _("A later change of the same thing is done.") if is_so else _("A later change of the same thing counts.")
+    said = remark(ChangeRemark.LATER_DONE) if is_so else remark(ChangeRemark.LATER_COUNTS)
     return ChangeOutcome(
         ChangeStatus.SUPERSEDED,
         Proof.DONE,
-        message=words,
-        what=gettext_noop("overtaken by a later change of the same call"),
+        remark=said,
+        what=Seen.OVERTAKEN,
         superseded_by=by.change,
     )
 
@@ -159,7 +158,7 @@ def superseded(request: Request, by: Request, *, is_so: bool = True) -> ChangeOu
 def again(
     requests: Sequence[Request],
     evidence: Evidence,
-    what: str = NOT_DONE,
+    what: Seen = Seen.NOT_DONE,
     *,
     send_alone: bool | None = None,
     repeats: bool = False,
@@ -183,7 +182,7 @@ def again(
         request.change: ChangeOutcome(
             ChangeStatus.WAITING,
             Proof.NOT_DONE,
-            message=_("Seen not done in Kartra; sent again."),
+            remark=remark(ChangeRemark.SEEN_NOT_DONE),
             what=what,
             not_done=request.not_done + 1,
             send_alone=send_alone,
@@ -193,17 +192,17 @@ def again(
     }
 
 
-def turned_away(request: Request, code: str, message: str) -> ChangeOutcome:
+def turned_away(request: Request, code: str, message: str, said: Remarks = NONE) -> ChangeOutcome:
     """One action of a call was turned away and not done: sent again, but not without end."""
     not_done = request.not_done + 1
     if not_done >= MOST_NOT_DONE:
         return ChangeOutcome(
-            ChangeStatus.UNDECIDED, Proof.NOT_DONE, Reason.REPEATED, code=code, message=message, not_done=not_done
+            ChangeStatus.UNDECIDED, Proof.NOT_DONE, Reason.REPEATED, code, message, said, not_done=not_done
         )
-    return ChangeOutcome(ChangeStatus.WAITING, Proof.NOT_DONE, code=code, message=message, not_done=not_done)
+    return ChangeOutcome(ChangeStatus.WAITING, Proof.NOT_DONE, "", code, message, said, not_done=not_done)
 
 
-def later(request: Request, evidence: Evidence, what: str) -> ChangeOutcome:
+def later(request: Request, evidence: Evidence, what: Seen) -> ChangeOutcome:
     """Nothing is proven yet: another look. Where none is planned any more, a person decides."""
     if evidence.last_look:
         return asked(request, what)
@@ -212,17 +211,19 @@ def later(request: Request, evidence: Evidence, what: str) -> ChangeOutcome:
         Proof.UNCLEAR,
         code=request.code,
         message=request.message,
+        remark=request.remark,
         what=what,
         look_in_s=evidence.look_in_s,
     )
 
 
 def asked(
-    request: Request, what: str, *, reason: Reason = Reason.OUTCOME, message: str = "", **more: Any
+    request: Request, what: Seen, *, reason: Reason = Reason.OUTCOME, said: Remarks = NONE, **more: Any
 ) -> ChangeOutcome:
-    """A person decides."""
+    """A person decides. `said`: what we say of it, instead of what was said of it before."""
+    message, words = ("", said) if said else (request.message, request.remark)
     return ChangeOutcome(
-        ChangeStatus.UNDECIDED, Proof.UNDECIDED, reason, request.code, message or request.message, what=what, **more
+        ChangeStatus.UNDECIDED, Proof.UNDECIDED, reason, request.code, message, words, what=what, **more
     )
 
 

@@ -1,18 +1,15 @@
 """A creation that Kartra refused because the lead exists (244): nothing of that call was done, and nothing is known of how the
 lead was before. What rode along is judged from a read of the lead that is there."""
 
-from django.utils.translation import gettext as _, gettext_noop
-
-from integrations.models import Proof
+from integrations.models import Proof, Seen
 from integrations.push.proof.evidence import ChangeOutcome, Evidence, Request, accepted, again, asked, one_question
 from integrations.push.proof.profile import latest
 from integrations.translate import NOT_TOLD
 from integrations.translate.fields import same_value
 from integrations.translate.lists import LEFT
 from integrations.translate.sequences import ACTIVE
-from leads.models import ChangeStatus, Reason
-
-ADOPTED = gettext_noop("the lead was there already, and the call was refused as a whole")
+from leads.models import ChangeRemark, ChangeStatus, Reason
+from leads.models.remarks import remark
 
 
 def classify_adopted(evidence: Evidence) -> dict[int, ChangeOutcome]:
@@ -34,29 +31,29 @@ def _profile(evidence: Evidence) -> dict[int, ChangeOutcome]:
     told = {} if evidence.after is NOT_TOLD else evidence.after
     wanted = latest(requests)
     if told and all(same_value(name, value, wanted[name]) for name, value in told.items()):
-        words = _("Kartra had this lead already; it is the one in our copy now.")
-        return {each.change: accepted(each, words) for each in requests}
-    return again(requests, evidence, ADOPTED)
+        return {each.change: accepted(each, ChangeRemark.HAD_LEAD) for each in requests}
+    return again(requests, evidence, Seen.WAS_THERE)
 
 
 def _one(request: Request, evidence: Evidence, *, going: bool) -> ChangeOutcome:
     """`going`: an earlier request about the same thing goes out, so that what is so now will not be so then."""
     after = evidence.after
     if request.may_be_turned_down and after == LEFT:
-        words = _("Kartra had this lead already, and it has left this list itself.")
-        return _skipped(request, Reason.LEFT_OUT, words)
+        return _skipped(request, Reason.LEFT_OUT, ChangeRemark.HAD_LEFT)
     if going:
-        return again([request], evidence, ADOPTED)[request.change]
+        return again([request], evidence, Seen.WAS_THERE)[request.change]
     adds = request.witness is not None and request.witness.adds
     so = adds and after == request.witness.makes(request.parameters, after)
     if adds and not so and isinstance(after, list):
-        words = _("Kartra had this lead already, and in this sequence at step %(step)s (%(status)s).")
-        told = {"step": after[0], "status": _("active") if after[1] == ACTIVE else after[1]}
-        return asked(request, ADOPTED, message=words % told)
+        status = remark(ChangeRemark.ACTIVE) if after[1] == ACTIVE else after[1]
+        there = remark(ChangeRemark.HAD_IN_SEQUENCE, step=after[0], status=status)
+        return asked(request, Seen.WAS_THERE, said=there)
     if so:
-        return _skipped(request, Reason.ALREADY_SO, _("Kartra had this lead already, and so."))
-    return again([request], evidence, ADOPTED)[request.change]
+        return _skipped(request, Reason.ALREADY_SO, ChangeRemark.HAD_SO)
+    return again([request], evidence, Seen.WAS_THERE)[request.change]
 
 
-def _skipped(request: Request, reason: Reason, words: str) -> ChangeOutcome:
-    return ChangeOutcome(ChangeStatus.SKIPPED, Proof.NOT_DONE, reason, request.code, words, what=ADOPTED)
+def _skipped(request: Request, reason: Reason, said: ChangeRemark) -> ChangeOutcome:
+    return ChangeOutcome(
+        ChangeStatus.SKIPPED, Proof.NOT_DONE, reason, request.code, remark=remark(said), what=Seen.WAS_THERE
+    )

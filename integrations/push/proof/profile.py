@@ -4,9 +4,7 @@ together, and judged field by field."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_noop
-
-from integrations.models import Proof
+from integrations.models import Proof, Seen
 from integrations.push.proof.evidence import (
     ChangeOutcome,
     Evidence,
@@ -18,13 +16,10 @@ from integrations.push.proof.evidence import (
     superseded,
 )
 from integrations.translate import NOT_TOLD
-from integrations.translate.fields import CUSTOM, same_value
-from leads.kind import called
+from integrations.translate.fields import same_value
 from leads.kinds.profile import gives
-from leads.models import ChangeStatus, Reason
-
-NO_FIELD = gettext_noop("Kartra has no such field")
-CHANGED = gettext_noop("a field holds neither what it held before nor what we sent")
+from leads.models import ChangeRemark, ChangeStatus, Reason
+from leads.models.remarks import remark
 
 
 def classify_profile(evidence: Evidence) -> dict[int, ChangeOutcome]:
@@ -85,22 +80,23 @@ def _conflict(
     request: Request, changed: Sequence[str], told: Mapping[str, Any], before: Mapping[str, Any]
 ) -> ChangeOutcome:
     own = [name for name in changed if name in request.parameters]
-    words = ", ".join(
-        _("%(field)s is now %(value)s in Kartra") % {"field": called(name), "value": told[name] or _("empty")}
+    now = [
+        remark(ChangeRemark.FIELD_IS_NOW, field=name, value=told[name] or remark(ChangeRemark.EMPTY))
         for name in (own or changed)
-    )
+    ]
     seen = {name: [before[name]] for name in own}
-    return asked(request, CHANGED, reason=Reason.CONFLICT, message=words, baseline=seen)
+    return asked(request, Seen.FIELD_CHANGED, reason=Reason.CONFLICT, said=now, baseline=seen)
 
 
 def _without_field(request: Request, missing: Sequence[str]) -> ChangeOutcome:
     """Kartra ignores a custom field that it does not have, without a word."""
-    names = ", ".join(name.removeprefix(CUSTOM) for name in missing)
-    rest = _("Its other fields were set.") if set(request.parameters) - set(missing) - {"email"} else ""
+    said = remark(ChangeRemark.FIELD_GONE, fields=list(missing))
+    if set(request.parameters) - set(missing) - {"email"}:
+        said["also"] = remark(ChangeRemark.OTHERS_SET)
     return ChangeOutcome(
         ChangeStatus.REJECTED,
         Proof.REFUSED,
         code=request.code,
-        what=NO_FIELD,
-        message=f"{_('Kartra has no custom field %(names)s any more, so it was not set.') % {'names': names}} {rest}".strip(),
+        remark=said,
+        what=Seen.NO_SUCH_FIELD,
     )

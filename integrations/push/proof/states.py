@@ -3,8 +3,7 @@ docs/guarantees.md ("Requests about the same thing in one call"), in their order
 
 from collections.abc import Sequence
 
-from django.utils.translation import gettext as _, gettext_noop
-
+from integrations.models import Seen
 from integrations.push.proof.evidence import (
     Carried,
     ChangeOutcome,
@@ -19,16 +18,8 @@ from integrations.push.proof.evidence import (
 )
 from integrations.translate import NOT_TOLD, State
 from integrations.translate.lists import LEFT
-from leads.models import Reason
-
-NOT_SHOWN = gettext_noop("the read does not show it")
-FOREIGN = gettext_noop("a message tells of a change in Kartra that is not ours")
-HAS_LEFT = gettext_noop("this person has left the list")
-PROVES_NOTHING = gettext_noop("it is as before and as wanted, so the read proves nothing")
-NEITHER = gettext_noop("it is neither as before nor as any of our changes makes it")
-NOT_BEGUN = gettext_noop("the safety field does not show this call, so nothing of it was begun")
-BEFORE_UNKNOWN = gettext_noop("nobody knows how it was before")
-HALF_DONE = gettext_noop("the call was done as far as this change")
+from leads.models import ChangeRemark, Reason
+from leads.models.remarks import remark
 
 
 def classify_states(evidence: Evidence) -> dict[int, ChangeOutcome]:
@@ -37,7 +28,10 @@ def classify_states(evidence: Evidence) -> dict[int, ChangeOutcome]:
     if not rest:
         return overtaken
     if evidence.after is NOT_TOLD:
-        return {**overtaken, **one_question({request.change: later(request, evidence, NOT_SHOWN) for request in rest})}
+        return {
+            **overtaken,
+            **one_question({request.change: later(request, evidence, Seen.NOT_SHOWN) for request in rest}),
+        }
     return {**overtaken, **one_question(_by_rules(rest, before, evidence))}
 
 
@@ -66,29 +60,31 @@ def _by_rules(requests: Sequence[Request], before: State, evidence: Evidence) ->
     if so and moved:  # 1
         return _so(requests, len(requests) - 1)
     if evidence.foreign:  # 2
-        words = _("Somebody changed the same thing in Kartra meanwhile.")
-        return _ask(requests, FOREIGN, reason=Reason.CONFLICT, message=words)
+        return _ask(requests, Seen.FOREIGN, ChangeRemark.CHANGED_BY_OTHERS, reason=Reason.CONFLICT)
     if after == LEFT and last.may_be_turned_down:
-        words = _("Kartra shows that this person has left the list. It is not sent again by itself.")
-        return _ask(requests, HAS_LEFT, message=words)
+        return _ask(requests, Seen.LEFT_LIST, ChangeRemark.HAS_LEFT)
     if after == LEFT and so:  # nobody who has left is put back on the way to being taken off
         return _so(requests, len(requests) - 1)
     if evidence.receipt is False and not so and (evidence.same_before or not evidence.last_look):  # 3, by the receipt
-        return again(requests, evidence, NOT_BEGUN) if evidence.same_before else _later(requests, evidence, NOT_BEGUN)
+        return (
+            again(requests, evidence, Seen.NOT_BEGUN)
+            if evidence.same_before
+            else _later(requests, evidence, Seen.NOT_BEGUN)
+        )
     if before is NOT_TOLD:
         return _without_before(requests, states, so, repeatable, evidence)
     if not moved and not so:  # 3
         if begun and not repeatable:
-            return _later(requests, evidence, NOT_SHOWN)
-        return again(requests, evidence) if confirmed else _later(requests, evidence, NOT_SHOWN)
+            return _later(requests, evidence, Seen.NOT_SHOWN)
+        return again(requests, evidence) if confirmed else _later(requests, evidence, Seen.NOT_SHOWN)
     if not moved:  # 4
         return _proves_nothing(requests, repeatable, begun, evidence)
     hits = [place for place, state in enumerate(states[:-1]) if requests[place].witness.is_so(after, state, before)]
     if hits and (len(hits) == 1 or all(request.repeatable for request in requests[hits[0] + 1 :])):  # 5
         if not evidence.same_before:
-            return _later(requests, evidence, HALF_DONE)
-        return {**_so(requests[: hits[0] + 1], hits[0]), **again(requests[hits[0] + 1 :], evidence, HALF_DONE)}
-    return _later(requests, evidence, NEITHER)  # 6
+            return _later(requests, evidence, Seen.HALF_DONE)
+        return {**_so(requests[: hits[0] + 1], hits[0]), **again(requests[hits[0] + 1 :], evidence, Seen.HALF_DONE)}
+    return _later(requests, evidence, Seen.NEITHER)  # 6
 
 
 def _made(requests: Sequence[Request], before: State) -> list[State]:
@@ -109,10 +105,10 @@ def _without_before(
     if so and (len(requests) == 1 or any(request.repeated for request in requests)):
         return _so(requests, len(requests) - 1)
     if repeatable:
-        return again(requests, evidence, BEFORE_UNKNOWN, repeats=True)
+        return again(requests, evidence, Seen.BEFORE_UNKNOWN, repeats=True)
     if so and last.repeatable:
         return _so(requests, len(requests) - 1)
-    return _later(requests, evidence, BEFORE_UNKNOWN)
+    return _later(requests, evidence, Seen.BEFORE_UNKNOWN)
 
 
 def _proves_nothing(
@@ -124,14 +120,18 @@ def _proves_nothing(
         if any(request.repeated for request in requests):
             return _so(requests, len(requests) - 1)
         if len(requests) > 1 and not evidence.same_before:
-            return _later(requests, evidence, PROVES_NOTHING)
-        return again(requests, evidence, PROVES_NOTHING, repeats=True)
+            return _later(requests, evidence, Seen.PROVES_NOTHING)
+        return again(requests, evidence, Seen.PROVES_NOTHING, repeats=True)
     if last.repeatable or begun:
         return _so(requests, len(requests) - 1)
     if evidence.receipt is False:  # nothing of the call was begun
-        return again(requests, evidence, NOT_BEGUN) if evidence.same_before else _later(requests, evidence, NOT_BEGUN)
+        return (
+            again(requests, evidence, Seen.NOT_BEGUN)
+            if evidence.same_before
+            else _later(requests, evidence, Seen.NOT_BEGUN)
+        )
     held: dict[int, ChangeOutcome] = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
-    return {**held, last.change: asked(last, PROVES_NOTHING)}
+    return {**held, last.change: asked(last, Seen.PROVES_NOTHING)}
 
 
 def _so(requests: Sequence[Request], place: int) -> dict[int, ChangeOutcome]:
@@ -142,10 +142,10 @@ def _so(requests: Sequence[Request], place: int) -> dict[int, ChangeOutcome]:
 
 
 def _ask(
-    requests: Sequence[Request], what: str, *, reason: Reason = Reason.OUTCOME, message: str = ""
+    requests: Sequence[Request], what: Seen, said: ChangeRemark, *, reason: Reason = Reason.OUTCOME
 ) -> dict[int, ChangeOutcome]:
-    return {request.change: asked(request, what, reason=reason, message=message) for request in requests}
+    return {request.change: asked(request, what, reason=reason, said=remark(said)) for request in requests}
 
 
-def _later(requests: Sequence[Request], evidence: Evidence, what: str) -> dict[int, ChangeOutcome]:
+def _later(requests: Sequence[Request], evidence: Evidence, what: Seen) -> dict[int, ChangeOutcome]:
     return {request.change: later(request, evidence, what) for request in requests}

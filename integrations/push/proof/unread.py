@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_noop
-
+from integrations.models import Seen
 from integrations.push.proof.evidence import (
-    NOT_DONE,
-    SEEN_DONE,
     Carried,
     ChangeOutcome,
     Evidence,
@@ -19,13 +16,8 @@ from integrations.push.proof.evidence import (
     superseded,
 )
 from integrations.translate import WIRE_FORMATS, ProofSource
-
-SENT_ONCE_MORE = gettext_noop("Kartra refuses a second try of what was done")
-SEVERAL = gettext_noop("several bookings of the class stand")
-NOT_BEGUN = gettext_noop("the safety field does not show this call, so nothing of it was begun")
-NO_WITNESS = gettext_noop("the safety field shows this call, a second witness is missing")
-MESSAGE_CAME = gettext_noop("Kartra's event came")
-NO_MESSAGE = gettext_noop("no message of Kartra shows it")
+from leads.models import ChangeRemark
+from leads.models.remarks import remark
 
 
 def classify_bookings(evidence: Evidence) -> dict[int, ChangeOutcome]:
@@ -49,7 +41,7 @@ def _up_to_what_is_done(evidence: Evidence) -> tuple[dict[int, ChangeOutcome], t
     last = every[done[-1]]
     verdicts = {each.change: superseded(each, last) for each in every[: done[-1]] if each.carried is Carried.UNCLEAR}
     if last.carried is Carried.UNCLEAR:
-        verdicts[last.change] = accepted(last, _("Kartra's own message shows it done."), MESSAGE_CAME)
+        verdicts[last.change] = accepted(last, ChangeRemark.MESSAGE_SHOWS, Seen.EVENT_CAME)
     return verdicts, tuple(each for each in every[done[-1] + 1 :] if each.carried is Carried.UNCLEAR)
 
 
@@ -58,14 +50,14 @@ def _not_proven(requests: tuple[Request, ...], evidence: Evidence) -> dict[int, 
     earlier = {each.change: superseded(each, last, is_so=False) for each in requests[:-1]}
     if WIRE_FORMATS[last.kind].look is ProofSource.GUARD:
         if evidence.several_bookings:
-            words = _("This person has several bookings of the class; a second try could cancel another one.")
-            return {**earlier, last.change: asked(last, SEVERAL, message=words)}
-        return {**earlier, **again([last], evidence, SENT_ONCE_MORE, send_alone=True)}
+            several = remark(ChangeRemark.SEVERAL_BOOKINGS)
+            return {**earlier, last.change: asked(last, Seen.SEVERAL, said=several)}
+        return {**earlier, **again([last], evidence, Seen.SENT_ONCE_MORE, send_alone=True)}
     if evidence.receipt is False:
         if evidence.same_before:
-            return again(requests, evidence, NOT_BEGUN)
-        return {each.change: later(each, evidence, NOT_BEGUN) for each in requests}
-    what = NO_WITNESS if evidence.receipt else NO_MESSAGE
+            return again(requests, evidence, Seen.NOT_BEGUN)
+        return {each.change: later(each, evidence, Seen.NOT_BEGUN) for each in requests}
+    what = Seen.NO_WITNESS if evidence.receipt else Seen.NO_MESSAGE
     return {each.change: later(each, evidence, what) for each in requests}
 
 
@@ -75,9 +67,9 @@ def classify_money(request: Request, seen: Any, before: Mapping[str, Any], evide
     proves = WIRE_FORMATS[request.kind].done
     done = None if seen is None or proves is None else proves(request.parameters, seen, before)
     if done:
-        return accepted(request, what=SEEN_DONE)
+        return accepted(request, what=Seen.DONE)
     if done is False and WIRE_FORMATS[request.kind].guards:
-        return again([request], evidence, NOT_DONE)[request.change]
+        return again([request], evidence, Seen.NOT_DONE)[request.change]
     if done is False:
-        return asked(request, gettext_noop("not seen done"))
-    return later(request, evidence, gettext_noop("not seen yet"))
+        return asked(request, Seen.NOT_SEEN_DONE)
+    return later(request, evidence, Seen.NOT_SEEN_YET)

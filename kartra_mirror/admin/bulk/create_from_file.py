@@ -29,6 +29,7 @@ from leads.importing import people_list
 from leads.importing.people_list import Person
 from leads.labels import NEW_CONTACTS, OWN_IMPORT
 from leads.models import Account, Lead, RunDraft
+from leads.models.remarks import sentence_of
 from leads.models.run import creation_name
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -143,7 +144,7 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
         "number": number,
         "changes": found.steps,
         "left_out": _left_out(found, selection),
-        "bad": selection["bad"],
+        "bad": [(line, sentence_of(why)) for line, why in selection["bad"]],
         "bad_number": selection["bad_number"],
         "not_read": selection["not_read"],
         "seconds": seconds_for(account, number),

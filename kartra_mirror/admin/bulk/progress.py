@@ -16,6 +16,7 @@ from kartra_mirror.ui.throughput import connection_of, seconds_for
 from leads import clock, kinds
 from leads.labels import RUN_WORDS, STATUS_WORDS
 from leads.models import BulkRun, ChangeStatus, Reason, RunState
+from leads.models.remarks import sentence_of
 
 RESULTS_SHOWN = 20
 RATE_OVER_S = 20
@@ -160,13 +161,14 @@ def failures_of(run: BulkRun) -> list[dict[str, Any]]:
     rows = (
         run.changes.filter(Q(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]) | Q(reason=Reason.GONE))
         .order_by()
-        .values("kind", "status", "reason", "code", "message")
+        .values("kind", "status", "reason", "code", "message", "remark")
         .annotate(number=Count("pk"))
         .order_by("-number")[:20]
     )
     return [
         {
             **row,
+            "said": sentence_of(row["remark"]) or row["message"],
             "remedy": remedy(row["code"])
             or (_("Nothing more is sent for it.") if row["reason"] == Reason.GONE else ""),
             "words": outcome_words(row["status"], row["reason"]),

@@ -10,6 +10,7 @@ from kartra_mirror.ui.downloads import csv_response
 from leads import kinds
 from leads.csv_cells import shield
 from leads.models import BulkRun, LeadChange
+from leads.models.remarks import sentence_of
 
 COLUMNS = (
     "Lead ID",
@@ -43,12 +44,14 @@ def _lines(group: QuerySet[LeadChange]) -> Iterator[list[str]]:
         "reason",
         "code",
         "message",
+        "remark",
         "requested_at",
         "settled_at",
     )
-    for *who, kind, parameters, status, reason, code, message, requested_at, settled_at in rows.iterator(
+    for *who, kind, parameters, status, reason, code, message, remark, requested_at, settled_at in rows.iterator(
         chunk_size=2000
     ):
+        said = sentence_of(remark) or message
         moments = [at.isoformat(timespec="seconds") if at else "" for at in (requested_at, settled_at)]
-        told = [kinds.get_kind(kind).sentence(parameters), outcome_words(status, reason), code, message]
+        told = [kinds.get_kind(kind).sentence(parameters), outcome_words(status, reason), code, said]
         yield [shield("" if each is None else str(each)) for each in (*who, *told, *moments)]

@@ -216,15 +216,17 @@ def _causes(request: HttpRequest, connections: list[Connection], since: dt.datet
         .values_list("outcome")
         .annotate(n=Count("pk"))
     )
-    refused = (
-        access.only_mine(LeadChange.objects.filter(status=ChangeStatus.REJECTED, settled_at__gte=since), request.user)
+    changes = LeadChange.objects.filter(status=ChangeStatus.REJECTED, settled_at__gte=since)
+    refused = list(
+        access.only_mine(changes, request.user)
         .order_by()
         .values_list("kind", "code")
-        .annotate(n=Count("pk"), words=Max("message"))
+        .annotate(n=Count("pk"), last=Max("pk"))
         .order_by("-n")[:CAUSES]
     )
     found = [(_("Call: %(what)s") % {"what": labels[outcome]}, number) for outcome, number in calls_gone_wrong]
-    found += [(_cause(kinds.get_kind(kind).label, words, code), number) for kind, code, number, words in refused]
+    words = changes.filter(pk__in=[last for *_rest, last in refused]).words()
+    found += [(_cause(kinds.get_kind(kind).label, words[last], code), number) for kind, code, number, last in refused]
     return sorted(found, key=lambda each: -each[1])[:CAUSES]
 
 

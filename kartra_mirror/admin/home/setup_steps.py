@@ -7,6 +7,7 @@ from django.db.models import Count, Q
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _, ngettext
 
+from integrations.connecting import check_text
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Connection, Delivery, Sending
 from leads import access, kinds
@@ -72,7 +73,7 @@ def _of_connection(steps: list[Step], connection: Connection, user: access.Reque
     plan, keys, mode, looking = steps
     plan.done = keys.done = mode.done = looking.done = True
     plan.state = _("Kartra's API answers.")
-    keys.state, keys.links = connection.check_result, change
+    keys.state, keys.links = check_text(connection.check_result), change
     mode.state = _("The app is in test mode.") if connection.test_mode else _("The app is live.")
     mode.links = change
     looking.state = {

@@ -146,7 +146,7 @@ def _standing_runs(user: access.RequestUser) -> list[dict[str, Any]]:
     if len(few) <= CAUSES_SHOWN:
         return [
             _line(
-                "warn", _("“%(run)s” stands still") % {"run": run.name}, why=run.paused_why, url=run.get_absolute_url()
+                "warn", _("“%(run)s” stands still") % {"run": run.name}, why=run.why_paused, url=run.get_absolute_url()
             )
             for run in few
         ]
@@ -166,16 +166,17 @@ def _refusals(user: access.RequestUser) -> list[dict[str, Any]]:
     causes = list(
         rows.order_by()
         .values("kind", "code")
-        .annotate(number=Count("pk"), message=Max("message"))
+        .annotate(number=Count("pk"), last=Max("pk"))
         .order_by("-number", "kind", "code")[: CAUSES_SHOWN + 1]
     )
+    said = LeadChange.objects.filter(pk__in=[cause["last"] for cause in causes]).words()
     found = [
         _line(
             "bad",
             ngettext("change refused by Kartra: %(kind)s", "changes refused by Kartra: %(kind)s", cause["number"])
             % {"kind": capfirst(kinds.get_kind(cause["kind"]).label)},
             number=cause["number"],
-            why=_sentences(cause["message"], remedy(cause["code"])),
+            why=_sentences(said[cause["last"]], remedy(cause["code"])),
             url=f"{reverse('admin:failures')}?{urlencode({'kind': cause['kind'], 'code': cause['code']})}",
         )
         for cause in causes[:CAUSES_SHOWN]

@@ -83,7 +83,7 @@ class ConnectionForm(forms.ModelForm):
             raise ValidationError(f"{self.checked.text} {_('Nothing was saved.')}".strip())
         self.instance.api_key = cleaned["key"] or self.instance.api_key
         self.instance.api_password = cleaned["password"] or self.instance.api_password
-        self.instance.checked_at, self.instance.check_result = clock.now(), self.checked.text
+        self.instance.checked_at, self.instance.check_result = clock.now(), self.checked.said
         return cleaned
 
     def trial(self) -> Connection:

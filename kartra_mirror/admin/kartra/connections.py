@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext_lazy
 
 from integrations import clock, sandbox_control
-from integrations.connecting import Check, check, check_new_keys, go_on_with_new_keys, save_keys
+from integrations.connecting import Check, check, check_new_keys, check_text, go_on_with_new_keys, save_keys
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, Sending, SendingStop, WebhookEndpoint
 from integrations.models.connection import ConnectionQuerySet
@@ -24,6 +24,7 @@ from kartra_mirror.admin.kartra.connection_form import ConnectionForm
 from kartra_mirror.ui.unfold_adapter import ModelAdmin
 from leads import access
 from leads.models import Account
+from leads.models.remarks import sentence_of
 
 PERMISSIONS = {
     "on": "integrations.switch_sending",
@@ -116,7 +117,7 @@ class ConnectionAdmin(ModelAdmin):
             form = self.get_form(request, connection, change=connection is not None)(request.POST, instance=connection)
             if form.is_valid():
                 return check_new_keys(form.trial())
-        return Check(False, "")
+        return Check(False, {})
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         name, zone = form.cleaned_data["name"], form.cleaned_data["time_zone"] or "America/New_York"
@@ -134,7 +135,7 @@ class ConnectionAdmin(ModelAdmin):
             self.message_user(request, _("Sending goes on with the new keys."), messages.SUCCESS)
         WebhookEndpoint.objects.get_or_create(connection=obj, name="Kartra", retired_at=None)
         call_counter.is_copy()  # gives a new installation its mark
-        self.message_user(request, obj.check_result, messages.SUCCESS)
+        self.message_user(request, check_text(obj.check_result), messages.SUCCESS)
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:
         """From a new connection on to what comes next: the checklist."""
@@ -174,6 +175,8 @@ class ConnectionAdmin(ModelAdmin):
         extra = {
             "why_not": switch.why_not_sending(connection) if connection else "",
             "not_here": restored.not_here(),
+            "checked": check_text(connection.check_result) if connection else "",
+            "why_no_reads": sentence_of(connection.reads_stopped_why) if connection else "",
             "may_switch": request.user.has_perm("integrations.switch_sending"),
             "may_prepare": request.user.has_perm("integrations.create_customfield"),
             "endpoints": list(connection.endpoints.standing())
@@ -233,7 +236,7 @@ class ConnectionAdmin(ModelAdmin):
             problems = " ".join(f"{NAMES[name]}: {problem}." for name, problem in found.problems.items())
             return f"{_('Read from Kartra: %(what)s.') % told} {problems}".strip(), not found.problems
         result = check(connection, made_by=request.user)
-        Connection.objects.filter(pk=connection.pk).update(checked_at=clock.now(), check_result=result.text)
+        Connection.objects.filter(pk=connection.pk).update(checked_at=clock.now(), check_result=result.said)
         if what == "on":
             if not result.ok:
                 return f"{result.text} {_('Sending stays as it was.')}", False

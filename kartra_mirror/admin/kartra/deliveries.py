@@ -32,6 +32,7 @@ from kartra_mirror.ui.unfold_adapter import (
 )
 from leads.access import RequestUser
 from leads.models import Lead
+from leads.models.remarks import Remark, sentence_of
 
 AT_ONCE = 25
 """So many are applied again while the person waits; more by the worker."""
@@ -146,7 +147,7 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
             told = "; ".join(f"{delivery}: {_changed_words(applied.changed)}" for delivery, applied in changing[:10])
             self.message_user(request, f"{_applied_words(good, len(changing))} {told}".strip(), messages.SUCCESS)
         for delivery, applied in failures[:10]:
-            self.message_user(request, f"{delivery}: {applied.reason}", messages.WARNING)
+            self.message_user(request, f"{delivery}: {sentence_of(applied.reason)}", messages.WARNING)
 
     def get_fields(self, request: HttpRequest, obj: Delivery | None = None) -> Any:
         """What is out of the ordinary is shown only where it is so."""
@@ -160,12 +161,12 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
 
     @admin.display(description=gettext_lazy("reason"))
     def why(self, delivery: Delivery) -> str:
-        return _(delivery.reason) if delivery.reason else "—"
+        return sentence_of(delivery.reason) or "—"
 
     @admin.display(description=gettext_lazy("what it changed"))
     def what_changed(self, delivery: Delivery) -> str:
         changed = _changed_words(delivery.changed)
-        return changed or (delivery.reason if delivery.status in FAILED else _("nothing"))
+        return changed or (sentence_of(delivery.reason) if delivery.status in FAILED else _("nothing"))
 
     @admin.display(description=gettext_lazy("what it changed"))
     def in_short(self, delivery: Delivery) -> str:
@@ -200,10 +201,10 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
         )
 
 
-def _changed_words(changed: Iterable[str]) -> str:
+def _changed_words(changed: Iterable[Remark | str]) -> str:
     """What a message changed; fields of the lead by their names on pages."""
     names = {field.name: field.verbose_name for field in Lead._meta.concrete_fields}
-    return "; ".join(str(names.get(what, what)) for what in changed)
+    return "; ".join(str(names.get(each, each)) if isinstance(each, str) else sentence_of(each) for each in changed)
 
 
 def _applied_words(number: int, changing: int) -> str:
@@ -231,5 +232,5 @@ def _replay_words(entry: dict[str, Any]) -> str:
     if "status" not in entry:
         return f"{when}: {_('asked for, still to be done')}"
     if entry.get("reason"):
-        return f"{when}: {_(entry['reason'])}"
+        return f"{when}: {sentence_of(entry['reason'])}"
     return f"{when}: {_changed_words(entry['changed']) or _('changed nothing')}"

@@ -57,7 +57,7 @@ def sentence(change: LeadChange, why_not: str = "") -> str:
         case ChangeStatus.REJECTED:
             refused = _("Kartra refused “%(what)s” for %(lead)s: %(why)s.") % {
                 **told,
-                "why": change.message.rstrip(".") or change.code or _("it gave no reason"),
+                "why": change.words.rstrip(".") or change.code or _("it gave no reason"),
             }
             return f"{refused} {remedy(change.code)}".strip()
         case ChangeStatus.SKIPPED:
@@ -97,7 +97,7 @@ def _cancelled(change: LeadChange, told: dict[str, str]) -> str:
     if proofs:
         return _("“%(what)s” for %(lead)s was given up; nothing was changed in Kartra.") % told
     words = _("“%(what)s” for %(lead)s was cancelled before it was sent; nothing was changed in Kartra.") % told
-    return f"{words} {change.message}".strip()
+    return f"{words} {change.words}".strip()
 
 
 def changed_here_by(change: LeadChange) -> str:
@@ -112,12 +112,12 @@ def changed_here_by(change: LeadChange) -> str:
 
 
 def _undecided(change: LeadChange, told: dict[str, str]) -> str:
-    told = {**told, "now": change.message, "code": change.code}
+    told = {**told, "now": change.words, "code": change.code}
     if change.reason == Reason.CONFLICT and change.attempts.filter(proof=Proof.UNDECIDED).exists():
         return _(
             "“%(what)s” was sent for %(lead)s and its answer was lost; the same thing was changed in Kartra meanwhile: "
             "%(now)s. Somebody has to decide which is to be."
-        ) % {**told, "now": change.message.rstrip(".")}
+        ) % {**told, "now": change.words.rstrip(".")}
     if change.reason == Reason.CONFLICT:
         words = _(
             "“%(what)s” was not sent for %(lead)s, because it was changed meanwhile: %(now)s. Somebody has to decide which is "

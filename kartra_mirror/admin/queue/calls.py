@@ -14,7 +14,7 @@ from integrations.models import ApiCall, Attempt
 from integrations.translate import WIRE_FORMATS
 from kartra_mirror.admin.kartra import body_text
 from kartra_mirror.ui import trail
-from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, ReadOnlyInline, SearchedByLead, to_the_second
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, ReadOnlyInline, SearchedByLead, said, to_the_second
 from kartra_mirror.ui.unfold_adapter import (
     ChoicesDropdownFilter,
     CodeFilter,
@@ -60,7 +60,7 @@ class CommandFilter(DropdownFilter):
 class AttemptInline(ReadOnlyInline):
     model = Attempt
     verbose_name_plural = _("Requested changes in this call")
-    fields = readonly_fields = ("change", "command", "known", "code", "message", "looked_again")
+    fields = readonly_fields = ("change", "command", "known", "code", said, "looked_again")
     show_change_link = False
 
     @admin.display(description=_("what is known of it"))
@@ -75,7 +75,7 @@ class AttemptInline(ReadOnlyInline):
 
 @admin.register(ApiCall)
 class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
-    list_display = ["claimed", "commands", "whom", "carried", "cause", "outcome", "code", "took", "connection"]
+    list_display = ["claimed", "commands_shown", "whom", "carried", "cause", "outcome", "code", "took", "connection"]
     list_filter = [
         ("claimed_at", RangeDateTimeFilter),
         ("outcome", ChoicesDropdownFilter),
@@ -86,10 +86,10 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
         ("connection", RelatedDropdownFilter),
     ]
     list_select_related = ["lead", "connection__account"]
-    readonly_fields = ["answer_text", "claimed", "sent", "finished", "took"]
+    readonly_fields = ["answer_text", "commands_shown", said, "claimed", "sent", "finished", "took"]
     fields = [
         "claimed",
-        "commands",
+        "commands_shown",
         "lead",
         "cause",
         "made_by",
@@ -99,7 +99,7 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
         "took",
         "outcome",
         "code",
-        "message",
+        said,
         "answer_text",
     ]
     inlines = [AttemptInline]
@@ -116,6 +116,10 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
 
     def behind(self, row: ApiCall, user: RequestUser) -> Any:
         return trail.of_call(row, user)
+
+    @admin.display(description=_("commands"), ordering="commands")
+    def commands_shown(self, call: ApiCall) -> str:
+        return call.commands_shown
 
     @admin.display(description=_("took"), ordering="elapsed_ms")
     def took(self, call: ApiCall) -> str:

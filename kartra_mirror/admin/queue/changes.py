@@ -11,7 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from kartra_mirror.ui import trail
-from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, SearchedByLead, to_the_second
+from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, SearchedByLead, said, to_the_second
 from kartra_mirror.ui.unfold_adapter import (
     ChoicesDropdownFilter,
     CodeFilter,
@@ -85,7 +85,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     list_filter_submit = True
     ordering = ["-pk"]
     list_select_related = ["lead", "requested_by", "run", "account", "superseded_by__requested_by"]
-    readonly_fields = ["what", "became", "waits_for", "evidence", "requested", "settled"]
+    readonly_fields = ["what", "became", "waits_for", said, "evidence", "requested", "settled"]
     fields = [
         "what",
         "lead",
@@ -93,7 +93,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         "waits_for",
         "reason",
         "code",
-        "message",
+        said,
         "run",
         "requested_by",
         "why",
@@ -159,7 +159,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
 
     @admin.display(description=gettext_lazy("Kartra's words"))
     def kartras_words(self, change: LeadChange) -> str:
-        return f"{change.message} ({change.code})" if change.code else change.message
+        return f"{change.words} ({change.code})" if change.code else change.words
 
     @admin.display(description=gettext_lazy("waits for"))
     def waits_for(self, change: LeadChange) -> str:

@@ -118,7 +118,7 @@ def _decide(request: HttpRequest, change: LeadChange) -> HttpResponse:
 
 def told(decided: LeadChange) -> str:
     """What became of a change by a person's answer."""
-    return f"{capfirst(str(decided))}: {STATUS_WORDS[decided.status]}. {decided.message}"
+    return f"{capfirst(str(decided))}: {STATUS_WORDS[decided.status]}. {decided.words}"
 
 
 def _held(change: LeadChange) -> int:

@@ -70,7 +70,7 @@ def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def _lines(members: Any) -> Iterator[list[str]]:
     yield ["lead id", "email", "what", "code", "Kartra's words", "when"]
     for change in members.iterator(chunk_size=2000):
-        row = [change.lead.kartra_id or "", change.lead.email, str(change), change.code, change.message]
+        row = [change.lead.kartra_id or "", change.lead.email, str(change), change.code, change.words]
         yield [*(shield(cell) for cell in row), f"{change.settled_at:%Y-%m-%d %H:%M}"]
 
 

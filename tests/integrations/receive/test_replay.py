@@ -13,6 +13,7 @@ from integrations import receive
 from integrations.models import Delivery
 from leads import mirror
 from leads.models import Lead, LeadTag, Source, Transaction
+from leads.models.remarks import sentence_of
 from tests.factories import DeliveryFactory, LeadChangeFactory, LeadFactory, WebhookEndpointFactory
 from tests.rows import everything
 
@@ -51,7 +52,8 @@ def payment(endpoint, **fields):
 
 def replayed(*deliveries):
     return [
-        applied.changed for _, applied in receive.replay(Delivery.objects.filter(pk__in=[d.pk for d in deliveries]))
+        list(map(sentence_of, applied.changed))
+        for _, applied in receive.replay(Delivery.objects.filter(pk__in=[d.pk for d in deliveries]))
     ]
 
 
@@ -133,7 +135,8 @@ def test_one_that_failed_before_is_made_good(endpoint, monkeypatch):
     assert replayed(delivery) == [["new to us", "tag VIP put on"]]
 
     delivery.refresh_from_db()
-    assert (delivery.status, delivery.reason, delivery.changed) == ("applied", "", ["new to us", "tag VIP put on"])
+    assert (delivery.status, delivery.reason) == ("applied", {})
+    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP put on"]
     assert LeadTag.objects.get().tag.name == "VIP"
 
 
@@ -210,8 +213,8 @@ def test_many_are_put_back_for_the_worker_and_say_afterwards_what_they_changed(e
 
     delivery.refresh_from_db()
     assert delivery.status == "applied"
-    assert delivery.changed == ["new to us", "tag VIP put on"]
-    assert [(each["by"], each["changed"]) for each in delivery.replays] == [("ada", ["tag VIP put on"])]
+    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP put on"]
+    assert [(each["by"], sentence_of(each["changed"])) for each in delivery.replays] == [("ada", "tag VIP put on")]
 
 
 def run(*args, **options):

@@ -17,6 +17,7 @@ from leads.models import (
     SequenceEnrollment,
     Transaction,
 )
+from leads.models.remarks import sentence_of
 from tests.factories import LeadFactory, WebhookEndpointFactory
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +95,7 @@ ACTIVITY = [
 def test_events_without_state_are_one_line_in_the_timeline(post, body):
     delivery = post(body)
 
-    assert (delivery.status, delivery.reason) == ("applied", "")
+    assert (delivery.status, delivery.reason) == ("applied", {})
     line = Activity.objects.get(kind=body["action"])
     assert (line.details, line.source, line.delivery) == (body["action_details"], "webhook", delivery)
 
@@ -102,7 +103,10 @@ def test_events_without_state_are_one_line_in_the_timeline(post, body):
 def test_sequences_tell_state_but_no_step(post):
     named = {"sequence": {"sequence_id": 5, "sequence_name": "Welcome"}}
 
-    assert post(event("sequence_subscription", named)).changed == ["new to us", "entered sequence Welcome"]
+    assert list(map(sentence_of, post(event("sequence_subscription", named)).changed)) == [
+        "new to us",
+        "entered sequence Welcome",
+    ]
     row = SequenceEnrollment.objects.get()
     assert (row.status, row.step, row.source) == ("active", "", "webhook")
 
@@ -110,7 +114,7 @@ def test_sequences_tell_state_but_no_step(post):
     assert post(event("sequence_completion", named)).changed == []
     assert Lead.objects.get().dirty_at is not None, "what a completed sequence is called, only a read tells"
 
-    assert post(event("sequence_unsubscription", named)).changed == ["left sequence Welcome"]
+    assert list(map(sentence_of, post(event("sequence_unsubscription", named)).changed)) == ["left sequence Welcome"]
     row.refresh_from_db()
     assert row.status == "unsubscribed"
 
@@ -122,13 +126,13 @@ def test_memberships_nested_or_flat_in_either_style(post, wrapped, style):
     details = {"membership": told} if wrapped else told
 
     given = post(event("membership_granted", details))
-    assert given.changed[-1] == "access given: Club: Gold"
+    assert sentence_of(given.changed[-1]) == "access given: Club: Gold"
     grant = MembershipGrant.objects.get()
     assert (str(grant.level.membership), str(grant.level), grant.active) == ("Club", "Gold", True)
 
     taken = post(event("membership_revoked", details))
     grant.refresh_from_db()
-    assert (taken.changed, grant.active) == (["access taken away: Club: Gold"], False)
+    assert (sentence_of(taken.changed), grant.active) == ("access taken away: Club: Gold", False)
 
 
 @pytest.mark.parametrize("order", ["subscribe cancel", "cancel subscribe", "subscribe complete", "complete subscribe"])
@@ -283,7 +287,7 @@ def test_the_same_event_in_any_shape_and_under_any_header(post, endpoint, shape,
 
     delivery = post(SHAPES[shape], kind=kind)
 
-    assert (delivery.status, delivery.reason, delivery.action) == ("applied", "", "assign_tag")
+    assert (delivery.status, delivery.reason, delivery.action) == ("applied", {}, "assign_tag")
     assert (Lead.objects.count(), LeadTag.objects.get().lead_id) == (1, delivery.lead_id)
     assert (delivery.lead.first_name, delivery.lead.city) == ("Mara", "Bend")
 
@@ -385,8 +389,8 @@ def test_what_cannot_be_understood_is_kept_and_said(post, kind):
     delivery = post(HOSTILE[kind])
 
     assert delivery.status == "quarantined"
-    assert delivery.reason.endswith(".")
-    assert "It could not" not in delivery.reason, delivery.reason
+    assert sentence_of(delivery.reason).endswith(".")
+    assert "It could not" not in sentence_of(delivery.reason)
     assert not Lead.objects.exists()
 
 
@@ -409,8 +413,8 @@ def test_payment_that_cannot_be_understood_is_kept_and_said(post, kind):
     delivery = post(HOSTILE_PAYMENTS[kind], ipn=True)
 
     assert delivery.status == "quarantined"
-    assert delivery.reason.endswith(".")
-    assert "It could not" not in delivery.reason, delivery.reason
+    assert sentence_of(delivery.reason).endswith(".")
+    assert "It could not" not in sentence_of(delivery.reason)
     assert not Transaction.objects.exists()
 
 
@@ -459,7 +463,7 @@ def test_strange_values_are_kept_as_far_as_they_can_be(post, endpoint, kind):
 
     delivery = post(STRANGE_BUT_CLEAR[kind])
 
-    assert (delivery.status, delivery.reason) == ("applied", "")
+    assert (delivery.status, delivery.reason) == ("applied", {})
     assert LeadTag.objects.get().lead.kartra_id == "50417"
     other.refresh_from_db()
     assert other.first_name == "Mara"

@@ -10,12 +10,14 @@ from django.urls import reverse
 
 from integrations import console, push, tasks
 from integrations.kartra.errors import KartraError
+from integrations.kartra.words import Trouble
 from integrations.models import Connection, Installation, StopCause
 from integrations.push import verify
 from integrations.read import catalogue, order_sync, refresh
 from integrations.sending import call_counter, calls, installation, outage, restored, switch
 from leads import kinds
 from leads.models import Lead, LeadChange
+from leads.models.remarks import words_of_code
 from tests.factories import ConnectionFactory, SendingStopFactory
 from tests.recording import record_change
 
@@ -93,7 +95,7 @@ def test_copy_that_never_sent_anything_sends_nothing(sandbox, copied, lead):
 
     copied.refresh_from_db()
     assert (copied.sending, copied.stopped_by) == ("stopped", StopCause.RESTORED)
-    assert copied.standing_stop.why == restored.WHY[call_counter.RestoreCheck.COPIED]
+    assert copied.standing_stop.words == restored.WHY[call_counter.RestoreCheck.COPIED].label
     change.refresh_from_db()
     assert change.status == "waiting"
     assert sandbox.calls() == []
@@ -119,8 +121,8 @@ def test_status_and_every_page_say_it(copied, admin_client):
     call_command("status", stdout=out)
     call_command("status", json=True, stdout=facts)
 
-    assert str(restored.NOT_HERE) in out.getvalue()
-    assert json.loads(facts.getvalue())["not_here"] == str(restored.NOT_HERE)
+    assert words_of_code(Trouble.NOT_HERE) in out.getvalue()
+    assert json.loads(facts.getvalue())["not_here"] == words_of_code(Trouble.NOT_HERE)
     page = admin_client.get(reverse("admin:leads_lead_changelist")).content.decode()
     assert "probably a copy: nothing is read from Kartra" in page
 

@@ -12,6 +12,7 @@ from kartra_mirror.admin.queue import decisions
 from leads import changes, kinds, mirror
 from leads.importing import people_list
 from leads.models import Activity, Lead, RecurringSubscription, Tag
+from leads.models.remarks import sentence_of
 from tests.factories import ConnectionFactory, LeadChangeFactory, LeadFactory, StaffFactory
 from tests.two_sources import account_with_lead, push, webhook
 
@@ -135,7 +136,7 @@ def test_people_of_a_file_are_told_the_separator():
     found = people_list.read(account, io.BytesIO(b'Email,Tags\nada@example.com,"VIP, buyer"\n'))
 
     assert found.people == []
-    assert "semicolons" in found.bad[0][1]
+    assert "semicolons" in sentence_of(found.bad[0][1])
 
 
 def test_people_whom_kartra_does_not_have_are_no_targets_of_a_bulk_action():
@@ -152,7 +153,7 @@ def test_people_whom_kartra_does_not_have_are_no_targets_of_a_bulk_action():
 
     assert (counted.total, counted.will_change, counted.absent) == (3, 2, 1)
     assert counted.total == counted.will_change + counted.already_so + counted.left_out + counted.gone + counted.absent
-    told = {change.lead_id: (change.status, change.reason, change.message) for change in run.changes.all()}
+    told = {change.lead_id: (change.status, change.reason, change.words) for change in run.changes.all()}
     assert told == {
         here.pk: ("waiting", "", ""),
         made.pk: ("waiting", "", ""),

@@ -91,7 +91,7 @@ def test_trying_again_leaves_them_out_too(account, leads, capsys):
     again = LeadChange.objects.exclude(retry_of=None)
     skipped = again.get(status="skipped")
     assert (skipped.lead.email, skipped.reason) == ("absent@example.com", Reason.ABSENT)
-    assert skipped.message == "Kartra has no lead of this address."
+    assert skipped.words == "Kartra has no lead of this address."
     assert skipped.settled_at is not None
     assert again.filter(status="waiting").count() == 3
 

@@ -180,9 +180,7 @@ def test_who_left_the_list_meanwhile_is_not_put_on_it_by_trying_again(account):
     became = dict(run.changes.values_list("lead", "reason"))
     assert became == {stays.pk: "", left.pk: "left_out", gone.pk: "gone"}
     assert (run.expected, LeadChange.objects.failed().count()) == (3, 0)
-    assert set(LeadChange.objects.exclude(closed_at=None).values_list("closed_why", flat=True)) == {
-        f"Tried again in bulk action {run.pk}."
-    }
+    assert set(LeadChange.objects.exclude(closed_at=None).values_list("retried_in", flat=True)) == {run.pk}
 
 
 def test_an_undo_is_bounded_with_all_that_it_takes_back(account):

@@ -15,7 +15,7 @@ class Loaded:
 
     def __init__(self, job):
         self.job = job
-        self.rejects = list(ImportReject.objects.filter(file=job).order_by("line").values_list("line", "reason"))
+        self.rejects = [(row.line, row.words) for row in ImportReject.objects.filter(file=job).order_by("line")]
         self.cells = list(ImportReject.objects.filter(file=job).order_by("line").values_list("cells", flat=True))
 
     def __getattr__(self, name):

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from leads.importing import CannotImport
 from leads.importing.files import layout_of, records
 from leads.models import Import, Lead
+from leads.models.remarks import sentence_of
 
 
 def rows_of(content, position=None):
@@ -20,7 +21,7 @@ def rows_of(content, position=None):
 
 
 def cells(content):
-    return [record.cells if not record.problem else record.problem for record in rows_of(content)]
+    return [record.cells if not record.problem else sentence_of(record.problem) for record in rows_of(content)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])

@@ -129,7 +129,7 @@ def test_whole_file_is_watched_while_it_runs(account):
     importing.work(job, file, batch=10)
 
     assert (job.state, job.rows, job.rejected) == ("stopped", 20, 20)
-    assert "probably not Kartra's id" in job.why
+    assert "probably not Kartra's id" in job.why_stopped
     assert not Lead.objects.filter(city="Bonn").exists()
 
 

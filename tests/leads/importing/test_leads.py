@@ -21,6 +21,7 @@ from leads.models import (
     LeadTag,
     ListSubscription,
 )
+from leads.models.remarks import sentence_of
 from tests.factories import AccountFactory, LeadFactory
 
 pytestmark = pytest.mark.django_db
@@ -282,10 +283,10 @@ def test_people_who_asked_to_be_forgotten_are_left_out_and_not_kept_as_bad_rows(
 
     forget.forget(Lead.objects.get())
 
-    assert list(ImportReject.objects.order_by("line").values_list("line", "cells", "reason")) == [
+    assert [(row.line, row.cells, row.words) for row in ImportReject.objects.order_by("line")] == [
         (3, ["6", "bo@example.com", "many"], "“many” is no number."),
-        (4, [], forgotten.WORDS),
+        (4, [], sentence_of(forgotten.REMARK)),
     ]
     again = load("id,email,score\n5,ada@example.com,1\n,cy@example.com,2\n")
-    assert (again.numbers, again.rejects, again.cells) == ((2, 1, 0, 0, 1), [(2, forgotten.WORDS)], [[]])
+    assert (again.numbers, again.rejects, again.cells) == ((2, 1, 0, 0, 1), [(2, sentence_of(forgotten.REMARK))], [[]])
     assert not Lead.objects.filter(email="ada@example.com").exists()

@@ -10,6 +10,7 @@ from leads.changes import create_many, undo
 from leads.erasure import forget
 from leads.importing import CannotImport, people_list
 from leads.models import CustomField, Lead, LeadChange, LeadEmail, StaffLimits
+from leads.models.remarks import sentence_of
 from tests.factories import (
     AccountFactory,
     LeadChangeFactory,
@@ -75,7 +76,7 @@ def test_bad_rows_are_told_and_hide_nobody(account):
     assert found.people[1].parameters["tag"] == ["VIP"]
     assert (found.twice, found.bad_number) == (1, 2)
     assert [line for line, _ in found.bad] == [2, 5]
-    assert "Nowhere" in found.bad[1][1]
+    assert "Nowhere" in sentence_of(found.bad[1][1])
 
 
 @pytest.mark.parametrize(
@@ -193,5 +194,5 @@ def test_people_of_a_file_are_found_in_our_copy(account):
     assert set(found.leads) == {by_id, by_email}
     assert (found.missing, found.bad_number) == (2, 1)
     assert found.bad[0][0] == 6
-    assert f"is that of Mara Lind ({moved.email}, {moved.kartra_id})" in found.bad[0][1]
+    assert f"is that of Mara Lind ({moved.email}, {moved.kartra_id})" in sentence_of(found.bad[0][1])
     assert not LeadChangeFactory._meta.model.objects.exists()

@@ -10,6 +10,7 @@ from leads import forgotten, mirror
 from leads.erasure import forget
 from leads.importing import CannotImport, words
 from leads.models import Activity, ImportKind, Lead, Source, Transaction
+from leads.models.remarks import sentence_of
 from tests.factories import LeadFactory
 
 pytestmark = pytest.mark.django_db
@@ -160,5 +161,5 @@ def test_batches_cost_the_same_queries_for_more_rows(load_money, django_assert_m
 def test_nothing_of_people_who_asked_to_be_forgotten_comes_in(load_money, account):
     forget.forget(LeadFactory(account=account, kartra_id="5", email="ada@example.com"))
     result = load_money("1,Sale,,5,Course,,ADA@example.com,,\n2,Sale,,5,Course,5,,,\n3,Sale,,5,Course,6,,,\n")
-    assert result.rejects == [(2, forgotten.WORDS), (3, forgotten.WORDS)]
+    assert result.rejects == [(2, sentence_of(forgotten.REMARK)), (3, sentence_of(forgotten.REMARK))]
     assert list(Transaction.objects.values_list("kartra_id", flat=True)) == ["3"]

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from integrations.models import ApiCall, Attempt, DeletionReport, DeletionVerdict, Heartbeat, StopCause, WebhookEndpoint
+from integrations.models.evidence import Seen, sighting
 from integrations.sending import switch
 from leads.kind import ties
 from leads.models import (
@@ -16,6 +17,7 @@ from leads.models import (
     Calendar,
     CalendarClass,
     CalendarEnrollment,
+    ChangeRemark,
     CustomField,
     Import,
     ImportReject,
@@ -34,6 +36,7 @@ from leads.models import (
     Transaction,
 )
 from leads.models.activity import ALONE, Source
+from leads.models.remarks import remark
 from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
@@ -65,7 +68,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "unpause_subscription": {"subscription": "81"},
     "edit_subscription": {"subscription": "81", "amount": "31.50", "quantity": 2},
 }
-SEEN = ("seen not done", "Kartra's answer", "no answer to rely on", "the read does not show it", "Kartra's event came")
 EVERY_ACTIVITY = (
     *(code for pair in ties().values() for code in pair),
     *ALONE,
@@ -236,8 +238,9 @@ def _changes(made: SimpleNamespace) -> None:
             lead=lead, kind=kind, parameters=parameters, status=status, requested_by=made.person, why="Γιατί", **more
         )
         made.changes[more.get("reason") or status] = change
+    said = [remark(ChangeRemark.FIELD_IS_NOW, field="city", value=remark(ChangeRemark.EMPTY))]
     held = LeadChangeFactory(
-        lead=made.lead, kind="give_points", parameters={"points": 1}, status="undecided", reason="outcome"
+        lead=made.lead, kind="give_points", parameters={"points": 1}, status="undecided", reason="outcome", remark=said
     )
     LeadChangeFactory(lead=made.lead, kind="give_points", parameters={"points": 2}, requested_by=made.person)
     made.changes["held"] = held
@@ -410,6 +413,7 @@ def _wire(made: SimpleNamespace) -> None:
                 finished_at=now,
                 outcome=outcome,
                 elapsed_ms=90,
+                remark=remark(ChangeRemark.WORKER_ENDED) if outcome == "lost" else {},
                 made_by=made.person,
                 writes=cause == "push",
             )
@@ -423,7 +427,8 @@ def _wire(made: SimpleNamespace) -> None:
             proof=proof,
             before={"score": 1, "ever_on_list": False, "sequence": {"step": "2"}} if number else {},
             verify_at=now if proof == "unclear" else None,
-            evidence=[{"at": now.isoformat(), "what": what, "receipt": "there", "late": True} for what in SEEN],
+            remark=remark(ChangeRemark.DONE_BEFORE, message="Όχι"),
+            evidence=[sighting(now, what, receipt=remark(Seen.THERE), sequence=[2, "Ω"], late=True) for what in Seen],
         )
     for verdict in DeletionVerdict.values:
         decided = None if verdict == "pending" else now

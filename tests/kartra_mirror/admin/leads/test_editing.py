@@ -150,9 +150,9 @@ def test_keeping_theirs_says_what_else_is_dropped_before_and_after(staff, sandbo
     after = staff.post(decide, follow=True).content.decode()
 
     change.refresh_from_db()
-    assert change.message == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
-    assert change.message in after
-    assert Activity.objects.get(kind="decided").details["answer"] == "keep theirs"
+    assert change.words == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
+    assert change.words in after
+    assert Activity.objects.get(kind="decided").details["answer"] == {"what": "keep_theirs"}
 
 
 def test_a_second_wish_for_a_field_is_no_conflict(staff, sandbox, connection, lead):

@@ -52,7 +52,7 @@ def undecided(connection, **more):
         command="give_points_to_lead",
         proof="undecided",
         before={"score": 10},
-        evidence=[{"at": at.isoformat(), "what": "the read does not show it", "score": "17"}],
+        evidence=[{"at": at.isoformat(), "what": "not_shown", "score": "17"}],
     )
     return change
 

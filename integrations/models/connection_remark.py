@@ -1,0 +1,47 @@
+"""What we say of a connection, in codes with the words that people read: what a check of it found, and why reading is stopped."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from leads.models.remarks import vocabulary
+
+
+@vocabulary
+class ConnectionRemark(models.TextChoices):
+    # its address
+    NO_ADDRESS = "no_api_address", _("This is no address. Kartra's is https://app.kartra.com/api")
+    NO_SCHEME = "no_scheme", _("The API address begins with https://, as in https://app.kartra.com/api")
+    KEYS_IN_ADDRESS = (
+        "keys_in_address",
+        _("The API address holds no name, password or question mark; keys are entered apart."),
+    )
+    PLAIN_HTTP = (
+        "plain_http",
+        _(
+            "Over http:// everybody on the way could read the keys, so it is allowed for %(hosts)s only. Use "
+            "https://%(host)s…, or add the host to PLAIN_HTTP_HOSTS."
+        ),
+    )
+    # its check
+    WORKS_ONE = "works_one", _("Kartra answers and takes these keys; the account has %(number)s list.")
+    WORKS = "works", _("Kartra answers and takes these keys; the account has %(number)s lists.")
+    FAILED = "check_failed", "%(message)s"
+    OTHER_SERVER = (
+        "other_server",
+        _("Something other than Kartra's API answers at this address; check it, or try again later."),
+    )
+    OTHER_ACCOUNT = (
+        "other_account",
+        _(
+            "These keys are of another Kartra account: it has none of the leads and lists that our copy of %(name)s has. "
+            "Make a connection of its own for that account."
+        ),
+    )
+    # reads
+    MANY_DELETED = (
+        "many_deleted",
+        _(
+            "%(gone)s of the %(read)s leads that were read are deleted in Kartra. That is more than %(limit)s, so nothing "
+            "more is read until somebody has looked: the keys may be those of another account."
+        ),
+    )

@@ -1,0 +1,179 @@
+"""A sentence of ours is never state: rows keep a code and what fills its places, and the words come where it is shown."""
+
+import ast
+import importlib
+import re
+from enum import Enum
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+
+from integrations.models import Seen, sighting
+from leads import labels, transitions
+from leads.models import ChangeRemark, LeadChange
+from leads.models.remarks import CODES, RemarkField, remark, sentence_of, words_of_code
+from tests.factories import LeadChangeFactory
+from tests.kartra_mirror.admin.languages import pseudo
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(path for app in ("leads", "integrations", "kartra_mirror") for path in (ROOT / app).rglob("*.py"))
+PLACE = re.compile(r"%\((\w+)\)s")
+TRANSLATED = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext"}
+MAKERS = {"remark", "sighting", "Unreadable", "Bad"} | {
+    *("NotSent", "OutcomeUnknown", "Rejected", "CredentialsRefused", "Throttled", "NoSlot", "NotHere", "KartraError")
+}
+"""What makes a remark, or an error that becomes one: a code with what fills the places of its words."""
+
+
+def trees():
+    for path in MODULES:
+        if "migrations" not in path.parts:
+            yield path, ast.parse(path.read_text())
+
+
+def name_of(call):
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def code_in(path, call):
+    """The code that a call names, as the module that makes the call knows it; None where it is given one."""
+    members = [each for each in call.args if isinstance(each, ast.Attribute) and each.attr.isupper()]
+    if not members:
+        return None
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    vocabulary = eval(ast.unparse(members[0].value), vars(module))
+    return getattr(vocabulary, members[0].attr)
+
+
+def made():
+    """Every call that fills the places of a code: (where, code, names of places)."""
+    for path, tree in trees():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and name_of(node) in MAKERS):
+            code = code_in(path, call)
+            places = {keyword.arg for keyword in call.keywords} - {"also"}
+            if code is not None and str(code.value) in CODES and None not in places:
+                yield f"{path.name}:{call.lineno}", code, places
+
+
+def filled(code):
+    """A remark with this code, its places filled with Greek."""
+    places = dict.fromkeys(PLACE.findall(words_of_code(code)), "Ω")
+    special = {
+        "fields": ["custom.Ω", "city"],
+        "field": "city",
+        "change": {"kind": "update_lead", "parameters": {"city": "Ω"}},
+        "why": {"what": "json_missing"},
+    }
+    return {"what": code, **{name: special.get(name, value) for name, value in places.items()}}
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_has_words_in_the_readers_language(code, monkeypatch):
+    pseudo.speak(monkeypatch)
+
+    said = sentence_of(filled(code))
+
+    assert "⟦" in said or not re.search("[a-z]", PLACE.sub("", words_of_code(code)))
+    assert "%(" not in said
+    assert not pseudo.untranslated(said.replace("city", ""))
+
+
+def test_words_take_exactly_what_is_given_with_their_code():
+    evidence = {str(each.value) for each in Seen}  # tells more than its words say
+    wrong = {
+        where: (str(code.value), places)
+        for where, code, places in made()
+        if str(code.value) not in evidence and places != set(PLACE.findall(str(code.label)))
+    }
+
+    assert wrong == {}
+    assert not [code for code in evidence if PLACE.search(words_of_code(code))]
+
+
+def test_every_code_is_said_somewhere():
+    text = "\n".join(path.read_text() for path in MODULES)
+
+    members = {code: member.name for code, member in CODES.items() if isinstance(member, Enum)}
+    assert [code for code, name in members.items() if not re.search(rf"\.{name}\b", text)] == []
+
+
+# --- nothing else is stored
+
+WRITERS = {"create", "update", "bulk_create", "get_or_create", "update_or_create", "settle", "doubt", "leave_to_person"}
+WRITERS |= {"ApiCall", "Attempt", "LeadChange", "ChangeOutcome", "Activity", "Delivery", "ImportReject", "cancel"}
+KEPT = {"name", "sending_why"}
+"""What a bulk action is called may be typed by a person; so may why sending is on or off."""
+
+
+def sentences_in(node):
+    """Calls of gettext anywhere in an expression."""
+    return [each for each in ast.walk(node) if isinstance(each, ast.Call) and name_of(each) in TRANSLATED]
+
+
+def test_no_sentence_is_written_into_a_row():
+    """Neither given to what writes a row, nor set as one of its fields, nor as `what` of a piece of evidence."""
+    fields = {field.name for model in apps.get_models() for field in model._meta.fields} - KEPT
+    found = []
+    for path, tree in trees():
+        if path.is_relative_to(ROOT / "kartra_mirror"):
+            continue
+        for node in ast.walk(tree):
+            stored = []
+            if isinstance(node, ast.Call) and name_of(node) in WRITERS:
+                stored = [each.value for each in node.keywords if each.arg not in KEPT] + node.args
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
+                stored = [node.value] if node.targets[0].attr in fields else []
+            elif isinstance(node, ast.Dict):
+                keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+                stored = [value for key, value in zip(keys, node.values, strict=True) if key in ("what", "evidence")]
+            found += [f"{path.relative_to(ROOT)}:{each.lineno}" for value in stored for each in sentences_in(value)]
+
+    assert found == []
+
+
+def test_code_that_nobody_knows_is_not_written(db):
+    change = LeadChangeFactory()
+
+    with pytest.raises(ValueError, match="nonsense"):
+        LeadChange.objects.filter(pk=change.pk).update(remark={"what": "nonsense"})
+    with pytest.raises(ValueError, match="nonsense"):
+        RemarkField().get_prep_value([sighting(timezone.now(), Seen.DONE), {"what": "nonsense"}])
+
+
+def test_code_that_is_stored_and_nobody_knows_any_more_is_shown_as_it_is():
+    assert sentence_of({"what": "nonsense", "step": 2}) == "nonsense {'step': '2'}"
+    assert sentence_of({"what": ChangeRemark.CANCELLED_BY}) == "cancelled_by"
+    assert labels.what_was_seen({"what": "nonsense", "step": 2}) == "nonsense"
+
+
+def test_row_is_read_in_another_language_than_it_was_written_in(db, monkeypatch):
+    change = LeadChangeFactory(lead__first_name="Ada")
+    rows = LeadChange.objects.filter(pk=change.pk)
+    with monkeypatch.context() as patch:
+        pseudo.speak(patch)
+        transitions.doubt(rows, remark(ChangeRemark.NOT_RECORDED))
+        change.refresh_from_db()
+        assert change.words == "⟦Sent, but the answer was never recorded.⟧"
+
+    assert change.remark == {"what": "not_recorded"}
+    assert change.words == "Sent, but the answer was never recorded."
+
+
+def test_every_remark_is_kept_in_a_field_that_knows_the_codes():
+    said = {
+        f"{model.__name__}.{field.name}"
+        for model in apps.get_models()
+        for field in model._meta.fields
+        if isinstance(field, RemarkField)
+    }
+
+    assert {
+        "LeadChange.remark",
+        "Attempt.remark",
+        "Attempt.evidence",
+        "ApiCall.remark",
+        "BulkRun.paused_remark",
+    } <= said
