@@ -71,6 +71,12 @@ def connect(
     known = Connection.objects.filter(account=account).first() if account.pk else None
     connection = known or Connection(account=account)
     given = {"app_id": app_id, "api_key": api_key, "api_password": api_password, "api_url": api_url}
+    elsewhere = known and any(given[name] not in ("", getattr(known, name)) for name in ("app_id", "api_url"))
+    if elsewhere and not (api_key and api_password):
+        words = _(
+            "With another address or app id, give key and password again: they go nowhere that they were not entered for."
+        )
+        return Connected(Check(False, words), None)
     for key, value in given.items():
         if value:
             setattr(connection, key, value)
@@ -103,8 +109,10 @@ def save_keys(connection: Connection) -> None:
 
 
 def go_on_with_new_keys(connection: Connection, *, by: Author = None) -> bool:
-    """If sending had stopped because Kartra refused the keys, go on: these were just checked. True if so."""
-    if not Connection.objects.stopped_by(StopCause.CREDENTIALS).filter(pk=connection.pk).exists():
+    """If sending had stopped because Kartra refused the keys, or they could not be read, go on: these were just checked. True
+    if so."""
+    fresh = Connection.objects.get(pk=connection.pk)
+    if fresh.stopped_by not in (StopCause.CREDENTIALS, StopCause.LOST_KEY):
         return False
     switch.on(connection, by=by)
     return True
@@ -128,6 +136,11 @@ def validate_api_url(url: str) -> None:
                 "https://%(host)s…, or add the host to PLAIN_HTTP_HOSTS."
             )
             % {"hosts": ", ".join(settings.PLAIN_HTTP_HOSTS), "host": host}
+        )
+    if host not in settings.KARTRA_HOSTS:
+        raise ValidationError(
+            _("%(host)s is not Kartra's: keys go to %(hosts)s only. Add the host to KARTRA_HOSTS if it is meant.")
+            % {"hosts": ", ".join(settings.KARTRA_HOSTS), "host": host}
         )
 
 

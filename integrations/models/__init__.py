@@ -1,14 +1,16 @@
 """The tables of the wire: how Kartra is reached, what it sent us, what we sent it."""
 
 from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
-from integrations.models.connection import Connection, Sending, WebhookEndpoint
+from integrations.models.connection import Connection, Sending
 from integrations.models.deletion import DeletionReport, DeletionVerdict
 from integrations.models.delivery import Channel, Delivery, DeliveryStatus, Secret
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
-from integrations.models.stop import SendingStop, StopCause
+from integrations.models.stop import NO_USE_ASKING, SendingStop, StopCause
+from integrations.models.webhook_endpoint import WebhookEndpoint
 
 __all__ = [
+    "NO_USE_ASKING",
     "ApiCall",
     "Attempt",
     "CallOutcome",

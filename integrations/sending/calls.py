@@ -53,6 +53,10 @@ class NoSlot(NotSent):
     """No turn came up in the time given. Nothing was sent."""
 
 
+class KeyLost(NotSent):
+    """What Kartra's keys were stored with is not there. Nothing was sent."""
+
+
 class NotHere(NotSent):
     """This database is probably a copy of one that runs elsewhere. Nothing was sent."""
 
@@ -79,11 +83,25 @@ def _transport(api_url: str) -> Transport:
 
 
 def client_for(connection: Connection) -> Client:
-    """A client with the connection's credentials, on the process's own kept-alive sockets."""
+    """A client with the connection's credentials, on the process's own kept-alive sockets. Raises KeyLost, and sending stops,
+    where they cannot be opened."""
+    if connection.secrets_lost:
+        words = lost_key_words(connection)
+        if connection.pk is not None:
+            switch.stop(connection, StopCause.LOST_KEY, words)
+        raise KeyLost("", words)
     credentials = Credentials(
         app_id=connection.app_id, api_key=connection.api_key, api_password=connection.api_password
     )
     return Client(credentials, _transport(connection.api_url))
+
+
+def lost_key_words(connection: Connection) -> str:
+    """What happened to the keys of this connection, and what to do."""
+    return _(
+        "The encryption key with which the API key and password of %(name)s were stored is not among FIELD_ENCRYPTION_KEYS. "
+        "Put it back, or enter both again on the connection's page."
+    ) % {"name": connection.name}
 
 
 def rate_of(connection: Connection) -> float:
@@ -248,8 +266,8 @@ def read(
     """
     if not (cause == Cause.CHECK and priority == Priority.PERSON):
         be_here()
-    wait_for_slot(connection, priority, wait_s=wait_s)
     client = client_for(connection)
+    wait_for_slot(connection, priority, wait_s=wait_s)
     began_at, began = now(), time.monotonic()
     failed: KartraError | None = None
     try:
