@@ -9,7 +9,7 @@ COPY kartra_mirror kartra_mirror
 COPY leads leads
 COPY integrations integrations
 COPY templates templates
-RUN VAR_DIR=/tmp/build PUBLIC_URL=https://build.invalid SECRET_KEY=build DIGEST_KEY=build FIELD_ENCRYPTION_KEYS=x python manage.py collectstatic --noinput --verbosity 0
+RUN VAR_DIR=/tmp/build PUBLIC_URL=https://build.invalid SECRET_KEY=build DIGEST_KEYS=build FIELD_ENCRYPTION_KEYS=x python manage.py collectstatic --noinput --verbosity 0
 USER mirror
 ENV WEB_HOST=0.0.0.0
 EXPOSE 8000

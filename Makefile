@@ -46,7 +46,7 @@ lint: .venv/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" EMBEDDED=1 $(BIN)/lint-imports
 	@EMBEDDED=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	@env -u EMBEDDED -u DEBUG SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
-	  DIGEST_KEY=check FIELD_ENCRYPTION_KEYS="$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
+	  DIGEST_KEYS=check FIELD_ENCRYPTION_KEYS="$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
 	  ALLOWED_HOSTS=mirror.example.com PUBLIC_URL=https://mirror.example.com \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 

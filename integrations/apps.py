@@ -11,6 +11,9 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import receivers  # noqa: F401  (notifies the pusher on changes_recorded)
+        from integrations.setup import key_rotation
         from leads.models.account_path import account_paths_of
 
         checks.register(account_paths_of(self.label), checks.Tags.models)
+        checks.register(key_rotation.keys_are_there, checks.Tags.security)
+        checks.register(key_rotation.keys_are_ours, checks.Tags.database)

@@ -88,6 +88,9 @@ def connect(
     known = Connection.objects.filter(account=account).first() if account.pk else None
     connection = known or Connection(account=account)
     given = {"app_id": app_id, "api_key": api_key, "api_password": api_password, "api_url": api_url}
+    elsewhere = known and any(given[name] not in ("", getattr(known, name)) for name in ("app_id", "api_url"))
+    if elsewhere and not (api_key and api_password):
+        return Connected(Check(False, remark(ConnectionRemark.KEYS_AGAIN)), None)
     for key, value in given.items():
         if value:
             setattr(connection, key, value)
@@ -120,8 +123,10 @@ def save_keys(connection: Connection) -> None:
 
 
 def go_on_with_new_keys(connection: Connection, *, by: Author = None) -> bool:
-    """If sending had stopped because Kartra refused the keys, go on: these were just checked. True if so."""
-    if not Connection.objects.stopped_by(StopCause.CREDENTIALS).filter(pk=connection.pk).exists():
+    """If sending had stopped because Kartra refused the keys, or they could not be read, go on: these were just checked. True
+    if so."""
+    fresh = Connection.objects.get(pk=connection.pk)
+    if fresh.stopped_by not in (StopCause.CREDENTIALS, StopCause.LOST_KEY):
         return False
     switch.on(connection, by=by)
     return True
@@ -140,6 +145,8 @@ def validate_api_url(url: str) -> None:
         raise _bad_address(ConnectionRemark.KEYS_IN_ADDRESS)
     if parts.scheme == "http" and host not in settings.PLAIN_HTTP_HOSTS:
         raise _bad_address(ConnectionRemark.PLAIN_HTTP, hosts=", ".join(settings.PLAIN_HTTP_HOSTS), host=host)
+    if host not in settings.KARTRA_HOSTS:
+        raise _bad_address(ConnectionRemark.NOT_KARTRAS, hosts=", ".join(settings.KARTRA_HOSTS), host=host)
 
 
 def _bad_address(code: ConnectionRemark, **places: str) -> ValidationError:

@@ -39,10 +39,11 @@ def call(connection: Connection, pairs: Sequence[tuple[str, str]], *, made_by: A
     if any(not READS.match(command) for command in commands) and not connection.sends:
         raise CannotCall(switch.why_not_sending(connection) or _("Sending is switched off."))
     calls.be_here()
+    client = calls.client_for(connection)
     calls.wait_for_slot(connection, Priority.PERSON, wait_s=30)
     began_at, began, failed = now(), time.monotonic(), None
     try:
-        answer = calls.client_for(connection).call(pairs, fresh=True)
+        answer = client.call(pairs, fresh=True)
     except KartraError as error:
         failed = error
         raise

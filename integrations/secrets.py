@@ -1,51 +1,64 @@
-"""Secrets at rest: an encrypted text field, and the keyed digest by which a secret can be looked up.
+"""Secrets at rest: a text field that is encrypted in the database.
 
-Keys come from FIELD_ENCRYPTION_KEYS (newest first) and DIGEST_KEY. A wrong key raises; it never yields rubbish.
+Keys come from FIELD_ENCRYPTION_KEYS, newest first. Each stored text says with which key it was made; one whose key is not there
+is a `LostSecret`, which no page and no worker stumbles over.
 """
 
-import hashlib
-import hmac
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import models
 
-
-class WrongKey(ImproperlyConfigured):
-    """A stored secret cannot be opened with any of FIELD_ENCRYPTION_KEYS."""
+from leads.models.digests import key_name
 
 
-def _fernet() -> MultiFernet:
-    if not settings.FIELD_ENCRYPTION_KEYS:
+class LostSecret(str):
+    """A stored secret that cannot be opened with any key we have: empty to the reader, and saved as it was stored."""
+
+    stored: str
+
+    def __new__(cls, stored: str) -> "LostSecret":
+        lost = super().__new__(cls, "")
+        lost.stored = stored
+        return lost
+
+
+def key_of(stored: str) -> str:
+    """The name of the key a stored text was made with."""
+    return stored.partition(":")[0]
+
+
+def seal(text: str) -> str:
+    """The text as it is stored. With the newest key."""
+    if not any(settings.FIELD_ENCRYPTION_KEYS):
         raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS is empty: secrets can be neither stored nor read.")
-    return MultiFernet([Fernet(key) for key in settings.FIELD_ENCRYPTION_KEYS])
+    key = settings.FIELD_ENCRYPTION_KEYS[0]
+    return f"{key_name(key)}:{Fernet(key).encrypt(text.encode()).decode()}"
 
 
-def digest(purpose: str, secret: str) -> str:
-    """A keyed SHA-256 of the secret, in hex: equal for equal secrets of one purpose, of no use without the key."""
-    message = f"{purpose}\0{secret}".encode("utf-8", "surrogatepass")
-    return hmac.new(settings.DIGEST_KEY.encode(), message, hashlib.sha256).hexdigest()
+def unseal(stored: str) -> str:
+    """The text that is stored so, or a LostSecret."""
+    name, _colon, token = stored.partition(":")
+    key = next((key for key in settings.FIELD_ENCRYPTION_KEYS if key_name(key) == name), None)
+    try:
+        return LostSecret(stored) if key is None else Fernet(key).decrypt(token.encode()).decode()
+    except (InvalidToken, ValueError):
+        return LostSecret(stored)
 
 
 class EncryptedTextField(models.TextField):
-    """Text that is encrypted in the database. Only `isnull` may be looked up; look up secrets by `digest`."""
+    """Text that is encrypted in the database. Only `isnull` may be looked up; look up secrets by a digest."""
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, LostSecret):
+            return value.stored
         text = super().get_prep_value(value)
-        return text if text in (None, "") else _fernet().encrypt(text.encode()).decode()
+        return text if text in (None, "") else seal(text)
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        if value in (None, ""):
-            return value
-        try:
-            return _fernet().decrypt(value.encode()).decode()
-        except InvalidToken:
-            raise WrongKey(
-                f"The stored {self.verbose_name} cannot be opened with any key of FIELD_ENCRYPTION_KEYS. "
-                "Put back the key it was stored with."
-            ) from None
+        return value if value in (None, "") else unseal(value)
 
     def get_lookup(self, lookup_name: str) -> Any:
         if lookup_name != "isnull":

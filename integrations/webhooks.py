@@ -12,7 +12,7 @@ from integrations import clock
 from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus, WebhookEndpoint
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
-from integrations.secrets import digest
+from leads.models.digests import digests
 from leads.models.remarks import remark
 
 MAX_BYTES = 1024 * 1024
@@ -23,11 +23,12 @@ CACHE_S = 5.0
 
 def _endpoint_of(token: str) -> tuple[int, bool] | None:
     """The id of the webhook endpoint this token opens, and whether it is the old token; remembered for a few seconds, wrong ones not."""
-    key = digest("door", token)
+    asked = digests("door", token)
+    key = asked[0]
     known = process_state.endpoints.get(key)
     if known and known[0] > time.monotonic():
         return known[1:]
-    found = WebhookEndpoint.objects.open_with(key)
+    found = WebhookEndpoint.objects.open_with(asked)
     if found is None:
         process_state.endpoints.pop(key, None)
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
 from celery.worker.consumer import Consumer as _Consumer
 from django.conf import settings
 
@@ -53,6 +53,16 @@ def _let_root_try(conf: Any, **kwargs: object) -> None:
     """A worker of the embedded set-up, on loopback, may run as root."""
     if settings.EMBEDDED:
         warnings.simplefilter("ignore", SecurityWarning)
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_other_keys(**kwargs: object) -> None:
+    """No worker runs with keys that are not those of this database."""
+    from integrations.setup import key_rotation
+
+    if why := key_rotation.cannot_start():
+        raise SystemExit(why)
 
 
 @setup_logging.connect

@@ -5,6 +5,7 @@ a webhook endpoint must not be written down."""
 
 import logging
 import os
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -49,3 +50,17 @@ errorlog = "-"
 loglevel = "warning"
 logger_class = MaskedLogger
 control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """Refuse to serve with keys that are not those of this database, saying so."""
+    import django
+    from django.db import connections
+
+    django.setup()
+    from integrations.setup import key_rotation
+
+    why = key_rotation.cannot_start()
+    connections.close_all()
+    if why:
+        sys.exit(why)

@@ -24,19 +24,23 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Database, broker, last sweep, and machines whose clocks are wrong: 200 when the first two answer, else 503."""
+    """Database, broker, keys, last sweep, and machines whose clocks are wrong: 200 when the first two answer and no key is missing,
+    else 503. `keys`: what is wrong with them, in a sentence."""
     facts: dict[str, Any] = {"database": _database(), "broker": _broker(), "last_sweep": None, "sweep_late": True}
-    facts["wrong_clocks"] = []
+    facts["wrong_clocks"], facts["keys"] = [], ""
     if facts["database"]:
         from integrations.models import Heartbeat
         from integrations.sending import clocks
+        from integrations.setup import key_rotation
 
         beat = Heartbeat.objects.filter(name="sweep").first()
         if beat:
             facts["last_sweep"] = beat.at.isoformat()
             facts["sweep_late"] = clock.now() - beat.at > dt.timedelta(seconds=SWEEP_LATE_S)
         facts["wrong_clocks"] = clocks.wrong()
-    return JsonResponse(facts, status=200 if facts["database"] and facts["broker"] else 503)
+        facts["keys"] = key_rotation.cannot_start() or key_rotation.lost_secrets()
+    well = facts["database"] and facts["broker"] and not facts["keys"]
+    return JsonResponse(facts, status=200 if well else 503)
 
 
 def _database() -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-NAMES = ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "DIGEST_KEY")
+NAMES = ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "DIGEST_KEYS")
 
 
 def make() -> dict[str, str]:
@@ -19,7 +19,7 @@ def make() -> dict[str, str]:
     return {
         "SECRET_KEY": secrets.token_urlsafe(50),
         "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        "DIGEST_KEY": secrets.token_urlsafe(32),
+        "DIGEST_KEYS": secrets.token_urlsafe(32),
     }
 
 

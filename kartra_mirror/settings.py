@@ -32,12 +32,10 @@ SECURE = _public.scheme == "https"  # production: reached over https
 
 _kept = {} if SECURE else keys.kept_in(VAR_DIR)
 SECRET_KEY = env.str("SECRET_KEY", default=_kept["SECRET_KEY"] if EMBEDDED and _kept else environ.Env.NOTSET)
-FIELD_ENCRYPTION_KEYS = env.list(
-    "FIELD_ENCRYPTION_KEYS", default=[_kept["FIELD_ENCRYPTION_KEYS"]] if _kept else environ.Env.NOTSET
-)
+FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[_kept["FIELD_ENCRYPTION_KEYS"]] if _kept else [])
 KEYS_ARE_KEPT = EMBEDDED and bool(_kept) and _kept["SECRET_KEY"] == SECRET_KEY
-# By it webhook addresses are found again; give it a value of its own before SECRET_KEY is ever changed.
-DIGEST_KEY = env.str("DIGEST_KEY", default=_kept["DIGEST_KEY"] if EMBEDDED and _kept else f"digest of {SECRET_KEY}")
+# Newest first. By them addresses and forgotten people are known again; they stay when SECRET_KEY is changed.
+DIGEST_KEYS = env.list("DIGEST_KEYS", default=[_kept.get("DIGEST_KEYS", "")] if EMBEDDED and _kept else [])
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
@@ -45,7 +43,22 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 # --- Kartra
 
 KARTRA_API_URL = env.str("KARTRA_API_URL", default="https://app.kartra.com/api")
-PLAIN_HTTP_HOSTS = env.list("PLAIN_HTTP_HOSTS", default=["127.0.0.1", "localhost", "::1"])
+_LOOPBACK = ["127.0.0.1", "localhost", "::1"] if DEBUG or EMBEDDED else []
+PLAIN_HTTP_HOSTS = env.list("PLAIN_HTTP_HOSTS", default=_LOOPBACK)
+# Keys are sent to these alone, and to those named for plain http and by KARTRA_API_URL.
+KARTRA_HOSTS = list(
+    dict.fromkeys(
+        filter(
+            None,
+            [
+                "app.kartra.com",
+                *env.list("KARTRA_HOSTS", default=[]),
+                *PLAIN_HTTP_HOSTS,
+                urlsplit(KARTRA_API_URL).hostname,
+            ],
+        )
+    )
+)
 KARTRA_CONNECT_TIMEOUT_S = env.float("KARTRA_CONNECT_TIMEOUT_S", default=5.0)
 KARTRA_READ_TIMEOUT_S = env.float("KARTRA_READ_TIMEOUT_S", default=20.0)
 KARTRA_DEADLINE_S = env.float("KARTRA_DEADLINE_S", default=30.0)  # the whole call

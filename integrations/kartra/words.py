@@ -48,6 +48,13 @@ class Trouble(enum.StrEnum):
             "is where the installation is now, say so on the connection's page, or type: connect NAME --here"
         ),
     )
+    KEY_LOST = (
+        "key_lost",
+        gettext_noop(
+            "The encryption key with which the API key and password of %(name)s were stored is not among "
+            "FIELD_ENCRYPTION_KEYS. Put it back, or enter both again on the connection's page."
+        ),
+    )
     NO_REDIS = (
         "no_redis",
         gettext_noop("The speed limiter (Redis) does not answer, so nothing is sent to Kartra until it does."),

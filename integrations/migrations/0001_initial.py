@@ -3,6 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import integrations.models.connection
+import integrations.models.webhook_endpoint
 import integrations.secrets
 import uuid
 from django.conf import settings
@@ -87,7 +88,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('name', models.CharField(default='Kartra', max_length=100)),
-                ('token', integrations.secrets.EncryptedTextField(default=integrations.models.connection.new_token, editable=False)),
+                ('token', integrations.secrets.EncryptedTextField(default=integrations.models.webhook_endpoint.new_token, editable=False)),
                 ('token_digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('ipn_secret', integrations.secrets.EncryptedTextField(blank=True, default='', verbose_name='secret key of the IPN')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

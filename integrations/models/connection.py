@@ -1,13 +1,10 @@
-"""How an account's Kartra is reached (Connection), and the addresses Kartra posts to (Door)."""
+"""How an account's Kartra is reached."""
 
-import datetime as dt
 import hashlib
 import math
-import secrets
 import uuid
 from typing import Any, Self
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
@@ -16,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.stop import SendingStop, StopCause
-from integrations.secrets import EncryptedTextField, digest
+from integrations.secrets import EncryptedTextField, LostSecret
 from leads.models import Account
 from leads.models.remarks import RemarkField
 from leads.models.times import StampField
@@ -178,109 +175,12 @@ class Connection(models.Model):
         return sorted(stop.command for stop in self.standing_stops if stop.command)
 
     @property
+    def secrets_lost(self) -> bool:
+        """The key with which the API key and password were stored is not there."""
+        return any(isinstance(secret, LostSecret) for secret in (self.api_key, self.api_password))
+
+    @property
     def credentials_fingerprint(self) -> str:
         """Changes when any credential or the address changes; says nothing about them."""
         joined = "\0".join([self.app_id, self.api_key, self.api_password, self.api_url])
         return hashlib.sha256(joined.encode()).hexdigest()
-
-
-class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
-    def standing(self) -> Self:
-        return self.filter(retired_at=None)
-
-    def open_with(self, token_digest: str) -> tuple[int, bool] | None:
-        """The standing webhook endpoint that a token of this digest opens, and whether the token is its old one; None for no
-        webhook endpoint."""
-        found = self.standing().filter(Q(token_digest=token_digest) | Q(old_token_digest=token_digest))
-        row = found.values_list("pk", "token_digest").first()
-        return None if row is None else (row[0], row[1] != token_digest)
-
-
-def new_token() -> str:
-    """32 random bytes, URL-safe."""
-    return secrets.token_urlsafe(32)
-
-
-class WebhookEndpoint(models.Model):
-    """An address for Kartra to post to. The token in it is the only proof of origin the outbound API has.
-
-    A webhook endpoint that got a new token is open to the old one too, until that is retired.
-    """
-
-    account_path = "connection__account"
-
-    key = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
-    connection = models.ForeignKey(
-        Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="endpoints"
-    )
-    name = models.CharField(_("name"), max_length=100, default="Kartra")
-    token = EncryptedTextField(default=new_token, editable=False)
-    token_digest = models.CharField(max_length=64, unique=True, editable=False)
-    old_token = EncryptedTextField(null=True, blank=True, editable=False)
-    old_token_digest = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
-    rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
-    ipn_secret = EncryptedTextField(_("secret key of the IPN"), blank=True, default="")
-    created_at = StampField(_("created at"), auto_now_add=True)
-    retired_at = models.DateTimeField(_("retired at"), null=True, blank=True)
-
-    objects = WebhookEndpointQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["connection", "name"]
-        verbose_name = _("address for Kartra")
-        verbose_name_plural = _("addresses for Kartra")
-        permissions = [("rotate_webhookendpoint", _("Can change and retire addresses for Kartra"))]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connection", "name"],
-                condition=Q(retired_at=None),
-                name="integrations_webhookendpoint_one_per_name",
-            ),
-            models.CheckConstraint(
-                name="integrations_webhookendpoint_old_token_with_digest",
-                condition=Q(old_token__isnull=True, old_token_digest__isnull=True)
-                | Q(old_token__isnull=False, old_token_digest__isnull=False),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.token_digest = digest("door", self.token)
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
-
-    def get_absolute_url(self) -> str:
-        return reverse("admin:integrations_webhookendpoint_change", args=[self.pk])
-
-    def rotate(self, at: dt.datetime) -> bool:
-        """Make a new token; the one so far stays valid as the old one. False while another old one is still valid: it has
-        to be retired first, or messages to it would be lost unseen."""
-        if self.old_token_digest is not None or self.retired_at is not None:
-            return False
-        self.old_token, self.old_token_digest = self.token, digest("door", self.token)
-        self.token, self.rotated_at = new_token(), at
-        self.save()
-        return True
-
-    def retire_old(self) -> bool:
-        """Turn away what comes with the old token from now on. True if there was one."""
-        had = self.old_token_digest is not None
-        self.old_token = self.old_token_digest = None
-        self.save()
-        return had
-
-    @property
-    def outbound_url(self) -> str:
-        """Where Kartra's outbound API is to post. Holds the token: show it to those who may."""
-        return f"{settings.PUBLIC_URL.rstrip('/')}/webhooks/{self.token}/"
-
-    @property
-    def ipn_url(self) -> str:
-        """Where Kartra's IPN is to post."""
-        return f"{self.outbound_url}ipn/"
-
-    @property
-    def old_outbound_url(self) -> str:
-        """The address before the last change; empty once it is retired."""
-        return f"{settings.PUBLIC_URL.rstrip('/')}/webhooks/{self.old_token}/" if self.old_token else ""

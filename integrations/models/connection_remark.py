@@ -22,6 +22,16 @@ class ConnectionRemark(models.TextChoices):
             "https://%(host)s…, or add the host to PLAIN_HTTP_HOSTS."
         ),
     )
+    NOT_KARTRAS = (
+        "not_kartras",
+        _("%(host)s is not Kartra's: keys go to %(hosts)s only. Add the host to KARTRA_HOSTS if it is meant."),
+    )
+    KEYS_AGAIN = (
+        "keys_again",
+        _(
+            "With another address or app id, give key and password again: they go nowhere that they were not entered for."
+        ),
+    )
     # its check
     WORKS_ONE = "works_one", _("Kartra answers and takes these keys; the account has %(number)s list.")
     WORKS = "works", _("Kartra answers and takes these keys; the account has %(number)s lists.")

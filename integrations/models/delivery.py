@@ -8,7 +8,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models.connection import WebhookEndpoint
+from integrations.models.webhook_endpoint import WebhookEndpoint
 from leads.models import Lead
 from leads.models.remarks import RemarkField, vocabulary
 

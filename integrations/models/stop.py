@@ -15,8 +15,13 @@ class StopCause(models.TextChoices):
     PERSON = "person", _("a person")
     CREDENTIALS = "credentials", _("Kartra refused our keys")
     OUTAGE = "outage", _("Kartra did not answer")
+    LOST_KEY = "lost_key", _("our key for stored secrets is missing")
     RESTORED = "restored", _("this database was restored or copied")
     COMMAND = "command", _("Kartra does not allow the command")
+
+
+NO_USE_ASKING = (StopCause.OUTAGE, StopCause.CREDENTIALS, StopCause.LOST_KEY)
+"""While one of these stands, Kartra cannot be read either."""
 
 
 @vocabulary

@@ -55,9 +55,13 @@ class Drained:
 def drain(connection: Connection, *, until_s: float = 8.0, stop: Callable[[], bool] = lambda: False) -> Drained:
     """Send what is due on one connection for about `until_s` seconds; calls in flight are waited for.
 
-    Safe to run in many processes at once: a lead is claimed by one of them. `stop` ends claiming at once.
+    Safe to run in many processes at once: a lead is claimed by one of them. `stop` ends claiming at once. Without the keys
+    nothing is sent, and sending stops.
     """
-    return _Drain(connection, until_s, stop).run()
+    try:
+        return _Drain(connection, until_s, stop).run()
+    except calls.KeyLost:
+        return Drained()
 
 
 class _Drain:

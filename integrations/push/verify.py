@@ -13,7 +13,7 @@ from django.db import transaction
 
 from integrations import clock
 from integrations.kartra.errors import CredentialsRefused, KartraError
-from integrations.models import Attempt, Cause, Connection, StopCause, sighting
+from integrations.models import NO_USE_ASKING, Attempt, Cause, Connection, sighting
 from integrations.push import proof, proof_token
 from integrations.push.call_evidence import FIELD_MISSING, evidence_of, families_of, outcomes_of, seen_of
 from integrations.push.settle import apply_outcome, settle_times
@@ -38,7 +38,7 @@ def drain(
 
     While Kartra does not answer, or refuses our keys, nothing is looked at: a read that fails is no evidence.
     """
-    if connection.stopped_by in (StopCause.OUTAGE, StopCause.CREDENTIALS):
+    if connection.stopped_by in NO_USE_ASKING:
         return 0
     ends = time.monotonic() + until_s
     looked = 0

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 FAILURES = 3
 """Calls in a row without an answer after which nothing more is asked for now."""
-FATAL = (calls.NoSlot, calls.NotHere, CredentialsRefused, CommandRefused)
+FATAL = (calls.NoSlot, calls.NotHere, calls.KeyLost, CredentialsRefused, CommandRefused)
 """Errors after which the next lead would fare no better."""
 
 
@@ -44,10 +44,10 @@ def ask_many(
     not asked, as the time (`ends`, monotonic) was over. Refused keys or a few failures in a row end it."""
     try:
         calls.be_here()
-    except calls.NotHere as error:
+        client = calls.client_for(asking)
+    except (calls.NotHere, calls.KeyLost) as error:
         yield from ((lead, error) for lead in leads)
         return
-    client = calls.client_for(asking)
     rate = calls.rate_of(asking)
     skew = now() - timezone.now()
     over = _Over(stop, ends)

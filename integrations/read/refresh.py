@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations import clock
 from integrations.kartra.errors import KartraError, OutcomeUnknown, Rejected
-from integrations.models import Cause, Connection, StopCause
+from integrations.models import NO_USE_ASKING, Cause, Connection
 from integrations.read import deletions, schedule
 from integrations.read.lead_answer import ReadResult, apply_answer, apply_others
 from integrations.read.lead_lookup import Asked, ask
@@ -75,9 +75,10 @@ def has_work(connection: Connection) -> bool:
 
 
 def _rests(connection: Connection) -> bool:
-    """Whether asking is of no use just now: Kartra does not answer, or refuses our keys, or we are a copy."""
+    """Whether asking is of no use just now: Kartra does not answer, or refuses our keys, or we have none, or are a copy."""
     held = connection.hold_until is not None and connection.hold_until > clock.now()
-    return held or connection.stopped_by in (StopCause.OUTAGE, StopCause.CREDENTIALS) or call_counter.is_copy()
+    no_use = connection.stopped_by in NO_USE_ASKING or connection.secrets_lost
+    return held or no_use or call_counter.is_copy()
 
 
 def read_due(

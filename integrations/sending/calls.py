@@ -54,6 +54,10 @@ class NoSlot(NotSent):
     """No turn came up in the time given. Nothing was sent."""
 
 
+class KeyLost(NotSent):
+    """What Kartra's keys were stored with is not there. Nothing was sent."""
+
+
 class NotHere(NotSent):
     """This database is probably a copy of one that runs elsewhere. Nothing was sent."""
 
@@ -80,7 +84,12 @@ def _transport(api_url: str) -> Transport:
 
 
 def client_for(connection: Connection) -> Client:
-    """A client with the connection's credentials, on the process's own kept-alive sockets."""
+    """A client with the connection's credentials, on the process's own kept-alive sockets. Raises KeyLost, and sending stops,
+    where they cannot be opened."""
+    if connection.secrets_lost:
+        if connection.pk is not None:
+            switch.stop(connection, StopCause.LOST_KEY, remark(Trouble.KEY_LOST, name=connection.name))
+        raise KeyLost("", Trouble.KEY_LOST, name=connection.name)
     credentials = Credentials(
         app_id=connection.app_id, api_key=connection.api_key, api_password=connection.api_password
     )
@@ -241,8 +250,8 @@ def read(
     """
     if not (cause == Cause.CHECK and priority == Priority.PERSON):
         be_here()
-    wait_for_slot(connection, priority, wait_s=wait_s)
     client = client_for(connection)
+    wait_for_slot(connection, priority, wait_s=wait_s)
     began_at, began = now(), time.monotonic()
     failed: KartraError | None = None
     try:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from leads import clock
 from leads.erasure import scrub
-from leads.forgotten import asked_digests, digests_of
+from leads.forgotten import asked_digests, kept_of
 from leads.lock_conflicts import done_again
 from leads.models import Account, ChangeStatus, Forgotten, Lead, LeadChange
 
@@ -39,7 +39,7 @@ def forget(lead: Lead) -> None:
             raise CannotForget(_("A change of this lead is on its way to Kartra. Try again when it has ended."))
         addresses = addresses_of(lead)
         digests = {
-            digest for email in addresses for digest in digests_of(account, kartra_id=lead.kartra_id or "", email=email)
+            digest for email in addresses for digest in kept_of(account, kartra_id=lead.kartra_id or "", email=email)
         }
         _erase(lead, addresses)
         _remember(account, digests)
@@ -106,6 +106,6 @@ def _keep_outside(account: Account, digests: Iterable[str]) -> None:
 
 def _kept_outside(account: Account) -> set[str]:
     try:
-        return {line for line in _file(account).read_text().split() if len(line) == 64}
+        return {line for line in _file(account).read_text().split() if ":" in line}
     except OSError:
         return set()

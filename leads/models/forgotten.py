@@ -4,6 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
+from leads.models.digests import LENGTH
 
 
 class Forgotten(models.Model):
@@ -12,7 +13,7 @@ class Forgotten(models.Model):
     account_path = "account"
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="forgotten")
-    digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=LENGTH)
     at = models.DateTimeField()
     met = models.PositiveIntegerField(default=0, help_text=_("How often Kartra or a file named this person since."))
 

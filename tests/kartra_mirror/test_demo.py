@@ -69,7 +69,7 @@ def production(project, database, **more):
     """A .env of a real installation."""
     lines = {
         "SECRET_KEY": "a-real-one-of-fifty-characters-and-more-0123456789abcdef",
-        "DIGEST_KEY": "another",
+        "DIGEST_KEYS": "another",
         "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "DATABASE_URL": f"sqlite:///{database}",
         **more,

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from integrations.management.arguments import add_connection, connections_named
 from integrations.models import Connection
 from integrations.sending import clocks, restored
+from integrations.setup import key_rotation
 from integrations.status import facts_of_connection, in_words, last_sweep
 from leads.changes import moved_names
 from leads.labels import STATUS_WORDS
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             self._print(each)
         if not facts:
             self.stdout.write("There is no connection yet. Make one with `connect`.")
-        for sentence in filter(None, [not_here, *wrong]):
+        for sentence in filter(None, [not_here, *wrong, key_rotation.cannot_start(), *key_rotation.older_keys()]):
             self.stdout.write(sentence)
         self.stdout.write(f"Workers last looked for work: {f'{beat:%Y-%m-%d %H:%M:%S} UTC' if beat else 'never'}")
 

@@ -56,6 +56,7 @@ class ConnectionForm(forms.ModelForm):
             self.initial.update(name=self.instance.account.name, time_zone=self.instance.account.time_zone)
         else:
             self.initial.setdefault("api_url", settings.KARTRA_API_URL)
+        if not known or self.instance.secrets_lost:
             for name in ("key", "password"):
                 if name in self.fields:
                     self.fields[name].required = True
@@ -77,6 +78,15 @@ class ConnectionForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance.pk and {"app_id", "api_url"} & set(self.changed_data):
+            for name in ("key", "password"):
+                if not cleaned.get(name):
+                    self.add_error(
+                        name,
+                        _(
+                            "With another address or app id, enter it again: it goes nowhere that it was not entered for."
+                        ),
+                    )
         if self.errors or self.checked is None:
             return cleaned
         if not self.checked.ok:

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.utils.translation import gettext as _, ngettext
 
 from integrations.kartra.errors import KartraError
-from integrations.models import Connection, StopCause
+from integrations.models import NO_USE_ASKING, Connection
 from integrations.read import refresh, transactions
 from integrations.read.lead_answer import ReadResult
 from integrations.sending import calls
@@ -22,7 +22,7 @@ def reads_itself(lead: Lead, connection: Connection | None) -> bool:
     """Whether the lead's page, when opened, has it read: our copy is old or an update is due, and Kartra can be asked."""
     if connection is None or lead.gone_at or connection.reads_stopped_at:
         return False
-    if connection.stopped_by in (StopCause.OUTAGE, StopCause.CREDENTIALS):
+    if connection.stopped_by in NO_USE_ASKING:
         return False
     at = clock.now()
     if any(until is not None and until > at for until in (connection.hold_until, lead.read_not_before)):

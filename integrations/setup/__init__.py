@@ -1,0 +1,1 @@
+"""What an installation stands on: its keys and its tables. Whether they are its own, and what to do where they are not."""
