@@ -77,6 +77,38 @@ def production(project, database, **more):
     (project / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items() if value))
 
 
+@pytest.fixture
+def earlier(migrated, tmp_path):
+    """A folder as an earlier version left it: migrations are recorded that this version does not have."""
+    folder = tmp_path / "earlier"
+    shutil.copytree(migrated, folder)
+    with sqlite3.connect(folder / "db.sqlite3") as database:
+        database.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('leads', '0002_every_kind', '2026-11-24')"
+        )
+    database.close()
+    return folder
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("arguments", [["demo", "--prepare"], ["demo"], ["migrate"]], ids=" ".join)
+def test_folder_of_an_earlier_version_is_named_and_not_touched(earlier, arguments):
+    before = contents(earlier)
+    answer = manage(ROOT, *arguments, VAR_DIR=str(earlier))
+    assert answer.returncode == 1
+    assert (
+        answer.stderr.strip()
+        .splitlines()[0]
+        .startswith(f"CommandError: {earlier}/db.sqlite3 was made by an earlier version")
+    )
+    assert "VAR_DIR=var-new make run" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert contents(earlier) == before
+
+
 @pytest.mark.parametrize("forced", [{}, {"EMBEDDED": "1"}], ids=["as it is", "EMBEDDED=1"])
 @pytest.mark.parametrize("arguments", [["demo"], ["demo", "--prepare"]], ids=" ".join)
 def test_demo_beside_a_production_env_changes_nothing(project, migrated, tmp_path, arguments, forced):

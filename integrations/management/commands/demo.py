@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations import demo_database, sandbox_control
+from integrations import demo_database, earlier_schema, sandbox_control
 from integrations.connecting import connect
 from integrations.models import Connection
 from integrations.read import catalogue, refresh
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if why := demo_database.refusal():
+        if why := earlier_schema.refusal() or demo_database.refusal():
             raise CommandError(why)
         if options["prepare"]:
             call_command("migrate", verbosity=0)
