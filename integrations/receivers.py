@@ -7,9 +7,9 @@ from django.core.management import CommandError
 from django.db.models.signals import pre_migrate
 from django.dispatch import receiver
 
-from integrations import earlier_schema
 from integrations.models import Connection
 from integrations.notify import notify_worker
+from integrations.setup import earlier_schema
 from leads.signals import changes_recorded
 
 

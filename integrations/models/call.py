@@ -46,7 +46,7 @@ class ApiCallQuerySet(models.QuerySet["ApiCall"]):
         return self.filter(finished_at=None, writes=True)
 
 
-class ApiCall(Worded, models.Model):
+class ApiCall(Worded):
     """One POST to Kartra: a chain of actions on one lead, or one read.
 
     A writing call is also its lead's lock (one unfinished per lead), its lease (`lease_until`) and its fence: whoever
@@ -151,7 +151,7 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         return self.filter(proof=Proof.UNCLEAR)
 
 
-class Attempt(Worded, models.Model):
+class Attempt(Worded):
     """One change's place in one call, what Kartra said of it, and the evidence.
 
     `evidence` is a list of {"at": ISO time, "what": `Seen`, …} in the order it came. `before` is what was known before it

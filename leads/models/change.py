@@ -63,7 +63,7 @@ class LeadChangeQuerySet(models.QuerySet["LeadChange"]):
         return {status: found.get(status, 0) for status in ChangeStatus.values}
 
 
-class LeadChange(Worded, models.Model):
+class LeadChange(Worded):
     """One wish of a person for one lead, and what became of it at Kartra. Its states are drawn in docs/architecture.md.
 
     `parameters` are the kind's own, e.g. {"tag": "VIP"}. `family` is what it is about ("tag:VIP"): changes of one

@@ -82,6 +82,11 @@ class RemarkField(models.JSONField):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"default": dict, "blank": True, **options})
 
+    def deconstruct(self) -> Any:
+        """As Django's own: no database knows the difference."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
     def get_prep_value(self, value: Any) -> Any:
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Mapping) and each and each.get("what") not in CODES:
@@ -89,11 +94,14 @@ class RemarkField(models.JSONField):
         return super().get_prep_value(value)
 
 
-class Worded:
+class Worded(models.Model):
     """A row with a remark of ours and Kartra's own message."""
 
     remark: Any
     message: Any
+
+    class Meta:
+        abstract = True
 
     @property
     def words(self) -> str:

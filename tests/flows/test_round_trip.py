@@ -9,10 +9,11 @@ import urllib.request
 import pytest
 from django.db.models import Count
 
-from integrations import demo_database, push, receive
+from integrations import push, receive
 from integrations.management.commands.demo import Command
 from integrations.models import ApiCall, Connection, Delivery, WebhookEndpoint
 from integrations.read import refresh, schedule
+from integrations.setup import demo_database
 from leads import changes, kinds
 from leads.models import Lead, LeadTag, Tag
 from leads.models.remarks import sentence_of

@@ -1,23 +1,19 @@
 """A database error that passes is tried again, and is never a verdict on a message or the end of a command."""
 
-import datetime as dt
-import importlib
 import io
 import json
 
 import pytest
-from django.apps import apps
 from django.core.management import call_command
-from django.db import DatabaseError, IntegrityError, OperationalError, connection
-from django.utils import timezone
+from django.db import DatabaseError, IntegrityError, OperationalError
 
 from integrations import push, receive
 from integrations.management import run_wait
 from integrations.push import send
 from integrations.receive import queue
 from leads import lock_conflicts, mirror
-from leads.models import Calendar, CalendarClass, CalendarEnrollment, LeadTag
-from tests.factories import DeliveryFactory, LeadChangeFactory, LeadFactory, WebhookEndpointFactory
+from leads.models import LeadTag
+from tests.factories import DeliveryFactory, LeadChangeFactory, WebhookEndpointFactory
 
 
 class Cause(Exception):
@@ -164,31 +160,3 @@ def test_answer_is_written_down_after_meeting_another_writer(connection, sandbox
 
     change.refresh_from_db()
     assert change.status == "accepted"
-
-
-@pytest.mark.django_db
-def test_bookings_that_were_told_twice_become_one():
-    now = timezone.now()
-    lead = LeadFactory()
-    calendar = Calendar.objects.create(account=lead.account, name="Coaching")
-    priority_class = CalendarClass.objects.create(calendar=calendar, name="Intro call")
-    mend = importlib.import_module("leads.migrations.0013_booking_keys").one_row_a_booking
-    change = LeadChangeFactory(lead=lead)
-    how = {"lead": lead, "calendar_class": priority_class, "since": now, "source": "push"}
-    with connection.cursor() as cursor:  # the transaction of the test brings them back
-        for name in ("one_per_start", "one_without_start"):
-            cursor.execute(f"DROP INDEX leads_calendarenrollment_{name}")
-    told = CalendarEnrollment.objects.create(starts_at=now, booking_id="5001", status="Cancelled", **how)
-    CalendarEnrollment.objects.create(starts_at=now, status="Active", change=change, **how)
-    later = now + dt.timedelta(days=1)
-    CalendarEnrollment.objects.create(starts_at=later, status="Cancelled", **how)
-    stands = CalendarEnrollment.objects.create(starts_at=later, status="Active", **how)
-    CalendarEnrollment.objects.create(starts_at=later, status="Cancelled", **how)
-    CalendarEnrollment.objects.create(starts_at=None, status="Cancelled", **how)
-    unknown = CalendarEnrollment.objects.create(starts_at=None, status="Cancelled", **how)
-
-    mend(apps, None)
-
-    assert set(CalendarEnrollment.objects.values_list("pk", flat=True)) == {told.pk, stands.pk, unknown.pk}
-    told.refresh_from_db()
-    assert told.change == change

@@ -1,10 +1,8 @@
 """A selection is a value: stored as JSON and read back it means the same, and what is not understood is refused with words."""
 
-import importlib
 import json
 
 import pytest
-from django.apps import apps
 
 from leads import filters
 from leads.filters import CannotResolve, selection
@@ -20,8 +18,8 @@ from leads.filters.selection import (
     fits,
     from_json,
 )
-from leads.models import Lead, RunDraft, Segment
-from tests.factories import AccountFactory, LeadFactory, SegmentFactory, StaffFactory, TagFactory
+from leads.models import Lead, Segment
+from tests.factories import AccountFactory, LeadFactory, SegmentFactory, TagFactory
 from tests.leads.filters.cases import CASES, UNREADABLE, lead_with_everything
 
 
@@ -227,58 +225,6 @@ def test_catalogues_are_asked_once_for_a_whole_tree(account, django_assert_num_q
 
     with django_assert_num_queries(2):
         assert list(filters.resolve(tree, None)) == list(Lead.objects.none())
-
-
-MIGRATION = importlib.import_module("leads.migrations.0020_selections")
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("prefix", ["", "not_"])
-@pytest.mark.parametrize("name", CASES)
-def test_what_was_kept_before_is_carried_over_as_it_is_read_now(ada, name, prefix):
-    wanted = {f"{prefix}{key}": values for key, values in CASES[name]().items()} | {"q": ["ada", "lind"]}
-
-    assert MIGRATION.selection_of(wanted) == as_json(selection.of_conditions(wanted))
-
-
-@pytest.mark.django_db
-def test_rows_of_before_are_carried_over_and_what_nobody_knew_goes_on_to_fit_nobody(ada):
-    drafts = {
-        "q=bo&q=ada&o=1&p=2": {"query": "q=bo&q=ada&o=1&p=2"},
-        "country=Spain": {"query": "country=Spain", "ids": [ada.pk]},
-        f"account__id__exact={ada.account_id}": {"query": f"account__id__exact={ada.account_id}"},
-        "": {"query": ""},
-        "moon=full": {"query": "moon=full"},
-    }
-    people = {"people": [[2, {"email": "bo@example.com"}]], "file": "x.csv"}
-    person = StaffFactory()
-    for kept in (*drafts.values(), people):
-        RunDraft.objects.create(created_by=person, kind="assign_tag", selection=kept)
-    before = {"Spain": {"country": ["Spain"]}, "Moon": {"moon": ["full"]}, "Odd": {"segment": ["junk"]}, "All": {}}
-    for name, kept in before.items():
-        Segment.objects.create(account=ada.account, name=name, selection=kept)
-    built = Segment.objects.create(account=ada.account, name="Built", selection={})
-    Segment.objects.filter(pk=built.pk).update(
-        selection={"not_segment": [str(Segment.objects.get(name="Spain").pk)], "score_max": ["60"]}
-    )
-
-    MIGRATION.carry_over_drafts(apps, None)
-    MIGRATION.carry_over_segments(apps, None)
-
-    found = {each.listed: each.selection for each in RunDraft.objects.exclude(selection__has_key="people")}
-    assert names(from_json(found["q=bo&q=ada&o=1&p=2"])) == ["Ada"]
-    assert from_json(found["country=Spain"]) == WithIds((ada.pk,))
-    assert (
-        names(from_json(found[f"account__id__exact={ada.account_id}"])) == names(from_json(found[""])) == ["Ada", "Bo"]
-    )
-    with pytest.raises(CannotResolve, match="“moon” is no condition"):
-        from_json(found["moon=full"])
-    assert RunDraft.objects.filter(selection=people).count() == 1
-    held = {
-        segment.name: sorted(filters.of_segment(segment).values_list("first_name", flat=True))
-        for segment in Segment.objects.all()
-    }
-    assert held == {"Spain": ["Ada"], "Moon": [], "Odd": [], "All": ["Ada", "Bo"], "Built": ["Bo"]}
 
 
 @pytest.mark.parametrize("name", CASES)

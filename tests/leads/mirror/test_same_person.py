@@ -1,12 +1,9 @@
 """Invisible characters and letters in another composition make nobody another person, at whatever entrance."""
 
-import datetime as dt
-import importlib
 import io
 import unicodedata
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError
 from django.utils import timezone
 
@@ -18,7 +15,7 @@ from leads.changes import create_many
 from leads.erasure import forget
 from leads.importing import people_list
 from leads.mirror import LeadFacts
-from leads.models import Forgotten, Import, ImportReject, Lead, LeadEmail, LeadTag, Source, Tag
+from leads.models import Forgotten, Import, ImportReject, Lead, LeadTag, Source, Tag
 from leads.models.digests import newest
 from tests.factories import AccountFactory, ConnectionFactory, DeliveryFactory, LeadFactory, TagFactory
 
@@ -176,22 +173,3 @@ def test_tag_that_ends_with_a_space_is_meant_by_files_and_shown_by_words(account
     assert kinds.get_kind("assign_tag").clean(account, {"tag": "Trail "}) == {"tag": "Trail "}
     with pytest.raises(kinds.BadParameters, match=r"there is “Trail␠”"):
         kinds.get_kind("assign_tag").clean(account, {"tag": "Trail"})
-
-
-def test_stored_keys_are_renewed_and_none_is_made_twice(account):
-    renewal = importlib.import_module("leads.migrations.0014_same_person")
-    hidden = LeadFactory(account=account, email="\u200bbo@example.com")
-    one = LeadFactory(account=account, kartra_id=None, email="cy@example.com")
-    two = LeadFactory(account=account, kartra_id=None, email="dy@example.com")
-    Lead.objects.filter(pk=hidden.pk).update(email_key="\u200bbo@example.com")
-    Lead.objects.filter(pk=two.pk).update(email="cy\u200b@example.com", email_key="cy\u200b@example.com")
-    LeadEmail.objects.create(
-        lead=hidden, email=hidden.email, email_key="\u200bbo@example.com", since=timezone.now() - dt.timedelta(days=1)
-    )
-
-    kept = renewal.renew(apps.get_model("leads", "Lead"))
-    renewal.renew(apps.get_model("leads", "LeadEmail"))
-
-    assert kept == [two.pk]
-    assert Lead.objects.get(pk=hidden.pk).email_key == LeadEmail.objects.get().email_key == "bo@example.com"
-    assert Lead.objects.get(pk=one.pk).email_key == "cy@example.com"

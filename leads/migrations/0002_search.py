@@ -1,9 +1,9 @@
-"""Indexes by which long lists are searched and turned. On PostgreSQL parts of words are found by trigrams: an index that is
-made while others go on writing, and is left out where the extension may not be made (searching works without, slowly)."""
+"""The index by which leads are searched. On PostgreSQL parts of words are found by trigrams: an index that is made while others
+go on writing, and is left out where the extension may not be made (searching works without, slowly)."""
 
 import logging
 
-from django.db import DatabaseError, migrations, models
+from django.db import DatabaseError, migrations
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +33,8 @@ def forget_texts(apps, schema_editor):
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("leads", "0010_reading_first")]
+    dependencies = [("leads", "0001_initial")]
 
     operations = [
-        migrations.AddIndex(
-            model_name="activity", index=models.Index(fields=["-at", "-id"], name="leads_activity_at")
-        ),
-        migrations.AddIndex(
-            model_name="lead", index=models.Index(fields=["kartra_id"], name="leads_lead_kartra_id")
-        ),
-        migrations.RunPython(index_texts, forget_texts, elidable=False),
+        migrations.RunPython(index_texts, forget_texts),
     ]
