@@ -103,35 +103,73 @@ def test_every_code_is_said_somewhere():
 # --- nothing else is stored
 
 WRITERS = {"create", "update", "bulk_create", "get_or_create", "update_or_create", "settle", "doubt", "leave_to_person"}
-WRITERS |= {"ApiCall", "Attempt", "LeadChange", "ChangeOutcome", "Activity", "Delivery", "ImportReject", "cancel"}
+WRITERS |= {
+    "ApiCall",
+    "Attempt",
+    "LeadChange",
+    "ChangeOutcome",
+    "Activity",
+    "Delivery",
+    "ImportReject",
+    "cancel",
+    "stop",
+}
+WRITERS |= {"remark", "sighting"}
 KEPT = {"name", "sending_why"}
 """What a bulk action is called may be typed by a person; so may why sending is on or off."""
 
 
-def sentences_in(node):
-    """Calls of gettext anywhere in an expression."""
-    return [each for each in ast.walk(node) if isinstance(each, ast.Call) and name_of(each) in TRANSLATED]
+def sentences_in(node, called=frozenset()):
+    """Calls of gettext anywhere in an expression, and names that are `called` by what one gave."""
+    found = [each for each in ast.walk(node) if isinstance(each, ast.Call) and name_of(each) in TRANSLATED]
+    return found + [each for each in ast.walk(node) if isinstance(each, ast.Name) and each.id in called]
 
 
-def test_no_sentence_is_written_into_a_row():
-    """Neither given to what writes a row, nor set as one of its fields, nor as `what` of a piece of evidence."""
+def written_by(call, called):
+    """The sentences that a call is given to write into a row. What Django keeps of who did what is its own."""
+    if name_of(call) not in WRITERS or ast.unparse(call.func).startswith("LogEntry."):
+        return []
+    given = [each.value for each in call.keywords if each.arg not in KEPT] + call.args
+    return [each for value in given for each in sentences_in(value, called)]
+
+
+def named_sentences(function):
+    """Names in a function that stand for a sentence, not for the row that one is the name of."""
+    assigned = [each for each in ast.walk(function) if isinstance(each, ast.Assign) and sentences_in(each.value)]
+    told = [each for each in assigned if not (isinstance(each.value, ast.Call) and name_of(each.value) in WRITERS)]
+    return {target.id for each in told for target in each.targets if isinstance(target, ast.Name)}
+
+
+def test_no_sentence_is_given_to_what_writes_a_row():
+    found = set()
+    for path, tree in trees():
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            called = named_sentences(function)
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                found |= {f"{path.relative_to(ROOT)}:{each.lineno}" for each in written_by(call, called)}
+
+    assert found == set()
+
+
+def test_no_sentence_is_set_as_a_field_of_a_row():
     fields = {field.name for model in apps.get_models() for field in model._meta.fields} - KEPT
-    found = []
+    found = set()
     for path, tree in trees():
         if path.is_relative_to(ROOT / "kartra_mirror"):
-            continue
-        for node in ast.walk(tree):
-            stored = []
-            if isinstance(node, ast.Call) and name_of(node) in WRITERS:
-                stored = [each.value for each in node.keywords if each.arg not in KEPT] + node.args
-            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
-                stored = [node.value] if node.targets[0].attr in fields else []
-            elif isinstance(node, ast.Dict):
-                keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
-                stored = [value for key, value in zip(keys, node.values, strict=True) if key in ("what", "evidence")]
-            found += [f"{path.relative_to(ROOT)}:{each.lineno}" for value in stored for each in sentences_in(value)]
+            continue  # pages have fields of their own
+        for node in (each for each in ast.walk(tree) if isinstance(each, ast.Assign)):
+            if isinstance(node.targets[0], ast.Attribute) and node.targets[0].attr in fields:
+                found |= {f"{path.relative_to(ROOT)}:{each.lineno}" for each in sentences_in(node.value)}
 
-    assert found == []
+    assert found == set()
+
+
+def test_sentence_that_is_written_is_found():
+    source = "def f(rows):\n words = _('Done.') % {}\n rows.update(message=words)\n rows.update(name=_('x'))"
+    function = ast.parse(source).body[0]
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+
+    assert [each.id for call in calls for each in written_by(call, named_sentences(function))] == ["words"]
 
 
 def test_code_that_nobody_knows_is_not_written(db):
