@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
+from integrations import models
 from integrations.models import Seen, sighting
 from leads import labels, transitions
 from leads.models import ChangeRemark, LeadChange
@@ -22,7 +23,17 @@ MODULES = sorted(path for app in ("leads", "integrations", "kartra_mirror") for 
 PLACE = re.compile(r"%\((\w+)\)s")
 TRANSLATED = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext"}
 MAKERS = {"remark", "sighting", "Unreadable", "Bad"} | {
-    *("NotSent", "OutcomeUnknown", "Rejected", "CredentialsRefused", "Throttled", "NoSlot", "NotHere", "KartraError")
+    *(
+        "NotSent",
+        "OutcomeUnknown",
+        "Rejected",
+        "CredentialsRefused",
+        "Throttled",
+        "NoSlot",
+        "NotHere",
+        "KeyLost",
+        "KartraError",
+    )
 }
 """What makes a remark, or an error that becomes one: a code with what fills the places of its words."""
 
@@ -44,7 +55,7 @@ def code_in(path, call):
     if not members:
         return None
     module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    vocabulary = eval(ast.unparse(members[0].value), vars(module))
+    vocabulary = eval(ast.unparse(members[0].value), {**vars(models), **vars(module)})  # some are imported in functions
     return getattr(vocabulary, members[0].attr)
 
 
@@ -115,7 +126,7 @@ WRITERS |= {
     "stop",
 }
 WRITERS |= {"remark", "sighting"}
-KEPT = {"name", "sending_why"}
+KEPT = {"name"}
 """What a bulk action is called may be typed by a person; so may why sending is on or off."""
 
 
