@@ -39,7 +39,7 @@ def test_lost_encryption_key_stops_sending_and_breaks_no_page(staff, client, oth
     assert send.drain(fresh).sent == 0
     stop = SendingStop.objects.get()
     assert stop.stopped_by == "lost_key"
-    assert "not among FIELD_ENCRYPTION_KEYS" in stop.why
+    assert "not among FIELD_ENCRYPTION_KEYS" in stop.words
     with pytest.raises(calls.KeyLost):
         calls.client_for(Connection.objects.get())
     for url in ("/admin/", fresh.get_absolute_url(), endpoint.get_absolute_url(), "/admin/health/"):

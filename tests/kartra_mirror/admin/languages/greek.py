@@ -48,25 +48,20 @@ from tests.factories import (
     StaffFactory,
     TagFactory,
 )
+from tests.leads.kinds.parameters import GIVEN
 
+IN_GREEK = {
+    "tag": "Φίλοι",
+    "list": "Νέα",
+    "sequence": "Αρχή",
+    "calendar": "Ώρα",
+    "class": "Πρώτη",
+    "hour": "15:00",
+    "email": "1@1.gr",
+    "city": "Άργος",
+}
 KINDS: dict[str, dict[str, Any]] = {
-    "assign_tag": {"tag": "Φίλοι"},
-    "unassign_tag": {"tag": "Φίλοι"},
-    "subscribe_list": {"list": "Νέα"},
-    "unsubscribe_list": {"list": "Νέα"},
-    "give_points": {"points": 5, "expires_in_days": 7},
-    "remove_points": {"points": 5},
-    "subscribe_sequence": {"sequence": "Αρχή", "step": 2},
-    "unsubscribe_sequence": {"sequence": "Αρχή"},
-    "subscribe_calendar": {"calendar": "Ώρα", "class": "Πρώτη", "date": "2031-01-16", "hour": "15:00"},
-    "cancel_calendar": {"calendar": "Ώρα", "class": "Πρώτη"},
-    "create_lead": {"email": "1@1.gr"},
-    "update_lead": {"city": "Άργος"},
-    "refund_transaction": {"transaction": "71", "amount": "whole"},
-    "cancel_subscription": {"subscription": "81", "named_by": "subscription"},
-    "pause_subscription": {"subscription": "81"},
-    "unpause_subscription": {"subscription": "81"},
-    "edit_subscription": {"subscription": "81", "amount": "31.50", "quantity": 2},
+    kind: {name: IN_GREEK.get(name, value) for name, value in given.items()} for kind, given in GIVEN.items()
 }
 EVERY_ACTIVITY = (
     *(code for pair in ties().values() for code in pair),
