@@ -148,8 +148,7 @@ def _point(digits: str, cell: str) -> str:
         words = _("%(cell)s can be read in two ways; write it with two digits after the point")
         raise Bad(words % {"cell": _short(cell)})
     for thousands, point in ((",", "."), (".", ",")):
-        grouped = rf"[1-9]\d{{0,2}}(?:\{thousands}\d{{2,3}})*\{thousands}\d{{3}}(?:\{point}\d{{1,2}})?"
-        if re.fullmatch(grouped, digits):
+        if re.fullmatch(rf"[1-9]\d{{0,2}}(?:\{thousands}\d{{2,3}})*\{thousands}\d{{3}}(?:\{point}\d{{1,2}})?", digits):
             return digits.replace(thousands, "").replace(point, ".")
     raise Bad(_("%(cell)s is no amount") % {"cell": _short(cell)})
 
