@@ -89,11 +89,12 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "kartra_mirror.csp.ContentSecurityPolicy",
+    "kartra_mirror.edge.csp.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "kartra_mirror.edge.body_limits.BodyLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -189,7 +190,10 @@ STORAGES = {
     },
 }
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+STRANGER_MAX_KB = env.int("STRANGER_MAX_KB", default=64)  # a body from somebody who is not signed in
+FORM_MAX_KB = env.int("FORM_MAX_KB", default=4096)  # a form without files
+IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=200)  # a file that is loaded in the admin
+DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_MAX_KB * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 REDIS_URL = env.str("REDIS_URL", default="")
 CACHES = {
