@@ -1,10 +1,12 @@
-"""gunicorn's settings, from Django's (and so from .env, too).
+"""gunicorn's settings, from Django's (and so from .env, too). It is no server for the open net: deploy/ holds what stands in front.
 
 It keeps no access log unless it is asked for one, and whatever it writes is masked: the address of
 a webhook endpoint must not be written down."""
 
 import logging
 import os
+import socket
+import struct
 from typing import Any
 
 from django.conf import settings
@@ -44,8 +46,23 @@ threads = settings.WEB_THREADS
 timeout = 30
 graceful_timeout = 10
 keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+# Which scheme a proxy says a request came by is Django's to believe (SECURE_PROXY_SSL_HEADER).
+forwarded_allow_ips = ""
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
 logger_class = MaskedLogger
 control_socket_disable = True
+
+
+def when_ready(server: Any) -> None:
+    """A client that is silent for so long in the middle of a request, or takes nothing of its answer, loses its thread.
+
+    Set where connections are accepted, which hand it on: gunicorn itself waits for a begun request for ever."""
+    silence = struct.pack("ll", settings.WEB_SILENCE_S, 0)
+    for listener in server.LISTENERS:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)

@@ -26,6 +26,7 @@ WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
 WEB_PORT = env.int("WEB_PORT", default=8000)
 WEB_WORKERS = env.int("WEB_WORKERS", default=2)  # processes of gunicorn
 WEB_THREADS = env.int("WEB_THREADS", default=8)  # of each
+WEB_SILENCE_S = env.int("WEB_SILENCE_S", default=10)  # so long a thread waits for a client in the middle of a request
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{WEB_PORT}")
 _public = urlsplit(PUBLIC_URL)
 SECURE = _public.scheme == "https"  # production: reached over https

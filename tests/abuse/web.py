@@ -105,10 +105,10 @@ def status_of(link):
     return int(got.split()[1]) if got.startswith(b"HTTP/") else 0
 
 
-def pour(web, path, pieces, **headers):
-    """Send pieces of a body until the server answers or hangs up: (status, bytes sent)."""
+def pour(web, path, pieces, *, through=None, **headers):
+    """Send pieces of a body until the server answers or hangs up: (status, bytes sent). `through`: the port of a proxy."""
     sent = 0
-    with socket.create_connection(("127.0.0.1", web.port), 5) as link:
+    with socket.create_connection(("127.0.0.1", through or web.port), 5) as link:
         link.settimeout(5)
         link.sendall(head("POST", path, Host="127.0.0.1", **headers))
         try:
