@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from gunicorn.glogging import Logger
 
+from kartra_mirror.edge.checks import about_the_proxy, check_public_url
 from kartra_mirror.logs import mask
 
 
@@ -56,6 +57,13 @@ errorlog = "-"
 loglevel = "warning"
 logger_class = MaskedLogger
 control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """Say what will not work, or is not safe."""
+    for message in [*check_public_url(), about_the_proxy()]:
+        if message:
+            server.log.warning("%s", message)
 
 
 def when_ready(server: Any) -> None:
