@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy
 
+from kartra_mirror.edge.checks import check_public_url
 from leads.kind import every_kind
 
 LAST = "integrations"
@@ -256,3 +257,4 @@ class WiringConfig(AppConfig):
         # After auth's own receiver, for the last app that has models.
         post_migrate.connect(make, sender=apps.get_app_config(LAST))
         checks.register(check_last_app)
+        checks.register(check_public_url, checks.Tags.security)

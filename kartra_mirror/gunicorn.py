@@ -1,16 +1,19 @@
-"""gunicorn's settings, from Django's (and so from .env, too).
+"""gunicorn's settings, from Django's (and so from .env, too). It is no server for the open net: deploy/ holds what stands in front.
 
 It keeps no access log unless it is asked for one, and whatever it writes is masked: the address of
 a webhook endpoint must not be written down."""
 
 import logging
 import os
+import socket
+import struct
 import sys
 from typing import Any
 
 from django.conf import settings
 from gunicorn.glogging import Logger
 
+from kartra_mirror.edge.checks import about_the_proxy, check_public_url
 from kartra_mirror.logs import mask
 
 
@@ -45,6 +48,11 @@ threads = settings.WEB_THREADS
 timeout = 30
 graceful_timeout = 10
 keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+# Which scheme a proxy says a request came by is Django's to believe (SECURE_PROXY_SSL_HEADER).
+forwarded_allow_ips = ""
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
@@ -53,7 +61,26 @@ control_socket_disable = True
 
 
 def on_starting(server: Any) -> None:
-    """Refuse to serve with keys that are not those of this database, saying so."""
+    """Refuse to serve with keys that are not those of this database, and say what will not work, or is not safe."""
+    if why := why_not_with_these_keys():
+        sys.exit(why)
+    for message in [*check_public_url(), about_the_proxy()]:
+        if message:
+            server.log.warning("%s", message)
+
+
+def when_ready(server: Any) -> None:
+    """A client that is silent for so long in the middle of a request, or takes nothing of its answer, loses its thread.
+
+    Set where connections are accepted, which hand it on: gunicorn itself waits for a begun request for ever."""
+    silence = struct.pack("ll", settings.WEB_SILENCE_S, 0)
+    for listener in server.LISTENERS:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)
+
+
+def why_not_with_these_keys() -> str:
+    """Why no worker may be started, in a sentence. The database is asked here once, and no connection is handed on."""
     import django
     from django.db import connections
 
@@ -62,5 +89,4 @@ def on_starting(server: Any) -> None:
 
     why = key_rotation.cannot_start()
     connections.close_all()
-    if why:
-        sys.exit(why)
+    return why

@@ -18,4 +18,4 @@ urlpatterns = [
     path("metrics", health.metrics),
 ]
 
-handler404 = "kartra_mirror.refusals.not_found"
+handler404 = "kartra_mirror.edge.refusals.not_found"

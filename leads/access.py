@@ -79,29 +79,42 @@ def works_in(user: Author, account: int | None) -> bool:
     return mine is None or account in mine
 
 
-def largest_run(user: Author) -> int | None:
-    """The most leads a person may change at once; None: any number. 1: no bulk actions."""
-    most = _bound(user, BULK, "largest_run")
+def largest_run(user: Author, groups: "QuerySet[Group] | None" = None) -> int | None:
+    """The most leads a person may change at once; None: any number. 1: no bulk actions. `groups`: were they in these."""
+    most = _bound(user, groups, BULK, "largest_run")
     return None if most is None else max(int(most), 1)
 
 
-def refund_ceiling(user: Author) -> Decimal | None:
-    """The most a person may give back of one sale; None: all of it."""
-    most = _bound(user, REFUND, "refund_ceiling")
+def refund_ceiling(user: Author, groups: "QuerySet[Group] | None" = None) -> Decimal | None:
+    """The most a person may give back of one sale; None: all of it. `groups`: were they in these."""
+    most = _bound(user, groups, REFUND, "refund_ceiling")
     return None if most is None else Decimal(most)
 
 
-def _bound(user: Author, permission: str, field: str) -> Any:
-    """The widest bound among what gives the person the permission: a group, or nothing but the person itself."""
+def _bound(user: Author, groups: "QuerySet[Group] | None", permission: str, field: str) -> Any:
+    """The widest bound among what gives the person the permission (a group, or nothing but the person itself), and no wider
+    than any group that binds without giving: the bound of a group holds for all its people, whoever gives them the right.
+
+    Rights add up, so a group that gives the right with a wider bound, or with none, widens it (docs/decisions/0019)."""
     person = user_of(user)
-    if person is None or person.is_superuser:
+    if groups is None and (person is None or person.is_superuser):
         return None
     app, codename = permission.split(".")
-    if person.user_permissions.filter(codename=codename, content_type__app_label=app).exists():
-        return None
-    giving = Group.objects.filter(user=person, permissions__codename=codename, permissions__content_type__app_label=app)
+    theirs = Group.objects.filter(user=person) if groups is None else groups
+    giving = theirs.filter(permissions__codename=codename, permissions__content_type__app_label=app)
+    binding = theirs.exclude(pk__in=giving.values("pk")).exclude(**{f"limits__{field}": None})
     bounds = list(giving.values_list(f"limits__{field}", flat=True))
-    return None if None in bounds else max(bounds, default=0)
+    own = person.user_permissions.filter(codename=codename, content_type__app_label=app) if person else None
+    widest = None if None in bounds or (own is not None and own.exists()) else max(bounds, default=0)
+    strictest = [bound for bound in (widest, *binding.values_list(f"limits__{field}", flat=True)) if bound is not None]
+    return min(strictest, default=None)
+
+
+def goes_as_far(user: Author, other: Author, groups: "QuerySet[Group] | None" = None) -> bool:
+    """Whether the bounds of a person are as wide as those of another; `groups`: were the other in these."""
+    bulk = largest_run(user), largest_run(other, groups)
+    refund = refund_ceiling(user), refund_ceiling(other, groups)
+    return all(mine is None or (theirs is not None and theirs <= mine) for mine, theirs in (bulk, refund))
 
 
 def check_account(user: Author, account: Account) -> None:

@@ -1,24 +1,38 @@
 """Cells that no spreadsheet runs as a formula, and names in one cell; both can be taken back letter for letter.
 
 A cell that a spreadsheet could take for a formula gets an apostrophe in front; so does one that looks as if it had been
-given one, or taking it back would not be exact.
+given one, or taking it back would not be exact. Where spreadsheets part cells by semicolons, what stands behind one within a
+cell is a cell of its own there, and gets its apostrophe too.
 """
 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-_DANGEROUS = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
-_SHIELDED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
+_INVISIBLE = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""What has no shape of its own, and may be passed over on the way to a formula: format and control characters, fillers."""
+_FORMULA = rf"[\s{_INVISIBLE}]*[=+\-@＝＋－＠]"
+_DANGEROUS = re.compile(rf"'*(?:{_FORMULA}|[\t\r\n])")
+_SHIELDED = re.compile(rf"'+(?:{_FORMULA}|[\t\r\n])")
+_DANGEROUS_WITHIN = re.compile(rf";('*{_FORMULA})")
+_SHIELDED_WITHIN = re.compile(rf";'('*{_FORMULA})")
 
 
 def shield(cell: str) -> str:
-    if cell[:1].isalnum() or not cell:
+    if ";" in cell:
+        cell = _DANGEROUS_WITHIN.sub(r";'\1", cell)
+    if not cell or (cell[0].isascii() and cell[0].isalnum()):
         return cell  # nearly all of them
     return f"'{cell}" if _DANGEROUS.match(cell) else cell
 
 
 def unshield(cell: str) -> str:
+    if ";'" in cell:
+        cell = _SHIELDED_WITHIN.sub(r";\1", cell)
     return cell[1:] if cell[:1] == "'" and _SHIELDED.match(cell) else cell
 
 

@@ -97,7 +97,7 @@ def _headers(cells: list[str]) -> tuple[str, ...]:
             _("The file has %(cells)s columns; up to %(most)s can be read. Is it the right file?")
             % {"cells": f"{len(cells):,}", "most": MAX_COLUMNS}
         )
-    if any(re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", cell.strip()) for cell in cells):
+    if any(re.fullmatch(r"[^@\s]++@[^@\s][^@\s.]*+\.[^@\s]++", cell.strip()) for cell in cells):
         raise CannotImport(
             _(
                 "The first line holds an email address, so it is a lead, not the names of the columns. Put a line of column "

@@ -144,8 +144,7 @@ def _point(digits: str, cell: str) -> str:
     if re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits):
         raise Bad(RowRemark.TWO_READINGS, cell=_short(cell))
     for thousands, point in ((",", "."), (".", ",")):
-        grouped = rf"[1-9]\d{{0,2}}(?:\{thousands}\d{{2,3}})*\{thousands}\d{{3}}(?:\{point}\d{{1,2}})?"
-        if re.fullmatch(grouped, digits):
+        if re.fullmatch(rf"[1-9]\d{{0,2}}(?:\{thousands}\d{{2,3}})*\{thousands}\d{{3}}(?:\{point}\d{{1,2}})?", digits):
             return digits.replace(thousands, "").replace(point, ".")
     raise Bad(RowRemark.NO_AMOUNT, cell=_short(cell))
 

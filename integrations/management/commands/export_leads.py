@@ -1,7 +1,9 @@
 """Write leads of our copy into a CSV file: one that imports back, or what Kartra's own import takes."""
 
+import getpass
 import json
 import logging
+import os
 import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -28,6 +30,13 @@ def _mark(text: str) -> Mark:
         return Mark.of(text)
     except BadMark as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
 
 
 class Command(BaseCommand):
@@ -65,11 +74,18 @@ class Command(BaseCommand):
         leads, mark = changed_since(self._leads(connection, options), options["changed_since"] or Mark())
         pks = exporting.frozen(leads)
         path: Path = options["file"]
+        # Before it is written: a disk that is full half-way keeps what came so far.
+        logger.info(
+            "User %s of this machine exports %s leads of account %s on the command line%s.",
+            _who(),
+            len(pks),
+            account.pk,
+            ", in Kartra's form" if options["for_kartra"] else "",
+        )
         try:
             facts = (self._for_kartra if options["for_kartra"] else self._mirror)(account, pks, path)
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from None
-        logger.info("Exported %s leads of account %s on the command line.", facts["leads"], account.pk)
         if options["json"]:
             self.stdout.write(json.dumps({**facts, "mark": str(mark)}))
             return

@@ -15,6 +15,7 @@ from integrations.sandbox.commands.errors import WORDS, Refused
 from integrations.sandbox.faults import AFTER, BEFORE, Fault
 from integrations.sandbox.forms import parse
 from integrations.sandbox.state import SandboxState
+from integrations.sandbox.wire.foreign import foreign
 
 MAX_BODY = 8 * 1024 * 1024
 HTML = "<!DOCTYPE html><html><head><title>Attention</title></head><body><h1>Sorry, you have been blocked</h1></body></html>"
@@ -44,6 +45,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
+            if refusal := foreign(self.headers, changes=self.command != "GET"):
+                self.close_connection = True
+                self._json(403, {"error": refusal})
+                return
             work()
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True

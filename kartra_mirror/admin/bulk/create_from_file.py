@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from integrations.sending import switch
 from kartra_mirror.admin.bulk import approvals
 from kartra_mirror.admin.data import exports
+from kartra_mirror.edge.body_limits import PEOPLE_FILE_MAX_MB
 from kartra_mirror.ui.throughput import connection_of, seconds_for
 from kartra_mirror.ui.unfold_adapter import only_own_choices, style
 from leads import access, changes, clock, exporting, importing, kinds
@@ -32,7 +33,6 @@ from leads.models import Account, Lead, RunDraft
 from leads.models.remarks import sentence_of
 from leads.models.run import creation_name
 
-MAX_BYTES = 4 * 1024 * 1024
 BAD_SHOWN = 20
 BESIDES = {"tag": kinds.ASSIGN_TAG, "list": kinds.SUBSCRIBE_LIST}
 """Which kind of change a column asks for, besides the creation."""
@@ -59,8 +59,9 @@ class PeopleForm(forms.Form):
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        if file.size > MAX_BYTES:
-            raise forms.ValidationError(_("The file is larger than 4 MB. Take fewer people at a time."))
+        if file.size > PEOPLE_FILE_MAX_MB * 1024 * 1024:
+            words = _("The file is larger than %(most)s MB. Take fewer people at a time.")
+            raise forms.ValidationError(words % {"most": PEOPLE_FILE_MAX_MB})
         return file
 
 

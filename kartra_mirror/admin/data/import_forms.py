@@ -3,13 +3,13 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext as _, gettext_lazy
 
 from kartra_mirror.ui.unfold_adapter import style
 from leads import importing
 from leads.models import Account, Import, ImportKind
 
-_MAX_UPLOAD = 200 * 1024 * 1024
 _LEAVE_OUT = ("", gettext_lazy("— leave out —"))
 _DATES = (
     ("", gettext_lazy("Found by itself; month first where nothing shows it")),
@@ -33,19 +33,19 @@ class UploadForm(forms.Form):
     kind = forms.ChoiceField(label=gettext_lazy("What it holds"), choices=ImportKind.choices)
     file = forms.FileField(
         label=gettext_lazy("The file that Kartra exported"),
-        help_text=gettext_lazy(
-            "CSV, up to 200 MB. Any encoding and separator. For larger files use the import commands."
-        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        words = _("CSV, up to %(most)s MB. Any encoding and separator. For larger files use the import commands.")
+        self.fields["file"].help_text = words % {"most": settings.IMPORT_MAX_MB}
         style(self)
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        if file.size > _MAX_UPLOAD:
-            raise forms.ValidationError(_("The file is larger than 200 MB. Use the import commands for it."))
+        if file.size > settings.IMPORT_MAX_MB * 1024 * 1024:
+            words = _("The file is larger than %(most)s MB. Use the import commands for it.")
+            raise forms.ValidationError(words % {"most": settings.IMPORT_MAX_MB})
         return file
 
 

@@ -204,6 +204,7 @@ class ImportAdmin(ReadOnlyAdmin):
     def rejects_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The bad rows as a file, with their lines and reasons."""
         job = self._job(request, pk, may_load=True)
+        self.log_change(request, job, str(_("Took its bad rows out as a file.")))
         return csv_response(importing.reject_lines(job), f"import-{job.pk}-rejected.csv")
 
     def _page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:

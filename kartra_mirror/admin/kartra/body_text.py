@@ -17,16 +17,13 @@ MOST = 200_000
 DEEPEST = 40
 """So far it is indented; what is nested more deeply stays at that."""
 
-_NAME = r"(?<![a-z])[_-]*secret[_-]*(?:key)?[_-]*"
-"""A field whose value nobody is shown, in whatever spelling."""
-_SECRETS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf'({_NAME}"\s*:\s*")(?:[^"\\]|\\.)*',
-        rf'({_NAME}"\s*:\s*)[^"\s,}}]+',
-        rf"({_NAME}(?:\]|%5D)?\s*=\s*)[^&\r\n]*",
-        rf"({_NAME}%22(?:%3A|:)(?:%20|\+)*%22)(?:(?!%22).)*",
-    )
+_NAME = r"(?<![a-z])secret[_-]*+(?:key[_-]*+)?"
+"""A field whose value nobody is shown, in whatever spelling; whatever signs stand before it."""
+_SECRETS = (
+    re.compile(rf'({_NAME}"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE),
+    re.compile(rf'({_NAME}"\s*:\s*)[^"\s,}}]+', re.IGNORECASE),
+    re.compile(rf"({_NAME}(?:\]|%5D)?\s*=\s*)[^&\r\n]*", re.IGNORECASE),
+    re.compile(rf"({_NAME}%22(?:%3A|:)(?:%20|\+)*%22)(?:(?!%22).)*", re.IGNORECASE),
 )
 """A secret key with its value, as JSON, as a form, and as JSON in percent signs. None goes through more than white space
 before it may fail, so that a body is gone through once."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
@@ -64,7 +66,26 @@ def as_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     if not (request.user.has_perm("leads.view_leadchange") and request.user.has_perm(access.EXPORT)):
         raise PermissionDenied
     members = _members(request.user, request.GET).select_related("lead").order_by("pk")
+    _write_down(request, members.count())
     return csv_response(_lines(members), "failed-changes.csv")
+
+
+def _write_down(request: HttpRequest, number: int) -> None:
+    """Who took how many, of which account, kind and code."""
+    kind = kinds.get_kind(request.GET["kind"])
+    told = {"n": f"{number:,}", "account": Account.objects.get(pk=request.GET["account"]), "kind": kind.label}
+    words = ngettext(
+        "Took %(n)s failed change of %(account)s out as a file: %(kind)s",
+        "Took %(n)s failed changes of %(account)s out as a file: %(kind)s",
+        number,
+    )
+    LogEntry.objects.create(
+        user=access.signed_in(request.user),
+        content_type=ContentType.objects.get_for_model(LeadChange),
+        object_repr=str(_("Failed changes")),
+        action_flag=CHANGE,
+        change_message=f"{words % told} {request.GET.get('code', '')}".strip()[:2000],
+    )
 
 
 def _lines(members: Any) -> Iterator[list[str]]:

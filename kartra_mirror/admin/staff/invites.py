@@ -45,10 +45,11 @@ def _rights(user: access.RequestUser) -> set[str]:
 
 
 def may_manage(user: access.RequestUser, other: Any) -> bool:
-    """Whether the person may change, or make a link for, somebody else: no more rights and no more accounts than their own."""
+    """Whether the person may change, or make a link for, somebody else: no more rights, no wider bounds and no more accounts
+    than their own."""
     if user.is_superuser:
         return True
-    if other.is_superuser or not _rights(other) <= user.get_all_permissions():
+    if other.is_superuser or not _rights(other) <= user.get_all_permissions() or not access.goes_as_far(user, other):
         return False
     mine, theirs = access.accounts_of(user), access.accounts_of(other)
     return mine is None or (theirs is not None and theirs <= mine)
@@ -79,6 +80,13 @@ def narrow(form: Any, by: Any) -> None:
         form.fields["limited"].disabled = True
 
 
+def check_bounds(form: Any, by: Any, whom: User | None = None) -> None:
+    """Refuse groups by which somebody (also the person themselves) would go further alone than the one who chooses them."""
+    groups = form.cleaned_data.get("groups")
+    if groups is not None and not by.is_superuser and not access.goes_as_far(by, whom, groups):
+        form.add_error("groups", _("In these groups they could do more at once, or give back more, than you may."))
+
+
 def save_limits(user: User, limited: bool, accounts: Any) -> None:
     row, _made = StaffLimits.objects.update_or_create(user=user, defaults={"limited": limited})
     row.accounts.set(accounts if limited else [])
@@ -98,6 +106,7 @@ class InviteForm(LimitedForm):
 
     def __init__(self, by: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.by = by
         groups: Any = self.fields["groups"]
         groups.queryset = groups_to_give(by)
         narrow(self, by)
@@ -115,6 +124,7 @@ class InviteForm(LimitedForm):
         cleaned: dict[str, Any] = super().clean() or {}
         if cleaned.get("limited") and not cleaned.get("accounts"):
             self.add_error("accounts", _("Choose at least one account."))
+        check_bounds(self, self.by)
         return cleaned
 
 

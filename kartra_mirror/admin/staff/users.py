@@ -33,9 +33,10 @@ class UserForm(UserChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["is_active"].help_text = _(
-            "Untick it for somebody who has left: they cannot sign in any more, and what they did stays."
-        )
+        if "is_active" in self.fields:  # it is not on the page of somebody whom one may only look at
+            self.fields["is_active"].help_text = _(
+                "Untick it for somebody who has left: they cannot sign in any more, and what they did stays."
+            )
         limits = getattr(self.instance, "limits", None)
         if limits is not None:
             self.initial.update(limited=limits.limited, accounts=list(limits.accounts.all()))
@@ -75,6 +76,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
                 super().__init__(*args, **given)
                 if "accounts" in self.fields:
                     invites.narrow(self, by)
+
+            def clean(self) -> Any:
+                cleaned = super().clean()
+                invites.check_bounds(self, by, self.instance)
+                return cleaned
 
         return NarrowedForm
 

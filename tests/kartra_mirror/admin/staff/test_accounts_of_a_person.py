@@ -59,8 +59,8 @@ def test_limited_person_sees_the_rows_of_their_accounts_alone(client, two_accoun
     for key in ours:
         model = ours[key]._meta
         page = client.get(reverse(f"admin:{model.app_label}_{model.model_name}_changelist")).content.decode()
-        assert f"/{ours[key].pk}/change/" in page
-        assert f"/{theirs[key].pk}/change/" not in page
+        assert f"/{model.model_name}/{ours[key].pk}/change/" in page
+        assert f"/{model.model_name}/{theirs[key].pk}/change/" not in page
         assert (
             client.get(reverse(f"admin:{model.app_label}_{model.model_name}_change", args=[ours[key].pk])).status_code
             == 200

@@ -143,6 +143,51 @@ def test_the_widest_bound_counts_and_one_who_was_given_it_alone_has_none():
     assert access.largest_run(other) is None
 
 
+def interns(**bounds):
+    """A group made to bind: it gives no right."""
+    group = Group.objects.create(name="Interns")
+    GroupLimits.objects.create(group=group, **bounds)
+    return group
+
+
+def test_bound_of_a_group_that_gives_nothing_is_not_escaped_by_joining_another():
+    person = member("Marketer", "Support")
+    assert (access.largest_run(person), access.refund_ceiling(person)) == (5000, Decimal("100"))
+
+    person.groups.add(interns(largest_run=50, refund_ceiling=Decimal("20")))
+
+    assert (access.largest_run(person), access.refund_ceiling(person)) == (50, Decimal("20"))
+    person.groups.add(Group.objects.get(name="Manager"), Group.objects.create(name="No bounds"))
+    assert (access.largest_run(person), access.refund_ceiling(person)) == (50, Decimal("20"))
+    person.user_permissions.add(Permission.objects.get(codename="start_bulkrun"))
+    assert access.largest_run(person) == 50
+
+
+def test_nobody_escapes_their_bound_or_gives_more_by_choosing_groups(client):
+    bound = interns(largest_run=50)
+    manager, colleague = member("Manager"), member("Viewer")
+    manager.groups.add(bound)
+    wide = member("Marketer")
+    client.force_login(manager)
+
+    def saved(person, *groups):
+        url = reverse("admin:auth_user_change", args=[person.pk])
+        chosen = [group.pk for group in Group.objects.filter(name__in=groups)]
+        return client.post(url, {"username": person.username, "is_active": "on", "groups": chosen})
+
+    assert "In these groups they could do more at once" in saved(manager, "Manager").content.decode()
+    assert "In these groups they could do more at once" in saved(colleague, "Marketer").content.decode()
+    assert saved(wide, "Viewer").status_code == 403
+    assert client.post(reverse("admin:auth_user_link", args=[wide.pk])).status_code == 403
+    invited = client.post(
+        f"{USERS}add/", {"email": "new@example.com", "groups": [Group.objects.get(name="Marketer").pk]}
+    )
+    assert "In these groups they could do more at once" in invited.content.decode()
+    assert set(manager.groups.values_list("name", flat=True)) == {"Manager", "Interns"}
+    assert saved(colleague, "Marketer", "Interns").status_code == 302
+    assert access.largest_run(colleague) == 50
+
+
 def test_trying_again_obeys_the_same_bounds():
     account = ConnectionFactory().account
     refused = [

@@ -103,6 +103,18 @@ def test_one_changes_only_people_who_have_no_more(client):
     assert (viewer.is_superuser, [group.name for group in viewer.groups.all()]) == (False, ["Marketer"])
 
 
+@pytest.mark.parametrize("whom", ["Engineer", "Viewer", "root"])
+def test_page_of_a_colleague_with_other_rights_can_be_looked_at(client, whom):
+    other = member(whom, is_superuser=whom == "root")
+    client.force_login(member("Manager"))
+
+    page = client.get(reverse("admin:auth_user_change", args=[other.pk]))
+
+    assert page.status_code == 200
+    assert other.username in page.content.decode()
+    assert ('name="_save"' in page.content.decode()) is (whom == "Viewer")
+
+
 @pytest.mark.parametrize("active", [True, False])
 @pytest.mark.parametrize(
     ("by", "whom", "may"),
