@@ -64,6 +64,8 @@ def rows():
                 "known_since",
                 "known_from",
                 "read_at",
+                "changed_seq",
+                "changed_xid",
                 "dirty_at",
                 "account",
                 "extra",
