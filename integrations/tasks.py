@@ -12,13 +12,12 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import task_prerun, worker_shutting_down
-from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
-from integrations import push, receive
+from integrations import push, receive, retention
 from integrations.clock import now
-from integrations.models import ApiCall, Attempt, Connection, Delivery, Heartbeat, SendingStop
+from integrations.models import Attempt, Connection, Delivery, Heartbeat, SendingStop
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
 from integrations.push import lease, verify
@@ -26,7 +25,7 @@ from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, run_mails
 from leads import importing
 from leads.changes import runs
-from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange, RunDraft
+from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange
 from leads.models.remarks import remark
 
 logger = logging.getLogger(__name__)
@@ -173,7 +172,7 @@ def read_catalogue(connection_id: int) -> None:
 
 
 SWEEP_APART = dt.timedelta(seconds=10)
-PRUNE_APART = dt.timedelta(hours=1)
+PRUNE_APART = dt.timedelta(minutes=50)
 
 
 def _is_time(name: str, at: dt.datetime, apart: dt.timedelta) -> bool:
@@ -226,15 +225,7 @@ def sweep() -> None:
 
 @shared_task(ignore_result=True)
 def prune() -> None:
-    """Once a day: forget old calls that only read, and drafts and files nobody started."""
+    """Once an hour: delete what is older than it is kept, for up to a minute."""
     at = now()
-    if not _is_time("prune", at, PRUNE_APART):
-        return
-    old = at - dt.timedelta(days=settings.KEEP_READS_DAYS)
-    reads = ApiCall.objects.filter(
-        ~Exists(Attempt.objects.filter(call=OuterRef("pk"))), writes=False, claimed_at__lt=old
-    )
-    while pks := list(reads.values_list("pk", flat=True)[:5000]):
-        ApiCall.objects.filter(pk__in=pks).delete()
-    RunDraft.objects.filter(run=None, created_at__lt=at - dt.timedelta(days=7)).delete()
-    importing.forget_old(at)
+    if _is_time("prune", at, PRUNE_APART):
+        retention.tidy(at)

@@ -36,7 +36,7 @@ SECRET_KEY = env.str("SECRET_KEY", default=_kept["SECRET_KEY"] if EMBEDDED and _
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[_kept["FIELD_ENCRYPTION_KEYS"]] if _kept else [])
 KEYS_ARE_KEPT = EMBEDDED and bool(_kept) and _kept["SECRET_KEY"] == SECRET_KEY
 # Newest first. By them addresses and forgotten people are known again; they stay when SECRET_KEY is changed.
-DIGEST_KEYS = env.list("DIGEST_KEYS", default=[_kept.get("DIGEST_KEYS", "")] if EMBEDDED and _kept else [])
+DIGEST_KEYS = env.list("DIGEST_KEYS", default=[_kept["DIGEST_KEYS"]] if EMBEDDED and _kept else [])
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
@@ -76,7 +76,17 @@ EMAIL_SUBJECT_PREFIX = ""
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 ORDERS_WITHIN_H = env.float("ORDERS_WITHIN_H", default=720.0)
+# How long rows are kept, in days; 0 for ever. What must stay does (integrations/retention.py).
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
+KEEP_CALLS_DAYS = env.int("KEEP_CALLS_DAYS", default=365)
+KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", default=365)
+KEEP_CHANGES_DAYS = env.int("KEEP_CHANGES_DAYS", default=730)
+KEEP_ACTIVITY_DAYS = env.int("KEEP_ACTIVITY_DAYS", default=0)
+KEEP_UPLOADS_DAYS = env.int("KEEP_UPLOADS_DAYS", default=7)
+KEEP_REJECTS_DAYS = env.int("KEEP_REJECTS_DAYS", default=90)
+KEEP_DRAFTS_DAYS = env.int("KEEP_DRAFTS_DAYS", default=7)
+KEEP_ADMIN_LOG_DAYS = env.int("KEEP_ADMIN_LOG_DAYS", default=730)
+KEEP_SIGN_INS_DAYS = env.int("KEEP_SIGN_INS_DAYS", default=90)
 SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
 # --- Django
@@ -271,7 +281,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 # Nothing expires and nothing waits in the broker: workers would judge that by clocks of their own.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0},
-    "prune": {"task": "integrations.tasks.prune", "schedule": 86400.0},
+    "prune": {"task": "integrations.tasks.prune", "schedule": 3600.0},
 }
 
 LOGGING_CONFIG = None

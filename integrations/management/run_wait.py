@@ -28,7 +28,7 @@ def wait_for_run(command: BaseCommand, run: BulkRun, connection: Connection) -> 
         connection.refresh_from_db()
         if command.stderr.isatty() and time.monotonic() - shown > 1:
             shown = time.monotonic()
-            counts = run.changes.counts()
+            counts = run.counts()
             command.stderr.write(f"  {', '.join(f'{n:,} {STATUS_WORDS[s]}' for s, n in counts.items() if n)}")
         if run.has_ended or (not connection.sends and not run.changes.filter(status="sending").exists()):
             break

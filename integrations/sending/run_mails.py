@@ -32,7 +32,7 @@ def drain() -> int:
 
 def text_of(run: BulkRun) -> str:
     """What became of it, in a few lines."""
-    counts = run.changes.counts()
+    counts = run.counts()
     lines = [f"{number:,} {STATUS_WORDS[status]}" for status, number in counts.items() if number]
     look = f"{settings.PUBLIC_URL}{run.get_absolute_url()}"
     bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]

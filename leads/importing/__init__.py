@@ -10,7 +10,6 @@ from leads.importing.files import CannotImport
 from leads.importing.jobs import (
     cancel,
     check,
-    forget_old,
     looked_up,
     match,
     say_ids,
@@ -31,7 +30,6 @@ __all__ = [
     "create",
     "custom_targets",
     "digest_of",
-    "forget_old",
     "is_target",
     "label",
     "looked_up",

@@ -1,6 +1,5 @@
 """What an import is told to do: matched, checked, started, cancelled, stopped. `uploads` makes it, `batches` goes through its rows."""
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import BinaryIO
 
@@ -161,11 +160,3 @@ def drop_working_rows(job: Import) -> None:
     """Drop what only an import that goes on needs: the file and whom it has named."""
     for rows in (ImportSeen.objects.filter(file=job), ImportChunk.objects.filter(file=job)):
         rows._raw_delete(rows.db)
-
-
-def forget_old(at: dt.datetime) -> None:
-    """Drop files that nobody started within a week, and bad rows of imports that ended 90 days ago."""
-    begun = Import.objects.filter(state__in=[ImportState.NEW, ImportState.CHECKING, ImportState.CHECKED])
-    begun.filter(created_at__lt=at - dt.timedelta(days=7)).delete()
-    ended = Import.objects.filter(ended_at__lt=at - dt.timedelta(days=90))
-    ImportReject.objects.filter(file__in=ended).delete()

@@ -60,7 +60,8 @@ class BulkRunQuerySet(models.QuerySet["BulkRun"]):
 class BulkRun(models.Model):
     """One bulk action: a frozen set of changes of one account, with a name, an author and a reason.
 
-    Its counts are not stored: they are counted over its changes by status, so they can never disagree with them.
+    Its counts are not stored: they are counted over its changes by status, so they can never disagree with them. Of changes that
+    are deleted when they are old their number stays.
     """
 
     account_path = "account"
@@ -101,6 +102,11 @@ class BulkRun(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     ended_at = models.DateTimeField(null=True, blank=True)
+    past_counts = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=_("Of its changes that were deleted because they were old, how many were in each status."),
+    )
     mail_wanted = models.BooleanField(default=False, help_text=_("Its author wants a mail when it has ended."))
     mailed_at = models.DateTimeField(null=True, blank=True)
     told_at = models.DateTimeField(null=True, blank=True, help_text=_("When its author was told that it has ended."))
@@ -138,6 +144,11 @@ class BulkRun(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:leads_bulkrun_change", args=[self.pk])
+
+    def counts(self) -> dict[str, int]:
+        """How many of its changes are in each status, every status named; those that were deleted since among them."""
+        counts = self.changes.counts()
+        return {status: number + self.past_counts.get(status, 0) for status, number in counts.items()}
 
     def partner(self) -> "BulkRun | None":
         """Of a bulk action that was tried on a few first: the trial; of the trial: the one over the others."""

@@ -185,7 +185,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {why}")
 
     def _print_run(self, run: BulkRun, connection: Connection, as_json: bool) -> None:
-        counts = run.changes.counts()
+        counts = run.counts()
         if as_json:
             self.stdout.write(
                 json.dumps({"run": run.pk, "state": run.state, "members": sum(counts.values()), **counts})

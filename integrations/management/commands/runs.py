@@ -61,7 +61,7 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
 
     def _print(self, run: BulkRun, as_json: bool) -> None:
-        counts = run.changes.counts()
+        counts = run.counts()
         if as_json:
             facts = {"run": run.pk, "account": run.account.name, "name": run.name, "state": run.state}
             self.stdout.write(json.dumps({**facts, "members": sum(counts.values()), **counts}))

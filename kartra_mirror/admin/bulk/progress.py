@@ -48,7 +48,7 @@ def progress_of(run: BulkRun) -> dict[str, Any]:
         left=Count("lead", distinct=True, filter=Q(status__in=TO_BE_SENT)),
         lately=Count("pk", filter=Q(status__in=[ChangeStatus.ACCEPTED, ChangeStatus.REJECTED], settled_at__gt=recent)),
     )
-    counts = {status: told[status] for status in ChangeStatus.values}
+    counts = {status: told[status] + run.past_counts.get(status, 0) for status in ChangeStatus.values}
     connection = connection_of(run.account)
     why_not = switch.why_not_sending(connection) if connection and not run.has_ended else ""
     passed_s = max((ends - run.created_at).total_seconds(), 0.001)
@@ -96,7 +96,7 @@ def pace(run: BulkRun, counts: Mapping[str, int], left_s: int, per_second: float
 
 def leads_of(run: BulkRun) -> dict[str, int] | None:
     """How many leads its changes are of and how many of them were changed, where a lead may have several; else None."""
-    if _is_single(run):
+    if _is_single(run) or run.past_counts:
         return None
     done = Count("lead", distinct=True, filter=Q(status=ChangeStatus.ACCEPTED))
     return run.changes.aggregate(changes=Count("pk"), leads=Count("lead", distinct=True), done=done)

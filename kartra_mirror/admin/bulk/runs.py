@@ -47,7 +47,7 @@ def tell_ended(request: HttpRequest) -> None:
     ended = BulkRun.objects.ended().filter(created_by=request.user.pk, told_at=None, ended_at__gt=since)
     for run in access.only_mine(ended, request.user)[:5]:
         if BulkRun.objects.filter(pk=run.pk, told_at=None).update(told_at=clock.now()):
-            counts = run.changes.counts()
+            counts = run.counts()
             bad = counts[ChangeStatus.REJECTED] + counts[ChangeStatus.UNDECIDED]
             level = messages.WARNING if bad else messages.SUCCESS
             words = _("“%(run)s” is %(state)s: %(done)s done.")

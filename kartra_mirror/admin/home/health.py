@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
 
+from integrations import retention
 from integrations.kartra.rate_limit import RateLimiterUnavailable
 from integrations.models import ApiCall, CallOutcome, Connection, Delivery, DeliveryStatus, WebhookEndpoint
 from integrations.sending import calls, clocks
@@ -77,6 +78,7 @@ def _now(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
         "last_sweep": beat,
         "wrong_clocks": clocks.wrong(),
         "sweep_late": beat is None or now - beat > dt.timedelta(seconds=SWEEP_LATE_S),
+        "kept": retention.RULES,
         "messages_waiting": waiting.order_by().aggregate(number=Count("pk"), oldest=Min("received_at")),
     }
 
