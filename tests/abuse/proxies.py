@@ -57,6 +57,7 @@ class Proxy:
             ("listen 80 default_server;", f"listen 127.0.0.1:{free_port()} default_server;"),
             ("listen 443 ssl http2;", f"listen 127.0.0.1:{self.port};"),
             ("server 127.0.0.1:8000;", f"server 127.0.0.1:{upstream};"),
+            ("error_log /var/log/nginx/error.log warn;", "error_log stderr warn;"),
             ("http {", "http {" + "".join(f"{name}_temp_path {self.folder}/{name};" for name in kept)),
         ):
             assert text.count(old) == 1, old
