@@ -13,13 +13,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
 
+from leads import kinds
+
 KB, MB = 1024, 1024 * 1024
 WEBHOOKS = "/webhooks/"
 PEOPLE_FILE_MAX_MB = 4
 AROUND_A_FILE = MB
 """What a form may hold besides its file."""
 
-UPLOADS = {"admin:leads_import_add": "leads.add_import", "admin:leads_lead_newcomers": "leads.create_lead"}
+UPLOADS = {"admin:leads_import_add": "leads.add_import", "admin:leads_lead_newcomers": kinds.CREATE.permission}
 """The pages that take files, and what one must be allowed for it."""
 STRANGERS = {"admin:login", "admin_password_reset", "password_reset_confirm"}
 """Pages for those who are not signed in: the small limit holds for everybody there."""

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 ROOT = Path(__file__).resolve().parents[2]
 REAL = {
     "SECRET_KEY": "a-real-one-of-fifty-characters-and-more-0123456789abcdef",
-    "DIGEST_KEY": "another",
+    "DIGEST_KEYS": "another",
     "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
     "EMBEDDED": "0",
     "ALLOWED_HOSTS": "mirror.example.com",
