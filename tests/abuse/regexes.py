@@ -204,7 +204,7 @@ def hardest(pattern, method, *, length=1000, number=4):
     return [way for _took, way in took[:number]]
 
 
-def growth(ask, *, best_of=3, least=0.0002):
+def growth(ask, *, best_of=3, least=0.001):
     """By how much longer four times as much takes, from 4,000 to 16,000: 4 is linear, 16 quadratic. `ask`: seconds for a length."""
     short, _middle, long = (max(min(ask(length) for _ in range(best_of)), least) for length in (4000, 8000, 16000))
     return long / short
