@@ -26,7 +26,7 @@ def test_bad_rows_of_an_import(client):
 
     answer = client.get(reverse("admin:leads_import_rejects", args=[job.pk]))
 
-    assert "no address" in answer.getvalue().decode()
+    assert "No address." in answer.getvalue().decode()
     line = LogEntry.objects.get()
     assert (line.user, line.object_id) == (manager, str(job.pk))
     assert line.get_change_message() == "Took its bad rows out as a file."
