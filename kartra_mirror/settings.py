@@ -76,6 +76,7 @@ ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 REFRESH_WITHIN_H = env.float("REFRESH_WITHIN_H", default=24.0)
 ORDERS_WITHIN_H = env.float("ORDERS_WITHIN_H", default=720.0)
 KEEP_READS_DAYS = env.int("KEEP_READS_DAYS", default=90)
+SUBJECT_REQUEST_DAYS = env.int("SUBJECT_REQUEST_DAYS", default=30)
 SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
 # --- Django

@@ -19,8 +19,9 @@ from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
-from kartra_mirror.admin.leads import forget, lead_create, lead_page, lead_read, outcome_messages, segments
+from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, outcome_messages, segments
 from kartra_mirror.admin.leads.lead_filters import LeadFilter
+from kartra_mirror.admin.privacy import forget
 from kartra_mirror.admin.queue.decisions import told
 from kartra_mirror.ui import coverage, kartra_lookup, sales_coverage
 from kartra_mirror.ui.throughput import connection_of
