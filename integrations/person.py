@@ -76,16 +76,12 @@ def held(lead: Lead, person: Person) -> list[Section]:
     tries = Attempt.objects.filter(Q(change__lead=lead) | Q(call__lead=lead)).order_by("pk")
     answer = {"answer": lambda row: body_text.shown(row.answer.encode("utf-8", "replace")).raw}
     return [
-        Section("integrations.delivery", _("Messages from Kartra"), _without_bytes(told(own, (), text))),
-        Section("nobody", _("Messages that are linked to no lead"), _without_bytes(told(nobodys, (), text))),
+        Section("integrations.delivery", _("Messages from Kartra"), told(own, (), text)),
+        Section("nobody", _("Messages that are linked to no lead"), told(nobodys, (), text)),
         Section("integrations.apicall", _("Calls to Kartra"), told(ApiCall.objects.filter(lead=lead), (), answer)),
         Section("integrations.attempt", _("Tries of changes"), told(tries)),
         Section("integrations.deletionreport", _("Found deleted"), told(DeletionReport.objects.filter(lead=lead))),
     ]
-
-
-def _without_bytes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "body"} for row in rows]
 
 
 PART = Part(known_by, held, blank)

@@ -36,6 +36,7 @@ from leads.models import (
     Product,
     RecurringSubscription,
     RequestKind,
+    RunDraft,
     Sequence,
     SequenceEnrollment,
     Tag,
@@ -52,7 +53,17 @@ Ways = Mapping[str, Callable[[Any], Any]]
 CALLED = (get_user_model(), BulkRun, Tag, MailingList, Sequence, CalendarClass, MembershipLevel, Product)
 """What is told by its name; of other rows, which are sections themselves, the number."""
 NEVER = frozenset(
-    {"account", "lead", "email_key", "changed_seq", "changed_xid", "idempotency_key", "read_not_before", "digest"}
+    {
+        "account",
+        "lead",
+        "email_key",
+        "changed_seq",
+        "changed_xid",
+        "idempotency_key",
+        "read_not_before",
+        "digest",
+        "body",
+    }
 )
 ABOUT_THE_COPY = (
     "known_from",
@@ -176,10 +187,7 @@ def _named(person: Person) -> list[Section]:
         Section(
             "leads.rundraft",
             gettext_lazy("Drafts of bulk actions"),
-            [
-                {"what": row.words, "filtered_by": row.listed, "created_at": plain(row.created_at)}
-                for row in places.drafts(person)
-            ],
+            [_draft(row, person) for row in places.drafts(person)],
         ),
         Section(
             "admin.logentry",
@@ -190,6 +198,14 @@ def _named(person: Person) -> list[Section]:
             ],
         ),
     ]
+
+
+def _draft(draft: RunDraft, person: Person) -> dict[str, Any]:
+    """What a draft says of the person; of a list of people, this one alone."""
+    people = draft.selection.get("people")
+    own = [each[1] for each in people if person.is_in(each[1])] if people else draft.parameters
+    filtered = draft.listed if people else draft.selection
+    return {"what": str(draft.words), "filtered_by": filtered, "typed": own, "created_at": plain(draft.created_at)}
 
 
 def told(rows: QuerySet[Any], joined: tuple[str, ...] = (), more: Ways | None = None) -> list[dict[str, Any]]:
