@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.models import Connection
+from leads import access
 from leads.models import Lead, Segment, normal_email
 from leads.models.remarks import sentence_of
 from leads.models.row_remark import lookalike
@@ -34,13 +35,16 @@ def _day(text: str) -> dt.date:
         raise ArgumentTypeError(f"{text!r} is not a day such as 2026-11-29") from None
 
 
-def user_named(name: str | None) -> User | None:
-    """The user of this name; None where none is named."""
+def user_named(name: str | None, permission: str, connection: Connection) -> User | None:
+    """The user of this name; None where none is named. CommandError for one who may not do it, or not in this account: nothing
+    is written down of somebody who could not have done it."""
     if not name:
         return None
-    user = User.objects.filter(username=name).first()
+    user = User.objects.filter(username=name, is_active=True).first()
     if user is None:
         raise CommandError(f"There is no user called {name}.")
+    if not user.has_perm(permission) or not access.works_in(user, connection.account_id):
+        raise CommandError(f"{name} may not do this in {connection.name}.")
     return user
 
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
-        by = user_named(options["by"])
+        by = user_named(options["by"], "leads.export_person", connection)
         leads = list(leads_named(connection, [options["lead"]], gone_too=True))
         if len(leads) > 1:
             ids = ", ".join(str(lead.kartra_id or lead.pk) for lead in leads)

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.management.arguments import (
@@ -14,6 +15,7 @@ from integrations.management.arguments import (
     leads_named,
     user_named,
 )
+from leads import access
 from leads.erasure import forget
 from leads.models import DataSubjectRequest, Lead
 from leads.person.requests import NotInTheFuture
@@ -38,9 +40,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
-        by = user_named(options["by"])
+        by = user_named(options["by"], "leads.forget_lead", connection)
         leads = list(leads_named(connection, options["lead"], gone_too=True))
-        others = self._others(leads)
+        others = self._others(leads, by)
         if options["everywhere"]:
             leads = [*others, *leads]
         elif others and not options["json"]:
@@ -59,11 +61,11 @@ class Command(BaseCommand):
                 raise CommandError(f"Lead {name}: {problem}") from None
         self._say(done, as_json=options["json"])
 
-    def _others(self, leads: list[Lead]) -> list[Lead]:
-        """Where the same addresses stand besides, each once."""
+    def _others(self, leads: list[Lead], by: User | None) -> list[Lead]:
+        """Where the same addresses stand besides, each once, in the accounts of the user who is named."""
         named = {lead.pk for lead in leads}
-        found = {other.pk: other for lead in leads for other in forget.elsewhere(lead) if other.pk not in named}
-        return list(found.values())
+        found = [other for lead in leads for other in access.only_mine(forget.elsewhere(lead), by)]
+        return list({other.pk: other for other in found if other.pk not in named}.values())
 
     def _name(self, others: list[Lead]) -> None:
         self.stdout.write("The same address stands elsewhere too; say --everywhere to erase it there as well:")

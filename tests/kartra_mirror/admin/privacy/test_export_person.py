@@ -15,10 +15,10 @@ from django.utils import timezone
 from integrations.person import held as held_of_integrations
 from kartra_mirror import groups
 from leads.erasure import forget
-from leads.models import Activity, DataSubjectRequest, Lead
+from leads.models import Activity, DataSubjectRequest, Lead, StaffLimits
 from leads.person import held
 from leads.person.naming import person_of
-from tests.factories import LeadFactory, StaffFactory
+from tests.factories import AccountFactory, LeadFactory, StaffFactory
 from tests.factories.accounts import whole_account
 from tests.flows import placed
 
@@ -236,13 +236,30 @@ def test_command_writes_all_of_it_to_a_file_for_its_owner_alone(tmp_path):
 
 def test_command_prints_it_and_names_who_asked():
     rows = whole_account("Zebra", 902)
-    user = StaffFactory(username="kim")
+    user = StaffFactory(username="kim", is_superuser=True)
 
     told = json.loads(printed("88902", "--connection", "Zebra account", "--json", "-", "--by", "kim"))
 
     assert told["kartra_id"] == "88902"
     assert LogEntry.objects.get().user == user
     assert DataSubjectRequest.objects.get(kind="export").lead == rows.lead
+
+
+def test_command_writes_nothing_down_of_a_user_who_could_not_have_done_it(client):
+    rows = whole_account("Zebra", 902)
+    user = signed_in(client)
+    for limited in (False, True):
+        if limited:
+            StaffLimits.objects.create(user=user, limited=True).accounts.set([AccountFactory()])
+        else:
+            user.groups.clear()
+        for command in ("export_person", "forget"):
+            given = ["Zebra@example.com"] if command == "export_person" else ["--lead", "Zebra@example.com", "--yes"]
+            with pytest.raises(CommandError, match="may not do this in Zebra account"):
+                call_command(command, *given, "--connection", "Zebra account", "--by", user.username)
+        user.groups.add(Group.objects.get(name="Manager"))
+    assert Lead.objects.filter(pk=rows.lead.pk).exists()
+    assert not DataSubjectRequest.objects.filter(kind="export").exists()
 
 
 def test_command_says_whom_it_does_not_know_or_cannot_tell_apart():
