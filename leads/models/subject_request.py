@@ -36,8 +36,8 @@ class ErasureRemark(models.TextChoices):
         "left_spellings",
         _(
             "Looked for were the Kartra id, every address we knew, first and last name together, telephone and street, also in "
-            "percent signs, JSON escapes, HTML and base64. Not looked for: a first name or nickname alone, pictures, "
-            "what is encrypted."
+            "percent signs, JSON escapes and HTML, in messages in base64 too. Not looked for: a first name or nickname alone, "
+            "what is encrypted, pictures, and messages about other leads."
         ),
     )
     SHARED_NAME = (

@@ -3,7 +3,9 @@
 The first page only says how much there is. What is shown or taken out is asked for with a POST, because that is written down.
 """
 
+import datetime as dt
 import json
+import re
 from typing import Any
 
 from django.apps import apps
@@ -11,16 +13,20 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _, gettext_lazy
 
 from kartra_mirror.admin.privacy.forget import AskedForm
-from leads.models import Lead
+from leads.models import Lead, Source
 from leads.person import held
 from leads.person.parts import Section
 
 EXPORT_PERSON = "leads.export_person"
 SHOWN = 200
 """Rows of one kind on the page; all are in the file."""
+
+SOURCES: dict[str, Any] = dict(Source.choices)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?\+\d\d:\d\d")
 
 WORDS: dict[str, Any] = {
     "since": gettext_lazy("since"),
@@ -82,15 +88,21 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
     return TemplateResponse(request, "admin/privacy/held.html", {**context, **shown, **more})
 
 
-def _rows(section: Section) -> list[list[tuple[Any, str]]]:
-    """The rows that the page shows, each as [(what it is called, value)]."""
+def _rows(section: Section) -> list[list[tuple[Any, str, str]]]:
+    """The rows that the page shows, each as [(what it is called, value, what is said of it)]; the lead's fields are one row."""
+    rows = section.rows[:SHOWN]
     if section.name == "leads.lead":
-        return [[(row["name"], _text(row["value"])), *_whence(row)] for row in section.rows[:SHOWN]]
-    return [[(called(section.name, name), _text(value)) for name, value in row.items()] for row in section.rows[:SHOWN]]
+        return [[(row["name"], _text("value", row["value"]), _whence(row)) for row in rows]]
+    return [[(called(section.name, name), _text(name, value), "") for name, value in row.items()] for row in rows]
 
 
-def _whence(row: dict[str, Any]) -> list[tuple[Any, str]]:
-    return [(WORDS[name], _text(row[name])) for name in ("since", "source", "as_of") if row[name]]
+def _whence(row: dict[str, Any]) -> str:
+    """Since when a field is known to be so and from where; nothing of what our copy says of itself."""
+    if row["field"] in held.ABOUT_THE_COPY:
+        return ""
+    told = {name: _text(name, row[name]) for name in ("since", "source")}
+    words = _("since %(since)s, %(source)s") if told["source"] else _("since %(since)s")
+    return words % told
 
 
 def called(table: str, name: str) -> Any:
@@ -103,5 +115,12 @@ def called(table: str, name: str) -> Any:
         return name.replace("_", " ")
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _text(name: str, value: Any) -> str:
+    """A value for people: moments in their zone, sources in words, JSON as it is."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if name in ("source", "known_from"):
+        return str(SOURCES.get(value, value))
+    if MOMENT.fullmatch(value):
+        return date_format(timezone.localtime(dt.datetime.fromisoformat(value)), "j M Y H:i:s")
+    return value

@@ -66,15 +66,14 @@ class DataSubjectRequestAdmin(ReadOnlyAdmin):
 
 def counts_in_words(counts: dict[str, int]) -> list[tuple[Any, int]]:
     """[(what the rows are called, how many)], the most first."""
-    found = [(_called(table, number), number) for table, number in counts.items()]
+    found = [(_called(table), number) for table, number in counts.items()]
     return sorted(found, key=lambda each: (-each[1], str(each[0])))
 
 
-def _called(table: str, number: int) -> Any:
+def _called(table: str) -> Any:
     if table in BESIDES:
         return BESIDES[table]
     try:
-        meta = apps.get_model(table)._meta
-        return meta.verbose_name if number == 1 else meta.verbose_name_plural
+        return apps.get_model(table)._meta.verbose_name_plural
     except (LookupError, ValueError):
         return table

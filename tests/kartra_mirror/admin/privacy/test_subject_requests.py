@@ -131,7 +131,7 @@ def test_page_of_the_request_says_what_was_removed_and_what_is_left(client, plac
     assert answer.redirect_chain[-1][0] == DataSubjectRequest.objects.get().get_absolute_url()
     for words in (
         "What was removed or emptied",
-        "1 lead</li>",
+        "Leads: 1</li>",
         "What could not be known",
         "Another lead of the account has the same name",
         "What only Kartra can do",
