@@ -47,6 +47,7 @@ LOOK = {
 VIEWER = tuple(f"{app}.view_{model}" for app, models in LOOK.items() for model in models)
 
 SEGMENTS = ("leads.add_segment",)
+RIGHTS = ("leads.forget_lead", "leads.export_person", "leads.view_datasubjectrequest")
 PEOPLE = ("auth.view_user", "auth.add_user", "auth.change_user", "auth.view_group")
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -65,7 +66,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "leads.steer_bulkrun",
         "leads.decide_change",
         "leads.export_lead",
-        "leads.forget_lead",
+        *RIGHTS,
         "leads.view_import",
         "leads.add_import",
         "leads.change_account",
@@ -79,7 +80,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "leads.change_account",
         "leads.view_import",
         "leads.add_import",
-        "leads.forget_lead",
+        *RIGHTS,
         "integrations.view_connection",
         "integrations.add_connection",
         "integrations.change_connection",

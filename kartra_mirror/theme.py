@@ -70,6 +70,7 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may("leads.view_activity"),
                     },
                     _link(_("Imports"), "upload_file", "leads", "import"),
+                    _link(_("Requests of people"), "privacy_tip", "leads", "datasubjectrequest"),
                 ],
             },
             {

@@ -1,11 +1,14 @@
 """Arguments that several commands share, and what they name."""
 
+import datetime as dt
 from argparse import ArgumentTypeError
 
+from django.contrib.auth.models import User
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.models import Connection
+from leads import access
 from leads.models import Lead, Segment, normal_email
 from leads.models.remarks import sentence_of
 from leads.models.row_remark import lookalike
@@ -17,6 +20,32 @@ def add_connection(parser: CommandParser) -> None:
     parser.add_argument(
         "--connection", metavar="NAME", help="the connection, by its name; the only one, if there is only one"
     )
+
+
+def add_request(parser: CommandParser) -> None:
+    """Who enters what a person asked for about their data, and when they asked."""
+    parser.add_argument("--by", metavar="USERNAME", help="who enters it; without it, it came from the command line")
+    parser.add_argument("--asked", type=_day, metavar="DAY", help="when the person asked (2026-11-29); today by itself")
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a day such as 2026-11-29") from None
+
+
+def user_named(name: str | None, permission: str, connection: Connection) -> User | None:
+    """The user of this name; None where none is named. CommandError for one who may not do it, or not in this account: nothing
+    is written down of somebody who could not have done it."""
+    if not name:
+        return None
+    user = User.objects.filter(username=name, is_active=True).first()
+    if user is None:
+        raise CommandError(f"There is no user called {name}.")
+    if not user.has_perm(permission) or not access.works_in(user, connection.account_id):
+        raise CommandError(f"{name} may not do this in {connection.name}.")
+    return user
 
 
 def connection_named(name: str | None) -> Connection:

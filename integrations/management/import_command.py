@@ -139,6 +139,7 @@ class ImportCommand(BaseCommand):
             reject_path = str(path.with_name(f"{path.name}.rejected.csv"))
             with open(reject_path, "w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows(importing.reject_lines(job))
+            importing.keep_reject_path(job, Path(reject_path))
         return {
             "rows": job.rows,
             "rejected": job.rejected,

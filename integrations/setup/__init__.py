@@ -1,1 +1,2 @@
-"""What an installation stands on: its keys and its tables. Whether they are its own, and what to do where they are not."""
+"""What an installation stands on: its connections to Kartra, its keys and its tables. Whether they are its own, and what to do
+where they are not."""

@@ -15,12 +15,17 @@ from django.utils.translation import gettext as _
 
 from integrations.models import WebhookEndpoint
 from integrations.secrets import EncryptedTextField, LostSecret, seal, unseal
-from leads.models import Forgotten
+from leads.models import DataSubjectRequest, Forgotten
 from leads.models.digests import KEY_NAME, key_name, newest
 
 BATCH = 500
 
-DIGESTS = ((WebhookEndpoint, "token_digest"), (WebhookEndpoint, "old_token_digest"), (Forgotten, "digest"))
+DIGESTS = (
+    (WebhookEndpoint, "token_digest"),
+    (WebhookEndpoint, "old_token_digest"),
+    (Forgotten, "digest"),
+    (DataSubjectRequest, "digest"),
+)
 """Where digests are kept."""
 
 

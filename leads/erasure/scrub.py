@@ -4,128 +4,91 @@ what.
 Emptied when the person is forgotten; the rows themselves stay, for what they say of others.
 """
 
-import json
-import re
+from collections import Counter
 from collections.abc import Collection
-from functools import reduce
-from operator import or_
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
-from django.contrib.admin.models import LogEntry
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from leads import forgotten, kinds, transitions
-from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, Segment, normal_email
+from leads.erasure import reject_files, texts, uploads
+from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, Segment
 from leads.models.remarks import sentence_of
-from leads.texts import comparable
-
-Row = TypeVar("Row", bound=Model)
-
-BEYOND_ASCII = r"[^\x01-\x7f]|\\u"
-"""A text, or JSON as the database holds it, with letters beyond ASCII."""
+from leads.person import parts, places
+from leads.person.naming import Person
 
 
-class Named:
-    """Finds where somebody is named by one of these addresses, as a whole: `lada@example.com` is somebody else."""
-
-    def __init__(self, keys: Collection[str]) -> None:
-        self.keys = sorted(keys)
-        either = "|".join(re.escape(key) for key in self.keys)
-        self._whole = re.compile(rf"(?<![\w.+-])(?:{either})(?![\w-]|\.\w)")
-
-    def stands_in(self, value: Any) -> bool:
-        """Whether a text, or a text anywhere in JSON, names them."""
-        if isinstance(value, dict):
-            return any(self.stands_in(each) for each in value.items())
-        if isinstance(value, list | tuple):
-            return any(self.stands_in(each) for each in value)
-        return isinstance(value, str) and self._whole.search(comparable(value)) is not None
-
-    def rows(self, model: type[Row], *fields: str) -> QuerySet[Row]:
-        """Rows to be looked at: those that may name them in one of the fields, as text, in an address or in JSON."""
-        found = Q()
-        for key in self.keys:
-            for text in {key, quote(key), quote_plus(key), json.dumps(key)[1:-1]}:
-                for field in fields:
-                    found |= Q(**{f"{field}__icontains": text})
-        for field in fields:  # where letters stand that are compared in another form, Python looks
-            found |= Q(**{f"{field}__regex": BEYOND_ASCII})
-        return model._default_manager.filter(found)
+def blank(lead: Lead, person: Person) -> parts.Counts:
+    """Empty whatever names the person and is not the lead's own: rows of ours, of other apps, and files. How many, by table."""
+    counts: parts.Counts = Counter()
+    counts += _bad_rows(person) + _drafts(person) + _segments(person) + _log(person)
+    counts += texts.blank(person) + uploads.blank(person) + reject_files.blank(person)
+    for part in parts.PARTS:
+        counts += part.blank(person)
+    return counts
 
 
-def blank(lead: Lead, addresses: Collection[str]) -> None:
-    """Empty what names the person by one of these addresses, or by the id."""
-    keys = {key for address in addresses if (key := normal_email(address))}
-    _bad_rows(lead, keys)
-    if keys:
-        named = Named(keys)
-        _drafts(lead, named)
-        _segments(lead, named)
-        _log(named)
+def _bad_rows(person: Person) -> parts.Counts:
+    found = list(places.rejects(person))
+    for row in found:
+        row.cells, row.reason = [], forgotten.REMARK
+    ImportReject.objects.bulk_update(found, ["cells", "reason"], batch_size=500)
+    return Counter({ImportReject._meta.label_lower: len(found)})
 
 
-def _bad_rows(lead: Lead, named: set[str]) -> None:
-    """Bad rows of imports that name the person, in whatever column."""
-    texts = [text for text in (*named, lead.kartra_id) if text]
-    rows = ImportReject.objects.filter(file__account=lead.account).select_related("file")
-    may_name = reduce(or_, (Q(cells__icontains=text) for text in texts), Q(cells__regex=BEYOND_ASCII))
-    for row in rows.filter(may_name).iterator(chunk_size=500):
-        job = row.file
-        column = job.headers.index(job.mapping["id"]) if job.mapping.get("id") in job.headers else None
-        same_id = column is not None and column < len(row.cells) and row.cells[column].strip() == lead.kartra_id
-        if same_id or named & {normal_email(cell) for cell in row.cells}:
-            row.cells, row.reason = [], forgotten.REMARK
-            row.save(update_fields=["cells", "reason"])
-
-
-def _drafts(lead: Lead, named: Named) -> None:
+def _drafts(person: Person) -> parts.Counts:
     """A list of people who are to be created loses this one; a draft whose filter names the person goes; of one where they
     were typed, what was typed goes."""
-    for draft in named.rows(RunDraft, "selection", "listed", "parameters", "refused_why"):
-        filtered = [draft.selection, parse_qsl(draft.listed, keep_blank_values=True)]
+    number = 0
+    for draft in places.drafts(person):
+        number += 1
         if "people" in draft.selection:
-            if draft.account_id == lead.account_id:
-                _out_of_list(draft, named)
-        elif named.stands_in(filtered):
+            _out_of_list(draft, person)
+        elif person.is_in([draft.selection, places.filter_of(draft)]):
             draft.delete()
-        elif named.stands_in([draft.parameters, draft.refused_why]):
+        else:
             draft.parameters, draft.refused_why, draft.asked_at = {}, "", None
             draft.save(update_fields=["parameters", "refused_why", "asked_at"])
+    return Counter({RunDraft._meta.label_lower: number})
 
 
-def _out_of_list(draft: RunDraft, named: Named) -> None:
-    if named.stands_in(draft.selection):
-        kept = [each for each in draft.selection["people"] if not named.stands_in(each[1].get("email"))]
-        draft.selection = {**draft.selection, "people": kept, "bad": []}
-        draft.parameters = {**draft.parameters, "people": len(kept)}
-    if named.stands_in([draft.parameters, draft.refused_why]):
+def _out_of_list(draft: RunDraft, person: Person) -> None:
+    kept = [each for each in draft.selection["people"] if not person.is_in(each[1])]
+    name = person.without(str(draft.selection.get("file", "")))
+    draft.selection = {**draft.selection, "people": kept, "file": name, "bad": []}
+    draft.parameters = {**draft.parameters, "people": len(kept)}
+    if person.is_in([draft.parameters, draft.refused_why]):
         draft.parameters, draft.refused_why = {**draft.parameters, "form": {}}, ""
-    draft.save(update_fields=["selection", "parameters", "refused_why"])
+    if person.is_in(draft.listed):
+        draft.listed = ""
+    draft.save(update_fields=["selection", "parameters", "refused_why", "listed"])
 
 
-def _segments(lead: Lead, named: Named) -> None:
+def _segments(person: Person) -> parts.Counts:
     """A segment of the account that is filtered by the person goes; one that is called after them gets a number for a name."""
-    for segment in named.rows(Segment, "name", "selection").filter(account=lead.account_id):
-        if named.stands_in(segment.selection):
+    number = 0
+    for segment in places.segments(person):
+        number += 1
+        if person.is_in(segment.selection):
             segment.delete()
-        elif named.stands_in(segment.name):
-            others = Segment.objects.filter(account=lead.account_id).exclude(pk=segment.pk)
-            segment.name = _("Segment %(number)s") % {"number": segment.pk}
-            while others.filter(name__iexact=segment.name).exists():
-                segment.name += "*"
-            segment.save(update_fields=["name"])
+            continue
+        others = Segment.objects.filter(account=segment.account_id).exclude(pk=segment.pk)
+        segment.name = _("Segment %(number)s") % {"number": segment.pk}
+        while others.filter(name__iexact=segment.name).exists():
+            segment.name += "*"
+        segment.save(update_fields=["name"])
+    return Counter({Segment._meta.label_lower: number})
 
 
-def _log(named: Named) -> None:
+def _log(person: Person) -> parts.Counts:
     """Who did what stays; what was filtered by, or typed, is emptied where it names the person."""
-    for line in named.rows(LogEntry, "change_message"):
-        text = line.change_message
-        queries = [unquote_plus(word) for word in text.split() if "%" in word]
-        if named.stands_in([text, *queries]):
-            line.change_message = sentence_of(forgotten.REMARK)
-            line.save(update_fields=["change_message"])
+    number = 0
+    for line in places.log_lines(person):
+        number += 1
+        line.change_message = sentence_of(forgotten.REMARK)
+        line.object_repr = person.without(line.object_repr) or "…"
+        line.save(update_fields=["change_message", "object_repr"])
+    return Counter({"admin.logentry": number})
 
 
 def runs_of(lead: Lead) -> list[int]:
@@ -138,6 +101,7 @@ def settle_runs(run_ids: Collection[int]) -> None:
     for run in BulkRun.objects.filter(~Exists(LeadChange.objects.filter(run=OuterRef("pk"))), pk__in=run_ids):
         run.name = kinds.get_kind(run.kind).label
         run.parameters, run.why = {}, ""
-        run.save(update_fields=["name", "parameters", "why"])
+        run.paused_why = ""
+        run.save(update_fields=["name", "parameters", "why", "paused_why"])
     for run_id in run_ids:
         transitions.finish_run_if_over(run_id)

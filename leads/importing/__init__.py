@@ -10,6 +10,7 @@ from leads.importing.files import CannotImport
 from leads.importing.jobs import (
     cancel,
     check,
+    keep_reject_path,
     looked_up,
     match,
     say_ids,
@@ -31,6 +32,7 @@ __all__ = [
     "custom_targets",
     "digest_of",
     "is_target",
+    "keep_reject_path",
     "label",
     "looked_up",
     "match",

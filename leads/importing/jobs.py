@@ -1,6 +1,7 @@
 """What an import is told to do: matched, checked, started, cancelled, stopped. `uploads` makes it, `batches` goes through its rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 from django.db import transaction
@@ -154,6 +155,16 @@ def _end(job: Import, state: ImportState, why: Remark) -> bool:
             drop_working_rows(locked)
     job.refresh_from_db()
     return ended
+
+
+REJECT_FILE = "reject_file"
+"""Among the options: where a file of the bad rows was left."""
+
+
+def keep_reject_path(job: Import, path: Path) -> None:
+    """Keep where the bad rows were written to, so that somebody who is forgotten is taken out there too."""
+    job.options = {**job.options, REJECT_FILE: str(path.resolve())}
+    job.save(update_fields=["options"])
 
 
 def drop_working_rows(job: Import) -> None:

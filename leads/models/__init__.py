@@ -45,6 +45,7 @@ from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, StaffLimits
+from leads.models.subject_request import DataSubjectRequest, ErasureRemark, RequestKind
 from leads.texts import normal_email
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "CustomField",
     "CustomFieldType",
     "CustomValue",
+    "DataSubjectRequest",
+    "ErasureRemark",
     "Forgotten",
     "GoneReason",
     "GroupLimits",
@@ -88,6 +91,7 @@ __all__ = [
     "Product",
     "Reason",
     "RecurringSubscription",
+    "RequestKind",
     "RowRemark",
     "RunDraft",
     "RunRemark",

@@ -8,10 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import ApiCall, Heartbeat, SendingStop
-from leads.models import RunDraft
+from leads.models import DataSubjectRequest, ErasureRemark, RunDraft
+from leads.models.remarks import remark
 from tests.browser.hands import sign_in
 from tests.browser.looking import findings, paint, wider_by
-from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, TagFactory
+from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, LeadFactory, TagFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,6 +58,21 @@ def busy(sandbox, connection, settings):
         elapsed_ms=20,
     )
     SendingStop.objects.create(connection=connection, stopped_by="person", why=HOSTILE, began_at=now, ended_at=now)
+    LeadFactory(account=connection.account, email=lead.email, kartra_id="99", first_name=HOSTILE)
+    said = [remark(code, number=2) for code in ErasureRemark]
+    asked = DataSubjectRequest.objects.create(
+        kind="erasure",
+        account=connection.account,
+        digest="0",
+        asked_at=now,
+        due_at=now + dt.timedelta(days=30),
+        done_at=now,
+        counts={"leads.activity": 1200, "integrations.delivery": 3, "leads.leadchange": 1, "files": 1},
+        remarks=said,
+    )
+    DataSubjectRequest.objects.create(
+        kind="export", account=connection.account, lead=lead, digest="0", asked_at=now - dt.timedelta(40), due_at=now
+    )
     return {
         "home": "/admin/",
         "health": "/admin/health/",
@@ -82,6 +98,9 @@ def busy(sandbox, connection, settings):
         "change": run.changes.get(status="rejected").get_absolute_url(),
         "timeline": "/admin/leads/activity/",
         "forget": reverse("admin:leads_lead_forget", args=[lead.pk]),
+        "all that is held": reverse("admin:leads_lead_held", args=[lead.pk]),
+        "requests of people": reverse("admin:leads_datasubjectrequest_changelist"),
+        "request of a person": asked.get_absolute_url(),
         "create from a file": reverse("admin:leads_lead_newcomers"),
     }
 
@@ -141,6 +160,20 @@ def test_pages_on_a_phone(page, live_server, busy, connection):
     assert problems(page, live_server, pages) == []
 
 
+def test_all_that_is_held_of_a_person_as_a_page(page, live_server, busy):
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}{busy['all that is held']}")
+    page.click("button[value=page]")
+    page.wait_for_selector("text=Messages from Kartra (")
+    for scheme in ("light", "dark"):
+        paint(page, scheme)
+        assert findings(page) == []
+    assert wider_by(page) <= 0
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert wider_by(page) <= 0
+    assert page.query_selector("img[x-data]") is None
+
+
 def test_pages_before_the_sign_in(page, live_server):
     before = {
         "sign-in": "/admin/login/",
@@ -154,7 +187,7 @@ def test_home_stays_true_by_itself_and_rests_when_nobody_looks(page, live_server
     page.clock.install()  # so that seconds pass when told
     sign_in(page, live_server)
     page.wait_for_selector("text=change of a single lead")
-    lead = connection.account.leads.get()
+    lead = connection.account.leads.exclude(kartra_id="99").get()
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/home/" in request.url else None)
 

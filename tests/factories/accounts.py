@@ -15,6 +15,7 @@ from leads.models import (
     CalendarClass,
     CalendarEnrollment,
     CustomField,
+    DataSubjectRequest,
     Import,
     ImportReject,
     LeadTag,
@@ -180,6 +181,14 @@ def whole_account(word: str, number: int) -> Any:
         began_at=now - dt.timedelta(hours=2),
         ended_at=now - dt.timedelta(hours=1),
         ended_by=author,
+    )
+    subject_request = DataSubjectRequest.objects.create(
+        kind="erasure",
+        account=account,
+        lead=lead,
+        digest=f"{word}-digest",
+        asked_at=now,
+        due_at=now + dt.timedelta(days=30),
     )
     DeletionReport.objects.create(connection=connection, lead=lead, reason="deleted", found_at=now)
     return SimpleNamespace(**{name: value for name, value in locals().items() if name not in ("given", "tie", "now")})

@@ -7,12 +7,12 @@ from django.core import mail
 from django.core.management import call_command
 
 from integrations import push
-from integrations.connecting import connect
 from integrations.models import ApiCall, Attempt, Connection, Proof, SendingStop, StopCause
 from integrations.process_state import process_state
 from integrations.push import send, verify
 from integrations.read import refresh
 from integrations.sending import alerts, call_counter, outage, restored, switch
+from integrations.setup.connecting import connect
 from leads import changes, kinds
 from leads.changes import retry
 from leads.erasure import forget

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations.connecting import connect
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection
 from integrations.push import proof_token
 from integrations.sending import calls, custom_fields, restored, switch
+from integrations.setup.connecting import connect
 
 
 class Command(BaseCommand):

@@ -16,12 +16,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations import sandbox_control
-from integrations.connecting import connect
 from integrations.models import Connection
 from integrations.read import catalogue, refresh
 from integrations.sandbox.state import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
 from integrations.sending import switch
 from integrations.setup import demo_database, earlier_schema
+from integrations.setup.connecting import connect
 from leads import importing
 from leads.models import ImportKind, Lead
 

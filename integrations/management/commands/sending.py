@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations.connecting import check
 from integrations.management.arguments import connection_named
 from integrations.sending import switch
+from integrations.setup.connecting import check
 
 
 class Command(BaseCommand):

@@ -7,9 +7,9 @@ from django.db.models import Count, Q
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _, ngettext
 
-from integrations.connecting import check_text
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Connection, Delivery, Sending
+from integrations.setup.connecting import check_text
 from leads import access, kinds
 from leads.models import ChangeStatus, Lead, LeadChange, Transaction
 

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations import clock
-from integrations.connecting import Check, validate_api_url
 from integrations.models import Connection
+from integrations.setup.connecting import Check, validate_api_url
 from kartra_mirror.ui.unfold_adapter import style
 from leads.models import Account
 from leads.models.account import validate_time_zone

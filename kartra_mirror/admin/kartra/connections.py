@@ -12,13 +12,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext_lazy
 
 from integrations import clock, sandbox_control
-from integrations.connecting import Check, check, check_new_keys, check_text, go_on_with_new_keys, save_keys
 from integrations.kartra.errors import KartraError
 from integrations.models import Connection, Sending, SendingStop, WebhookEndpoint
 from integrations.models.connection import ConnectionQuerySet
 from integrations.push import proof_token
 from integrations.read import catalogue
 from integrations.sending import call_counter, calls, custom_fields, restored, switch
+from integrations.setup.connecting import Check, check, check_new_keys, check_text, go_on_with_new_keys, save_keys
 from kartra_mirror.admin.kartra import console, deletions
 from kartra_mirror.admin.kartra.connection_form import ConnectionForm
 from kartra_mirror.ui.unfold_adapter import ModelAdmin

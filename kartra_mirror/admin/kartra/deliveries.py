@@ -20,7 +20,7 @@ from integrations import receive
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Delivery, DeliveryStatus
 from integrations.notify import notify_worker
-from kartra_mirror.admin.kartra import body_text as bodies
+from integrations.receive import body_text as bodies
 from kartra_mirror.admin.kartra.webhook_endpoints import WHEN
 from kartra_mirror.ui import trail
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, SearchedByLead, to_the_second

@@ -1,1 +1,1 @@
-"""Leads: the list, its filters and segments, the page of one lead with its timeline and sales, and forgetting a person."""
+"""Leads: the list, its filters and segments, the page of one lead with its timeline and sales."""

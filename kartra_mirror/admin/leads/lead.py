@@ -19,8 +19,9 @@ from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
-from kartra_mirror.admin.leads import forget, lead_create, lead_page, lead_read, outcome_messages, segments
+from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, outcome_messages, segments
 from kartra_mirror.admin.leads.lead_filters import LeadFilter
+from kartra_mirror.admin.privacy import export_person, forget
 from kartra_mirror.admin.queue.decisions import told
 from kartra_mirror.ui import coverage, kartra_lookup, sales_coverage
 from kartra_mirror.ui.throughput import connection_of
@@ -168,6 +169,7 @@ class LeadAdmin(ModelAdmin):
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
             path("<int:pk>/spoken/", view(self.spoken_view), name="leads_lead_spoken"),
+            path("<int:pk>/held/", view(self.held_view), name="leads_lead_held"),
             path("<int:pk>/forget/", view(self.forget_view), name="leads_lead_forget"),
             path("<int:pk>/prepare/<slug:kind>/", view(self.prepare_view), name="leads_lead_prepare"),
             path("<int:pk>/decide/<int:change>/<slug:answer>/", view(self.decide_view), name="leads_lead_decide"),
@@ -216,6 +218,10 @@ class LeadAdmin(ModelAdmin):
     def export_view(self, request: HttpRequest) -> Any:
         """Chosen leads as a file."""
         return exports.page(request, self.admin_site.each_context(request))
+
+    def held_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """All that is held of this person."""
+        return export_person.page(request, self._lead(request, pk), self.admin_site.each_context(request))
 
     def forget_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Erase this person for good."""

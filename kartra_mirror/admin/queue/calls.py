@@ -11,8 +11,8 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from integrations.kartra.commands import FIRST_ONLY, WITHOUT_LEAD
 from integrations.models import ApiCall, Attempt
+from integrations.receive import body_text
 from integrations.translate import WIRE_FORMATS
-from kartra_mirror.admin.kartra import body_text
 from kartra_mirror.ui import trail
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, ReadOnlyInline, SearchedByLead, said, to_the_second
 from kartra_mirror.ui.unfold_adapter import (

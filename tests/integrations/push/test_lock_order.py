@@ -54,7 +54,7 @@ def test_a_lead_that_is_being_erased_is_left_alone_by_a_claim(sandbox, connectio
     def claimed_meanwhile(*given):
         claiming.begin()
         waits_or_is_over(claiming.pid, claiming)
-        blank(*given)
+        return blank(*given)
 
     monkeypatch.setattr(forget.scrub, "blank", claimed_meanwhile)
     forget.forget(erased)
@@ -133,7 +133,7 @@ def test_a_bulk_action_leaves_out_a_lead_that_is_erased_at_the_same_moment(sandb
     def recorded_meanwhile(*given):
         recording.begin()
         waits_or_is_over(recording.pid, recording)
-        blank(*given)
+        return blank(*given)
 
     monkeypatch.setattr(forget.scrub, "blank", recorded_meanwhile)
     forget.forget(erased)
@@ -152,7 +152,7 @@ def test_who_asks_for_a_lead_that_is_erased_at_the_same_moment_is_told_so(sandbo
     def asked_meanwhile(*given):
         asking.begin()
         waits_or_is_over(asking.pid, asking)
-        blank(*given)
+        return blank(*given)
 
     monkeypatch.setattr(forget.scrub, "blank", asked_meanwhile)
     forget.forget(erased)
@@ -212,7 +212,7 @@ def test_two_who_erase_a_lead_at_once_are_told_so(sandbox, connection, monkeypat
         monkeypatch.setattr(forget.scrub, "blank", blank)
         second.begin()
         waits_or_is_over(second.pid, second)
-        blank(*given)
+        return blank(*given)
 
     monkeypatch.setattr(forget.scrub, "blank", also_meanwhile)
     forget.forget(lead)

@@ -12,7 +12,7 @@ from integrations import receive
 from integrations.models import Connection, WebhookEndpoint
 from integrations.push import claim
 from integrations.read import order_sync, schedule
-from kartra_mirror.admin.kartra.body_text import shown
+from integrations.receive.body_text import shown
 from leads import mirror
 from leads.models import (
     Activity,

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from integrations import console
 from integrations.management.arguments import leads_named, name_of_lead
-from integrations.receive import scrub
 from leads import filters, forgotten, kinds, mirror
 from leads.changes import create_many
 from leads.erasure import forget
@@ -115,7 +114,7 @@ def test_forgetting_empties_bad_rows_and_messages_that_name_the_person_with_invi
         applied_at=timezone.now(),
     )
 
-    scrub.erase(ada)
+    forget.forget(ada)
 
     for each in (row, other, message):
         each.refresh_from_db()

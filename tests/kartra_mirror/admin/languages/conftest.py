@@ -6,6 +6,7 @@ from django.db import transaction
 
 from tests.kartra_mirror.admin.languages import pseudo
 from tests.kartra_mirror.admin.languages.greek import world
+from tests.kartra_mirror.admin.languages.greek_requests import requests
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +14,9 @@ def greek(django_db_setup, django_db_blocker):
     """The account, made once for all; what a test writes into it is taken back, for it has a savepoint of its own."""
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic():
         pseudo.speak(patch)
-        yield world()
+        made = world()
+        requests(made)
+        yield made
         transaction.set_rollback(True)
 
 

@@ -12,7 +12,7 @@ from integrations.models import SendingStop
 from integrations.sending import alerts, run_mails
 from leads import kinds
 from leads.models import Lead, RunDraft
-from tests.factories import StaffFactory
+from tests.factories import LeadFactory, StaffFactory
 from tests.kartra_mirror.admin.languages import pseudo
 from tests.kartra_mirror.admin.languages.brackets import DATA, JSON_NAMES, at, check, polled, told_by
 from tests.kartra_mirror.admin.languages.greek import KINDS
@@ -110,6 +110,17 @@ def test_one_lead(staff, made):
     nothing = staff.post(urls[0], {})
 
     check(*(staff.get(url) for url in urls), wrong, nothing, *([spoken] if spoken.status_code == 200 else []))
+
+
+def test_rights_of_a_person(staff, made):
+    LeadFactory(account=made.account, email=made.lead.email, kartra_id="771", first_name="Α", last_name="Β")
+    forget, held = at("leads_lead_forget", made.lead.pk), at("leads_lead_held", made.lead.pk)
+    check(
+        staff.get(forget),
+        staff.get(held),
+        told_by(staff, forget, {"typed": "x", "asked_on": "2999-01-01"}),
+        told_by(staff, held, {"as": "page", "asked_on": "x"}),
+    )
 
 
 def test_adding_a_lead(staff, made):

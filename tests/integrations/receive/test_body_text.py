@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from hypothesis import given, strategies as st
 
-from kartra_mirror.admin.kartra import body_text
+from integrations.receive import body_text
 from tests.factories import DeliveryFactory, StaffFactory
 
 HOSTILE = '<img x-data x-init="alert(1)" src=x onerror=alert(2)>'

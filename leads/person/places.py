@@ -1,0 +1,61 @@
+"""Where people who work here, and files, may have named a person besides the lead's own rows: bad rows of imports, drafts, segments,
+lines of who did what. Found here, for whoever shows or empties them."""
+
+from collections.abc import Iterator
+from urllib.parse import parse_qsl
+
+from django.contrib.admin.models import LogEntry
+from django.db.models import Q
+
+from leads.models import ImportReject, RunDraft, Segment
+from leads.person.naming import Person
+
+CHUNK = 500
+
+
+def rejects(person: Person) -> Iterator[ImportReject]:
+    """Bad rows of the account's imports that name the person, in whatever column."""
+    rows = ImportReject.objects.filter(file__account=person.account_id).select_related("file")
+    may = person.may_be_in(rows, "cells", "reason")
+    if person.kartra_id:
+        may = rows.filter(Q(pk__in=may.values("pk")) | Q(cells__icontains=person.kartra_id))
+    for row in may.iterator(chunk_size=CHUNK):
+        if _is_id_of(row, person) or person.is_in_cells(row.cells) or person.is_in(row.reason):
+            yield row
+
+
+def _is_id_of(row: ImportReject, person: Person) -> bool:
+    """Whether the cell in the column of ids is the person's, however short."""
+    job = row.file
+    place = job.headers.index(job.mapping["id"]) if job.mapping.get("id") in job.headers else len(row.cells)
+    return bool(person.kartra_id) and place < len(row.cells) and row.cells[place].strip() == person.kartra_id
+
+
+def drafts(person: Person) -> Iterator[RunDraft]:
+    """Drafts in whose filter, list or typed words the person is named. Of lists of people who are to be created only those of
+    the account: elsewhere it is another person's list."""
+    for draft in person.may_be_in(RunDraft.objects.all(), "selection", "listed", "parameters", "refused_why"):
+        if "people" in draft.selection and draft.account_id != person.account_id:
+            continue
+        if person.is_in([draft.selection, filter_of(draft), draft.parameters, draft.refused_why]):
+            yield draft
+
+
+def filter_of(draft: RunDraft) -> list[list[str]]:
+    """The filter of the list on which the leads of a draft were chosen, as pairs of texts."""
+    return [list(pair) for pair in parse_qsl(draft.listed, keep_blank_values=True)]
+
+
+def segments(person: Person) -> Iterator[Segment]:
+    """Segments of the account that search for the person or are called after them."""
+    for segment in person.may_be_in(Segment.objects.filter(account=person.account_id), "name", "selection"):
+        if person.is_in([segment.name, segment.selection]):
+            yield segment
+
+
+def log_lines(person: Person) -> Iterator[LogEntry]:
+    """Lines of who did what that name the person, in what was filtered by or typed."""
+    rows = person.may_be_in(LogEntry.objects.select_related("user"), "change_message", "object_repr")
+    for line in rows.iterator(chunk_size=CHUNK):
+        if person.is_in([line.change_message, line.object_repr]):
+            yield line
