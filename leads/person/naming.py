@@ -108,13 +108,14 @@ class Person:
 
     @cached_property
     def _patterns(self) -> list["re.Pattern[str]"]:
-        return [re.compile(pattern) for pattern in self._sources()]
+        return [re.compile(pattern) for pattern in self.sources()]
 
     @cached_property
     def _in_plain_text(self) -> "re.Pattern[str] | None":
-        return re.compile("|".join(self._sources()), re.IGNORECASE) if self._sources() else None
+        return re.compile("|".join(self.sources()), re.IGNORECASE) if self.sources() else None
 
-    def _sources(self) -> list[str]:
+    def sources(self) -> list[str]:
+        """One regular expression for each thing that the person is known by."""
         found = []
         if self.addresses:
             found.append(rf"(?<![\w.+-])(?:{_either(self.addresses, re.escape)})(?![\w-]|\.(?!{_ENDINGS})\w)")

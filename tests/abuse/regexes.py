@@ -13,13 +13,28 @@ from itertools import product
 from pathlib import Path
 from re import _constants as codes, _parser as parser
 
+from leads.person.naming import Person
+
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("leads", "integrations", "kartra_mirror")
 METHODS = ("match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer")
 OTHERS = ("RegexValidator", "RegexField", "re_path")
 """What takes a pattern as its first argument, besides `re`."""
 
+ADA = Person(
+    account_id=1,
+    lead_id=1,
+    kartra_id="104223",
+    addresses=frozenset({"ada@example.com", "grace.hopper@example.com"}),
+    names=frozenset({("ada", "lind")}),
+    phones=frozenset({"15550100123"}),
+    streets=frozenset({"12 harbour street"}),
+)
+
 BUILT = {
+    ("leads.person.naming", "self"): [ADA],
+    ("leads.person.naming", "pattern"): ADA.sources(),
+    ("leads.person.naming", "word"): ["lind"],
     ("leads.erasure.scrub", "either"): [r"ada@example\.com|grace\.hopper@example\.com"],
     ("leads.importing.values", "thousands"): [",", "."],
     ("leads.importing.values", "point"): [".", ","],

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from integrations.kartra.bodies import Unreadable, object_of
-from kartra_mirror.admin.kartra.body_text import shown
+from integrations.receive.body_text import shown
 from kartra_mirror.logs import mask
 from leads import csv_cells
 from leads.importing import values
