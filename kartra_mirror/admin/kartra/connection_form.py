@@ -60,6 +60,8 @@ class ConnectionForm(forms.ModelForm):
             for name in ("key", "password"):
                 if name in self.fields:
                     self.fields[name].required = True
+                    if known:
+                        self.fields[name].help_text = _("What is stored cannot be opened without its encryption key.")
         style(self)
 
     def clean_api_url(self) -> str:

@@ -56,6 +56,8 @@ def test_keys_entered_again_after_a_lost_key_let_sending_go_on(staff, sandbox, c
     assert send.drain(Connection.objects.get()).sent == 0
     shown = staff.get(connection.get_absolute_url()).content.decode()
     assert "not among FIELD_ENCRYPTION_KEYS" in shown
+    assert "What is stored cannot be opened" in shown
+    assert "Empty keeps the one that is stored" not in shown
     given = {
         "name": connection.name,
         "app_id": connection.app_id,
