@@ -36,7 +36,9 @@ SECRET_KEY = env.str("SECRET_KEY", default=_kept["SECRET_KEY"] if EMBEDDED and _
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[_kept["FIELD_ENCRYPTION_KEYS"]] if _kept else [])
 KEYS_ARE_KEPT = EMBEDDED and bool(_kept) and _kept["SECRET_KEY"] == SECRET_KEY
 # Newest first. By them addresses and forgotten people are known again; they stay when SECRET_KEY is changed.
-DIGEST_KEYS = env.list("DIGEST_KEYS", default=[_kept["DIGEST_KEYS"]] if EMBEDDED and _kept else [])
+DIGEST_KEYS = env.list(
+    "DIGEST_KEYS", default=env.list("DIGEST_KEY", default=[_kept["DIGEST_KEYS"]] if EMBEDDED and _kept else [])
+)  # DIGEST_KEY: as it was called while there was one
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
@@ -44,7 +46,7 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 # --- Kartra
 
 KARTRA_API_URL = env.str("KARTRA_API_URL", default="https://app.kartra.com/api")
-_LOOPBACK = ["127.0.0.1", "localhost", "::1"] if DEBUG or EMBEDDED else []
+_LOOPBACK = ["127.0.0.1", "localhost", "::1"] if DEBUG or EMBEDDED or not SECURE else []
 PLAIN_HTTP_HOSTS = env.list("PLAIN_HTTP_HOSTS", default=_LOOPBACK)
 # Keys are sent to these alone, and to those named for plain http and by KARTRA_API_URL.
 KARTRA_HOSTS = list(

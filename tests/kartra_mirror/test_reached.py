@@ -32,6 +32,9 @@ print(json.dumps({
     "said": [each.id for each in checks.check_public_url()],
     "about the proxy": checks.about_the_proxy(),
     "hsts": [getattr(settings, name) for name in names],
+    "hosts": settings.KARTRA_HOSTS,
+    "plain": settings.PLAIN_HTTP_HOSTS,
+    "digest keys": settings.DIGEST_KEYS,
 }))
 """
 
@@ -97,3 +100,28 @@ def test_check_says_what_to_do(tmp_path):
     assert "kartra_mirror.W001" in answer.stderr
     assert "deploy/Caddyfile" in answer.stderr
     assert run(tmp_path, "manage.py", "check", "--deploy", "--fail-level", "WARNING", **HTTPS).returncode == 0
+
+
+LOOPBACK = ["127.0.0.1", "localhost", "::1"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "hosts", "plain"),
+    [
+        (HTTPS, ["app.kartra.com"], []),
+        (HTTPS | {"KARTRA_HOSTS": "proxy.example.com"}, ["app.kartra.com", "proxy.example.com"], []),
+        (HTTPS | {"PLAIN_HTTP_HOSTS": "10.0.0.5"}, ["app.kartra.com", "10.0.0.5"], ["10.0.0.5"]),
+        (HTTPS | {"DEBUG": "1"}, ["app.kartra.com", *LOOPBACK], LOOPBACK),
+        ({}, ["app.kartra.com", *LOOPBACK], LOOPBACK),
+    ],
+    ids=["production", "named", "plain http named", "debug", "not over https"],
+)
+def test_hosts_that_keys_may_go_to(tmp_path, environment, hosts, plain):
+    told = facts(tmp_path, **environment)
+    assert (told["hosts"], told["plain"]) == (hosts, plain)
+
+
+def test_digest_key_is_taken_by_the_name_it_had(tmp_path, monkeypatch):
+    assert facts(tmp_path, **HTTPS)["digest keys"] == ["another"]
+    monkeypatch.delitem(REAL, "DIGEST_KEYS")
+    assert facts(tmp_path, **HTTPS, DIGEST_KEY="former")["digest keys"] == ["former"]
