@@ -17,7 +17,7 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -26,22 +26,18 @@ from leads.kind import every_kind
 from leads.models import (
     Activity,
     BulkRun,
-    CalendarEnrollment,
     ChangeStatus,
     Import,
     ImportReject,
     ImportState,
     LeadChange,
-    LeadTag,
-    ListSubscription,
-    MembershipGrant,
     RunDraft,
-    SequenceEnrollment,
 )
+from leads.models.membership import Joined
 from leads.models.run import ENDED
 
 BATCH = 500
-TIES: tuple[Any, ...] = (LeadTag, ListSubscription, SequenceEnrollment, MembershipGrant, CalendarEnrollment)
+TIES: tuple[Any, ...] = tuple(Joined.__subclasses__())
 MONEY_LINES = Q(kind__startswith="payment_") | Q(kind="amount_reported")
 """Lines that a read of the same money looks for, so as not to tell it twice."""
 
@@ -49,14 +45,14 @@ MONEY_LINES = Q(kind__startswith="payment_") | Q(kind="amount_reported")
 @dataclass(frozen=True)
 class Rule:
     """How long one table is kept: `setting` says how many days (0: for ever), `rows` which of its rows may go that are from before
-    a moment, `delete` deletes those of these primary keys."""
+    a moment, `delete` deletes these."""
 
     setting: str
     label: Any
     model: type[Model]
     dated: str
     rows: Callable[[dt.datetime], QuerySet[Any]]
-    delete: Callable[[list[int]], None] | None = None
+    delete: Callable[[QuerySet[Any]], Any] = QuerySet.delete
 
     @property
     def days(self) -> int:
@@ -71,14 +67,19 @@ class Rule:
         return first
 
     def batch(self, at: dt.datetime) -> int:
-        """Delete some rows that are due. How many."""
+        """Delete some rows that are due. How many. Each is asked once more when it is deleted, and held: meanwhile somebody may
+        have asked to apply a message again."""
         if not self.days:
             return 0
-        pks = list(self.rows(at - dt.timedelta(days=self.days)).order_by().values_list("pk", flat=True)[:BATCH])
-        if pks and self.delete is not None:
-            self.delete(pks)
-        elif pks:
-            self.model._default_manager.filter(pk__in=pks).delete()
+        due = self.rows(at - dt.timedelta(days=self.days)).order_by()
+        pks = list(due.values_list("pk", flat=True)[:BATCH])
+        if pks:
+            with transaction.atomic():
+                rows = due.filter(pk__in=pks)
+                if connection.features.has_select_for_update:
+                    held = rows.order_by("pk").select_for_update(of=("self",))
+                    rows = self.model._default_manager.filter(pk__in=list(held.values_list("pk", flat=True)))
+                self.delete(rows)
         return len(pks)
 
 
@@ -119,19 +120,18 @@ def _money() -> list[str]:
     return [kind.name for kind in every_kind() if kind.money]
 
 
-def _delete_changes(pks: list[int]) -> None:
+def _delete_changes(changes: QuerySet[LeadChange]) -> None:
     """Attempts first, which protect them; what they were in number stays with their bulk actions."""
-    with transaction.atomic():
-        rows = LeadChange.objects.filter(pk__in=pks)
-        counts = Counter(rows.exclude(run=None).values_list("run", "status"))
-        for run in (
-            BulkRun.objects.select_for_update(no_key=True).filter(pk__in={pk for pk, _ in counts}).order_by("pk")
-        ):
-            gone = {status: number for (pk, status), number in counts.items() if pk == run.pk}
-            total = Counter(run.past_counts) + Counter(gone)
-            BulkRun.objects.filter(pk=run.pk).update(past_counts=dict(total))
-        Attempt.objects.filter(change__in=pks).delete()
-        rows.delete()
+    found = list(changes.values_list("pk", "run", "status"))
+    counts = Counter((run, status) for _pk, run, status in found if run is not None)
+    runs = BulkRun.objects.select_for_update(no_key=True).filter(pk__in={run for run, _status in counts})
+    for run in runs.order_by("pk"):
+        gone = {status: number for (pk, status), number in counts.items() if pk == run.pk}
+        total = Counter(run.past_counts) + Counter(gone)
+        BulkRun.objects.filter(pk=run.pk).update(past_counts=dict(total))
+    pks = [pk for pk, _run, _status in found]
+    Attempt.objects.filter(change__in=pks).delete()
+    LeadChange.objects.filter(pk__in=pks).delete()
 
 
 def _lines(before: dt.datetime) -> QuerySet[Any]:

@@ -6,12 +6,14 @@ import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.utils import timezone
 
 from integrations import retention
 from integrations.models import ApiCall, Attempt, Delivery
 from leads import mirror
 from leads.models import Activity, BulkRun, Forgotten, LeadChange, LeadTag
+from tests.beside import Beside, on_postgresql
 from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
@@ -21,6 +23,7 @@ from tests.factories import (
     StaffFactory,
     WebhookEndpointFactory,
 )
+from tests.two_sources import waits_or_is_over
 
 pytestmark = pytest.mark.django_db
 
@@ -191,3 +194,21 @@ def test_nought_keeps_for_ever(lead, settings):
     settings.KEEP_CHANGES_DAYS = 0
     change = settled(lead, status="cancelled")
     assert kept() == {change.pk}
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_message_that_is_asked_for_again_at_the_same_moment_stays():
+    """Chosen as old, and by then somebody has asked to apply it again."""
+    endpoint = WebhookEndpointFactory()
+    old = {"endpoint": endpoint, "received_at": OLD, "action": "assign_tag"}
+    asked, _last = (DeliveryFactory(**old, status="applied", applied_at=OLD) for _ in range(2))
+    tidying = Beside(lambda: retention.tidy(NOW))
+
+    with transaction.atomic():
+        Delivery.objects.filter(pk=asked.pk).update(status="waiting", applied_at=None)
+        tidying.begin()
+        waits_or_is_over(tidying.pid, tidying)
+
+    tidying.end()
+    assert Delivery.objects.filter(pk=asked.pk, status="waiting").exists()
