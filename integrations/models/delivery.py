@@ -47,6 +47,12 @@ class DeliveryRemark(models.TextChoices):
     NOT_APPLIED = "not_applied", _("It could not be applied (%(name)s).")
     TOO_LARGE = "too_large", _("Larger than 1 MB; only its first 4 KB are kept.")
     WRONG_SECRET = "wrong_secret", _("Its secret key is not the one of this address.")
+    SECRET_LOST = (
+        "secret_lost",
+        _(
+            "The secret key of its address cannot be opened without its encryption key. Apply it again when that is back."
+        ),
+    )
     NO_SECRET = "no_secret", _("It carries no secret key, and earlier messages of this kind did.")
     UNVOUCHED = (
         "unvouched",

@@ -12,6 +12,7 @@ from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus, Secret
 from integrations.receive import own_changes
 from integrations.receive.context import Applied, EventContext
+from integrations.secrets import LostSecret
 from integrations.translate import money
 from integrations.translate.profile import plain
 from leads import kinds, mirror
@@ -21,10 +22,13 @@ from leads.models.remarks import Remark, remark
 
 
 def apply_ipn(message: IpnMessage, context: EventContext) -> Applied:
-    """A payment message: who bought, what, and for how much. Nothing of it is applied where its secret key is wrong."""
+    """A payment message: who bought, what, and for how much. Nothing of it is applied where its secret key is wrong, or ours cannot
+    be opened to be compared."""
     delivery, account, at = context.delivery, context.account, context.at
     action = message.action
     delivery.family = "payment of a plan" if message.of_plan else "single payment"
+    if isinstance(delivery.endpoint.ipn_secret, LostSecret):
+        return Applied(DeliveryStatus.REFUSED, remark(DeliveryRemark.SECRET_LOST), action)
     delivery.secret = _secret(message, context)
     if delivery.secret == Secret.WRONG:
         return Applied(DeliveryStatus.REFUSED, remark(DeliveryRemark.WRONG_SECRET), action)

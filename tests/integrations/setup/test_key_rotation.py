@@ -4,18 +4,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations.models import Connection, WebhookEndpoint
+from integrations import receive
+from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.setup import key_rotation
 from leads import forgotten
-from leads.models import Forgotten
+from leads.models import Forgotten, Lead
 from leads.models.digests import digests, key_name, newest
-from tests.factories import AccountFactory, ConnectionFactory, WebhookEndpointFactory
+from tests.factories import AccountFactory, ConnectionFactory, DeliveryFactory, WebhookEndpointFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -130,3 +132,25 @@ def test_neither_web_nor_worker_starts_with_other_keys(tmp_path):
         assert answer.returncode != 0
         assert "DIGEST_KEYS is empty." in answer.stderr
         assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("given", ["s3cret", "forged", None])
+def test_payment_whose_secret_cannot_be_compared_is_kept_and_applied_once_the_key_is_back(settings, given):
+    endpoint = WebhookEndpointFactory(ipn_secret="s3cret")
+    told = {"lead_id": "5", "lead_email": "ada@example.com", "transaction_id": "7", "transaction_type": "sale"}
+    body = urlencode({**told, **({"secret_key": given} if given else {})}).encode()
+    delivery = DeliveryFactory(endpoint=endpoint, channel="ipn", body=body)
+    keys = settings.FIELD_ENCRYPTION_KEYS
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+    receive.drain()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason["what"]) == ("refused", "secret_lost")
+    assert not Lead.objects.exists()
+
+    settings.FIELD_ENCRYPTION_KEYS = keys
+    Delivery.objects.update(status="waiting", applied_at=None)
+    receive.drain()
+    delivery.refresh_from_db()
+    assert delivery.status == ("refused" if given == "forged" else "applied")
+    assert Lead.objects.exists() == (given != "forged")
