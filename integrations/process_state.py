@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 import redis
 
@@ -14,6 +15,8 @@ class ProcessState:
 
     endpoints: dict[str, tuple[float, int, bool]] = field(default_factory=dict)
     """Webhook endpoints by the digest of their token: (remembered until, id, whether it is the old token)."""
+    traffic: dict[int, Any] = field(default_factory=dict)
+    """What came by each webhook endpoint within this hour: `integrations.receive.budget`."""
     rates: dict[str, tuple[float, float]] = field(default_factory=dict)
     """The rate of each app id: (remembered until, calls a second)."""
     transports: dict[str, Transport] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import ApiCall, Attempt, Delivery, DeliveryStatus, Proof
+from integrations.models import ApiCall, Attempt, Delivery, DeliveryStatus, Proof, WebhookHour
 from leads.kind import every_kind
 from leads.models import (
     Activity,
@@ -88,7 +88,8 @@ def _messages(before: dt.datetime) -> QuerySet[Any]:
     later = Delivery.objects.filter(
         endpoint=OuterRef("endpoint"), channel=OuterRef("channel"), action=OuterRef("action"), pk__gt=OuterRef("pk")
     )
-    done = Delivery.objects.filter(status__in=[DeliveryStatus.APPLIED, DeliveryStatus.RECORDED], received_at__lt=before)
+    statuses = [DeliveryStatus.APPLIED, DeliveryStatus.RECORDED, DeliveryStatus.DISCARDED]
+    done = Delivery.objects.filter(status__in=statuses, received_at__lt=before)
     return done.filter(Exists(later))
 
 
@@ -152,6 +153,13 @@ def _sign_ins(model: type[Model], before: dt.datetime) -> QuerySet[Any]:
 
 RULES = (
     Rule("KEEP_DELIVERIES_DAYS", _("Messages from Kartra"), Delivery, "received_at", _messages),
+    Rule(
+        "KEEP_DELIVERIES_DAYS",
+        _("How much came by each address"),
+        WebhookHour,
+        "hour",
+        lambda before: WebhookHour.objects.filter(hour__lt=before),
+    ),
     Rule("KEEP_READS_DAYS", _("Calls that only read"), ApiCall, "claimed_at", _reads),
     Rule(
         "KEEP_CHANGES_DAYS",

@@ -119,7 +119,7 @@ def apply_deliveries() -> None:
         if not mine:
             return
         receive.drain(until_s=TASK_S)
-        more = Delivery.objects.waiting().exists() or _asked_again("apply")
+        more = Delivery.objects.waiting().exists() or receive.discard.waiting().exists() or _asked_again("apply")
     if more and not _stopping.is_set():
         notify_worker("apply_deliveries")
 
@@ -213,7 +213,7 @@ def sweep() -> None:
             notify_worker("read_catalogue", connection.pk)
         if refresh.has_work(connection) or order_sync.has_work(connection):
             notify_worker("refresh_leads", connection.pk)
-    if Delivery.objects.waiting().exists():
+    if Delivery.objects.waiting().exists() or receive.discard.waiting().exists():
         notify_worker("apply_deliveries")
     if SendingStop.objects.untold().exists():
         notify_worker("send_alerts")

@@ -12,6 +12,7 @@ from integrations import clock
 from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus, WebhookEndpoint
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
+from integrations.receive import budget
 from leads.models.digests import digests
 from leads.models.remarks import remark
 
@@ -51,14 +52,18 @@ def receive_ipn(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse:
-    """404 for a wrong token, 405 for another method, 413 over 1 MB (its first 4 KB are kept), else 200: it is stored."""
+    """404 for a wrong token, 405 for another method, 429 above the budget of the address, 413 over 1 MB (its first 4 KB are kept), else
+    200: it is stored."""
     endpoint = _endpoint_of(token)
     if endpoint is None:
         raise Http404
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    body, too_large = _read(request)
     at = clock.now()
+    if wait_s := budget.refuses(endpoint[0], at):
+        words = "Too many messages within an hour.\n"
+        return HttpResponse(words, status=429, headers={"Retry-After": str(wait_s)}, content_type="text/plain")
+    body, too_large = _read(request)
     kept: dict[str, Any] = {
         "endpoint_id": endpoint[0],
         "old_address": endpoint[1],
@@ -67,6 +72,7 @@ def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse
         "headers": {name: request.headers[name][:500] for name in HEADERS if name in request.headers},
         "size": min(max(_announced(request), len(body)), 2**31 - 1),
     }
+    budget.count(endpoint[0], at, min(len(body), KEPT_OF_LARGER) if too_large else len(body))
     if too_large:
         first = body[:KEPT_OF_LARGER]
         Delivery.objects.create(

@@ -10,6 +10,7 @@ from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
 from integrations.models.stop import NO_USE_ASKING, SendingStop, StopCause, StopRemark
 from integrations.models.webhook_endpoint import WebhookEndpoint
+from integrations.models.webhook_traffic import Discard, WebhookHour
 
 __all__ = [
     "NO_USE_ASKING",
@@ -25,6 +26,7 @@ __all__ = [
     "Delivery",
     "DeliveryRemark",
     "DeliveryStatus",
+    "Discard",
     "Heartbeat",
     "Installation",
     "Proof",
@@ -35,5 +37,6 @@ __all__ = [
     "StopCause",
     "StopRemark",
     "WebhookEndpoint",
+    "WebhookHour",
     "sighting",
 ]

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any, Self
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
@@ -24,6 +25,9 @@ class DeliveryStatus(models.TextChoices):
     RECORDED = "recorded", _("kept, of a kind we do not know")
     QUARANTINED = "quarantined", _("could not read this message")
     REFUSED = "refused", _("refused: wrong secret, or too large")
+    HELD = "held", _("held: it tells of somebody new, and many others did today")
+    DISCARDING = "discarding", _("being discarded")
+    DISCARDED = "discarded", _("discarded: what it wrote is taken back")
 
 
 class Secret(models.TextChoices):
@@ -59,8 +63,16 @@ class DeliveryRemark(models.TextChoices):
         _("It carries no secret key; until Kartra confirms it the payment counts as reported only."),
     )
     NO_BUYER = "no_buyer", _("The payment message names no buyer.")
+    MANY_NEW = (
+        "many_new",
+        _(
+            "It tells of somebody who is new to us, and %(new)s others came by this address within a day. Apply it again if it "
+            "is Kartra's, else discard it."
+        ),
+    )
     # what it changed
     NEW = "new", _("new to us")
+    OTHER_ADDRESS = "other_address", _("another email address; it is read before ours is changed")
     SAID_DELETED = "said_deleted", _("said to be deleted; it is read before anything is sent")
     TAG_ON = "tag_on", _("tag %(name)s put on")
     TAG_OFF = "tag_off", _("tag %(name)s taken off")
@@ -82,6 +94,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def waiting(self) -> Self:
         return self.filter(status=DeliveryStatus.WAITING).order_by("pk")
 
+    def held(self) -> Self:
+        """Messages about people new to us that came in such a number that a person is to look first."""
+        return self.filter(status=DeliveryStatus.HELD)
+
     def failed(self) -> Self:
         """Messages that could not be read or applied, or were refused, perhaps because the secret key here was mistyped."""
         return self.filter(status__in=[DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED], truncated=False)
@@ -102,6 +118,8 @@ class Delivery(models.Model):
     `family` is what it tells of, e.g. "tag:VIP" (of a payment message its kind): a later message of the same knows better.
     `replays` has an entry for each time somebody asked to apply it again:
     {"asked_at": ISO time, "by": name, "at": ISO time, "status": …, "reason": …, "changed": […]}, the last four once done.
+    `journal` is what it wrote, and how that was before, by which it can be taken back: `leads.mirror.Journal`. `discard` is the order
+    by which it is, or was, taken back.
     Newer columns have defaults in the database too: while an upgrade is under way the old code goes on storing messages.
     """
 
@@ -130,6 +148,21 @@ class Delivery(models.Model):
     )
     changed = RemarkField(default=list)
     applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
+    journal = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        editable=False,
+        encoder=DjangoJSONEncoder,
+    )
+    discard = models.ForeignKey(
+        "integrations.Discard",
+        verbose_name=_("discarded by"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+    )
     replays = models.JSONField(
         _("applied again"), default=list, db_default=models.Value([], models.JSONField()), blank=True
     )
@@ -146,7 +179,12 @@ class Delivery(models.Model):
                 name="integrations_delivery_applied_at",
                 condition=Q(status=DeliveryStatus.WAITING, applied_at=None)
                 | (~Q(status=DeliveryStatus.WAITING) & Q(applied_at__isnull=False)),
-            )
+            ),
+            models.CheckConstraint(
+                name="integrations_delivery_discarded_by_order",
+                condition=~Q(status__in=[DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED])
+                | Q(discard__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(
@@ -159,6 +197,11 @@ class Delivery(models.Model):
                 fields=["action", "id"],
                 condition=Q(status__in=[DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED]),
                 name="integrations_delivery_failed",
+            ),
+            models.Index(
+                fields=["status", "id"],
+                condition=Q(status__in=[DeliveryStatus.HELD, DeliveryStatus.DISCARDING]),
+                name="integrations_delivery_held",
             ),
             models.Index(fields=["received_at"], name="integrations_delivery_recent"),
             models.Index(fields=["digest"], name="integrations_delivery_digest"),

@@ -68,12 +68,18 @@ def settled(lead: Lead) -> None:
 
 
 def tally(connection: Connection) -> Tally:
-    """Of the time within which every lead is to be read once."""
+    """Of the time within which every lead is to be read once. Leads of whom only messages told do not count while others are
+    read: whoever has an address could invent as many as it takes to stop the reading."""
     since = clock.now() - promised()
-    gone = DeletionReport.objects.unconfirmed().filter(connection=connection, found_at__gt=since).count()
     doubtful = DeletionReport.objects.pending().filter(lead=OuterRef("pk"))
-    alive = Lead.objects.filter(~Exists(doubtful), account=connection.account_id, gone_at=None, read_at__gt=since)
-    return Tally(alive.count() + gone, gone)
+    alive = Lead.objects.filter(
+        ~Exists(doubtful), account=connection.account_id, gone_at=None, read_at__gt=since
+    ).count()
+    found = DeletionReport.objects.unconfirmed().filter(connection=connection, found_at__gt=since)
+    if alive:
+        found = found.filter(~Exists(Lead.objects.hearsay().filter(pk=OuterRef("lead"))))
+    gone = found.count()
+    return Tally(alive + gone, gone)
 
 
 def classify(connection: Connection, *, all_read: bool) -> bool:

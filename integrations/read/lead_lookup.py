@@ -4,15 +4,18 @@ Gone is only what Kartra says of the lead's own id: deleted (245), or no lead of
 """
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from integrations.clock import now
+from integrations.kartra import notices
+from integrations.kartra.bodies import Unreadable
 from integrations.kartra.commands import LeadRef
 from integrations.kartra.errors import CommandRefused, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
 from integrations.kartra.words import Trouble
-from integrations.models import ApiCall, Cause, Connection
+from integrations.models import ApiCall, Cause, Channel, Connection, Delivery
 from integrations.sending import calls
 from integrations.sending.calls import Priority
 from leads import mirror
@@ -23,6 +26,7 @@ NOT_FOUND = frozenset({"234", "243"})
 NOT_BY_ID = NOT_FOUND | {"206", "236"}
 DELETED = "245"
 TEST_MODE_DOMAIN = "kartra.com"
+LAST_MESSAGES = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def ask(
     lead: Lead | None = None,
     made_by: Author = None,
 ) -> Asked:
-    """Ask Kartra about one lead, by id where this connection can, else by email and the same id. Up to four calls.
+    """Ask Kartra about one lead, by id where this connection can, else by email and the same id. Up to seven calls.
 
     Learns on the way whether `get_lead` takes an id. Raises KartraError when Kartra could not be asked, or answered with
     something that is not about this lead.
@@ -106,7 +110,7 @@ class _Question:
     def __init__(
         self, connection: Connection, cause: Cause, priority: Priority, lead: Lead | None, made_by: Any
     ) -> None:
-        self.connection = connection
+        self.connection, self.lead = connection, lead
         self.call: int | None = None
         self._how: dict[str, Any] = {
             "cause": cause,
@@ -138,15 +142,17 @@ class _Question:
             raise OutcomeUnknown("", Trouble.NOT_SAID_WHOSE)
         return profile
 
-    def addresses(self, email: str, others: list[LeadProfile]) -> Any:
-        """Where the lead may be found: the address we know, then the one that whoever has it now had before (a swap)."""
-        if not email:
-            return
-        yield email
+    def addresses(self, email: str, others: list[LeadProfile]) -> Iterator[str]:
+        """Where the lead may be found: the address we know, then the one that whoever has it now had before (a swap), then those
+        that messages told since."""
+        if email:
+            yield email
         if others:
             other = mirror.find(self.connection.account, kartra_id=others[0].id)
             if other is not None and other.email_key and other.email_key != normal_email(email):
                 yield other.email
+        if self.lead is not None:
+            yield from _told_addresses(self.lead)
 
     def gone(self, kartra_id: str) -> GoneReason | None:
         """Whether Kartra says of this id that it is deleted or that there is none. An app that may not ask cannot know."""
@@ -164,6 +170,27 @@ class _Question:
                 return GoneReason.DELETED
             raise
         return None if exists else GoneReason.NOT_FOUND
+
+
+def _told_addresses(lead: Lead) -> Iterator[str]:
+    """Other addresses that the last messages told of the lead, since it was read: guesses, of which the id is to agree."""
+    rows = Delivery.objects.filter(lead=lead, received_at__gt=lead.read_at or lead.known_since).exclude(body=b"")
+    seen = {lead.email_key, ""}
+    for channel, body in rows.order_by("-pk").values_list("channel", "body")[:LAST_MESSAGES]:
+        try:
+            told = _address_in(channel, bytes(body))
+        except Unreadable:
+            continue
+        if normal_email(told) not in seen:
+            seen.add(normal_email(told))
+            yield told
+
+
+def _address_in(channel: str, body: bytes) -> str:
+    if channel == Channel.IPN:
+        return notices.read_ipn(body).lead_email
+    profile = notices.read_notice(body).lead
+    return profile.email if profile is not None else ""
 
 
 def learn(connection: Connection, by_id: bool) -> None:

@@ -3,8 +3,10 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
+from integrations import clock
 from integrations.models import Delivery, DeliveryStatus
-from leads.mirror import ActivityCause
+from integrations.receive.newcomers import Newcomers
+from leads.mirror import ActivityCause, Journal
 from leads.models import Account, Lead
 from leads.models.remarks import Remark
 
@@ -28,10 +30,13 @@ class EventContext:
     account: Account
     at: dt.datetime
     late: bool = False
+    newcomers: Newcomers = field(default_factory=lambda: Newcomers(clock.now()))
+    journal: Journal = field(default_factory=list)
+    """What it wrote, as it is kept with the delivery."""
 
     @property
     def cause(self) -> ActivityCause:
-        return ActivityCause(delivery_id=self.delivery.pk)
+        return ActivityCause(delivery_id=self.delivery.pk, journal=self.journal)
 
     @property
     def received_at(self) -> dt.datetime:

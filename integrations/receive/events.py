@@ -5,7 +5,7 @@ State is written at once and read back if that changed something. What a read sh
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integrations.kartra import notices
@@ -22,7 +22,7 @@ from leads import kinds, mirror
 from leads.fields import NOT_READ
 from leads.kinds import calendars
 from leads.mirror import LeadFacts, MembershipFact
-from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag
+from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag, normal_email
 from leads.models.remarks import Remark, remark
 
 LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -65,15 +65,24 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
     mine = OwnChanges.of(before, context.received_at)
     facts = facts_of(notice.lead, context.account, authority=False)
     facts, odd = mine.without_ours(facts, before)
+    if before is None:
+        context.newcomers.check(context.delivery)
     if before is not None and _is_old(before, context):
         facts, odd = LeadFacts(kartra_id=facts.kartra_id, fields=_address_alone(facts)), False
+    facts, moved = _without_other_address(facts, before)
     told_at = LONG_AGO if notice.lead.deleted else context.received_at  # then it lifts no mark
     taken = mirror.apply_facts(
         context.account, facts, source=Source.WEBHOOK, at=context.at, lead=before, told_at=told_at, cause=context.cause
     )
     lead = applied.lead = taken.lead
-    new = remark(DeliveryRemark.NEW)
-    applied.changed += [new] if taken.created else [difference.field for difference in taken.differences]
+    if taken.created:
+        context.newcomers.note(context.delivery)
+        applied.changed.append(remark(DeliveryRemark.NEW))
+    else:
+        applied.changed += [difference.field for difference in taken.differences]
+    if moved and not context.late:
+        applied.changed.append(remark(DeliveryRemark.OTHER_ADDRESS))
+        mirror.look_now(lead, context.at)
     back = was_gone and lead.gone_at is None
     due = (
         taken.created
@@ -101,6 +110,15 @@ def _is_old(lead: Lead, context: EventContext) -> bool:
         return True
     later = Delivery.objects.filter(lead=lead, pk__gt=context.delivery.pk, channel=Channel.OUTBOUND)
     return context.late and later.filter(status__in=[DeliveryStatus.APPLIED, DeliveryStatus.RECORDED]).exists()
+
+
+def _without_other_address(facts: LeadFacts, lead: Lead | None) -> tuple[LeadFacts, bool]:
+    """The facts without an address that is not the one we know, and whether they had one: anybody may have sent the message, so
+    only a read changes it."""
+    told = normal_email(facts.email)
+    if lead is None or not lead.email_key or not told or told == lead.email_key:
+        return facts, False
+    return replace(facts, fields={name: value for name, value in facts.fields.items() if name != "email"}), True
 
 
 def _address_alone(facts: LeadFacts) -> dict[str, Any]:

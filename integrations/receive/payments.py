@@ -38,18 +38,23 @@ def apply_ipn(message: IpnMessage, context: EventContext) -> Applied:
     if delivery.secret == Secret.MISSING:
         applied.reason = remark(DeliveryRemark.UNVOUCHED)
     lead = mirror.find(account, kartra_id=message.lead_id, email=message.lead_email)
+    certain = delivery.secret == Secret.RIGHT
     if lead is None and (message.lead_id or "@" in message.lead_email):
-        lead = mirror.apply_facts(account, _buyer(message), source=Source.IPN, at=at).lead
+        if not certain:
+            context.newcomers.check(delivery)
+            context.newcomers.note(delivery)
+        lead = mirror.apply_facts(account, _buyer(message), source=Source.IPN, at=at, cause=context.cause).lead
         applied.changed.append(remark(DeliveryRemark.NEW))
     if lead is None:
         return Applied(DeliveryStatus.QUARANTINED, remark(DeliveryRemark.NO_BUYER), action)
     applied.lead = lead
-    certain = delivery.secret == Secret.RIGHT
     fact = money.of_fields(message.fields, account, authority=certain, kartra_id=message.transaction_id)
     applied.changed += take(fact, lead, Source.IPN, context)
     if not fact.kartra_id and _note(f"payment_{message.transaction_type}", dict(fact.raw), lead, Source.IPN, context):
         applied.changed.append(remark(DeliveryRemark.PAYMENT_NOTED))
-    if applied.changed or _moved(message, lead, context):
+    if _moved(message, lead, context):
+        mirror.look_now(lead, at)
+    elif applied.changed:
         mirror.mark_dirty(lead, at)
     return applied
 

@@ -18,8 +18,9 @@ from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.kartra.words import Trouble
 from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus
-from integrations.receive import events, payments
+from integrations.receive import discard, events, payments
 from integrations.receive.context import Applied, EventContext
+from integrations.receive.newcomers import Held, Newcomers
 from integrations.sending.error_messages import remark_of
 from leads import forgotten, mirror
 from leads.lock_conflicts import passes, wait_a_little
@@ -40,7 +41,7 @@ Message = Notice | IpnMessage | Unreadable
 def drain(*, until_s: float = 8.0) -> int:
     """Apply what waits, account by account, for about `until_s` seconds. How many deliveries were applied."""
     ends = time.monotonic() + until_s
-    done = 0
+    done = discard.drain(until_s=until_s)
     put_off: set[int] = set()
     while time.monotonic() < ends:
         waiting = Delivery.objects.waiting().exclude(pk__in=put_off)
@@ -57,7 +58,7 @@ def drain(*, until_s: float = 8.0) -> int:
 def replay(deliveries: QuerySet[Delivery], *, by: str = "") -> Iterator[tuple[Delivery, Applied]]:
     """Apply these again, in order of arrival, through the same code and against what is known now. Says of each what it
     changed. What was refused because of its size cannot be: most of it was never kept."""
-    rows = _with_all(deliveries.filter(truncated=False)).order_by("pk")
+    rows = _with_all(deliveries.filter(truncated=False).exclude(status=DeliveryStatus.DISCARDING)).order_by("pk")
     after = 0
     while batch := list(rows.filter(pk__gt=after)[:BATCH]):
         after = batch[-1].pk
@@ -73,7 +74,8 @@ def replay(deliveries: QuerySet[Delivery], *, by: str = "") -> Iterator[tuple[De
 def ask_again(deliveries: QuerySet[Delivery], *, by: str = "") -> int:
     """Put these back among what waits, for the worker to apply again. How many."""
     asked_at, number = clock.now(), 0
-    rows = deliveries.filter(truncated=False).exclude(status=DeliveryStatus.WAITING).order_by("pk")
+    not_now = [DeliveryStatus.WAITING, DeliveryStatus.DISCARDING]
+    rows = deliveries.filter(truncated=False).exclude(status__in=not_now).order_by("pk")
     after = 0
     while batch := list(rows.filter(pk__gt=after).only("pk", "replays")[:500]):
         after = batch[-1].pk
@@ -131,12 +133,13 @@ def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, agai
         waiting = Delivery.objects.waiting().filter(pk__in=[delivery.pk for delivery, _ in read])
         still = None if again else set(waiting.values_list("pk", flat=True))
         mirror.lock_leads(_leads_of(account, [message for _, message in read]))
-        ends = time.monotonic() + BATCH_S
+        ends, newcomers = time.monotonic() + BATCH_S, Newcomers(clock.now())
         for delivery, message in read:
             if still is None or delivery.pk in still:
-                done[delivery.pk] = _apply_and_note(delivery, message, account)
+                done[delivery.pk] = _apply_and_note(delivery, message, account, newcomers)
             if time.monotonic() > ends:
                 break
+        newcomers.save()
     return done
 
 
@@ -189,10 +192,10 @@ def _read(delivery: Delivery) -> Message:
         return Unreadable(Trouble.COULD_NOT_READ, name=type(error).__name__)
 
 
-def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> Applied:
+def _apply_and_note(delivery: Delivery, message: Message, account: Account, newcomers: Newcomers) -> Applied:
     at = clock.now()
     action = getattr(message, "action", "")
-    context = EventContext(delivery, account, at, late=delivery.is_replay)
+    context = EventContext(delivery, account, at, late=delivery.is_replay, newcomers=newcomers)
     try:
         with transaction.atomic():
             if not delivery.body and delivery.reason == forgotten.REMARK:
@@ -205,6 +208,8 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
                 applied = events.apply_notice(message, context)
     except Unreadable as problem:
         applied = Applied(DeliveryStatus.QUARANTINED, remark_of(problem), action)
+    except Held as problem:
+        applied = Applied(DeliveryStatus.HELD, problem.remark, action)
     except mirror.Lookalike as problem:
         applied = Applied(DeliveryStatus.QUARANTINED, problem.remark, action)
     except forgotten.LeftOut as problem:  # nothing of this person is kept, the message's own words neither
@@ -221,13 +226,15 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account) -> A
             remark(DeliveryRemark.NOT_APPLIED, name=type(error).__name__),
             action,
         )
+    written = context.journal if applied.lead is not None else []  # else it was rolled back
+    delivery.journal = [*delivery.journal, *written]
     _note(delivery, applied, at)
     return applied
 
 
 def _note(delivery: Delivery, applied: Applied, at: dt.datetime) -> None:
     """Write down what became of it. What it changed when it was first applied stays, beside what each replay changed."""
-    fields = ["status", "reason", "action", "family", "secret", "lead", "changed", "applied_at"]
+    fields = ["status", "reason", "action", "family", "secret", "lead", "changed", "applied_at", "journal"]
     changed = applied.changed[:50]
     if delivery.is_replay:
         became: dict[str, Any] = {"status": applied.status, "reason": applied.reason, "changed": changed}

@@ -7,13 +7,15 @@ from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.bulk_money import TransactionRow, write_transactions
 from leads.mirror.catalogue import get_or_create_named, name_of, set_catalogue, set_custom_fields
-from leads.mirror.changelog import ActivityCause
+from leads.mirror.changelog import ActivityCause, Journal, take_back
 from leads.mirror.confirmed import (
     add_points,
     attach_kartra_id,
     create_placeholder,
     create_placeholders,
     may_be_ignored,
+    note_plan_edit,
+    note_refund,
     set_profile,
 )
 from leads.mirror.facts import (
@@ -28,6 +30,7 @@ from leads.mirror.facts import (
 from leads.mirror.flags import (
     GONE_AGAIN,
     lift_gone,
+    look_now,
     mark_absent,
     mark_all_dirty,
     mark_dirty,
@@ -39,14 +42,13 @@ from leads.mirror.flags import (
     mark_said_deleted,
     put_off,
     put_off_orders,
+    remove_hearsay,
 )
 from leads.mirror.leads import Lookalike, apply_facts, compare, find
 from leads.mirror.locks import lock_free_leads, lock_leads
 from leads.mirror.money import (
     end_plan,
     note_orders_without_id,
-    note_plan_edit,
-    note_refund,
     set_plan_status,
     set_subscription,
     set_transaction,
@@ -61,6 +63,7 @@ __all__ = [
     "ActivityCause",
     "CustomFieldFact",
     "Difference",
+    "Journal",
     "LeadFacts",
     "Lookalike",
     "MembershipFact",
@@ -83,6 +86,7 @@ __all__ = [
     "lift_gone",
     "lock_free_leads",
     "lock_leads",
+    "look_now",
     "mark_absent",
     "mark_all_dirty",
     "mark_dirty",
@@ -100,6 +104,7 @@ __all__ = [
     "note_sequence_event",
     "put_off",
     "put_off_orders",
+    "remove_hearsay",
     "set_booking",
     "set_catalogue",
     "set_custom_fields",
@@ -111,6 +116,7 @@ __all__ = [
     "set_subscription",
     "set_tag",
     "set_transaction",
+    "take_back",
     "write_rows",
     "write_transactions",
 ]

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_one
-from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
+from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity, columns
 from leads.mirror.locks import lock_leads
 from leads.models import Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange, Source
 from leads.models.changed import mark_changed
@@ -46,7 +46,7 @@ def set_booking(
         told: dict[str, Any] = {"booking_id": booking_id, "starts_at": starts_at, "duration_min": minutes}
         row = _of_id(lead, booking_id) or _told_before(rows, starts_at, booking_id, source, change, late)
         if row is not None:
-            _fill(row, change=change, **told)
+            _fill(row, cause, change=change, **told)
             return False
         values = {**told, "status": BOOKED, "since": at, "source": source}
         new = insert_new(
@@ -55,13 +55,15 @@ def set_booking(
             [(lead.pk, priority_class.pk, change.pk if change else None, *values.values())],
             returning=["id"],
         )
+        was: dict[str, Any] | None = None
         if not new:  # it was booked once before, and that booking has ended
             ended = rows.filter(booking_id="", starts_at=starts_at).exclude(status=BOOKED)
-            again = ended.values_list("pk").first()
+            again = ended.values("pk", *columns(CalendarEnrollment)).first()
             if again is not None:
-                rows.filter(pk=again[0]).update(**values, change=change, after=None)
-                new = [again]
+                new, was = [(again.pop("pk"),)], again
+                rows.filter(pk=new[0][0]).update(**values, change=change, after=None)
         if new:
+            cause.note(CalendarEnrollment, {"id": new[0][0]}, was, {"status": BOOKED, "since": at})
             starts = starts_at.isoformat() if starts_at else ""
             details = {"calendar": calendar, "class": class_name, "starts_at": starts}
             line = add_activity(lead, "calendar_booked", details, source, at, change, cause)
@@ -98,6 +100,7 @@ def end_booking(
         if several:
             return False
         values = {"status": status, "since": at, "source": source}
+        was: dict[str, Any] | None = None
         if row is None:
             new = insert_new(
                 CalendarEnrollment,
@@ -106,11 +109,13 @@ def end_booking(
                 returning=["id"],
             )
         else:
-            _fill(row, change=None, **told)
+            _fill(row, cause, change=None, **told)
+            was = {name: getattr(row, name) for name in columns(CalendarEnrollment)}
             over = [status, COMPLETED] if row.status != BOOKED and status == CANCELLED else [status]
             still = rows.filter(pk=row.pk, status=row.status).exclude(status__in=over)
             new = [(row.pk,)] if still.update(**values, change=change, after=None) else []
         if new:
+            cause.note(CalendarEnrollment, {"id": new[0][0]}, was, {"status": status, "since": at})
             kind = "calendar_completed" if status == COMPLETED else "calendar_cancelled"
             line = add_activity(lead, kind, {"calendar": calendar, "class": class_name}, source, at, change, cause)
             rows.filter(pk=new[0][0]).update(activity=line)
@@ -183,10 +188,12 @@ def _nearest(rows: Rows, starts_at: dt.datetime | None) -> CalendarEnrollment | 
     return found[0] if len(found) == 1 else None
 
 
-def _fill(row: CalendarEnrollment, **told: Any) -> None:
+def _fill(row: CalendarEnrollment, cause: ActivityCause, **told: Any) -> None:
     """Write what was not known of a booking yet."""
     fresh = [name for name, value in told.items() if value and not getattr(row, name)]
     for name in fresh:
+        if name != "change":
+            cause.note(CalendarEnrollment, {"id": row.pk}, {name: getattr(row, name)}, {name: told[name]})
         setattr(row, name, told[name])
     if fresh:
         row.save(update_fields=fresh)

@@ -122,7 +122,7 @@ def write_rows(
                 if row.email:
                     known_leads.by_email[normal_email(row.email)].append(lead)
             else:
-                known.append(_put(lead, row))
+                known.append(_put(lead, row, source))
             if row.kartra_id:
                 known_leads.by_id[row.kartra_id] = lead
         had = _relations(known)
@@ -145,11 +145,13 @@ def _find(account: Account, rows: Sequence[Row]) -> identity.Known:
     return identity.Known.of(leads, [(row.kartra_id, row.email) for row in rows])
 
 
-def _put(lead: Lead, row: Row) -> _Known:
+def _put(lead: Lead, row: Row, source: Source) -> _Known:
     """Put a row on a lead that is known. An export may be older than what we know, so a lead said to be deleted is seen as
-    alive only until the read that follows."""
+    alive only until the read that follows. It vouches for one of whom only messages told."""
     differences = _set(lead, row)
     changed = bool(differences)
+    if lead.read_at is None and lead.known_from in (Source.WEBHOOK, Source.IPN):
+        lead.known_from, changed = source, True
     if lead.gone_at or lead.absent_at:
         lead.gone_at, lead.gone_reason, lead.absent_at, changed = None, "", None, True
     return _Known(lead, row, differences, changed)
@@ -234,7 +236,7 @@ def _write(
 def _update(leads: list[Lead], columns: Iterable[str]) -> None:
     """Save these columns of many leads. By upsert on the key, which is some twenty times faster than one CASE per column."""
     always = {"kartra_id", "email", "email_key", "custom_values", "dirty_at", "gone_at", "gone_reason", "absent_at"}
-    always |= {"changed_seq", "changed_xid"}
+    always |= {"changed_seq", "changed_xid", "known_from"}
     if leads:
         Lead.objects.bulk_create(
             leads,

@@ -1,21 +1,33 @@
-"""The lines of the timeline: one of what happened, and those of what was found otherwise than we knew it.
+"""The lines of the timeline: one of what happened, and those of what was found otherwise than we knew it. And the journal of a
+message: what it wrote and how that was before, by which it can be taken back.
 
 Of what changed in Kartra without us, a read and an export tell alike: field, was, is, by whom we know, and between when and
 when it happened.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from django.apps import apps
+from django.db import IntegrityError, transaction
+from django.db.models import Model, ProtectedError
 
 from leads.fields import NOT_READ
 from leads.kind import get_kind
-from leads.mirror.facts import Difference
+from leads.mirror.facts import Difference, json_value
+from leads.mirror.locks import lock_leads
 from leads.models import Activity, Lead, LeadChange, Source
 from leads.models.changed import mark_changed
+from leads.models.membership import Joined
 
 KIND = "changed_in_kartra"
+
+
+Journal = list[dict[str, Any]]
+"""What was written, in order: {"row": model, "key": {column: value}, "was": {column: value}, "now": {…}}. `was` None: the row was
+new; `now` None: it was deleted."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +37,38 @@ class ActivityCause:
     call_id: int | None = None
     delivery_id: int | None = None
     import_job_id: int | None = None
+    journal: Journal | None = field(default=None, compare=False)
+
+    def note(
+        self,
+        model: type[Model],
+        key: Mapping[str, Any],
+        was: Mapping[str, Any] | None,
+        now: Mapping[str, Any] | None,
+    ) -> None:
+        """Keep how the row of this key was before it was written, if that is kept of this cause."""
+        if self.journal is not None:
+            entry = {
+                name: None if told is None else {column: json_value(value) for column, value in told.items()}
+                for name, told in (("was", was), ("now", now))
+            }
+            self.journal.append({"row": model._meta.model_name, "key": dict(key), **entry})
 
     def as_fields(self) -> dict[str, int | None]:
         return {"call_id": self.call_id, "delivery_id": self.delivery_id, "import_job_id": self.import_job_id}
 
 
 NO_CAUSE = ActivityCause()
+
+
+def columns(model: type[Model]) -> list[str]:
+    """The columns of a tie that say how it is, and whence that is known; not whom it ties to what."""
+    fields = model._meta.concrete_fields
+    return [
+        each.attname
+        for each in fields
+        if not each.primary_key and (each.name in ("change", "activity") or not each.is_relation)
+    ]
 
 
 def record(
@@ -87,3 +125,56 @@ def add_activity(
         change=change,
         **cause.as_fields(),
     )
+
+
+def take_back(lead: Lead, journal: Journal, cause: ActivityCause, *, but: Collection[type[Model]] = ()) -> int:
+    """Undo what a message wrote of a lead, last first: each row as it was before, where it still says what the message wrote, and
+    no line of the timeline that is the message's alone. Rows of the tables `but`, which a read has told since, are left. How many
+    were taken back. A lead that the message made, or two rows that it made one, stay."""
+    left = {model._meta.model_name for model in but}
+    with transaction.atomic():
+        lock_leads([lead.pk])
+        done = sum(_take_back(entry) for entry in reversed(journal) if entry["row"] not in left)
+        lines = Activity.objects.filter(delivery=cause.delivery_id, change=None)
+        for tie in Joined.__subclasses__():
+            of_lead = tie._default_manager.filter(lead=lead)
+            lines = lines.exclude(pk__in=of_lead.exclude(activity=None).values("activity"))
+        if lines.delete()[0] or done:
+            mark_changed([lead.pk])
+    return done
+
+
+def _take_back(entry: Mapping[str, Any]) -> bool:
+    model: Any = apps.get_model("leads", entry["row"])
+    row = model._default_manager.select_for_update(of=("self",)).filter(**entry["key"]).first()
+    if entry["now"] is None:
+        return row is None and _kept(model(**entry["key"], **_standing(model, entry["was"])))
+    if row is None or any(json_value(getattr(row, column)) != told for column, told in entry["now"].items()):
+        return False
+    if entry["was"] is None:
+        return model is not Lead and _kept(row, Model.delete)
+    for column, value in _standing(model, entry["was"]).items():
+        setattr(row, column, value)
+    return _kept(row)
+
+
+def _kept(row: Any, write: Callable[[Any], Any] | None = None) -> bool:
+    """Whether the row could be written: what others point at stays, and what somebody else has meanwhile is theirs."""
+    try:
+        with transaction.atomic():
+            row.save() if write is None else write(row)
+    except (ProtectedError, IntegrityError):
+        return False
+    return True
+
+
+def _standing(model: type[Model], was: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of these columns; of rows that are gone meanwhile none."""
+    values = {}
+    for each in model._meta.concrete_fields:
+        if each.attname in was:
+            value = each.to_python(was[each.attname])
+            other: Any = each.related_model
+            gone = other is not None and value is not None and not other._default_manager.filter(pk=value).exists()
+            values[each.attname] = None if gone else value
+    return values

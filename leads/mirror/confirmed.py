@@ -1,4 +1,4 @@
-"""What Kartra confirmed of our own changes to a lead itself: that it exists, its fields, its points."""
+"""What Kartra confirmed of our own changes to a lead itself: that it exists, its fields, its points, its money."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -143,3 +143,14 @@ def add_points(lead: Lead, points: int, *, at: dt.datetime, change: LeadChange) 
         if change.parameters.get("expires_in_days"):
             details["expires_in_days"] = change.parameters["expires_in_days"]
         add_activity(lead, get_kind(change.kind).activity, details, Source.PUSH, at, change)
+
+
+def note_plan_edit(lead: Lead, told: Any, *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra confirmed a change of the plan; its new values come with the next read of it."""
+    details = {name: value for name, value in told.items() if value != ""}
+    add_activity(lead, "subscription_changed", details, Source.PUSH, at, change)
+
+
+def note_refund(lead: Lead, kartra_id: str, amount: str, *, at: dt.datetime, change: LeadChange) -> None:
+    """Kartra confirmed a refund. The refund's own transaction comes by a read or a message."""
+    add_activity(lead, "refund_confirmed", {"transaction": kartra_id, "amount": amount}, Source.PUSH, at, change)

@@ -56,7 +56,7 @@ class Difference:
     now: Any
 
     def as_details(self) -> dict[str, Any]:
-        return {"field": self.field, "was": _plain(self.was), "is": _plain(self.now)}
+        return {"field": self.field, "was": json_value(self.was), "is": json_value(self.now)}
 
 
 def merge_facts(
@@ -105,7 +105,10 @@ class Taken:
     differences: tuple[Difference, ...]
 
 
-def _plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """As JSON can hold it, to the last microsecond and cent."""
+    if isinstance(value, Decimal):
+        return str(value)
     return value.isoformat() if isinstance(value, dt.datetime) else value
 
 

@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import ProtectedError, Q, QuerySet
 
 from leads import clock
 from leads.lock_conflicts import done_again
@@ -12,7 +13,9 @@ from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.locks import lock_leads
 from leads.models import Activity, GoneReason, Lead, Source
 from leads.models.changed import mark_changed
+from leads.models.membership import Joined
 
+TIES: tuple[Any, ...] = tuple(Joined.__subclasses__())
 GONE_AGAIN = dt.timedelta(days=7)
 """So long after it was found deleted a lead is looked for again: Kartra may have it back."""
 
@@ -23,6 +26,12 @@ def mark_dirty(lead: Lead, at: dt.datetime) -> None:
 
 
 MARKED_AT_ONCE = 10_000
+
+
+def look_now(lead: Lead, at: dt.datetime) -> None:
+    """The lead is to be read again soon, however lately a read of it came to nothing."""
+    mark_dirty(lead, at)
+    Lead.objects.filter(pk=lead.pk, gone_at=None).exclude(read_not_before=None).update(read_not_before=None)
 
 
 def mark_all_dirty(leads: QuerySet[Lead], at: dt.datetime) -> int:
@@ -92,6 +101,24 @@ def lift_gone(lead_ids: Sequence[int], at: dt.datetime, *, source: Source) -> in
             Activity(account_id=lead.account_id, lead=lead, kind="not_gone", at=at, source=source) for lead in marked
         )
     return len(marked)
+
+
+def remove_hearsay(lead: Lead) -> bool:
+    """Delete a lead of whom nobody but messages told, which turned out to be somebody else's. True if it is gone: what others
+    told of it, or asked for, keeps it."""
+    ours = [Source.WEBHOOK, Source.IPN]
+    with transaction.atomic():
+        row = Lead.objects.hearsay().select_for_update().filter(pk=lead.pk).first()
+        ties: list[QuerySet[Any]] = [tie.objects.filter(lead=lead).exclude(source__in=ours) for tie in TIES]
+        told = [Activity.objects.filter(lead=lead).exclude(source__in=ours), *ties]
+        if row is None or any(rows.exists() for rows in told):
+            return False
+        try:
+            with transaction.atomic():
+                row.delete()
+        except ProtectedError:
+            return False
+    return True
 
 
 def mark_absent(lead: Lead, at: dt.datetime) -> None:

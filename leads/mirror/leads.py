@@ -113,6 +113,7 @@ def _take(
     otherwise = {name for name, value in lead.__dict__.items() if before.get(name) != value}
     if created or otherwise:
         lead.save()
+        _note(lead, before, otherwise, cause, created=created)
     if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
         keep_address(lead, at)
     differences += set_relations(lead, facts, source=source, at=at, after=since)
@@ -123,6 +124,16 @@ def _take(
     if known_before:
         changelog.record([(lead, differences)], source=source, at=at, since=since, cause=cause)
     return Taken(lead, created, tuple(differences))
+
+
+def _note(lead: Lead, before: dict[str, Any], changed: set[str], cause: ActivityCause, *, created: bool) -> None:
+    """Into the journal of a message: how each column was."""
+    key = {"id": lead.pk}
+    if created:
+        cause.note(Lead, key, None, {"read_at": None})
+        return
+    for name in sorted(changed - OF_OUR_COPY):
+        cause.note(Lead, key, {name: before.get(name)}, {name: getattr(lead, name)})
 
 
 def _locked(lead: Lead | None) -> Lead | None:

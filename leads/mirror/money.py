@@ -51,7 +51,7 @@ def set_transaction(
     is confirmed. A sale known only by its refund is a stub until it is told."""
     with transaction.atomic():
         lock_leads([lead.pk if lead else None])
-        row = _held(Transaction, account, fact.kartra_id)
+        row = _held(Transaction, account, fact.kartra_id, cause)
         before, new = dict(vars(row)), not row.type
         parent = "" if fact.parent_kartra_id == fact.kartra_id else fact.parent_kartra_id
         told: dict[str, Any] = {
@@ -65,7 +65,7 @@ def set_transaction(
         if fact.product:
             told["product"] = _product(account, fact.product, fact.product_id)
         if fact.subscription_id:
-            told["subscription"] = _plan(account, fact.subscription_id, lead, fact.processor_id)
+            told["subscription"] = _plan(account, fact.subscription_id, lead, fact.processor_id, cause)
         wins = fact.authority and (row.reported or not late)
         row.type = _type(row, fact.type[:32], wins)
         if not fact.authority and not late:
@@ -78,10 +78,9 @@ def set_transaction(
         if fact.raw:
             row.raw = {**row.raw, **fact.raw} if wins else {**fact.raw, **row.raw}
         row.reported = row.reported and not fact.authority
-        _save(row, before)
+        _save(row, before, cause)
         if row.parent_kartra_id:
-            stub = Transaction(account=account, kartra_id=row.parent_kartra_id, lead=row.lead)
-            Transaction.objects.bulk_create([stub], ignore_conflicts=True)
+            _held(Transaction, account, row.parent_kartra_id, cause, lead=row.lead)
         if new and row.type and row.lead is not None:
             _tell(row, source, at, cause)
     return row
@@ -137,21 +136,33 @@ def _undone(kind: str) -> bool:
     return "refund" in kind.casefold() or "chargeback" in kind.casefold()
 
 
-def _save(row: Transaction | RecurringSubscription, before: Mapping[str, Any]) -> None:
+def _save(row: Transaction | RecurringSubscription, before: Mapping[str, Any], cause: ActivityCause = NO_CAUSE) -> None:
     """Save the row, and mark its lead (the one before, too) where it says anything else than before."""
     row.save()
-    if any(before.get(name) != value for name, value in vars(row).items() if name != "read_at"):
+    names = [each.attname for each in row._meta.concrete_fields]
+    changed = [name for name in names if name != "read_at" and before.get(name) != getattr(row, name)]
+    for name in changed:
+        cause.note(type(row), _key(row), {name: before.get(name)}, {name: getattr(row, name)})
+    if changed:
         mark_changed([row.lead_id, before["lead_id"]])
 
 
-def _held(model: type[Any], account: Account, kartra_id: str) -> Any:
-    """The transaction or plan of this id, held until the transaction ends; made where nobody told of it before."""
+def _held(
+    model: type[Any], account: Account, kartra_id: str, cause: ActivityCause = NO_CAUSE, *, lead: Lead | None = None
+) -> Any:
+    """The transaction or plan of this id, held until the transaction ends; made (of this lead) where nobody told of it before."""
     rows = model.objects.select_for_update(no_key=True).filter(account=account, kartra_id=kartra_id)
     row = rows.first()
     if row is None:
-        model.objects.bulk_create([model(account=account, kartra_id=kartra_id)], ignore_conflicts=True)
+        new = model(account=account, kartra_id=kartra_id, lead=lead)
+        model.objects.bulk_create([new], ignore_conflicts=True)
         row = rows.get()
+        cause.note(model, _key(row), None, {"type": ""} if model is Transaction else {"status": ""})
     return row
+
+
+def _key(row: Transaction | RecurringSubscription) -> dict[str, Any]:
+    return {"account_id": row.account_id, "kartra_id": row.kartra_id}
 
 
 @done_again
@@ -200,17 +211,16 @@ def end_plan(
     True if new to us."""
     with transaction.atomic():
         lock_leads([lead.pk if lead else None])
-        row: RecurringSubscription = _held(RecurringSubscription, account, kartra_id)
+        row: RecurringSubscription = _held(RecurringSubscription, account, kartra_id, cause)
+        before = dict(vars(row))
         if not row.goes_on and row.reported and not reported:
             row.reported = False
-            row.save(update_fields=["reported"])
-            mark_changed([row.lead_id])
+            _save(row, before, cause)
         if not row.goes_on or (row.read_at is not None and row.read_at >= told_at):
             return False
         row.status, row.reported = "Cancelled", reported
         row.lead = row.lead or lead
-        row.save(update_fields=["status", "reported", "lead"])
-        mark_changed([row.lead_id])
+        _save(row, before, cause)
         _tell_status(row, source, at, cause)
     return True
 
@@ -222,10 +232,10 @@ def set_plan_status(lead: Lead, kartra_id: str, status: str, *, at: dt.datetime,
         lock_leads([lead.pk])
         row: RecurringSubscription = _held(RecurringSubscription, lead.account, kartra_id)
         if row.status.lower() != status.lower():
+            before = dict(vars(row))
             row.status, row.reported = status, False
             row.lead = row.lead or lead
-            row.save(update_fields=["status", "reported", "lead"])
-            mark_changed([row.lead_id])
+            _save(row, before)
             _tell_status(row, Source.PUSH, at, NO_CAUSE, change)
 
 
@@ -243,17 +253,6 @@ def _tell_status(
         ours = LeadChange.objects.filter(lead=row.lead, kind=kind, family=f"subscription:{row.kartra_id}")
         change = ours.filter(status__in=[ChangeStatus.SENDING, ChangeStatus.UNKNOWN]).order_by("pk").first()
     add_activity(row.lead, told, {"subscription": row.kartra_id}, source, at, change, cause)
-
-
-def note_plan_edit(lead: Lead, told: Any, *, at: dt.datetime, change: LeadChange) -> None:
-    """Kartra confirmed a change of the plan; its new values come with the next read of it."""
-    details = {name: value for name, value in told.items() if value != ""}
-    add_activity(lead, "subscription_changed", details, Source.PUSH, at, change)
-
-
-def note_refund(lead: Lead, kartra_id: str, amount: str, *, at: dt.datetime, change: LeadChange) -> None:
-    """Kartra confirmed a refund. The refund's own transaction comes by a read or a message."""
-    add_activity(lead, "refund_confirmed", {"transaction": kartra_id, "amount": amount}, Source.PUSH, at, change)
 
 
 def _tell(row: Transaction, source: Source, at: dt.datetime, cause: ActivityCause) -> None:
@@ -282,14 +281,15 @@ def _product(account: Account, name: str, kartra_id: str) -> Product:
     return product
 
 
-def _plan(account: Account, kartra_id: str, lead: Lead | None, processor_id: str = "") -> RecurringSubscription:
-    row: RecurringSubscription = _held(RecurringSubscription, account, kartra_id)
-    was = (row.lead_id, row.processor_id)
+def _plan(
+    account: Account, kartra_id: str, lead: Lead | None, processor_id: str, cause: ActivityCause
+) -> RecurringSubscription:
+    row: RecurringSubscription = _held(RecurringSubscription, account, kartra_id, cause)
+    before = dict(vars(row))
     if row.lead_id is None:
         row.lead = lead
     if processor_id != kartra_id and not row.processor_id:
         row.processor_id = processor_id[:64]
-    if was != (row.lead_id, row.processor_id):
-        row.save(update_fields=["lead", "processor_id"])
-        mark_changed([row.lead_id])
+    if before["lead_id"] != row.lead_id or before["processor_id"] != row.processor_id:
+        _save(row, before, cause)
     return row

@@ -8,7 +8,7 @@ from django.db import transaction
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
 from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one
-from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
+from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity, columns
 from leads.mirror.facts import MembershipFact
 from leads.mirror.locks import lock_leads
 from leads.models import (
@@ -44,14 +44,18 @@ def set_tag(
     with transaction.atomic():
         lock_leads([lead.pk])
         tag = get_or_create_by_id(Tag, lead.account_id, name, kartra_id, at)
+        rows = LeadTag.objects.filter(lead=lead, tag=tag)
+        was = None if on else _before(rows, cause)
         if on:
             changed = _insert(LeadTag, lead, "tag", tag, at, source, change)
         else:
-            changed = bool(LeadTag.objects.filter(lead=lead, tag=tag).delete()[0])
+            changed = bool(rows.delete()[0])
         if changed:
+            key = {"lead_id": lead.pk, "tag_id": tag.pk}
+            cause.note(LeadTag, key, was, {"since": at, "source": source} if on else None)
             line = add_activity(lead, "tag_assigned" if on else "tag_removed", {"tag": name}, source, at, change, cause)
             if on:
-                LeadTag.objects.filter(lead=lead, tag=tag).update(activity=line)
+                rows.update(activity=line)
     return changed
 
 
@@ -72,13 +76,16 @@ def set_list(
     with transaction.atomic():
         lock_leads([lead.pk])
         mailing_list = get_or_create_by_id(MailingList, lead.account_id, name, kartra_id, at)
-        ours, changed = change if active else None, False
+        ours, changed, was = change if active else None, False, None
         if active or source != Source.PUSH:
             changed = _insert(ListSubscription, lead, "mailing_list", mailing_list, at, source, ours, active=active)
         if not changed:
             other = ListSubscription.objects.filter(lead=lead, mailing_list=mailing_list, active=not active)
+            was = _before(other, cause)
             changed = bool(other.update(active=active, since=at, source=source, change=change, after=None))
         if changed:
+            key = {"lead_id": lead.pk, "mailing_list_id": mailing_list.pk}
+            cause.note(ListSubscription, key, was, {"active": active, "since": at})
             line = add_activity(
                 lead, "list_joined" if active else "list_left", {"list": name}, source, at, change, cause
             )
@@ -147,8 +154,11 @@ def note_sequence_event(
             return False
         entered = status != LEFT
         ours = change if entered or row.pk is not None else None
+        was = {name: getattr(row, name) for name in columns(SequenceEnrollment)} if row.pk is not None else None
         changed = _move(row, "" if entered else row.step, status, at, source, ours)
         if changed:
+            key = {"lead_id": lead.pk, "sequence_id": row.sequence.pk}
+            cause.note(SequenceEnrollment, key, was, {"status": status, "since": at})
             line = add_activity(
                 lead, "sequence_entered" if entered else "sequence_left", {"sequence": name}, source, at, change, cause
             )
@@ -183,11 +193,14 @@ def set_membership(
     with transaction.atomic():
         lock_leads([lead.pk])
         level = get_or_create_level(lead, (membership_name, level_name), fact)
-        changed = _insert(MembershipGrant, lead, "level", level, at, source, None, active=fact.active)
+        changed, was = _insert(MembershipGrant, lead, "level", level, at, source, None, active=fact.active), None
         if not changed:
             other = MembershipGrant.objects.filter(lead=lead, level=level, active=not fact.active)
+            was = _before(other, cause)
             changed = bool(other.update(active=fact.active, since=at, source=source, change=None, after=None))
         if changed:
+            key = {"lead_id": lead.pk, "level_id": level.pk}
+            cause.note(MembershipGrant, key, was, {"active": fact.active, "since": at})
             kind = "membership_granted" if fact.active else "membership_revoked"
             told = {"membership": membership_name, "level": level_name}
             line = add_activity(lead, kind, told, source, at, None, cause)
@@ -209,6 +222,12 @@ def _insert(
     columns = ["lead", noun, "since", "source", "change", *values]
     row = (lead.pk, thing.pk, at, source, change.pk if change else None, *values.values())
     return bool(insert_new(model, columns, [row], returning=["id"]))
+
+
+def _before(rows: Any, cause: ActivityCause) -> dict[str, Any] | None:
+    """How the row is before it is written, where somebody keeps that."""
+    before: dict[str, Any] | None = rows.values(*columns(rows.model)).first() if cause.journal is not None else None
+    return before
 
 
 def names_of_level(fact: MembershipFact) -> tuple[str, str]:

@@ -23,6 +23,10 @@ class LeadQuerySet(models.QuerySet["Lead"]):
     def of(self, account: Account | int) -> Self:
         return self.filter(account=account)
 
+    def hearsay(self) -> Self:
+        """Known from messages alone, which anybody can send who has the address: never read, and in no export."""
+        return self.filter(read_at=None, known_from__in=["webhook", "ipn"])
+
 
 class Lead(models.Model):
     """One lead of one account: identity is Kartra's id, never the email. Written by `leads.mirror` alone.

@@ -1,5 +1,6 @@
 """The door: what it takes, what it turns away, and that whatever came is kept."""
 
+import datetime as dt
 import http.client
 import io
 import json
@@ -10,10 +11,11 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
+from django.db.models import F
 from django.utils import timezone
 
 from integrations import webhooks
-from integrations.models import Delivery, DeliveryStatus, WebhookEndpoint
+from integrations.models import Delivery, DeliveryStatus, WebhookEndpoint, WebhookHour
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
 from kartra_mirror import celery_app
@@ -210,4 +212,63 @@ def test_dead_broker_costs_nothing(client, endpoint, monkeypatch):
     notify_worker("apply_deliveries")  # silent now
 
     assert asked == ["integrations.tasks.apply_deliveries"]
+    assert post(client, endpoint).status_code == 200
+
+
+# --- how much may come
+
+
+def test_messages_above_the_budget_are_refused_and_counted(client, endpoint, settings):
+    settings.WEBHOOK_MESSAGES_PER_HOUR = 5
+
+    answers = [post(client, endpoint) for _ in range(8)]
+
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 3
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 3600
+    assert Delivery.objects.count() == 5
+    process_state.traffic[endpoint.pk].written_at = 0
+    post(client, endpoint)
+    hour = WebhookHour.objects.get()
+    assert (hour.messages, hour.refused) == (5, 4)
+    assert post(client, WebhookEndpointFactory()).status_code == 200
+
+
+def test_bytes_above_the_budget_are_refused(client, endpoint, settings):
+    settings.WEBHOOK_MB_PER_HOUR = 1
+    body = b"x" * 400_000
+
+    assert [post(client, endpoint, body).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert WebhookHour.objects.get().bytes == 1_200_000
+
+
+def test_too_large_bodies_count_as_what_is_kept_of_them(client, endpoint, settings):
+    settings.WEBHOOK_MESSAGES_PER_HOUR = 2
+
+    assert [post(client, endpoint, b"x" * 2_000_000).status_code for _ in range(3)] == [413, 413, 429]
+    assert WebhookHour.objects.get().bytes == 2 * 4096
+
+
+def test_processes_count_together(client, endpoint, settings):
+    settings.WEBHOOK_MESSAGES_PER_HOUR = 6
+    for _ in range(4):
+        assert post(client, endpoint).status_code == 200
+    process_state.clear()  # as another process, which knows what the first wrote down
+
+    assert [post(client, endpoint).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_budget_begins_anew_with_the_hour(client, endpoint, settings):
+    settings.WEBHOOK_MESSAGES_PER_HOUR = 1
+    assert [post(client, endpoint).status_code for _ in range(2)] == [200, 429]
+    hour = dt.timedelta(hours=1)
+    process_state.traffic[endpoint.pk].hour -= hour
+    WebhookHour.objects.update(hour=F("hour") - hour)
+
+    assert post(client, endpoint).status_code == 200
+
+
+def test_wrong_address_counts_for_nobody(client, endpoint, settings):
+    settings.WEBHOOK_MESSAGES_PER_HOUR = 1
+    for _ in range(3):
+        assert client.post("/webhooks/wrong/", data=b"x", content_type="text/plain").status_code == 404
     assert post(client, endpoint).status_code == 200

@@ -67,6 +67,15 @@ def entered(lead):
     return before
 
 
+def taken_back(lead):
+    """A message put a tag on the lead, and was somebody else's."""
+    cause = mirror.ActivityCause(journal=[])
+    mirror.set_tag(lead, "VIP", True, source="webhook", at=NOW, cause=cause)
+    before = Marks(lead.account)
+    mirror.take_back(lead, cause.journal, cause)
+    return before
+
+
 BY_FUNCTION = {
     "apply_facts": [
         lambda lead: facts(lead, fields={"city": "Bend"}),
@@ -128,6 +137,7 @@ BY_FUNCTION = {
     "mark_gone": [lambda lead: mirror.mark_gone(lead, "deleted", NOW, source="refresh")],
     "mark_many_gone": [lambda lead: mirror.mark_many_gone([lead.pk], "deleted", NOW, source="refresh")],
     "mark_absent": [lambda lead: mirror.mark_absent(lead, NOW)],
+    "take_back": [taken_back],
 }
 
 OF_NEW_LEADS = {"create_placeholder", "create_placeholders"}
@@ -138,6 +148,7 @@ WRITE_NO_FACT_OF_A_LEAD = {
     "get_or_create_named": "names of the account",
     "lock_free_leads": "it only locks",
     "lock_leads": "it only locks",
+    "look_now": "when it is to be read",
     "mark_all_dirty": "when it is to be read",
     "mark_dirty": "when it is to be read",
     "mark_moved": "that it could not be read",
@@ -148,6 +159,7 @@ WRITE_NO_FACT_OF_A_LEAD = {
     "name_of": "it only looks",
     "put_off": "when it is to be read",
     "put_off_orders": "when it is to be read",
+    "remove_hearsay": "there is no lead any more that could be marked",
     "set_catalogue": "names of the account",
     "set_custom_fields": "names of the account",
 }

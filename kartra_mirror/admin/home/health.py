@@ -37,7 +37,8 @@ CHANGES = (
 )
 MESSAGES = (
     ((DeliveryStatus.APPLIED, DeliveryStatus.RECORDED), gettext_lazy("taken in"), "km-bar-good"),
-    ((DeliveryStatus.WAITING,), gettext_lazy("to be applied"), "km-bar-held"),
+    ((DeliveryStatus.WAITING, DeliveryStatus.HELD), gettext_lazy("to be applied, or held"), "km-bar-held"),
+    ((DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED), gettext_lazy("discarded"), "km-bar-quiet"),
     (
         (DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED),
         gettext_lazy("could not be read, or turned away"),

@@ -13,11 +13,12 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, ngettext
 
-from integrations.models import Connection, Delivery, DeliveryStatus, Sending, SendingStop
+from integrations.models import Connection, Delivery, DeliveryStatus, Sending, SendingStop, WebhookEndpoint
 from integrations.push.settle import remedy
 from integrations.sending import alerts, switch
 from integrations.status import last_sweep
 from kartra_mirror.admin.bulk import approvals
+from kartra_mirror.admin.kartra.discard import refused_lately
 from kartra_mirror.health import SWEEP_LATE_S
 from leads import access, kinds
 from leads.changes import moved_names
@@ -214,7 +215,18 @@ def _messages(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]
             n,
         ),
     }
-    return [
+    held = access.only_mine(Delivery.objects.held(), user).count()
+    found = _refused(user, now)
+    if held:
+        line = ngettext(
+            "message tells of somebody new, after many others that day: is it Kartra's?",
+            "messages tell of people who are new, after many others that day: are they Kartra's?",
+            held,
+        )
+        why = _("Look at some of them in Kartra. If the people are there choose “Apply again”, else discard them.")
+        url = _list("integrations_delivery", status__exact=DeliveryStatus.HELD)
+        found.append(_line("warn", line, number=held, why=why, url=url))
+    return found + [
         _line(
             "warn",
             words[status](numbers[status]),
@@ -223,4 +235,28 @@ def _messages(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]
         )
         for status in wrong
         if numbers.get(status)
+    ]
+
+
+def _refused(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]]:
+    """Addresses to which more came than they may take."""
+    endpoints = access.only_mine(WebhookEndpoint.objects.all(), user)
+    why = _(
+        "They are not stored; what they told comes when the people are read from Kartra again. If nobody sends so much from Kartra, "
+        "somebody else has the address: make a new one and discard what came."
+    )
+    return [
+        _line(
+            "bad",
+            ngettext(
+                "message or more to “%(name)s” of %(connection)s refused since yesterday: too many came",
+                "messages or more to “%(name)s” of %(connection)s refused since yesterday: too many came",
+                each["number"],
+            )
+            % each,
+            number=each["number"],
+            why=why,
+            url=reverse("admin:integrations_webhookendpoint_change", args=[each["endpoint"]]),
+        )
+        for each in refused_lately(endpoints, now)
     ]

@@ -81,6 +81,7 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
         "secret",
         "what_changed",
         "applied_at",
+        "discard",
         "applied_again",
         "same",
         "size",
@@ -151,7 +152,8 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
 
     def get_fields(self, request: HttpRequest, obj: Delivery | None = None) -> Any:
         """What is out of the ordinary is shown only where it is so."""
-        ordinary = {name for name in ("old_address", "secret", "truncated") if not getattr(obj, name, True)}
+        shown_if_so = ("old_address", "secret", "truncated", "discard")
+        ordinary = {name for name in shown_if_so if not getattr(obj, name, True)}
         return [name for name in self.fields if name not in ordinary]
 
     received = to_the_second("received_at", gettext_lazy("received at"))

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _, gettext_lazy, gettext_noop, n
 from integrations import clock
 from integrations.models import Delivery, WebhookEndpoint
 from integrations.receive import missing_events
+from kartra_mirror.admin.kartra import discard
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, style
 
 WHEN = {
@@ -96,15 +97,30 @@ class WebhookEndpointAdmin(ModelAdmin):
             ]
             extra["stopped"] = [kind for kind in kinds if kind.stopped]
             extra["old"] = _use_of_old_address(endpoint) if endpoint.old_token_digest else None
+            extra["came"] = discard.came(endpoint)
+            extra["orders"] = discard.orders(endpoint)
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.do_view)
-        return [path("<int:pk>/do/<slug:what>/", view, name="integrations_webhookendpoint_do"), *super().get_urls()]
+        do, away = (self.admin_site.admin_view(view) for view in (self.do_view, self.discard_view))
+        return [
+            path("<int:pk>/do/<slug:what>/", do, name="integrations_webhookendpoint_do"),
+            path("<int:pk>/discard/", away, name="integrations_webhookendpoint_discard"),
+            *super().get_urls(),
+        ]
+
+    def discard_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take back what came by an address, a retired one too."""
+        endpoint = self.get_queryset(request).filter(pk=pk).first()
+        if endpoint is None:
+            raise Http404
+        if not self.has_rotate_permission(request):
+            raise PermissionDenied
+        return discard.page(request, endpoint, self.admin_site.each_context(request), self.log_change)
 
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
         """Make a new address, or retire the old one. Only a POST does anything."""
-        endpoint = WebhookEndpoint.objects.standing().filter(pk=pk).first()
+        endpoint = self.get_queryset(request).filter(pk=pk, retired_at=None).first()
         if endpoint is None or what not in ("rotate", "retire-old"):
             raise Http404
         if not self.has_rotate_permission(request):

@@ -100,7 +100,7 @@ def test_charts_and_tables_hold_the_same_numbers(staff, shop):
 
     changes, messages = answer.context_data["charts"]
     assert [numbers for _hour, numbers in changes["rows"]] == [(5, 0, 0, 0, 2), (3, 0, 0, 0, 0)]
-    assert [numbers for _hour, numbers in messages["rows"]] == [(2, 0, 1)]
+    assert [numbers for _hour, numbers in messages["rows"]] == [(2, 0, 0, 1)]
     page = answer.content.decode()
     assert "10 in 48 hours, at most 7 in one." in page
     titles = re.findall(r"<title>[^:]+:\d\d: (\d+) ([^<]+)</title>", page)

@@ -1,14 +1,17 @@
 """Addresses and messages in the admin: new addresses, silence, and applying again, each for those who may."""
 
+import datetime as dt
 import json
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations import receive
-from integrations.models import Delivery
-from leads.models import LeadTag
+from integrations.models import Delivery, WebhookHour
+from leads.models import Lead, LeadTag
 from tests.factories import DeliveryFactory, StaffFactory, WebhookEndpointFactory
 
 pytestmark = pytest.mark.django_db
@@ -153,3 +156,70 @@ def test_list_of_messages_costs_the_same_whatever_its_length(staff, endpoint, nu
     receive.drain()
     with django_assert_max_num_queries(14):
         assert staff.get(reverse("admin:integrations_delivery_changelist")).status_code == 200
+
+
+# --- an address that somebody else had
+
+
+def discard(endpoint):
+    return reverse("admin:integrations_webhookendpoint_discard", args=[endpoint.pk])
+
+
+def an_hour_ago():
+    return f"{timezone.localtime() - dt.timedelta(hours=1):%Y-%m-%dT%H:%M}"
+
+
+def test_what_is_discarded_is_shown_first_and_then_taken_back(staff, endpoint, notified):
+    DeliveryFactory(endpoint=endpoint, body=json.dumps(TAG).encode())
+    receive.drain()
+    assert "Somebody else had this address…" in staff.get(endpoint.get_absolute_url()).content.decode()
+    assert "Make a new address first" in staff.get(discard(endpoint)).content.decode()
+
+    shown = staff.get(discard(endpoint), {"since": an_hour_ago()}).content.decode()
+    assert "1 message since" in shown
+    assert "1 of them is known from such messages alone" in shown
+    assert LeadTag.objects.exists()
+
+    page = staff.post(discard(endpoint), {"since": an_hour_ago()}, follow=True).content.decode()
+    assert "1 message is discarded" in page
+    assert "1 is still to be taken back" in page
+    receive.drain()
+    assert not Lead.objects.exists()
+    page = staff.get(endpoint.get_absolute_url()).content.decode()
+    assert "still to be taken back" not in page
+    assert LogEntry.objects.filter(object_id=endpoint.pk, change_message__contains="Discarded what came since").exists()
+    assert (
+        "discarded: what it wrote is taken back"
+        in staff.get(Delivery.objects.get().get_absolute_url()).content.decode()
+    )
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "2999-01-01T00:00", "2026-13-40T00:00", "0001-01-01T00:00"])
+def test_bad_time_discards_nothing(staff, endpoint, since):
+    DeliveryFactory(endpoint=endpoint, status="waiting")
+
+    answer = staff.post(discard(endpoint), {"since": since}, follow=True)
+
+    assert answer.status_code == 200
+    if not since.startswith("0001"):
+        assert Delivery.objects.get().status == "waiting"
+
+
+def test_discarding_is_for_those_who_may_change_addresses(client, endpoint):
+    DeliveryFactory(endpoint=endpoint)
+    user = as_user(client, "view_webhookendpoint", "change_webhookendpoint", "replay_delivery")
+
+    assert user.get(discard(endpoint)).status_code == 403
+    assert user.post(discard(endpoint), {"since": an_hour_ago()}).status_code == 403
+    assert Delivery.objects.get().status == "waiting"
+
+
+def test_home_names_what_is_refused_and_held(staff, endpoint):
+    WebhookHour.objects.create(endpoint=endpoint, hour=timezone.now(), refused=1200)
+    DeliveryFactory.create_batch(2, endpoint=endpoint, status="held", applied_at=timezone.now())
+
+    page = staff.get(reverse("admin:index")).content.decode()
+
+    assert "1,200" in page
+    assert "refused since yesterday: too many came" in page
+    assert "messages tell of people who are new, after many others that day: are they Kartra" in page
