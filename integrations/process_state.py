@@ -17,6 +17,11 @@ class ProcessState:
     """Webhook endpoints by the digest of their token: (remembered until, id, whether it is the old token)."""
     traffic: dict[int, Any] = field(default_factory=dict)
     """What came by each webhook endpoint within this hour: `integrations.receive.budget`."""
+    database_away_until: float = 0.0
+    """The database took no message a moment ago."""
+    addresses_kept_until: float = 0.0
+    """Until then the file of valid addresses is taken for new."""
+    spool_thread: threading.Thread | None = field(default=None, repr=False)
     rates: dict[str, tuple[float, float]] = field(default_factory=dict)
     """The rate of each app id: (remembered until, calls a second)."""
     transports: dict[str, Transport] = field(default_factory=dict)

@@ -213,6 +213,7 @@ def sweep() -> None:
             notify_worker("read_catalogue", connection.pk)
         if refresh.has_work(connection) or order_sync.has_work(connection):
             notify_worker("refresh_leads", connection.pk)
+    receive.spool.drain()
     if Delivery.objects.waiting().exists() or receive.discard.waiting().exists():
         notify_worker("apply_deliveries")
     if SendingStop.objects.untold().exists():

@@ -1,23 +1,27 @@
-"""The webhook endpoint: check the token, store what came as the bytes it was, answer at once. A worker reads it later."""
+"""The webhook endpoint: check the token, store what came as the bytes it was, answer at once. A worker reads it later.
 
-import hashlib
+While the database is away what comes is kept in a file of this machine (`receive.spool`), by the addresses known to be valid.
+"""
+
+import datetime as dt
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from integrations import clock
-from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus, WebhookEndpoint
+from integrations.models import Channel, WebhookEndpoint
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
-from integrations.receive import budget
+from integrations.receive import addresses, budget, spool
+from integrations.receive.arrival import KEPT_OF_LARGER, Arrival
 from leads.models.digests import digests
-from leads.models.remarks import remark
 
 MAX_BYTES = 1024 * 1024
-KEPT_OF_LARGER = 4096
 HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "User-Agent", "X-Request-Id")
 CACHE_S = 5.0
 
@@ -29,13 +33,24 @@ def _endpoint_of(token: str) -> tuple[int, bool] | None:
     known = process_state.endpoints.get(key)
     if known and known[0] > time.monotonic():
         return known[1:]
-    found = WebhookEndpoint.objects.open_with(asked)
+    try:
+        found = addresses.known(asked) if spool.is_away() else _look_up(asked)
+    except spool.AWAY:
+        spool.note_away()
+        found = addresses.known(asked)
     if found is None:
         process_state.endpoints.pop(key, None)
         return None
     if len(process_state.endpoints) > 1000:
         process_state.endpoints.clear()
     process_state.endpoints[key] = (time.monotonic() + CACHE_S, *found)
+    return found
+
+
+def _look_up(asked: Sequence[str]) -> tuple[int, bool] | None:
+    found = WebhookEndpoint.objects.open_with(asked)
+    if found is not None:
+        addresses.renew_if_old()
     return found
 
 
@@ -52,43 +67,72 @@ def receive_ipn(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse:
-    """404 for a wrong token, 405 for another method, 429 above the budget of the address, 413 over 1 MB (its first 4 KB are kept), else
-    200: it is stored."""
-    endpoint = _endpoint_of(token)
+    """404 for a wrong token, 405 for another method, 429 above the budget of the address, 413 over 1 MB (its first 4 KB are kept), 503
+    where nothing can be kept, else 200: it is stored."""
+    try:
+        endpoint = _endpoint_of(token)
+    except addresses.Unknown:
+        return _later(503, 5, "Nothing can be kept just now.")
     if endpoint is None:
         raise Http404
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    at = clock.now()
-    if wait_s := budget.refuses(endpoint[0], at):
-        words = "Too many messages within an hour.\n"
-        return HttpResponse(words, status=429, headers={"Retry-After": str(wait_s)}, content_type="text/plain")
+    at = _now()
+    if wait_s := _over_budget(endpoint[0], at):
+        return _later(429, wait_s, "Too many messages within an hour.")
     body, too_large = _read(request)
-    kept: dict[str, Any] = {
-        "endpoint_id": endpoint[0],
-        "old_address": endpoint[1],
-        "channel": channel,
-        "received_at": at,
-        "headers": {name: request.headers[name][:500] for name in HEADERS if name in request.headers},
-        "size": min(max(_announced(request), len(body)), 2**31 - 1),
-    }
-    budget.count(endpoint[0], at, min(len(body), KEPT_OF_LARGER) if too_large else len(body))
+    arrival = Arrival(
+        endpoint=endpoint[0],
+        old_address=endpoint[1],
+        channel=channel,
+        received_at=at,
+        headers={name: request.headers[name][:500] for name in HEADERS if name in request.headers},
+        size=min(max(_announced(request), len(body)), 2**31 - 1),
+        body=body[:KEPT_OF_LARGER] if too_large else body,
+        truncated=too_large,
+    )
+    try:
+        is_row = spool.store(arrival)
+    except spool.Full:
+        return _later(503, 5, "Nothing can be kept just now.")
+    _count(arrival)
     if too_large:
-        first = body[:KEPT_OF_LARGER]
-        Delivery.objects.create(
-            **kept,
-            body=first,
-            truncated=True,
-            digest=hashlib.sha256(first).hexdigest(),
-            status=DeliveryStatus.REFUSED,
-            reason=remark(DeliveryRemark.TOO_LARGE),
-            applied_at=at,
-        )
         return HttpResponse("Too large.\n", status=413, content_type="text/plain")
-    Delivery.objects.create(**kept, body=body, digest=hashlib.sha256(body).hexdigest())
-    # robust: with the broker down the row is stored and the sweep finds it
-    transaction.on_commit(lambda: notify_worker("apply_deliveries"), robust=True)
+    if is_row:
+        # robust: with the broker down the row is stored and the sweep finds it
+        transaction.on_commit(lambda: notify_worker("apply_deliveries"), robust=True)
     return HttpResponse(status=200, content_type="text/plain")
+
+
+def _later(status: int, wait_s: int, words: str) -> HttpResponse:
+    return HttpResponse(f"{words}\n", status=status, headers={"Retry-After": str(wait_s)}, content_type="text/plain")
+
+
+def _now() -> dt.datetime:
+    """By the database's clock, and while that is away by this machine's."""
+    if not spool.is_away():
+        try:
+            return clock.now()
+        except spool.AWAY:
+            spool.note_away()
+    return timezone.now()
+
+
+def _over_budget(endpoint: int, at: dt.datetime) -> int:
+    if not spool.is_away():
+        try:
+            return budget.refuses(endpoint, at)
+        except spool.AWAY:
+            spool.note_away()
+    return 0  # the file has a bound of its own
+
+
+def _count(arrival: Arrival) -> None:
+    if not spool.is_away():
+        try:
+            budget.count(arrival.endpoint, arrival.received_at, len(arrival.body))
+        except spool.AWAY:
+            spool.note_away()
 
 
 def _announced(request: HttpRequest) -> int:

@@ -163,6 +163,7 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     # Compiling a query costs seconds, and the lists' queries run for milliseconds. `?options=…` in the address replaces it.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
+    _database["OPTIONS"].setdefault("connect_timeout", 2)  # s; Kartra waits for the answer to its message meanwhile
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
@@ -228,6 +229,7 @@ WEBHOOK_MESSAGES_PER_HOUR = env.int("WEBHOOK_MESSAGES_PER_HOUR", default=100_000
 WEBHOOK_MB_PER_HOUR = env.int("WEBHOOK_MB_PER_HOUR", default=500)
 WEBHOOK_NEW_LEADS_PER_DAY = env.int("WEBHOOK_NEW_LEADS_PER_DAY", default=1000)
 WEBHOOK_NEW_LEADS_SHARE = env.float("WEBHOOK_NEW_LEADS_SHARE", default=0.1)
+SPOOL_MAX_MB = env.float("SPOOL_MAX_MB", default=512)  # messages kept in VAR_DIR while the database is away
 IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=200)  # a file that is loaded in the admin
 DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_MAX_KB * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000

@@ -1,5 +1,6 @@
 """What every test has: caught notifications, nothing but loopback, a sandbox and a connection to it."""
 
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from integrations.models import Connection
 from integrations.process_state import process_state
+from integrations.receive import spool
 from integrations.sending import call_counter, installation
 from kartra_mirror import celery_app, groups
 from tests.factories import ConnectionFactory
@@ -141,6 +143,13 @@ def _no_mark() -> None:
     client = call_counter.counter_redis()
     if client is not None:
         client.delete(installation.REDIS_KEY)
+
+
+@pytest.fixture(autouse=True)
+def _no_spool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No message of the test before waits in a file, and no thread stores one beside a test."""
+    shutil.rmtree(Path(django_settings.VAR_DIR) / "spool", ignore_errors=True)
+    monkeypatch.setattr(spool, "start", lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -115,6 +115,7 @@ class Delivery(models.Model):
     of the lead by its name too, and is empty if nothing.
 
     `body` is the bytes as they came; of one over 1 MB the first 4 KB (`truncated`). `headers` holds those of interest.
+    `arrival` is made where it came, so that one that waited in a file of a web machine is stored once.
     `family` is what it tells of, e.g. "tag:VIP" (of a payment message its kind): a later message of the same knows better.
     `replays` has an entry for each time somebody asked to apply it again:
     {"asked_at": ISO time, "by": name, "at": ISO time, "status": …, "reason": …, "changed": […]}, the last four once done.
@@ -129,6 +130,7 @@ class Delivery(models.Model):
         WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("address for Kartra")
     )
     channel = models.CharField(_("channel"), max_length=12, choices=Channel)
+    arrival = models.UUIDField(null=True, editable=False, unique=True)
     received_at = models.DateTimeField(_("received at"))
     body = models.BinaryField(_("body"))
     truncated = models.BooleanField(_("only its beginning is kept"), default=False)

@@ -6,13 +6,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop, ngettext
 
 from integrations import clock
 from integrations.models import Delivery, WebhookEndpoint
-from integrations.receive import missing_events
+from integrations.receive import addresses, missing_events
 from kartra_mirror.admin.kartra import discard
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, style
 
@@ -164,6 +165,7 @@ class WebhookEndpointAdmin(ModelAdmin):
     )
     def retire(self, request: HttpRequest, queryset: Any) -> None:
         number = queryset.filter(retired_at=None).update(retired_at=clock.now())
+        transaction.on_commit(addresses.renew, robust=True)
         self.message_user(request, ngettext("%(number)s retired.", "%(number)s retired.", number) % {"number": number})
 
 
