@@ -110,9 +110,7 @@ def _let_in(request: HttpRequest, context: dict[str, Any], factor: SecondFactor,
 
 def show_codes(request: HttpRequest, context: dict[str, Any], codes: list[str], following: str) -> HttpResponse:
     context |= {"title": _("Recovery codes"), "codes": codes, "following": following}
-    answer = TemplateResponse(request, "admin/staff/recovery_codes.html", context)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    return TemplateResponse(request, "admin/staff/recovery_codes.html", context)
 
 
 def record(request: HttpRequest, about: User, words: str) -> None:
