@@ -1,4 +1,4 @@
-"""The second factor of our own people: codes of a telephone (RFC 6238), and codes on paper for when it is lost.
+"""The second factor of our own people: codes of a phone (RFC 6238), and codes on paper for when it is lost.
 
 The rules are django-otp's (throttle, what a session remembers); the rows are ours, because its own keep the key and the codes in the
 clear. See docs/decisions/0022.
@@ -23,7 +23,7 @@ from integrations.secrets import EncryptedTextField
 KEY_BYTES = 20
 STEP_S = 30
 TOLERANCE = 1
-"""So many steps before and after are taken, too: telephones' clocks are not ours."""
+"""So many steps before and after are taken, too: phones' clocks are not ours."""
 LONGEST_WAIT_S = 3600
 RECOVERY_CODES = 10
 ISSUER = "Kartra Mirror"
@@ -34,7 +34,7 @@ def _new_key() -> str:
 
 
 class SecondFactor(ThrottlingMixin, Device):
-    """One person's telephone. `confirmed` once a code of it was right; until then it is only being set up."""
+    """One person's phone. `confirmed` once a code of it was right; until then it is only being set up."""
 
     account_path = None  # about people: everybody may see it
 
@@ -86,13 +86,13 @@ class SecondFactor(ThrottlingMixin, Device):
             self.save()
 
     def verify_token(self, token: str) -> bool:
-        """Whether the code is right: of the telephone (once), or a recovery code, which is used up by it.
+        """Whether the code is right: of the phone (once), or a recovery code, which is used up by it.
 
         Call it on a row that is locked. A try while waiting counts for nothing and is refused."""
         if not self.verify_is_allowed()[0]:
             return False
         typed = "".join(token.split()).replace("-", "").lower()
-        well = self._is_of_telephone(typed) or (self.confirmed and self.recovery_codes.use(typed))
+        well = self._is_of_phone(typed) or (self.confirmed and self.recovery_codes.use(typed))
         if well:
             self.throttle_reset(commit=False)
             self.save()
@@ -100,7 +100,7 @@ class SecondFactor(ThrottlingMixin, Device):
             self.throttle_increment()
         return well
 
-    def _is_of_telephone(self, typed: str) -> bool:
+    def _is_of_phone(self, typed: str) -> bool:
         if self.is_lost or len(typed) != 6 or not (typed.isascii() and typed.isdigit()):
             return False
         totp = TOTP(bytes.fromhex(self.key), STEP_S)

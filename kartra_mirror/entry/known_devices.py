@@ -1,5 +1,6 @@
 """Devices on which somebody has signed in before: a signed cookie says as whom. It opens nothing; strangers who try a name from many
-addresses do not keep its person out where it is (`throttle`)."""
+addresses do not keep its person out where it is (`throttle`). Who copies it may try SIGN_IN_TRIES from each address they have, until the
+person's sessions are ended everywhere."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The second step in a browser: set up with a picture, the codes on paper, and the code at the next sign-in; wide and on a telephone,
+"""The second step in a browser: set up with a picture, the codes on paper, and the code at the next sign-in; wide and on a phone,
 light and dark, under the policy of the pages."""
 
 import os
@@ -94,5 +94,5 @@ def test_page_of_a_colleague(page, live_server):
     page.goto(f"{live_server.url}/admin/auth/user/{other.pk}/change/")
     assert look(page, "colleague") == []
     page.click("button:has-text('Take the second step away')")
-    page.wait_for_selector("text=sets up a new telephone at the next sign-in")
+    page.wait_for_selector("text=sets up a new phone at the next sign-in")
     assert not SecondFactor.objects.exists()

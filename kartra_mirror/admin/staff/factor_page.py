@@ -1,4 +1,4 @@
-"""The page behind the password: a telephone is set up there, and its code given. Until then it is the only page there is."""
+"""The page behind the password: a phone is set up there, and its code given. Until then it is the only page there is."""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ from leads.clock import now
 
 
 class CodeForm(forms.Form):
-    """A code of the telephone, or one of the recovery codes."""
+    """A code of the phone, or one of the recovery codes."""
 
     code = forms.CharField(
         label=gettext_lazy("Code"),
@@ -61,7 +61,7 @@ class CodeForm(forms.Form):
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """Ask for the code, or have the telephone set up first. GET changes nothing."""
+    """Ask for the code, or have the phone set up first. GET changes nothing."""
     user, following = access.signed_in(request.user), _following(request)
     if (
         settings.SECOND_FACTOR == second_factor.OFF
@@ -90,14 +90,14 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 
 def _begin(user: User, factor: SecondFactor | None) -> SecondFactor:
-    """A key to set a telephone up with; never in place of one that is in use."""
+    """A key to set a phone up with; never in place of one that is in use."""
     if factor is not None and factor.is_lost and not factor.confirmed:
         factor.delete()
     return SecondFactor.objects.get_or_create(user=user, defaults={"confirmed": False})[0]
 
 
 def _let_in(request: HttpRequest, context: dict[str, Any], factor: SecondFactor, following: str) -> HttpResponse:
-    """The code was right. The first one also says that the telephone is set up, and recovery codes are shown: this once."""
+    """The code was right. The first one also says that the phone is set up, and recovery codes are shown: this once."""
     second_factor.give(request, factor)
     if factor.confirmed:
         return HttpResponseRedirect(following)

@@ -1,4 +1,4 @@
-"""One's own sign-in: end all sessions, another telephone, new recovery codes."""
+"""One's own sign-in: end all sessions, another phone, new recovery codes."""
 
 from typing import Any
 
@@ -46,9 +46,9 @@ def _do(request: HttpRequest, context: dict[str, Any], user: User, factor: Secon
         codes = RecoveryCode.objects.make_anew(factor)
         factor_page.record(request, user, _("Made new recovery codes."))
         return factor_page.show_codes(request, context, codes, reverse("admin:own_sign_in"))
-    if asked == "telephone" and factor is not None:
+    if asked == "phone" and factor is not None:
         second_factor.take_away(user)
-        factor_page.record(request, user, _("Took the second step away to set up another telephone."))
+        factor_page.record(request, user, _("Took the second step away to set up another phone."))
         return HttpResponseRedirect(reverse("admin:second_factor"))
     messages.warning(request, _("Nothing was changed."))
     return HttpResponseRedirect(request.path)

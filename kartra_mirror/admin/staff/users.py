@@ -133,12 +133,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
 
     def factor_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Take away the second step of one who lost the telephone, and end their sessions: it may be in other hands."""
+        """Take away the second step of one who lost the phone, and end their sessions: it may be in other hands."""
         user = self._managed(request, pk)
         if request.method == "POST" and second_factor.take_away(user):
             StaffSessions.objects.end_all(user)
             self.log_change(request, user, str(_("Took the second step away.")))
-            messages.success(request, _("%(who)s sets up a new telephone at the next sign-in.") % {"who": user})
+            messages.success(request, _("%(who)s sets up a new phone at the next sign-in.") % {"who": user})
         return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
 
     def _managed(self, request: HttpRequest, pk: int) -> User:

@@ -12,7 +12,7 @@ from leads.models import StaffSessions
 
 class Command(BaseCommand):
     help = (
-        "Show who has set up a second step for signing in, or take it away from one who lost the telephone and the recovery codes. "
+        "Show who has set up a second step for signing in, or take it away from one who lost the phone and the recovery codes. "
         "They set up another at the next sign-in; their sessions end."
     )
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         for name in names:
             if second_factor.take_away(people[name]):
                 StaffSessions.objects.end_all(people[name])
-                self.stdout.write(f"{name} sets up a new telephone at the next sign-in.")
+                self.stdout.write(f"{name} sets up a new phone at the next sign-in.")
             else:
                 self.stdout.write(f"{name} has no second step.")
         if not names:

@@ -130,7 +130,7 @@ def test_until_the_code_is_given_there_is_one_page_and_the_way_out(client):
     assert client.post("/admin/logout/").status_code == 200
 
 
-def test_telephone_is_set_up_and_recovery_codes_are_shown_once(client):
+def test_phone_is_set_up_and_recovery_codes_are_shown_once(client):
     person = member("Manager")
     client.force_login(person)
     assert client.get(f"{HOME}leads/lead/?q=a").url == f"{PAGE}?next=%2Fadmin%2Fleads%2Flead%2F%3Fq%3Da"
@@ -218,7 +218,7 @@ def test_code_may_be_typed_in_groups(person, at):
     assert give(anew(person), f" {code[:3]} {code[3:]} ").status_code == 302
 
 
-def test_recovery_code_stands_for_the_telephone_once(person):
+def test_recovery_code_stands_for_the_phone_once(person):
     _factor, codes = set_up(Client(), person)
 
     assert give(anew(person), codes[3].upper().replace("-", " ")).status_code == 302
@@ -285,7 +285,7 @@ def test_rights_that_grow_ask_for_it_in_a_session_that_runs(client):
     assert client.get(HOME).status_code == 302
 
 
-def test_ones_own_page_makes_new_codes_and_sets_up_another_telephone(client, person):
+def test_ones_own_page_makes_new_codes_and_sets_up_another_phone(client, person):
     factor, codes = set_up(client, person)
     assert "10 recovery codes are left" in client.get(OWN).content.decode()
 
@@ -295,10 +295,10 @@ def test_ones_own_page_makes_new_codes_and_sets_up_another_telephone(client, per
     SecondFactor.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
     assert give(anew(person), re.search(r"<code>([a-z0-9-]+)</code>", shown)[1]).status_code == 302
 
-    assert client.post(OWN, {"do": "telephone"}).url == PAGE
+    assert client.post(OWN, {"do": "phone"}).url == PAGE
     assert client.get(HOME).status_code == 302
     assert not SecondFactor.objects.exists()
-    assert logged()[1:] == ["Made new recovery codes.", "Took the second step away to set up another telephone."]
+    assert logged()[1:] == ["Made new recovery codes.", "Took the second step away to set up another phone."]
     assert factor.pk
 
 
@@ -361,7 +361,7 @@ def test_command_takes_it_away_when_nobody_else_can(person):
 
     assert out.getvalue().splitlines() == [
         f"{person.username}: set up",
-        f"{person.username} sets up a new telephone at the next sign-in.",
+        f"{person.username} sets up a new phone at the next sign-in.",
         f"{person.username} has no second step.",
     ]
     assert not SecondFactor.objects.exists()
