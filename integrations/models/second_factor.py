@@ -123,7 +123,9 @@ class RecoveryCodeQuerySet(models.QuerySet["RecoveryCode"]):
         codes = ["".join(secrets.choice(alphabet) for _ in range(10)) for _ in range(RECOVERY_CODES)]
         with transaction.atomic():
             self.filter(factor=factor).delete()
-            self.bulk_create([RecoveryCode(factor=factor, digest=code_digest(factor.pk, code)) for code in codes])
+            RecoveryCode.objects.bulk_create(
+                [RecoveryCode(factor=factor, digest=code_digest(factor.pk, code)) for code in codes]
+            )
         return [f"{code[:5]}-{code[5:]}" for code in codes]
 
 
