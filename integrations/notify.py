@@ -20,6 +20,7 @@ TaskName = Literal[
     "apply_deliveries",
     "load_file",
     "mail_ended_runs",
+    "mail_password_links",
     "push_changes",
     "push_probe",
     "push_verify",

@@ -31,6 +31,7 @@ from leads.models import (
     ImportReject,
     ImportState,
     LeadChange,
+    PasswordLinkRequest,
     RunDraft,
 )
 from leads.models.membership import Joined
@@ -206,6 +207,13 @@ RULES = (
             (AccessFailureLog, _("Sign-ins that failed")),
             (AccessLog, _("Sign-ins")),
         )
+    ),
+    Rule(
+        "KEEP_SIGN_INS_DAYS",
+        _("Requests for new passwords"),
+        PasswordLinkRequest,
+        "asked_at",
+        lambda before: PasswordLinkRequest.objects.filter(asked_at__lt=before),
     ),
 )
 

@@ -22,10 +22,10 @@ from integrations.notify import notify_worker
 from integrations.process_state import process_state
 from integrations.push import lease, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
-from integrations.sending import alerts, clocks, outage, run_mails
+from integrations.sending import alerts, clocks, outage, password_mails, run_mails
 from leads import importing
 from leads.changes import runs
-from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange
+from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange, PasswordLinkRequest
 from leads.models.remarks import remark
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,12 @@ def send_alerts() -> None:
 def mail_ended_runs() -> None:
     """Tell those who wanted a mail that their bulk action has ended."""
     run_mails.drain()
+
+
+@shared_task(ignore_result=True)
+def mail_password_links() -> None:
+    """Mail links to those of our people who asked for a new password."""
+    password_mails.drain()
 
 
 @shared_task(ignore_result=True)
@@ -220,6 +226,8 @@ def sweep() -> None:
         notify_worker("send_alerts")
     if BulkRun.objects.to_be_mailed().exists():
         notify_worker("mail_ended_runs")
+    if PasswordLinkRequest.objects.waiting().exists():
+        notify_worker("mail_password_links")
     for import_id in Import.objects.going().values_list("pk", flat=True):
         notify_worker("load_file", import_id)
 

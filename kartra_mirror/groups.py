@@ -259,3 +259,6 @@ class WiringConfig(AppConfig):
         post_migrate.connect(make, sender=apps.get_app_config(LAST))
         checks.register(check_last_app)
         checks.register(check_public_url, checks.Tags.security)
+        from kartra_mirror.entry import second_factor, sessions  # noqa: F401  (its receiver)
+
+        checks.register(second_factor.check_mode, checks.Tags.security)

@@ -51,7 +51,7 @@ keepalive = 5
 limit_request_line = 4094
 limit_request_fields = 60
 limit_request_field_size = 8190
-# Which scheme a proxy says a request came by is Django's to believe (SECURE_PROXY_SSL_HEADER).
+# Which scheme a proxy says a request came by is Django's to believe (SECURE_PROXY_SSL_HEADER), and from where, `entry.addresses`'s.
 forwarded_allow_ips = ""
 accesslog = None
 errorlog = "-"

@@ -49,19 +49,8 @@ KARTRA_API_URL = env.str("KARTRA_API_URL", default="https://app.kartra.com/api")
 _LOOPBACK = ["127.0.0.1", "localhost", "::1"] if DEBUG or EMBEDDED or not SECURE else []
 PLAIN_HTTP_HOSTS = env.list("PLAIN_HTTP_HOSTS", default=_LOOPBACK)
 # Keys are sent to these alone, and to those named for plain http and by KARTRA_API_URL.
-KARTRA_HOSTS = list(
-    dict.fromkeys(
-        filter(
-            None,
-            [
-                "app.kartra.com",
-                *env.list("KARTRA_HOSTS", default=[]),
-                *PLAIN_HTTP_HOSTS,
-                urlsplit(KARTRA_API_URL).hostname,
-            ],
-        )
-    )
-)
+_hosts = ["app.kartra.com", *env.list("KARTRA_HOSTS", default=[]), *PLAIN_HTTP_HOSTS, urlsplit(KARTRA_API_URL).hostname]
+KARTRA_HOSTS = list(dict.fromkeys(filter(None, _hosts)))
 KARTRA_CONNECT_TIMEOUT_S = env.float("KARTRA_CONNECT_TIMEOUT_S", default=5.0)
 KARTRA_READ_TIMEOUT_S = env.float("KARTRA_READ_TIMEOUT_S", default=20.0)
 KARTRA_DEADLINE_S = env.float("KARTRA_DEADLINE_S", default=30.0)  # the whole call
@@ -121,6 +110,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "kartra_mirror.entry.sessions.SessionEnds",
+    "kartra_mirror.entry.second_factor.SecondFactorGate",
     "kartra_mirror.edge.body_limits.BodyLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -168,7 +159,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "kartra_mirror.entry.backend.StaffBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -185,13 +176,23 @@ ACCOUNT_PATHS = {
 }
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
-AXES_FAILURE_LIMIT = 8
+PROXY_COUNT = env.int("PROXY_COUNT", default=0)  # reverse proxies in front; what they tell is believed, nobody else
+# Wrong passwords within a quarter of an hour: of a name from an address, from an address, of a name on devices new to it.
+SIGN_IN_TRIES = env.int("SIGN_IN_TRIES", default=8)
+SIGN_IN_TRIES_ADDRESS = env.int("SIGN_IN_TRIES_ADDRESS", default=60)
+SIGN_IN_TRIES_NAME = env.int("SIGN_IN_TRIES_NAME", default=40)
+PASSWORD_LINKS_PER_HOUR = env.int("PASSWORD_LINKS_PER_HOUR", default=5)  # mails to one mail address
+PASSWORD_LINKS_PER_HOUR_ADDRESS = env.int("PASSWORD_LINKS_PER_HOUR_ADDRESS", default=20)  # asked for from one address
+SESSION_IDLE_MIN = env.int("SESSION_IDLE_MIN", default=720)  # a session that nobody uses ends; 0: after two weeks
+SESSION_COOKIE_AGE = max(14 * 24 * 3600, SESSION_IDLE_MIN * 60)
+SECOND_FACTOR = env.str("SECOND_FACTOR", default="off")  # "money": for those who may move money or keys; "all"
+AXES_HANDLER = "kartra_mirror.entry.throttle.SignInHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address", "username"]
+AXES_FAILURE_LIMIT = SIGN_IN_TRIES
 AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-PROXY_COUNT = env.int(
-    "PROXY_COUNT", default=0
-)  # reverse proxies in front of us; what they tell is believed, nobody else
-AXES_IPWARE_PROXY_COUNT = PROXY_COUNT
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "kartra_mirror.entry.addresses.counted_address"
+AXES_USERNAME_CALLABLE = "kartra_mirror.entry.throttle.counted_name"
 AXES_VERBOSE = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "admin/staff/locked.html"
@@ -260,17 +261,10 @@ if SECURE and not DEBUG:
 # --- Celery: the broker wakes workers, the database is the truth
 
 CELERY_BROKER_URL = REDIS_URL or "filebroker://"
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {
-        "visibility_timeout": 3600,
-        "socket_connect_timeout": 0.5,
-        "socket_timeout": 5,
-        "max_retries": 0,
-        "queue_order_strategy": "round_robin",
-    }
-    if REDIS_URL
-    else {"folder": str(VAR_DIR / "broker")}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(VAR_DIR / "broker")}
+if REDIS_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 0.5, "socket_timeout": 5}
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"max_retries": 0, "queue_order_strategy": "round_robin"}
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives the longest outage of its broker

@@ -32,6 +32,12 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: "/static/kartra_mirror/mirror.css"],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Your sign-in"), "link": reverse_lazy("admin:own_sign_in")},
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

@@ -8,6 +8,7 @@ from integrations.models.delivery import Channel, Delivery, DeliveryRemark, Deli
 from integrations.models.evidence import Seen, sighting
 from integrations.models.heartbeat import Heartbeat
 from integrations.models.installation import Installation
+from integrations.models.second_factor import RecoveryCode, SecondFactor
 from integrations.models.stop import NO_USE_ASKING, SendingStop, StopCause, StopRemark
 from integrations.models.webhook_endpoint import WebhookEndpoint
 from integrations.models.webhook_traffic import Discard, WebhookHour
@@ -30,6 +31,8 @@ __all__ = [
     "Heartbeat",
     "Installation",
     "Proof",
+    "RecoveryCode",
+    "SecondFactor",
     "Secret",
     "Seen",
     "Sending",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from kartra_mirror.admin.staff import lost_input
 from kartra_mirror.admin.staff.sign_in import SignInForm
+from kartra_mirror.entry import sessions
 from kartra_mirror.ui.unfold_adapter import UnfoldAdminSite
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class MirrorAdminSite(UnfoldAdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from kartra_mirror.admin.home import demo_tasks, health, home, setup
         from kartra_mirror.admin.queue import decisions, failures
+        from kartra_mirror.admin.staff import factor_page, own_sign_in
 
         def with_context(view: Any) -> Any:
             return lambda request, **named: view(request, *named.values(), self.each_context(request))
@@ -57,6 +59,8 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("health/now/", health.now_view, "health_now"),
             at("health/charts/", health.charts_view, "health_charts"),
             at("stop/", self.stop_view, "stop_all"),
+            at("your-sign-in/", with_context(own_sign_in.page), "own_sign_in"),
+            at("second-step/", with_context(factor_page.page), "second_factor"),
             at("failed/", with_context(failures.page), "failures"),
             at("failed/csv/", failures.as_csv, "failures_csv"),
             at("decisions/", with_context(decisions.page), "decisions"),
@@ -102,6 +106,8 @@ class MirrorAdminSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "GET" and request.COOKIES.get(lost_input.COOKIE):
             messages.warning(request, lost_input.words())
+        if request.method == "GET" and (why := sessions.words_of(request.COOKIES.get(sessions.COOKIE))):
+            messages.info(request, why)
         return super().login(request, extra_context)
 
 

@@ -44,7 +44,7 @@ from leads.models.membership import (
 from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
 from leads.models.segment import Segment
-from leads.models.staff import GroupLimits, StaffLimits
+from leads.models.staff import GroupLimits, PasswordLinkRequest, StaffLimits, StaffSessions
 from leads.models.subject_request import DataSubjectRequest, ErasureRemark, RequestKind
 from leads.texts import normal_email
 
@@ -88,6 +88,7 @@ __all__ = [
     "MembershipGrant",
     "MembershipLevel",
     "Page",
+    "PasswordLinkRequest",
     "Product",
     "Reason",
     "RecurringSubscription",
@@ -101,6 +102,7 @@ __all__ = [
     "SequenceEnrollment",
     "Source",
     "StaffLimits",
+    "StaffSessions",
     "Tag",
     "Transaction",
     "holding_back",

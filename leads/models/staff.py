@@ -1,10 +1,14 @@
-"""How far our own people may go: the accounts of a person, the bounds of a group. What they may do at all is Django's
-permissions; these rows only narrow it."""
+"""Our own people: how far they may go (the accounts of a person, the bounds of a group; what they may do at all is Django's
+permissions, these rows only narrow it), their sessions, and who asked for a new password."""
+
+import datetime as dt
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext, gettext_lazy as _
 
 from leads.models.account import Account
@@ -62,3 +66,76 @@ class GroupLimits(models.Model):
 
     def __str__(self) -> str:
         return gettext("limits of %(whom)s") % {"whom": self.group_id}
+
+
+class StaffSessionsQuerySet(models.QuerySet["StaffSessions"]):
+    def end_all(self, user: Any) -> None:
+        """End all sessions of the person, the present one too, and forget the devices that are known as theirs."""
+        self.get_or_create(user=user)
+        self.filter(user=user).update(epoch=models.F("epoch") + 1)
+
+
+class StaffSessions(models.Model):
+    """Which sessions of a person are good: those that began in this epoch. Without a row it is epoch 0.
+
+    A session says the epoch in which it began, so all of a person's end by one row that changes, however many there are of everybody."""
+
+    account_path = None  # about people: everybody may see it
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sessions")
+    epoch = models.PositiveIntegerField(default=0)
+
+    objects = StaffSessionsQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("sessions of a person")
+        verbose_name_plural = _("sessions of people")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return gettext("sessions of %(whom)s") % {"whom": self.user_id}
+
+    @staticmethod
+    def epoch_of(user: Any) -> int:
+        """Without a query where the person was read together with it."""
+        row: StaffSessions | None = getattr(user, "sessions", None)
+        return 0 if row is None else row.epoch
+
+
+class PasswordLinkRequestQuerySet(models.QuerySet["PasswordLinkRequest"]):
+    def since(self, at: dt.datetime) -> Self:
+        return self.filter(asked_at__gte=at)
+
+    def waiting(self) -> Self:
+        """Those for which nobody has looked yet whether somebody has the address."""
+        return self.filter(done_at=None)
+
+
+class PasswordLinkRequest(models.Model):
+    """Somebody asked for a link to choose a new password. Whether one of our people has the mail address is looked for afterwards by a
+    worker, so that the answer takes as long for everybody. The address itself is not kept."""
+
+    account_path = None  # about people: everybody may see it
+
+    email_digest = models.CharField(
+        max_length=64, db_index=True, help_text=_("Keyed, of the address in small letters.")
+    )
+    address = models.GenericIPAddressField(
+        null=True, db_index=True, help_text=_("From where; see kartra_mirror.entry.")
+    )
+    asked_at = models.DateTimeField(db_index=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PasswordLinkRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("request for a new password")
+        verbose_name_plural = _("requests for new passwords")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.asked_at:%Y-%m-%d %H:%M:%S}"
+
+    @staticmethod
+    def digest_of(email: str) -> str:
+        return salted_hmac("new password", email.strip().lower(), algorithm="sha256").hexdigest()

@@ -105,6 +105,7 @@ def busy(sandbox, connection, settings):
         "requests of people": reverse("admin:leads_datasubjectrequest_changelist"),
         "request of a person": asked.get_absolute_url(),
         "create from a file": reverse("admin:leads_lead_newcomers"),
+        "own sign-in": reverse("admin:own_sign_in"),
     }
 
 

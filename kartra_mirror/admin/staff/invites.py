@@ -4,18 +4,14 @@ shows the link, to be passed on by hand. One can give only what one has oneself.
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
-from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _, gettext_lazy
 
+from integrations.sending.password_mails import link_for
 from kartra_mirror import mails
 from kartra_mirror.groups import WORDS
 from kartra_mirror.ui.unfold_adapter import style
@@ -126,12 +122,6 @@ class InviteForm(LimitedForm):
             self.add_error("accounts", _("Choose at least one account."))
         check_bounds(self, self.by)
         return cleaned
-
-
-def link_for(user: User) -> str:
-    """Where this person chooses a password: valid for three days, and until one is chosen."""
-    uid, token = urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)
-    return f"{settings.PUBLIC_URL.rstrip('/')}{reverse('password_reset_confirm', args=[uid, token])}"
 
 
 def page(model_admin: Any, request: HttpRequest) -> HttpResponse:

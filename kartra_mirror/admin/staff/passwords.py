@@ -5,39 +5,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth import views
 from django.contrib.auth.forms import PasswordResetForm
-from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.http import HttpResponse
 from django.urls import reverse_lazy
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from kartra_mirror import mails
-from kartra_mirror.admin.staff.invites import link_for
+from kartra_mirror.entry import password_links
 from kartra_mirror.ui.unfold_adapter import style
-
-AGAIN_AFTER_S = 60
-"""One mail a minute to an address, whoever asks."""
 
 
 class AskForm(PasswordResetForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         style(self)
-
-    def send(self) -> None:
-        """Mail a link to whoever has the address. Says nothing about whether somebody has."""
-        email = self.cleaned_data["email"].strip().lower()
-        key = salted_hmac("new password", email).hexdigest()
-        if not cache.add(f"new-password-{key}", 1, AGAIN_AFTER_S):
-            return
-        for user in User.objects.filter(email__iexact=email, is_active=True, is_staff=True):
-            mails.send(
-                user.email,
-                _("A new password for Kartra Mirror"),
-                "admin/staff/new_password.txt",
-                {"link": link_for(user), "user": user},
-            )
 
 
 class _SiteContext:
@@ -56,12 +36,8 @@ class AskView(_SiteContext, views.PasswordResetView):
     template_name = "admin/staff/password_ask.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
-        try:
-            form.send()
-        except mails.NotSent as problem:
-            form.add_error(None, str(problem))
-            return self.form_invalid(form)
-        return self.render_to_response(self.get_context_data(form=form, sent=True))
+        password_links.ask(self.request, form.cleaned_data["email"])
+        return self.render_to_response(self.get_context_data(form=form, sent=mails.are_set_up()))
 
 
 class ChooseView(_SiteContext, views.PasswordResetConfirmView):
@@ -69,7 +45,7 @@ class ChooseView(_SiteContext, views.PasswordResetConfirmView):
 
     template_name = "admin/staff/password_choose.html"
     post_reset_login = True
-    post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
+    post_reset_login_backend = "kartra_mirror.entry.backend.StaffBackend"
     success_url = reverse_lazy("admin:index")
 
     def get_form(self, form_class: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin, UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy as _, ngettext
 
 from kartra_mirror.admin.staff import invites
 from kartra_mirror.admin.staff.permission_names import PermissionChoice
+from kartra_mirror.entry import second_factor
 from kartra_mirror.ui.unfold_adapter import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm, style
 from leads import access
-from leads.models import Account, GroupLimits
+from leads.models import Account, GroupLimits, StaffSessions
 
 admin.site.unregister([User, Group])
 
@@ -105,19 +106,49 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("<int:pk>/link/", view(self.link_view), name="auth_user_link"), *super().get_urls()]
+        return [
+            path("<int:pk>/link/", view(self.link_view), name="auth_user_link"),
+            path("<int:pk>/sign-out/", view(self.sign_out_view), name="auth_user_sign_out"),
+            path("<int:pk>/second-step/", view(self.factor_view), name="auth_user_factor"),
+            *super().get_urls(),
+        ]
 
     def link_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """A new link to choose a password, for one who lost it or never came."""
-        user = User.objects.filter(pk=pk, is_active=True).first()
-        if user is None:
+        user = self._managed(request, pk)
+        if not user.is_active:
             raise Http404
-        if not self.has_change_permission(request, user):
-            raise PermissionDenied
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
         self.log_change(request, user, str(_("Made a link to choose a password.")))
         return invites.tell(self, request, user)
+
+    def sign_out_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """End all sessions of somebody, as when a machine is lost."""
+        user = self._managed(request, pk)
+        if request.method == "POST":
+            StaffSessions.objects.end_all(user)
+            self.log_change(request, user, str(_("Ended all sessions.")))
+            messages.success(request, _("%(who)s is signed out on every device.") % {"who": user})
+        return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
+
+    def factor_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take away the second step of one who lost the phone, and end their sessions: it may be in other hands."""
+        user = self._managed(request, pk)
+        if request.method == "POST" and second_factor.take_away(user):
+            StaffSessions.objects.end_all(user)
+            self.log_change(request, user, str(_("Took the second step away.")))
+            messages.success(request, _("%(who)s sets up a new phone at the next sign-in.") % {"who": user})
+        return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
+
+    def _managed(self, request: HttpRequest, pk: int) -> User:
+        """The person, for one who may manage them."""
+        user = User.objects.filter(pk=pk).first()
+        if user is None:
+            raise Http404
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        return user
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -271,6 +271,8 @@ SENT = {
     },
     "failures_csv": {},
     "stop_all": {},
+    "own_sign_in": {"do": "codes"},
+    "second_factor": {"begin": "1"},
 }
 """What forms could be made to send about another account."""
 

@@ -8,7 +8,7 @@ from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from integrations.models import SendingStop
+from integrations.models import RecoveryCode, SecondFactor, SendingStop
 from integrations.sending import alerts, run_mails
 from leads import kinds
 from leads.models import Lead, RunDraft
@@ -63,6 +63,7 @@ def test_pages_of_rows(staff, model):
         "auth_user_add",
         "auth_group_add",
         "password_change",
+        "own_sign_in",
     ],
 )
 def test_pages(staff, name):
@@ -74,6 +75,24 @@ def test_pages_of_those_who_are_not_signed_in(client, made):
     for url, given in ((at("login"), wrong), (reverse("admin_password_reset"), asked)):
         check(client.get(url), client.post(url, given, follow=True))
     check(client.get(reverse("password_reset_confirm", args=["x", "y"])))
+
+
+def test_second_step_and_sessions(staff, made, settings):
+    settings.SECOND_FACTOR = "all"
+    url = at("second_factor")
+    begin = staff.get(url)
+    staff.post(url, {"begin": "1"})
+    pages = [begin, staff.get(url), staff.post(url, {"code": "ν"}), staff.post(url, {"code": "ν"})]
+    factor = SecondFactor.objects.get()
+    data = [*DATA, *factor.secret().split(), "Google", "Authenticator", "Aegis", "1Password", "Password"]
+    check(*pages, data=data)
+    SecondFactor.objects.update(throttling_failure_timestamp=None, confirmed=True)
+    codes = RecoveryCode.objects.make_anew(factor)
+    check(staff.get(url))
+    staff.post(url, {"code": codes[0]})
+    check(staff.get(at("own_sign_in")), staff.get(at("auth_user_change", made.person.pk)))
+    staff.post(at("own_sign_in"), {"do": "sign_out"})
+    check(staff.get(at("login")))
 
 
 def test_pages_of_one_who_may_only_look(client, made):
