@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -261,7 +262,7 @@ if SECURE and not DEBUG:
 # --- Celery: the broker wakes workers, the database is the truth
 
 CELERY_BROKER_URL = REDIS_URL or "filebroker://"
-CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(VAR_DIR / "broker")}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"folder": str(VAR_DIR / "broker")}
 if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 0.5, "socket_timeout": 5}
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"max_retries": 0, "queue_order_strategy": "round_robin"}
