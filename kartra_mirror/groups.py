@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy
 
-from kartra_mirror.edge.checks import check_public_url
+from kartra_mirror.edge.checks import check_public_url, check_var_dir
 from leads.kind import every_kind
 
 LAST = "integrations"
@@ -259,3 +259,4 @@ class WiringConfig(AppConfig):
         post_migrate.connect(make, sender=apps.get_app_config(LAST))
         checks.register(check_last_app)
         checks.register(check_public_url, checks.Tags.security)
+        checks.register(check_var_dir, checks.Tags.security)

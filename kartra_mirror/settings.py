@@ -9,6 +9,7 @@ from kombu import Exchange, Queue
 
 from kartra_mirror import keys
 from kartra_mirror.logs import logging_config
+from kartra_mirror.private_files import keep_private
 from kartra_mirror.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,7 +21,7 @@ DEBUG = env.bool("DEBUG", default=False)
 # Without a key and a database of its own it is the set-up of `make run`: SQLite, keys kept in VAR_DIR, plain http.
 EMBEDDED = env.bool("EMBEDDED", default="SECRET_KEY" not in env.ENVIRON and "DATABASE_URL" not in env.ENVIRON)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+keep_private(VAR_DIR)
 
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
 WEB_PORT = env.int("WEB_PORT", default=8000)
@@ -90,6 +91,7 @@ KEEP_REJECTS_DAYS = env.int("KEEP_REJECTS_DAYS", default=90)
 KEEP_DRAFTS_DAYS = env.int("KEEP_DRAFTS_DAYS", default=7)
 KEEP_ADMIN_LOG_DAYS = env.int("KEEP_ADMIN_LOG_DAYS", default=730)
 KEEP_SIGN_INS_DAYS = env.int("KEEP_SIGN_INS_DAYS", default=90)
+KEEP_SESSIONS_DAYS = env.int("KEEP_SESSIONS_DAYS", default=1)  # after they are over
 SUBJECT_REQUEST_DAYS = env.int("SUBJECT_REQUEST_DAYS", default=30)
 SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
@@ -217,9 +219,12 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if _collected
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        else "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 STRANGER_MAX_KB = env.int("STRANGER_MAX_KB", default=64)  # a body from somebody who is not signed in
 FORM_MAX_KB = env.int("FORM_MAX_KB", default=4096)  # a form without files
