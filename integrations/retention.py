@@ -60,9 +60,10 @@ class Rule:
         return days
 
     def oldest(self) -> dt.datetime | None:
-        """Of when the first row is that is there, without looking through the table."""
+        """Of when the first row is that is there, without looking through the table. A session's key says nothing of its time."""
+        order = self.dated if self.model is Session else "pk"
         first: dt.datetime | None = (
-            self.model._default_manager.order_by("pk").values_list(self.dated, flat=True).first()
+            self.model._default_manager.order_by(order).values_list(self.dated, flat=True).first()
         )
         return first
 
@@ -199,6 +200,13 @@ RULES = (
             (AccessLog, _("Sign-ins")),
         )
     ),
+    Rule(
+        "KEEP_SESSIONS_DAYS",
+        _("Sessions that are over"),
+        Session,
+        "expire_date",
+        lambda before: Session.objects.filter(expire_date__lt=before),
+    ),
 )
 
 
@@ -211,5 +219,4 @@ def tidy(at: dt.datetime, *, until_s: float = 60.0) -> int:
             deleted += number
             if number < BATCH:
                 due.remove(rule)
-    deleted += Session.objects.filter(expire_date__lt=at).delete()[0]
     return deleted
