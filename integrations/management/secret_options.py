@@ -1,6 +1,5 @@
 """Where `connect` has Kartra's keys from: a file, the environment, a prompt; the command line too, with a warning."""
 
-import getpass
 import os
 import stat
 import sys
@@ -8,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations.management.arguments import secret_asked
 
 NAMES = {"app_id": "KARTRA_APP_ID", "api_key": "KARTRA_API_KEY", "api_password": "KARTRA_API_PASSWORD"}
 SECRET = ("api_key", "api_password")
@@ -40,10 +41,9 @@ def secrets_of(command: BaseCommand, options: Mapping[str, Any], *, needed: bool
         name: options[name] or in_file.get(variable, "") or os.environ.get(variable, "")
         for name, variable in NAMES.items()
     }
-    if needed and options["secrets_file"] != "-" and sys.stdin.isatty():
+    if needed and options["secrets_file"] != "-":
         for name in NAMES:
-            if not found[name]:
-                found[name] = getpass.getpass(f"{name.replace('_', ' ').capitalize()}: ").strip()
+            found[name] = found[name] or secret_asked(f"{name.replace('_', ' ').capitalize()}: ")
     return found
 
 
