@@ -57,7 +57,7 @@ bench: .venv/.dev
 screens: .venv/.dev
 	@EMBEDDED=1 $(BIN)/python -m tests.browser.screens
 
-# Random wishes, faults and kills against the pretend Kartra: prints its seed; about 15 minutes. SEED=… repeats one.
+# Random wishes, faults and kills against the pretend Kartra: prints its seed; about 20 minutes. SEED=… repeats one.
 chaos: .venv/.dev
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy
 
-from kartra_mirror.edge.checks import check_public_url
+from kartra_mirror.edge.checks import check_public_url, check_var_dir
 from leads.kind import every_kind
 
 LAST = "integrations"
@@ -262,3 +262,4 @@ class WiringConfig(AppConfig):
         from kartra_mirror.entry import second_factor, sessions  # noqa: F401  (its receiver)
 
         checks.register(second_factor.check_mode, checks.Tags.security)
+        checks.register(check_var_dir, checks.Tags.security)

@@ -13,8 +13,9 @@ from typing import Any
 from django.conf import settings
 from gunicorn.glogging import Logger
 
-from kartra_mirror.edge.checks import about_the_proxy, check_public_url
+from kartra_mirror.edge.checks import about_the_proxy, check_public_url, check_var_dir
 from kartra_mirror.logs import mask
+from kartra_mirror.private_files import OTHERS
 
 
 class MaskedFormatter(logging.Formatter):
@@ -58,13 +59,14 @@ errorlog = "-"
 loglevel = "warning"
 logger_class = MaskedLogger
 control_socket_disable = True
+umask = OTHERS
 
 
 def on_starting(server: Any) -> None:
     """Refuse to serve with keys that are not those of this database, and say what will not work, or is not safe."""
     if why := why_not_with_these_keys():
         sys.exit(why)
-    for message in [*check_public_url(), about_the_proxy()]:
+    for message in [*check_public_url(), *check_var_dir(), about_the_proxy()]:
         if message:
             server.log.warning("%s", message)
 

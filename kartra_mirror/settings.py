@@ -10,6 +10,7 @@ from kombu import Exchange, Queue
 
 from kartra_mirror import keys
 from kartra_mirror.logs import logging_config
+from kartra_mirror.private_files import keep_private
 from kartra_mirror.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -21,7 +22,7 @@ DEBUG = env.bool("DEBUG", default=False)
 # Without a key and a database of its own it is the set-up of `make run`: SQLite, keys kept in VAR_DIR, plain http.
 EMBEDDED = env.bool("EMBEDDED", default="SECRET_KEY" not in env.ENVIRON and "DATABASE_URL" not in env.ENVIRON)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+keep_private(VAR_DIR)
 
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
 WEB_PORT = env.int("WEB_PORT", default=8000)
@@ -55,6 +56,7 @@ KARTRA_HOSTS = list(dict.fromkeys(filter(None, _hosts)))
 KARTRA_CONNECT_TIMEOUT_S = env.float("KARTRA_CONNECT_TIMEOUT_S", default=5.0)
 KARTRA_READ_TIMEOUT_S = env.float("KARTRA_READ_TIMEOUT_S", default=20.0)
 KARTRA_DEADLINE_S = env.float("KARTRA_DEADLINE_S", default=30.0)  # the whole call
+CONSOLE_WAIT_S = env.float("CONSOLE_WAIT_S", default=10.0)  # so long the console waits for what became of a change
 PUSH_SENDERS = env.int("PUSH_SENDERS", default=8)  # calls in flight in one process
 REFRESH_READERS = env.int("REFRESH_READERS", default=8)
 VERIFY_SETTLE_S = [float(seconds) for seconds in env.list("VERIFY_SETTLE_S", default=["30", "120", "600"])]
@@ -79,6 +81,7 @@ KEEP_REJECTS_DAYS = env.int("KEEP_REJECTS_DAYS", default=90)
 KEEP_DRAFTS_DAYS = env.int("KEEP_DRAFTS_DAYS", default=7)
 KEEP_ADMIN_LOG_DAYS = env.int("KEEP_ADMIN_LOG_DAYS", default=730)
 KEEP_SIGN_INS_DAYS = env.int("KEEP_SIGN_INS_DAYS", default=90)
+KEEP_SESSIONS_DAYS = env.int("KEEP_SESSIONS_DAYS", default=1)  # after they are over
 SUBJECT_REQUEST_DAYS = env.int("SUBJECT_REQUEST_DAYS", default=30)
 SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{env.str('SANDBOX_PORT', default='9100')}")
 
@@ -219,9 +222,12 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if _collected
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        else "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 STRANGER_MAX_KB = env.int("STRANGER_MAX_KB", default=64)  # a body from somebody who is not signed in
 FORM_MAX_KB = env.int("FORM_MAX_KB", default=4096)  # a form without files

@@ -26,6 +26,7 @@ from integrations.sending import call_counter, installation
 from kartra_mirror import celery_app, groups
 from tests.factories import ConnectionFactory
 from tests.sandbox_fixture import SandboxForTests
+from tests.secrets_in_logs import _no_secret_is_logged as _no_secret_is_logged, log_listener as log_listener
 
 # `pytest --hypothesis-profile=thorough` tries 2,000 examples of each
 _how = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}

@@ -1,6 +1,8 @@
 """Arguments that several commands share, and what they name."""
 
 import datetime as dt
+import getpass
+import sys
 from argparse import ArgumentTypeError
 
 from django.contrib.auth.models import User
@@ -71,6 +73,16 @@ def connections_named(name: str | None) -> list[Connection]:
     if name:
         return [connection_named(name)]
     return list(Connection.objects.select_related("account").with_stops())
+
+
+def secret_asked(question: str) -> str:
+    """What somebody at a terminal types, unseen; "" where nobody sits at one."""
+    if not sys.stdin.isatty():
+        return ""
+    try:
+        return getpass.getpass(question).strip()
+    except (EOFError, KeyboardInterrupt):
+        raise CommandError("Nothing was given.", returncode=2) from None
 
 
 def confirmed(question: str, instead: str) -> bool:

@@ -118,6 +118,7 @@ class Connection(models.Model):
             ("switch_sending", _("Can switch sending on and off")),
             ("see_webhook_addresses", _("Can see the addresses for Kartra")),
             ("use_console", _("Can make any call to Kartra's API by hand")),
+            ("write_raw_call", _("Can make calls that write as they stand")),
             ("create_customfield", _("Can create custom fields in Kartra")),
         ]
         constraints = [

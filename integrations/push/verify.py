@@ -190,4 +190,6 @@ def _look_again_later(lead: Lead, at: dt.datetime, error: KartraError) -> None:
     if isinstance(error, CredentialsRefused):
         wait_s = 60.0
     later = clock.now() + dt.timedelta(seconds=wait_s)
-    Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at).update(verify_at=later)
+    due = list(Attempt.objects.unclear().filter(change__lead=lead, verify_at__lte=at).values_list("pk", flat=True))
+    # By their keys, so that one which somebody has settled meanwhile is asked once more whether it is unclear.
+    Attempt.objects.unclear().filter(pk__in=due).update(verify_at=later)

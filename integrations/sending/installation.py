@@ -82,7 +82,6 @@ def _write_file(key: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "w") as file:
         file.write(key)
-    os.chmod(name, 0o644)
     os.replace(name, path)
 
 

@@ -52,8 +52,10 @@ class Witness:
 class WireFormat:
     """How a kind of change is said to Kartra, and what proves that it was done.
 
-    `commands` are Kartra's names of what it may be said as; `action(parameters)` is the one for these parameters.
-    `lead_fields(parameters)`, of profile changes alone: what travels in `lead[…]` of the leading command.
+    `commands` are Kartra's names of what it may be said as; `action(parameters)` is the one for these parameters, and
+    `parameters(fields)` its reverse: it takes out of an action's fields what it understands, so that what is left is not;
+    None where they mean another kind. `lead_fields(parameters)`, of profile changes alone: what travels in `lead[…]` of the
+    leading command, which `lead_parameters(fields)` takes out again.
     `witness`: what a read of the lead shows of it. `done(parameters, seen, before)`, of money alone: whether what was seen
     afterwards shows it done, given what was known before it was sent; None if that cannot tell. `guards`: codes that Kartra
     answers to what was done before. `bears_receipt`: a receipt written by the same call helps to prove it.
@@ -62,13 +64,24 @@ class WireFormat:
 
     commands: frozenset[str]
     action: Callable[[Mapping[str, Any]], Action]
+    parameters: Callable[[dict[str, Any]], dict[str, Any] | None]
     witness: Witness | None = None
     done: Callable[[Mapping[str, Any], Any, Mapping[str, Any]], bool | None] | None = None
     look: ProofSource = ProofSource.LEAD
     lead_fields: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    lead_parameters: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     guards: frozenset[str] = frozenset()
     bears_receipt: bool = False
     event: str = ""
+
+
+def named(**ours: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The reverse of an action whose fields are parameters of ours by other names: named(tag="tag_name")."""
+
+    def parameters(fields: dict[str, Any]) -> dict[str, Any]:
+        return {name: fields.pop(theirs) for name, theirs in ours.items() if isinstance(fields.get(theirs), str)}
+
+    return parameters
 
 
 @dataclass(frozen=True)

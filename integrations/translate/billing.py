@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.kartra import commands
 from integrations.kartra.commands import Action
-from integrations.translate.base import ProofSource, WireFormat
+from integrations.translate.base import ProofSource, WireFormat, named
 
 WHOLE = "whole"
 
@@ -16,6 +16,12 @@ def _refund(parameters: Mapping[str, Any]) -> Action:
     if amount == WHOLE:
         return commands.refund_transaction(transaction_id=parameters["transaction"], whole=True)
     return commands.refund_transaction(transaction_id=parameters["transaction"], amount=Decimal(amount))
+
+
+def _refund_parameters(fields: dict[str, Any]) -> dict[str, Any]:
+    """Kartra takes a refund that names no amount for one of the whole."""
+    amount = fields.pop("refund_amount", WHOLE)
+    return {**named(transaction="transaction_id")(fields), "amount": amount}
 
 
 def _refunded(parameters: Mapping[str, Any], seen: Any, before: Mapping[str, Any]) -> bool | None:
@@ -42,12 +48,28 @@ def _cancel(parameters: Mapping[str, Any]) -> Action:
     return commands.modify_subscription_status(subscription_id=parameters["subscription"], status="cancel")
 
 
+def _cancel_parameters(fields: dict[str, Any]) -> dict[str, Any] | None:
+    if "subscription_status_modification" in fields:
+        return _status_parameters("cancel")(fields)
+    return named(subscription="transaction_internal_subscription_id")(fields)
+
+
 def _in(*statuses: str) -> Any:
     return lambda parameters, seen, before: seen.status.lower() in statuses
 
 
 def _status(status: str) -> Any:
     return lambda p: commands.modify_subscription_status(subscription_id=p["subscription"], status=status)
+
+
+def _status_parameters(status: str) -> Any:
+    def parameters(fields: dict[str, Any]) -> dict[str, Any] | None:
+        if fields.get("subscription_status_modification") != status:
+            return None
+        del fields["subscription_status_modification"]
+        return named(subscription="subscription_id")(fields)
+
+    return parameters
 
 
 NAMES = {
@@ -71,6 +93,15 @@ def _edit(parameters: Mapping[str, Any]) -> Action:
     return commands.edit_subscription(subscription_id=parameters["subscription"], **said)
 
 
+def _edit_parameters(fields: dict[str, Any]) -> dict[str, Any]:
+    parameters = named(subscription="subscription_id", **NAMES)(fields)
+    if isinstance(periods := fields.get("subscription_recurrence"), dict):
+        parameters.update(named(period="recurring_period_1", later_period="recurring_period_2")(periods))
+        if not periods:
+            del fields["subscription_recurrence"]
+    return parameters
+
+
 def _edited(parameters: Mapping[str, Any], seen: Any, before: Mapping[str, Any]) -> bool | None:
     """Whether all that the details show is as it was wanted; quantity and tax are not in them."""
     checks = {
@@ -91,6 +122,7 @@ WIRE_FORMATS = {
     "refund_transaction": WireFormat(
         commands=frozenset({"refund_transaction"}),
         action=_refund,
+        parameters=_refund_parameters,
         done=_refunded,
         look=ProofSource.TRANSACTIONS,
         guards=frozenset({"251"}),
@@ -98,6 +130,7 @@ WIRE_FORMATS = {
     "cancel_subscription": WireFormat(
         commands=frozenset({"modify_subscription_status", "cancel_transaction"}),
         action=_cancel,
+        parameters=_cancel_parameters,
         done=_in("cancelled"),
         look=ProofSource.SUBSCRIPTION,
         guards=frozenset({"252"}),
@@ -105,16 +138,22 @@ WIRE_FORMATS = {
     "pause_subscription": WireFormat(
         commands=frozenset({"modify_subscription_status"}),
         action=_status("pause"),
+        parameters=_status_parameters("pause"),
         done=_in("paused"),
         look=ProofSource.SUBSCRIPTION,
     ),
     "unpause_subscription": WireFormat(
         commands=frozenset({"modify_subscription_status"}),
         action=_status("unpause"),
+        parameters=_status_parameters("unpause"),
         done=_in("active"),
         look=ProofSource.SUBSCRIPTION,
     ),
     "edit_subscription": WireFormat(
-        commands=frozenset({"edit_subscription"}), action=_edit, done=_edited, look=ProofSource.SUBSCRIPTION
+        commands=frozenset({"edit_subscription"}),
+        action=_edit,
+        parameters=_edit_parameters,
+        done=_edited,
+        look=ProofSource.SUBSCRIPTION,
     ),
 }

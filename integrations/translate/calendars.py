@@ -6,8 +6,9 @@ from typing import Any
 
 from integrations.kartra import commands
 from integrations.kartra.commands import Action
-from integrations.translate.base import ProofSource, WireFormat
+from integrations.translate.base import ProofSource, WireFormat, named
 
+CLASS = {"calendar": "calendar_name", "class": "class_name"}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -31,6 +32,7 @@ WIRE_FORMATS = {
     "subscribe_calendar": WireFormat(
         commands=frozenset({"calendar_subscribe"}),
         action=_book,
+        parameters=named(**CLASS, date="starting_date", hour="starting_hour"),
         look=ProofSource.MESSAGE,
         bears_receipt=True,
     ),
@@ -39,6 +41,7 @@ WIRE_FORMATS = {
         action=lambda parameters: commands.calendar_cancel(
             calendar_name=parameters["calendar"], class_name=parameters["class"]
         ),
+        parameters=named(**CLASS),
         look=ProofSource.GUARD,
         guards=frozenset({"259"}),
     ),

@@ -1,10 +1,12 @@
 """Fields of a lead on their way to Kartra: they travel in `lead[…]` of one leading create_lead or edit_lead."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import State, WireFormat, Witness
+from integrations.translate.base import State, WireFormat, Witness, named
+from leads.fields import WRITABLE
 from leads.models import normal_email
 
 CUSTOM = "custom."
@@ -23,6 +25,25 @@ def lead_fields(parameters: Mapping[str, Any], *, email_as: str = "email") -> di
     if custom:
         fields["custom_fields"] = custom
     return fields
+
+
+def lead_parameters(fields: dict[str, Any], *, email_as: str = "email") -> dict[str, Any]:
+    """The reverse of `lead_fields`: what is no field of a lead stays in `fields`."""
+    parameters = named(email=email_as, **{name: name for name in WRITABLE})(fields)
+    custom = fields.get("custom_fields")
+    if not isinstance(custom, dict):
+        return parameters
+    for place, entry in list(custom.items()):
+        if not isinstance(entry, dict) or entry.keys() != {"field_identifier", "field_value"}:
+            continue
+        name, value = f"{CUSTOM}{entry['field_identifier']}", entry["field_value"]
+        chosen = list(value.values()) if isinstance(value, dict) else [value]
+        if name not in parameters and all(isinstance(each, str) for each in chosen):
+            parameters[name] = chosen if isinstance(value, dict) else value
+            del custom[place]
+    if not custom:
+        del fields["custom_fields"]
+    return parameters
 
 
 def _shows(parameters: Mapping[str, Any], facts: Any) -> State:
@@ -65,13 +86,17 @@ WIRE_FORMATS = {
     "create_lead": WireFormat(
         commands=frozenset({"create_lead"}),
         action=lambda parameters: commands.create_lead(),
+        parameters=named(),
         witness=WITNESS,
         lead_fields=lead_fields,
+        lead_parameters=lead_parameters,
     ),
     "update_lead": WireFormat(
         commands=frozenset({"edit_lead"}),
         action=lambda parameters: commands.edit_lead(),
+        parameters=named(),
         witness=WITNESS,
         lead_fields=lambda parameters: lead_fields(parameters, email_as="new_email"),
+        lead_parameters=functools.partial(lead_parameters, email_as="new_email"),
     ),
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import NOT_TOLD, WireFormat, Witness
+from integrations.translate.base import NOT_TOLD, WireFormat, Witness, named
 
 NEVER, ON, LEFT = "never", "on", "left"
 
@@ -25,12 +25,14 @@ WIRE_FORMATS = {
     "subscribe_list": WireFormat(
         commands=frozenset({"subscribe_lead_to_list"}),
         action=lambda parameters: commands.subscribe_lead_to_list(list_name=parameters["list"]),
+        parameters=named(list="list_name"),
         witness=Witness(shows=_shows, makes=lambda parameters, state: ON, nothing=_never, adds=True),
         event="list_subscription",
     ),
     "unsubscribe_list": WireFormat(
         commands=frozenset({"unsubscribe_lead_from_list"}),
         action=lambda parameters: commands.unsubscribe_lead_from_list(list_name=parameters["list"]),
+        parameters=named(list="list_name"),
         witness=Witness(
             shows=_shows,
             makes=lambda parameters, state: (

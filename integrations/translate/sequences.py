@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import NOT_TOLD, State, WireFormat, Witness
+from integrations.translate.base import NOT_TOLD, State, WireFormat, Witness, named
 
 ACTIVE, LEFT = "active", "unsubscribed"
 
@@ -37,6 +37,7 @@ WIRE_FORMATS = {
         action=lambda parameters: commands.subscribe_lead_to_sequence_at_step(
             sequence_name=parameters["sequence"], step=str(parameters["step"])
         ),
+        parameters=named(sequence="sequence_name", step="step"),
         witness=Witness(
             shows=_shows,
             makes=lambda parameters, state: [str(parameters["step"]), ACTIVE],
@@ -50,6 +51,7 @@ WIRE_FORMATS = {
     "unsubscribe_sequence": WireFormat(
         commands=frozenset({"unsubscribe_lead_from_sequence"}),
         action=lambda parameters: commands.unsubscribe_lead_from_sequence(sequence_name=parameters["sequence"]),
+        parameters=named(sequence="sequence_name"),
         witness=Witness(
             shows=_shows,
             makes=lambda parameters, state: [state[0], LEFT] if isinstance(state, list) else None,

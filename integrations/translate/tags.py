@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.kartra import commands
-from integrations.translate.base import NOT_TOLD, WireFormat, Witness
+from integrations.translate.base import NOT_TOLD, WireFormat, Witness, named
 
 
 def _shows(parameters: Mapping[str, Any], facts: Any) -> Any:
@@ -19,12 +19,14 @@ WIRE_FORMATS = {
     "assign_tag": WireFormat(
         commands=frozenset({"assign_tag"}),
         action=lambda parameters: commands.assign_tag(tag_name=parameters["tag"]),
+        parameters=named(tag="tag_name"),
         witness=_witness(True),
         event="assign_tag",
     ),
     "unassign_tag": WireFormat(
         commands=frozenset({"unassign_tag"}),
         action=lambda parameters: commands.unassign_tag(tag_name=parameters["tag"]),
+        parameters=named(tag="tag_name"),
         witness=_witness(False),
         event="unassign_tag",
     ),

@@ -1,4 +1,4 @@
-"""What is said about how the web process can be reached, by `check` and when gunicorn starts."""
+"""What is said about how the web process, and what it keeps, can be reached, by `check` and when gunicorn starts."""
 
 import ipaddress
 from typing import Any
@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
+
+from kartra_mirror.private_files import open_to_others
 
 
 def check_public_url(app_configs: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -20,6 +22,19 @@ def check_public_url(app_configs: Any = None, **kwargs: Any) -> list[checks.Chec
             hint="Put a proxy with a certificate in front (deploy/Caddyfile or deploy/nginx.conf), and set PUBLIC_URL=https://… "
             "and PROXY_COUNT=1.",
             id="kartra_mirror.W001",
+        )
+    ]
+
+
+def check_var_dir(app_configs: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """That nobody else of the machine reads what is kept in VAR_DIR. One of ours is narrowed when we start."""
+    if not open_to_others(settings.VAR_DIR):
+        return []
+    return [
+        checks.Warning(
+            f"VAR_DIR is {settings.VAR_DIR}, which other users of this machine may open. Keys and people's data are kept there.",
+            hint=f"Name a folder of its own, or take it from others: chmod 700 {settings.VAR_DIR}",
+            id="kartra_mirror.W002",
         )
     ]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from integrations.sandbox.store.demo import LISTS, SEQUENCES
 from tests import under_faketime
+from tests.chaos.ageing import EVERY_ROUNDS, KEPT_SHORT, Ageing, environment
 from tests.chaos.servers import Missing, Postgres, Pushers, Redis
 from tests.chaos.writers import WRITERS, run_writers
 
@@ -26,12 +27,14 @@ VARIANTS = {
     "postgres restarted": 30,
     "postgres and redis": 200,
     "postgres clocks apart": 30,
+    f"plain{KEPT_SHORT}": 30,
+    f"postgres and redis{KEPT_SHORT}": 30,
     WRITERS: 50,
 }
 CLOCKS_AHEAD_S = (60, 660)
 """Of the pushers in "postgres clocks apart": how far each of their clocks is ahead of the database's."""
 LEADS = 50
-STILL_S = 90.0
+STILL_S = 240.0
 """How long the rest may take once the faults are off."""
 
 
@@ -78,6 +81,7 @@ def run(variant: str, rounds: int, seed: int) -> int:
         KARTRA_DEADLINE_S="3",
         OUTAGE_PROBE_S="1",
         DJANGO_SETTINGS_MODULE="kartra_mirror.settings",
+        **(environment() if variant.endswith(KEPT_SHORT) else {}),
     )
     import django
 
@@ -115,6 +119,7 @@ class Chaos:
         self.faulty: list[str] = []
         self.dropped_at = 0.0
         self.nouns: Counter[str] = Counter()
+        self.ageing = Ageing()
 
     def run(self) -> int:
         from tests.chaos.judge import judge
@@ -138,7 +143,7 @@ class Chaos:
             died += pushers.died()
         finally:
             pushers.stop()
-        found = judge(self.sandbox, start, self.given_up, self.colleague.wrote, self.dropped_at)
+        found = judge(self.sandbox, start, self.given_up, self.colleague.wrote, self.dropped_at, gone=self.ageing.gone)
         wrong = found.wrong + self.faulty
         log = (self.folder / "send.log").read_text(errors="replace")
         if tracebacks := log.count("Traceback (most recent call last)"):
@@ -149,13 +154,18 @@ class Chaos:
         print(
             f"{self.variant}: {self.rounds} rounds in {time.monotonic() - began:.0f} s; {pushers.killed} kills, {calls:,} calls, "
             f"changes {found.counts}; {found.families} families compared, {found.accepted} accepted changes, "
-            f"{found.left_out} left out, {self.undecided} were left to a person {dict(self.nouns)}; {len(wrong)} wrong",
+            f"{found.left_out} left out, {self.undecided} were left to a person {dict(self.nouns)}; {self._deleted()}{len(wrong)} wrong",
             flush=True,
         )
         for line in wrong[:20]:
             print(f"  WRONG {line}", flush=True)
         self.sandbox.stop()
         return 1 if wrong else 0
+
+    def _deleted(self) -> str:
+        if not self.variant.endswith(KEPT_SHORT):
+            return ""
+        return f"{self.ageing.deleted:,} rows were deleted as too old, {len(self.ageing.gone):,} of them changes; "
 
     def _set_up(self) -> tuple[Any, dict[str, Any]]:
         from django.core.management import call_command
@@ -211,6 +221,9 @@ class Chaos:
         self.sandbox.switches.set({"down": False})
         if number % 10 == 9:
             self._decide()
+        if self.variant.endswith(KEPT_SHORT) and number % EVERY_ROUNDS == EVERY_ROUNDS - 1:
+            self._patiently(self._read_some)
+            self._patiently(self.ageing.pass_by)
 
     def _stranger(self, number: int, staff: Any) -> None:
         account, chance = self.sandbox.account(), self.chance
@@ -276,6 +289,22 @@ class Chaos:
         for _ in range(2):  # what one read shows may make others due
             time.sleep(1.2)  # the first settle time
             refresh.read_due(Connection.objects.select_related("account").get())
+
+    def _read_some(self) -> None:
+        """Read what was changed: no day passes without Kartra answering for a while."""
+        from django.db.models import F
+
+        from integrations.clock import now
+        from integrations.models import Connection
+        from integrations.read import refresh
+        from leads import mirror
+        from leads.models import Lead
+
+        self.sandbox.faults.clear()
+        time.sleep(1.2)  # the first settle time
+        Connection.objects.update(hold_until=None)
+        mirror.mark_all_dirty(Lead.objects.filter(changes__settled_at__gte=F("read_at")).distinct(), now())
+        refresh.read_due(Connection.objects.select_related("account").get())
 
     def _decide(self) -> None:
         from leads.models import LeadChange

@@ -1,12 +1,14 @@
 """Whether the pretend Kartra holds exactly what was accepted, change by change, and nothing twice."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.models import Attempt
 from integrations.sandbox.wire.server import Sandbox
 from leads.models import ChangeStatus, LeadChange, Reason
+from tests.chaos.ageing import with_gone
 
 SETTLE_S = 1.0
 """The first settle time of the pushers under test."""
@@ -29,13 +31,16 @@ def judge(
     given_up: set[tuple[int, str]],
     theirs_by: dict[tuple[str, str], tuple[float, Any]],
     dropped_at: float = 0.0,
+    *,
+    gone: Mapping[int, LeadChange] | None = None,
 ) -> Findings:
     """Compare. `start` is the state of each lead before, by Kartra's id; `given_up` the (lead, family) pairs about which a
     person decided: nobody can know what they hold; `theirs_by` what a colleague last wrote in Kartra, and when: it stands where
-    no call of ours about the same came later; `dropped_at` when the custom field crm_ref was deleted in Kartra."""
-    found = Findings(counts=dict(Counter(LeadChange.objects.values_list("status", flat=True))))
+    no call of ours about the same came later; `dropped_at` when the custom field crm_ref was deleted in Kartra; `gone` the changes that were deleted as too old."""
+    every = with_gone(LeadChange.objects.select_related("lead"), gone or {})
+    found = Findings(counts=dict(Counter(str(change.status) for change in every)))
     by_family: dict[tuple[int, str], list[LeadChange]] = defaultdict(list)
-    for change in LeadChange.objects.select_related("lead").order_by("pk"):
+    for change in every:
         by_family[change.lead_id, change.family].append(change)
         if change.is_open and change.status != ChangeStatus.UNDECIDED:
             found.wrong.append(f"change {change.pk} ({change}) is still {change.status}")

@@ -10,6 +10,8 @@ from leads import kinds
 from leads.filters.selection import as_json, of_conditions
 from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, RunState, Segment, Tag
 
+STAFF_PASSWORD = "secret-enough-for-a-test"
+
 
 class AccountFactory(factory.django.DjangoModelFactory):
     class Meta:
@@ -143,6 +145,6 @@ class StaffFactory(factory.django.DjangoModelFactory):
 
     @factory.post_generation
     def password(self, create: bool, extracted: str | None, **kwargs: object) -> None:
-        self.set_password(extracted or "secret-enough-for-a-test")
+        self.set_password(extracted or STAFF_PASSWORD)
         if create:
             self.save()

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
@@ -188,6 +189,45 @@ def test_log_sessions_and_records_of_erasure(lead):
     Forgotten.objects.create(account=lead.account, digest="x:y", at=OLD)
     retention.tidy(NOW)
     assert (LogEntry.objects.count(), Session.objects.count(), Forgotten.objects.count()) == (0, 1, 1)
+
+
+SIGN_INS = (AccessAttempt, AccessFailureLog, AccessLog)
+
+
+def test_sign_ins_and_sessions_go_in_batches():
+    for model in SIGN_INS:
+        more = {"failures_since_start": 1} if model is AccessAttempt else {}
+        rows = (model(username=f"mara{number}", ip_address="10.0.0.1", **more) for number in range(retention.BATCH + 3))
+        model.objects.bulk_create(rows)
+        model.objects.exclude(username="mara0").update(attempt_time=OLD)
+    sessions = (
+        Session(session_key=f"{number:032}", session_data="", expire_date=OLD - dt.timedelta(days=number))
+        for number in range(retention.BATCH + 3)
+    )
+    Session.objects.bulk_create(sessions)
+    of_sessions = next(rule for rule in retention.RULES if rule.model is Session)
+    assert of_sessions.oldest() == OLD - dt.timedelta(days=retention.BATCH + 2)
+
+    models = {*SIGN_INS, Session}
+    first = {rule.model: rule.batch(NOW) for rule in retention.RULES if rule.model in models}
+    retention.tidy(NOW)
+
+    assert first == dict.fromkeys(models, retention.BATCH)
+    assert [model.objects.count() for model in (*SIGN_INS, Session)] == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("model", [*SIGN_INS, Session])
+def test_nought_keeps_sign_ins_and_sessions(settings, model):
+    settings.KEEP_SIGN_INS_DAYS = settings.KEEP_SESSIONS_DAYS = 0
+    if model is Session:
+        Session.objects.create(session_key="0", session_data="", expire_date=OLD)
+    else:
+        row = model.objects.create(username="mara", **({"failures_since_start": 1} if model is AccessAttempt else {}))
+        model.objects.filter(pk=row.pk).update(attempt_time=OLD)
+
+    retention.tidy(NOW)
+
+    assert model.objects.count() == 1
 
 
 def test_nought_keeps_for_ever(lead, settings):

@@ -23,13 +23,18 @@ class Command(BaseCommand):
             raise CommandError(f"{wrong[0]!r} is not of the form key=value.", returncode=2)
         pairs = [tuple(pair.partition("=")[::2]) for pair in options["pairs"]]
         try:
-            answer = console.call(connection, pairs)
+            answer = console.call(connection, pairs, send_here=True)
         except console.CannotCall as error:
             raise CommandError(str(error)) from None
         except KartraError as error:
             raise CommandError(console.words_of(error)) from None
-        self.stdout.write(answer)
-        if refusal := _refusal(answer):
+        if answer.text:
+            self.stdout.write(answer.text)
+        for line, change in answer.lines:
+            self.stderr.write(f"Change {change.pk}: {line}")
+        if answer.trouble:
+            raise CommandError(answer.trouble)
+        if refusal := _refusal(answer.text):
             raise CommandError(f"Kartra refused: {refusal}")
 
 

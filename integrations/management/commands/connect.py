@@ -1,7 +1,6 @@
 """Make or change a connection to a Kartra account."""
 
 import json
-import os
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.kartra.errors import KartraError
+from integrations.management.secret_options import add_secrets, secrets_of
 from integrations.models import Connection
 from integrations.push import proof_token
 from integrations.sending import calls, custom_fields, restored, switch
@@ -17,15 +17,13 @@ from integrations.setup.connecting import connect
 
 class Command(BaseCommand):
     help = (
-        "Make or change a connection; it is checked with one harmless call before anything is saved. Keys may come from "
-        "KARTRA_APP_ID, KARTRA_API_KEY and KARTRA_API_PASSWORD instead of the command line."
+        "Make or change a connection; it is checked with one harmless call before anything is saved. Keys come from a file "
+        "(--secrets-file), from KARTRA_APP_ID, KARTRA_API_KEY and KARTRA_API_PASSWORD, or are asked for."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="the connection's name, e.g. the account's")
-        parser.add_argument("--app-id", default="", help="of your app (Kartra: Settings > Integrations > My Apps)")
-        parser.add_argument("--api-key", default="", help="of the account (Kartra: Integrations > API > My API)")
-        parser.add_argument("--api-password", default="", help="of the account")
+        add_secrets(parser)
         parser.add_argument("--api-url", default="", help=f"default {settings.KARTRA_API_URL}")
         parser.add_argument("--calls-per-second", type=float, help="at most 19.5, the default; Kartra allows 20 an app")
         parser.add_argument("--test-mode", action="store_true", default=None, help="the app is in Kartra's test mode")
@@ -45,12 +43,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         known = Connection.objects.filter(account__name=options["name"]).exists()
+        keys = secrets_of(self, options, needed=not known)
         try:
             connected = connect(
                 name=options["name"],
-                app_id=options["app_id"] or os.environ.get("KARTRA_APP_ID", ""),
-                api_key=options["api_key"] or os.environ.get("KARTRA_API_KEY", ""),
-                api_password=options["api_password"] or os.environ.get("KARTRA_API_PASSWORD", ""),
+                app_id=keys["app_id"],
+                api_key=keys["api_key"],
+                api_password=keys["api_password"],
                 api_url=options["api_url"] or ("" if known else settings.KARTRA_API_URL),
                 calls_per_second=options["calls_per_second"],
                 test_mode=options["test_mode"],

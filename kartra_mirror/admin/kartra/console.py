@@ -1,4 +1,5 @@
-"""The API console: any call by hand, with a permission of its own. It stands under the connections."""
+"""The API console: calls by hand. With its permission one reads; what writes takes the permissions of what it changes. It stands
+under the connections."""
 
 import json
 from typing import Any
@@ -51,12 +52,10 @@ def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("integrations.use_console"):
         raise PermissionDenied
     form = only_own_choices(ConsoleForm(request.POST or None), request.user)
-    answer: str | None = None
+    answer: console.Answer | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            answer = _pretty(
-                console.call(form.cleaned_data["connection"], form.cleaned_data["pairs"], made_by=request.user)
-            )
+            answer = console.call(form.cleaned_data["connection"], form.cleaned_data["pairs"], made_by=request.user)
         except console.CannotCall as problem:
             form.add_error(None, str(problem))
         except KartraError as error:
@@ -67,9 +66,11 @@ def page(request: HttpRequest) -> HttpResponse:
         "opts": ApiCall._meta,
         "form": form,
         "button": _("Make the call"),
-        "answer": answer,
+        "answer": _pretty(answer.text) if answer is not None and answer.text else None,
+        "lines": answer.lines if answer is not None else (),
         "words": _(
-            "One call to Kartra's API, exactly as you write it. It is kept in the list of calls with your name."
+            "One call to Kartra's API. A read is made as you write it. What changes a lead is recorded as these changes, with "
+            "the same permissions and bounds as on the lead's page, and sent at once. It is kept with your name."
         ),
     }
     return TemplateResponse(request, "admin/ui/form.html", context)

@@ -13,7 +13,7 @@ from django.db import connections
 
 from integrations.management.commands import apply_deliveries
 from integrations.models import ApiCall, Connection, WebhookEndpoint
-from leads.models import Account, BulkRun, Lead, LeadTag
+from leads.models import Account, BulkRun, Lead, LeadChange, LeadTag, Tag
 from tests.chaos.servers import ROOT
 from tests.processes import database_url
 
@@ -259,7 +259,27 @@ def test_call_prints_the_answer_and_never_the_credentials(sandbox, connection):
         run("call", "--connection", connection.name, "api_key=x")
     Connection.objects.update(switched_on_at=None)
     with pytest.raises(CommandError, match="look-only"):
-        run("call", "--connection", connection.name, "actions[][cmd]=assign_tag")
+        run("call", "--connection", connection.name, "lead[id]=5", "actions[][cmd]=snooze_lead")
+
+
+def test_call_that_writes_is_a_change_and_prints_the_answer(sandbox, connection):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    pairs = [f"lead[id]={lead.kartra_id}", "actions[][cmd]=assign_tag", "actions[][tag_name]=VIP"]
+
+    text = run("call", "--connection", connection.name, *pairs)
+
+    assert '"103"' in text
+    change = LeadChange.objects.get()
+    assert (change.kind, change.status, change.requested_by) == ("assign_tag", "accepted", None)
+
+
+def test_call_that_comes_to_nothing_fails(sandbox, connection):
+    Tag.objects.create(account=connection.account, name="Not in Kartra")
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    pairs = [f"lead[id]={lead.kartra_id}", "actions[][cmd]=assign_tag", "actions[][tag_name]=Not in Kartra"]
+
+    with pytest.raises(CommandError, match="refused by Kartra"):
+        run("call", "--connection", connection.name, *pairs)
 
 
 def test_call_that_kartra_refuses_prints_the_answer_and_fails(sandbox, connection, capsys):

@@ -235,3 +235,24 @@ def test_two_who_erase_a_lead_at_once_are_told_so(sandbox, connection, monkeypat
 
     with pytest.raises(forget.CannotForget):
         second.end()
+
+
+@on_postgresql
+def test_an_attempt_that_is_settled_while_kartra_does_not_answer_is_left_alone(sandbox, connection):
+    """A read failed, so what is unclear is put off: not what somebody else has proven at the same moment."""
+    tag(sandbox.mirrored_lead(connection, "ada@example.com"))
+    sandbox.fault("carried out, then 502", cmd="assign_tag")
+    push.drain(connection, until_s=2)
+    Attempt.objects.update(verify_at=timezone.now())
+    connection.refresh_from_db()
+    sandbox.switch(down=True)
+    looking = Beside(lambda: verify.drain(connection, until_s=5))
+
+    with transaction.atomic():
+        Attempt.objects.update(proof="done", verify_at=None)
+        looking.begin()
+        waits_or_is_over(looking.pid, looking)
+
+    looking.end()
+    attempt = Attempt.objects.get()
+    assert (attempt.proof, attempt.verify_at) == ("done", None)

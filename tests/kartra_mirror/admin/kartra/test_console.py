@@ -1,11 +1,11 @@
-"""Any call by hand: the answer is shown, the credentials never, and the switch is obeyed."""
+"""Calls by hand: the answer is shown, the credentials never, what is recorded is named, and the switch is obeyed."""
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
 from integrations.models import ApiCall, Connection
-from leads.models import SequenceEnrollment
+from leads.models import LeadChange, SequenceEnrollment
 from tests.factories import StaffFactory
 from tests.flows.steps import CUSTOM
 
@@ -40,6 +40,38 @@ def test_console_refuses_in_words(staff, sandbox, connection, pairs, words):
 
     assert words in page.content.decode()
     assert sandbox.calls() == []
+
+
+def test_console_shows_what_became_of_a_change(staff, sandbox, connection, settings):
+    settings.CONSOLE_WAIT_S = 0.0
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    pairs = f"lead[id]={lead.kartra_id}\nactions[0][cmd]=assign_tag\nactions[0][tag_name]=VIP"
+
+    page = staff.post(reverse("admin:integrations_connection_console"), {"connection": connection.pk, "pairs": pairs})
+
+    change = LeadChange.objects.get()
+    assert change.requested_by == staff.user
+    assert f'<a href="{change.get_absolute_url()}">Assign the tag VIP: queued</a>' in page.content.decode()
+    assert sandbox.calls() == []
+
+
+@pytest.mark.parametrize("kind", ["assign_tag", "refund_transaction"])
+def test_console_only_reads_for_an_engineer(client, sandbox, connection, kind):
+    user = StaffFactory()
+    user.groups.add(Group.objects.get(name="Engineer"))
+    client.force_login(user)
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    url = reverse("admin:integrations_connection_console")
+    pairs = {
+        "assign_tag": f"lead[id]={lead.kartra_id}\nactions[0][cmd]=assign_tag\nactions[0][tag_name]=VIP",
+        "refund_transaction": "actions[0][cmd]=refund_transaction\nactions[0][transaction_id]=7\nactions[0][refund_amount]=1",
+    }[kind]
+
+    refused = client.post(url, {"connection": connection.pk, "pairs": pairs}).content.decode()
+    assert "you need the permission" in refused
+    assert sandbox.calls() == []
+    read = client.post(url, {"connection": connection.pk, "pairs": f"get_lead[id]={lead.kartra_id}"}).content.decode()
+    assert "ada@example.com" in read
 
 
 def test_console_writes_obey_the_switch(staff, sandbox, connection):
