@@ -114,7 +114,8 @@ class Delivery(models.Model):
     """What came: first stored, then applied. `reason` and `changed` are `DeliveryRemark`s; what it changed may be a field
     of the lead by its name too, and is empty if nothing.
 
-    `body` is the bytes as they came; of one over 1 MB the first 4 KB (`truncated`). `headers` holds those of interest.
+    `body` is the bytes as they came; of one over 1 MB the first 4 KB (`truncated`); of a payment message whose secret key was found
+    right without that. `headers` holds those of interest.
     `arrival` is made where it came, so that one that waited in a file of a web machine is stored once.
     `family` is what it tells of, e.g. "tag:VIP" (of a payment message its kind): a later message of the same knows better.
     `replays` has an entry for each time somebody asked to apply it again:

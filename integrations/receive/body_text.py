@@ -60,6 +60,33 @@ def _without_parts(text: str) -> str:
     return "\n".join(lines)
 
 
+def without_secret(body: bytes, secret: str, instead: str = "found-right") -> bytes:
+    """The body with another value where this secret key's is, in whatever spelling; so that it need not be kept once it was found
+    right."""
+    value = "".join(map(_spellings, secret))
+    found = re.compile(rf"(secret(?:_|-|%5f)?key{BETWEEN}){value}(?![0-9a-z])", re.IGNORECASE)
+    return found.sub(lambda match: match[1] + instead, body.decode("latin-1")).encode("latin-1")
+
+
+BETWEEN = r"(?:[^0-9a-z&%]|%(?!26)[0-9a-f]{2}){0,20}"
+"""What may stand between a secret key's name and its value: signs and white space, but not the end of the field."""
+
+
+def _spellings(letter: str) -> str:
+    """A pattern of the bytes (as Latin-1) by which a letter may be written: as it is, in percent signs, as JSON escapes it, and the
+    last in percent signs."""
+    in_utf_8 = letter.encode("utf-8", "replace")
+    percent = "".join(f"%{byte:02x}" for byte in in_utf_8)
+    as_it_is = f"(?:{re.escape(in_utf_8.decode('latin-1'))}|{percent})"
+    units = letter.encode("utf-16-be", "replace")
+    escaped = "".join(rf"{BACKSLASH}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    escaped = rf"{BACKSLASH}{as_it_is}|{escaped}" if letter in '"\\/' else escaped
+    return rf"(?:{escaped}|{as_it_is}{'|' + re.escape('+') if letter == ' ' else ''})"
+
+
+BACKSLASH = r"(?:\\|%5c)"
+
+
 def indented(text: str) -> str:
     """JSON on lines of its own for each value, or "" if it is none. Only white space between tokens is changed."""
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from integrations.kartra import notices
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus, Secret
-from integrations.receive import own_changes
+from integrations.receive import body_text, own_changes
 from integrations.receive.context import Applied, EventContext
 from integrations.secrets import LostSecret
 from integrations.translate import money
@@ -59,8 +59,23 @@ def apply_ipn(message: IpnMessage, context: EventContext) -> Applied:
     return applied
 
 
+def hide_secret(delivery: Delivery) -> bool:
+    """Take our own secret key out of what came, which then counts as having carried it. Whether it was there; saves nothing."""
+    wanted = delivery.endpoint.ipn_secret.strip()
+    if not wanted or isinstance(delivery.endpoint.ipn_secret, LostSecret) or delivery.secret == Secret.WRONG:
+        return False
+    body = bytes(delivery.body)
+    hidden = body_text.without_secret(body, wanted)
+    if hidden == body:
+        return False
+    delivery.body, delivery.secret = hidden, Secret.RIGHT
+    return True
+
+
 def _secret(message: IpnMessage, context: EventContext) -> Secret:
     wanted = context.delivery.endpoint.ipn_secret
+    if context.delivery.is_replay and context.delivery.secret == Secret.RIGHT:
+        return Secret.RIGHT
     if not wanted:
         return Secret.NONE
     if message.secret_key is None:

@@ -235,6 +235,8 @@ def _apply_and_note(delivery: Delivery, message: Message, account: Account, newc
 def _note(delivery: Delivery, applied: Applied, at: dt.datetime) -> None:
     """Write down what became of it. What it changed when it was first applied stays, beside what each replay changed."""
     fields = ["status", "reason", "action", "family", "secret", "lead", "changed", "applied_at", "journal"]
+    if payments.hide_secret(delivery):
+        fields.append("body")
     changed = applied.changed[:50]
     if delivery.is_replay:
         became: dict[str, Any] = {"status": applied.status, "reason": applied.reason, "changed": changed}

@@ -1,12 +1,13 @@
 """No secret in use stands in a dump of the database, and whatever would be logged of one is seen by the suite."""
 
 import logging
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection as database
 from django.utils import timezone
 
-from integrations import console, push
+from integrations import console, push, receive
 from integrations.models import Connection
 from tests.factories import STAFF_PASSWORD, StaffFactory, WebhookEndpointFactory
 
@@ -28,6 +29,10 @@ def test_dump_holds_no_secret(client, sandbox, connection, settings):
     endpoint = WebhookEndpointFactory(connection=connection, ipn_secret="sentinel-of-payments")
     assert endpoint.rotate(timezone.now())
     endpoint.save()
+    for payment in ({"transaction_id": "1", "lead_id": "5", "transaction_type": "sale"}, {"transaction_id": "?"}):
+        sale = urlencode({**payment, "secret_key": "sentinel-of-payments"})
+        client.post(f"/webhooks/{endpoint.token}/ipn", sale, content_type="application/x-www-form-urlencoded")
+    receive.drain()
     user = StaffFactory(is_superuser=True)
     client.force_login(user)
     lead = sandbox.mirrored_lead(connection, "ada@example.com")

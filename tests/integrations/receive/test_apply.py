@@ -316,6 +316,17 @@ def test_payment_with_the_right_secret_is_kartras_own_word(locked_endpoint):
     assert "secret_key" not in row.raw
 
 
+def test_right_secret_is_not_kept_and_the_payment_can_be_applied_again():
+    delivery = payment(WebhookEndpointFactory(ipn_secret="hush-hush"), secret_key="hush-hush", product_name="Hush & Co")
+
+    assert b"hush-hush" not in bytes(delivery.body)
+    assert b"Hush" in bytes(delivery.body)
+    transaction = Transaction.objects.get()
+    [(again, applied)] = receive.replay(Delivery.objects.all())
+    assert (applied.status, applied.changed, again.secret) == ("applied", [], "right")
+    assert (Transaction.objects.get().reported, Transaction.objects.get().raw) == (False, transaction.raw)
+
+
 @pytest.mark.parametrize("given", ["wrong", "RIGHT", "", "N/A", "rightright", "r"])
 def test_payment_with_another_secret_is_kept_and_applied_to_nothing(locked_endpoint, given):
     delivery = payment(locked_endpoint, secret_key=given)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.utils import timezone
@@ -161,3 +162,44 @@ def test_hostile_bodies_are_harmless_on_the_page(client, body):
     assert answer.status_code == 200
     assert "<img x-data" not in page
     assert "<script>alert" not in page
+
+
+# --- a secret key that was found right
+
+
+SECRET = 'hush "é/ \\x'
+SPELLED = {
+    "form": urlencode({"a": "1", "secret_key": SECRET, "b": "2"}),
+    "form in small letters": urlencode({"secret_key": SECRET}).replace("%C3%A9", "%c3%a9"),
+    "form with %20": urlencode({"secret_key": SECRET}, quote_via=quote),
+    "json": json.dumps({"secret_key": SECRET, "a": 1}),
+    "json with letters": json.dumps({"a": 1, "secret_key": SECRET}, ensure_ascii=False),
+    "json of PHP": json.dumps({"secret_key": SECRET}).replace("/", "\\/"),
+    "json in percent signs": quote(json.dumps({"secret_key": SECRET}, ensure_ascii=False)),
+    "parts": f'--x\r\nContent-Disposition: form-data; name="secret_key"\r\n\r\n{SECRET}\r\n--x--',
+}
+
+
+@pytest.mark.parametrize("body", SPELLED.values(), ids=SPELLED)
+def test_right_secret_is_taken_out_in_every_spelling(body):
+    hidden = body_text.without_secret(body.encode(), SECRET, "RIGHT").decode()
+
+    before, after = hidden.split("RIGHT")
+    assert "hush" not in hidden
+    assert body.startswith(before)
+    assert body.endswith(after)
+
+
+@pytest.mark.parametrize(
+    ("body", "hidden"),
+    [
+        (b"price=5&secret_key=5&lead_id=5", b"price=5&secret_key=RIGHT&lead_id=5"),
+        (b"secret_key=abc&price=5", b"secret_key=abc&price=5"),
+        (b"secret_key=&price=5", b"secret_key=&price=5"),
+        (b"secret_key=57", b"secret_key=57"),
+        (b"secret_key%3D%26price=5", b"secret_key%3D%26price=5"),
+        (b'{"secret_key": "", "price": 5}', b'{"secret_key": "", "price": 5}'),
+    ],
+)
+def test_what_only_reads_like_the_secret_stays(body, hidden):
+    assert body_text.without_secret(body, "5", "RIGHT") == hidden
