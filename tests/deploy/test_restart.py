@@ -73,7 +73,7 @@ def test_kept_socket_holds_posts_back_while_web_restarts(address, serve, tmp_pat
     assert sorted(stored()) == sorted(posting.bodies())
 
 
-def test_web_that_reads_its_code_anew_refuses_no_post(address, serve, tmp_path):
+def test_web_that_renews_its_workers_refuses_no_post(address, serve, tmp_path):
     web = serve(Gunicorn, tmp_path)
     posting = Posting(web.port, address, POSTS)
     posting.wait_for(POSTS // 4)
