@@ -10,7 +10,7 @@ new_enough = $(1) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/n
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: run test lint chaos bench bench-smoke screens lock clean
+.PHONY: run env test lint chaos bench bench-smoke screens image-check lock clean
 
 .venv: .venv/.runtime
 
@@ -33,6 +33,10 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --no-strip-extra
 run: .venv/.runtime
 	@$(BIN)/python manage.py demo --prepare
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/honcho --no-colour --no-prefix --procfile Procfile.demo start
+
+# A filled .env for a real installation, with new keys: make env HOST=mirror.example.com MAIL=you@example.com. Writes over nothing.
+env:
+	@$(PYTHON) deploy/make_env.py --host "$(HOST)" --mail "$(MAIL)"
 
 # In several processes (tests/environment.py says how many); ARGS="-n 0 …" for one.
 test: .venv/.dev
@@ -60,6 +64,10 @@ screens: .venv/.dev
 # Random wishes, faults and kills against the pretend Kartra: prints its seed; about 20 minutes. SEED=… repeats one.
 chaos: .venv/.dev
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# The Dockerfile's steps without Docker, up to a web process that is ready; as root, needs PostgreSQL and Redis on this machine.
+image-check: .venv/.dev
+	@$(BIN)/python deploy/image_check.py
 
 # The speed limit under four pushers for a minute, seen by the pretend Kartra.
 bench-smoke: .venv/.dev

@@ -1,11 +1,14 @@
 """The Celery app. Queues: push (to Kartra), apply (from Kartra), read (everything else)."""
 
+import contextlib
 import logging
 import os
 import warnings
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.beat import PersistentScheduler
 from celery.platforms import SecurityWarning
 from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
 from celery.worker.consumer import Consumer as _Consumer
@@ -22,14 +25,28 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 RECONNECT_EVERY_S = 3.0
+ALIVE_EVERY_S = 10.0
+
+
+def say_alive() -> None:
+    """Touch ALIVE_FILE, which a container's health check looks at: the process listens, not only is there."""
+    if settings.ALIVE_FILE:
+        with contextlib.suppress(OSError):  # then the check says so; work goes on
+            Path(settings.ALIVE_FILE).touch()
 
 
 class Consumer(_Consumer):
     """Celery's own, which looks for a lost broker every few seconds however long it has been away (stock: up to 30 s), and
-    has the sweep run as soon as it is connected: nobody was notified of what came meanwhile."""
+    has the sweep run as soon as it is connected: nobody was notified of what came meanwhile. Says that it is alive while it listens."""
+
+    _alive: Any = None
 
     def on_ready(self) -> None:
         super().on_ready()
+        say_alive()
+        if self._alive is not None:
+            self._alive.cancel()  # of the connection before
+        self._alive = self.timer.call_repeatedly(ALIVE_EVERY_S, say_alive)
         try:
             app.send_task("integrations.tasks.sweep", retry=False)
         except Exception as error:  # whatever the broker's library raises: beat sweeps every 15 s
@@ -43,6 +60,14 @@ class Consumer(_Consumer):
 
         conn.ensure_connection = ensure_connection
         return super().ensure_connected(conn)
+
+
+class Scheduler(PersistentScheduler):
+    """Celery's own, which says that it is alive."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        say_alive()
+        return super().tick(*args, **kwargs)
 
 
 app.conf.worker_consumer = "kartra_mirror.celery:Consumer"

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from kartra_mirror.edge.checks import about_the_proxy, check_public_url, check_var_dir
 from kartra_mirror.logs import mask
@@ -40,10 +41,33 @@ class MaskedLogger(Logger):
                     handler.setFormatter(MaskedFormatter(handler.formatter or logging.Formatter()))
 
 
+class Worker(ThreadWorker):
+    """gunicorn's own with threads. Told to end, it lets in who stands at the door, then closes it at once.
+
+    Stock, it leaves the door open while it finishes what it has: whoever comes meanwhile is never let in and loses the
+    connection at the end. At a closed door a proxy knows that nothing was taken, and tries again. A door that somebody else
+    keeps open (a socket of systemd's, or the workers that come after a HUP) stays open."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if self.alive:
+            return
+        for listener in self.sockets:
+            for _ in range(MOST_AT_THE_DOOR):
+                before = self.nr_conns
+                self.accept(listener)
+                if self.nr_conns == before:
+                    break
+            listener.close()
+
+
+MOST_AT_THE_DOOR = 2048
+"""As many as wait there at most (gunicorn's `backlog`)."""
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kartra_mirror.settings")
 
 bind = f"{settings.WEB_HOST}:{settings.WEB_PORT}"
-worker_class = "gthread"
+worker_class = Worker
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
 timeout = 30

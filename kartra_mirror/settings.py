@@ -107,6 +107,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "kartra_mirror.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kartra_mirror.edge.csp.ContentSecurityPolicy",
@@ -258,7 +259,6 @@ SESSION_COOKIE_HTTPONLY = True
 if SECURE and not DEBUG:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_COUNT > 0 else None
-    SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
     SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=True)
@@ -290,6 +290,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "kartra_mirror.celery:Scheduler"
+ALIVE_FILE = env.str("ALIVE_FILE", default="")  # a worker, and beat, touch it every few seconds while they run
 # Nothing expires and nothing waits in the broker: workers would judge that by clocks of their own.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "integrations.tasks.sweep", "schedule": 15.0},

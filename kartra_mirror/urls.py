@@ -1,4 +1,4 @@
-"""The addresses of the project. They are a promise: see the README."""
+"""The addresses of the project. They are a promise: see the README. /healthz and /readyz are answered before these (health.Probes)."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -13,8 +13,6 @@ urlpatterns = [
     path("admin/reset/<uidb64>/<token>/", passwords.ChooseView.as_view(), name="password_reset_confirm"),
     path("admin/", admin.site.urls),
     path("webhooks/", include("integrations.urls")),
-    path("healthz", health.alive),
-    path("readyz", health.ready),
     path("metrics", health.metrics),
 ]
 

@@ -21,6 +21,9 @@ KEY, PASSWORD = "sandbox-key", "sandbox-password"  # a pretend account's
 class SandboxState:
     """A pretend Kartra without its address."""
 
+    own_name = ""
+    """By which it may be called besides loopback, "" for none."""
+
     def __init__(self, *, db: str = ":memory:") -> None:
         self.store = Store(db)
         self.switches: Switches = Switches(self.store)

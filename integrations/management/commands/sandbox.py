@@ -17,10 +17,16 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=9100, help="0 takes any free port")
         parser.add_argument("--leads", type=int, default=0, help="demo leads, made when the account is empty")
         parser.add_argument("--db", default=":memory:", metavar="FILE", help="keeps the account over restarts")
+        parser.add_argument(
+            "--own-name",
+            default="",
+            metavar="NAME",
+            help="listen everywhere and answer to NAME too, for containers; else loopback",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        sandbox = Sandbox(port=options["port"], db=options["db"])
+        sandbox = Sandbox(port=options["port"], db=options["db"], own_name=options["own_name"])
         sandbox.fill(options["leads"])
         self.stdout.write(
             f"Pretend Kartra: page {sandbox.base}/, API {sandbox.url}, app id {APP_ID}, key {KEY}, password {PASSWORD}"

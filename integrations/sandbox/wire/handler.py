@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            if refusal := foreign(self.headers, changes=self.command != "GET"):
+            if refusal := foreign(self.headers, changes=self.command != "GET", own_name=self.sandbox.own_name):
                 self.close_connection = True
                 self._json(403, {"error": refusal})
                 return

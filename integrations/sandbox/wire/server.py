@@ -10,13 +10,17 @@ from integrations.sandbox.wire.handler import Handler
 
 
 class Sandbox(SandboxState):
-    """A pretend Kartra on loopback. `url` is the API's address. Threads end with `stop`."""
+    """A pretend Kartra on loopback. `url` is the API's address. Threads end with `stop`.
 
-    def __init__(self, *, port: int = 0, db: str = ":memory:", host: str = "127.0.0.1") -> None:
+    With a name of its own, as a container has among its neighbours, it listens everywhere and answers to that name too."""
+
+    def __init__(self, *, port: int = 0, db: str = ":memory:", host: str = "127.0.0.1", own_name: str = "") -> None:
         super().__init__(db=db)
+        self.own_name = own_name
+        host = "0.0.0.0" if own_name else host
         handler = type("Handler", (Handler,), {"sandbox": self})
         self._server = _Server((host, port), handler)
-        self.base = f"http://{host}:{self._server.server_address[1]}"
+        self.base = f"http://{own_name or host}:{self._server.server_address[1]}"
         self.url = f"{self.base}/api"
 
     def start(self) -> None:

@@ -62,3 +62,20 @@ def test_post_from_elsewhere_is_refused(server, method, path, headers):
 
 def test_own_page_posts(server):
     assert ask(server, "POST", "/wrong/end", Origin=server.base, Sec_Fetch_Site="same-origin") == 303
+
+
+def test_own_name_is_answered_and_no_other():
+    """Among containers, which call one another by name."""
+    named = Sandbox(own_name="sandbox")
+    named.start()
+    try:
+        answers = [
+            ask(named, "GET", "/__sandbox__/state", Host=host)
+            for host in ("sandbox:9100", "sandbox", "127.0.0.1", "sandbox.evil", "evil", "10.0.0.1")
+        ]
+    finally:
+        named.stop()
+
+    assert answers == [200, 200, 200, 403, 403, 403]
+    assert named.url == f"{named.base}/api"
+    assert named.base.startswith("http://sandbox:")
