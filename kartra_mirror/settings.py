@@ -146,14 +146,10 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 _database = DATABASES["default"]
 if "sqlite" in _database["ENGINE"]:
-    _database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-    _database["TEST"] = {
-        "NAME": str(VAR_DIR / "test.sqlite3")
-    }  # a file: threads of a test have connections of their own
+    _database["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 10}
+    _database["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+    # a file: threads of a test have connections of their own
+    _database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
@@ -162,10 +158,7 @@ else:
     _database["OPTIONS"].setdefault("connect_timeout", 2)  # s; Kartra waits for the answer to its message meanwhile
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "kartra_mirror.entry.backend.StaffBackend",
-]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "kartra_mirror.entry.backend.StaffBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -218,14 +211,10 @@ _static = BASE_DIR / "staticfiles"
 _collected = (_static / "staticfiles.json").exists() or "collectstatic" in sys.argv  # as in the Dockerfile
 STATIC_ROOT = _static if _collected else None
 WHITENOISE_USE_FINDERS = not _collected
+_files = "whitenoise.storage.CompressedManifest" if _collected else "django.contrib.staticfiles.storage."
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if _collected
-        else "django.contrib.staticfiles.storage.StaticFilesStorage",
-        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
-    },
+    "staticfiles": {"BACKEND": f"{_files}StaticFilesStorage"},
 }
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
@@ -243,11 +232,9 @@ IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=200)  # a file that is loaded i
 DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_MAX_KB * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 REDIS_URL = env.str("REDIS_URL", default="")
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-    if env.bool("CACHE_IN_REDIS", default=False)
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+if env.bool("CACHE_IN_REDIS", default=False):
+    CACHES["default"] = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- security
