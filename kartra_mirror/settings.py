@@ -156,6 +156,7 @@ else:
     # Compiling a query costs seconds, and the lists' queries run for milliseconds. `?options=…` in the address replaces it.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
     _database["OPTIONS"].setdefault("connect_timeout", 2)  # s; Kartra waits for the answer to its message meanwhile
+    _database["OPTIONS"].setdefault("tcp_user_timeout", 10_000)  # ms; of a machine that is gone nobody says so
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "kartra_mirror.entry.backend.StaffBackend"]

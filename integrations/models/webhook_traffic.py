@@ -35,7 +35,8 @@ class WebhookHour(models.Model):
 
 
 class Discard(models.Model):
-    """Somebody's order to take back what came by an address since a moment: somebody else may have had it."""
+    """Somebody's order to take back what came by an address since a moment: somebody else may have had it. `doubted`: primary keys
+    of changes that were taken as done because of such a message."""
 
     account_path = "endpoint__connection__account"
 
@@ -45,6 +46,7 @@ class Discard(models.Model):
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    doubted = models.JSONField(default=list, blank=True, editable=False)
 
     class Meta:
         ordering = ["-pk"]

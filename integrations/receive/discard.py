@@ -10,27 +10,29 @@ A payment message with the right secret key is Kartra's own word and stays; so d
 
 import datetime as dt
 import time
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from integrations import clock
-from integrations.models import ApiCall, DeletionReport, Delivery, DeliveryStatus, Discard, Secret, WebhookEndpoint
+from integrations.models import (
+    ApiCall,
+    Attempt,
+    Connection,
+    DeletionReport,
+    Delivery,
+    DeliveryStatus,
+    Discard,
+    Proof,
+    Secret,
+    WebhookEndpoint,
+)
 from leads import mirror
 from leads.access import Author, user_of
-from leads.models import (
-    Account,
-    Lead,
-    LeadTag,
-    ListSubscription,
-    MembershipGrant,
-    SequenceEnrollment,
-)
+from leads.models import Account, Lead
 
 BATCH = 25
-TOLD_BY_A_READ: tuple[Any, ...] = (LeadTag, ListSubscription, SequenceEnrollment, MembershipGrant)
 
 
 def came_since(endpoint: WebhookEndpoint, since: dt.datetime) -> QuerySet[Delivery]:
@@ -84,29 +86,57 @@ def _batch(account_id: int) -> int:
     with transaction.atomic():
         Account.objects.select_for_update(no_key=True).get(pk=account_id)
         rows = waiting().filter(endpoint__connection__account=account_id).order_by("-pk")
-        batch = list(rows.select_related("lead")[:BATCH])
+        batch = list(rows.select_related("lead", "discard")[:BATCH])
         mirror.lock_leads({delivery.lead_id for delivery in batch if delivery.lead_id})
         for delivery in batch:
             _take_back(delivery)
+        Connection.objects.filter(account=account_id).update(catalogue_due=True)
     return len(batch)
 
 
 def _take_back(delivery: Delivery) -> None:
-    """One message: what it wrote, its lines in the timeline, the lead it made."""
+    """One message: what it wrote, its lines in the timeline, the lead it made. What others told of the lead since is applied
+    again: it may be that it changed nothing because this message had told it."""
     lead, at = delivery.lead, clock.now()
+    applied_at = delivery.applied_at or at
     if lead is not None:
         lead.refresh_from_db()
-        read_since = (
-            lead.read_at is not None and delivery.applied_at is not None and lead.read_at >= delivery.applied_at
-        )
-        but = [Lead, *TOLD_BY_A_READ] if read_since else []
-        mirror.take_back(lead, delivery.journal, mirror.ActivityCause(delivery_id=delivery.pk), but=but)
+        read_since = lead.read_at is not None and lead.read_at >= applied_at
+        mirror.take_back(lead, delivery.journal, mirror.Message(delivery.pk, applied_at, read_since))
         mirror.look_now(lead, at)
         mirror.mark_orders_due(lead, at)
+        _note_proofs(delivery)
+        _apply_later_ones_again(delivery, at)
     delivery.status, delivery.journal = DeliveryStatus.DISCARDED, []
     delivery.save(update_fields=["status", "journal"])
     if lead is not None:
         _remove(lead)
+
+
+def _apply_later_ones_again(delivery: Delivery, at: dt.datetime) -> None:
+    """Once the last message of this lead is taken back."""
+    of_lead = Delivery.objects.filter(lead=delivery.lead)
+    if of_lead.filter(status=DeliveryStatus.DISCARDING).exclude(pk=delivery.pk).exists():
+        return
+    first = of_lead.filter(discard=delivery.discard).aggregate(first=Min("pk"))["first"]
+    told = [DeliveryStatus.APPLIED, DeliveryStatus.RECORDED]
+    for other in of_lead.filter(pk__gt=first, status__in=told).order_by("pk"):
+        other.ask_again(at, "")
+        other.status, other.applied_at = DeliveryStatus.WAITING, None
+        other.save(update_fields=["replays", "status", "applied_at"])
+
+
+def _note_proofs(delivery: Delivery) -> None:
+    """Changes of ours that were taken as done because of this message: a person is to look."""
+    attempts = Attempt.objects.filter(change__lead=delivery.lead, proof=Proof.DONE).exclude(evidence=[])
+    proven = {
+        attempt.change_id
+        for attempt in attempts.only("change_id", "evidence")
+        if any(seen.get("delivery") == delivery.pk for seen in attempt.evidence)
+    }
+    if proven and delivery.discard is not None:
+        delivery.discard.doubted = sorted({*delivery.discard.doubted, *proven})
+        delivery.discard.save(update_fields=["doubted"])
 
 
 def _remove(lead: Lead) -> None:

@@ -6,7 +6,7 @@ Bodies are read before the transaction begins; the transaction is short, and one
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError, connection as database, transaction
@@ -36,6 +36,7 @@ TRIES = 3
 """How often one delivery may meet other writers before the next ones go on without it; it is applied later."""
 
 Message = Notice | IpnMessage | Unreadable
+Read = tuple[Delivery, Message]
 
 
 def drain(*, until_s: float = 8.0) -> int:
@@ -96,6 +97,7 @@ def _batch(
     """Apply these deliveries of one account, in as many short transactions as it takes. Empty if another worker is at this
     account (one that is asked for again waits its turn). One that meets other writers time after time is `put_off`."""
     read = [(delivery, _read(delivery)) for delivery in deliveries]
+    asked = {delivery.pk: delivery.replays for delivery in deliveries} if again else {}
     done: dict[int, Applied] = {}
     late: set[int] = set() if put_off is None else put_off
     while read:
@@ -105,7 +107,8 @@ def _batch(
             if not may_go_on(error):
                 raise
             logger.info("A batch of deliveries met other writers; the first is applied alone.")
-            alone = _alone(account_id, read[0], again=again)
+            read = _afresh(read, asked)
+            alone = _alone(account_id, read[0], asked, again=again)
             if alone is None:
                 late.add(read[0][0].pk)
                 read = read[1:]
@@ -118,12 +121,22 @@ def _batch(
     return done
 
 
+def _afresh(read: Sequence[Read], asked: Mapping[int, list[Any]]) -> list[Read]:
+    """The same deliveries as the database has them: what a transaction that was rolled back wrote on them is not so. `asked`: what
+    they are asked for again by, which is not saved yet."""
+    rows = {row.pk: row for row in _with_all(Delivery.objects.filter(pk__in=[each.pk for each, _ in read]))}
+    for pk, replays in asked.items():
+        if pk in rows:
+            rows[pk].replays = replays
+    return [(rows[each.pk], message) for each, message in read if each.pk in rows]
+
+
 def may_go_on(error: DatabaseError) -> bool:
     """Whether it was other writers. SQLite that is busy for longer than the time-out is left alone until later."""
     return passes(error) and database.vendor != "sqlite"
 
 
-def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, again: bool) -> dict[int, Applied]:
+def _together(account_id: int, read: Sequence[Read], *, again: bool) -> dict[int, Applied]:
     """The first of these in one transaction, as many as BATCH_S allows."""
     done: dict[int, Applied] = {}
     with transaction.atomic():
@@ -131,16 +144,24 @@ def _together(account_id: int, read: Sequence[tuple[Delivery, Message]], *, agai
         if account is None:
             return {}
         waiting = Delivery.objects.waiting().filter(pk__in=[delivery.pk for delivery, _ in read])
-        still = None if again else set(waiting.values_list("pk", flat=True))
+        still = _not_discarded(read) if again else set(waiting.values_list("pk", flat=True))
         mirror.lock_leads(_leads_of(account, [message for _, message in read]))
         ends, newcomers = time.monotonic() + BATCH_S, Newcomers(clock.now())
         for delivery, message in read:
-            if still is None or delivery.pk in still:
+            if delivery.pk in still:
                 done[delivery.pk] = _apply_and_note(delivery, message, account, newcomers)
             if time.monotonic() > ends:
                 break
         newcomers.save()
     return done
+
+
+def _not_discarded(read: Sequence[Read]) -> set[int]:
+    """Those that nobody has had discarded since they were asked for again."""
+    was = {delivery.pk: delivery.status for delivery, _ in read}
+    now = dict(Delivery.objects.filter(pk__in=was).values_list("pk", "status"))
+    away = (DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED)
+    return {pk for pk, status in now.items() if status not in away or status == was[pk] == DeliveryStatus.DISCARDED}
 
 
 def _leads_of(account: Account, messages: Sequence[Message]) -> list[int]:
@@ -159,13 +180,13 @@ def _leads_of(account: Account, messages: Sequence[Message]) -> list[int]:
     return [*by_id, *rows.filter(email_key__in=keys - {""}).values_list("pk", flat=True)]
 
 
-def _alone(account_id: int, each: tuple[Delivery, Message], *, again: bool) -> dict[int, Applied] | None:
+def _alone(account_id: int, each: Read, asked: Mapping[int, list[Any]], *, again: bool) -> dict[int, Applied] | None:
     """One delivery in a transaction of its own. None where it meets other writers time after time: that says nothing
     about the message, so it goes on waiting."""
     for number in range(TRIES):
         wait_a_little(number)
         try:
-            return _together(account_id, [each], again=again)
+            return _together(account_id, _afresh([each], asked), again=again)
         except DatabaseError as error:
             if not may_go_on(error):
                 raise

@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connections, transaction
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    transaction,
+)
 
 from integrations.models import Delivery
 from integrations.notify import notify_worker
@@ -29,11 +38,14 @@ from integrations.receive.arrival import Arrival, Damaged
 
 logger = logging.getLogger(__name__)
 
-AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError, ProgrammingError)
+AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError, InternalError, ProgrammingError)
 """The database is not there, is not writable, or has no tables that fit (an upgrade is under way): nothing about the message."""
+UNFIT = (DataError, IntegrityError)
+"""The message fits into no row."""
 AWAY_S = 1.0
 """So long after it was found away a process asks the database for nothing."""
 BATCH = 200
+BATCH_BYTES = 8 * 1024 * 1024
 APART_S = 0.5
 
 
@@ -49,6 +61,8 @@ def store(arrival: Arrival) -> bool:
             return True
         except AWAY:
             note_away()
+        except UNFIT:
+            logger.exception("A message fits into no row; it is kept in the file of this machine.")
     append(arrival)
     start()
     return False
@@ -120,7 +134,7 @@ def start() -> None:
 
 
 def _run() -> None:
-    while not is_empty():
+    while True:
         try:
             drain()
         except AWAY:
@@ -129,6 +143,10 @@ def _run() -> None:
             logger.exception("What waits in the file of this machine could not be stored; it is tried again.")
         finally:
             connections.close_all()
+        with process_state.jobs_guard:
+            if is_empty():
+                process_state.spool_thread = None  # whoever writes a line now starts another
+                return
         time.sleep(APART_S)
 
 
@@ -138,14 +156,14 @@ def drain() -> int:
     if is_empty():
         return 0
     stored = 0
-    with _opened() as file, _only_one() as mine:
+    with _opened() as file, open(_file(), "rb") as reader, _only_one() as mine:
         while mine:
-            lines = _whole_lines(file)
+            lines = _whole_lines(reader)
             if lines:
                 stored += _store(lines)
                 continue
             with _held(file):
-                if lines := _whole_lines(file):
+                if lines := _whole_lines(reader):
                     stored += _store(lines)
                     continue
                 os.ftruncate(file.fileno(), 0)  # what is left is half a line, of a process that is gone
@@ -159,7 +177,7 @@ def drain() -> int:
 def _whole_lines(file: BinaryIO) -> list[bytes]:
     """The next lines, as many as are stored at once. One that has no end yet is left for later."""
     lines: list[bytes] = []
-    while len(lines) < BATCH:
+    while len(lines) < BATCH and sum(map(len, lines)) < BATCH_BYTES:
         at = file.tell()
         line = file.readline()
         if not line.endswith(b"\n"):
@@ -180,9 +198,7 @@ def _store(lines: Sequence[bytes]) -> int:
     try:
         with transaction.atomic():
             Delivery.objects.bulk_create([each.as_delivery() for each in arrivals], ignore_conflicts=True)
-    except AWAY:
-        raise
-    except DatabaseError:
+    except UNFIT:
         for each in arrivals:  # one of them fits into no row: the others are stored
             _store_alone(each)
     return len(arrivals)
@@ -192,9 +208,7 @@ def _store_alone(arrival: Arrival) -> None:
     try:
         with transaction.atomic():
             Delivery.objects.bulk_create([arrival.as_delivery()], ignore_conflicts=True)
-    except AWAY:
-        raise
-    except DatabaseError as error:
+    except UNFIT as error:
         logger.error("Message %s fits into no row (%s); it is kept in spool/left.", arrival.id, type(error).__name__)
         with _opened("left") as file, _held(file):
             _write(file, arrival.as_line())

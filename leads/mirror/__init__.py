@@ -7,7 +7,7 @@ from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set
 from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.bulk_money import TransactionRow, write_transactions
 from leads.mirror.catalogue import get_or_create_named, name_of, set_catalogue, set_custom_fields
-from leads.mirror.changelog import ActivityCause, Journal, take_back
+from leads.mirror.changelog import ActivityCause, Journal, Message, take_back
 from leads.mirror.confirmed import (
     add_points,
     attach_kartra_id,
@@ -67,6 +67,7 @@ __all__ = [
     "LeadFacts",
     "Lookalike",
     "MembershipFact",
+    "Message",
     "Row",
     "SubscriptionFact",
     "Taken",

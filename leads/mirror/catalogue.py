@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from leads.lock_conflicts import done_again
+from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.facts import CustomFieldFact
 from leads.models import SAFETY_FIELD, Account, CustomField, MailingList, Page, Sequence, Tag
 from leads.models.catalogue import Thing
@@ -43,7 +44,14 @@ def get_or_create_one(model: type[Any], account_id: int, name: str) -> Any:
     return get_or_create_named(model, Account(pk=account_id), [name])[name]
 
 
-def get_or_create_by_id(model: type[Thing], account_id: int, name: str, kartra_id: str, at: dt.datetime) -> Any:
+def get_or_create_by_id(
+    model: type[Thing],
+    account_id: int,
+    name: str,
+    kartra_id: str,
+    at: dt.datetime,
+    cause: ActivityCause = NO_CAUSE,
+) -> Any:
     """The account's tag (list, sequence) that a message calls so, made where it is new.
 
     Kartra's id decides: the same id under another name is the same thing, renamed; another id under a known name is a new
@@ -53,24 +61,23 @@ def get_or_create_by_id(model: type[Thing], account_id: int, name: str, kartra_i
     known = {row.name: row for row in manager.filter(account_id=account_id, name__in=forms_of(name))}
     name = _meant(name, known) if known else unicodedata.normalize("NFC", name)
     if not kartra_id:
-        return manager.get_or_create(account_id=account_id, name=name)[0]
+        return _named(model, account_id, name, cause)
     of_id = manager.filter(account_id=account_id, kartra_id=kartra_id).order_by("pk").first()
     of_name = manager.filter(account_id=account_id, name=name).first()
     if of_id is not None and of_name is not None and of_id.pk != of_name.pk:
         if of_name.kartra_id:
-            _give_up_name(of_name, at)
+            _give_up_name(of_name, at, cause)
         else:
             _merge_named(of_name, of_id)
     elif of_id is None and of_name is not None:
         if of_name.kartra_id in ("", kartra_id):
             of_id = of_name
         else:
-            _give_up_name(of_name, at)
+            _give_up_name(of_name, at, cause)
     if of_id is None:
-        of_id = manager.get_or_create(account_id=account_id, name=name, defaults={"kartra_id": kartra_id})[0]
+        of_id = _named(model, account_id, name, cause, kartra_id=kartra_id)
     if (of_id.name, of_id.kartra_id) != (name, kartra_id):
-        of_id.name, of_id.kartra_id, of_id.missing_since = name, kartra_id, None
-        of_id.save(update_fields=["name", "kartra_id", "missing_since"])
+        _call(of_id, cause, name=name, kartra_id=kartra_id, missing_since=None)
     return of_id
 
 
@@ -80,11 +87,31 @@ def name_of(model: type[Thing], account_id: int, kartra_id: str) -> str:
     return rows.values_list("name", flat=True).order_by("pk").first() or "" if rows is not None else ""
 
 
-def _give_up_name(thing: Thing, at: dt.datetime) -> None:
+def _give_up_name(thing: Thing, at: dt.datetime, cause: ActivityCause) -> None:
     """Another thing has its name now."""
-    thing.name = f"{thing.name[:450]} ({thing.kartra_id})"
-    thing.missing_since = thing.missing_since or at
-    thing.save(update_fields=["name", "missing_since"])
+    name = f"{thing.name[:450]} ({thing.kartra_id})"
+    _call(thing, cause, name=name, missing_since=thing.missing_since or at)
+
+
+def _named(model: type[Thing], account_id: int, name: str, cause: ActivityCause, **new: Any) -> Any:
+    thing, made = model._default_manager.get_or_create(account_id=account_id, name=name, defaults=new)
+    if made:
+        cause.note(model, {"id": thing.pk}, None, {"name": name, **new})
+    return thing
+
+
+def _call(thing: Thing, cause: ActivityCause, **columns: Any) -> None:
+    """Write these columns of a thing."""
+    cause.note(type(thing), {"id": thing.pk}, {name: getattr(thing, name) for name in columns}, columns)
+    for name, value in columns.items():
+        setattr(thing, name, value)
+    thing.save(update_fields=list(columns))
+
+
+def note_kartra_id(thing: Any, kartra_id: str, cause: ActivityCause) -> None:
+    """The thing's id in Kartra, where one was told."""
+    if kartra_id and thing.kartra_id != kartra_id:
+        _call(thing, cause, kartra_id=kartra_id)
 
 
 def _merge_named(twin: Thing, thing: Thing) -> None:

@@ -18,7 +18,7 @@ from leads.fields import NOT_READ
 from leads.kind import get_kind
 from leads.mirror.facts import Difference, json_value
 from leads.mirror.locks import lock_leads
-from leads.models import Activity, Lead, LeadChange, Source
+from leads.models import Activity, Lead, LeadChange, RecurringSubscription, Source, Transaction
 from leads.models.changed import mark_changed
 from leads.models.membership import Joined
 
@@ -127,35 +127,68 @@ def add_activity(
     )
 
 
-def take_back(lead: Lead, journal: Journal, cause: ActivityCause, *, but: Collection[type[Model]] = ()) -> int:
+@dataclass(frozen=True)
+class Message:
+    """A message that is taken back: the primary key of its delivery, when it was applied, and whether its lead was read since."""
+
+    delivery: int
+    applied_at: dt.datetime
+    read_since: bool
+
+
+def take_back(lead: Lead, journal: Journal, message: Message) -> int:
     """Undo what a message wrote of a lead, last first: each row as it was before, where it still says what the message wrote, and
-    no line of the timeline that is the message's alone. Rows of the tables `but`, which a read has told since, are left. How many
-    were taken back. A lead that the message made, or two rows that it made one, stay."""
-    left = {model._meta.model_name for model in but}
+    no line of the timeline that is the message's alone. What a read told since, or somebody vouches for, stays. How many were
+    taken back. A lead that the message made, or two rows that it made one, stay."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        done = sum(_take_back(entry) for entry in reversed(journal) if entry["row"] not in left)
-        lines = Activity.objects.filter(delivery=cause.delivery_id, change=None)
+        done = sum(_take_back(entry, message) for entry in reversed(journal))
+        lines = Activity.objects.filter(delivery=message.delivery, change=None)
         for tie in Joined.__subclasses__():
             of_lead = tie._default_manager.filter(lead=lead)
             lines = lines.exclude(pk__in=of_lead.exclude(activity=None).values("activity"))
-        if lines.delete()[0] or done:
+        certain = set(Transaction.objects.filter(lead=lead, reported=False).values_list("kartra_id", flat=True))
+        told = {
+            pk for pk, details in lines.values_list("pk", "details") if details.get("transaction_id") not in certain
+        }
+        if Activity.objects.filter(pk__in=told).delete()[0] or done:
             mark_changed([lead.pk])
     return done
 
 
-def _take_back(entry: Mapping[str, Any]) -> bool:
+TOLD_BY_A_READ = frozenset({"leadtag", "listsubscription", "sequenceenrollment", "membershipgrant"})
+
+
+def _take_back(entry: Mapping[str, Any], message: Message) -> bool:
+    if message.read_since and (
+        entry["row"] in TOLD_BY_A_READ or (entry["row"] == "lead" and not _no_read_tells(entry))
+    ):
+        return False
     model: Any = apps.get_model("leads", entry["row"])
     row = model._default_manager.select_for_update(of=("self",)).filter(**entry["key"]).first()
     if entry["now"] is None:
         return row is None and _kept(model(**entry["key"], **_standing(model, entry["was"])))
     if row is None or any(json_value(getattr(row, column)) != told for column, told in entry["now"].items()):
         return False
+    if _is_vouched_for(row, message):
+        return False
     if entry["was"] is None:
         return model is not Lead and _kept(row, Model.delete)
     for column, value in _standing(model, entry["was"]).items():
         setattr(row, column, value)
     return _kept(row)
+
+
+def _no_read_tells(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["was"]) and entry["was"].keys() <= NOT_READ
+
+
+def _is_vouched_for(row: Any, message: Message) -> bool:
+    """Whether Kartra's own details, its export or a payment message with the right secret told of this money since: a message that
+    nobody vouches for makes no sale certain."""
+    if isinstance(row, Transaction):
+        return not row.reported
+    return isinstance(row, RecurringSubscription) and row.read_at is not None and row.read_at >= message.applied_at
 
 
 def _kept(row: Any, write: Callable[[Any], Any] | None = None) -> bool:

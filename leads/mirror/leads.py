@@ -22,6 +22,8 @@ MOST_EXTRA = 400
 """Unknown keys kept on one lead; of more there is no end."""
 
 
+GONE = ("gone_at", "gone_reason", "absent_at")
+"""Columns that go together."""
 OF_OUR_COPY = {"read_at", "read_not_before", "dirty_at", "said_deleted_at"}
 """Columns that say how fresh our copy is: nothing that Kartra tells of the lead."""
 
@@ -132,8 +134,11 @@ def _note(lead: Lead, before: dict[str, Any], changed: set[str], cause: Activity
     if created:
         cause.note(Lead, key, None, {"read_at": None})
         return
-    for name in sorted(changed - OF_OUR_COPY):
-        cause.note(Lead, key, {name: before.get(name)}, {name: getattr(lead, name)})
+    names = sorted(changed - OF_OUR_COPY)
+    for group in [[name for name in names if name in GONE], *([name] for name in names if name not in GONE)]:
+        if group:
+            was, now = ({name: kept.get(name) for name in group} for kept in (before, lead.__dict__))
+            cause.note(Lead, key, was, now)
 
 
 def _locked(lead: Lead | None) -> Lead | None:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from leads.kind import kinds_by_activity
 from leads.lock_conflicts import done_again
-from leads.mirror.catalogue import get_or_create_one
+from leads.mirror.catalogue import get_or_create_one, note_kartra_id
 from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity
 from leads.mirror.facts import PLAN_COLUMNS, SubscriptionFact, TransactionFact
 from leads.mirror.locks import lock_leads
@@ -63,7 +63,7 @@ def set_transaction(
             **{name: _cents(getattr(fact, name)) for name in AMOUNTS},
         }
         if fact.product:
-            told["product"] = _product(account, fact.product, fact.product_id)
+            told["product"] = _product(account, fact.product, fact.product_id, cause)
         if fact.subscription_id:
             told["subscription"] = _plan(account, fact.subscription_id, lead, fact.processor_id, cause)
         wins = fact.authority and (row.reported or not late)
@@ -273,11 +273,9 @@ def _cents(amount: Decimal | None) -> Decimal | None:
     return None if amount is None else amount.quantize(CENT)
 
 
-def _product(account: Account, name: str, kartra_id: str) -> Product:
+def _product(account: Account, name: str, kartra_id: str, cause: ActivityCause = NO_CAUSE) -> Product:
     product: Product = get_or_create_one(Product, account.pk, name[:500])
-    if kartra_id and product.kartra_id != kartra_id:
-        product.kartra_id = kartra_id
-        product.save(update_fields=["kartra_id"])
+    note_kartra_id(product, kartra_id, cause)
     return product
 
 

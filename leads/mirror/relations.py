@@ -7,7 +7,7 @@ from django.db import transaction
 
 from leads.bulk_sql import insert_new
 from leads.lock_conflicts import done_again
-from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one
+from leads.mirror.catalogue import get_or_create_by_id, get_or_create_one, note_kartra_id
 from leads.mirror.changelog import NO_CAUSE, ActivityCause, add_activity, columns
 from leads.mirror.facts import MembershipFact
 from leads.mirror.locks import lock_leads
@@ -43,7 +43,7 @@ def set_tag(
     """The lead has (or has not) the tag, of this id if one was told. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        tag = get_or_create_by_id(Tag, lead.account_id, name, kartra_id, at)
+        tag = get_or_create_by_id(Tag, lead.account_id, name, kartra_id, at, cause)
         rows = LeadTag.objects.filter(lead=lead, tag=tag)
         was = None if on else _before(rows, cause)
         if on:
@@ -75,7 +75,7 @@ def set_list(
     our own doing it may mean nothing, and no change of ours is named as its cause. True if that was new to us."""
     with transaction.atomic():
         lock_leads([lead.pk])
-        mailing_list = get_or_create_by_id(MailingList, lead.account_id, name, kartra_id, at)
+        mailing_list = get_or_create_by_id(MailingList, lead.account_id, name, kartra_id, at, cause)
         ours, changed, was = change if active else None, False, None
         if active or source != Source.PUSH:
             changed = _insert(ListSubscription, lead, "mailing_list", mailing_list, at, source, ours, active=active)
@@ -149,7 +149,7 @@ def note_sequence_event(
     """The lead entered the sequence (status "active") or left it; at which step is not told, a read shows it. True if that
     was new to us."""
     with transaction.atomic():
-        row = _enrollment(lead, get_or_create_by_id(KartraSequence, lead.account_id, name, kartra_id, at))
+        row = _enrollment(lead, get_or_create_by_id(KartraSequence, lead.account_id, name, kartra_id, at, cause))
         if row.status.lower() == status:
             return False
         entered = status != LEFT
@@ -192,7 +192,7 @@ def set_membership(
     membership_name, level_name = names_of_level(fact)
     with transaction.atomic():
         lock_leads([lead.pk])
-        level = get_or_create_level(lead, (membership_name, level_name), fact)
+        level = get_or_create_level(lead, (membership_name, level_name), fact, cause)
         changed, was = _insert(MembershipGrant, lead, "level", level, at, source, None, active=fact.active), None
         if not changed:
             other = MembershipGrant.objects.filter(lead=lead, level=level, active=not fact.active)
@@ -238,11 +238,11 @@ def names_of_level(fact: MembershipFact) -> tuple[str, str]:
 NO_LEVEL = "(no level)"
 
 
-def get_or_create_level(lead: Lead, key: tuple[str, str], fact: MembershipFact) -> MembershipLevel:
+def get_or_create_level(
+    lead: Lead, key: tuple[str, str], fact: MembershipFact, cause: ActivityCause = NO_CAUSE
+) -> MembershipLevel:
     """The level of these names, which `names_of_level` tells, and its membership; made where they are new."""
     membership = get_or_create_one(Membership, lead.account_id, key[0])
-    if fact.membership_id and membership.kartra_id != fact.membership_id:
-        membership.kartra_id = fact.membership_id
-        membership.save(update_fields=["kartra_id"])
+    note_kartra_id(membership, fact.membership_id, cause)
     new = {"kartra_id": fact.level_id}
     return MembershipLevel.objects.get_or_create(membership=membership, name=key[1], defaults=new)[0]

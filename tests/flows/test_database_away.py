@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from integrations.models import Delivery
 from tests.abuse.web import Web, ask
@@ -131,3 +131,17 @@ def test_web_that_is_killed_and_begun_anew_meanwhile_loses_none(relay, start):
 
     wait_until(lambda: Delivery.objects.count() == 30, 30)
     assert numbers() == list(range(30))
+
+
+def test_table_that_is_held_makes_no_message_wait_for_long(relay, start):
+    """As a migration holds it."""
+    web, token = start(), WebhookEndpointFactory().token
+    assert post(web, token, 0)[0] == 200
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE integrations_delivery IN ACCESS EXCLUSIVE MODE")
+        status, seconds = post(web, token, 1)
+        assert (status, seconds < 9) == (200, True)
+        assert post(web, token, 2)[0] == 200
+
+    wait_until(lambda: Delivery.objects.count() == 3, 30)
+    assert numbers() == [0, 1, 2]

@@ -72,7 +72,7 @@ def taken_back(lead):
     cause = mirror.ActivityCause(journal=[])
     mirror.set_tag(lead, "VIP", True, source="webhook", at=NOW, cause=cause)
     before = Marks(lead.account)
-    mirror.take_back(lead, cause.journal, cause)
+    mirror.take_back(lead, cause.journal, mirror.Message(0, NOW, read_since=False))
     return before
 
 

@@ -88,6 +88,13 @@ def _order_words(order: Discard, number: int, left: int) -> str:
         "%(when)s: %(number)s messages since %(since)s discarded by %(who)s.",
         number,
     ) % {"when": when, "since": since, "number": f"{number:,}", "who": order.asked_by or _("somebody who is gone")}
+    if order.doubted:
+        doubted = ngettext(
+            "This change was taken as done because of such a message; look in Kartra: %(changes)s.",
+            "These changes were taken as done because of such messages; look in Kartra: %(changes)s.",
+            len(order.doubted),
+        )
+        words = f"{words} {doubted % {'changes': ', '.join(map(str, order.doubted[:50]))}}"
     if not left:
         return words
     still = ngettext("%(left)s is still to be taken back.", "%(left)s are still to be taken back.", left)

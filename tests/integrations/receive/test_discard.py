@@ -354,3 +354,125 @@ def test_discarding_goes_on_after_a_kill(endpoint, account, monkeypatch):
 
     assert state(account) == before
     assert not discard.waiting().exists()
+
+
+# --- what is genuine stays
+
+
+def test_sale_that_kartra_vouches_for_stays(endpoint, account):
+    shop = WebhookEndpointFactory(connection=endpoint.connection, name="Shop", ipn_secret="right-secret")
+    known(account, 2)
+    post(shop, "buy_product", 2)
+    receive.drain()
+    ipn(shop, 2, secret_key="right-secret")
+    receive.drain()
+
+    taken_back(shop)
+
+    assert (Transaction.objects.get().kartra_id, Transaction.objects.get().reported) == ("9001", False)
+    assert Activity.objects.filter(kind="payment_sale").count() == 1
+
+
+def test_sale_that_was_read_since_stays(endpoint, account):
+    lead = known(account, 2)
+    post(endpoint, "buy_product", 2)
+    receive.drain()
+    fact = mirror.TransactionFact("9001", type="sale", authority=True)
+    mirror.set_transaction(account, fact, source=Source.REFRESH, at=timezone.now(), lead=lead)
+
+    taken_back(endpoint)
+
+    assert Transaction.objects.get().type == "sale"
+
+
+@pytest.mark.parametrize("action", ["calendar_subscribe", "assign_tag", "membership_granted", "filled_form"])
+def test_what_another_address_told_too_stays(endpoint, account, action):
+    known(account, 2)
+    post(endpoint, action, 2)
+    receive.drain()
+    other = post(WebhookEndpointFactory(connection=endpoint.connection, name="Other"), action, 2)
+    receive.drain()
+    with_both = {name: rows for name, rows in state(account).items() if name != "Activity"}
+
+    taken_back(endpoint)
+    receive.drain()
+
+    found = state(account)
+    if action != "filled_form":
+        ties = ("LeadTag", "CalendarEnrollment", "MembershipGrant")
+        assert [len(found[name]) for name in ties] == [len(with_both[name]) for name in ties]
+    other.refresh_from_db()
+    assert other.status == DeliveryStatus.APPLIED
+    assert len(other.replays) == 1
+
+
+def test_message_that_is_discarded_while_it_is_applied_again_stays_discarded(endpoint, account, monkeypatch):
+    known(account, 2)
+    delivery = post(endpoint, "assign_tag", 2)
+    receive.drain()
+    ask_again = Delivery.ask_again
+
+    def discarded_meanwhile(self, *args):
+        """What another process does between the reading of the row and the lock."""
+        order = endpoint.discards.create(since=timezone.now())
+        Delivery.objects.filter(pk=delivery.pk).update(status="discarded", discard=order)
+        ask_again(self, *args)
+
+    monkeypatch.setattr(Delivery, "ask_again", discarded_meanwhile)
+
+    assert list(receive.replay(Delivery.objects.all())) == []
+    assert Delivery.objects.get().status == DeliveryStatus.DISCARDED
+
+
+# --- what is forged goes
+
+
+def test_names_that_a_stranger_changed_are_as_they_were(endpoint, account):
+    account.tags.create(name="VIP", kartra_id="12")
+    account.tags.create(name="Gold", kartra_id="13")
+    account.products.create(name="Course", kartra_id="4")
+    known(account, 2)
+    for tag in ({"tag_name": "VIP", "tag_id": 99}, {"tag_name": "Hacked", "tag_id": 13}):
+        body = {"action": "assign_tag", "action_details": {"tag": tag}, "lead": {"id": "2"}}
+        DeliveryFactory(endpoint=endpoint, body=json.dumps(body).encode())
+    bought = {**DETAILS["buy_product"]["transaction_details"], "product_id": 666}
+    body = {"action": "buy_product", "action_details": {"transaction_details": bought}, "lead": {"id": "2"}}
+    DeliveryFactory(endpoint=endpoint, body=json.dumps(body).encode())
+    receive.drain()
+    assert account.tags.filter(name="Hacked").exists()
+
+    taken_back(endpoint)
+
+    named = dict(account.tags.exclude(kartra_id="99").values_list("kartra_id", "name"))
+    assert (named["12"], named["13"]) == ("VIP", "Gold")
+    assert not account.tags.filter(kartra_id__in=["12", "13"]).exclude(missing_since=None).exists()
+    assert account.products.get().kartra_id == "4"
+    endpoint.connection.refresh_from_db()
+    assert endpoint.connection.catalogue_due
+
+
+def test_deleted_lead_that_a_stranger_revived_is_deleted_again(endpoint, account):
+    lead = known(account, 2)
+    mirror.mark_gone(lead, "deleted", timezone.now() - dt.timedelta(hours=2), source=Source.REFRESH)
+    post(endpoint, "filled_form", 2)
+    receive.drain()
+    lead.refresh_from_db()
+    assert lead.gone_at is None
+
+    taken_back(endpoint)
+
+    lead.refresh_from_db()
+    assert (lead.gone_at is not None, lead.gone_reason) == (True, "deleted")
+
+
+def test_field_that_no_read_tells_is_taken_back_though_a_read_came(endpoint, account):
+    lead = known(account, 2)
+    post(endpoint, "filled_form", 2, sales_tax_id="E1", city="Salem")
+    receive.drain()
+    at = timezone.now() + dt.timedelta(seconds=1)
+    mirror.apply_facts(account, LeadFacts("2", {"city": "Salem"}), source=Source.REFRESH, at=at, read_began_at=at)
+
+    taken_back(endpoint)
+
+    lead.refresh_from_db()
+    assert (lead.sales_tax_id, lead.city) == ("", "Salem")

@@ -2,6 +2,7 @@
 
 import io
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.core.management import call_command
@@ -9,8 +10,10 @@ from django.db import DatabaseError, IntegrityError, OperationalError
 
 from integrations import push, receive
 from integrations.management import run_wait
+from integrations.models import Delivery
 from integrations.push import send
 from integrations.receive import queue
+from integrations.receive.newcomers import Newcomers
 from leads import lock_conflicts, mirror
 from leads.models import LeadTag
 from tests.factories import DeliveryFactory, LeadChangeFactory, WebhookEndpointFactory
@@ -160,3 +163,25 @@ def test_answer_is_written_down_after_meeting_another_writer(connection, sandbox
 
     change.refresh_from_db()
     assert change.status == "accepted"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_second_try_begins_with_the_message_as_it_is_stored(monkeypatch):
+    """What the first try wrote on it was rolled back."""
+    monkeypatch.setattr(queue, "may_go_on", lock_conflicts.passes)
+    endpoint = WebhookEndpointFactory(ipn_secret="hush-hush")
+    sale = {"transaction_id": "1", "transaction_type": "sale", "lead_id": "5", "secret_key": "hush-hush"}
+    paid = DeliveryFactory(endpoint=endpoint, channel="ipn", body=urlencode(sale).encode())
+    error = broken(OperationalError, "40P01")
+    monkeypatch.setattr(Newcomers, "save", failing(1, error, Newcomers.save))
+
+    receive.drain()
+
+    paid.refresh_from_db()
+    assert (paid.status, paid.secret, b"hush-hush" in bytes(paid.body)) == ("applied", "right", False)
+    once = len(paid.journal)
+    monkeypatch.setattr(Newcomers, "save", failing(1, error, Newcomers.save))
+    [(again, applied)] = receive.replay(Delivery.objects.all(), by="ada")
+    again.refresh_from_db()
+    assert applied.status == "applied"
+    assert (again.is_replay, again.replays[-1]["status"], len(again.journal)) == (False, "applied", once)

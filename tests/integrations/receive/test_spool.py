@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, InternalError, OperationalError, connection
 from django.utils import timezone
 
 from integrations import receive
@@ -238,6 +238,39 @@ def test_database_that_goes_away_again_costs_nothing(endpoint):
 
     spool.drain()
     assert bodies() == [b"%d" % number for number in range(number_of)]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no database that only reads")
+def test_database_that_only_reads_loses_nothing(client, endpoint):
+    spool.append(arrival(endpoint, 1))
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(InternalError):
+            spool.drain()
+        assert post(client, endpoint, b"2").status_code == 200
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")
+    assert not (FILE.parent / "left").exists()
+
+    process_state.database_away_until = 0.0
+    assert spool.drain() == 2
+    assert bodies() == [b"1", b"2"]
+
+
+def test_large_messages_are_stored_in_batches_of_some_megabytes(endpoint):
+    for _ in range(20):
+        spool.append(replace(arrival(endpoint), body=b"x" * 1_000_000))
+    inserts = []
+
+    def watched(execute, sql, params, many, context):
+        inserts.append(sql.startswith("INSERT"))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watched):
+        assert spool.drain() == 20
+    assert sum(inserts) >= 3
 
 
 def test_message_that_fits_into_no_row_holds_up_no_other(endpoint, monkeypatch):
