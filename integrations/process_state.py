@@ -1,6 +1,7 @@
 """What one process keeps in memory between two pieces of work. All of it may be forgotten at any time: `clear()`."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from integrations.kartra.transport import Transport
 class ProcessState:
     """One per process. Times are seconds of `time.monotonic()`."""
 
+    began_at: float = field(default_factory=time.monotonic)
     endpoints: dict[str, tuple[float, int, bool]] = field(default_factory=dict)
     """Webhook endpoints by the digest of their token: (remembered until, id, whether it is the old token)."""
     traffic: dict[int, Any] = field(default_factory=dict)
