@@ -17,16 +17,21 @@ QUIET_S = 5.0
 """How long this process notifies nobody after the broker failed, so that a dead one slows no request."""
 
 TaskName = Literal[
+    "apply_alive",
     "apply_deliveries",
+    "call_heartbeat_url",
     "load_file",
     "mail_ended_runs",
     "mail_password_links",
+    "push_alive",
     "push_changes",
     "push_probe",
     "push_verify",
+    "read_alive",
     "read_catalogue",
     "refresh_leads",
     "send_alerts",
+    "watch_concerns",
 ]
 
 

@@ -24,12 +24,18 @@ class ProcessState:
     addresses_kept_until: float = 0.0
     """Until then the file of valid addresses is taken for new."""
     spool_thread: threading.Thread | None = field(default=None, repr=False)
+    database_missing_since: float | None = None
+    """Since when the thread that watches finds no database."""
+    database_missing_told: bool = False
+    watch_thread: threading.Thread | None = field(default=None, repr=False)
     rates: dict[str, tuple[float, float]] = field(default_factory=dict)
     """The rate of each app id: (remembered until, calls a second)."""
     transports: dict[str, Transport] = field(default_factory=dict)
     """The kept-alive sockets to each address of Kartra."""
     counter_redis: redis.Redis | None = None
     """The connection to the Redis that counts calls."""
+    metrics: tuple[float, bytes] = (0.0, b"")
+    """The answer of /metrics: (kept until, text)."""
     notify_quiet_until: float = 0.0
     """No worker is notified before: the broker failed."""
     clock_compared_until: float = 0.0
