@@ -1,19 +1,13 @@
-"""What a machine asks: alive, ready, metrics."""
+"""What a machine asks: alive, ready."""
 
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils.crypto import constant_time_compare
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 
 from integrations.models import Heartbeat
 from integrations.notify import broker_answers
@@ -99,30 +93,3 @@ def database_answers() -> bool:
     thread.start()
     thread.join(DATABASE_S)
     return bool(answers)
-
-
-class RowCounts:
-    """Counts rows when it is asked, so that a number is never older than the question."""
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        from integrations.models import Delivery
-        from leads.models import LeadChange
-
-        for name, words, model in (
-            ("kartra_mirror_changes", "Requested changes by status", LeadChange),
-            ("kartra_mirror_deliveries", "Messages from Kartra by status", Delivery),
-        ):
-            family = GaugeMetricFamily(name, words, labels=["status"])
-            for status, number in model.objects.order_by().values_list("status").annotate(n=Count("pk")):
-                family.add_metric([status], number)
-            yield family
-
-
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text. 404 unless METRICS_TOKEN is set and given as a bearer token."""
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-    if not settings.METRICS_TOKEN or not constant_time_compare(given, settings.METRICS_TOKEN):
-        raise Http404
-    registry = CollectorRegistry()
-    registry.register(RowCounts())
-    return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from kartra_mirror import health
+from kartra_mirror import health, metrics
 from kartra_mirror.admin.staff import passwords
 
 urlpatterns = [
@@ -15,7 +15,7 @@ urlpatterns = [
     path("webhooks/", include("integrations.urls")),
     path("healthz", health.alive),
     path("readyz", health.ready),
-    path("metrics", health.metrics),
+    path("metrics", metrics.page),
 ]
 
 handler404 = "kartra_mirror.edge.refusals.not_found"
