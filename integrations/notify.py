@@ -17,16 +17,21 @@ QUIET_S = 5.0
 """How long this process notifies nobody after the broker failed, so that a dead one slows no request."""
 
 TaskName = Literal[
+    "apply_alive",
     "apply_deliveries",
+    "call_heartbeat_url",
     "load_file",
     "mail_ended_runs",
     "mail_password_links",
+    "push_alive",
     "push_changes",
     "push_probe",
     "push_verify",
+    "read_alive",
     "read_catalogue",
     "refresh_leads",
     "send_alerts",
+    "watch_concerns",
 ]
 
 
@@ -39,3 +44,13 @@ def notify_worker(task: TaskName, *ids: int) -> None:
     except Exception as error:  # whatever the broker's library raises: a notification is not worth a failed request
         process_state.notify_quiet_until = time.monotonic() + QUIET_S
         logger.warning("The broker cannot be reached (%s); work is found by the sweep.", type(error).__name__)
+
+
+def broker_answers() -> bool:
+    """Whether the broker can be reached; within about a second."""
+    try:
+        with current_app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, timeout=1)
+        return True
+    except Exception:  # whatever the broker's library raises means: no
+        return False

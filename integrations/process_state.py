@@ -1,6 +1,7 @@
 """What one process keeps in memory between two pieces of work. All of it may be forgotten at any time: `clear()`."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from integrations.kartra.transport import Transport
 class ProcessState:
     """One per process. Times are seconds of `time.monotonic()`."""
 
+    began_at: float = field(default_factory=time.monotonic)
     endpoints: dict[str, tuple[float, int, bool]] = field(default_factory=dict)
     """Webhook endpoints by the digest of their token: (remembered until, id, whether it is the old token)."""
     traffic: dict[int, Any] = field(default_factory=dict)
@@ -22,12 +24,18 @@ class ProcessState:
     addresses_kept_until: float = 0.0
     """Until then the file of valid addresses is taken for new."""
     spool_thread: threading.Thread | None = field(default=None, repr=False)
+    database_missing_since: float | None = None
+    """Since when the thread that watches finds no database."""
+    database_missing_told: bool = False
+    watch_thread: threading.Thread | None = field(default=None, repr=False)
     rates: dict[str, tuple[float, float]] = field(default_factory=dict)
     """The rate of each app id: (remembered until, calls a second)."""
     transports: dict[str, Transport] = field(default_factory=dict)
     """The kept-alive sockets to each address of Kartra."""
     counter_redis: redis.Redis | None = None
     """The connection to the Redis that counts calls."""
+    metrics: tuple[float, bytes] = (0.0, b"")
+    """The answer of /metrics: (kept until, text)."""
     notify_quiet_until: float = 0.0
     """No worker is notified before: the broker failed."""
     clock_compared_until: float = 0.0

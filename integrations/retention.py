@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import ApiCall, Attempt, Delivery, DeliveryStatus, Proof, WebhookHour
+from integrations.models import ApiCall, Attempt, Concern, Delivery, DeliveryStatus, Proof, WebhookHour
 from leads.kind import every_kind
 from leads.models import (
     Activity,
@@ -194,6 +194,13 @@ RULES = (
         LogEntry,
         "action_time",
         lambda before: LogEntry.objects.filter(action_time__lt=before),
+    ),
+    Rule(
+        "KEEP_ADMIN_LOG_DAYS",
+        _("What needed a person"),
+        Concern,
+        "since",
+        lambda before: Concern.objects.filter(ended_at__lt=before),
     ),
     *(
         Rule(

@@ -12,17 +12,19 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import task_prerun, worker_shutting_down
+from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Q
 
 from integrations import push, receive, retention
 from integrations.clock import now
-from integrations.models import Attempt, Connection, Delivery, Heartbeat, SendingStop
+from integrations.models import Attempt, Connection, Delivery, SendingStop
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
 from integrations.push import lease, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, password_mails, run_mails
+from integrations.watching import alive, concerns, heartbeat_url, telling
+from integrations.watching.regular import is_time
 from leads import importing
 from leads.changes import runs
 from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange, PasswordLinkRequest
@@ -107,6 +109,37 @@ def send_alerts() -> None:
 
 
 @shared_task(ignore_result=True)
+def push_alive() -> None:
+    """Say that a worker of the queue push is at work."""
+    alive.note("push")
+
+
+@shared_task(ignore_result=True)
+def apply_alive() -> None:
+    """Say that a worker of the queue apply is at work."""
+    alive.note("apply")
+
+
+@shared_task(ignore_result=True)
+def read_alive() -> None:
+    """Say that a worker of the queue read is at work."""
+    alive.note("read")
+
+
+@shared_task(ignore_result=True)
+def watch_concerns() -> None:
+    """Look what needs a person, and tell it."""
+    concerns.look()
+    telling.drain()
+
+
+@shared_task(ignore_result=True)
+def call_heartbeat_url() -> None:
+    """Say to whoever is alarmed by our silence that the sweep runs."""
+    heartbeat_url.call()
+
+
+@shared_task(ignore_result=True)
 def mail_ended_runs() -> None:
     """Tell those who wanted a mail that their bulk action has ended."""
     run_mails.drain()
@@ -180,16 +213,6 @@ def read_catalogue(connection_id: int) -> None:
 SWEEP_APART = dt.timedelta(seconds=10)
 PRUNE_APART = dt.timedelta(minutes=50)
 
-
-def _is_time(name: str, at: dt.datetime, apart: dt.timedelta) -> bool:
-    """Whether this regular job may begin at `at` (the database's clock): not if one began less than `apart` before. It is
-    taken by one statement, so that of two at once one begins. A beat in the future is a mistake and holds nobody up."""
-    beat = Heartbeat.objects.filter(name=name)
-    if beat.filter(Q(at__lte=at - apart) | Q(at__gt=at + SWEEP_APART)).update(at=at):
-        return True
-    return Heartbeat.objects.get_or_create(name=name, defaults={"at": at})[1]
-
-
 FILLED_WITHIN = dt.timedelta(minutes=30)
 """How long a bulk action may take to be written down: one of a million leads takes some minutes."""
 
@@ -199,7 +222,7 @@ def sweep() -> None:
     """Every 15 s: notify workers of whatever is due. What is lost with a broker or a worker comes back here. Of many that piled up,
     one is done: the others find that it began just now."""
     at = now()
-    if not _is_time("sweep", at, SWEEP_APART):
+    if not is_time("sweep", at, SWEEP_APART):
         return
     runs.mend(abandoned_before=at - FILLED_WITHIN)
     for connection in Connection.objects.with_stops():
@@ -230,11 +253,16 @@ def sweep() -> None:
         notify_worker("mail_password_links")
     for import_id in Import.objects.going().values_list("pk", flat=True):
         notify_worker("load_file", import_id)
+    alive.ask(at)
+    if is_time("watch_concerns", at, concerns.APART):
+        notify_worker("watch_concerns")
+    if settings.HEARTBEAT_URL and is_time("call_heartbeat_url", at, heartbeat_url.APART):
+        notify_worker("call_heartbeat_url")
 
 
 @shared_task(ignore_result=True)
 def prune() -> None:
     """Once an hour: delete what is older than it is kept, for up to a minute."""
     at = now()
-    if _is_time("prune", at, PRUNE_APART):
+    if is_time("prune", at, PRUNE_APART):
         retention.tidy(at)

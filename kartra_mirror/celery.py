@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery
 from celery.beat import PersistentScheduler
 from celery.platforms import SecurityWarning
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
+from celery.signals import after_task_publish, beat_init, celeryd_init, setup_logging, worker_init
 from celery.worker.consumer import Consumer as _Consumer
 from django.conf import settings
 
@@ -88,6 +88,18 @@ def _refuse_other_keys(**kwargs: object) -> None:
 
     if why := key_rotation.cannot_start():
         raise SystemExit(why)
+
+
+@beat_init.connect
+def _note_that_beat_runs(**kwargs: object) -> None:
+    """Only in beat's own process: workers ask for the sweep too."""
+    after_task_publish.connect(_beat_asked, sender="integrations.tasks.sweep")
+
+
+def _beat_asked(**kwargs: object) -> None:
+    from integrations.watching import alive
+
+    alive.note_beat()
 
 
 @setup_logging.connect

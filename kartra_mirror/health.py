@@ -1,21 +1,27 @@
-"""What a machine asks: alive, ready, metrics."""
+"""What a machine asks: alive, ready."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
-from celery import current_app
-from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
-from django.utils.crypto import constant_time_compare
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
+from django.utils.translation import gettext as _
 
+from integrations.models import Heartbeat
+from integrations.notify import broker_answers
+from integrations.process_state import process_state
+from integrations.receive import addresses, spool
+from integrations.sending import clocks
+from integrations.setup import key_rotation
 from leads import clock
 
 SWEEP_LATE_S = 60.0
+STARTS_S = 120.0
+"""So long after a web process began nobody is told that there was no sweep yet."""
+DATABASE_S = 2.2
 
 
 def alive(request: HttpRequest) -> HttpResponse:
@@ -24,68 +30,70 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Database, broker, keys, last sweep, and machines whose clocks are wrong: 200 when the first two answer and no key is missing,
-    else 503. `keys`: what is wrong with them, in a sentence."""
-    facts: dict[str, Any] = {"database": _database(), "broker": _broker(), "last_sweep": None, "sweep_late": True}
-    facts["wrong_clocks"], facts["keys"] = [], ""
+    """Whether it works, for people: 200, or 503 and `why`, in sentences. With `?role=webhooks`, for a balancer: whether messages may
+    be sent to this machine. Either answers within some 2.5 s."""
+    return _takes_messages() if request.GET.get("role") == "webhooks" else _works()
+
+
+def _takes_messages() -> JsonResponse:
+    """Whether the database or the file of this machine takes a message. The database is asked only where the file takes none."""
+    facts = {"spool": spool.takes_more() and addresses.are_known()}
+    if not facts["spool"]:
+        facts["database"] = spool.is_empty() and database_answers()
+    return JsonResponse(facts, status=200 if any(facts.values()) else 503)
+
+
+def _works() -> JsonResponse:
+    """Database, broker, keys and sweep; and machines whose clocks are wrong, which hold up nothing. A web process that began just now
+    waits for the sweep: workers are started with it."""
+    facts: dict[str, Any] = {"database": database_answers(), "broker": broker_answers(), "last_sweep": None}
+    facts |= {"sweep_late": True, "wrong_clocks": [], "keys": ""}
     if facts["database"]:
-        from integrations.models import Heartbeat
-        from integrations.sending import clocks
-        from integrations.setup import key_rotation
-
-        beat = Heartbeat.objects.filter(name="sweep").first()
-        if beat:
-            facts["last_sweep"] = beat.at.isoformat()
-            facts["sweep_late"] = clock.now() - beat.at > dt.timedelta(seconds=SWEEP_LATE_S)
-        facts["wrong_clocks"] = clocks.wrong()
-        facts["keys"] = key_rotation.cannot_start() or key_rotation.lost_secrets()
-    well = facts["database"] and facts["broker"] and not facts["keys"]
-    return JsonResponse(facts, status=200 if well else 503)
-
-
-def _database() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        return True
-    except DatabaseError:
-        return False
+        try:
+            facts |= _kept_facts()
+        except DatabaseError:  # it went away, or has no tables yet
+            facts["database"] = False
+    facts["why"] = why = []
+    if not facts["database"]:
+        why.append(_("The database does not answer, or has no tables: look at it, and run `manage.py migrate`."))
+    if not facts["broker"]:
+        why.append(_("The broker does not answer: look at Redis."))
+    if facts["keys"]:
+        why.append(facts["keys"])
+    if facts["database"] and facts["sweep_late"] and time.monotonic() - process_state.began_at > STARTS_S:
+        why.append(_("The sweep stands still: look whether the workers and beat run."))
+    return JsonResponse(facts, status=503 if why else 200)
 
 
-def _broker() -> bool:
-    try:
-        with current_app.connection_for_write() as broker:
-            broker.ensure_connection(max_retries=1, timeout=1)
-        return True
-    except Exception:  # whatever the broker's library raises means: not ready
-        return False
+def _kept_facts() -> dict[str, Any]:
+    beat = Heartbeat.objects.filter(name="sweep").first()
+    return {
+        "last_sweep": beat.at.isoformat() if beat else None,
+        "sweep_late": beat is None or clock.now() - beat.at > dt.timedelta(seconds=SWEEP_LATE_S),
+        "wrong_clocks": clocks.wrong(),
+        "keys": key_rotation.cannot_start() or key_rotation.lost_secrets(),
+    }
 
 
-class RowCounts:
-    """Counts rows when it is asked, so that a number is never older than the question."""
+def database_answers() -> bool:
+    """Whether it answers within DATABASE_S. Asked by a thread with a connection of its own: a server that takes connections and says
+    nothing would hold up whoever asked."""
+    answers: list[bool] = []
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        from integrations.models import Delivery
-        from leads.models import LeadChange
+    def ask() -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            answers.append(True)
+        except DatabaseError:
+            pass
+        finally:
+            connection.close()
 
-        for name, words, model in (
-            ("kartra_mirror_changes", "Requested changes by status", LeadChange),
-            ("kartra_mirror_deliveries", "Messages from Kartra by status", Delivery),
-        ):
-            family = GaugeMetricFamily(name, words, labels=["status"])
-            for status, number in model.objects.order_by().values_list("status").annotate(n=Count("pk")):
-                family.add_metric([status], number)
-            yield family
-
-
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text. 404 unless METRICS_TOKEN is set and given as a bearer token."""
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-    if not settings.METRICS_TOKEN or not constant_time_compare(given, settings.METRICS_TOKEN):
-        raise Http404
-    registry = CollectorRegistry()
-    registry.register(RowCounts())
-    return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+    thread = threading.Thread(target=ask, name="database answers", daemon=True)
+    thread.start()
+    thread.join(DATABASE_S)
+    return bool(answers)
 
 
 PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": alive, "/readyz": ready}

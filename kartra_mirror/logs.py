@@ -1,4 +1,5 @@
-"""Logs: JSON lines, or readable ones on a developer's machine. No secret, address of a webhook endpoint or personal detail in them."""
+"""Logs: JSON lines with the ids of request, call and changes, or readable ones on a developer's machine. No secret, address of a webhook
+endpoint or personal detail in them."""
 
 import logging.config
 import re
@@ -12,6 +13,9 @@ SECRET_KEYS = frozenset(
 )
 MOST = 10_000
 """Letters of a text that are written; of a longer one the beginning."""
+
+IDS = ("call_id", "change_ids", "code", "connection_id", "elapsed_ms", "lead_id", "outcome", "route", "status")
+"""What a line may carry besides its text, by `extra`; whatever else a library hands over is left out."""
 
 _DOOR = re.compile(r"(/webhooks/)[^/\s\"'?]+")
 _ENDS = " \t\r\n\"'<>,;"
@@ -61,6 +65,7 @@ def logging_config(*, readable: bool, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(allow=IDS),
         structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.format_exc_info,
         mask_event,
@@ -86,6 +91,9 @@ def logging_config(*, readable: bool, level: str) -> None:
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 "celery": {"level": "WARNING" if readable else level},
+                # a line for each call and request: to be searched by a machine
+                "integrations.push.send": {"level": "WARNING" if readable else level},
+                "kartra_mirror.edge.request_ids": {"level": "WARNING" if readable else level},
                 "django.request": {"level": "ERROR"},
                 "axes": {"level": "WARNING"},
             },

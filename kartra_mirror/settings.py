@@ -64,6 +64,8 @@ VERIFY_MONEY_SETTLE_S = [float(s) for s in env.list("VERIFY_MONEY_SETTLE_S", def
 OUTAGE_FAILURES = 5  # calls in a row without an answer that stop sending for the whole app
 OUTAGE_PROBE_S = env.float("OUTAGE_PROBE_S", default=60.0)  # then one harmless call so often
 ALERT_URL = env.str("ALERT_URL", default="")  # gets {"text": …}, as Slack's incoming webhooks do
+HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")  # called once a minute while the sweep runs
+ALERT_AFTER_MIN = env.float("ALERT_AFTER_MIN", default=10.0)  # what waits for a person for so long is told
 vars().update(env.email_url("EMAIL_URL", default="consolemail://" if EMBEDDED else "smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="kartra-mirror@localhost")
 EMAIL_SUBJECT_PREFIX = ""
@@ -107,6 +109,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "kartra_mirror.edge.request_ids.RequestIds",
     "kartra_mirror.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from kartra_mirror import health
+from kartra_mirror import metrics
 from kartra_mirror.admin.staff import passwords
 
 urlpatterns = [
@@ -13,7 +13,7 @@ urlpatterns = [
     path("admin/reset/<uidb64>/<token>/", passwords.ChooseView.as_view(), name="password_reset_confirm"),
     path("admin/", admin.site.urls),
     path("webhooks/", include("integrations.urls")),
-    path("metrics", health.metrics),
+    path("metrics", metrics.page),
 ]
 
 handler404 = "kartra_mirror.edge.refusals.not_found"

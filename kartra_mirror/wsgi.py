@@ -14,6 +14,7 @@ from django.db.backends.signals import connection_created  # noqa: E402
 from django.dispatch import receiver  # noqa: E402
 
 from integrations.receive import addresses, spool  # noqa: E402  (there are no models before)
+from integrations.watching import web  # noqa: E402
 
 
 @receiver(connection_created)
@@ -27,3 +28,4 @@ def bound_waits(connection: Any, **kwargs: Any) -> None:
 addresses.renew()  # for when the database goes away before the first message comes
 connections.close_all()
 spool.start()  # what a process that was killed has kept
+web.start()

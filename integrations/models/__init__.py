@@ -1,6 +1,7 @@
 """The tables of the wire: how Kartra is reached, what it sent us, what we sent it."""
 
 from integrations.models.call import ApiCall, Attempt, CallOutcome, Cause, Proof
+from integrations.models.concern import Concern, ConcernCode
 from integrations.models.connection import Connection, Sending
 from integrations.models.connection_remark import ConnectionRemark
 from integrations.models.deletion import DeletionReport, DeletionVerdict
@@ -20,6 +21,8 @@ __all__ = [
     "CallOutcome",
     "Cause",
     "Channel",
+    "Concern",
+    "ConcernCode",
     "Connection",
     "ConnectionRemark",
     "DeletionReport",

@@ -30,6 +30,16 @@ class CallPlan:
         return compose(self.lead, self.changes, self.receipt)
 
     @property
+    def log_ids(self) -> dict[str, object]:
+        """What lines of the log about it carry."""
+        return {
+            "call_id": self.call.pk,
+            "connection_id": self.call.connection_id,
+            "lead_id": self.lead.pk,
+            "change_ids": [change.pk for change in self.changes],
+        }
+
+    @property
     def single(self) -> bool:
         """Whether a person waits for it: some change of it belongs to no run."""
         return any(change.run_id is None for change in self.changes)

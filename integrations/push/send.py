@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import DatabaseError, connections
+from structlog.contextvars import bound_contextvars
 
 from integrations.kartra.client import Client
 from integrations.kartra.errors import KartraError, OutcomeUnknown, Throttled
@@ -194,17 +195,23 @@ class _Drain:
         done, _ = wait(self.in_flight, timeout=timeout_s, return_when=FIRST_COMPLETED)
         for future in done:
             plan, keys = self.in_flight.pop(future)
-            answer, elapsed_ms = future.result()
-            write_down(plan, answer, elapsed_ms)
-            odd = any(kinds.warnings(change.parameters) for change in plan.changes)
-            calls.update_health(
-                self.connection, answer if isinstance(answer, KartraError) else None, text_may_be_refused=odd, keys=keys
-            )
-            if any(kinds.get_kind(change.kind).money for change in plan.changes) and isinstance(answer, ChainReply):
-                transactions.read_after(self.connection, plan.lead)
-            if isinstance(answer, KartraError) and not isinstance(answer, calls.NoSlot | Throttled):
-                lease.release_plans(self.claimed)
-                self.claimed.clear()
+            with bound_contextvars(**plan.log_ids):
+                self._answered(plan, keys, *future.result())
+
+    def _answered(self, plan: CallPlan, keys: str, answer: Answer, elapsed_ms: int) -> None:
+        """Record one answer, and what follows from it."""
+        write_down(plan, answer, elapsed_ms)
+        odd = any(kinds.warnings(change.parameters) for change in plan.changes)
+        error = answer if isinstance(answer, KartraError) else None
+        code = getattr(answer, "code", "")
+        told = {"outcome": type(answer).__name__, "code": code, "elapsed_ms": elapsed_ms}
+        logger.info("A call is settled.", extra=told)
+        calls.update_health(self.connection, error, text_may_be_refused=odd, keys=keys)
+        if any(kinds.get_kind(change.kind).money for change in plan.changes) and isinstance(answer, ChainReply):
+            transactions.read_after(self.connection, plan.lead)
+        if error is not None and not isinstance(error, calls.NoSlot | Throttled):
+            lease.release_plans(self.claimed)
+            self.claimed.clear()
 
     def _take_up_new_keys(self) -> None:
         """Keys that were swapped while this drain was going: go on with the new ones. (A claim reads the connection.)"""
@@ -257,6 +264,7 @@ def make_call(
     except KartraError as error:
         answer = error
     except Exception as error:  # the request may have left: never lose the chain to a bug
-        logger.exception("Call %s failed in our own code.", plan.call.pk)
+        with bound_contextvars(**plan.log_ids):  # of this thread
+            logger.exception("Call %s failed in our own code.", plan.call.pk)
         answer = OutcomeUnknown("", Trouble.OUR_FAULT, name=type(error).__name__)
     return answer, round((time.monotonic() - began) * 1000)

@@ -35,6 +35,11 @@ def known(asked: Sequence[str]) -> tuple[int, bool] | None:
     return None if found is None else (found[0], found[1])
 
 
+def are_known() -> bool:
+    """Whether there is such a file."""
+    return _file().exists()
+
+
 def renew() -> None:
     """Write down the addresses that are valid now. What the database or the disk says against it is logged: the file so far stays."""
     process_state.addresses_kept_until = time.monotonic() + EVERY_S

@@ -34,7 +34,7 @@ def drain() -> int:
     ]
     sent = 0
     for words in [*_together(mine_began, beginning), *_together(mine_ended, end)]:
-        _send(*words)
+        send_notice(*words)
         sent += 1
     return sent
 
@@ -101,7 +101,8 @@ def _together(stops: list[SendingStop], words: Callable[[SendingStop], str]) -> 
     return found
 
 
-def _send(subject: str, text: str) -> None:
+def send_notice(subject: str, text: str) -> None:
+    """By mail to ADMINS and to ALERT_URL. Never raises."""
     logger.warning("%s", text)
     try:
         mail_admins(subject, text)

@@ -1,0 +1,93 @@
+"""What is said of a concern, and the page on which it is dealt with."""
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _, ngettext
+
+from integrations.models import Concern, ConcernCode, DeliveryStatus, WebhookEndpoint
+
+WORKERS: dict[str, Callable[[], str]] = {
+    "push": lambda: _("No worker of the queue push is at work: nothing is sent to Kartra."),
+    "apply": lambda: _("No worker of the queue apply is at work: what Kartra sends is kept, and not applied."),
+    "read": lambda: _("No worker of the queue read is at work: nothing is read from Kartra, imported or looked after."),
+}
+
+SENTENCES: dict[str, Callable[[int], str]] = {
+    ConcernCode.BEAT: lambda n: _("Beat does not run: what waits for its time, or was lost on the way, is not done."),
+    ConcernCode.BROKER: lambda n: _("The broker (Redis) does not answer: workers do nothing. What comes is kept."),
+    ConcernCode.DELETIONS: lambda n: ngettext(
+        "Reading stopped: Kartra says that %(number)s lead is deleted. Is it?",
+        "Reading stopped: Kartra says that %(number)s leads are deleted. Are they?",
+        n,
+    ),
+    ConcernCode.CATALOGUE: lambda n: ngettext(
+        "%(number)s name was missing from Kartra's last answer about the catalogue. Is it gone?",
+        "%(number)s names were missing from Kartra's last answer about the catalogue. Are they gone?",
+        n,
+    ),
+    ConcernCode.QUARANTINED: lambda n: ngettext(
+        "%(number)s message from Kartra could not be read.", "%(number)s messages from Kartra could not be read.", n
+    ),
+    ConcernCode.HELD: lambda n: ngettext(
+        "%(number)s message about somebody new is held: is it Kartra's?",
+        "%(number)s messages about people who are new are held: are they Kartra's?",
+        n,
+    ),
+    ConcernCode.REFUSED: lambda n: ngettext(
+        "%(number)s message or more was refused within a day: too many came.",
+        "%(number)s messages or more were refused within a day: too many came.",
+        n,
+    ),
+    ConcernCode.FRESHNESS: lambda n: ngettext(
+        "%(number)s lead was not read within the promised time (REFRESH_WITHIN_H).",
+        "%(number)s leads were not read within the promised time (REFRESH_WITHIN_H).",
+        n,
+    ),
+    ConcernCode.DECISIONS: lambda n: ngettext(
+        "%(number)s change needs a decision.", "%(number)s changes need a decision.", n
+    ),
+    ConcernCode.APPROVALS: lambda n: ngettext(
+        "%(number)s bulk action waits for a yes or no.", "%(number)s bulk actions wait for a yes or no.", n
+    ),
+}
+
+
+def sentence(concern: Concern) -> str:
+    """What it is, with the connection's name in front."""
+    if concern.code == ConcernCode.WORKERS:
+        said = WORKERS[concern.key]()
+    elif concern.code == ConcernCode.SILENT:
+        words = ngettext(
+            "Messages of the kind “%(kind)s” come no more: silent for %(number)s day.",
+            "Messages of the kind “%(kind)s” come no more: silent for %(number)s days.",
+            concern.number,
+        )
+        said = words % {"kind": concern.key.partition(":")[2], "number": f"{concern.number:,}"}
+    else:
+        said = SENTENCES[concern.code](concern.number) % {"number": f"{concern.number:,}"}
+    return f"{concern.connection.name}: {said}" if concern.connection else said
+
+
+def link(concern: Concern) -> str:
+    """The page on which a person sees or deals with it."""
+    return f"{settings.PUBLIC_URL.rstrip('/')}{_path(concern)}"
+
+
+def _path(concern: Concern) -> str:
+    code = concern.code
+    if code == ConcernCode.DECISIONS:
+        return reverse("admin:decisions")
+    if code == ConcernCode.APPROVALS:
+        return reverse("admin:leads_bulkrun_changelist")
+    if code in (ConcernCode.QUARANTINED, ConcernCode.HELD):
+        status = DeliveryStatus.HELD if code == ConcernCode.HELD else DeliveryStatus.QUARANTINED
+        return f"{reverse('admin:integrations_delivery_changelist')}?{urlencode({'status__exact': status})}"
+    if code in (ConcernCode.REFUSED, ConcernCode.SILENT):
+        endpoint = WebhookEndpoint(pk=int(concern.key.partition(":")[0]))
+        return endpoint.get_absolute_url()
+    if concern.connection:
+        return concern.connection.get_absolute_url()
+    return reverse("admin:health")
