@@ -10,7 +10,7 @@ new_enough = $(1) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/n
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: run env test lint chaos bench bench-smoke screens image-check lock clean
+.PHONY: run env test lint chaos bench bench-smoke screens references audit image-check lock clean
 
 .venv: .venv/.runtime
 
@@ -61,6 +61,14 @@ bench: .venv/.dev
 screens: .venv/.dev
 	@EMBEDDED=1 $(BIN)/python -m tests.browser.screens
 
+# docs/settings.md and docs/commands.md, from .env.example and the commands.
+references: .venv/.dev
+	@env -i PATH="$$PATH" EMBEDDED=1 VAR_DIR=$(VAR_DIR) COLUMNS=100 DJANGO_SETTINGS_MODULE=kartra_mirror.settings $(BIN)/python docs/references.py
+
+# Known weaknesses of what we depend on, where the service that knows them can be reached.
+audit: .venv/.dev
+	@$(BIN)/python .ci/audit.py
+
 # Random wishes, faults and kills against the pretend Kartra: prints its seed; about 20 minutes. SEED=… repeats one.
 chaos: .venv/.dev
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
@@ -80,4 +88,4 @@ lock: .venv/.dev
 	@$(BIN)/python .ci/edges.py $(BIN)/uv > requirements.edges.new && mv requirements.edges.new requirements.edges
 
 clean:
-	@rm -rf .venv var staticfiles
+	@rm -rf .venv .audit var staticfiles
