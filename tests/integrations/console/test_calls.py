@@ -69,7 +69,7 @@ def refunding(sale, amount="20.00"):
 def sale_of(sandbox, lead, amount="97.00"):
     number = str(sandbox.act("sale", lead=lead.kartra_id, amount=amount)["transaction"])
     Transaction.objects.create(
-        account=lead.account, lead=lead, kartra_id=number, type="sale", full_amount=Decimal(amount)
+        account=lead.account, lead=lead, kartra_id=number, type="sale", full_amount=Decimal(amount), reported=False
     )
     return number
 
