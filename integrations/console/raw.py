@@ -46,15 +46,20 @@ def write(connection: Connection, form: Form, by: Author) -> str:
     client = calls.client_for(connection)
     calls.wait_for_slot(connection, Priority.PERSON, wait_s=WAIT_S)
     row = begin_raw_call(connection, lead, form, by)
-    began, failed, text = time.monotonic(), None, ""
+    began, text, ours = time.monotonic(), "", False
+    failed: KartraError | None = None
     try:
         text = client.call(form.pairs, fresh=True).text
     except KartraError as error:
         failed = error
         raise
+    except BaseException as error:
+        failed, ours = calls.our_fault(error), True
+        raise
     finally:
         end_raw_call(row, lead, failed, text, round((time.monotonic() - began) * 1000))
-        calls.update_health(connection, failed)
+        if not ours:  # which says nothing of Kartra
+            calls.update_health(connection, failed)
     return text
 
 
