@@ -12,6 +12,7 @@ from integrations import console, push
 from integrations.console import CannotCall, raw as raw_calls
 from integrations.console.form import read_form
 from integrations.kartra.client import Client
+from integrations.kartra.transport import Answer
 from integrations.models import ApiCall, Attempt, Connection
 from kartra_mirror import groups
 from leads import mirror
@@ -409,6 +410,20 @@ def test_call_that_something_of_ours_ended_is_not_recorded_as_answered(sandbox, 
     row = ApiCall.objects.get()
     assert (row.outcome, row.remark["name"], row.answer) == ("unknown", error.__name__, "")
     assert Connection.objects.get().failures == 2
+
+
+@pytest.mark.parametrize("call", ["read", "raw"])
+def test_keys_in_an_answer_are_neither_shown_nor_kept(sandbox, connection, monkeypatch, call):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    connection.api_key, connection.api_password = "Kq/7", ""
+    connection.save()
+    pairs = raw(lead) if call == "raw" else [("actions[0][cmd]", "retrieve_account_pages")]
+    monkeypatch.setattr(Client, "call", Mock(return_value=Answer(200, r'{"you": "Kq\/7 Kq%2f7"}', 1)))
+
+    told = console.call(connection, pairs).text
+
+    assert told == '{"you": "(hidden) (hidden)"}'
+    assert ApiCall.objects.get().answer in ("", told)
 
 
 def test_custom_field_takes_its_own_permission(sandbox, connection):
