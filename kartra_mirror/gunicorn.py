@@ -105,6 +105,29 @@ def when_ready(server: Any) -> None:
             listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)
 
 
+def post_worker_init(worker: Any) -> None:
+    """What each web process does beside answering: it knows the valid addresses, stores what a process that was killed has kept, and
+    watches the workers. No message waits for long for a table that a migration holds: it goes into the file of this machine."""
+    from django.db import connections
+    from django.db.backends.signals import connection_created
+
+    from integrations.receive import addresses, spool
+    from integrations.watching import web
+
+    connection_created.connect(bound_waits)
+    addresses.renew()
+    connections.close_all()
+    spool.start()
+    web.start()
+
+
+def bound_waits(connection: Any, **kwargs: Any) -> None:
+    """Wait for a lock for so long at most."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+
+
 def why_not_with_these_keys() -> str:
     """Why no worker may be started, in a sentence. The database is asked here once, and no connection is handed on."""
     import django

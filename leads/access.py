@@ -143,7 +143,11 @@ def check_refund(user: Author, amount: Decimal | None, given_back: Decimal) -> N
     if most is None:
         return
     if amount is None:
-        raise NotAllowed(_("The amount is not known, so a manager has to give this refund."))
+        words = _(
+            "Kartra has not confirmed the amount of this sale. Read it from Kartra first (Transactions, Find in Kartra), or ask "
+            "a manager to give this refund."
+        )
+        raise NotAllowed(words)
     if amount + given_back <= most:
         return
     words = _("You may give back up to %(most)s of one sale. This comes to %(total)s. Ask a manager to do it.")

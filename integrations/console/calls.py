@@ -51,18 +51,18 @@ def call(connection: Connection, pairs: Sequence[Pair], *, made_by: Author = Non
     if not form.actions and form.get_lead is None and not form.others:
         raise CannotCall(_("The call says nothing to do. Give it a command, as in actions[0][cmd]."))
     if meaning.only_reads(form):
-        return Answer(_hidden(connection, raw.read(connection, form, made_by)))
+        return Answer(raw.read(connection, form, made_by))
     try:
         wanted = meaning.wishes_of(form)
     except meaning.NotOurs as unknown:
         _check_raw(form, unknown.what, made_by)
         _check_sending(connection)
-        return Answer(_hidden(connection, raw.write(connection, form, made_by)))
+        return Answer(raw.write(connection, form, made_by))
     wishes.check_permissions(made_by, wanted)
     _check_sending(connection)
     recorded = wishes.record(connection, form, wanted, made_by)
     settled = wishes.wait_for(connection, recorded, send_here=send_here)
-    return Answer(_hidden(connection, wishes.answers_to(settled)), wishes.lines_of(settled))
+    return Answer(raw.without_keys(connection, wishes.answers_to(settled)), wishes.lines_of(settled))
 
 
 def _check_sending(connection: Connection) -> None:
@@ -92,12 +92,6 @@ def _check_raw(form: Form, what: str, by: Author) -> None:
             else _("Can make calls that write as they stand")
         )
         raise CannotCall(words % {"what": what, "permission": name})
-
-
-def _hidden(connection: Connection, text: str) -> str:
-    for secret in (connection.api_key, connection.api_password):
-        text = text.replace(secret, "(hidden)")
-    return text
 
 
 def words_of(error: KartraError) -> str:

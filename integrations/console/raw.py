@@ -11,6 +11,7 @@ from integrations.clock import now
 from integrations.console.form import CannotCall, Form, named_lead
 from integrations.kartra.errors import KartraError
 from integrations.models import ApiCall, CallOutcome, Cause, Connection
+from integrations.receive.body_text import hide_secrets
 from integrations.sending import call_counter, calls, restored
 from integrations.sending.calls import Priority
 from integrations.sending.error_messages import said_by
@@ -25,7 +26,7 @@ WAIT_S = 30.0
 
 def read(connection: Connection, form: Form, by: Author) -> str:
     """Make a call that changes nothing. Raises KartraError."""
-    return calls.read(
+    text = calls.read(
         connection,
         cause=Cause.CONSOLE,
         priority=Priority.PERSON,
@@ -34,6 +35,12 @@ def read(connection: Connection, form: Form, by: Author) -> str:
         made_by=by,
         wait_s=WAIT_S,
     )
+    return without_keys(connection, text)
+
+
+def without_keys(connection: Connection, text: str) -> str:
+    """An answer without the keys that were added to its call, should it hold them."""
+    return hide_secrets(text, (connection.api_key, connection.api_password))
 
 
 def write(connection: Connection, form: Form, by: Author) -> str:
@@ -46,15 +53,20 @@ def write(connection: Connection, form: Form, by: Author) -> str:
     client = calls.client_for(connection)
     calls.wait_for_slot(connection, Priority.PERSON, wait_s=WAIT_S)
     row = begin_raw_call(connection, lead, form, by)
-    began, failed, text = time.monotonic(), None, ""
+    began, text, ours = time.monotonic(), "", False
+    failed: KartraError | None = None
     try:
-        text = client.call(form.pairs, fresh=True).text
+        text = without_keys(connection, client.call(form.pairs, fresh=True).text)
     except KartraError as error:
         failed = error
         raise
+    except BaseException as error:
+        failed, ours = calls.our_fault(error), True
+        raise
     finally:
         end_raw_call(row, lead, failed, text, round((time.monotonic() - began) * 1000))
-        calls.update_health(connection, failed)
+        if not ours:  # which says nothing of Kartra
+            calls.update_health(connection, failed)
     return text
 
 

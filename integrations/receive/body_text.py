@@ -4,6 +4,7 @@ numbers and names that come twice stand as they came. Secret keys are hidden. Wh
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -66,6 +67,19 @@ def without_secret(body: bytes, secret: str, instead: str = "found-right") -> by
     value = "".join(map(_spellings, secret))
     found = re.compile(rf"(secret(?:_|-|%5f)?key{BETWEEN}){value}(?![0-9a-z])", re.IGNORECASE)
     return found.sub(lambda match: match[1] + instead, body.decode("latin-1")).encode("latin-1")
+
+
+def hide_secrets(text: str, secrets: Iterable[str]) -> str:
+    """The text with "(hidden)" wherever one of these stands in it, in whatever spelling. What is empty or lost hides nothing."""
+    any_of_them = "|".join(
+        "".join(map(_spellings, secret)) for secret in sorted(secrets, key=len, reverse=True) if secret
+    )
+    if not any_of_them:
+        return text
+    found = re.compile(any_of_them, re.IGNORECASE | re.ASCII)
+    in_utf_8 = text.encode("utf-8", "surrogatepass").decode("latin-1")
+    instead = _hidden().encode().decode("latin-1")
+    return found.sub(lambda _match: instead, in_utf_8).encode("latin-1").decode("utf-8", "surrogatepass")
 
 
 BETWEEN = r"(?:[^0-9a-z&%]|%(?!26)[0-9a-f]{2}){0,20}"

@@ -140,6 +140,11 @@ def outcome_of(error: KartraError) -> CallOutcome:
     return CallOutcome.REFUSED
 
 
+def our_fault(error: BaseException) -> OutcomeUnknown:
+    """What a call comes to during which something else than Kartra's client failed, or was ended: it may have left."""
+    return OutcomeUnknown("", Trouble.OUR_FAULT, name=type(error).__name__)
+
+
 def update_health(
     connection: Connection, error: KartraError | None, *, text_may_be_refused: bool = False, keys: str = ""
 ) -> None:
@@ -254,10 +259,14 @@ def read(
     wait_for_slot(connection, priority, wait_s=wait_s)
     began_at, began = now(), time.monotonic()
     failed: KartraError | None = None
+    ours = False
     try:
         return ask(client)
     except KartraError as error:
         failed = error
+        raise
+    except BaseException as error:
+        failed, ours = our_fault(error), True
         raise
     finally:
         row = record_read(
@@ -272,4 +281,5 @@ def read(
         )
         if row is not None:
             on_row(row)
-        update_health(connection, failed)
+        if not ours:  # which says nothing of Kartra
+            update_health(connection, failed)

@@ -65,6 +65,7 @@ def record_run(
         with transaction.atomic():
             if any(part.exclusive for part, _parameters in kind.parts(clean)):
                 mirror.lock_leads(ids)
+                check_person(approved_by or by, account, size, kind, clean)  # what was given back may be more by now
             check_members(members_of(account, leads), kind, clean, size)
             run = BulkRun.objects.create(
                 account=account,

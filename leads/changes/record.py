@@ -49,11 +49,11 @@ def record_changes(
         raise CannotRecord(
             _("Lead %(id)s is deleted in Kartra; nothing can be changed on it.") % {"id": lead.kartra_id or lead.pk}
         )
-    check_person(by, lead.account, 1, kind, clean)
     with transaction.atomic():
-        mirror.lock_leads([lead.pk])  # nobody else looks meanwhile whether the same is asked for already
+        mirror.lock_leads([lead.pk])  # nobody else looks meanwhile whether the same is asked for already, or settles it
         if not only.exists():
             raise CannotRecord(_("This lead is not in our copy any more."))
+        check_person(by, lead.account, 1, kind, clean)
         if (
             idempotency_key
             and (first := LeadChange.objects.filter(idempotency_key=idempotency_key).first()) is not None

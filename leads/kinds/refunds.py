@@ -87,7 +87,9 @@ def given_back(sale: Transaction) -> Decimal:
 
 
 def refund_amounts(account: Account, clean: Parameters) -> tuple[Decimal | None, Decimal]:
-    """What a refund comes to (None: not known) and what was given back of its sale before, by anybody or by us."""
+    """What a refund comes to (None: not known) and what was given back of its sale before, by anybody or by us.
+
+    What the whole comes to is not known from a message that nobody vouches for: whoever has the address may send one."""
     sale = Transaction.objects.get(account=account, kartra_id=clean["transaction"])
     ours = LeadChange.objects.filter(
         account=account, family=REFUND.family(clean), kind=REFUND.name, status=ChangeStatus.ACCEPTED
@@ -96,7 +98,8 @@ def refund_amounts(account: Account, clean: Parameters) -> tuple[Decimal | None,
     given = max(given_back(sale), confirmed)
     if clean["amount"] != WHOLE:
         return Decimal(clean["amount"]), given
-    return (None if sale.full_amount is None else max(sale.full_amount - given, Decimal(0))), given
+    whole = None if sale.reported else sale.full_amount
+    return (None if whole is None else max(whole - given, Decimal(0))), given
 
 
 def _refund_words(parameters: Parameters) -> str:

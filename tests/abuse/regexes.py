@@ -37,6 +37,9 @@ BUILT = {
     ("leads.person.naming", "word"): ["lind"],
     ("integrations.receive.body_text", "BETWEEN"): [r"(?:[^0-9a-z&%]|%(?!26)[0-9a-f]{2}){0,20}"],
     ("integrations.receive.body_text", "value"): [r"(?:(?:\\|%5c)u0068|(?:h|%68))(?:(?:\\|%5c)u0020|(?: |%20)|\+)"],
+    ("integrations.receive.body_text", "any_of_them"): [
+        r"(?:(?:\\|%5c)u0068|(?:h|%68))|(?:(?:\\|%5c)u0020|(?: |%20)|\+)"
+    ],
     ("leads.erasure.scrub", "either"): [r"ada@example\.com|grace\.hopper@example\.com"],
     ("leads.importing.values", "thousands"): [",", "."],
     ("leads.importing.values", "point"): [".", ","],

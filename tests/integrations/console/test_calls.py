@@ -2,6 +2,7 @@
 of its own, holds its lead, and never moves money."""
 
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -10,6 +11,8 @@ from django.utils import timezone
 from integrations import console, push
 from integrations.console import CannotCall, raw as raw_calls
 from integrations.console.form import read_form
+from integrations.kartra.client import Client
+from integrations.kartra.transport import Answer
 from integrations.models import ApiCall, Attempt, Connection
 from kartra_mirror import groups
 from leads import mirror
@@ -69,7 +72,7 @@ def refunding(sale, amount="20.00"):
 def sale_of(sandbox, lead, amount="97.00"):
     number = str(sandbox.act("sale", lead=lead.kartra_id, amount=amount)["transaction"])
     Transaction.objects.create(
-        account=lead.account, lead=lead, kartra_id=number, type="sale", full_amount=Decimal(amount)
+        account=lead.account, lead=lead, kartra_id=number, type="sale", full_amount=Decimal(amount), reported=False
     )
     return number
 
@@ -391,6 +394,36 @@ def test_nothing_is_claimed_while_a_raw_write_is_under_way(sandbox, connection):
     raw_calls.end_raw_call(row, lead, None, "{}", 1)
     push.drain(Connection.objects.get(pk=connection.pk), until_s=2)
     assert LeadChange.objects.get().status == "accepted"
+
+
+@pytest.mark.parametrize("call", ["read", "raw"])
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_call_that_something_of_ours_ended_is_not_recorded_as_answered(sandbox, connection, monkeypatch, call, error):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    pairs = raw(lead) if call == "raw" else [("actions[0][cmd]", "retrieve_account_pages")]
+    Connection.objects.update(failures=2)
+    monkeypatch.setattr(Client, "call", Mock(side_effect=error))
+
+    with pytest.raises(error):
+        console.call(Connection.objects.get(), pairs)
+
+    row = ApiCall.objects.get()
+    assert (row.outcome, row.remark["name"], row.answer) == ("unknown", error.__name__, "")
+    assert Connection.objects.get().failures == 2
+
+
+@pytest.mark.parametrize("call", ["read", "raw"])
+def test_keys_in_an_answer_are_neither_shown_nor_kept(sandbox, connection, monkeypatch, call):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    connection.api_key, connection.api_password = "Kq/7", ""
+    connection.save()
+    pairs = raw(lead) if call == "raw" else [("actions[0][cmd]", "retrieve_account_pages")]
+    monkeypatch.setattr(Client, "call", Mock(return_value=Answer(200, r'{"you": "Kq\/7 Kq%2f7"}', 1)))
+
+    told = console.call(connection, pairs).text
+
+    assert told == '{"you": "(hidden) (hidden)"}'
+    assert ApiCall.objects.get().answer in ("", told)
 
 
 def test_custom_field_takes_its_own_permission(sandbox, connection):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from hypothesis import given, strategies as st
 
 from integrations.receive import body_text
+from integrations.secrets import LostSecret
 from tests.factories import DeliveryFactory, StaffFactory
 
 HOSTILE = '<img x-data x-init="alert(1)" src=x onerror=alert(2)>'
@@ -203,3 +204,27 @@ def test_right_secret_is_taken_out_in_every_spelling(body):
 )
 def test_what_only_reads_like_the_secret_stays(body, hidden):
     assert body_text.without_secret(body, "5", "RIGHT") == hidden
+
+
+KEY = 'K3/y"é=+'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        KEY,
+        KEY.replace("/", "\\/").replace('"', '\\"'),
+        json.dumps(KEY)[1:-1],
+        "".join(f"\\u{ord(letter):04X}" for letter in KEY),
+        quote(KEY, safe=""),
+        quote(json.dumps(KEY)[1:-1], safe="").lower(),
+    ],
+)
+def test_a_secret_is_hidden_wherever_it_stands_and_however_it_is_written(written):
+    text = f'{{"you sent": "{written}", "é": "\\\\1 \ud800"}}'
+
+    assert body_text.hide_secrets(text, ("other", KEY)) == text.replace(written, "(hidden)")
+
+
+def test_a_secret_that_is_empty_or_lost_hides_nothing():
+    assert body_text.hide_secrets("as it came", ("", LostSecret("stored"))) == "as it came"

@@ -5,14 +5,15 @@ import threading
 import time
 
 import pytest
-from django.db import connections
+from django.contrib.auth.models import Group
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from leads import changes, kinds
+from leads import changes, kinds, mirror
 from leads.changes import bulk_insert, create_many, record, retry
 from leads.importing.people_list import Person
 from leads.models import Lead, LeadChange
-from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory
+from tests.factories import AccountFactory, LeadChangeFactory, LeadFactory, StaffFactory
 from tests.recording import record_change
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,6 +74,45 @@ def test_one_sale_is_refunded_once(account):
     [words] = together(ask, ask)
 
     assert "is not settled yet" in words
+    assert LeadChange.objects.count() == 1
+
+
+@pytest.mark.parametrize("way", ["one", "run"])
+def test_a_refund_that_settles_meanwhile_counts_against_the_ceiling(account, monkeypatch, way):
+    """The second is asked for while the first is being settled, which holds the lead."""
+    lead, refund = LeadFactory(account=account), kinds.get_kind("refund_transaction")
+    lead.transactions.create(account=account, kartra_id="70001", type="sale", full_amount="150.00", reported=False)
+    first = LeadChangeFactory(lead=lead, kind=refund.name, parameters={"transaction": "70001", "amount": "60.00"})
+    LeadChange.objects.update(family="sale:70001")
+    clerk = StaffFactory()
+    clerk.groups.add(Group.objects.get(name="Support"))  # up to 100.00
+    held, at_the_lock, lock = threading.Event(), threading.Event(), mirror.lock_leads
+
+    def settle():
+        with transaction.atomic():
+            lock([lead.pk])
+            held.set()
+            if connection.features.has_select_for_update:  # else the other waits before it gets as far
+                at_the_lock.wait(10)
+            LeadChange.objects.filter(pk=first.pk).update(status="accepted", settled_at=timezone.now())
+
+    def ask():
+        held.wait(10)
+        wanted = {"transaction": "70001", "amount": "50.00"}
+        if way == "one":
+            record_change(Lead.objects.get(), refund, wanted, by=clerk)
+        else:
+            changes.record_run(account, Lead.objects.all(), refund, wanted, by=clerk)
+
+    def lock_told(ids):
+        at_the_lock.set()
+        lock(ids)
+
+    monkeypatch.setattr(mirror, "lock_leads", lock_told)
+
+    [words] = together(settle, ask)
+
+    assert "given back before, this comes to 110.00" in words
     assert LeadChange.objects.count() == 1
 
 

@@ -108,16 +108,15 @@ def test_support_refunds_alone_below_the_ceiling_and_no_further():
     assert record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=member("Manager")).pk
 
 
-def test_a_refund_whose_amount_is_not_known_is_left_to_a_manager():
-    lead = LeadFactory()
-    Transaction.objects.create(account=lead.account, kartra_id="70001", lead=lead, type="sale")
-    with pytest.raises(changes.CannotRecord, match="amount is not known"):
-        record_change(
-            lead,
-            kinds.get_kind("refund_transaction"),
-            {"transaction": "70001", "amount": "whole"},
-            by=member("Support"),
-        )
+@pytest.mark.parametrize("known", [{}, {"full_amount": "1.00", "reported": True}])
+def test_the_whole_of_a_sale_that_kartra_has_not_confirmed_is_left_to_a_manager(known):
+    lead, refund = LeadFactory(), kinds.get_kind("refund_transaction")
+    Transaction.objects.create(account=lead.account, kartra_id="70001", lead=lead, type="sale", **known)
+    wanted = {"transaction": "70001", "amount": "whole"}
+
+    with pytest.raises(changes.CannotRecord, match=r"not confirmed the amount.*Read it from Kartra first"):
+        record_change(lead, refund, wanted, by=member("Support"))
+    assert record_change(lead, refund, wanted, by=member("Manager")).pk
 
 
 def test_marketer_starts_runs_up_to_the_bound_of_the_group():
