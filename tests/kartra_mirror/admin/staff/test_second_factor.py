@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_otp import verify_token
 from django_otp.oath import TOTP
 
 from integrations.models import RecoveryCode, SecondFactor
@@ -166,6 +167,51 @@ def test_phone_is_set_up_and_recovery_codes_are_shown_once(client):
 @pytest.fixture
 def person():
     return member("Manager", password=SECRET)
+
+
+def test_key_that_another_session_began_is_neither_shown_nor_confirmed(person):
+    """Who knows the password and was first has no copy of the key that its owner then sets up."""
+    thief, owner = anew(person), anew(person)
+    thief.post(PAGE, {"begin": "1"})
+    seen = SecondFactor.objects.get()
+    assert seen.secret() in thief.get(PAGE).content.decode()
+    page = owner.get(PAGE).content.decode()
+    assert seen.secret() not in page
+    assert 'name="begin"' in page
+    assert give(owner, code_of(seen)).status_code == 200
+    assert not SecondFactor.objects.get().confirmed
+
+    owner.post(PAGE, {"begin": "1"})
+    own = SecondFactor.objects.get()
+    assert own.key != seen.key
+    assert own.secret() not in thief.get(PAGE).content.decode()
+    give(thief, code_of(seen))
+    give(thief, code_of(own))
+    assert not SecondFactor.objects.get().confirmed
+    assert "<code>" in give(owner, code_of(own)).content.decode()
+
+    thief.post(PAGE, {"begin": "1"})
+    assert SecondFactor.objects.get().key == own.key
+    assert owner.get(HOME).status_code == 200
+    assert thief.get(HOME).status_code == 302
+
+
+def test_key_that_is_replaced_while_its_code_is_looked_at_is_not_confirmed(client, person, monkeypatch):
+    client.force_login(person)
+    client.post(PAGE, {"begin": "1"})
+    begun = SecondFactor.objects.get()
+
+    def verify(*args):
+        verified = verify_token(*args)
+        anew(person).post(PAGE, {"begin": "1"})
+        return verified
+
+    monkeypatch.setattr("kartra_mirror.admin.staff.factor_page.verify_token", verify)
+    answer = give(client, code_of(begun))
+
+    assert answer.url == PAGE
+    assert not SecondFactor.objects.get().confirmed
+    assert client.get(HOME).status_code == 302
 
 
 def test_code_is_asked_for_after_the_password(client, person):
