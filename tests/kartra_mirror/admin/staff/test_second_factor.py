@@ -335,21 +335,57 @@ def test_rights_that_grow_ask_for_it_in_a_session_that_runs(client):
     assert client.get(HOME).status_code == 302
 
 
-def test_ones_own_page_makes_new_codes_and_sets_up_another_phone(client, person):
+def test_ones_own_page_makes_new_codes_and_sets_up_another_phone(client, person, at):
     factor, codes = set_up(client, person)
     assert "10 recovery codes are left" in client.get(OWN).content.decode()
 
-    shown = client.post(OWN, {"do": "codes"}).content.decode()
+    at(90)
+    shown = client.post(OWN, {"do": "codes", "code": code_of(factor, 90)}).content.decode()
     assert codes[0] not in shown
     assert give(anew(person), codes[0]).status_code == 200
     SecondFactor.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
     assert give(anew(person), re.search(r"<code>([a-z0-9-]+)</code>", shown)[1]).status_code == 302
 
-    assert client.post(OWN, {"do": "phone"}).url == PAGE
+    left = re.findall(r"<code>([a-z0-9-]+)</code>", shown)[1]
+    assert client.post(OWN, {"do": "phone", "code": left}).url == PAGE
     assert client.get(HOME).status_code == 302
     assert not SecondFactor.objects.exists()
     assert logged()[1:] == ["Made new recovery codes.", "Took the second step away to set up another phone."]
     assert factor.pk
+
+
+@pytest.mark.parametrize("do", ["codes", "phone"])
+def test_borrowed_session_makes_neither_codes_nor_another_phone(client, person, at, do):
+    factor, codes = set_up(client, person)
+    at(90)
+
+    for typed in ({}, {"code": ""}, {"code": "nonsense"}, {"code": code_of(factor)}):
+        SecondFactor.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
+        assert client.post(OWN, {"do": do, **typed}).status_code == 200
+    answer = client.post(OWN, {"do": do, "code": code_of(factor, 90)})
+
+    assert "Too many wrong codes" in answer.content.decode()
+    assert SecondFactor.objects.get().confirmed
+    SecondFactor.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
+    assert give(anew(person), codes[0]).status_code == 302
+    assert logged() == ["Set up a second step for signing in."]
+
+
+def test_another_phone_ends_the_other_sessions_and_not_this_one(client, person):
+    _factor, codes = set_up(client, person)
+    other = anew(person)
+    give(other, codes[0])
+    assert other.get(HOME).status_code == 200
+    before = client.session.session_key
+
+    client.post(OWN, {"do": "phone", "code": codes[1]})
+
+    assert other.get(PAGE).url.startswith("/admin/login/")
+    assert client.get(PAGE).status_code == 200
+    assert client.session.session_key not in (None, before)
+    client.post(PAGE, {"begin": "1"})
+    give(client, code_of(SecondFactor.objects.get()))
+    assert client.get(HOME).status_code == 200
 
 
 @pytest.mark.parametrize(
