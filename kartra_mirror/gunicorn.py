@@ -4,6 +4,7 @@ It keeps no access log unless it is asked for one, and whatever it writes is mas
 a webhook endpoint must not be written down."""
 
 import logging
+import mmap
 import os
 import socket
 import struct
@@ -45,24 +46,32 @@ class Worker(ThreadWorker):
     """gunicorn's own with threads. Told to end, it lets in who stands at the door, then closes it at once.
 
     Stock, it leaves the door open while it finishes what it has: whoever comes meanwhile is never let in and loses the
-    connection at the end. At a closed door a proxy knows that nothing was taken, and tries again. A door that somebody else
-    keeps open (a socket of systemd's, or the workers that come after a HUP) stays open."""
+    connection at the end. At a closed door a proxy knows that nothing was taken, and tries again.
+
+    Where somebody else keeps the door open (a socket of systemd's, the workers that come after a HUP) who stands there is
+    left to the next, who has all the time: what this one took and did not serve in `graceful_timeout` would be lost."""
+
+    renewals: bytes | mmap.mmap = b""
+    """How often others were called to take over from workers, as the master counts it while we run; see `post_fork`."""
+    renewals_before = b""
+    kept_open = False
+
+    def is_door_ours_alone(self) -> bool:
+        return not self.kept_open and self.renewals[:] == self.renewals_before
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
         if self.alive:
             return
+        ours_alone = self.is_door_ours_alone()
         for listener in self.sockets:
-            for _ in range(MOST_AT_THE_DOOR):
+            while ours_alone and self.nr_conns < self.worker_connections:
                 before = self.nr_conns
                 self.accept(listener)
                 if self.nr_conns == before:
                     break
             listener.close()
 
-
-MOST_AT_THE_DOOR = 2048
-"""As many as wait there at most (gunicorn's `backlog`)."""
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kartra_mirror.settings")
 
@@ -103,6 +112,32 @@ def when_ready(server: Any) -> None:
     for listener in server.LISTENERS:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)
+    renewals_of(server)  # before the first fork, so that all share one
+
+
+def renewals_of(server: Any) -> mmap.mmap:
+    """A number that the master shares with its workers. It stays the master's when a HUP reads this file again."""
+    counted: mmap.mmap | None = getattr(server, "renewals", None)
+    if counted is None:  # also where a master of an earlier version is told to read this file
+        server.renewals = counted = mmap.mmap(-1, 1)
+    return counted
+
+
+def on_reload(server: Any) -> None:
+    """A HUP: other workers come, and those that end from now on leave the door to them."""
+    counted = renewals_of(server)
+    counted[0] = (counted[0] + 1) % 256
+
+
+pre_exec = on_reload
+"""A USR2: another master comes, and takes over the door."""
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """In the worker: what it has to know to tell, at its end, whose the door is."""
+    worker.renewals = renewals_of(server)
+    worker.renewals_before = worker.renewals[:]
+    worker.kept_open = bool(server.systemd or server.master_pid)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -33,10 +33,13 @@ KEYS = frozenset(
 )
 """Who has one of these sees or replaces keys, or speaks with them to Kartra."""
 
+PEOPLE = frozenset(f"auth.{name}" for name in ("add_group", "change_group", "add_user", "change_user"))
+"""Who has one of these says what others may do, and by a group also what they may do themselves."""
+
 
 def needed_for() -> frozenset[str]:
-    """The permissions of which each asks for a second factor: money, and keys."""
-    return KEYS | {kind.permission for kind in every_kind() if kind.money}
+    """The permissions of which each asks for a second factor: money, keys, and giving either to somebody."""
+    return KEYS | PEOPLE | {kind.permission for kind in every_kind() if kind.money}
 
 
 def is_needed(user: access.RequestUser) -> bool:

@@ -89,6 +89,13 @@ def tell_why(response: HttpResponseBase, why: str) -> None:
     response.set_cookie(COOKIE, why, max_age=TOLD_S, path="/admin/", httponly=True, samesite="Lax", secure=secure)
 
 
+def end_others(request: Any, user: User) -> None:
+    """End all sessions of the person but this one, which gets another key; this device stays known as theirs."""
+    StaffSessions.objects.end_all(user)
+    request.session.cycle_key()
+    _begin(request, User.objects.get(pk=user.pk))
+
+
 def _end_if_over(request: HttpRequest) -> str:
     """End the session if it is over. Why, or ""."""
     why = _why_over(request)

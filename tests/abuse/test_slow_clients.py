@@ -116,22 +116,39 @@ class Seen(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture
+def upstream():
+    server = HTTPServer(("127.0.0.1", 0), Seen)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
 @PROXIES
-def test_real_address_and_scheme_are_passed_on_and_claims_dropped(proxy_name, tmp_path):
-    upstream = HTTPServer(("127.0.0.1", 0), Seen)
-    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+def test_real_address_and_scheme_are_passed_on_and_claims_dropped(proxy_name, tmp_path, upstream):
     proxy = Proxy(proxy_name, upstream.server_port, tmp_path)
     try:
         status, _seconds = ask(proxy.port, "/", X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="https")
     finally:
         proxy.stop()
-        upstream.shutdown()
-        upstream.server_close()
 
     assert status == 200
     assert upstream.seen["X-Forwarded-For"] == "127.0.0.1"
     assert upstream.seen["X-Forwarded-Proto"] == "http"
     assert upstream.seen["Host"] == "127.0.0.1"
+
+
+@PROXIES
+def test_what_is_for_people_and_monitors_is_not_told_to_the_open_net(proxy_name, tmp_path, upstream):
+    paths = ["/readyz", "/metrics", "/readyz?x=1", "/%72eadyz", "/healthz"]
+    proxy = Proxy(proxy_name, upstream.server_port, tmp_path)
+    try:
+        answers = {path: ask(proxy.port, path)[0] for path in paths}
+    finally:
+        proxy.stop()
+
+    assert answers == {**dict.fromkeys(paths, 404), "/healthz": 200}
 
 
 @PROXIES

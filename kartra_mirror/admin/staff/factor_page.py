@@ -1,6 +1,8 @@
 """The page behind the password: a phone is set up there, and its code given. Until then it is the only page there is."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -8,6 +10,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -21,6 +24,9 @@ from kartra_mirror.entry import second_factor
 from kartra_mirror.ui.unfold_adapter import style
 from leads import access
 from leads.clock import now
+
+BEGUN = "second_factor_begun"
+"""In the session: the factor that it began to set up. Its key stays in its row, encrypted."""
 
 
 class CodeForm(forms.Form):
@@ -69,14 +75,16 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         or second_factor.is_given(request)
     ):
         return HttpResponseRedirect(following if following != request.path else reverse("admin:index"))
-    factor = SecondFactor.objects.filter(user=user).first()
     if request.method == "POST" and "begin" in request.POST:
-        factor = _begin(user, factor)
+        _begin(request, user)
         return HttpResponseRedirect(request.get_full_path())
+    factor = _factor_here(request, user)
     typed = request.POST if request.method == "POST" and "code" in request.POST else None
     form = CodeForm(factor, typed) if factor is not None else None
     if typed is not None and form is not None and form.is_valid() and form.verified is not None:
-        return _let_in(request, context, form.verified, following)
+        if (answer := _let_in(request, context, form.verified, following)) is not None:
+            return answer
+        return HttpResponseRedirect(request.get_full_path())
     setting_up = factor is not None and not factor.confirmed and not factor.is_lost
     context |= {
         "title": _("Second step"),
@@ -89,23 +97,47 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     return TemplateResponse(request, "admin/staff/second_factor.html", context)
 
 
-def _begin(user: User, factor: SecondFactor | None) -> SecondFactor:
-    """A key to set a phone up with; never in place of one that is in use."""
-    if factor is not None and factor.is_lost and not factor.confirmed:
-        factor.delete()
-    return SecondFactor.objects.get_or_create(user=user, defaults={"confirmed": False})[0]
+def _factor_here(request: HttpRequest, user: User) -> SecondFactor | None:
+    """The factor that is in use, or the one this very session began to set up. What another session began is nothing here: whoever
+    knows the password would else see, and keep, the key that its owner sets up."""
+    factor = SecondFactor.objects.filter(user=user).first()
+    if factor is None or factor.confirmed or request.session.get(BEGUN) == factor.pk:
+        return factor
+    return None
 
 
-def _let_in(request: HttpRequest, context: dict[str, Any], factor: SecondFactor, following: str) -> HttpResponse:
-    """The code was right. The first one also says that the phone is set up, and recovery codes are shown: this once."""
-    second_factor.give(request, factor)
+def _begin(request: HttpRequest, user: User) -> None:
+    """A new key to set a phone up with, for this session alone; never in place of one that is in use."""
+    with _alone(user):
+        if SecondFactor.objects.filter(user=user, confirmed=True).exists():
+            return
+        second_factor.take_away(user)
+        request.session[BEGUN] = SecondFactor.objects.create(user=user, confirmed=False).pk
+
+
+def _let_in(request: HttpRequest, context: dict[str, Any], factor: SecondFactor, following: str) -> HttpResponse | None:
+    """The code was right. The first one also says that the phone is set up, and recovery codes are shown: this once.
+
+    None: another session has begun anew since, and this key is no longer to be confirmed."""
     if factor.confirmed:
+        second_factor.give(request, factor)
         return HttpResponseRedirect(following)
-    factor.confirmed = True
-    factor.save()
-    codes = RecoveryCode.objects.make_anew(factor)
+    with _alone(factor.user):
+        if not SecondFactor.objects.filter(pk=factor.pk).update(confirmed=True):
+            return None
+        codes = RecoveryCode.objects.make_anew(factor)
+    request.session.pop(BEGUN, None)
+    second_factor.give(request, factor)
     record(request, factor.user, _("Set up a second step for signing in."))
     return show_codes(request, context, codes, following)
+
+
+@contextmanager
+def _alone(user: User) -> Iterator[None]:
+    """While nobody else begins or confirms a key of this person."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        yield
 
 
 def show_codes(request: HttpRequest, context: dict[str, Any], codes: list[str], following: str) -> HttpResponse:

@@ -17,23 +17,36 @@ from kartra_mirror.entry import second_factor, sessions
 from leads import access
 from leads.models import StaffSessions
 
+WITH_CODE = ("codes", "phone")
+"""What asks for a code: else a session that somebody borrowed for a minute would be theirs for good."""
+
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     user = access.signed_in(request.user)
     on = settings.SECOND_FACTOR != second_factor.OFF
     factor = SecondFactor.objects.filter(user=user, confirmed=True).first() if on else None
+    form = None
+    if factor is not None:
+        form = factor_page.CodeForm(factor, request.POST if request.POST.get("do") in WITH_CODE else None)
+        form.fields["code"].widget.attrs.pop("autofocus")
     if request.method == "POST":
-        return _do(request, context, user, factor)
+        answer = _do(request, context, user, form)
+        if answer is not None:
+            return answer
     context |= {
         "title": _("Your sign-in"),
         "factor": factor,
+        "form": form,
         "codes_left": factor.recovery_codes.count() if factor is not None else 0,
         "sessions_end": sessions.idle_words(),
     }
     return TemplateResponse(request, "admin/staff/own_sign_in.html", context)
 
 
-def _do(request: HttpRequest, context: dict[str, Any], user: User, factor: SecondFactor | None) -> HttpResponse:
+def _do(
+    request: HttpRequest, context: dict[str, Any], user: User, form: factor_page.CodeForm | None
+) -> HttpResponse | None:
+    """Do what was asked for; None: the code was not right, and the page says so."""
     asked = request.POST.get("do")
     if asked == "sign_out":
         factor_page.record(request, user, _("Ended all sessions."))
@@ -42,13 +55,21 @@ def _do(request: HttpRequest, context: dict[str, Any], user: User, factor: Secon
         answer = HttpResponseRedirect(reverse("admin:login"))
         sessions.tell_why(answer, sessions.BY_ONESELF)
         return answer
-    if asked == "codes" and factor is not None:
+    if asked in WITH_CODE and form is not None:
+        if not form.is_valid() or form.verified is None:
+            return None
+        return _with_code(request, context, form.verified, asked)
+    messages.warning(request, _("Nothing was changed."))
+    return HttpResponseRedirect(request.path)
+
+
+def _with_code(request: HttpRequest, context: dict[str, Any], factor: SecondFactor, asked: str) -> HttpResponse:
+    user = factor.user
+    if asked == "codes":
         codes = RecoveryCode.objects.make_anew(factor)
         factor_page.record(request, user, _("Made new recovery codes."))
         return factor_page.show_codes(request, context, codes, reverse("admin:own_sign_in"))
-    if asked == "phone" and factor is not None:
-        second_factor.take_away(user)
-        factor_page.record(request, user, _("Took the second step away to set up another phone."))
-        return HttpResponseRedirect(reverse("admin:second_factor"))
-    messages.warning(request, _("Nothing was changed."))
-    return HttpResponseRedirect(request.path)
+    second_factor.take_away(user)
+    factor_page.record(request, user, _("Took the second step away to set up another phone."))
+    sessions.end_others(request, user)
+    return HttpResponseRedirect(reverse("admin:second_factor"))

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_otp import verify_token
 from django_otp.oath import TOTP
 
 from integrations.models import RecoveryCode, SecondFactor
@@ -110,6 +111,10 @@ def test_money_and_keys_are_what_they_are():
         "integrations.change_connection",
         "integrations.add_webhookendpoint",
         "integrations.use_console",
+        "auth.add_group",
+        "auth.change_group",
+        "auth.add_user",
+        "auth.change_user",
     } <= second_factor.needed_for()
     named = Permission.objects.values_list("content_type__app_label", "codename")
     assert second_factor.needed_for() <= {".".join(each) for each in named}
@@ -162,6 +167,51 @@ def test_phone_is_set_up_and_recovery_codes_are_shown_once(client):
 @pytest.fixture
 def person():
     return member("Manager", password=SECRET)
+
+
+def test_key_that_another_session_began_is_neither_shown_nor_confirmed(person):
+    """Who knows the password and was first has no copy of the key that its owner then sets up."""
+    thief, owner = anew(person), anew(person)
+    thief.post(PAGE, {"begin": "1"})
+    seen = SecondFactor.objects.get()
+    assert seen.secret() in thief.get(PAGE).content.decode()
+    page = owner.get(PAGE).content.decode()
+    assert seen.secret() not in page
+    assert 'name="begin"' in page
+    assert give(owner, code_of(seen)).status_code == 200
+    assert not SecondFactor.objects.get().confirmed
+
+    owner.post(PAGE, {"begin": "1"})
+    own = SecondFactor.objects.get()
+    assert own.key != seen.key
+    assert own.secret() not in thief.get(PAGE).content.decode()
+    give(thief, code_of(seen))
+    give(thief, code_of(own))
+    assert not SecondFactor.objects.get().confirmed
+    assert "<code>" in give(owner, code_of(own)).content.decode()
+
+    thief.post(PAGE, {"begin": "1"})
+    assert SecondFactor.objects.get().key == own.key
+    assert owner.get(HOME).status_code == 200
+    assert thief.get(HOME).status_code == 302
+
+
+def test_key_that_is_replaced_while_its_code_is_looked_at_is_not_confirmed(client, person, monkeypatch):
+    client.force_login(person)
+    client.post(PAGE, {"begin": "1"})
+    begun = SecondFactor.objects.get()
+
+    def verify(*args):
+        verified = verify_token(*args)
+        anew(person).post(PAGE, {"begin": "1"})
+        return verified
+
+    monkeypatch.setattr("kartra_mirror.admin.staff.factor_page.verify_token", verify)
+    answer = give(client, code_of(begun))
+
+    assert answer.url == PAGE
+    assert not SecondFactor.objects.get().confirmed
+    assert client.get(HOME).status_code == 302
 
 
 def test_code_is_asked_for_after_the_password(client, person):
@@ -285,21 +335,57 @@ def test_rights_that_grow_ask_for_it_in_a_session_that_runs(client):
     assert client.get(HOME).status_code == 302
 
 
-def test_ones_own_page_makes_new_codes_and_sets_up_another_phone(client, person):
+def test_ones_own_page_makes_new_codes_and_sets_up_another_phone(client, person, at):
     factor, codes = set_up(client, person)
     assert "10 recovery codes are left" in client.get(OWN).content.decode()
 
-    shown = client.post(OWN, {"do": "codes"}).content.decode()
+    at(90)
+    shown = client.post(OWN, {"do": "codes", "code": code_of(factor, 90)}).content.decode()
     assert codes[0] not in shown
     assert give(anew(person), codes[0]).status_code == 200
     SecondFactor.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
     assert give(anew(person), re.search(r"<code>([a-z0-9-]+)</code>", shown)[1]).status_code == 302
 
-    assert client.post(OWN, {"do": "phone"}).url == PAGE
+    left = re.findall(r"<code>([a-z0-9-]+)</code>", shown)[1]
+    assert client.post(OWN, {"do": "phone", "code": left}).url == PAGE
     assert client.get(HOME).status_code == 302
     assert not SecondFactor.objects.exists()
     assert logged()[1:] == ["Made new recovery codes.", "Took the second step away to set up another phone."]
     assert factor.pk
+
+
+@pytest.mark.parametrize("do", ["codes", "phone"])
+def test_borrowed_session_makes_neither_codes_nor_another_phone(client, person, at, do):
+    factor, codes = set_up(client, person)
+    at(90)
+
+    for typed in ({}, {"code": ""}, {"code": "nonsense"}, {"code": code_of(factor)}):
+        SecondFactor.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
+        assert client.post(OWN, {"do": do, **typed}).status_code == 200
+    answer = client.post(OWN, {"do": do, "code": code_of(factor, 90)})
+
+    assert "Too many wrong codes" in answer.content.decode()
+    assert SecondFactor.objects.get().confirmed
+    SecondFactor.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
+    assert give(anew(person), codes[0]).status_code == 302
+    assert logged() == ["Set up a second step for signing in."]
+
+
+def test_another_phone_ends_the_other_sessions_and_not_this_one(client, person):
+    _factor, codes = set_up(client, person)
+    other = anew(person)
+    give(other, codes[0])
+    assert other.get(HOME).status_code == 200
+    before = client.session.session_key
+
+    client.post(OWN, {"do": "phone", "code": codes[1]})
+
+    assert other.get(PAGE).url.startswith("/admin/login/")
+    assert client.get(PAGE).status_code == 200
+    assert client.session.session_key not in (None, before)
+    client.post(PAGE, {"begin": "1"})
+    give(client, code_of(SecondFactor.objects.get()))
+    assert client.get(HOME).status_code == 200
 
 
 @pytest.mark.parametrize(
