@@ -37,7 +37,8 @@ def test_groups_are_made_once_and_then_belong_to_whoever_edits_them():
 
 
 def test_every_permission_of_ours_is_given_to_a_group():
-    """Whoever adds a permission says who has it. What no page of ours offers is left out: adding and deleting by hand."""
+    """Whoever adds a permission says who has it. What no page of ours offers is left out: adding and deleting by hand.
+    Calls that are no change of ours are for those who are given that by name."""
     given = set().union(*groups.permissions_of_groups().values())
     ours = Permission.objects.filter(content_type__app_label__in=["leads", "integrations"])
     special = {
@@ -46,7 +47,7 @@ def test_every_permission_of_ours_is_given_to_a_group():
         if not p.codename.startswith(("add_", "change_", "delete_", "view_"))
     }
 
-    assert special - given == set()
+    assert special - given == {"integrations.write_raw_call"}  # of nobody, until somebody gives it
     for model in admin.site._registry:
         if model._meta.app_label in ("leads", "integrations"):
             assert f"{model._meta.app_label}.view_{model._meta.model_name}" in given
