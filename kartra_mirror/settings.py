@@ -218,7 +218,10 @@ WHITENOISE_USE_FINDERS = not _collected
 _files = "whitenoise.storage.CompressedManifest" if _collected else "django.contrib.staticfiles.storage."
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": f"{_files}StaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": f"{_files}StaticFilesStorage",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
 }
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
