@@ -42,7 +42,7 @@ env:
 test: .venv/.dev
 	@$(BIN)/python -m pytest -n auto --dist worksteal --max-worker-restart 0 -rs $(ARGS)
 
-# The same with the lines that no test reaches counted, which takes about a fifth longer.
+# The same with the lines that no test reaches counted, which takes longer.
 coverage: .venv/.dev
 	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term $(ARGS)"
 
