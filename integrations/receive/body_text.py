@@ -82,7 +82,7 @@ def hide_secrets(text: str, secrets: Iterable[str]) -> str:
     return found.sub(lambda _match: instead, in_utf_8).encode("latin-1").decode("utf-8", "surrogatepass")
 
 
-BETWEEN = r"(?:[^0-9a-z&%]|%(?!26)[0-9a-f]{2}){0,20}"
+BETWEEN = r"(?:[^0-9a-z&%]|%(?!26)[0-9a-f]{2}){1,20}"
 """What may stand between a secret key's name and its value: signs and white space, but not the end of the field."""
 
 

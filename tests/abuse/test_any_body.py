@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from integrations import receive
 from integrations.kartra.notices import EVENTS
 from integrations.models import Delivery, DeliveryStatus
+from integrations.receive.body_text import without_secret
 from leads.models.remarks import sentence_of
 from tests.factories import WebhookEndpointFactory
 
@@ -147,7 +148,7 @@ def test_any_body_at_both_endpoints_is_kept_answered_and_applied_or_set_aside(cl
     kept = list(Delivery.objects.filter(endpoint__in=endpoints))
     assert len(kept) == posted
     for delivery in kept:
-        assert bytes(delivery.body) == body
+        assert bytes(delivery.body) in {body, without_secret(body, "right") if delivery.endpoint.ipn_secret else body}
         assert delivery.status != DeliveryStatus.WAITING
         assert delivery.status not in (DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED) or delivery.reason
         assert "It could not be" not in sentence_of(delivery.reason)
