@@ -1,4 +1,4 @@
-"""The admin site: the band on every page, home and the pages beside it, and the guard before pages of one row."""
+"""The admin site: what stands around every page, home and the pages beside it, and the guard before pages of one row."""
 
 import functools
 from typing import TYPE_CHECKING, Any
@@ -7,18 +7,18 @@ from django.contrib import messages
 from django.contrib.admin.options import ModelAdmin
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.contenttypes.views import shortcut
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import URLPattern, URLResolver, path, reverse
-from django.utils.translation import gettext as _, gettext_lazy
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, URLResolver, path
+from django.utils.translation import gettext_lazy
 
 from kartra_mirror.admin.staff import lost_input
 from kartra_mirror.admin.staff.sign_in import SignInForm
 from kartra_mirror.entry import sessions
+from kartra_mirror.frame import bands, menu, parts_page, sending
 from kartra_mirror.ui.unfold_adapter import UnfoldAdminSite
 
 if TYPE_CHECKING:
-    from integrations.models import Connection
+    pass
 
 
 class MirrorAdminSite(UnfoldAdminSite):
@@ -32,14 +32,18 @@ class MirrorAdminSite(UnfoldAdminSite):
 
         context = super().each_context(request)
         connections = connections_of(request.user) if request.user.is_authenticated else []
-        context["bands"] = bands(connections)
+        context["bands"] = bands.of(connections)
+        context["sending"] = sending.badge(connections)
+        context |= menu.of(request)
         context["may_stop"] = request.user.has_perm("integrations.switch_sending") and any(
             connection.sends for connection in connections
         )
         return context
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
+        from kartra_mirror.admin.bulk import approvals
         from kartra_mirror.admin.home import demo_tasks, health, home, setup
+        from kartra_mirror.admin.kartra import stop_all
         from kartra_mirror.admin.queue import decisions, failures
         from kartra_mirror.admin.staff import factor_page, own_sign_in
 
@@ -50,6 +54,7 @@ class MirrorAdminSite(UnfoldAdminSite):
             return path(route, self.admin_view(view), name=name)
 
         return [
+            at("ui/", with_context(parts_page.page), "parts"),
             at("home/now/", home.now_view, "home_now"),
             at("home/copies/", home.copies_view, "home_copies"),
             at("try/<slug:name>/", demo_tasks.fault_view, "try"),
@@ -58,32 +63,17 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("health/", with_context(health.page), "health"),
             at("health/now/", health.now_view, "health_now"),
             at("health/charts/", health.charts_view, "health_charts"),
-            at("stop/", self.stop_view, "stop_all"),
+            at("stop/", with_context(stop_all.page), "stop_all"),
             at("your-sign-in/", with_context(own_sign_in.page), "own_sign_in"),
             at("second-step/", with_context(factor_page.page), "second_factor"),
             at("failed/", with_context(failures.page), "failures"),
             at("failed/csv/", failures.as_csv, "failures_csv"),
+            at("approvals/", with_context(approvals.page), "approvals"),
             at("decisions/", with_context(decisions.page), "decisions"),
             at("decisions/<int:pk>/", with_context(decisions.one), "decision"),
             at("r/<int:content_type_id>/<int:object_id>/", self.shortcut_view, "view_on_site"),
             *super().get_urls(),
         ]
-
-    def stop_view(self, request: HttpRequest) -> HttpResponse:
-        """Stop all sending, at once."""
-        from integrations.models import Connection, StopRemark
-        from integrations.sending import switch
-        from leads import access
-        from leads.models.remarks import remark
-
-        if not request.user.has_perm("integrations.switch_sending"):
-            raise PermissionDenied
-        if request.method == "POST":
-            mine = access.only_mine(Connection.objects.all(), request.user)
-            number = switch.off_everywhere(by=request.user, why=remark(StopRemark.STOPPED_ALL), among=mine)
-            words = _("All sending is stopped. What is queued waits.") if number else _("Nothing was being sent.")
-            messages.success(request, words)
-        return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
 
     def shortcut_view(self, request: HttpRequest, content_type_id: int, object_id: int) -> HttpResponseBase:
         """To the page of a row of any table; there is none unless the row is of the person's accounts."""
@@ -131,33 +121,3 @@ def _of_own_accounts(view: Any) -> Any:
         return answer
 
     return guarded
-
-
-def bands(connections: "list[Connection]") -> list[dict[str, str]]:
-    """What everybody must know on every page: pretend Kartra, test mode, look-only, stopped, a question. A fixed number of queries."""
-    from integrations import sandbox_control
-    from integrations.models import Sending
-    from integrations.read import deletions
-    from integrations.sending import restored, switch
-
-    found: list[dict[str, str]] = []
-    if connections and (why := restored.not_here()):
-        found.append({"level": "stopped", "words": why})
-    for connection in connections:
-        if sandbox_control.is_pretend(connection):
-            words = _("%(name)s is on this machine: nothing here reaches a real person.")
-            found.append({"level": "pretend", "words": words % {"name": connection.name}})
-        if connection.test_mode:
-            words = _("%(name)s: the app is in Kartra's test mode. No mail goes to leads made through it.")
-            found.append({"level": "pretend", "words": words % {"name": connection.name}})
-        if why := switch.why_not_sending(connection):
-            level = "stopped" if connection.sending == Sending.STOPPED else "held"
-            found.append({"level": level, "words": why})
-        if why := deletions.question(connection):
-            url = reverse("admin:integrations_connection_gone", args=[connection.pk])
-            found.append(
-                {"level": "held", "words": f"{connection.name}: {why}", "url": url, "link": _("Look and decide")}
-            )
-        if why := switch.why_commands_wait(connection):
-            found.append({"level": "held", "words": why})
-    return found

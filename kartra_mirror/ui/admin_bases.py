@@ -69,7 +69,7 @@ class SearchedByLead(ModelAdmin):
     def whom(self, row: Any) -> str:
         if row.lead is None:
             return "—"
-        return format_html('<a class="km-link" href="{}">{}</a>', row.lead.get_absolute_url(), row.lead)
+        return format_html('<a class="link" href="{}">{}</a>', row.lead.get_absolute_url(), row.lead)
 
 
 def to_the_second(name: str, label: Any) -> Any:

@@ -77,7 +77,7 @@ def by_cause(title: str, causes: Sequence[tuple[str, int]]) -> SafeString:
         title,
         format_html_join(
             "",
-            '<text class="km-mark km-mark-end" x="{7}" y="{0}">{1}</text><rect class="km-bar-bad" x="{2}" y="{3}" width="{4}" height="14"/>'
+            '<text class="km-mark km-mark-end" x="{7}" y="{0}">{1}</text><rect class="b-bad" x="{2}" y="{3}" width="{4}" height="14"/>'
             '<text class="km-mark" x="{6}" y="{0}">{5}</text>',
             rows,
         ),

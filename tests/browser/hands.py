@@ -104,4 +104,4 @@ def sign_in(page, live_server, username="mara"):
     page.fill("input[name=username]", username)
     page.fill("input[name=password]", "a-long-enough-secret")
     page.keyboard.press("Enter")
-    page.wait_for_selector("text=What needs me")
+    page.wait_for_selector("#to-do-title")

@@ -189,7 +189,7 @@ def take(happens: Callable[[Any, Demo], None]) -> None:
             page.fill("input[name=username]", "admin")
             page.fill("input[name=password]", demo.password)
             page.keyboard.press("Enter")
-            page.wait_for_selector("text=What needs me")
+            page.wait_for_selector("#to-do-title")
             happens(page, demo)
             browser.close()
     finally:

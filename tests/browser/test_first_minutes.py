@@ -26,7 +26,7 @@ def come_in(page, live_server, group):
     page.fill("input[name=username]", group.lower())
     page.fill("input[name=password]", SECRET)
     page.keyboard.press("Enter")
-    page.wait_for_selector("text=What needs me")
+    page.wait_for_selector("#to-do-title")
     return user
 
 
@@ -87,7 +87,7 @@ def test_sign_in_and_connect_by_keyboard_alone(page, live_server, sandbox, db):
     tab_to(page, "password")
     page.keyboard.type(SECRET)
     page.keyboard.press("Enter")
-    page.wait_for_selector("text=What needs me")
+    page.wait_for_selector("#to-do-title")
 
     tab_to(page, "Start")
     page.keyboard.press("Enter")
@@ -129,7 +129,7 @@ def test_a_poll_does_not_take_the_focus_away(page, live_server, connection):
 def buttons(page):
     """The words of everything on the page that can be pressed and is no way to another page of the side bar."""
     return page.eval_on_selector_all(
-        "#content button, #content a.km-button, #content select[name=action] option, #content input[type=submit]",
+        "#content button, #content a.btn, #content select[name=action] option, #content input[type=submit]",
         "all => all.map(each => (each.ariaLabel || each.innerText || each.value || '').trim())",
     )
 
@@ -260,5 +260,5 @@ def test_invited_colleague_chooses_a_password_and_is_in(page, live_server, brows
     theirs.fill("input[name=new_password2]", "an-uncommon-secret-9")
     theirs.keyboard.press("Enter")
     theirs.wait_for_selector("text=you are signed in")
-    theirs.wait_for_selector("text=What needs me")
+    theirs.wait_for_selector("#to-do-title")
     context.close()

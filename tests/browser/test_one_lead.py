@@ -161,7 +161,7 @@ def test_outcome_is_read_out_without_a_look_at_the_page(page, live_server, sandb
     pusher.start()
 
     page.wait_for_selector("#spoken:has-text('Ada Lind now has the tag VIP. Kartra confirmed it at')", timeout=20000)
-    page.wait_for_selector(".km-panel-glance .km-chip:has-text('VIP')")
+    page.wait_for_selector(".km-panel-glance .chip:has-text('VIP')")
     assert (findings(page), wider_by(page)) == ([], 0)
     page.set_viewport_size({"width": 390, "height": 844})
     for part in ("money", "ties", "timeline", "changes", "profile"):

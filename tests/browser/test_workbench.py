@@ -111,7 +111,7 @@ def test_preview_of_a_long_form_comes_to_the_reader(page, hand, live_server, san
     hand.press("button[name=index]")
     page.wait_for_selector("text=4 leads of")
     hand.fill("input[name=city]", "Oslo")
-    hand.press("button[value=preview].km-button")
+    hand.press("button[value=preview].btn")
     page.wait_for_selector("text=What will happen")
 
     top = "document.getElementById('preview').getBoundingClientRect().top"

@@ -7,12 +7,14 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from leads import access, clock
 from leads.models import Account, RunDraft
 
 APPROVE = "leads.approve_bulkrun"
+SHOWN = 200
 
 
 def may_approve(user: access.RequestUser) -> bool:
@@ -35,6 +37,14 @@ def waiting(user: access.RequestUser) -> QuerySet[RunDraft]:
         return RunDraft.objects.none()
     drafts = RunDraft.objects.asked_for().exclude(created_by=user.pk).select_related("created_by")
     return access.only_mine(drafts, user).defer("selection").order_by("asked_at")
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """All that wait for this person's yes or no."""
+    if not may_approve(request.user):
+        raise PermissionDenied
+    more = {"title": _("Approvals"), "asked_for": waiting(request.user)[:SHOWN]}
+    return TemplateResponse(request, "admin/bulk/approvals.html", {**context, **more})
 
 
 def why_not_alone(user: access.RequestUser, account: Account, size: int) -> str:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from integrations.push.settle import remedy
 from integrations.sending import switch
 from integrations.status import in_words
+from kartra_mirror.frame import parts
 from kartra_mirror.ui.throughput import connection_of, seconds_for
 from leads import clock, kinds
 from leads.labels import RUN_WORDS, STATUS_WORDS
@@ -26,16 +27,25 @@ STILL = (*TO_BE_SENT, ChangeStatus.UNKNOWN)
 BEING_CANCELLED = (RunState.CANCELLING, RunState.CANCELLED)
 LOOKS: dict[str, str] = {
     ChangeStatus.ACCEPTED: "good",
-    ChangeStatus.SKIPPED: "quiet",
-    ChangeStatus.SUPERSEDED: "quiet",
+    ChangeStatus.SKIPPED: "soft",
+    ChangeStatus.SUPERSEDED: "soft",
     ChangeStatus.REJECTED: "bad",
-    ChangeStatus.UNDECIDED: "held",
-    ChangeStatus.UNKNOWN: "doubt",
-    ChangeStatus.SENDING: "going",
-    ChangeStatus.CANCELLED: "gone",
-    ChangeStatus.WAITING: "rest",
+    ChangeStatus.UNDECIDED: "warn",
+    ChangeStatus.UNKNOWN: "warn",
+    ChangeStatus.SENDING: "wait",
+    ChangeStatus.CANCELLED: "soft",
+    ChangeStatus.WAITING: "none",
 }
 """How a status looks in the bar; in this order from the left."""
+STATES: dict[str, str] = {
+    RunState.PREPARING: "wait",
+    RunState.RUNNING: "wait",
+    RunState.PAUSED: "warn",
+    RunState.CANCELLING: "warn",
+    RunState.FINISHED: "good",
+    RunState.CANCELLED: "",
+}
+"""The colour of the badge of a bulk action's state."""
 
 
 def progress_of(run: BulkRun) -> dict[str, Any]:
@@ -57,6 +67,7 @@ def progress_of(run: BulkRun) -> dict[str, Any]:
     return {
         "state": run.state,
         "state_words": RUN_WORDS[run.state],
+        "look": STATES[run.state],
         "has_ended": run.has_ended,
         **in_numbers(run, counts),
         "counts": [{"status": s, "words": STATUS_WORDS[s], "number": n, "look": LOOKS[s]} for s, n in counts.items()],
@@ -127,6 +138,7 @@ def results_of(run: BulkRun) -> list[dict[str, str]]:
             "lead": str(change.lead),
             "url": change.lead.get_absolute_url(),
             "status": change.status,
+            "look": parts.look(change.status),
             "words": outcome_words(change.status, change.reason)
             if single
             else f"{capfirst(str(change))}: {outcome_words(change.status, change.reason)}",

@@ -9,13 +9,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
 
+from integrations.status import in_words
 from kartra_mirror.admin.bulk import approvals, create_from_file, draft_view, run_files, undo
 from kartra_mirror.admin.bulk.progress import (
     BEING_CANCELLED,
@@ -32,13 +32,8 @@ from leads.changes import moved_names, runs, side_effects
 from leads.labels import RUN_WORDS
 from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason, RunDraft
 
-WAITING_SHOWN = 20
-
-
-def running_badge(request: HttpRequest) -> str:
-    """How many bulk actions are under way; nothing when there are none."""
-    number = access.only_mine(BulkRun.objects.under_way(), request.user).count()
-    return str(number) if number else ""
+MANY = 5000
+"""Of so many changes the page asks more rarely how far they are."""
 
 
 def tell_ended(request: HttpRequest) -> None:
@@ -65,7 +60,6 @@ class BulkRunAdmin(ReadOnlyAdmin):
     list_filter = [("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter)]
     search_fields = ["name", "why"]
     list_select_related = ["account", "created_by"]
-    change_list_template = "admin/bulk/run_list.html"
     change_form_template = "admin/bulk/run_page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -77,8 +71,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         tell_ended(request)
-        waiting = [*approvals.waiting(request.user)[:WAITING_SHOWN]]
-        response = super().changelist_view(request, {"asked_for": waiting, **(extra_context or {})})
+        response = super().changelist_view(request, extra_context)
         listed = getattr(response, "context_data", {}).get("cl")
         if listed is not None:
             self._count(list(listed.result_list))
@@ -146,11 +139,24 @@ class BulkRunAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": run.name,
+            **self._facts(request, run),
+        }
+        return TemplateResponse(request, self.change_form_template, context)
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the page asks for again and again: all that moves on it."""
+        return TemplateResponse(request, "admin/bulk/run_live.html", self._facts(request, self._run(request, pk)))
+
+    def _facts(self, request: HttpRequest, run: BulkRun) -> dict[str, Any]:
+        told = progress_of(run)
+        return {
             "run": run,
             "sentence": run.name
             if run.undoes_id or not run.parameters
-            else capfirst(kinds.get_kind(run.kind).sentence(run.parameters)),
-            "progress": progress_of(run),
+            else kinds.get_kind(run.kind).sentence(run.parameters),
+            "progress": told,
+            "every": "1s" if told["members"] < MANY else "4s",
+            "took": in_words((run.ended_at - run.created_at).total_seconds()) if run.ended_at else "",
             "moved": []
             if run.has_ended or run.undoes_id
             else moved_names.in_change(run.account_id, kinds.get_kind(run.kind), run.parameters),
@@ -166,12 +172,6 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "next": side_effects.happened_next(run)[:15] if run.has_ended else [],
             "changes_url": f"{reverse('admin:leads_leadchange_changelist')}?run__id__exact={run.pk}",
         }
-        return TemplateResponse(request, self.change_form_template, context)
-
-    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """What the page polls."""
-        run = self._run(request, pk)
-        return JsonResponse({**progress_of(run), "results": results_of(run)})
 
     def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What an undo would do, and its start."""

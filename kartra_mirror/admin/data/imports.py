@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -140,8 +140,10 @@ class ImportAdmin(ReadOnlyAdmin):
         job = self._job(request, object_id)
         if job.state == ImportState.NEW and job.kept and self.has_add_permission(request):
             return HttpResponseRedirect(reverse("admin:leads_import_match", args=[job.pk]))
-        mapping = [(header, importing.label(job.kind, target)) for target, header in job.mapping.items()]
-        more = {
+        return self._page(request, "page", self._facts(request, job))
+
+    def _facts(self, request: HttpRequest, job: Import) -> dict[str, Any]:
+        return {
             "title": str(job),
             "job": job,
             "progress": progress_of(job),
@@ -150,12 +152,11 @@ class ImportAdmin(ReadOnlyAdmin):
             "ids_problem": "" if job.has_ended else ids.problem(job, sample=False),
             "ids_unsure": ids.verdict(job.options) == ids.UNSURE,
             "ids_people": ids.people(job.options),
-            "mapping": mapping,
+            "mapping": [(header, importing.label(job.kind, target)) for target, header in job.mapping.items()],
             "left_out": [header for header in job.headers if header not in job.mapping.values()],
             "may_load": self.has_add_permission(request),
             "absent": _absent(job),
         }
-        return self._page(request, "page", more)
 
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
         """Start loading, or cancel, or say whose the ids are. Only a POST does anything; a second one does nothing."""
@@ -197,9 +198,9 @@ class ImportAdmin(ReadOnlyAdmin):
             notify_worker("load_file", job.pk)
             self.message_user(request, _("The column is left out. The file is being checked again."), messages.SUCCESS)
 
-    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """What the page polls."""
-        return JsonResponse(progress_of(self._job(request, pk)))
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the page asks for again and again."""
+        return TemplateResponse(request, "admin/data/import_live.html", self._facts(request, self._job(request, pk)))
 
     def rejects_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The bad rows as a file, with their lines and reasons."""

@@ -29,20 +29,20 @@ CAUSES = 12
 WRONG = (CallOutcome.NOT_SENT, CallOutcome.THROTTLED, CallOutcome.CREDENTIALS, CallOutcome.UNKNOWN, CallOutcome.LOST)
 
 CHANGES = (
-    (ChangeStatus.ACCEPTED, gettext_lazy("done"), "km-bar-good"),
-    (ChangeStatus.SKIPPED, gettext_lazy("nothing to do"), "km-bar-quiet"),
-    (ChangeStatus.SUPERSEDED, gettext_lazy("overtaken"), "km-bar-quiet"),
-    (ChangeStatus.CANCELLED, gettext_lazy("cancelled"), "km-bar-held"),
-    (ChangeStatus.REJECTED, gettext_lazy("refused by Kartra"), "km-bar-bad"),
+    (ChangeStatus.ACCEPTED, gettext_lazy("done"), "b-good"),
+    (ChangeStatus.SKIPPED, gettext_lazy("nothing to do"), "b-soft"),
+    (ChangeStatus.SUPERSEDED, gettext_lazy("overtaken"), "b-soft"),
+    (ChangeStatus.CANCELLED, gettext_lazy("cancelled"), "b-warn"),
+    (ChangeStatus.REJECTED, gettext_lazy("refused by Kartra"), "b-bad"),
 )
 MESSAGES = (
-    ((DeliveryStatus.APPLIED, DeliveryStatus.RECORDED), gettext_lazy("taken in"), "km-bar-good"),
-    ((DeliveryStatus.WAITING, DeliveryStatus.HELD), gettext_lazy("to be applied, or held"), "km-bar-held"),
-    ((DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED), gettext_lazy("discarded"), "km-bar-quiet"),
+    ((DeliveryStatus.APPLIED, DeliveryStatus.RECORDED), gettext_lazy("taken in"), "b-good"),
+    ((DeliveryStatus.WAITING, DeliveryStatus.HELD), gettext_lazy("to be applied, or held"), "b-warn"),
+    ((DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED), gettext_lazy("discarded"), "b-soft"),
     (
         (DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED),
         gettext_lazy("could not be read, or turned away"),
-        "km-bar-bad",
+        "b-bad",
     ),
 )
 

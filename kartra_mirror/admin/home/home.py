@@ -6,6 +6,9 @@ from typing import Any
 from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.receive.missing_events import kinds_of_many
@@ -26,12 +29,23 @@ COPIES_SHOWN = 10
 def facts(request: HttpRequest) -> dict[str, Any]:
     """Everything the page shows; only what this person may see."""
     connections = connections_of(request.user)
+    trials = demo_tasks.of(request, connections)
     return {
         **now_facts(request, connections),
         **copy_facts(request, connections),
-        "trials": demo_tasks.of(request, connections),
+        **_greeting(request),
+        "trials": trials,
+        "trials_done": sum(trial.done for trial in trials),
         "set_up": setup.progress_on_home(request, connections),
     }
+
+
+def _greeting(request: HttpRequest) -> dict[str, str]:
+    """By the hour of the reader's day, with the name that they gave themselves."""
+    here = timezone.localtime(clock.now())
+    words = _("Good morning") if here.hour < 12 else _("Good afternoon") if here.hour < 18 else _("Good evening")
+    name = getattr(request.user, "first_name", "") or request.user.get_username()
+    return {"greeting": f"{words}, {name}", "today": date_format(here, "l j F")}
 
 
 def now_view(request: HttpRequest) -> HttpResponse:
@@ -46,7 +60,8 @@ def copies_view(request: HttpRequest) -> HttpResponse:
 
 def now_facts(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
     return {
-        "needs": needs(request, connections, clock.now()),
+        "needs": (found := needs(request, connections, clock.now())),
+        "asks": sum(1 for need in found if need["level"]),
         **(_running(request.user, connections) if request.user.has_perm("leads.view_bulkrun") else {}),
     }
 

@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Min
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -88,7 +89,9 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
         raise Http404
     steps = steps_of(connection, request.user)
     needed = [step for step in steps if not step.optional]
+    now_url = reverse("admin:setup_now")
     return {
+        "now_url": f"{now_url}?connection={connection.pk}" if connection else now_url,
         "connection": connection,
         "connections": connections,
         "steps": steps,

@@ -127,7 +127,7 @@ def _asked_for(user: access.RequestUser) -> list[dict[str, Any]]:
     """Bulk actions that are larger than a colleague may start."""
     number = approvals.waiting(user).count() if approvals.may_approve(user) else 0
     words = ngettext("bulk action waits for your yes or no", "bulk actions wait for your yes or no", number)
-    return [_line("warn", words, number=number, url=_list("leads_bulkrun"))] if number else []
+    return [_line("warn", words, number=number, url=reverse("admin:approvals"))] if number else []
 
 
 def _moved(user: access.RequestUser) -> list[dict[str, Any]]:

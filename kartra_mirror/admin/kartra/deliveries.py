@@ -191,10 +191,10 @@ class DeliveryAdmin(ReadOnlyAdmin, SearchedByLead):
     @admin.display(description=gettext_lazy("as it came"))
     def body_text(self, delivery: Delivery) -> str:
         told = bodies.shown(bytes(delivery.body))
-        raw = format_html('<pre class="km-raw" tabindex="0" dir="ltr">{}</pre>', told.raw)
+        raw = format_html('<pre class="raw" tabindex="0" dir="ltr">{}</pre>', told.raw)
         if not told.pretty:
             return raw
-        pretty = format_html('<pre class="km-raw" tabindex="0" dir="ltr">{}</pre>', told.pretty)
+        pretty = format_html('<pre class="raw" tabindex="0" dir="ltr">{}</pre>', told.pretty)
         return format_html(
             '{}<details class="km-original"><summary>{}</summary>{}</details>',
             pretty,

@@ -82,4 +82,4 @@ class ActivityAdmin(ReadOnlyAdmin, SearchedByLead):
 
 
 def _linked(url: str, words: str) -> str:
-    return format_html('<a class="km-link" href="{}">{}</a>', url, words)
+    return format_html('<a class="link" href="{}">{}</a>', url, words)

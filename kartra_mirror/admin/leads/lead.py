@@ -23,6 +23,7 @@ from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, outcome
 from kartra_mirror.admin.leads.lead_filters import LeadFilter
 from kartra_mirror.admin.privacy import export_person, forget
 from kartra_mirror.admin.queue.decisions import told
+from kartra_mirror.frame import parts
 from kartra_mirror.ui import coverage, kartra_lookup, sales_coverage
 from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, search_media
@@ -109,12 +110,12 @@ class LeadAdmin(ModelAdmin):
         name = lead.name or lead.email or str(lead)
         if lead.gone_at:
             return format_html("{} {}", name, _badge(_("deleted in Kartra"), "bad"))
-        return format_html("{} {}", name, _badge(_("not in Kartra yet"), "waiting")) if lead.absent_at else name
+        return format_html("{} {}", name, _badge(_("not in Kartra yet"), "wait")) if lead.absent_at else name
 
     @admin.display(description=gettext_lazy("tags"))
     def tags(self, lead: Lead) -> str:
         names = [row.tag.name for row in lead.leadtags.all()]
-        shown = format_html_join(" ", '<span class="km-chip">{}</span>', ((name,) for name in names[:TAGS_SHOWN]))
+        shown = format_html_join(" ", '<span class="chip">{}</span>', ((name,) for name in names[:TAGS_SHOWN]))
         more = len(names) - TAGS_SHOWN
         return format_html("{} +{}", shown, more) if more > 0 else shown or "—"
 
@@ -124,15 +125,15 @@ class LeadAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("requested"))
     def wishes(self, lead: Lead) -> str:
-        badges = [_badge(words, status.value) for status, words in WISHES if getattr(lead, f"has_{status.value}")]
+        badges = [_badge(words, parts.look(status)) for status, words in WISHES if getattr(lead, f"has_{status.value}")]
         return format_html_join(" ", "{}", ((badge,) for badge in badges)) or "—"
 
     @admin.display(description=gettext_lazy("as of"), ordering="read_at")
     def as_of(self, lead: Lead) -> Any:
         if lead.dirty_at:
-            return _badge(_("update due"), "waiting")
+            return _badge(_("update due"), "wait")
         if lead.read_at is None:
-            return _badge(_("not in Kartra yet") if lead.absent_at else _("never read"), "waiting")
+            return _badge(_("not in Kartra yet") if lead.absent_at else _("never read"), "wait")
         return date_format(localtime(lead.read_at), "j\u00a0M H:i")
 
     def get_search_results(
@@ -268,5 +269,5 @@ class LeadAdmin(ModelAdmin):
         return HttpResponseRedirect(lead.get_absolute_url())
 
 
-def _badge(words: Any, kind: str) -> str:
-    return format_html('<span class="km-badge km-{}">{}</span>', kind, words)
+def _badge(words: Any, look: str) -> str:
+    return format_html('<span class="badge {}">{}</span>', look, words)

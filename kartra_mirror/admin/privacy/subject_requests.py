@@ -39,9 +39,7 @@ class DataSubjectRequestAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("due"), ordering="due_at")
     def due(self, row: DataSubjectRequest) -> str:
         words = to_the_second("due_at", "")(self, row)
-        late = (
-            format_html(' <span class="km-badge km-bad">{}</span>', _("late")) if row.is_late(clock.about_now()) else ""
-        )
+        late = format_html(' <span class="badge bad">{}</span>', _("late")) if row.is_late(clock.about_now()) else ""
         return format_html("{}{}", words, late)
 
     @admin.display(description=gettext_lazy("whose"))
@@ -49,7 +47,7 @@ class DataSubjectRequestAdmin(ReadOnlyAdmin):
         """The lead while it is there; of somebody who was erased nothing is told."""
         if row.lead is None:
             return _("erased")
-        return format_html('<a class="km-link" href="{}">{}</a>', row.lead.get_absolute_url(), row.lead)
+        return format_html('<a class="link" href="{}">{}</a>', row.lead.get_absolute_url(), row.lead)
 
     @admin.display(description=gettext_lazy("entered by"))
     def entered(self, row: DataSubjectRequest) -> str:

@@ -128,7 +128,7 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
     @admin.display(description=_("requested changes"))
     def carried(self, call: ApiCall) -> str:
         lines = ((each.change.get_absolute_url(), capfirst(str(each.change))) for each in call.attempts.all())
-        return format_html_join("", '<div><a class="km-link" href="{}">{}</a></div>', lines) or "—"
+        return format_html_join("", '<div><a class="link" href="{}">{}</a></div>', lines) or "—"
 
     @admin.display(description=_("Kartra's answer"))
     def answer_text(self, call: ApiCall) -> str:
@@ -136,4 +136,4 @@ class ApiCallAdmin(ReadOnlyAdmin, SearchedByLead):
         if not call.answer:
             return "—"
         told = body_text.shown(call.answer.encode("utf-8", "replace"))
-        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', told.pretty or told.raw)
+        return format_html('<pre class="raw" tabindex="0">{}</pre>', told.pretty or told.raw)

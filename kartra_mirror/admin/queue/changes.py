@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from kartra_mirror.frame import parts
 from kartra_mirror.ui import trail
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, SearchedByLead, said, to_the_second
 from kartra_mirror.ui.unfold_adapter import (
@@ -142,7 +143,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     def in_run(self, change: LeadChange) -> str:
         if change.run is None:
             return "—"
-        return format_html('<a class="km-link" href="{}">{}</a>', change.run.get_absolute_url(), change.run)
+        return format_html('<a class="link" href="{}">{}</a>', change.run.get_absolute_url(), change.run)
 
     @admin.display(description=gettext_lazy("what"))
     def what(self, change: LeadChange) -> str:
@@ -155,7 +156,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
             words = overtaken_words(change)
         if change.reason and change.reason not in ("already_so",):
             words = f"{words}: {change.get_reason_display()}"
-        return format_html('<span class="km-badge km-{}">{}</span>', change.status, words)
+        return format_html('<span class="badge {}">{}</span>', parts.look(change.status), words)
 
     @admin.display(description=gettext_lazy("Kartra's words"))
     def kartras_words(self, change: LeadChange) -> str:
@@ -181,7 +182,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
 
     @admin.display(description=gettext_lazy("what was seen"))
     def evidence(self, change: LeadChange) -> str:
-        return format_html('<pre class="km-raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or _("Nothing yet."))
+        return format_html('<pre class="raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or _("Nothing yet."))
 
 
 def _may_change(user: access.RequestUser, change: LeadChange) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -35,6 +35,10 @@ def watched(view: Callable[..., HttpResponseBase]) -> Any:
                 COOKIE, "1", max_age=KEPT_S, httponly=True, samesite="Lax", secure=request.is_secure()
             )
             return to_sign_in
+        if not signed_in and request.headers.get("HX-Request"):  # a part of a page: the whole page goes to sign in
+            asked_from = urlsplit(request.headers.get("HX-Current-URL", "")).path or reverse("admin:index")
+            where = f"{reverse('admin:login')}?{urlencode({REDIRECT_FIELD_NAME: asked_from})}"
+            return HttpResponse(status=204, headers={"HX-Redirect": where})
         tell = signed_in and request.method == "GET" and request.COOKIES.get(COOKIE) and not _is_part(request)
         if tell:
             messages.warning(request, words())

@@ -12,7 +12,7 @@ from integrations import push
 from integrations.models import Connection, SendingStop, StopCause
 from integrations.push import claim, lease
 from integrations.sending import switch
-from kartra_mirror.admin.site import bands
+from kartra_mirror.frame import bands
 from kartra_mirror.ui.throughput import connections_of
 from leads import kinds
 from tests.beside import Beside, on_postgresql
@@ -106,14 +106,14 @@ def test_pages_ask_no_more_for_many_connections_than_for_one(client, django_asse
     with django_assert_max_num_queries(100) as first:
         client.get(url)
     with django_assert_max_num_queries(10) as band:
-        bands(connections_of(None))
+        bands.of(connections_of(None))
     for _ in range(4):
         ConnectionFactory(sending="on", stopped_by="person", stopped_by__began_by=StaffFactory())
 
     with django_assert_max_num_queries(len(first)):
         shown = client.get(url).content.decode()
     with django_assert_max_num_queries(len(band)):
-        assert len(bands(connections_of(None))) == 5
+        assert len(bands.of(connections_of(None))) == 5
 
     assert shown.count("was stopped") >= 5
 

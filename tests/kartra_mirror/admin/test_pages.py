@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Heartbeat
-from kartra_mirror.admin.site import bands
+from kartra_mirror.frame import bands
 from kartra_mirror.ui.throughput import connections_of
 from leads.models import Account, Activity, LeadTag
 from tests.factories import (
@@ -54,7 +54,7 @@ def test_pages_of_lead_and_run_cost_a_bounded_number_of_queries(staff, django_as
     connection = fill(5)
     lead, run = connection.account.leads.first(), connection.account.runs.first()
     for url in (lead.get_absolute_url(), run.get_absolute_url()):
-        with django_assert_max_num_queries(45):
+        with django_assert_max_num_queries(46):
             assert staff.get(url).status_code == 200
 
 
@@ -64,7 +64,7 @@ def test_home_answers_three_questions(staff):
 
     text = staff.get(reverse("admin:index")).content.decode()
 
-    assert "What needs me" in text
+    assert "To do" in text
     assert "changes refused by Kartra: Assign a tag" in text
     assert "look-only" in text
 
@@ -132,9 +132,9 @@ def test_bands_say_why_nothing_is_sent(db):
     ConnectionFactory(test_mode=True)
     ConnectionFactory(stopped_by="person")
 
-    levels = [band["level"] for band in bands(connections_of(StaffFactory(is_superuser=True)))]
+    levels = [band["level"] for band in bands.of(connections_of(StaffFactory(is_superuser=True)))]
 
-    assert levels == ["pretend", "held", "stopped"]
+    assert levels == ["warn", "bad"]
 
 
 def test_steering_a_run(staff):
@@ -146,7 +146,7 @@ def test_steering_a_run(staff):
         staff.post(url, {"do": do})
         run.refresh_from_db()
         assert run.state == state
-    counts = staff.get(reverse("admin:leads_bulkrun_progress", args=[run.pk])).json()
+    counts = staff.get(reverse("admin:leads_bulkrun_progress", args=[run.pk])).context["progress"]
     assert counts["has_ended"] is True
     assert sum(each["number"] for each in counts["counts"]) == counts["members"] == 1
 

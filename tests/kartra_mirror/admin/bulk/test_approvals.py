@@ -59,8 +59,8 @@ def asked(client, account, marketer):
 def test_over_their_size_a_manager_is_asked_and_starts_it(client, account, marketer, manager):
     url = asked(client, account, marketer)
     client.force_login(manager)
-    page = " ".join(client.get(reverse("admin:leads_bulkrun_changelist")).content.decode().split())
-    assert "</a> for 3 leads, asked for by mia" in page
+    page = " ".join(client.get(reverse("admin:approvals")).content.decode().split())
+    assert '<td class="num">3</td> <td class="soft">mia · ' in page
     assert "bulk action waits for your yes or no" in client.get(reverse("admin:index")).content.decode()
     page = client.get(url)
 

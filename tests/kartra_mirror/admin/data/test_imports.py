@@ -71,7 +71,7 @@ def test_upload_match_preview_start_result(staff, account, notified):
 
     staff.post(reverse("admin:leads_import_do", args=[job.pk, "start"]))
     staff.post(reverse("admin:leads_import_do", args=[job.pk, "start"]))
-    progress = staff.get(reverse("admin:leads_import_progress", args=[job.pk])).json()
+    progress = staff.get(reverse("admin:leads_import_progress", args=[job.pk])).context["progress"]
     assert (progress["state"], progress["percent"], progress["is_going"]) == ("loading", 0, True)
     assert worked(job).state == "finished"
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations.models import Connection, Delivery, Heartbeat, SendingStop
 from integrations.process_state import process_state
 from kartra_mirror import groups
-from kartra_mirror.admin.site import bands
+from kartra_mirror.frame import bands
 from kartra_mirror.ui.throughput import connections_of
 from leads.models import BulkRun, LeadChange
 from tests.factories import (
@@ -58,8 +58,8 @@ def rows_at(client, url):
 
 def test_nothing_waits_and_nothing_runs(staff, shop):
     page = text(staff)
-    assert "Nothing waits for you." in page
-    assert "No bulk action is under way" in page
+    assert "Nothing to do" in page
+    assert "No bulk action is running" in page
 
 
 def test_every_number_leads_to_exactly_those_rows(staff, shop):
@@ -164,7 +164,8 @@ def test_a_run_that_is_only_checked_says_so(staff, shop):
 
     page = text(staff, "/admin/home/now/")
 
-    assert "0 of 1 lead, running; checking with Kartra" in page
+    assert "running · checking with Kartra" in page
+    assert "0 of 1 lead" in page
     assert "left" not in page
 
 
@@ -187,7 +188,7 @@ def test_copy_is_told_in_numbers_and_silence_is_seen(staff, shop):
 
     assert "2 h" in page
     assert "copy=due" in page
-    assert "Gone silent" in page
+    assert "These messages have stopped" in page
     assert "A lead is given a tag: has stopped: silent for 11 days" in page
     assert "Somebody buys" not in page
     assert "an hour ago" in page.replace("\xa0", " ")
@@ -201,8 +202,9 @@ def test_who_is_not_in_kartra_is_not_said_to_be_unread(staff, shop):
 
     page = text(staff, "/admin/home/copies/")
 
-    assert "2 besides of whom Kartra has no lead" in page
-    assert "28 min, but for 1 never read" in page
+    assert "<dt>Not in Kartra</dt>" in page
+    assert "<dt>Not checked yet</dt> <dd>1</dd>" in page
+    assert "28 min" in page
     assert "copy=absent" in page
 
 
@@ -240,8 +242,8 @@ def test_one_without_any_right_sees_an_empty_home(client, shop):
 
     page = text(client)
 
-    assert "Nothing waits for you." in page
-    for words in ("What is running", "Is our copy up to date", "/admin/setup/", "/admin/health/"):
+    assert "Nothing to do" in page
+    for words in ("Running</h2>", "Is our copy fresh", "/admin/setup/", "/admin/health/"):
         assert words not in page
     assert client.get("/admin/health/").status_code == 403
 
@@ -266,7 +268,7 @@ def test_band_is_on_every_page(client, shop, settings):
     client.force_login(user)
     lead, run = LeadFactory(account=shop.account), BulkRunFactory(account=shop.account)
 
-    assert [band["level"] for band in bands(connections_of(user))] == ["pretend", "pretend", "held"]
+    assert [band["level"] for band in bands.of(connections_of(user))] == ["warn"]
     for url in (
         "/admin/",
         "/admin/leads/lead/",

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.models import DeletionReport, DeletionVerdict
 from integrations.read import deletions
-from kartra_mirror.admin.site import bands
+from kartra_mirror.frame import bands
 from kartra_mirror.ui.throughput import connections_of
 from leads import mirror
 from leads.mirror import LeadFacts
@@ -136,7 +136,7 @@ def asked():
 
 
 def test_question_stands_on_every_page_with_a_link(staff, asked):
-    band = next(each for each in bands(connections_of(None)) if each.get("url"))
+    band = next(each for each in bands.of(connections_of(None)) if each.get("url"))
     assert "25 of the 25 leads" in band["words"]
     assert band["url"] == reverse("admin:integrations_connection_gone", args=[asked.pk])
     page = staff.get(band["url"]).content.decode()
@@ -160,7 +160,7 @@ def test_answer_is_written_down_and_reading_goes_on(staff, asked, notified, answ
     assert Lead.objects.exclude(gone_at=None).count() == gone_now
     assert set(DeletionReport.objects.values_list("verdict", "decided_by__is_superuser")) == {(verdict, True)}
     assert ("refresh_leads", (asked.pk,)) in notified
-    assert not [each for each in bands(connections_of(None)) if each.get("url")]
+    assert not [each for each in bands.of(connections_of(None)) if each.get("url")]
 
 
 def test_only_who_may_change_the_connection_decides(client, asked):
