@@ -23,6 +23,8 @@ class ProcessState:
     """The database took no message a moment ago."""
     addresses_kept_until: float = 0.0
     """Until then the file of valid addresses is taken for new."""
+    addresses_kept: frozenset[str] = frozenset()
+    """The digests in it, as this process wrote them."""
     spool_thread: threading.Thread | None = field(default=None, repr=False)
     database_missing_since: float | None = None
     """Since when the thread that watches finds no database."""

@@ -50,7 +50,7 @@ def _endpoint_of(token: str) -> tuple[int, bool] | None:
 def _look_up(asked: Sequence[str]) -> tuple[int, bool] | None:
     found = WebhookEndpoint.objects.open_with(asked)
     if found is not None:
-        addresses.renew_if_old()
+        addresses.renew_if_old(asked)
     return found
 
 

@@ -51,13 +51,15 @@ def renew() -> None:
         text = json.dumps(kept, sort_keys=True)
         if not _file().exists() or _file().read_text() != text:
             _write(text)
+        process_state.addresses_kept = frozenset(kept)
     except (OSError, DatabaseError) as error:
         logger.warning("The addresses could not be kept in a file of this machine (%s).", type(error).__name__)
 
 
-def renew_if_old() -> None:
-    """The same, once a minute in each process."""
-    if time.monotonic() >= process_state.addresses_kept_until:
+def renew_if_old(asked: Sequence[str]) -> None:
+    """The same, once a minute in each process, and at once when a message came by an address that it does not hold yet: by the
+    next one the database may be away."""
+    if time.monotonic() >= process_state.addresses_kept_until or process_state.addresses_kept.isdisjoint(asked):
         renew()
 
 

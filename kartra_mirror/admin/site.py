@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from kartra_mirror.admin.staff import lost_input
 from kartra_mirror.admin.staff.sign_in import SignInForm
 from kartra_mirror.entry import sessions
-from kartra_mirror.frame import bands, menu, parts_page, sending
+from kartra_mirror.frame import bands, find, menu, parts_page, sending
 from kartra_mirror.ui.unfold_adapter import UnfoldAdminSite
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class MirrorAdminSite(UnfoldAdminSite):
 
         return [
             at("ui/", with_context(parts_page.page), "parts"),
+            at("find/", find.found, "find"),
             at("home/now/", home.now_view, "home_now"),
             at("home/copies/", home.copies_view, "home_copies"),
             at("try/<slug:name>/", demo_tasks.fault_view, "try"),

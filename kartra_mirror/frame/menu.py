@@ -160,6 +160,13 @@ def of(request: HttpRequest) -> dict[str, Any]:
     return {"menu": menu, "frame_tabs": tabs}
 
 
+def pages(user: access.RequestUser) -> list[tuple[str, str]]:
+    """Every page of the menu that this person may open: its title and its address."""
+    return [
+        (str(page.title), url) for _title, entries in GROUPS for entry in entries for page, url in _pages(entry, user)
+    ]
+
+
 def _pages(entry: Entry, user: access.RequestUser) -> list[tuple[Page, str]]:
     return [
         (page, reverse(f"admin:{page.view}"))

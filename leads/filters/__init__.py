@@ -4,6 +4,8 @@ What is filtered by is a mapping {parameter: [texts]}, as an address's query say
 leaves out who fits. All that is given must hold. What is kept of it is a `Selection`, and `resolve` tells its leads.
 """
 
+from dataclasses import dataclass
+
 from django.utils.translation import gettext as _
 
 from leads.filters import money, own, registry, state, ties
@@ -25,25 +27,40 @@ registry.ALL[:] = [
 PARAMETERS = parameters()
 
 
+@dataclass(frozen=True)
+class Told:
+    """A condition as a phrase, and the parameters that say it."""
+
+    words: str
+    parameters: tuple[str, ...]
+
+
 def in_words(wanted: Wanted, accounts: Accounts, names: Names | None = None) -> list[str]:
     """Each condition as a phrase: "has the tag VIP", "not on the list Buyers". `accounts`: whose names may be said; `names`:
     what `names_of` found, where many are told at once."""
+    return [each.words for each in told(wanted, accounts, names)]
+
+
+def told(wanted: Wanted, accounts: Accounts, names: Names | None = None) -> list[Told]:
+    """The same, with what each is said by."""
     names = names_of([wanted]) if names is None else names
     said = [
-        _("“%(text)s” in the name, address, phone or company") % {"text": text}
+        Told(_("“%(text)s” in the name, address, phone or company") % {"text": text}, (SEARCH,))
         for text in wanted.get(SEARCH, ())
         if text
     ]
     for condition in ALL:
         for prefix in ("", NOT):
+            parameters = tuple(f"{prefix}{part.name}" for part in condition.parts)
             try:
                 given = condition.read(wanted, names, prefix)
                 words = condition.said(given, accounts, names) if given else ""
             except Unreadable:
-                said.append(_("%(label)s: a value that cannot be read, which fits nobody") % {"label": condition.label})
+                words = _("%(label)s: a value that cannot be read, which fits nobody") % {"label": condition.label}
+                said.append(Told(words, parameters))
                 continue
             if words:
-                said.append(_("not: %(words)s") % {"words": words} if prefix else words)
+                said.append(Told(_("not: %(words)s") % {"words": words} if prefix else words, parameters))
     return said
 
 
@@ -59,6 +76,7 @@ __all__ = [
     "Names",
     "Part",
     "Selection",
+    "Told",
     "Unreadable",
     "in_words",
     "matching",
@@ -67,4 +85,5 @@ __all__ = [
     "of_segment",
     "resolve",
     "search",
+    "told",
 ]

@@ -42,7 +42,7 @@ def test_import(page, hand, live_server, loader, tmp_path):
 
     hand.press("nav a:has-text('Imports')")
     page.wait_for_url("**/leads/import/")
-    hand.press("a:has-text('Load a file…')")
+    hand.press("a:has-text('Import a file…')")
     page.wait_for_selector("input[type=file]", state="attached")
     hand.upload("input[type=file]", path)
     hand.press("button:has-text('Upload')")
@@ -68,7 +68,7 @@ def test_file_is_loaded_and_leads_are_exported(page, live_server, loader, tmp_pa
     sign_in(page, live_server)
 
     page.click("nav >> text=Imports")
-    page.click("text=Load a file…")
+    page.click("text=Import a file…")
     page.set_input_files("input[type=file]", path)
     page.click("button:has-text('Upload')")
     page.select_option("select[name=column_0]", "email")

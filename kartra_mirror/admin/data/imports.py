@@ -107,7 +107,7 @@ class ImportAdmin(ReadOnlyAdmin):
                 form.add_error("file", str(problem))
             else:
                 return HttpResponseRedirect(reverse("admin:leads_import_match", args=[job.pk]))
-        return self._page(request, "upload", {"title": _("Load a file that Kartra exported"), "form": form})
+        return self._page(request, "upload", {"title": _("Import a file that Kartra exported"), "form": form})
 
     def match_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what each column is, then have the file checked."""

@@ -137,7 +137,7 @@ def _filling(connection: Connection | None, user: access.RequestUser, facts: dic
             ),
             bool(leads),
             ngettext("%(n)s lead known.", "%(n)s leads known.", leads) % {"n": f"{leads:,}"} if leads else "",
-            _link(_("Load a file of leads"), "admin:leads_lead_import"),
+            _link(_("Import a file of leads"), "admin:leads_lead_import"),
             "import",
         ),
         Step(
@@ -148,7 +148,7 @@ def _filling(connection: Connection | None, user: access.RequestUser, facts: dic
             ),
             bool(transactions),
             known if transactions else "",
-            _link(_("Load a file of transactions"), "admin:leads_transaction_import"),
+            _link(_("Import a file of transactions"), "admin:leads_transaction_import"),
         ),
     ]
 

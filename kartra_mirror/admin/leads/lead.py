@@ -4,36 +4,36 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.template.defaultfilters import date
 from django.urls import URLPattern, path
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import format_html, format_html_join
-from django.utils.timezone import localtime
-from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
-from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, outcome_messages, segments
-from kartra_mirror.admin.leads.lead_filters import LeadFilter
+from kartra_mirror.admin.leads import lead_create, lead_filters, lead_page, lead_read, outcome_messages, segments
+from kartra_mirror.admin.leads.lead_rows import LeadRows
 from kartra_mirror.admin.privacy import export_person, forget
 from kartra_mirror.admin.queue.decisions import told
-from kartra_mirror.frame import parts
 from kartra_mirror.ui import coverage, kartra_lookup, sales_coverage
 from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, search_media
 from leads import access, clock, filters, kinds, mirror
 from leads.changes import conflicts, moved_names
-from leads.filters import WISHES
 from leads.filters.selection import WithIds
-from leads.models import Account, Lead, LeadChange, LeadTag, Reason, Segment
+from leads.models import Account, Lead, LeadChange, Reason, Segment
 
-TAGS_SHOWN = 3
+MAIN_ACTIONS = {
+    "assign_tag": ("tag", gettext_lazy("Tag")),
+    "subscribe_list": ("list", gettext_lazy("List")),
+    "subscribe_sequence": ("seq", gettext_lazy("Sequence")),
+    "give_points": ("star", gettext_lazy("Points")),
+    "update_lead": ("pen", gettext_lazy("Field")),
+}
+"""What is done most with ticked leads: its icon and its short name."""
 SEGMENTS_SHOWN = 30
 
 
@@ -54,10 +54,10 @@ def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) 
 
 
 @admin.register(Lead)
-class LeadAdmin(ModelAdmin):
-    list_display = ["who", "email", "kartra_id", "tags", "country", "score", "joined", "wishes", "as_of"]
+class LeadAdmin(LeadRows, ModelAdmin):
+    list_display = ["who", "email", "tags", "lists", "country", "score", "wishes", "as_of"]
     list_display_links = ["who"]
-    list_filter = [LeadFilter]
+    list_filter = [lead_filters.LeadFilter]
     search_fields = [*filters.SEARCHED, "=kartra_id"]
     search_help_text = gettext_lazy("Email, name, phone, company or Kartra id")
     ordering = ["-pk"]
@@ -91,51 +91,6 @@ class LeadAdmin(ModelAdmin):
             and (name not in kinds.ALL or request.user.has_perm(kinds.ALL[name].permission))
         }
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
-        return (
-            super()
-            .get_queryset(request)
-            .defer("extra", "custom_values", "notes")
-            .prefetch_related(Prefetch("leadtags", LeadTag.objects.select_related("tag").order_by("tag__name")))
-            .annotate(
-                **{
-                    f"has_{status.value}": Exists(LeadChange.objects.filter(lead=OuterRef("pk"), status=status))
-                    for status, _ in WISHES
-                }
-            )
-        )
-
-    @admin.display(description=gettext_lazy("lead"), ordering="last_name")
-    def who(self, lead: Lead) -> str:
-        name = lead.name or lead.email or str(lead)
-        if lead.gone_at:
-            return format_html("{} {}", name, _badge(_("deleted in Kartra"), "bad"))
-        return format_html("{} {}", name, _badge(_("not in Kartra yet"), "wait")) if lead.absent_at else name
-
-    @admin.display(description=gettext_lazy("tags"))
-    def tags(self, lead: Lead) -> str:
-        names = [row.tag.name for row in lead.leadtags.all()]
-        shown = format_html_join(" ", '<span class="chip">{}</span>', ((name,) for name in names[:TAGS_SHOWN]))
-        more = len(names) - TAGS_SHOWN
-        return format_html("{} +{}", shown, more) if more > 0 else shown or "—"
-
-    @admin.display(description=gettext_lazy("joined"), ordering="date_joined")
-    def joined(self, lead: Lead) -> Any:
-        return date(timezone.localtime(lead.date_joined), "j\u00a0M Y") if lead.date_joined else "—"
-
-    @admin.display(description=gettext_lazy("requested"))
-    def wishes(self, lead: Lead) -> str:
-        badges = [_badge(words, parts.look(status)) for status, words in WISHES if getattr(lead, f"has_{status.value}")]
-        return format_html_join(" ", "{}", ((badge,) for badge in badges)) or "—"
-
-    @admin.display(description=gettext_lazy("as of"), ordering="read_at")
-    def as_of(self, lead: Lead) -> Any:
-        if lead.dirty_at:
-            return _badge(_("update due"), "wait")
-        if lead.read_at is None:
-            return _badge(_("not in Kartra yet") if lead.absent_at else _("never read"), "wait")
-        return date_format(localtime(lead.read_at), "j\u00a0M H:i")
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str
     ) -> tuple[QuerySet[Lead], bool]:
@@ -151,7 +106,8 @@ class LeadAdmin(ModelAdmin):
             "moved": moved_names.in_conditions(conditions, access.accounts_of(user)),
             "may_ask_for": kartra_lookup.can_be_asked(request.GET.get("q", "")),
             "known": coverage.sentences(user),
-            "conditions": filters.in_words(conditions, access.accounts_of(user)),
+            "conditions": lead_filters.chips(request, conditions),
+            "segment": segments.shown(conditions, user),
             "conditions_query": segments.query_of(conditions),
             "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
             "segments": access.only_mine(Segment.objects.order_by("name"), user)[:SEGMENTS_SHOWN]
@@ -159,12 +115,17 @@ class LeadAdmin(ModelAdmin):
             else [],
             **(extra_context or {}),
         }
-        return super().changelist_view(request, context)
+        response = super().changelist_view(request, context)
+        if (found := getattr(response, "context_data", {})) and found.get("action_form"):
+            found.update(_actions(found["action_form"]))
+        return response
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
             path("find/", view(self.find_view), name="leads_lead_find"),
+            path("filters/", view(self.filters_view), name="leads_lead_filters"),
+            path("count/", view(self.count_view), name="leads_lead_count"),
             path("newcomers/", view(self.newcomers_view), name="leads_lead_newcomers"),
             path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
@@ -176,6 +137,18 @@ class LeadAdmin(ModelAdmin):
             path("<int:pk>/decide/<int:change>/<slug:answer>/", view(self.decide_view), name="leads_lead_decide"),
             *super().get_urls(),
         ]
+
+    def filters_view(self, request: HttpRequest) -> HttpResponse:
+        """The conditions of the drawer, which the list loads when it is opened."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return lead_filters.drawer(request)
+
+    def count_view(self, request: HttpRequest) -> HttpResponse:
+        """How many leads the conditions in the drawer would show."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return HttpResponse(lead_filters.count(request))
 
     def _lead(self, request: HttpRequest, pk: int | str) -> Lead:
         if not self.has_view_permission(request):
@@ -269,5 +242,12 @@ class LeadAdmin(ModelAdmin):
         return HttpResponseRedirect(lead.get_absolute_url())
 
 
-def _badge(words: Any, look: str) -> str:
-    return format_html('<span class="badge {}">{}</span>', look, words)
+def _actions(form: Any) -> dict[str, Any]:
+    """The actions on ticked leads: the frequent ones as buttons, all as a menu; of what this person may do."""
+    offered = [(value, words) for value, words in form.fields["action"].choices if value]
+    buttons = [
+        {"value": value, "words": words, "icon": MAIN_ACTIONS[value][0], "short": MAIN_ACTIONS[value][1]}
+        for value, words in offered
+        if value in MAIN_ACTIONS
+    ]
+    return {"main_actions": buttons, "more_actions": [{"value": value, "words": words} for value, words in offered]}

@@ -6,8 +6,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _, ngettext
 
+from kartra_mirror.admin.leads import segments
+from kartra_mirror.ui.pagination import MOST, counted
 from kartra_mirror.ui.unfold_adapter import style
 from leads import access, filters
 from leads.filters import NOT, Condition, Part
@@ -41,20 +45,50 @@ class LeadFilter(admin.ListFilter):
         return filters.matching(queryset, self.given)
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
-        """The conditions by group, each with its inputs; those in use are open."""
-        form = FilterForm(self.given, self.accounts)
-        groups: dict[str, list[dict[str, Any]]] = {}
-        for condition in filters.ALL:
-            shown = {
-                "label": condition.label,
-                "fields": [form[part.name] for part in condition.parts],
-                "left_out": [form[f"{NOT}{part.name}"] for part in condition.parts],
-                "used": any(part.name in self.given for part in condition.parts),
-                "leaves_out": any(f"{NOT}{part.name}" in self.given for part in condition.parts),
-            }
-            groups.setdefault(condition.group, []).append(shown)
-        for title, conditions in groups.items():
-            yield {"title": title, "conditions": conditions}
+        """None: the page loads them when the drawer is opened (`groups_of`)."""
+        yield from ()
+
+
+def groups_of(given: dict[str, list[str]], accounts: frozenset[int] | None) -> list[dict[str, Any]]:
+    """The conditions by group, each with its inputs; those in use are open."""
+    form = FilterForm(given, accounts)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for condition in filters.ALL:
+        shown = {
+            "label": condition.label,
+            "fields": [form[part.name] for part in condition.parts],
+            "left_out": [form[f"{NOT}{part.name}"] for part in condition.parts],
+            "used": any(part.name in given for part in condition.parts),
+            "leaves_out": any(f"{NOT}{part.name}" in given for part in condition.parts),
+        }
+        groups.setdefault(condition.group, []).append(shown)
+    return [{"title": title, "conditions": conditions} for title, conditions in groups.items()]
+
+
+def drawer(request: HttpRequest) -> HttpResponse:
+    """The conditions of the drawer as they are given now."""
+    groups = groups_of(segments.conditions_of(request.GET.urlencode()), access.accounts_of(request.user))
+    return TemplateResponse(request, "admin/leads/lead_filters_open.html", {"groups": groups})
+
+
+def count(request: HttpRequest) -> str:
+    """How many leads the conditions would show, in words."""
+    leads = access.only_mine(Lead.objects.all(), request.user)
+    wanted = segments.conditions_of(request.GET.urlencode())
+    number, capped = counted(filters.matching(leads, wanted).order_by(), MOST)
+    words = ngettext("%(number)s lead", "%(number)s leads", number) % {"number": f"{number:,}"}
+    return _("more than %(leads)s") % {"leads": words} if capped else words
+
+
+def chips(request: HttpRequest, conditions: dict[str, list[str]]) -> list[dict[str, str]]:
+    """[{"words", "without"}]: each condition, and the address of the list without it."""
+    found = []
+    for each in filters.told(conditions, access.accounts_of(request.user)):
+        query = request.GET.copy()
+        for name in (*each.parameters, "p"):
+            query.pop(name, None)
+        found.append({"words": each.words, "without": f"?{query.urlencode()}"})
+    return found
 
 
 class FilterForm(forms.Form):

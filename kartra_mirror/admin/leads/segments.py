@@ -264,3 +264,11 @@ class SegmentAdmin(ReadOnlyAdmin):
         except IntegrityError:
             self.message_user(request, _("There is another segment called %(name)s.") % {"name": name}, messages.ERROR)
         return HttpResponseRedirect(segment.get_absolute_url())
+
+
+def shown(conditions: dict[str, list[str]], user: access.RequestUser) -> Segment | None:
+    """The segment that the leads list shows, where it is one alone."""
+    keys = conditions.get("segment", [])
+    if len(keys) != 1 or not keys[0].isdecimal() or len(keys[0]) > 17:
+        return None
+    return access.only_mine(Segment.objects.filter(pk=keys[0]), user).first()

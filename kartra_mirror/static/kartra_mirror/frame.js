@@ -10,14 +10,32 @@
     document.querySelectorAll("details[data-menu][open]").forEach(function (menu) {
       if (!menu.contains(event.target)) menu.open = false;
     });
+    const found = document.getElementById("found");
+    if (found && !found.closest("form").contains(event.target)) found.remove();
     const button = event.target.closest("[data-side]");
     const side = document.querySelector(".side");
     if (button) document.body.classList.toggle("side-open");
     else if (side && !side.contains(event.target)) document.body.classList.remove("side-open");
   });
 
+  function among(event, find) {
+    const links = Array.from(document.querySelectorAll("#found a"));
+    if (!links.length || !find.form.contains(event.target)) return;
+    const at = links.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+    event.preventDefault();
+    (links[at] || find).focus();
+  }
+
   document.addEventListener("keydown", function (event) {
     const find = document.getElementById("find");
+    if (find && (event.key === "ArrowDown" || event.key === "ArrowUp")) among(event, find);
+    if (find && event.key === "Enter" && event.target === find) {
+      const first = document.querySelector("#found a[href*='/lead/']:not([href*='?'])");
+      if (first && document.querySelectorAll("#found li a[href$='/change/']").length === 1) {
+        event.preventDefault();
+        window.location.assign(first.href);
+      }
+    }
     if (event.key === "Escape") {
       const open = document.querySelector("details[data-menu][open]");
       if (open) {
@@ -25,6 +43,11 @@
         open.querySelector("summary").focus();
       }
       document.body.classList.remove("side-open");
+      const found = document.getElementById("found");
+      if (found) {
+        found.remove();
+        find.focus();
+      }
     } else if (find && (event.key === "/" ? !typing(event.target) && !event.ctrlKey && !event.metaKey : event.key === "k" && (event.ctrlKey || event.metaKey))) {
       event.preventDefault();
       find.focus();

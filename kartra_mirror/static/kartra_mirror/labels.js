@@ -14,3 +14,18 @@
     new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   });
 })();
+// Searched lists that a part of the page brings with it, and the conditions of the drawer by what is typed.
+(function () {
+  "use strict";
+  document.addEventListener("htmx:afterSwap", function (event) {
+    const lists = event.detail.target.querySelectorAll(".unfold-admin-autocomplete");
+    if (lists.length) django.jQuery(lists).djangoCustomSelect2();
+  });
+  document.addEventListener("input", function (event) {
+    if (!event.target.matches("[data-filter-search]")) return;
+    const words = event.target.value.trim().toLowerCase();
+    document.querySelectorAll(".km-filters > .km-filter").forEach(function (each) {
+      each.hidden = !each.querySelector("summary").textContent.toLowerCase().includes(words);
+    });
+  });
+})();

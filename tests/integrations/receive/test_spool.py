@@ -5,6 +5,7 @@ import os
 import random
 import stat
 import threading
+import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,20 @@ def test_file_of_addresses_follows_the_rows(endpoint):
     endpoint.retire_old()
     assert addresses.known(digests[1:]) is None
     assert token not in (FILE.parent / "addresses").read_text()
+
+
+def test_address_by_which_a_message_came_is_in_the_file_from_then_on(client, endpoint):
+    """Made on another machine less than a minute ago: this one hears of it by its first message."""
+    made = WebhookEndpointFactory()
+    digest = [made.token_digest]
+    addresses._write("{}")
+    process_state.addresses_kept = frozenset()
+    process_state.addresses_kept_until = time.monotonic() + 60
+    assert addresses.known(digest) is None
+
+    assert client.post(f"/webhooks/{made.token}/", b"{}", content_type="application/json").status_code == 200
+
+    assert addresses.known(digest) == (made.pk, False)
 
 
 def test_without_a_file_of_addresses_nothing_is_said_to_be_wrong(client, endpoint, away):

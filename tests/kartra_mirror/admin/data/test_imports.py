@@ -205,7 +205,7 @@ def test_without_the_permission_each_address_answers_403(client, account, name):
     url = reverse(f"admin:leads_{name}", args=args)
     assert client.get(url).status_code == client.post(url).status_code == 403
     assert client.get(reverse("admin:leads_import_changelist")).status_code == 200
-    assert b"Load a file" not in client.get(reverse("admin:leads_import_changelist")).content
+    assert b"Import a file" not in client.get(reverse("admin:leads_import_changelist")).content
     assert b"Export as a file" not in client.get(reverse("admin:leads_lead_changelist")).content
 
 

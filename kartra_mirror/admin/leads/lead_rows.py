@@ -1,0 +1,88 @@
+"""The rows of the leads list: one line a lead, each column with what it needs from the database."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _, gettext_lazy
+
+from integrations.status import in_words
+from kartra_mirror.frame import parts
+from leads import clock
+from leads.filters import WISHES
+from leads.models import Lead, LeadChange, LeadTag, ListSubscription
+
+TAGS_SHOWN = 2
+LISTS_SHOWN = 2
+RECENT = dt.timedelta(days=2)
+
+
+class LeadRows:
+    """The columns, for `LeadAdmin`."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
+        return (
+            super()
+            .get_queryset(request)  # type: ignore[misc]
+            .defer("extra", "custom_values", "notes")
+            .prefetch_related(
+                Prefetch("leadtags", LeadTag.objects.select_related("tag").order_by("tag__name")),
+                Prefetch(
+                    "listsubscriptions",
+                    ListSubscription.objects.filter(active=True)
+                    .select_related("mailing_list")
+                    .order_by("mailing_list__name"),
+                ),
+            )
+            .annotate(
+                **{
+                    f"has_{status.value}": Exists(LeadChange.objects.filter(lead=OuterRef("pk"), status=status))
+                    for status, _ in WISHES
+                }
+            )
+        )
+
+    @admin.display(description=gettext_lazy("lead"), ordering="last_name")
+    def who(self, lead: Lead) -> str:
+        name = lead.name or lead.email or str(lead)
+        if lead.gone_at:
+            return format_html("{} {}", name, _badge(_("deleted in Kartra"), "bad"))
+        return format_html("{} {}", name, _badge(_("not in Kartra yet"), "wait")) if lead.absent_at else name
+
+    @admin.display(description=gettext_lazy("tags"))
+    def tags(self, lead: Lead) -> str:
+        names = [row.tag.name for row in lead.leadtags.all()]
+        shown = format_html_join(" ", '<span class="chip">{}</span>', ((name,) for name in names[:TAGS_SHOWN]))
+        more = len(names) - TAGS_SHOWN
+        return format_html('{} <span class="tiny">+{}</span>', shown, more) if more > 0 else shown
+
+    @admin.display(description=gettext_lazy("lists"))
+    def lists(self, lead: Lead) -> str:
+        names = [row.mailing_list.name for row in lead.listsubscriptions.all()]
+        more = f" +{len(names) - LISTS_SHOWN}" if len(names) > LISTS_SHOWN else ""
+        return format_html('<span class="soft">{}{}</span>', ", ".join(names[:LISTS_SHOWN]), more)
+
+    @admin.display(description=gettext_lazy("requested"))
+    def wishes(self, lead: Lead) -> str:
+        badges = [_badge(words, parts.look(status)) for status, words in WISHES if getattr(lead, f"has_{status.value}")]
+        return format_html_join(" ", "{}", ((badge,) for badge in badges))
+
+    @admin.display(description=gettext_lazy("checked"), ordering="read_at")
+    def as_of(self, lead: Lead) -> Any:
+        if lead.dirty_at:
+            return _badge(_("update due"), "wait")
+        if lead.read_at is None:
+            return _badge(_("not in Kartra yet") if lead.absent_at else _("never read"), "wait")
+        whole = date_format(localtime(lead.read_at), "j M Y H:i:s")
+        passed = clock.about_now() - lead.read_at
+        words = in_words(passed.total_seconds()) if passed < RECENT else date_format(localtime(lead.read_at), "j M")
+        return format_html('<span class="soft" title="{}">{}</span>', whole, words)
+
+
+def _badge(words: Any, look: str) -> str:
+    return format_html('<span class="badge {}">{}</span>', look, words)
