@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Q
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _, ngettext
 
 from integrations.kartra.notices import EVENTS
 from integrations.models import Channel, Connection, Delivery, Sending
 from integrations.setup.connecting import check_text
 from leads import access, kinds
-from leads.models import ChangeStatus, Lead, LeadChange, Transaction
+from leads.models import ChangeStatus, ImportKind, Lead, LeadChange, Transaction
 
 
 @dataclass
@@ -108,12 +108,11 @@ def _numbers(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _link(words: str, name: str) -> list[tuple[str, str]]:
-    """A link to a page, where this installation has it."""
-    try:
-        return [(words, reverse(name))]
-    except NoReverseMatch:
+def _load(words: str, kind: str, connection: Connection | None, user: access.RequestUser) -> list[tuple[str, str]]:
+    """The link to loading a file, once there is an account and for those who may."""
+    if connection is None or not user.has_perm("leads.add_import"):
         return []
+    return [(words, f"{reverse('admin:leads_import_add')}?kind={kind}")]
 
 
 def _filling(connection: Connection | None, user: access.RequestUser, facts: dict[str, Any]) -> list[Step]:
@@ -137,7 +136,7 @@ def _filling(connection: Connection | None, user: access.RequestUser, facts: dic
             ),
             bool(leads),
             ngettext("%(n)s lead known.", "%(n)s leads known.", leads) % {"n": f"{leads:,}"} if leads else "",
-            _link(_("Import a file of leads"), "admin:leads_lead_import"),
+            _load(_("Import a file of leads"), ImportKind.LEADS, connection, user),
             "import",
         ),
         Step(
@@ -148,7 +147,7 @@ def _filling(connection: Connection | None, user: access.RequestUser, facts: dic
             ),
             bool(transactions),
             known if transactions else "",
-            _link(_("Import a file of transactions"), "admin:leads_transaction_import"),
+            _load(_("Import a file of transactions"), ImportKind.TRANSACTIONS, connection, user),
         ),
     ]
 
@@ -176,7 +175,7 @@ def _hearing(facts: dict[str, Any]) -> list[Step]:
             ),
             bool(facts.get("payments")),
             _("A payment message has come.") if facts.get("payments") else "",
-            _link(_("Addresses for Kartra"), "admin:integrations_webhookendpoint_changelist"),
+            [(_("Addresses for Kartra"), reverse("admin:integrations_webhookendpoint_changelist"))],
             optional=True,
         ),
     ]

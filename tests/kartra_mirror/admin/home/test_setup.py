@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from django.utils import timezone
 
@@ -105,6 +105,22 @@ def test_checklist_of_one_of_several_accounts(staff):
     assert "The app is in test mode." in staff.get("/admin/setup/").content.decode()
     assert staff.get("/admin/setup/?connection=999999").status_code == 404
     assert f'value="{second.pk}" selected' in staff.get("/admin/setup/").content.decode()
+
+
+def test_the_steps_lead_to_loading_a_file_for_those_who_may(staff, client):
+    pages = [f"{reverse('admin:leads_import_add')}?kind={kind}" for kind in ("leads", "transactions")]
+    assert not any(page in staff.get("/admin/setup/now/").content.decode() for page in pages)
+    ConnectionFactory(account__name="Shop")
+    shown = staff.get("/admin/setup/now/").content.decode()
+    assert all(page in shown for page in pages)
+    assert [staff.get(page).status_code for page in pages] == [200, 200]
+
+    looker = StaffFactory()
+    looker.user_permissions.add(Permission.objects.get(codename="view_connection"))
+    client.force_login(looker)
+    shown = client.get("/admin/setup/now/").content.decode()
+    assert not any(page in shown for page in pages)
+    assert "import_leads FILE" in shown
 
 
 def test_the_pretend_kartra_is_not_ones_own(staff, settings):
