@@ -1,4 +1,4 @@
-"""Pictures of the admin for docs/screens/, light and dark, made from the demo: `make screens`.
+"""Pictures of the admin for docs/screens/, made from the demo: `make screens`. `PICTURES` names them all.
 
 Starts `make run` in a folder of its own on free ports, does what a person would, takes the pictures and ends it again.
 """
@@ -24,6 +24,29 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENS = ROOT / "docs" / "screens"
 READY_S = 300
 WIDE = {"width": 1280, "height": 860}
+SMALL = {"width": 1000, "height": 640}
+
+BOTH, LIGHT = ("light", "dark"), ("light",)
+PICTURES = {
+    "home-first": BOTH,
+    "setup": BOTH,
+    "leads": BOTH,
+    "lead": BOTH,
+    "preview": BOTH,
+    "run": BOTH,
+    "decision": BOTH,
+    "home": BOTH,
+    "health": BOTH,
+    "filters": LIGHT,
+    "segment": LIGHT,
+    "timeline": LIGHT,
+    "undo": LIGHT,
+    "failed": LIGHT,
+    "import": LIGHT,
+    "changed": LIGHT,
+    "stopped": LIGHT,
+}
+"""All pictures, and in which colours. Those in light alone are of docs/for-marketers.md and smaller."""
 
 
 def free_port() -> int:
@@ -82,17 +105,25 @@ class Demo:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-def picture(page: Any, name: str, at: str | None = None) -> None:
-    """The page as it stands, light and dark; `at` is what to have in sight."""
-    for scheme in ("light", "dark"):
+def picture(page: Any, name: str, at: str | None = None, press: str | None = None) -> None:
+    """The page as it stands, in the colours that it is wanted in; `at` is what to have in sight, `press` what to press before."""
+    if PICTURES[name] is LIGHT:
+        page.set_viewport_size(SMALL)
+    for scheme in PICTURES[name]:
         page.emulate_media(color_scheme=scheme)
         page.reload()
         page.wait_for_timeout(500)
+        if press:
+            page.click(press)
+            page.wait_for_timeout(500)
         if at:
             page.locator(at).first.scroll_into_view_if_needed()
         page.screenshot(path=SCREENS / f"{name}-{scheme}.png")
     page.emulate_media(color_scheme="light")
-    print(f"{name}: light and dark", flush=True)
+    page.set_viewport_size(WIDE)
+    if press:
+        page.reload()
+    print(f"{name}: {' and '.join(PICTURES[name])}", flush=True)
 
 
 def bulk(page: Any, demo: Demo, leads: str, kind: str, field: str, value: str) -> None:
@@ -135,12 +166,50 @@ def story(page: Any, demo: Demo) -> None:
     page.wait_for_timeout(2500)
     picture(page, "run")
     ended(page)
+    page.goto(f"{page.url.split('?')[0].removesuffix('change/')}undo/")
+    picture(page, "undo")
+    page.goto(f"{demo.url}/admin/failed/")
+    picture(page, "failed")
 
     undecided(page, demo)
+    known_by_marketers(page, demo)
     page.goto(f"{demo.url}/admin/")
     picture(page, "home")
     page.goto(f"{demo.url}/admin/health/")
     picture(page, "health")
+    page.click("text=Stop all sending")
+    page.goto(f"{demo.url}/admin/")
+    picture(page, "stopped")
+
+
+def known_by_marketers(page: Any, demo: Demo) -> None:
+    """What the daily work needs besides: a filter, a segment, somebody's timeline, a file, what Kartra changed."""
+    page.goto(f"{demo.url}{filtered(page)}")
+    picture(page, "filters", press="button:has-text('Filters')")
+    page.click("text=Save as a segment")
+    page.fill("input[name=name]", "Spring readers")
+    page.click("#content button:has-text('Save segment')")
+    page.wait_for_url("**/leads/lead/?segment=*")
+    page.goto(f"{demo.url}/admin/leads/segment/")
+    page.click("#result_list a:has-text('Spring readers')")
+    picture(page, "segment")
+    demo.tell("act", '{"do": "assign_tag", "lead": "50001", "tag": "needs call"}')
+    demo.tell("act", '{"do": "edit_lead", "lead": "50001", "fields": {"city": "Lisbon"}}')
+    page.goto(f"{demo.url}/admin/leads/lead/?q=ada.lind0@example.com")
+    lead = page.locator("#result_list a[href*='/change/']").first.get_attribute("href").split("?")[0]
+    page.goto(f"{demo.url}{lead}")
+    page.click("text=Update from Kartra")
+    page.goto(f"{demo.url}{lead}?tab=timeline")
+    picture(page, "timeline")
+    page.goto(f"{demo.url}/admin/leads/activity/without-us/")
+    picture(page, "changed")
+    page.goto(f"{demo.url}/admin/leads/import/add/?kind=leads")
+    rows = "Lead ID,Email Address,Name\n,new.person@example.com,New\n,not an address,Bad\n50001,ada.lind0@example.com,Ada\n"
+    page.set_input_files("input[type=file]", {"name": "leads.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    page.click("#content button:has-text('Upload')")
+    page.click("#content button:has-text('Preview')")
+    page.wait_for_selector("#import[data-going='0']", timeout=60_000)
+    picture(page, "import")
 
 
 def filtered(page: Any) -> str:
