@@ -6,6 +6,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.browser.screens import PICTURES
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"!?\[[^\]\[]*\]\(\s*<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\s*\)")
@@ -50,6 +52,13 @@ def test_links_lead_somewhere():
 
     assert len(found) > 25
     assert [f"{path.relative_to(ROOT)}: {link}: {why}" for path, link in found if (why := dead(path, link))] == []
+
+
+def test_pictures_are_those_that_make_screens_renews():
+    named = {f"{name}-{scheme}.png" for name, schemes in PICTURES.items() for scheme in schemes}
+
+    assert {path.name for path in (ROOT / "docs" / "screens").iterdir()} == named
+    assert max(path.stat().st_size for path in (ROOT / "docs" / "screens").iterdir()) < 250_000
 
 
 @pytest.mark.parametrize(
