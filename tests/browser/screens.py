@@ -141,11 +141,11 @@ def bulk(page: Any, demo: Demo, leads: str, kind: str, field: str, value: str) -
 def start(page: Any) -> None:
     page.click("button[value=start]")
     page.click("text=Watch it")
-    page.wait_for_selector("#run-bar")
+    page.wait_for_selector("#run")
 
 
 def ended(page: Any) -> None:
-    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=180_000)
+    page.wait_for_selector("#run .badge:has-text('finished')", timeout=180_000)
 
 
 def story(page: Any, demo: Demo) -> None:
@@ -177,7 +177,8 @@ def story(page: Any, demo: Demo) -> None:
     picture(page, "home")
     page.goto(f"{demo.url}/admin/health/")
     picture(page, "health")
-    page.click("text=Stop all sending")
+    page.goto(f"{demo.url}/admin/stop/")
+    page.click("#content button:has-text('Stop all sending')")
     page.goto(f"{demo.url}/admin/")
     picture(page, "stopped")
 
@@ -208,7 +209,7 @@ def known_by_marketers(page: Any, demo: Demo) -> None:
     page.set_input_files("input[type=file]", {"name": "leads.csv", "mimeType": "text/csv", "buffer": rows.encode()})
     page.click("#content button:has-text('Upload')")
     page.click("#content button:has-text('Preview')")
-    page.wait_for_selector("#import[data-going='0']", timeout=60_000)
+    page.wait_for_selector("text=What will happen", timeout=60_000)
     picture(page, "import")
 
 
