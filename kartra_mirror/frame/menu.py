@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q, Value
+from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from leads import access
-from leads.models import BulkRun, LeadChange, RunDraft
+from leads.models import BulkRun, ChangeStatus, LeadChange, RunDraft
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,13 @@ def to_do(request: HttpRequest) -> int:
     """Questions, causes for which changes failed, and bulk actions that wait for this person's yes or no."""
     user, number = request.user, 0
     if user.has_perm("leads.view_leadchange"):
-        number += access.only_mine(LeadChange.objects.questions(), user).count()
-        failed = access.only_mine(LeadChange.objects.failed(), user)
-        number += failed.order_by().values("kind", "code").annotate(n=Count("pk")).count()
+        waiting = LeadChange.objects.questions() | LeadChange.objects.failed()
+        failed = Q(status=ChangeStatus.REJECTED)
+        told = access.only_mine(waiting, user).aggregate(
+            questions=Count("pk", filter=~failed),
+            causes=Count(Concat("kind", Value(" "), "code"), distinct=True, filter=failed),
+        )
+        number += told["questions"] + told["causes"]
     if user.has_perm("leads.approve_bulkrun"):
         drafts = RunDraft.objects.asked_for().exclude(created_by=user.pk)
         number += access.only_mine(drafts, user).count()

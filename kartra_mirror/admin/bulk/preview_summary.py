@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _, ngettext_lazy
 from integrations.models import Connection
 from integrations.sending import switch
 from integrations.translate import WIRE_FORMATS
+from kartra_mirror.admin.bulk import preview_names
 from kartra_mirror.ui.throughput import connection_of, seconds_for
 from leads import changes, clock, kinds
 from leads.changes import undo
@@ -42,6 +43,8 @@ def of(
     )
     return {
         "counted": counted,
+        **preview_names.of(account, leads, kind, clean, choices, vars(counted)),
+        "bar": _bar(counted),
         "refused": changes.why_not(account, leads, kind, clean),
         "sentence": capfirst(kind.sentence(clean)),
         "already": words,
@@ -67,6 +70,17 @@ def of(
         if connection
         else _("This account has no connection to Kartra yet."),
     }
+
+
+def _bar(counted: Preview) -> list[dict[str, Any]]:
+    """The parts of all that are chosen, from the left: [{"look", "at", "width"}], in percent."""
+    found, at = [], 0.0
+    out = counted.left_out + counted.gone + counted.absent
+    for look, number in (("good", counted.will_change), ("none", counted.already_so), ("warn", out)):
+        width = number * 100 / counted.total if counted.total else 0
+        found.append({"look": look, "at": at, "width": width})
+        at += width
+    return found
 
 
 def _safety(connection: Connection | None, singles: Sequence[kinds.ChangeKind]) -> list[str]:

@@ -34,6 +34,24 @@ WHAT_TO_DO = {
 }
 
 
+FOLLOWS = {
+    ("happened", False): gettext_lazy("We mark it done. Nothing is sent."),
+    ("again", False): gettext_lazy("We send it once more, now."),
+    ("give-up", False): gettext_lazy("We leave it. Nothing is sent, nothing is changed."),
+    ("again", True): gettext_lazy("We send what was asked for. What Kartra holds now is overwritten."),
+    ("give-up", True): gettext_lazy("What Kartra holds stays. Nothing of it is sent."),
+}
+"""What each answer leads to, by whether two people changed the same."""
+
+
+def _question(change: LeadChange) -> str:
+    if change.status != ChangeStatus.UNDECIDED:
+        return capfirst(str(change))
+    if change.reason == Reason.CONFLICT:
+        return _("Which is to be: %(change)s?") % {"change": change}
+    return _("Did this happen: %(change)s?") % {"change": change}
+
+
 def advice(change: LeadChange) -> Any:
     """What to do about a change that needs a decision. Who typed no text is not told to change one."""
     if change.reason == Reason.FIREWALL and kinds.warnings(change.parameters):
@@ -89,7 +107,11 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
             "title": str(change),
             "change": change,
             "may": may,
-            "answers": conflicts.answers_to(change).items(),
+            "question": _question(change),
+            "answers": [
+                {"name": name, "words": words, "follows": FOLLOWS[name, change.reason == Reason.CONFLICT]}
+                for name, words in conflicts.answers_to(change).items()
+            ],
             "dropped": conflicts.dropped(change.lead, change),
             "advice": advice(change),
             "remedy": remedy(change.code),

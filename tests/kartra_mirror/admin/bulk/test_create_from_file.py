@@ -161,7 +161,7 @@ def test_more_than_one_may_start_is_asked_of_a_manager(client, account):
     client.post(url, {"do": "ask"})
 
     client.force_login(member("Manager"))
-    assert "Create 3 leads" in client.get(reverse("admin:leads_bulkrun_changelist")).content.decode()
+    assert "Create 3 leads" in client.get(reverse("admin:approvals")).content.decode()
     page = client.get(url)
     assert page.status_code == 200
     client.post(url, {"do": "start", "mark": page.context_data["found"].mark})
