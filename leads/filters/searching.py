@@ -39,7 +39,7 @@ def phone_digits() -> Any:
     (migration 0004), so both change together."""
     plain: Any = F("phone")
     for sign in PHONE_SIGNS:
-        plain = Replace(plain, Value(sign), Value(""))
+        plain = Replace(plain, Value(sign), Value(""), output_field=TextField())
     return plain
 
 

@@ -139,7 +139,7 @@ def test_address_by_which_a_message_came_is_in_the_file_from_then_on(client, end
     """Made on another machine less than a minute ago: this one hears of it by its first message."""
     made = WebhookEndpointFactory()
     digest = [made.token_digest]
-    addresses._write("{}")
+    (FILE.parent / "addresses").write_text("{}")
     process_state.addresses_kept = frozenset()
     process_state.addresses_kept_until = time.monotonic() + 60
     assert addresses.known(digest) is None

@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, reverse
 from django.urls.converters import SlugConverter
 
 from integrations.models import ApiCall, Connection, Delivery, SendingStop, WebhookEndpoint
+from kartra_mirror.frame import menu
 from leads.models import (
     Account,
     Activity,
@@ -332,12 +333,10 @@ def test_failed_changes_of_another_account_are_not_found(client, world):
 
 
 def test_running_badge_counts_the_bulk_actions_of_ones_accounts(client, world):
-    from kartra_mirror.admin.bulk.runs import running_badge
-
     request = client.get("/admin/").wsgi_request
-    assert running_badge(request) == "1"
+    assert menu.running(request) == 1
     StaffLimits.objects.update(limited=False)
-    assert running_badge(client.get("/admin/").wsgi_request) == "2"
+    assert menu.running(client.get("/admin/").wsgi_request) == 2
 
 
 def test_what_a_limited_colleague_asks_for_is_judged_in_their_accounts(client, world):

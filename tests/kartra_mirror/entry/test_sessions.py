@@ -77,17 +77,21 @@ def test_pages_that_ask_by_themselves_do_not(inside, at):
 
 
 def test_all_that_pages_ask_for_by_themselves_is_known():
-    """Every address in the attributes that our scripts read, as the templates have it."""
+    """Every address in the attributes that our scripts and htmx read by themselves, as the templates have it."""
     texts = [path.read_text() for path in (ROOT / "templates").rglob("*.html")]
-    asked = {name for text in texts for name in re.findall(r"data-(?:poll|[a-z-]*url)=\"{% url '([\w:]+)'", text)}
+    asked = {name for text in texts for name in re.findall(r"data-[a-z-]*url=\"{% url '([\w:]+)'", text)}
+    for text in texts:
+        named = {variable: name for name, variable in re.findall(r"{% url '([\w:]+)'[^%]* as (\w+) %}", text)}
+        told = re.findall(r'ui/live.html" with address=(\w+)', text)
+        asked |= {named.get(variable, variable) for variable in told}
     read = {
         name
         for path in (ROOT / "kartra_mirror/static").rglob("*.js")
         for name in re.findall(r"fetch\(\w+\.dataset\.(\w+)", path.read_text())
     }
 
-    assert read == {"poll", "progressUrl", "readUrl", "url"}
-    assert asked == sessions.POLLED
+    assert read == {"readUrl", "url"}
+    assert {"admin:setup_now" if name == "now_url" else name for name in asked} == sessions.POLLED
 
 
 def test_session_in_use_is_written_once_a_minute(inside, at, django_assert_num_queries):

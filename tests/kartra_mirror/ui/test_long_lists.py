@@ -115,7 +115,7 @@ def test_pages_are_turned_in_order_and_hold_every_row_once(staff):
 def test_all_of_more_than_are_counted_are_chosen_and_counted_exactly(staff, few):
     leads = rows_in_every_list(70)
     answer = staff.get(LEADS)
-    assert "Select all leads, more than 60" in words(answer)
+    assert "Select all, more than 60" in words(answer)
     assert "All selected: more than 60" in words(answer)
 
     sent = {"action": "give_points", "_selected_action": [leads[0].pk], "select_across": "1", "index": "0"}

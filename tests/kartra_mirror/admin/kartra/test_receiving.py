@@ -154,7 +154,7 @@ def test_list_of_messages_costs_the_same_whatever_its_length(staff, endpoint, nu
             endpoint=endpoint, body=json.dumps({**TAG, "lead": {"id": str(each + 1)}}).encode(), digest="e" * 64
         )
     receive.drain()
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         assert staff.get(reverse("admin:integrations_delivery_changelist")).status_code == 200
 
 

@@ -75,13 +75,3 @@ def told_by(client, url, given=None, *, silent=False):
 
 def at(name, *args):
     return reverse(f"admin:{name}", args=args)
-
-
-def polled(answer):
-    """What a page asks for again and again has no words that did not go through gettext."""
-    told = answer.json()
-    rows = [*told.get("counts", []), *told.get("results", [])]
-    texts = [told.get(name, "") for name in ("state_words", "amount", "pace", "why_not", "sentence")] + [
-        row["words"] for row in rows
-    ]
-    assert [text for text in texts if pseudo.untranslated(text, DATA)] == []

@@ -14,7 +14,7 @@ from leads import kinds
 from leads.models import Lead, RunDraft
 from tests.factories import LeadFactory, StaffFactory
 from tests.kartra_mirror.admin.languages import pseudo
-from tests.kartra_mirror.admin.languages.brackets import DATA, JSON_NAMES, at, check, polled, told_by
+from tests.kartra_mirror.admin.languages.brackets import DATA, JSON_NAMES, at, check, told_by
 from tests.kartra_mirror.admin.languages.greek import KINDS
 from tests.kartra_mirror.admin.rows import OURS
 
@@ -228,7 +228,7 @@ def test_approvals(staff, client, made):
 def test_bulk_actions(staff, made):
     answers = []
     for run in made.runs.values():
-        polled(staff.get(at("leads_bulkrun_progress", run.pk)))
+        check(staff.get(at("leads_bulkrun_progress", run.pk)))
         answers += [staff.get(run.get_absolute_url()), staff.get(at("leads_bulkrun_undo", run.pk), follow=True)]
         answers += [
             told_by(staff, at("leads_bulkrun_steer", run.pk), {"do": do}) for do in ("pause", "resume", "cancel")

@@ -10,7 +10,7 @@ from integrations.models import Connection, Delivery
 from leads import mirror
 from leads.models import Import, ImportState, LeadChange
 from tests.factories import ConnectionFactory, SegmentFactory
-from tests.kartra_mirror.admin.languages.brackets import at, check, polled, told_by
+from tests.kartra_mirror.admin.languages.brackets import at, check, told_by
 
 pytestmark = pytest.mark.django_db
 
@@ -237,7 +237,7 @@ def test_imports(staff, made):
         work_through(job)
         answers += [staff.get(job.get_absolute_url()), told_by(staff, at("leads_import_do", job.pk, "start"))]
         work_through(job)
-        polled(staff.get(at("leads_import_progress", job.pk)))
+        check(staff.get(at("leads_import_progress", job.pk)))
         answers += [staff.get(job.get_absolute_url()), told_by(staff, at("leads_import_do", job.pk, "cancel"))]
     total = at("leads_import_total", made.account.pk)
     answers += [

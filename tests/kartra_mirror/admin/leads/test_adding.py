@@ -107,7 +107,7 @@ def test_what_names_no_lead_to_kartra_is_not_asked(staff, sandbox, connection, n
 
     assert "Kartra can be asked by a whole email address" in answer
     assert sandbox.calls() == []
-    assert "by nothing else" in staff.get(LEADS, {"q": named}).content.decode()
+    assert "asked only by a whole email address" in staff.get(LEADS, {"q": named}).content.decode()
 
 
 def test_id_that_never_was_is_not_said_to_be_deleted(staff, sandbox, connection):

@@ -93,7 +93,7 @@ def test_page_costs_the_same_for_more(staff, drifted, django_assert_max_num_quer
             lead=lead,
             read_began_at=timezone.now(),
         )
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         page = staff.get(reverse(PAGE), {"what": "city", "day": timezone.localdate().isoformat()})
     assert HOSTILE not in page.content.decode()
 

@@ -210,7 +210,7 @@ def test_who_sees_the_list(client, places, group, status):
     request = DataSubjectRequest.objects.get()
     assert client.get(reverse("admin:leads_datasubjectrequest_changelist")).status_code == status
     assert client.get(request.get_absolute_url()).status_code == status
-    assert ("Requests of people" in client.get(reverse("admin:index")).content.decode()) == (status == 200)
+    assert ("Requests of people" in client.get(reverse("admin:decisions")).content.decode()) == (status == 200)
 
 
 def test_who_may_forget_and_not_see_the_list_is_led_to_the_leads(client, places):
