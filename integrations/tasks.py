@@ -23,7 +23,7 @@ from integrations.process_state import process_state
 from integrations.push import lease, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, password_mails, run_mails
-from integrations.watching import alive, concerns, heartbeat_url, telling
+from integrations.watching import alive, concerns, disks, heartbeat_url, telling
 from integrations.watching.regular import is_time
 from leads import importing
 from leads.changes import runs
@@ -129,6 +129,7 @@ def read_alive() -> None:
 @shared_task(ignore_result=True)
 def watch_concerns() -> None:
     """Look what needs a person, and tell it."""
+    disks.look(now())
     concerns.look()
     telling.drain()
 

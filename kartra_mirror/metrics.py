@@ -225,7 +225,7 @@ class Numbers:
         beats = list(Heartbeat.objects.all()[:1000])
         regular = [beat for beat in beats if beat.name == "sweep" or beat.name.endswith(" alive")]
         lines: list[Line] = [((beat.name.removesuffix(" alive"),), self.age(beat.at)) for beat in regular]
-        words = "Seconds since the sweep, a worker of each queue, or beat was last seen at work"
+        words = "Seconds since the sweep, a worker of each queue, beat or web was last seen at work"
         yield _gauge("heartbeat_age_seconds", words, ("name",), lines)
         ahead = {
             beat.name.removeprefix(clocks.PREFIX): beat.ahead_s or 0.0

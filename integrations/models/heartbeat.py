@@ -1,4 +1,4 @@
-"""When a regular job last ran, and machines whose clocks are wrong."""
+"""When a regular job last ran, and machines whose clocks are wrong or whose disks are full."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -6,7 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 class Heartbeat(models.Model):
     """The last time of a regular job, e.g. "sweep"; read by /readyz and the status command. Also the last time that a
-    machine's clock was seen to differ from the database's ("clock web-2"), and by how much."""
+    machine's clock was seen to differ from the database's ("clock web-2"), and by how much; and that its disk was seen to be full
+    ("disk web-2")."""
 
     account_path = None  # of the installation: everybody may see it
 

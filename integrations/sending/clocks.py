@@ -1,5 +1,5 @@
 """Machines whose clocks are wrong: nothing depends on them, but their logs mislead and their certificates fail. Each
-machine looks at its own now and then; one that is off is named for two minutes after it was last seen so.
+machine looks at its own now and then; one that is off is named for a minute and a half after it was last seen so.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ MOST_S = 2.0
 """A clock that differs by more is named."""
 EVERY_S = 15.0
 LOGGED_EVERY_S = 600.0
-NAMED_FOR = dt.timedelta(minutes=2)
+NAMED_FOR = dt.timedelta(seconds=90)
 PREFIX = "clock "
 
 
@@ -51,8 +51,13 @@ def measure() -> float:
 def wrong() -> list[str]:
     """A sentence for each machine whose clock was off lately; this one's is looked at first."""
     measure()
-    rows = Heartbeat.objects.filter(name__startswith=PREFIX, at__gt=now() - NAMED_FOR, ahead_s__isnull=False)
-    return [_sentence(row.name.removeprefix(PREFIX), row.ahead_s or 0.0) for row in rows.order_by("name")]
+    return [_sentence(machine, ahead) for machine, ahead in wrong_machines(now(), NAMED_FOR).items()]
+
+
+def wrong_machines(at: dt.datetime, within: dt.timedelta) -> dict[str, float]:
+    """The machines whose clocks were off lately, by name: seconds ahead."""
+    rows = Heartbeat.objects.filter(name__startswith=PREFIX, at__gt=at - within, ahead_s__isnull=False)
+    return {row.name.removeprefix(PREFIX): row.ahead_s or 0.0 for row in rows.order_by("name")}
 
 
 def _sentence(machine: str, ahead: float) -> str:

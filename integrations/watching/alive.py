@@ -1,5 +1,5 @@
-"""Which workers are at work, and whether beat is: each queue's workers are asked for a word now and then, and it is written down when
-they come to it. Beat writes down that it asks for the sweep."""
+"""Which workers are at work, and whether beat and web are: each queue's workers are asked for a word now and then, and it is written
+down when they come to it. Beat writes down that it asks for the sweep, web that it looks."""
 
 import datetime as dt
 import logging
@@ -17,12 +17,12 @@ from integrations.watching.regular import is_time
 logger = logging.getLogger(__name__)
 
 QUEUES: dict[str, TaskName] = {"push": "push_alive", "apply": "apply_alive", "read": "read_alive"}
-BEAT = "beat"
+BEAT, WEB = "beat", "web"
 APART = dt.timedelta(seconds=25)
 LATE_S = 150.0
 """So long a word of a worker may wait: tasks that take some seconds each may be before it."""
 
-Who = Literal["push", "apply", "read", "beat"]
+Who = Literal["push", "apply", "read", "beat", "web"]
 
 
 def ask(at: dt.datetime) -> None:
@@ -47,11 +47,14 @@ def note_beat() -> None:
 
 
 def missing(at: dt.datetime) -> list[str]:
-    """The queues without a worker, and "beat" if it does not run. A process that began just now waits a while for the first word."""
+    """The queues without a worker, and "beat" and "web" if they do not run. A process that began just now waits a while for the first
+    word. Web is missed where it has run before: not everybody has this one."""
     if time.monotonic() - process_state.began_at < LATE_S:
         return []
     names = [*QUEUES, BEAT]
-    rows = Heartbeat.objects.filter(name__in=[f"{name} alive" for name in names])
+    rows = Heartbeat.objects.filter(name__in=[f"{name} alive" for name in (*names, WEB)])
     seen = dict(rows.values_list("name", "at"))
     oldest = at - dt.timedelta(seconds=LATE_S)
-    return [name for name in names if seen.get(f"{name} alive", dt.datetime.min.replace(tzinfo=dt.UTC)) < oldest]
+    never = {name: dt.datetime.min.replace(tzinfo=dt.UTC) for name in names}
+    last = {**never, **{name.removesuffix(" alive"): when for name, when in seen.items()}}
+    return [name for name, when in last.items() if when < oldest]

@@ -12,7 +12,8 @@ from integrations.notify import broker_answers
 from integrations.read import deletions
 from integrations.read.schedule import promised
 from integrations.receive import missing_events
-from integrations.watching import alive
+from integrations.sending import clocks
+from integrations.watching import alive, disks
 from integrations.watching.regular import is_time
 from leads.models import Lead, LeadChange, RunDraft
 
@@ -21,6 +22,8 @@ SILENT_APART = dt.timedelta(minutes=55)
 """Kinds that come no more are days overdue, and are looked for in all messages."""
 RECENT = dt.timedelta(days=7)
 DAY = dt.timedelta(days=1)
+CLOCK_WRONG_FOR = dt.timedelta(minutes=10)
+"""A machine among many looks at its clock when it happens to get a task: not over, and told again, for a quiet minute."""
 MOST = 100_000
 """More late leads are not counted."""
 
@@ -41,13 +44,14 @@ def look() -> None:
 
 
 def look_at_workers(at: dt.datetime) -> None:
-    """Look whether workers and beat are at work; not while the broker is away, by which they are asked."""
+    """Look whether workers, beat and web are at work; not while the broker is away, by which they are asked."""
     answers = broker_answers()
     note(ConcernCode.BROKER, {} if answers else {(None, ""): 1}, at)
     if answers:
         missing = alive.missing(at)
-        note(ConcernCode.WORKERS, {(None, name): 1 for name in missing if name != alive.BEAT}, at)
+        note(ConcernCode.WORKERS, {(None, name): 1 for name in missing if name in alive.QUEUES}, at)
         note(ConcernCode.BEAT, {(None, ""): 1} if alive.BEAT in missing else {}, at)
+        note(ConcernCode.WEB, {(None, ""): 1} if alive.WEB in missing else {}, at)
 
 
 def note(code: ConcernCode, seen: Seen, at: dt.datetime) -> None:
@@ -148,4 +152,6 @@ FINDERS: dict[ConcernCode, Callable[[dt.datetime], Seen]] = {
     ConcernCode.FRESHNESS: _late,
     ConcernCode.DECISIONS: lambda at: _by_account(LeadChange.objects.questions()),
     ConcernCode.APPROVALS: lambda at: _by_account(RunDraft.objects.asked_for()),
+    ConcernCode.CLOCK: lambda at: {(None, machine): 1 for machine in clocks.wrong_machines(at, CLOCK_WRONG_FOR)},
+    ConcernCode.DISK: lambda at: {(None, machine): 1 for machine in disks.full_machines(at)},
 }

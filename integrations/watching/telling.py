@@ -24,6 +24,8 @@ AT_ONCE = {
     ConcernCode.WORKERS: SEEN_TWICE,
     ConcernCode.BEAT: SEEN_TWICE,
     ConcernCode.BROKER: SEEN_TWICE,
+    ConcernCode.WEB: SEEN_TWICE,
+    ConcernCode.DISK: dt.timedelta(0),
 }
 
 

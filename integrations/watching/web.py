@@ -1,5 +1,6 @@
 """The web process watches the workers: it depends on none of them. A thread looks every half minute whether each queue's workers and
 beat are at work, and tells it. Of several web processes one tells: of workers by the rows, of the database by a file of the machine.
+That it looks is written down, so that workers miss it.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 from integrations.clock import now
 from integrations.process_state import process_state
 from integrations.sending.alerts import send_notice
-from integrations.watching import alive, concerns, telling
+from integrations.watching import alive, concerns, disks, telling
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ def look() -> None:
     """Look once, and tell what there is to tell."""
     try:
         at = now()
+        alive.note("web")
         alive.ask(at)
+        disks.look(at)
         concerns.look_at_workers(at)
     except (DatabaseError, InterfaceError):
         _database_is_away()

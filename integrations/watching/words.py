@@ -15,9 +15,27 @@ WORKERS: dict[str, Callable[[], str]] = {
     "read": lambda: _("No worker of the queue read is at work: nothing is read from Kartra, imported or looked after."),
 }
 
+
+def wrong_clock(machine: str) -> str:
+    words = _(
+        "The clock of %(machine)s is wrong. Set it right; waiting and sending go by the database’s clock meanwhile."
+    )
+    return words % {"machine": machine}
+
+
+def full_disk(machine: str) -> str:
+    words = _(
+        "The disk of %(machine)s with VAR_DIR is full: messages that come while the database is away cannot be kept."
+    )
+    return words % {"machine": machine}
+
+
+MACHINES: dict[str, Callable[[str], str]] = {ConcernCode.CLOCK: wrong_clock, ConcernCode.DISK: full_disk}
+
 SENTENCES: dict[str, Callable[[int], str]] = {
     ConcernCode.BEAT: lambda n: _("Beat does not run: what waits for its time, or was lost on the way, is not done."),
     ConcernCode.BROKER: lambda n: _("The broker (Redis) does not answer: workers do nothing. What comes is kept."),
+    ConcernCode.WEB: lambda n: _("Web does not run: there are no pages, and what Kartra sends is lost."),
     ConcernCode.DELETIONS: lambda n: ngettext(
         "Reading stopped: Kartra says that %(number)s lead is deleted. Is it?",
         "Reading stopped: Kartra says that %(number)s leads are deleted. Are they?",
@@ -59,6 +77,8 @@ def sentence(concern: Concern) -> str:
     """What it is, with the connection's name in front."""
     if concern.code == ConcernCode.WORKERS:
         said = WORKERS[concern.key]()
+    elif concern.code in MACHINES:
+        said = MACHINES[concern.code](concern.key)
     elif concern.code == ConcernCode.SILENT:
         words = ngettext(
             "Messages of the kind “%(kind)s” come no more: silent for %(number)s day.",

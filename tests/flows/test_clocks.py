@@ -303,7 +303,7 @@ def test_right_clock_is_not_named(client):
     assert client.get("/readyz").json()["wrong_clocks"] == []
 
 
-def test_wrong_clock_is_on_the_health_page_until_two_minutes_after(admin_client):
+def test_wrong_clock_is_on_the_health_page_until_shortly_after(admin_client):
     Heartbeat.objects.create(name="clock web-2", at=database_now(), ahead_s=61.0)
     words = "The clock of web-2 is 61 s ahead of the database"
     assert words in admin_client.get("/admin/health/").content.decode().replace("&#x27;", "'")

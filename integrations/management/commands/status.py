@@ -5,11 +5,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from integrations import clock
 from integrations.management.arguments import add_connection, connections_named
 from integrations.models import Connection
 from integrations.sending import clocks, restored
 from integrations.setup import key_rotation
 from integrations.status import facts_of_connection, in_words, last_sweep
+from integrations.watching import disks
+from integrations.watching.words import full_disk
 from leads.changes import moved_names
 from leads.labels import STATUS_WORDS
 
@@ -32,15 +35,17 @@ class Command(BaseCommand):
             for connection in connections_named(options["connection"])
         ]
         beat, not_here, wrong = last_sweep(), restored.not_here(), clocks.wrong()
+        full = disks.full_machines(clock.now())
         if options["json"]:
             beat_at = beat.isoformat() if beat else None
-            about = {"last_sweep": beat_at, "not_here": not_here, "wrong_clocks": wrong}
+            about = {"last_sweep": beat_at, "not_here": not_here, "wrong_clocks": wrong, "full_disks": full}
             self.stdout.write(json.dumps({"connections": facts, **about}))
             return
         for each in facts:
             self._print(each)
         if not facts:
             self.stdout.write("There is no connection yet. Make one with `connect`.")
+        wrong += [full_disk(machine) for machine in full]
         for sentence in filter(None, [not_here, *wrong, key_rotation.cannot_start(), *key_rotation.older_keys()]):
             self.stdout.write(sentence)
         self.stdout.write(f"Workers last looked for work: {f'{beat:%Y-%m-%d %H:%M:%S} UTC' if beat else 'never'}")

@@ -18,6 +18,8 @@ from integrations.kartra.rate_limit import RateLimiterUnavailable
 from integrations.models import ApiCall, CallOutcome, Connection, Delivery, DeliveryStatus, WebhookEndpoint
 from integrations.sending import calls, clocks
 from integrations.status import last_sweep
+from integrations.watching import disks
+from integrations.watching.words import full_disk
 from kartra_mirror.health import SWEEP_LATE_S
 from kartra_mirror.ui import charts
 from leads import access, clock, kinds
@@ -77,7 +79,7 @@ def _now(request: HttpRequest, connections: list[Connection]) -> dict[str, Any]:
         "outcomes": _outcomes(connections, now),
         "speeds": _speeds(connections, now),
         "last_sweep": beat,
-        "wrong_clocks": clocks.wrong(),
+        "machine_troubles": [*clocks.wrong(), *map(full_disk, disks.full_machines(now))],
         "sweep_late": beat is None or now - beat > dt.timedelta(seconds=SWEEP_LATE_S),
         "kept": retention.RULES,
         "messages_waiting": waiting.order_by().aggregate(number=Count("pk"), oldest=Min("received_at")),

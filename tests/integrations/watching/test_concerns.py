@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from integrations import clock, tasks
-from integrations.models import Concern, ConcernCode, Connection, WebhookHour
+from integrations.models import Concern, ConcernCode, Connection, Heartbeat, WebhookHour
 from integrations.watching import concerns, telling, words
 from leads.filters.selection import as_json, of_conditions
 from leads.models import Lead, RunDraft
@@ -123,6 +123,21 @@ def test_it_is_seen_and_told_with_a_page_that_is_there(code, mailoutbox, at_once
     assert mail.body.startswith(f"{door.connection.name}: ")
     client.force_login(StaffFactory(is_staff=True, is_superuser=True))
     assert client.get(link.removeprefix("https://mirror.example.com")).status_code == 200
+
+
+@pytest.mark.parametrize("code", ["clock", "disk"])
+def test_machine_is_named_until_it_was_long_not_seen_so(code, mailoutbox, at_once):
+    ahead_s = 3600.0 if code == "clock" else None
+    Heartbeat.objects.create(name=f"{code} web-2", at=clock.now() - dt.timedelta(minutes=9), ahead_s=ahead_s)
+
+    tasks.watch_concerns()
+    Heartbeat.objects.update(at=clock.now() - dt.timedelta(minutes=11))
+    tasks.watch_concerns()
+
+    label = ConcernCode(code).label
+    assert [mail.subject for mail in mailoutbox] == [f"Kartra Mirror: {label}", f"Kartra Mirror: over: {label}"]
+    assert "web-2" in mailoutbox[0].body
+    assert mailoutbox[0].body.endswith("\nhttps://mirror.example.com/admin/health/")
 
 
 def test_every_code_has_words():

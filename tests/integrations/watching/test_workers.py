@@ -16,7 +16,7 @@ from tests.factories import ConnectionFactory, LeadChangeFactory, LeadFactory
 
 pytestmark = pytest.mark.django_db
 
-ALL = ("push", "apply", "read", "beat")
+ALL = ("push", "apply", "read", "beat", "web")
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_each_queue_is_asked_by_a_task_that_goes_there(name):
     assert route["queue"].name == name
 
 
-@pytest.mark.parametrize("dead", ALL)
+@pytest.mark.parametrize("dead", ALL[:-1])
 def test_the_one_that_is_dead_is_told_and_that_it_is_back(dead, mailoutbox):
     at_work(*ALL)
     at_work(dead, seconds_ago=200)
@@ -75,6 +75,27 @@ def test_the_one_that_is_dead_is_told_and_that_it_is_back(dead, mailoutbox):
     at_work(dead)
     look_again()
     assert [mail.subject[:20] for mail in mailoutbox[1:]] == ["Kartra Mirror: over:"]
+
+
+def test_web_that_is_dead_is_told_by_a_worker(mailoutbox, settings):
+    at_work(*ALL)
+    at_work("web", seconds_ago=200)
+
+    tasks.watch_concerns()
+    Concern.objects.standing().update(since=clock.now() - dt.timedelta(seconds=50))
+    tasks.watch_concerns()
+    tasks.watch_concerns()
+    [mail] = mailoutbox
+    assert mail.body.startswith("Web does not run")
+
+    web.look()
+    assert [mail.subject for mail in mailoutbox[1:]] == ["Kartra Mirror: over: web does not run"]
+
+
+def test_web_that_never_ran_is_not_missed():
+    at_work(*ALL[:-1])
+
+    assert alive.missing(clock.now()) == []
 
 
 def test_all_that_are_dead_are_told_in_one_notice(mailoutbox):
