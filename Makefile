@@ -10,7 +10,7 @@ new_enough = $(1) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/n
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: run env test coverage lint chaos bench bench-smoke screens references audit image-check lock clean
+.PHONY: run env test coverage lint chaos drill bench bench-smoke screens references audit image-check lock clean
 
 .venv: .venv/.runtime
 
@@ -76,6 +76,10 @@ audit: .venv/.dev
 # Random wishes, faults and kills against the pretend Kartra: prints its seed; about 20 minutes. SEED=… repeats one.
 chaos: .venv/.dev
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# A whole installation on servers of its own, and each trouble of operation once: about half an hour; ONLY=redis for one.
+drill: .venv/.dev
+	@$(BIN)/python -m tests.drill $(if $(ONLY),--only $(ONLY))
 
 # The Dockerfile's steps without Docker, up to a web process that is ready; as root, needs PostgreSQL and Redis on this machine.
 image-check: .venv/.dev

@@ -38,12 +38,12 @@ def wait_for(port: int, seconds: float = 20.0) -> None:
 
 
 class Redis:
-    """A Redis that keeps nothing."""
+    """A Redis that keeps nothing, or with `keeps` as docker-compose.yml has it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
         if shutil.which("redis-server") is None:
             raise Missing("redis-server is not installed")
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self._keeps = folder, free_port(), keeps
         self.start()
 
     @property
@@ -61,11 +61,14 @@ class Redis:
                 "--save",
                 "",
                 "--appendonly",
-                "no",
+                "yes" if self._keeps else "no",
+                "--maxmemory-policy",
+                "noeviction",
                 "--dir",
                 str(self.folder),
             ],
             stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         wait_for(self.port)
 
@@ -93,7 +96,7 @@ class Postgres:
         if self._as:
             shutil.chown(self.folder, "postgres")
         self._run("initdb", "-D", str(self.folder), "-U", "chaos", "--auth", "trust", "--no-sync")
-        self._ctl("start")
+        self.start()
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "chaos", "chaos")
 
     @property
@@ -110,6 +113,13 @@ class Postgres:
         ) if verb != "start" else self._run(
             "pg_ctl", "start", "-D", str(self.folder), "-w", "-l", str(self.folder / "log"), "-o", options
         )
+
+    def start(self) -> None:
+        self._ctl("start")
+
+    def halt(self) -> None:
+        """Stop it, and keep what it holds."""
+        self._ctl("stop")
 
     def restart(self) -> None:
         self._ctl("restart")

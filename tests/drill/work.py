@@ -1,0 +1,140 @@
+"""What goes on during a trouble: two bulk actions over all leads, and messages that come; and the count of what became of them."""
+
+import http.client
+import itertools
+import json
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from typing import Any
+
+from tests.drill.house import HOST, House
+
+POINTS = 5
+HEARD = "Drill heard"
+HEARD_BY = 10
+"""So many leads the messages are about. They have the tag already: a message that changes nothing asks for no read."""
+APART_S = 0.4
+
+
+class Messages:
+    """Posts as Kartra does: each once, whatever is answered."""
+
+    numbers = itertools.count()
+
+    def __init__(self, house: House, path: str, leads: list[dict[str, Any]]) -> None:
+        self._house, self._path, self._leads = house, path, leads
+        self.answers: dict[bytes, int | str] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._post_all, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(60)
+
+    def _post_all(self) -> None:
+        while not self._over.wait(APART_S):
+            number = next(self.numbers)
+            lead = self._leads[number % len(self._leads)]
+            named = {"id": str(lead["id"]), "email": lead["email"]}
+            told = {"action": "assign_tag", "action_details": {"tag": {"tag_name": HEARD}}, "lead": named}
+            body = json.dumps({**told, "number": number}).encode()
+            self.answers[body] = self._post(body)
+
+    def _post(self, body: bytes) -> int | str:
+        headers = {"Host": HOST, "X-Forwarded-Proto": "https", "Content-Type": "application/json"}
+        with closing(http.client.HTTPConnection("127.0.0.1", self._house.port, timeout=45)) as link:
+            try:
+                link.request("POST", self._path, body, headers)
+                return link.getresponse().status
+            except (OSError, http.client.HTTPException) as error:
+                return type(error).__name__
+
+
+class Work:
+    """Over all leads a tag is put on and points are given, while messages come."""
+
+    def __init__(self, house: House, tag: str) -> None:
+        from integrations.models import Connection
+
+        self.house, self.tag = house, tag
+        self.connection = Connection.objects.select_related("account").get()
+        self.before = {lead["id"]: lead for lead in house.kartra("leads", whole=1)}
+        self.began = time.time()
+
+    def start(self) -> None:
+        from leads import changes, kinds
+        from leads.models import Lead
+
+        heard_by = [lead for lead in self.before.values() if HEARD in lead["tags"]]
+        token = self.connection.endpoints.standing().get().token
+        self.messages = Messages(self.house, f"/webhooks/{token}/", heard_by)
+        leads = Lead.objects.filter(account=self.connection.account, gone_at=None)
+        self.runs = [
+            changes.record_run(self.connection.account, leads, kinds.get_kind(kind), parameters)
+            for kind, parameters in (("assign_tag", {"tag": self.tag}), ("give_points", {"points": POINTS}))
+        ]
+
+    def calls(self) -> int:
+        """How many calls of ours that write came to Kartra since it began."""
+        return sum("give_points_to_lead" in call["cmds"] for call in self.house.kartra("calls", since=self.began))
+
+    def lost_and_doubled(self, *, doors_closed: bool) -> tuple[list[str], list[str], int]:
+        """What was lost and what was done twice, in words, and how many messages met no web at all, which is forgiven where it was
+        dead."""
+        lost, doubled = self._changes()
+        rows = self._stored()
+        refused = 0
+        for body, answer in self.messages.answers.items():
+            number = rows[body]
+            if answer == 200 and number == 0:
+                lost.append(f"message {body!r} was answered 200 and is not there")
+            elif answer != 200 and doors_closed and not isinstance(answer, int):
+                refused += number == 0
+            elif answer != 200:
+                lost.append(f"message {body!r} was answered {answer}")
+            if number > 1:
+                doubled.append(f"message {body!r} is there {number} times")
+        return lost, doubled, refused
+
+    def _changes(self) -> tuple[list[str], list[str]]:
+        from leads.models import Lead, LeadChange, LeadTag
+
+        lost, doubled = [], []
+        ours = {lead.kartra_id: lead for lead in Lead.objects.all()}
+        tagged = set(LeadTag.objects.filter(tag__name=self.tag).values_list("lead__kartra_id", flat=True))
+        asked = LeadChange.objects.filter(run__in=self.runs)
+        lost += [f"change {each.pk} is {each.status}" for each in asked.exclude(status="accepted")[:5]]
+        if asked.count() != 2 * len(self.before):
+            lost.append(f"{asked.count()} changes of {len(self.before)} leads")
+        for lead in self.house.kartra("leads", whole=1):
+            was, copy = self.before[lead["id"]], ours[str(lead["id"])]
+            given = int(lead["score"]) - int(was["score"])
+            if given < POINTS:
+                lost.append(f"lead {lead['id']} got {given} points")
+            if given > POINTS:
+                doubled.append(f"lead {lead['id']} got {given} points")
+            if self.tag not in lead["tags"]:
+                lost.append(f"lead {lead['id']} has no tag")
+            if copy.score != int(lead["score"]) or copy.kartra_id not in tagged:
+                lost.append(f"our copy of lead {lead['id']} differs: {copy.score} points, Kartra has {lead['score']}")
+        for reference, number in self._tagged().items():
+            if number > 1:
+                doubled.append(f"lead {reference} was given the tag {number} times")
+        return lost, doubled
+
+    def _tagged(self) -> Counter[str]:
+        """How often Kartra carried out our tag, by lead, as its own log of calls says."""
+        found: Counter[str] = Counter()
+        for call in self.house.kartra("calls", since=self.began):
+            if call["result"] == "ok":
+                actions = call["form"].get("actions") or {}
+                found[call["lead"]] += sum(each.get("tag_name") == self.tag for each in actions.values())
+        return found
+
+    def _stored(self) -> Counter[bytes]:
+        from integrations.models import Delivery
+
+        return Counter(bytes(body) for body in Delivery.objects.values_list("body", flat=True))
