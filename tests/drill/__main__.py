@@ -154,7 +154,7 @@ def hold(house: House, trouble: Trouble) -> bool:
     time.sleep(3.0)
     work.messages.stop()
     seconds, not_well = _seconds_until_well(house, over)
-    lost, doubled, refused = work.lost_and_doubled(doors_closed=trouble.web_is_dead)
+    lost, doubled = work.lost_and_doubled()
     connections.close_all()
     told = f"told by mail and ALERT_URL after {told_at - began:.0f} s" if told_at else "TOLD NOBODY"
     words = [
@@ -164,7 +164,7 @@ def hold(house: House, trouble: Trouble) -> bool:
         f"lost {len(lost)}",
         f"doubled {len(doubled)}",
         f"{2 * len(work.before)} changes and {len(work.messages.answers)} messages"
-        + (f", {refused} of which found no web and were not taken" if refused else ""),
+        + (f", {unanswered} of which got no answer in time" if (unanswered := work.messages.unanswered()) else ""),
     ]
     if ended := house.processes.ended[ended_before:]:
         words.append(f"ended by themselves and were started again: {', '.join(ended)}")

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from tests.chaos.servers import ROOT, Postgres, Redis, free_port, wait_for
+from tests.deploy.serving import AS_SYSTEMD
 from tests.drill.ears import Ears
 
 BIN = Path(sys.executable).parent
@@ -28,10 +30,11 @@ PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().
 
 
 class Processes:
-    """The Procfile's. What ends by itself is started anew after a while, as systemd and Docker do; what is killed by us, once we say."""
+    """The Procfile's. What ends by itself is started anew after a while, as systemd does; what is killed by us, once we say. The
+    address of web stays open meanwhile, as kartra-mirror-web.socket keeps it."""
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        self._folder, self._env, self._over = folder, env, threading.Event()
+    def __init__(self, folder: Path, env: dict[str, str], door: socket.socket) -> None:
+        self._folder, self._env, self._door, self._over = folder, env, door, threading.Event()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._guard = threading.Lock()
         self.ended: list[str] = []
@@ -45,6 +48,10 @@ class Processes:
 
     def start(self, name: str, command: list[str] | None = None, **env: str) -> None:
         program, *args = shlex.split(PROCFILE[name])
+        handed: tuple[int, ...] = ()
+        if name == "web":
+            handed, env = (self._door.fileno(),), {**env, "LISTEN_FDS": "1"}
+            command = [sys.executable, "-c", AS_SYSTEMD, str(handed[0])]
         with self._guard, (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [*(command or []), str(BIN / program), *args],
@@ -54,6 +61,7 @@ class Processes:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=handed,
             )
 
     def kill(self, name: str) -> None:
@@ -101,8 +109,9 @@ class House:
         self.logs = folder / "logs"
         self.logs.mkdir()
         self.ears = Ears(folder)
-        self._stops = [self.ears.stop]
-        self.port, self.kartra_port = free_port(), free_port()
+        self.door = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self._stops = [self.ears.stop, self.door.close]
+        self.port, self.kartra_port = self.door.getsockname()[1], free_port()
 
     def start_servers(self) -> None:
         """Raises `Missing` where this machine has none."""
@@ -112,7 +121,7 @@ class House:
         self.postgres = Postgres(self.folder)
         self._stops.append(self.postgres.stop)
         os.environ.update(self._environment())
-        self.processes = Processes(self.logs, dict(os.environ))
+        self.processes = Processes(self.logs, dict(os.environ), self.door)
         self._stops.append(self.processes.stop_all)
 
     def _environment(self) -> dict[str, str]:

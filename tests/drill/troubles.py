@@ -3,6 +3,8 @@
 import os
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +17,6 @@ FULL_FOR_S = 200.0
 WRONG_BY_S = 3600
 SMALL_DISK = "DRILL_SMALL_DISK"
 """In the environment where VAR_DIR may be a small disk of our own: in a mount namespace that nobody else sees."""
-FULL = "filler"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Trouble:
     least_s: float = 0.0
     why_not: Callable[[], str] = lambda: ""
     """Why this machine cannot make it; "" where it can."""
-    web_is_dead: bool = False
 
 
 def killed(name: str, words: str, told: str) -> Trouble:
@@ -40,7 +40,6 @@ def killed(name: str, words: str, told: str) -> Trouble:
         told,
         begin=lambda house: house.processes.kill(name),
         end=lambda house: house.processes.start(name),
-        web_is_dead=name == "web",
     )
 
 
@@ -65,23 +64,29 @@ def _right_clock(house: House) -> None:
     house.processes.start("worker")
 
 
-def _fill(house: House) -> None:
-    with (house.var / FULL).open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"\0" * 65536)
-        except OSError:
-            pass
-    try:
-        (house.var / "nothing more").write_bytes(b"\0" * 65536)
-    except OSError:
-        return
-    raise RuntimeError("The small disk takes more though it is full.")
+class Filler:
+    """Fills the small disk, and takes at once whatever somebody frees, as a log that grows and grows does."""
+
+    def begin(self, house: House) -> None:
+        self._over, self._path = threading.Event(), house.var / "filler"
+        self._thread = threading.Thread(target=self._fill, daemon=True)
+        self._thread.start()
+
+    def _fill(self) -> None:
+        with self._path.open("wb", buffering=0) as file:
+            while not self._over.is_set():
+                try:
+                    file.write(b"\0" * 4096)
+                except OSError:
+                    time.sleep(0.001)
+
+    def end(self, house: House) -> None:
+        self._over.set()
+        self._thread.join()
+        self._path.unlink()
 
 
-def _make_room(house: House) -> None:
-    (house.var / FULL).unlink()
-
+FILLER = Filler()
 
 TROUBLES = {
     each.name: each
@@ -116,8 +121,8 @@ TROUBLES = {
             "disk",
             "disk of VAR_DIR full",
             "The disk of",
-            begin=_fill,
-            end=_make_room,
+            begin=FILLER.begin,
+            end=FILLER.end,
             least_s=FULL_FOR_S,
             why_not=lambda: (
                 ""
