@@ -35,14 +35,14 @@ def start() -> None:
 
 
 def _run() -> None:
-    while True:
-        time.sleep(EVERY_S)
+    while True:  # at once: a web that dies in its first half minute is missed, too
         try:
             look()
         except Exception:
             logger.exception("The workers could not be looked at; they are again in half a minute.")
         finally:
             connections.close_all()
+        time.sleep(EVERY_S)
 
 
 def look() -> None:

@@ -154,7 +154,7 @@ def hold(house: House, trouble: Trouble) -> bool:
     time.sleep(3.0)
     work.messages.stop()
     seconds, not_well = _seconds_until_well(house, over)
-    lost, doubled = work.lost_and_doubled()
+    lost, doubled, cut_off = work.lost_and_doubled(web_was_killed=trouble.name == "web")
     connections.close_all()
     told = f"told by mail and ALERT_URL after {told_at - began:.0f} s" if told_at else "TOLD NOBODY"
     words = [
@@ -164,7 +164,8 @@ def hold(house: House, trouble: Trouble) -> bool:
         f"lost {len(lost)}",
         f"doubled {len(doubled)}",
         f"{2 * len(work.before)} changes and {len(work.messages.answers)} messages"
-        + (f", {unanswered} of which got no answer in time" if (unanswered := work.messages.unanswered()) else ""),
+        + (f", {unanswered} of which got no answer in time" if (unanswered := work.messages.unanswered()) else "")
+        + (f" and {cut_off} of these were cut off in web's hands" if cut_off else ""),
     ]
     if ended := house.processes.ended[ended_before:]:
         words.append(f"ended by themselves and were started again: {', '.join(ended)}")

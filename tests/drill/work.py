@@ -19,6 +19,8 @@ APART_S = 1.6
 SENDERS = 4
 """At once: one may wait for an answer."""
 PATIENCE_S = 30.0
+CUT_OFF = ("RemoteDisconnected", "ConnectionResetError")
+"""What a post meets that web had in hands when it was killed. No 200 was said; a proxy hands it over again (docs/operators.md)."""
 
 
 class Messages:
@@ -89,16 +91,19 @@ class Work:
         """How many calls of ours that write came to Kartra since it began."""
         return sum("give_points_to_lead" in call["cmds"] for call in self.house.kartra("calls", since=self.began))
 
-    def lost_and_doubled(self) -> tuple[list[str], list[str]]:
-        """What was lost and what was done twice, in words. A message that got no answer in time has to be there all the same."""
+    def lost_and_doubled(self, *, web_was_killed: bool) -> tuple[list[str], list[str], int]:
+        """What was lost and what was done twice, in words, and how many messages were cut off by a web that was killed. One that got
+        no answer in time has to be there all the same."""
         lost, doubled = self._changes()
-        rows = self._stored()
+        rows, cut_off = self._stored(), 0
         for body, answer in self.messages.answers.items():
-            if rows[body] == 0:
+            if rows[body] == 0 and web_was_killed and answer in CUT_OFF:
+                cut_off += 1
+            elif rows[body] == 0:
                 lost.append(f"message {body!r} was answered {answer} and is not there")
             elif rows[body] > 1:
                 doubled.append(f"message {body!r} is there {rows[body]} times")
-        return lost, doubled
+        return lost, doubled, cut_off
 
     def _changes(self) -> tuple[list[str], list[str]]:
         from leads.models import Lead, LeadChange, LeadTag

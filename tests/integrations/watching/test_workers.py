@@ -12,7 +12,9 @@ from integrations import clock, tasks
 from integrations.models import Concern, Heartbeat
 from integrations.process_state import process_state
 from integrations.watching import alive, web
+from tests.abuse.web import Web
 from tests.factories import ConnectionFactory, LeadChangeFactory, LeadFactory
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -201,3 +203,13 @@ def test_beat_goes_on_without_a_database(monkeypatch):
     monkeypatch.setattr("integrations.watching.alive.close_old_connections", gone)
 
     alive.note_beat()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_web_is_at_work_from_its_first_moment(tmp_path):
+    """Else one that dies soon after its start were never missed. A process of its own, as its thread does not end."""
+    server = Web(tmp_path)
+    try:
+        wait_until(lambda: Heartbeat.objects.filter(name="web alive").exists(), web.EVERY_S / 2)
+    finally:
+        server.stop()
