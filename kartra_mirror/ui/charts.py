@@ -1,4 +1,4 @@
-"""Charts as SVG made on the server, from plain numbers. They hold no script and no style of their own (mirror.css colours
+"""Charts as SVG made on the server, from plain numbers. They hold no script and no style of their own (parts.css colours
 them by class), so they work under the policy, in print and in tests. Each stands beside a table of the same numbers.
 """
 
@@ -21,7 +21,7 @@ ROW, LABEL = 24, 260
 
 @dataclass(frozen=True)
 class Series:
-    """One colour of a chart: its name, its class in mirror.css, and a number for every bar."""
+    """One colour of a chart: its name, its class in parts.css, and a number for every bar."""
 
     name: str
     css: str
