@@ -67,7 +67,9 @@ class Drafting:
         return [self.first, *self.more]
 
     def shown(self) -> list[dict[str, Any]]:
-        """Each form with its heading and its own fields."""
+        """Each form with its heading and its own fields; the first field of the last one has the focus."""
+        last = self.all[-1]
+        next(iter(last.fields.values())).widget.attrs["autofocus"] = True
         return [
             {"number": number, "kind": form.kind, "form": form, "fields": [f for f in form if f.name != "why"]}
             for number, form in enumerate(self.all, start=1)
