@@ -244,10 +244,13 @@ class LeadAdmin(LeadRows, ModelAdmin):
 
 def _actions(form: Any) -> dict[str, Any]:
     """The actions on ticked leads: the frequent ones as buttons, all as a menu; of what this person may do."""
-    offered = [(value, words) for value, words in form.fields["action"].choices if value]
+    offered = {value: words for value, words in form.fields["action"].choices if value}
     buttons = [
-        {"value": value, "words": words, "icon": MAIN_ACTIONS[value][0], "short": MAIN_ACTIONS[value][1]}
-        for value, words in offered
-        if value in MAIN_ACTIONS
+        {"value": value, "words": offered[value], "icon": icon, "short": short}
+        for value, (icon, short) in MAIN_ACTIONS.items()
+        if value in offered
     ]
-    return {"main_actions": buttons, "more_actions": [{"value": value, "words": words} for value, words in offered]}
+    return {
+        "main_actions": buttons,
+        "more_actions": [{"value": value, "words": words} for value, words in offered.items()],
+    }

@@ -6,6 +6,12 @@
     return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
   }
 
+  // The theme hides a page until its scripts are there, so the browser focuses nothing by itself.
+  document.addEventListener("alpine:initialized", function () {
+    const first = document.querySelector("#content [autofocus]");
+    if (first && document.activeElement === document.body) window.requestAnimationFrame(() => first.focus());
+  });
+
   document.addEventListener("click", function (event) {
     document.querySelectorAll("details[data-menu][open]").forEach(function (menu) {
       if (!menu.contains(event.target)) menu.open = false;
