@@ -39,7 +39,7 @@ POLLED = frozenset(
         "leads_bulkrun_progress",
         "leads_import_progress",
         "leads_lead_read",
-        "leads_lead_spoken",
+        "leads_lead_parts",
     )
 )
 """Addresses that open pages ask by themselves: they show that a page is open, not that somebody is there."""

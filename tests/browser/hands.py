@@ -34,10 +34,6 @@ class Mouse:
         """Choose a file. The window for files is the system's own, so it is passed over."""
         self.page.set_input_files(selector, path)
 
-    def tab(self, name: str) -> None:
-        """Open this part of a lead's page."""
-        self.page.click(f"label[for=tab-{name}]")
-
 
 class Keyboard:
     """Goes from field to field with Tab, and never touches the mouse."""
@@ -88,14 +84,6 @@ class Keyboard:
     def upload(self, selector: str, path: Any) -> None:
         self._go_to(selector)
         self.page.set_input_files(selector, path)
-
-    def tab(self, name: str) -> None:
-        self._go_to(".km-tab:checked")
-        for _ in range(self.page.locator(".km-tab").count()):
-            if self.page.locator(f"#tab-{name}").is_checked():
-                return
-            self.page.keyboard.press("ArrowRight")
-        raise AssertionError(f"The part {name} cannot be opened with the arrow keys.")
 
 
 def sign_in(page, live_server, username="mara"):

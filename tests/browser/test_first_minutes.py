@@ -163,7 +163,7 @@ def pages(shop):
 
 
 FORBIDDEN = re.compile(
-    r"(tag|list|points|sequence|calendar|refund|subscription|create|edit|change)\b.*…$|^(cancel|pause|resume|it happened|give it up|start|request these changes|refund…)",
+    r"(tag|list|points|sequence|calendar|refund|subscription|create|edit|change)\b.*…$|^(cancel|pause|resume|it happened|give it up|start|send to kartra|refund…)",
     re.IGNORECASE,
 )
 

@@ -145,10 +145,7 @@ def problems(page, live_server, busy, schemes=("light",)):
 
 
 def tabs_of(path):
-    return {
-        f"lead, {name}": f"{path}?tab={name}"
-        for name in ("profile", "custom", "ties", "money", "timeline", "changes", "calls")
-    }
+    return {f"lead, {name}": f"{path}?tab={name}" for name in ("ties", "money", "requests", "kartra")}
 
 
 def test_pages_on_a_wide_screen(page, live_server, busy, connection):

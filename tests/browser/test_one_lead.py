@@ -9,7 +9,7 @@ from django.utils import timezone
 from integrations import push
 from integrations.models import Connection
 from integrations.push import verify
-from leads import changes, kinds
+from leads import changes, kinds, mirror
 from leads.models import Activity, ChangeStatus, Lead, LeadChange
 from tests.browser.hands import Keyboard, Mouse, sign_in
 from tests.browser.looking import findings, shows, wider_by
@@ -51,22 +51,23 @@ def test_lead_edited_and_its_conflict_resolved(
 ):
     sign_in(page, live_server)
     open_lead(page, live_server, lead)
-    hand.tab("profile")
     sandbox.act("edit_lead", lead=lead.kartra_id, fields={"city": "Reno"})  # somebody else, in Kartra
+    hand.press("#fact-city > summary")
     hand.fill("#edit_city", "Bend")
-    hand.press(".km-panel-profile button:has-text('Request these changes')")
+    page.wait_for_selector("#unsent:has-text('1 unsent edit')")
+    hand.press("#edit button:has-text('Send to Kartra')")
     page.wait_for_selector("text=1 change requested")
     page.wait_for_selector("#spoken:has-text('is next to be sent to Kartra')")
     hand.press("button:has-text('Update from Kartra')")
     page.wait_for_selector("text=had changed in Kartra")
     push.drain(Connection.objects.get(pk=connection.pk), until_s=2)
-    page.wait_for_selector(".km-warned h2:has-text('Needs your decision')")
-    shows(page, ".km-warned", "city is now Reno in Kartra")
+    page.wait_for_selector("#lead-decide h2:has-text('Needs your decision')")
+    shows(page, "#lead-decide", "city is now Reno in Kartra")
     assert asked_city(lead).reason == "conflict"
     assert sandbox.calls(writes=True) == []
 
     hand.fill("input[name=decision_why]", "Ada told us on the phone")
-    hand.press(f".km-warned button:has-text('{button}')")
+    hand.press(f"#lead-decide button:has-text('{button}')")
     page.wait_for_selector("text=set city to Bend")
     pusher.start()
 
@@ -128,7 +129,8 @@ def test_old_page_reads_itself_and_shows_what_changed(page, live_server, sandbox
     open_lead(page, live_server, lead)
 
     page.wait_for_selector("#lead-read:has-text('had changed in Kartra')")
-    shows(page, ".km-panel-glance", "Reno")
+    shows(page, "#lead-contact", "Reno")
+    shows(page, "#lead-contact", "5550")
     assert len(sandbox.calls()) == 1
 
 
@@ -138,14 +140,13 @@ def test_old_page_that_reads_itself_keeps_what_somebody_types(page, live_server,
     sandbox.fault("slow", seconds=1.2)
     sign_in(page, live_server)
     open_lead(page, live_server, lead)
-    page.click("label[for=tab-profile]")
+    page.click("#fact-city > summary")
     page.fill("#edit_city", "Bend")
 
     page.wait_for_selector("#lead-read:has-text('had changed in Kartra') a:has-text('Show it')")
     assert page.input_value("#edit_city") == "Bend"
     page.click("#lead-read a")
     page.wait_for_selector("#edit_phone[value='5550']", state="attached")
-    page.wait_for_selector("#edit_city", state="visible", timeout=10_000)  # the same part of the page is open
 
 
 def test_outcome_is_read_out_without_a_look_at_the_page(page, live_server, sandbox, connection, lead, pusher):
@@ -161,9 +162,100 @@ def test_outcome_is_read_out_without_a_look_at_the_page(page, live_server, sandb
     pusher.start()
 
     page.wait_for_selector("#spoken:has-text('Ada Lind now has the tag VIP. Kartra confirmed it at')", timeout=20000)
-    page.wait_for_selector(".km-panel-glance .chip:has-text('VIP')")
+    page.wait_for_selector("#tags .chip:not(.wish):has-text('VIP')")
     assert (findings(page), wider_by(page)) == ([], 0)
     page.set_viewport_size({"width": 390, "height": 844})
-    for part in ("money", "ties", "timeline", "changes", "profile"):
-        page.click(f"label[for=tab-{part}]")
+    assert wider_by(page) == 0
+    for tab in ("ties", "money", "requests", "kartra", "all"):
+        page.click(f"#tab-{tab}")
+        page.wait_for_selector(f"#tab-{tab}.on")
         assert wider_by(page) == 0
+
+
+COUNT = """() => {
+  window.pressed = 0;
+  document.addEventListener("pointerdown", () => window.pressed++, true);
+  document.addEventListener("keydown", (event) => (window.pressed += event.key === "Enter" ? 1 : 0), true);
+}"""
+
+
+def test_tag_is_added_with_three_clicks_and_the_page_stays(page, live_server, sandbox, connection, lead, pusher):
+    sign_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/leads/lead/")
+    page.evaluate(COUNT)
+    page.click("#result_list a:has-text('Ada')")
+    page.wait_for_selector("#lead")
+    in_list = 1
+    page.evaluate(COUNT)
+    page.click("#tag-add")
+    page.wait_for_selector("#tag-adding input[name=tag]:focus")
+    page.keyboard.type("VIP")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#tags .chip.wish:has-text('VIP · queued')")
+    assert in_list + page.evaluate("window.pressed") == 3
+    pusher.start()
+
+    page.wait_for_selector("#tags .chip:not(.wish):has-text('VIP')", timeout=20000)  # by itself
+    page.wait_for_selector("#lead-time .ev:has-text('Tag assigned VIP')")
+    shows(page, "#spoken", "Ada Lind now has the tag VIP. Kartra confirmed it at")
+    assert page.evaluate("window.pressed") == 2  # the page was never left
+    assert sandbox.lead(lead.kartra_id)["tags"] == ["VIP"]
+
+
+def test_tag_that_is_not_there_is_read_from_kartra_on_one_click(page, live_server, sandbox, connection, lead):
+    sign_in(page, live_server)
+    open_lead(page, live_server, lead)
+    page.keyboard.press("t")
+    page.wait_for_selector("#tag-adding input[name=tag]:focus")
+    page.keyboard.type("Brand new")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#tag-adding .note:has-text('“Brand new” is not in our copy')")
+    shows(page, "#tag-adding", "Make it in Kartra first")
+    assert (findings(page), LeadChange.objects.count()) == ([], 0)
+
+    sandbox.act("create_tag", name="Brand new")
+    page.click("button:has-text('Read the names from Kartra now')")
+    page.wait_for_selector("#tag-adding .note:has-text('The names were read from Kartra just now.')")
+    page.click("#tag-adding button:has-text('Add')")
+
+    page.wait_for_selector("#tags .chip.wish:has-text('Brand new · queued')")
+    assert LeadChange.objects.get().parameters == {"tag": "Brand new"}
+
+
+def test_small_form_says_who_and_leaves_unsent_edits_alone(page, hand, live_server, sandbox, connection, lead, pusher):
+    sign_in(page, live_server)
+    open_lead(page, live_server, lead)
+    hand.press("#fact-city > summary")
+    hand.fill("#edit_city", "Bend")
+    hand.press("#lead-actions > summary")
+    hand.press("#lead-actions button:has-text('Give points')")
+    page.wait_for_selector("#ask[open] h2:has-text('Give points · Ada Lind')")
+    assert (findings(page), wider_by(page)) == ([], 0)
+    page.keyboard.type("5")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ask:not([open])", state="hidden")
+    pusher.start()
+
+    page.wait_for_selector("#spoken:has-text('Ada Lind was given 5 points. Kartra confirmed it at')", timeout=20000)
+    shows(page, "#points", "5")
+    assert (page.input_value("#edit_city"), page.inner_text("#unsent")) == ("Bend", "1 unsent edit")
+    hand.press("#discard")
+    assert page.is_hidden("#edit")
+    shows(page, "#fact-city", "Salem")
+    assert sandbox.lead(lead.kartra_id)["score"] == 5
+    assert LeadChange.objects.get().kind == "give_points"
+
+
+def test_tag_comes_off_with_its_cross_and_waiting_is_taken_back(page, live_server, sandbox, connection, lead):
+    mirror.set_tag(lead, "VIP", True, source="webhook", at=timezone.now())
+    sign_in(page, live_server)
+    open_lead(page, live_server, lead)
+
+    page.click("#tags .x[aria-label='Remove the tag VIP']")
+    page.wait_for_selector("#tags .chip.wish:has-text('− VIP · queued')")
+    assert page.query_selector("#tags .x") is None
+    page.click("#spoken button:has-text('Cancel')")
+
+    page.wait_for_selector("#tags .x[aria-label='Remove the tag VIP']")
+    shows(page, "#spoken", "was cancelled before it was sent")
+    assert LeadChange.objects.get().status == ChangeStatus.CANCELLED

@@ -14,8 +14,9 @@ from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
-from kartra_mirror.admin.leads import lead_create, lead_filters, lead_page, lead_read, outcome_messages, segments
+from kartra_mirror.admin.leads import lead_create, lead_filters, lead_page, lead_read, segments
 from kartra_mirror.admin.leads.lead_rows import LeadRows
+from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.admin.privacy import export_person, forget
 from kartra_mirror.admin.queue.decisions import told
 from kartra_mirror.ui import coverage, kartra_lookup, sales_coverage
@@ -130,9 +131,10 @@ class LeadAdmin(LeadRows, ModelAdmin):
             path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
             path("<int:pk>/read-money/", view(self.read_money_view), name="leads_lead_read_money"),
-            path("<int:pk>/spoken/", view(self.spoken_view), name="leads_lead_spoken"),
             path("<int:pk>/held/", view(self.held_view), name="leads_lead_held"),
             path("<int:pk>/forget/", view(self.forget_view), name="leads_lead_forget"),
+            path("<int:pk>/parts/", view(self.parts_view), name="leads_lead_parts"),
+            path("<int:pk>/ask/<slug:kind>/", view(self.ask_view), name="leads_lead_ask"),
             path("<int:pk>/prepare/<slug:kind>/", view(self.prepare_view), name="leads_lead_prepare"),
             path("<int:pk>/decide/<int:change>/<slug:answer>/", view(self.decide_view), name="leads_lead_decide"),
             *super().get_urls(),
@@ -201,6 +203,17 @@ class LeadAdmin(LeadRows, ModelAdmin):
         """Erase this person for good."""
         return forget.page(request, self._lead(request, pk), self.admin_site.each_context(request))
 
+    def parts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The parts of an open page as they are now."""
+        return lead_page.parts(request, self._lead(request, pk))
+
+    def ask_view(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+        """The small form for one kind of change of this lead."""
+        lead = self._lead(request, pk)
+        if kind not in ask.ASKED:
+            raise Http404
+        return ask.page(request, lead, ask.ASKED[kind])
+
     def prepare_view(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Begin a change of this one lead: a draft like that of a bulk action."""
         lead = self._lead(request, pk)
@@ -217,10 +230,6 @@ class LeadAdmin(LeadRows, ModelAdmin):
     def read_money_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Read this lead's transactions and subscriptions from Kartra now."""
         return lead_read.money_now(request, self._lead(request, pk))
-
-    def spoken_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What became of what this person has just asked for."""
-        return outcome_messages.fragment(request, self._lead(request, pk))
 
     def decide_view(self, request: HttpRequest, pk: int, change: int, answer: str) -> HttpResponse:
         """A person's answer about a change that needs a decision."""

@@ -1,26 +1,25 @@
-"""What is known of one lead, arranged for its page: at a glance, then by tab. Reads only; a bounded number of queries."""
+"""What is known of one lead, arranged for its page. Reads only; a bounded number of queries."""
 
+import zlib
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.models import ApiCall, Cause
-from kartra_mirror.admin.leads import provenance
-from kartra_mirror.ui import trail_links
+from kartra_mirror.admin.leads.one_lead import ties, timeline
 from leads import kinds, orders as charges
 from leads.access import RequestUser
 from leads.changes import conflicts
 from leads.fields import LEAD_FIELDS
 from leads.filters import duplicates
-from leads.labels import STATUS_WORDS, overtaken_words
+from leads.labels import STATUS_WORDS
 from leads.models import OPEN, ChangeStatus, CustomField, Lead, LeadChange, Reason
 from leads.orders import Order
 
 SHOWN = 50
-LATELY = 8
 
 GDPR_STATUS = {
     "0": gettext_lazy("GDPR is switched off for the account"),
@@ -34,10 +33,27 @@ GDPR_STATUS = {
 MONEY_KINDS = [name for name, kind in kinds.ALL.items() if kind.money]
 
 
-def of(lead: Lead, user: RequestUser) -> dict[str, Any]:
-    """Everything the page shows beside its form."""
-    shown = {**_wishes(lead), **_facts(lead), **_timeline(lead, user), **_relations(lead, user), **_money(lead, user)}
-    return {**shown, "glance": _glance(lead, shown), "second": duplicates.likely(lead)}
+def of(lead: Lead, user: RequestUser, tab: str = "", rows: str = "") -> dict[str, Any]:
+    """Everything the page shows beside its form. `tab` and `rows`: which part of the timeline, and how much of it."""
+    wishes = _wishes(lead)
+    return {
+        **wishes,
+        **_facts(lead),
+        **timeline.of(lead, user, timeline.tab_of(tab), rows),
+        **ties.of(lead, user, wishes["still_open"]),
+        **_money(lead, user),
+        "second": duplicates.likely(lead),
+    }
+
+
+def mark(lead: Lead) -> str:
+    """What changes whenever the page would say something else: cheap to ask for, so that an open page may ask often."""
+    still_open = lead.changes.filter(status__in=OPEN).order_by("pk").values_list("pk", "status")[:SHOWN]
+    last = lead.changes.aggregate(Max("pk"), Max("settled_at"))
+    told = lead.activities.aggregate(Max("pk"))
+    moved = (lead.changed_seq, lead.read_at, lead.dirty_at, lead.absent_at, lead.gone_at, lead.orders_read_at)
+    known = (*moved, *last.values(), *told.values(), *still_open, timezone.localdate())
+    return f"{zlib.crc32(repr(known).encode()):08x}"
 
 
 def label(name: str) -> str:
@@ -46,29 +62,8 @@ def label(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-# --- at a glance
-
-
-def _glance(lead: Lead, shown: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """The lines a person on the phone is asked for first: [(label, text)], only what is known."""
-    phone = " ".join(part for part in (lead.phone_country_code and f"+{lead.phone_country_code}", lead.phone) if part)
-    place = ", ".join(part for part in (lead.city, lead.state, lead.country) if part)
-    lines = [
-        (_("Phone"), phone),
-        (_("Company"), lead.company),
-        (_("Where"), place),
-        (_("Points"), f"{lead.score:,}" if lead.score is not None else ""),
-        (_("Mail"), _("Kartra sends no mail to this address.") if lead.blacklisted else ""),
-        (_("GDPR status"), _said("gdpr_lead_status", lead.gdpr_lead_status, lead) if lead.gdpr_lead_status else ""),
-        (_("Money"), _money_in_a_line(shown["orders"], shown["subscriptions"])),
-    ]
-    return [(name, text) for name, text in lines if text]
-
-
 def _money_in_a_line(orders: list[Order], plans: list[Any]) -> str:
     """ "126.00 paid in 2 orders, 20.00 given back; 1 plan active"."""
-    if not orders and not plans:
-        return _("nothing known")
     taken = charges.together(order.sums("taken") for order in orders)
     returned = charges.together(order.sums("returned") for order in orders)
     active = sum(plan.status.lower() == "active" for plan in plans)
@@ -93,9 +88,6 @@ def _money_in_a_line(orders: list[Order], plans: list[Any]) -> str:
 
 def _wishes(lead: Lead) -> dict[str, Any]:
     """The lead's changes; those that are open by the field they are about; conflicts."""
-    rows = list(
-        lead.changes.select_related("requested_by", "run", "superseded_by__requested_by").order_by("-pk")[:SHOWN]
-    )
     still_open = list(lead.changes.filter(status__in=OPEN).select_related("requested_by", "run").order_by("pk")[:SHOWN])
     by_field: dict[str, list[Any]] = {}
     options = {
@@ -106,8 +98,7 @@ def _wishes(lead: Lead) -> dict[str, Any]:
             for name, value in change.parameters.items():
                 by_field.setdefault(name, []).append(_at_field(change, lead, name, value, options))
     return {
-        "wishes": [(change, _state_words(change)) for change in rows],
-        "open_wishes": [(change, STATUS_WORDS[change.status]) for change in still_open],
+        "still_open": still_open,
         "by_field": by_field,
         "to_decide": [
             (change, conflicts.answers_to(change).items(), conflicts.dropped(lead, change))
@@ -115,10 +106,6 @@ def _wishes(lead: Lead) -> dict[str, Any]:
             if change.status == ChangeStatus.UNDECIDED and change.decided_with_id is None
         ],
     }
-
-
-def _state_words(change: LeadChange) -> str:
-    return overtaken_words(change) if change.status == ChangeStatus.SUPERSEDED else str(STATUS_WORDS[change.status])
 
 
 def _at_field(change: LeadChange, lead: Lead, name: str, value: Any, options: dict[str, list[Any]]) -> dict[str, Any]:
@@ -141,7 +128,7 @@ def _facts(lead: Lead) -> dict[str, Any]:
         "facts": [
             (label(field.name), _said(field.name, value, lead))
             for field in LEAD_FIELDS
-            if not field.group and (value := getattr(lead, field.name)) not in ("", None)
+            if not field.group and field.name != "score" and (value := getattr(lead, field.name)) not in ("", None)
         ],
         "custom_facts": [
             (identifier, ", ".join(str(option[1]) for option in value) if isinstance(value, list) else value)
@@ -187,56 +174,17 @@ def _said(name: str, value: Any, lead: Lead) -> Any:
     return value
 
 
-def _timeline(lead: Lead, user: RequestUser) -> dict[str, Any]:
-    """The last lines with what is behind each: [(activity, [Link])]."""
-    rows = lead.activities.select_related("account", "change__run", "change__requested_by")[:SHOWN]
-    told = [(row, trail_links.links(row, user)) for row in rows]
-    return {"timeline": told, "lately": told[:LATELY]}
-
-
-# --- ties
-
-
-def _relations(lead: Lead, user: RequestUser) -> dict[str, Any]:
-    """Tags, lists, sequences, bookings and memberships, each row with its story and the links behind it."""
-    purchases = provenance.purchases_of(lead)
-    rows = {
-        "tags": lead.leadtags.select_related("tag").order_by("tag__name"),
-        "lists": lead.listsubscriptions.select_related("mailing_list").order_by("-active", "mailing_list__name"),
-        "sequences": lead.sequenceenrollments.select_related("sequence").order_by("sequence__name"),
-        "bookings": lead.calendarenrollments.select_related("calendar_class__calendar").order_by("-starts_at"),
-        "memberships": lead.membershipgrants.select_related("level__membership"),
-    }
-    loaded = {
-        name: list(each.select_related("activity", "change__run", "change__requested_by"))
-        for name, each in rows.items()
-    }
-    told: dict[str, Any] = {
-        name: [(row, provenance.sentence(row, purchases), _links(row, user)) for row in each]
-        for name, each in loaded.items()
-    }
-    told["bookings"] = [
-        (*each, lead.account.time_of_kartra(each[0].starts_at) if each[0].starts_at else _("time not told"))
-        for each in told["bookings"]
-    ]
-    return told
-
-
-def _links(row: Any, user: RequestUser) -> list[trail_links.Link]:
-    if row.change is not None:
-        return trail_links.of_change(row.change, user)
-    found = trail_links.of_cause(row.activity, user)
-    return [found] if found else []
-
-
 # --- money
 
 
 def _money(lead: Lead, user: RequestUser) -> dict[str, Any]:
     """Charges by order, subscriptions, and what this person may do with them."""
+    orders = charges.orders_of(lead)
+    plans = list(lead.recurring_subscriptions.select_related("product")[:SHOWN])
     return {
-        "orders": charges.orders_of(lead),
+        "orders": orders,
+        "money_words": _money_in_a_line(orders, plans) if orders or plans else "",
         "most_charges": charges.MOST,
-        "subscriptions": list(lead.recurring_subscriptions.select_related("product")[:SHOWN]),
+        "subscriptions": plans,
         "may": {name: user.has_perm(kinds.get_kind(name).permission) for name in MONEY_KINDS},
     }

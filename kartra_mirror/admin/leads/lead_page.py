@@ -1,4 +1,4 @@
-"""The page of one lead: facts and wishes side by side, in tabs. Saving records changes with the values that were seen."""
+"""The page of one lead: facts and wishes side by side, and the timeline. Saving records changes with the values that were seen."""
 
 import uuid
 from typing import Any
@@ -7,29 +7,24 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
 
 from kartra_mirror.admin.leads import lead_facts, lead_read, outcome_messages
 from kartra_mirror.admin.leads.lead_create import say_recorded
-from kartra_mirror.ui.lead_fields import BESIDES, LEAVING, check_steps, groups, show_what_may_be_asked
+from kartra_mirror.admin.leads.one_lead import ask, in_place
+from kartra_mirror.ui.lead_fields import BESIDES, LEAVING, check_steps, show_what_may_be_asked
 from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import style
 from leads import changes, kinds
 from leads.access import RequestUser
 from leads.changes import conflicts
-from leads.kinds.writable_fields import CUSTOM, of_profile
+from leads.kinds.writable_fields import of_profile
 from leads.models import OPEN, Account, Lead
 
-TABS = (
-    ("glance", _("At a glance")),
-    ("profile", _("Profile")),
-    ("custom", _("Custom fields")),
-    ("ties", _("Tags, lists, sequences, calendars")),
-    ("money", _("Money")),
-    ("timeline", _("Timeline")),
-    ("changes", _("Changes")),
-    ("calls", _("Calls")),
-)
+ICONS = {"tag": "tag", "list": "list", "sequence": "seq", "points": "star", "calendar": "cal"}
+"""The picture of an action, by what it is about."""
+MOST_DIRECT = 3
+"""So many plans have their actions in the menu of a lead; those of more stand beside each plan alone."""
 
 
 class EditForm(forms.Form):
@@ -58,7 +53,7 @@ class EditForm(forms.Form):
         self.fields["idempotency_key"] = forms.CharField(
             max_length=32, required=False, widget=forms.HiddenInput(), initial=uuid.uuid4().hex
         )
-        self.fields["why"] = forms.CharField(label=gettext("Why (for your colleagues)"), required=False, max_length=500)
+        self.fields["why"] = forms.CharField(label=gettext("Note (seen by your team)"), required=False, max_length=500)
         style(self)
 
     def clean(self) -> dict[str, Any]:
@@ -95,10 +90,9 @@ def _wished(lead: Lead, name: str) -> list[Any]:
 
 
 def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpResponse:
-    """GET shows, POST records what was changed. The tab in the address is the one that is open."""
+    """GET shows, POST records what was changed. The tab in the address says which part of the timeline is shown."""
     user = request.user
-    may_edit = user.has_perm(kinds.UPDATE.permission) and not lead.gone_at
-    form = EditForm(lead.account, lead, request.POST or None) if may_edit else None
+    form = _form(request, lead, request.POST or None)
     warned: list[str] = []
     if request.method == "POST" and form is not None and form.is_valid():
         check_steps(request, form.kind, form.parameters)
@@ -123,59 +117,55 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
                 form.add_error(None, str(problem))
     elif request.method == "POST" and form is not None:
         messages.error(request, gettext("Nothing was requested; please look at the marked fields."))
+    shown = {**context, **_shown(request, lead, form), "warned": warned}
+    return TemplateResponse(request, "admin/leads/lead_page.html", shown)
+
+
+def parts(request: HttpRequest, lead: Lead) -> HttpResponse:
+    """What an open page asks for again and again: its parts as they are now; nothing where they are as it has them."""
+    if request.GET.get("was") == lead_facts.mark(lead):
+        return HttpResponse(status=204)
+    shown = {**_shown(request, lead, _form(request, lead, None)), "anew": True}
+    return TemplateResponse(request, "admin/leads/lead_parts.html", shown)
+
+
+def _form(request: HttpRequest, lead: Lead, data: Any) -> EditForm | None:
+    may_edit = request.user.has_perm(kinds.UPDATE.permission) and not lead.gone_at
+    return EditForm(lead.account, lead, data) if may_edit else None
+
+
+def _shown(request: HttpRequest, lead: Lead, form: EditForm | None) -> dict[str, Any]:
+    """The context of the page and of its parts."""
+    user = request.user
+    mark = lead_facts.mark(lead)  # before what it stands for is read: what comes meanwhile is shown by the next look
     if form is not None:
         show_what_may_be_asked(form, user)
     connection = connection_of(lead.account)
-    opened = request.POST.get("tab") or request.GET.get("tab", "")
-    shown = {
-        **context,
+    known = lead_facts.of(lead, user, request.GET.get("tab", ""), request.GET.get("rows", ""))
+    return {
         "opts": Lead._meta,
         "title": str(lead),
         "original": lead,
         "lead": lead,
-        "tabs": TABS,
-        "open_tab": opened if opened in dict(TABS) else "glance",
-        "warned": warned,
+        "frame_tabs": None,  # those of the lists of sales are not about this lead
+        "mark": mark,
+        "form": form,
+        "place": ", ".join(part for part in (lead.city, lead.country) if part),
+        "may_ask": set() if lead.gone_at else {name for name, k in ask.ASKED.items() if user.has_perm(k.permission)},
         "actions": [] if lead.gone_at else _actions(user),
+        "plans_in_menu": known["subscriptions"][:MOST_DIRECT],
         "may_read": connection is not None,
         "reads_itself": request.method != "POST" and lead_read.reads_itself(lead, connection),
         "sentences": outcome_messages.just_now(lead, user),
-        **lead_facts.of(lead, user),
+        **known,
+        **in_place.facts(lead, form, known["by_field"]),
     }
-    shown.update(_form_parts(form, shown["by_field"]) if form else {"profile_facts": _plain_profile(lead)})
-    return TemplateResponse(request, "admin/leads/lead_page.html", shown)
 
 
-def _form_parts(form: EditForm, by_field: dict[str, list[Any]]) -> dict[str, Any]:
-    """The form's fields as [(title, [(bound field, wishes about it)])] for each tab."""
-    found = [(title, [(field, by_field.get(field.name, [])) for field in fields]) for title, fields in groups(form)]
-    titles = {
-        "Custom fields": "custom_groups",
-        "Put on or into": "besides",
-        "Take off or out of": "leaving",
-        "": "rest",
-    }
-    parts: dict[str, Any] = {"form": form, "profile_groups": [], **{key: [] for key in titles.values()}}
-    for title, fields in found:
-        if title in titles:
-            parts[titles[title]] = fields
-        else:
-            parts["profile_groups"].append((title, fields))
-    return parts
-
-
-def _plain_profile(lead: Lead) -> list[tuple[str, Any]]:
-    """The profile for those who may not change it."""
-    fields = kinds.UPDATE.fields(lead.account)
-    names = [name for name in fields if name not in (*BESIDES, *LEAVING, "clear") and not name.startswith(CUSTOM)]
-    return [(lead_facts.label(name), value) for name in names if (value := getattr(lead, name)) not in ("", None)]
-
-
-def _actions(user: RequestUser) -> list[tuple[Any, list[tuple[Any, Any]]]]:
-    """What this person may ask for about the lead, by thing: [(thing, [(kind, verb)])]. Each is asked for on the page of a bulk
-    action; fields are changed on the lead's own page."""
-    found: dict[Any, list[tuple[Any, Any]]] = {}
-    for kind in kinds.ALL.values():
-        if kind.verb and user.has_perm(kind.permission):
-            found.setdefault(str(kind.thing), []).append((kind, kind.verb))
-    return list(found.items())
+def _actions(user: RequestUser) -> list[list[tuple[Any, str]]]:
+    """What this person may ask for about the lead, by thing: [[(kind, its picture)]]."""
+    found: dict[str, list[tuple[Any, str]]] = {}
+    for kind in ask.ASKED.values():
+        if user.has_perm(kind.permission):
+            found.setdefault(kind.noun, []).append((kind, ICONS.get(kind.noun, "dots")))
+    return list(found.values())

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.sending import switch
 from kartra_mirror.admin.leads.lead_create import say_recorded
+from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.ui import kartra_lookup
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.throughput import connection_of
@@ -55,7 +56,7 @@ class RefundForm(forms.Form):
     cancel_plan = forms.BooleanField(
         label=gettext_lazy("Cancel the recurring subscription too"), required=False, help_text=ACCESS
     )
-    why = forms.CharField(label=gettext_lazy("Why (for your colleagues)"), required=False, max_length=500)
+    why = forms.CharField(label=gettext_lazy("Note (seen by your team)"), required=False, max_length=500)
 
     def __init__(self, sale: Transaction, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -104,7 +105,7 @@ class PlanForm(forms.Form):
         self.fields["typed"] = forms.CharField(
             label=_("Type the subscription's id"), max_length=32, help_text=_("It is %(id)s.") % {"id": plan.kartra_id}
         )
-        self.fields["why"] = forms.CharField(label=_("Why (for your colleagues)"), required=False, max_length=500)
+        self.fields["why"] = forms.CharField(label=_("Note (seen by your team)"), required=False, max_length=500)
         style(self)
 
     def clean(self) -> dict[str, Any]:
@@ -144,6 +145,7 @@ class _MoneyAdmin(ReadOnlyAdmin):
             "row": row,
             "kind": kind,
             "form": form,
+            "by_script": ask.from_script(request),
             "in_words": {
                 name: orders.in_words(amount, row.currency)
                 for name, amount in {"refunded": None, **more, "paid": row.full_amount, "left": form.left}.items()
@@ -157,7 +159,15 @@ class _MoneyAdmin(ReadOnlyAdmin):
             else _("This account has no connection to Kartra yet."),
             **more,
         }
-        return TemplateResponse(request, "admin/leads/money.html", context)
+        own = "money_form" if context["by_script"] else "money"
+        return TemplateResponse(request, f"admin/leads/{own}.html", context)
+
+    def _recorded(self, request: HttpRequest, row: Any, recorded: list[LeadChange]) -> HttpResponse:
+        """Back to the lead; where its page asked, it is there already and tells the outcome itself."""
+        if ask.from_script(request):
+            return ask.done()
+        say_recorded(request, row.account, recorded)
+        return HttpResponseRedirect(f"{row.lead.get_absolute_url()}?tab=money")
 
     def _refused(self, request: HttpRequest, row: Any, words: str) -> HttpResponse:
         self.message_user(request, words, messages.ERROR)
@@ -207,8 +217,7 @@ class TransactionAdmin(_MoneyAdmin):
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
             else:
-                say_recorded(request, sale.account, recorded)
-                return HttpResponseRedirect(f"{sale.lead.get_absolute_url()}?tab=money")
+                return self._recorded(request, sale, recorded)
         return self._ask(request, sale, kind, form, refunded=given_back(sale))
 
 
@@ -253,6 +262,5 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
             except (changes.CannotRecord, kinds.BadParameters) as problem:
                 form.add_error(None, str(problem))
             else:
-                say_recorded(request, plan.account, recorded)
-                return HttpResponseRedirect(f"{plan.lead.get_absolute_url()}?tab=money")
+                return self._recorded(request, plan, recorded)
         return self._ask(request, plan, asked, form, access=ACCESS if asked is kinds.CANCEL else "")

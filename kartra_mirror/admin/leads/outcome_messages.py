@@ -3,8 +3,6 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.text import capfirst
@@ -13,6 +11,7 @@ from django.utils.translation import gettext as _
 from integrations.models import Proof
 from integrations.push.settle import remedy
 from integrations.sending import switch
+from kartra_mirror.frame.parts import look
 from kartra_mirror.ui.throughput import connection_of
 from leads import clock, kinds
 from leads.access import RequestUser, user_of
@@ -25,11 +24,20 @@ SAID = 5
 
 @dataclass(frozen=True)
 class Sentence:
-    """What became of one change. `status` is the change's own, for its looks."""
+    """What became of one change. `status` is the change's own, and `look` the colour of it."""
 
     change: LeadChange
     status: str
     words: str
+    may_cancel: bool = False
+
+    @property
+    def look(self) -> str:
+        return look(self.status)
+
+    @property
+    def picture(self) -> str:
+        return {"good": "check", "bad": "x", "warn": "q", "wait": "clock"}.get(self.look, "minus")
 
 
 def just_now(lead: Lead, user: RequestUser) -> list[Sentence]:
@@ -42,7 +50,11 @@ def just_now(lead: Lead, user: RequestUser) -> list[Sentence]:
     why_not = switch.why_not_sending(connection) if connection is not None else ""
     for change in found:
         change.lead = lead
-    return [Sentence(change, change.status, sentence(change, why_not)) for change in found]
+    return [Sentence(change, change.status, sentence(change, why_not), _may_cancel(change, user)) for change in found]
+
+
+def _may_cancel(change: LeadChange, user: RequestUser) -> bool:
+    return change.status == ChangeStatus.WAITING and user.has_perm(kinds.get_kind(change.kind).permission)
 
 
 def sentence(change: LeadChange, why_not: str = "") -> str:
@@ -152,8 +164,3 @@ def _undecided(change: LeadChange, told: dict[str, str]) -> str:
             % told
         )
     return _("Nobody can say yet whether “%(what)s” was done for %(lead)s: it needs a decision.") % told
-
-
-def fragment(request: HttpRequest, lead: Lead) -> HttpResponse:
-    """The sentences as they are now, for the polling of the lead's page."""
-    return render(request, "admin/leads/outcome_messages.html", {"sentences": just_now(lead, request.user)})

@@ -26,7 +26,7 @@ def sentence(row: Any, purchases: Sequence[Activity]) -> str:
     when, change = _moment(row.since), row.change
     if change is not None:
         words = _("put on%(who)s%(where)s on %(when)s%(why)s")
-        if _ended(row):
+        if has_ended(row):
             words = _("taken off%(who)s%(where)s on %(when)s%(why)s")
         return words % {
             "who": _(" by %(person)s") % {"person": change.requested_by} if change.requested_by else "",
@@ -53,13 +53,13 @@ def sentence(row: Any, purchases: Sequence[Activity]) -> str:
         return _("told by an import on %(when)s") % {"when": when}
     words = (
         _("taken off in Kartra on %(when)s (%(source)s)")
-        if _ended(row)
+        if has_ended(row)
         else _("put on in Kartra on %(when)s (%(source)s)")
     )
     return words % {"when": when, "source": row.get_source_display()}
 
 
-def _ended(row: Any) -> bool:
+def has_ended(row: Any) -> bool:
     """Whether the row says that the lead left: a list or level no longer active, a sequence or booking that was ended."""
     if hasattr(row, "active"):
         return not row.active
@@ -68,7 +68,7 @@ def _ended(row: Any) -> bool:
 
 def _purchase_before(row: Any, purchases: Sequence[Activity]) -> Activity | None:
     """The last purchase at most NEAR_S before; of a tie that a read found, only one inside its interval can be told."""
-    if row.source not in (Source.WEBHOOK, Source.IPN) or _ended(row):
+    if row.source not in (Source.WEBHOOK, Source.IPN) or has_ended(row):
         return None
     fitting = [each for each in purchases if dt.timedelta() <= row.since - each.at <= dt.timedelta(seconds=NEAR_S)]
     return fitting[-1] if fitting else None

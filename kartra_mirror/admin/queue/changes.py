@@ -113,7 +113,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         change = self.get_object(request, object_id)
-        may = change is not None and change.status == ChangeStatus.WAITING and _may_change(request.user, change)
+        may = change is not None and change.status == ChangeStatus.WAITING and may_change(request.user, change)
         return super().change_view(request, object_id, form_url, {"may_cancel": may, **(extra_context or {})})
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -121,7 +121,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         change = access.only_mine(LeadChange.objects.filter(pk=pk), request.user).select_related("lead").first()
         if change is None:
             raise Http404
-        if not _may_change(request.user, change):
+        if not may_change(request.user, change):
             raise PermissionDenied
         if request.method == "POST":
             try:
@@ -129,6 +129,8 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
             except changes.CannotCancel as problem:
                 self.message_user(request, str(problem), messages.ERROR)
             else:
+                if request.headers.get("HX-Request") == "true":  # the lead's page tells it itself
+                    return HttpResponse(status=204, headers={"HX-Trigger": "lead-changed"})
                 words = ngettext("%(number)s change is cancelled.", "%(number)s changes are cancelled.", cancelled)
                 self.message_user(request, words % {"number": f"{cancelled:,}"}, messages.SUCCESS)
         return HttpResponseRedirect(change.get_absolute_url())
@@ -185,7 +187,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         return format_html('<pre class="raw" tabindex="0">{}</pre>', "\n".join(_lines(change)) or _("Nothing yet."))
 
 
-def _may_change(user: access.RequestUser, change: LeadChange) -> bool:
+def may_change(user: access.RequestUser, change: LeadChange) -> bool:
     return bool(user.has_perm(kinds.get_kind(change.kind).permission))
 
 

@@ -124,7 +124,7 @@ def test_filters_in_use(staff, made):
 
 def test_one_lead(staff, made):
     urls = [lead.get_absolute_url() for lead in made.leads]
-    spoken = staff.get(at("leads_lead_spoken", made.lead.pk))
+    spoken = staff.get(at("leads_lead_parts", made.lead.pk))
     wrong = staff.post(urls[0], {"email": "x", "points": "x", "step": "1"})
     nothing = staff.post(urls[0], {})
 

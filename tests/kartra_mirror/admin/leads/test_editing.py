@@ -1,8 +1,11 @@
 """A lead is changed on its page: what was typed becomes the exact call that Kartra received, and what was not stays."""
 
+import html
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from leads import changes, kinds, mirror
 from leads.models import Activity, Lead, LeadChange, LeadTag
@@ -11,6 +14,12 @@ from tests.flows.steps import BESIDES, BOOKING, PROFILE, said
 from tests.kartra_mirror.admin.forms import BOOKED, FORM_BOOKING, FORM_CUSTOM, check_copy, drain, edit, shown_form
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def text_of(staff, lead):
+    """What the lead's page says, without its markup."""
+    page = strip_tags(staff.get(lead.get_absolute_url()).content.decode())
+    return " ".join(html.unescape(page).split())
 
 
 def test_form_that_is_sent_twice_is_recorded_once(staff, sandbox, connection):
@@ -29,9 +38,9 @@ def test_only_what_was_changed_is_recorded_with_what_was_seen(staff, sandbox, co
     change = LeadChange.objects.get()
     assert (change.kind, change.parameters) == ("update_lead", {"city": "Bend", "zip": "97701"})
     assert change.baseline == {"city": ["Salem"], "zip": [""]}
-    page = staff.get(lead.get_absolute_url()).content.decode()
+    page = text_of(staff, lead)
     assert "Salem" in page
-    assert "→ <strong>Bend</strong>" in page
+    assert "→ Bend · queued" in page
 
     drain(connection)
 
@@ -233,7 +242,7 @@ def test_who_took_it_off_is_told(staff, connection, lead):
 
     page = staff.get(lead.get_absolute_url()).content.decode()
 
-    assert page.count("taken off by mara") == 2
+    assert page.split('id="story"')[1].count("taken off by mara") == 2
     assert "put on by mara" not in page
 
 
@@ -247,24 +256,24 @@ def test_timeline_tells_in_words_with_kartras_zone(staff, sandbox, connection, l
         changes.record_changes(lead, kinds.get_kind(kind), given, by=staff.user, why="Fair")
     drain(connection)
 
-    page = " ".join(staff.get(lead.get_absolute_url()).content.decode().split())
+    page = text_of(staff, lead)
 
     year = BOOKING["date"][:4]
+    booked = f"16 Jan {year} 15:00, Kartra's time (America/New_York)"
     for words in (
-        "Points given: 5, to expire after 1 day<",
-        "Sequence entered: Upsell, at step 2<",
-        "City: Salem → Bend<",
-        "Shirt size: — → Large<",
-        f"Calendar booked: Coaching, Intro call, 16 Jan {year} 15:00, Kartra&#x27;s time (America/New_York)<",
+        "Points given 5, to expire after 1 day ",
+        "Sequence entered Upsell, at step 2 ",
+        "City Salem → Bend ",
+        "Shirt size — → Large ",
+        f"Calendar booked Coaching, Intro call, {booked} ",
     ):
-        assert words.replace("<", " ") in page
-    timeline = page.split("km-panel-timeline")[1]
-    assert timeline.count("sent by us, confirmed by Kartra, asked for by mara: Fair") == 5
-    assert f"16 Jan {year} 15:00, Kartra&#x27;s time (America/New_York), Active" in page
+        assert words in page
+    assert page.count("by mara, confirmed by Kartra · Fair") == 5
+    assert f"Coaching · Intro call {booked}" in page
 
 
 def test_wish_for_an_option_is_shown_by_its_name(staff, sandbox, connection, lead):
     edit(staff, lead, **{"custom.shirt_size": "611"})
 
-    assert "→ <strong>Large</strong>" in staff.get(lead.get_absolute_url()).content.decode()
+    assert "→ Large · queued" in text_of(staff, lead)
     assert LeadChange.objects.get().parameters == {"custom.shirt_size": "611"}

@@ -54,8 +54,8 @@ def read_by_script(staff, lead):
 
 
 def test_page_reads_itself_only_when_our_copy_is_older_than_ten_minutes(staff, lead):
-    assert "data-read-url" not in get(staff, lead)
-    assert "data-read-url" in get(staff, aged(lead))
+    assert "data-reads" not in get(staff, lead)
+    assert "data-reads" in get(staff, aged(lead))
 
 
 def test_script_has_the_lead_read_in_the_class_of_a_waiting_person(staff, sandbox, lead, monkeypatch):
@@ -76,19 +76,19 @@ def test_script_has_the_lead_read_in_the_class_of_a_waiting_person(staff, sandbo
         "words": "Updated from Kartra just now. 1 thing had changed in Kartra.",
     }
     assert (lead.city, set(classes)) == ("Bend", {refresh.Priority.PERSON})
-    assert "data-read-url" not in get(staff, lead)
+    assert "data-reads" not in get(staff, lead)
     assert read_by_script(staff, lead).json()["changed"] is False
 
 
 def test_a_lead_that_is_not_there_is_not_read_again_and_again(staff, connection):
     lead = LeadFactory(account=connection.account, kartra_id=None, email="nobody@example.com", read_at=None)
-    assert "data-read-url" in get(staff, lead)
+    assert "data-reads" in get(staff, lead)
 
     assert read_by_script(staff, lead).json()["level"] == "warning"
 
     lead.refresh_from_db()
     page = get(staff, lead)
-    assert "data-read-url" not in page
+    assert "data-reads" not in page
     assert "it has no lead of this address." in page
     assert "Never read from Kartra" not in page
     assert reverse("admin:integrations_apicall_change", args=[ApiCall.objects.get().pk]) in page
@@ -154,7 +154,7 @@ def test_reading_is_refused_to_those_who_may_see_no_lead(client, lead):
     client.force_login(StaffFactory(is_staff=True))
 
     assert client.post(reverse("admin:leads_lead_read", args=[lead.pk])).status_code == 403
-    assert client.get(reverse("admin:leads_lead_spoken", args=[lead.pk])).status_code == 403
+    assert client.get(reverse("admin:leads_lead_parts", args=[lead.pk])).status_code == 403
 
 
 # --- said aloud
@@ -162,15 +162,15 @@ def test_reading_is_refused_to_those_who_may_see_no_lead(client, lead):
 
 def test_outcome_is_said_in_a_sentence_to_read_aloud(staff, connection, lead):
     changes.record_changes(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"}, by=staff.user)
-    before = staff.get(reverse("admin:leads_lead_spoken", args=[lead.pk])).content.decode()
+    before = staff.get(reverse("admin:leads_lead_parts", args=[lead.pk])).content.decode()
     push.drain(connection)
 
-    after = staff.get(reverse("admin:leads_lead_spoken", args=[lead.pk])).content.decode()
+    after = staff.get(reverse("admin:leads_lead_parts", args=[lead.pk])).content.decode()
 
     assert "“Assign the tag VIP” for Ada Lind is next to be sent to Kartra." in before
-    assert "data-going" in before
+    assert 'class="note wait"' in before
     assert "Ada Lind now has the tag VIP. Kartra confirmed it at " in after
-    assert "data-going" not in after
+    assert 'class="note good"' in after
     assert "Ada Lind now has the tag VIP." in get(staff, lead)
 
 
@@ -267,8 +267,7 @@ def test_every_line_leads_to_what_is_behind_it(staff, connection, lead):
     )
     mirror.set_list(lead, "News", True, source=Source.PUSH, at=now, change=change)
 
-    ties = get(staff, lead, "ties").split("km-panel-ties")[-1].split("km-panel-money")[0]
-    timeline = get(staff, lead, "timeline").split("km-panel-timeline")[1]
+    ties, timeline = get(staff, lead).split('id="lead-ties"')[1].split('id="lead-time"')
 
     links = {
         reverse("admin:integrations_delivery_change", args=[delivery.pk]): f"message from Kartra {delivery.pk}",
