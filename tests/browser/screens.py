@@ -200,7 +200,8 @@ def known_by_marketers(page: Any, demo: Demo) -> None:
     lead = page.locator("#result_list a[href*='/change/']").first.get_attribute("href").split("?")[0]
     page.goto(f"{demo.url}{lead}")
     page.click("text=Update from Kartra")
-    page.goto(f"{demo.url}{lead}?tab=timeline")
+    page.wait_for_selector("#lead-read:has-text('Updated from Kartra')")
+    page.goto(f"{demo.url}{lead}")
     picture(page, "timeline")
     page.goto(f"{demo.url}/admin/leads/activity/without-us/")
     picture(page, "changed")
@@ -225,12 +226,11 @@ def undecided(page: Any, demo: Demo) -> None:
     lead = page.locator("#result_list a[href$='/change/']").first.get_attribute("href")
     page.goto(f"{demo.url}{lead}")
     picture(page, "lead")
-    number = page.inner_text("#content").split("Kartra id ")[1].split(" ")[0]
+    number = page.inner_text("#kartra-id")
     demo.tell("faults", '{"fault": "hung, then nothing", "cmd": "give_points_to_lead", "count": 1, "seconds": 1}')
-    page.click("button[aria-label^='Give points']")
-    page.fill("input[name=points]", "5")
-    page.click("button[value=preview]")
-    page.click("button[value=start]")
+    page.click("#ask-give_points")
+    page.fill("#ask input[name=points]", "5")
+    page.click("#ask .btn.main")
     page.wait_for_timeout(2500)
     demo.tell("act", f'{{"do": "give_points", "lead": "{number}", "points": 3}}')
     for _ in range(40):

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.ui import lead_fields
 from kartra_mirror.ui.lead_fields import NEEDED
 from leads import kinds
@@ -33,11 +34,13 @@ def test_without_the_permission_no_button_and_403(client, sandbox, connection, b
         label = f"/{kind}/"
     else:
         url, label = reverse("admin:leads_lead_prepare", args=[buyer.pk, kind]), f"/{kind}/"
+    small = reverse("admin:leads_lead_ask", args=[buyer.pk, kind])
 
     page = client.get(buyer.get_absolute_url()).content.decode() + client.get(LEADS).content.decode()
 
     assert label not in page
     assert client.post(url).status_code == 403
+    assert client.post(small).status_code == (403 if kind in ask.ASKED else 404)
     assert f'value="{kind}"' not in page
     assert sale.pk
 
