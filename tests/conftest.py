@@ -105,7 +105,7 @@ def notified(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, .
     return caught
 
 
-CLOCK_ASKED = 4
+CLOCK_ASKED = 6
 """So often may be asked for the time where queries are counted, whatever their number, and once more a second (`about_now`):
 on SQLite nobody is asked."""
 

@@ -17,8 +17,10 @@ from leads.kind import (
 from leads.kinds import calendars, lists, points, profile, refunds, sequences, several, subscriptions, tags
 from leads.kinds.already_words import PARTS, Already
 from leads.kinds.lists import SUBSCRIBE_LIST
+from leads.kinds.points import GIVE_POINTS
 from leads.kinds.profile import CREATE, UPDATE
 from leads.kinds.refunds import REFUND
+from leads.kinds.sequences import SUBSCRIBE_SEQUENCE
 from leads.kinds.subscriptions import CANCEL
 from leads.kinds.tags import ASSIGN_TAG
 from leads.models import Account
@@ -76,10 +78,12 @@ __all__ = [
     "ASSIGN_TAG",
     "CANCEL",
     "CREATE",
+    "GIVE_POINTS",
     "IN_BULK",
     "REFUND",
     "SEVERAL",
     "SUBSCRIBE_LIST",
+    "SUBSCRIBE_SEQUENCE",
     "UPDATE",
     "BadParameters",
     "ChangeKind",

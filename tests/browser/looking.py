@@ -48,7 +48,7 @@ def wider_by(page):
 def focused(page):
     """The label, text, name or address of what has the focus."""
     return page.evaluate(
-        "(() => { const e = document.activeElement; return (e.ariaLabel || e.innerText || e.name || e.getAttribute('href') || '').trim(); })()"
+        "(() => { const e = document.activeElement; return e === document.body ? '' : (e.ariaLabel || e.innerText || e.name || e.getAttribute('href') || '').trim(); })()"
     )
 
 
@@ -58,7 +58,7 @@ def tab_to(page, words, most=150):
         page.keyboard.press("Tab")
         if words in focused(page):
             outlined = page.evaluate(
-                "(() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; })()"
+                "[document.activeElement, document.activeElement.parentElement].some((e) => { const s = getComputedStyle(e); return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; })"
             )
             assert outlined, f"{words} has the focus, but does not show it"
             return

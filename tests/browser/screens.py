@@ -130,9 +130,8 @@ def bulk(page: Any, demo: Demo, leads: str, kind: str, field: str, value: str) -
     """Choose all leads of a list's address and preview a change of them."""
     page.goto(f"{demo.url}{leads}")
     page.check("#action-toggle")
-    page.click("text=/Select all [0-9,]+ leads/")
-    page.select_option("select[name=action]", kind)
-    page.click("button[name=index]")
+    page.click("text=/Select all [0-9,]+/")
+    page.click(f".select-bar button[value={kind}]")
     page.select_option(f"select[name={field}]", value)
     page.click("button[value=preview]")
     page.wait_for_selector("text=What will happen")
@@ -186,7 +185,7 @@ def story(page: Any, demo: Demo) -> None:
 def known_by_marketers(page: Any, demo: Demo) -> None:
     """What the daily work needs besides: a filter, a segment, somebody's timeline, a file, what Kartra changed."""
     page.goto(f"{demo.url}{filtered(page)}")
-    picture(page, "filters", press="button:has-text('Filters')")
+    picture(page, "filters", press="#content button.chip.add")
     page.click("text=Save as a segment")
     page.fill("input[name=name]", "Spring readers")
     page.click("#content button:has-text('Save segment')")

@@ -87,9 +87,9 @@ def test_file_is_loaded_and_leads_are_exported(page, live_server, loader, tmp_pa
 
     page.goto(f"{live_server.url}/admin/leads/lead/")
     page.check("#action-toggle")
-    page.click("text=/Select all 2,?500 leads/")
-    page.select_option("select[name=action]", "export")
-    page.click("button[name=index]")
+    page.click("text=/Select all 2,?500/")
+    page.click(".select-bar summary")
+    page.click(".select-bar .menu button[value=export]")
     page.wait_for_selector("text=2,500 leads of")
     with page.expect_download() as export:
         page.click("button:has-text('Download')")

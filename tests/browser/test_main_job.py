@@ -24,9 +24,8 @@ def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, 
 
     page.goto(f"{live_server.url}/admin/leads/lead/?list={buyers.pk}")
     page.check("#action-toggle")
-    page.click("text=Select all 60 leads")
-    page.select_option("select[name=action]", "assign_tag")
-    page.click("button[name=index]")
+    page.click("text=Select all 60")
+    page.click(".select-bar button[value=assign_tag]")
     page.wait_for_selector("text=60 leads of")
     page.select_option("select[name=tag]", "VIP")
     page.click("button[value=preview]")
@@ -34,9 +33,9 @@ def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, 
     shows(page, ".km-lead", "60 leads will change")
     page.click("button[value=start]")
     page.click("text=Watch it")
-    page.wait_for_selector("#run-bar")
+    page.wait_for_selector("#run")
     pusher.start()
-    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
+    page.wait_for_selector("#run .badge:has-text('finished')", timeout=60_000)
 
     reads(page, "[data-count=accepted]", "60")
     assert BulkRun.objects.get().state == "finished"

@@ -106,7 +106,7 @@ def test_decision(page, hand, live_server, sandbox, connection, lead, answer, st
     )
     sign_in(page, live_server)
     page.goto(f"{live_server.url}/admin/")
-    hand.press("a[href*='/admin/decisions/']:has-text('decision')")
+    hand.press("a[href*='/admin/decisions/']:has-text('To do')")
     page.wait_for_selector("text=1 change needs your decision")
     hand.press("a:has-text('Give 5 points')")
     page.wait_for_selector("text=Look at the lead in Kartra.")

@@ -223,6 +223,7 @@ def test_points_and_calendar_with_a_preview_from_the_leads_page(
 def test_console(page, live_server, sandbox, connection):
     sign_in(page, live_server)
     page.goto(f"{live_server.url}/admin/")
+    page.click("nav.side a:text-is('Kartra')")
     page.click("text=API console")
     page.fill("textarea[name=pairs]", "actions[0][cmd]=retrieve_account_pages")
     page.click("text=Make the call")

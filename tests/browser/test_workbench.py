@@ -49,7 +49,7 @@ def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection)
     sign_in(page, live_server)
     page.goto(f"{live_server.url}/admin/leads/lead/")
 
-    hand.press("button:has-text('Filters')")
+    hand.press("#content button.chip.add")
     page.wait_for_selector("#changelist-filter", state="visible")
     hand.press("summary:has-text('Has any of these tags')")
     hand.press("details[open] > details > summary:has-text('Leave out')")
@@ -76,8 +76,7 @@ def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, s
     page.goto(f"{live_server.url}/admin/leads/lead/?country=Spain")
 
     hand.tick("#action-toggle")
-    hand.choose("select[name=action]", "Assign a tag")
-    hand.press("button[name=index]")
+    hand.press(".select-bar button[value=assign_tag]")
     page.wait_for_selector("text=4 leads of")
     hand.choose("select[name=tag]", "VIP")
     hand.choose("#add-kind", "Give points")
@@ -91,9 +90,9 @@ def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, s
     page.wait_for_selector("text=Watch it")
     assert "country=Spain" in page.url
     hand.press("a:has-text('Watch it')")
-    page.wait_for_selector("#run-bar", state="attached")
+    page.wait_for_selector("#run", state="attached")
     pusher.start()
-    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
+    page.wait_for_selector("#run .badge:has-text('finished')", timeout=60_000)
 
     reads(page, "[data-count=accepted]", "8")
     assert len(sandbox.calls(writes=True)) == 4
@@ -107,8 +106,7 @@ def test_preview_of_a_long_form_comes_to_the_reader(page, hand, live_server, san
     page.goto(f"{live_server.url}/admin/leads/lead/?country=Spain")
 
     hand.tick("#action-toggle")
-    hand.choose("select[name=action]", "Change fields")
-    hand.press("button[name=index]")
+    hand.press(".select-bar button[value=update_lead]")
     page.wait_for_selector("text=4 leads of")
     hand.fill("input[name=city]", "Oslo")
     hand.press("button[value=preview].btn")
@@ -130,6 +128,7 @@ def test_cancel(page, hand, live_server, sandbox, connection):
     sign_in(page, live_server)
     page.goto(f"{live_server.url}{run.get_absolute_url()}")
 
+    hand.press("#run-cancel > summary")
     hand.press("button[value=cancel]")
     page.wait_for_selector("text=The bulk action is cancelled.")
     push.drain(connection, until_s=2)
@@ -160,7 +159,7 @@ def test_undo_with_what_happened_next(page, hand, live_server, sandbox, connecti
     hand.press("button:has-text('Start the undo')")
     page.wait_for_selector("text=It takes back")
     pusher.start()
-    page.wait_for_selector("[data-field=state_words]:has-text('finished')", timeout=60_000)
+    page.wait_for_selector("#run .badge:has-text('finished')", timeout=60_000)
 
     undone = BulkRun.objects.get(undoes=run)
     assert undone.why == "Wrong list"
@@ -205,7 +204,7 @@ def test_phones_filters_open_and_apply(page, live_server, sandbox, connection):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{live_server.url}/admin/leads/lead/")
 
-    page.click("button:has-text('Filters')")
+    page.click("#content button.chip.add")
     page.click("summary:has-text('Country')")
     page.check("input[name=country][value=Japan]")
     page.click("button:has-text('Apply Filters')")

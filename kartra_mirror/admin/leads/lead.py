@@ -28,11 +28,11 @@ from leads.filters.selection import WithIds
 from leads.models import Account, Lead, LeadChange, Reason, Segment
 
 MAIN_ACTIONS = {
-    "assign_tag": ("tag", gettext_lazy("Tag")),
-    "subscribe_list": ("list", gettext_lazy("List")),
-    "subscribe_sequence": ("seq", gettext_lazy("Sequence")),
-    "give_points": ("star", gettext_lazy("Points")),
-    "update_lead": ("pen", gettext_lazy("Field")),
+    kinds.ASSIGN_TAG.name: ("tag", gettext_lazy("Tag")),
+    kinds.SUBSCRIBE_LIST.name: ("list", gettext_lazy("List")),
+    kinds.SUBSCRIBE_SEQUENCE.name: ("seq", gettext_lazy("Sequence")),
+    kinds.GIVE_POINTS.name: ("star", gettext_lazy("Points")),
+    kinds.UPDATE.name: ("pen", gettext_lazy("Field")),
 }
 """What is done most with ticked leads: its icon and its short name."""
 SEGMENTS_SHOWN = 30
