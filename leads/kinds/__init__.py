@@ -16,6 +16,7 @@ from leads.kind import (
 )
 from leads.kinds import calendars, lists, points, profile, refunds, sequences, several, subscriptions, tags
 from leads.kinds.already_words import PARTS, Already
+from leads.kinds.calendars import SUBSCRIBE_CALENDAR
 from leads.kinds.lists import SUBSCRIBE_LIST
 from leads.kinds.points import GIVE_POINTS
 from leads.kinds.profile import CREATE, UPDATE
@@ -82,6 +83,7 @@ __all__ = [
     "IN_BULK",
     "REFUND",
     "SEVERAL",
+    "SUBSCRIBE_CALENDAR",
     "SUBSCRIBE_LIST",
     "SUBSCRIBE_SEQUENCE",
     "UPDATE",

@@ -58,13 +58,13 @@ def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection)
     hand.tick("input[name=country][value=Spain]")
     hand.press("button:has-text('Apply Filters')")
     page.wait_for_selector("text=not: has the tag VIP")
-    hand.press("a:has-text('Save as a segment')")
+    hand.press("a:has-text('Save as segment')")
     page.wait_for_selector("text=It will hold whoever fits")
     hand.fill("input[name=name]", "Spain without VIP")
     hand.press("button:has-text('Save segment')")
     page.wait_for_selector("text=is there for everybody now")
 
-    shows(page, ".km-filtered", "in the segment Spain without VIP")
+    shows(page, ".filter-bar", "in the segment Spain without VIP")
     shows(page, "body", "3 leads")
     assert conditions_of(Segment.objects.get().selection) == {"country": ["Spain"], "not_tag": [str(vip.pk)]}
 

@@ -119,6 +119,8 @@ NAMED = {
     ("kartra_mirror/admin/kartra/webhook_endpoints.py", "assign_tag"): EVENT,
     ("kartra_mirror/admin/kartra/webhook_endpoints.py", "cancel_subscription"): EVENT,
     ("kartra_mirror/admin/kartra/webhook_endpoints.py", "unassign_tag"): EVENT,
+    ("kartra_mirror/admin/leads/one_lead/timeline.py", "create_lead"): EVENT,
+    ("kartra_mirror/admin/leads/one_lead/timeline.py", "update_lead"): EVENT,
     ("leads/access.py", "refund_transaction"): "the permission that a ceiling hangs on; it stands below the kinds",
     ("leads/changes/__init__.py", "create_lead"): "a function of ours, in __all__",
     ("leads/models/activity.py", "cancel_subscription"): EVENT,

@@ -96,7 +96,7 @@ def _wishes(still_open: Sequence[LeadChange]) -> dict[str, list[Wish]]:
         kind = kinds.get_kind(change.kind)
         if kind.noun in ("tag", "list", "sequence", "calendar", "points"):
             name = visible(str(change.parameters.get(kind.noun, "")))
-            comes = kind.tie if kind.tie is not None else kind.name in ("give_points", "subscribe_calendar")
+            comes = kind.tie if kind.tie is not None else kind in (kinds.GIVE_POINTS, kinds.SUBSCRIBE_CALENDAR)
             wish = Wish(change, "+" if comes else "−", name, STATUS_WORDS[change.status])
             found.setdefault(kind.noun, []).append(wish)
     return found
