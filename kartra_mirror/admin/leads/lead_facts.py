@@ -15,6 +15,7 @@ from leads.access import RequestUser
 from leads.changes import conflicts
 from leads.fields import LEAD_FIELDS
 from leads.filters import duplicates
+from leads.kinds.writable_fields import CUSTOM
 from leads.labels import STATUS_WORDS
 from leads.models import OPEN, ChangeStatus, CustomField, Lead, LeadChange, Reason
 from leads.orders import Order
@@ -90,9 +91,9 @@ def _wishes(lead: Lead) -> dict[str, Any]:
     """The lead's changes; those that are open by the field they are about; conflicts."""
     still_open = list(lead.changes.filter(status__in=OPEN).select_related("requested_by", "run").order_by("pk")[:SHOWN])
     by_field: dict[str, list[Any]] = {}
-    options = {
-        f"custom.{each.identifier}": each.options for each in CustomField.objects.filter(account=lead.account_id)
-    }
+    own = {name.removeprefix(CUSTOM) for change in still_open for name in change.parameters if name.startswith(CUSTOM)}
+    fields = CustomField.objects.filter(account=lead.account_id, identifier__in=own) if own else []
+    options = {f"{CUSTOM}{each.identifier}": each.options for each in fields}
     for change in still_open:
         if change.family == "profile":
             for name, value in change.parameters.items():

@@ -220,7 +220,7 @@
     const form = document.getElementById("read");
     said.textContent = lead.dataset.wordsReading;
     try {
-      const answer = await fetch(form.action, {
+      const answer = await fetch(form.dataset.url, {
         method: "POST",
         headers: { Accept: "application/json", "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value },
       });

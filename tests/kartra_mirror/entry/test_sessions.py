@@ -90,7 +90,7 @@ def test_all_that_pages_ask_for_by_themselves_is_known():
         for name in re.findall(r"fetch\(\w+\.dataset\.(\w+)", path.read_text())
     }
 
-    assert read == {"readUrl", "url"}
+    assert read == {"url"}
     assert {"admin:setup_now" if name == "now_url" else name for name in asked} == sessions.POLLED
 
 

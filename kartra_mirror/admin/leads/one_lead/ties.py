@@ -19,7 +19,7 @@ from leads.texts import visible
 
 @dataclass(frozen=True)
 class Wish:
-    """An open change of a tie, beside it until Kartra agrees. `sign` says whether it comes or goes."""
+    """An open change of a tie, beside it until Kartra agrees. `sign` is a minus where it goes, and a plus before points."""
 
     change: LeadChange
     sign: str
@@ -97,7 +97,8 @@ def _wishes(still_open: Sequence[LeadChange]) -> dict[str, list[Wish]]:
         if kind.noun in ("tag", "list", "sequence", "calendar", "points"):
             name = visible(str(change.parameters.get(kind.noun, "")))
             comes = kind.tie if kind.tie is not None else kind in (kinds.GIVE_POINTS, kinds.SUBSCRIBE_CALENDAR)
-            wish = Wish(change, "+" if comes else "−", name, STATUS_WORDS[change.status])
+            sign = "−" if not comes else "+" if kind.noun == "points" else ""
+            wish = Wish(change, sign, name, STATUS_WORDS[change.status])
             found.setdefault(kind.noun, []).append(wish)
     return found
 

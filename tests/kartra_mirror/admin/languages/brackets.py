@@ -25,6 +25,7 @@ DATA = frozenset(
         "ipn",
         "Ipn",
         "localhost",
+        "UTC",  # a time zone
         "Axes",
         "true",
         "false",
