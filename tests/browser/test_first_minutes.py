@@ -164,7 +164,8 @@ def pages(shop):
 
 
 FORBIDDEN = re.compile(
-    r"(tag|list|points|sequence|calendar|refund|subscription|create|edit|change)\b.*…$|^(cancel|pause|resume|it happened|give it up|start|send to kartra|refund…)",
+    r"(tag|list|points|sequence|calendar|refund|subscription|create|edit|change)\b.*…$|^(cancel|pause|resume|it happened|give it up|start|send to kartra|discard|refund…)"
+    r"|^(add a tag|add to a list|add|edit|book|− remove|\+ give)$|^remove (the tag|from) ",
     re.IGNORECASE,
 )
 
