@@ -18,12 +18,15 @@ pytestmark = pytest.mark.django_db
 
 def test_lead_whose_transactions_were_read_is_not_sent_to_read_them(admin_client):
     lead = LeadFactory(orders_read_at=None)
-    assert "older ones come with “Read now”" in admin_client.get(lead.get_absolute_url()).content.decode()
+    assert (
+        "older ones come with “Read now”"
+        in admin_client.get(lead.get_absolute_url(), {"tab": "money"}).content.decode()
+    )
 
     lead.orders_read_at = timezone.make_aware(dt.datetime(2026, 11, 12, 10, 30))
     lead.save()
 
-    page = admin_client.get(lead.get_absolute_url()).content.decode()
+    page = admin_client.get(lead.get_absolute_url(), {"tab": "money"}).content.decode()
     assert "older ones come with" not in page
     assert page.count("Kartra had none on 12 Nov 2026 10:30.") == 2
 
@@ -68,7 +71,7 @@ def test_amounts_on_the_money_pages_have_their_currency_and_one_minus(admin_clie
         **told,
     )
 
-    page = admin_client.get(lead.get_absolute_url()).content.decode()
+    page = admin_client.get(lead.get_absolute_url(), {"tab": "money"}).content.decode()
     refund = admin_client.get(reverse("admin:leads_transaction_refund", args=[sale.pk])).content.decode()
 
     assert "−299.00 EUR" in page
