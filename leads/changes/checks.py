@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, ngettext
 
@@ -59,7 +59,7 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[st
         )
         told = words % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
         raise CannotRecord(f"{told} {kind.max_leads_words}".strip())
-    if leads.exclude(pk__in=kind.applicable_q(leads, clean).values("pk")).exists():
+    if leads.filter(~Exists(kind.applicable_q(Lead.objects.filter(pk=OuterRef("pk")), clean))).exists():
         raise CannotRecord(kind.not_applicable_words)
     if kind.edits and clean.get("email"):
         _check_address(leads, clean["email"])
@@ -77,7 +77,7 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[st
 def _check_address(leads: QuerySet[Lead], email: str) -> None:
     """No two leads of an account share an address; Kartra would refuse it."""
     others = Lead.objects.filter(account__in=leads.values("account"), email_key=normal_email(email), gone_at=None)
-    other = others.exclude(pk__in=leads.values("pk")).exclude(kartra_id=None).first()
+    other = others.filter(~Exists(leads.filter(pk=OuterRef("pk")))).exclude(kartra_id=None).first()
     if other is not None:
         raise CannotRecord(
             _("%(email)s is the address of another lead: %(lead)s (%(id)s in Kartra). Change that one first.")

@@ -134,7 +134,7 @@ def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
     )
     over = kind.already_so(Lead.objects.filter(account=run.account_id), parameters)
     leads = Lead.objects.filter(account=run.account_id, gone_at=None, pk__in=happened.values("lead"))
-    return leads.exclude(pk__in=over.values("pk"))
+    return leads.filter(~Exists(over.filter(pk=OuterRef("pk"))))
 
 
 def standing(run: BulkRun, each: Next) -> int:

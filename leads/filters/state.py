@@ -63,7 +63,7 @@ def _in_segments(given: Given) -> Q:
     found = list(Segment.objects.filter(pk__in=given["segment"]))
     if len(found) < len(given["segment"]):
         raise Unreadable("segment")
-    return functools.reduce(operator.or_, (Q(pk__in=members(segment).values("pk")) for segment in found))
+    return functools.reduce(operator.or_, (Q(Exists(members(segment).filter(pk=OuterRef("pk")))) for segment in found))
 
 
 CONDITIONS = (
