@@ -10,7 +10,7 @@ new_enough = $(1) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/n
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: run env test coverage lint chaos drill bench bench-smoke screens references audit image-check lock clean
+.PHONY: run env test coverage lint chaos drill bench bench-data bench-smoke screens references audit image-check lock clean
 
 .venv: .venv/.runtime
 
@@ -58,8 +58,14 @@ lint: .venv/.dev
 	  ALLOWED_HOSTS=mirror.example.com PUBLIC_URL=https://mirror.example.com \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-bench: .venv/.dev
-	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+# Everything measured beside its yardstick, on PostgreSQL (DATABASE_URL; default: loopback) with SIZE leads; ONLY="bulk pages" for some.
+BENCHES ?= $(or $(ONLY),rate_limit file_broker files bulk pages)
+bench: .venv/.dev bench-data
+	@for each in $(BENCHES); do echo "== $$each"; env -u ONLY $(BIN)/python benchmarks/$$each.py || exit 1; done
+
+# The leads that the benchmarks look at, built once and cloned by each: SIZE=1000000.
+bench-data: .venv/.dev
+	@$(BIN)/python benchmarks/database.py
 
 # Pictures for docs/screens/, from a demo of their own.
 screens: .venv/.dev

@@ -1,0 +1,124 @@
+"""A bulk action over everybody: preview, start, claims behind it, cancel. Beside the same by hand, on PostgreSQL.
+
+`SIZE` leads (default 1,000,000), built by `make bench-data`.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import database, results
+from benchmarks.results import Line, in_turn, memory_mb
+from benchmarks.yardsticks import bulk as by_hand
+
+TAG = "tag 3"
+
+
+def _account():
+    from leads.models import Account
+
+    return Account.objects.get(name="Large")
+
+
+def _everybody():
+    from leads.models import Lead
+
+    return Lead.objects.filter(account=_account())
+
+
+def previewing() -> list[Line]:
+    from leads import kinds
+    from leads.changes.preview import preview_change
+
+    account, kind = _account(), kinds.get_kind("assign_tag")
+    ours, yardstick = in_turn(
+        lambda: preview_change(account, _everybody(), kind, {"tag": TAG}), lambda: by_hand.preview(account.pk, TAG)
+    )
+    return [Line("preview of a tag for all", ours, yardstick, "s", 1.5), _whole_preview()]
+
+
+def _whole_preview() -> Line:
+    """All that the page of a preview asks."""
+    from kartra_mirror.admin.bulk import preview_summary
+    from leads import kinds
+    from leads.changes.preview import Choices
+
+    [ours] = in_turn(
+        lambda: preview_summary.of(_account(), _everybody(), kinds.get_kind("assign_tag"), {"tag": TAG}, Choices())
+    )
+    return Line("the page of that preview", ours, None, "s", 5.0)
+
+
+def claiming() -> float:
+    """Seconds of one claim of four leads, put back each time."""
+    from integrations.models import Connection
+    from integrations.push import claim, lease
+
+    connection = Connection.objects.get(account__name="Large")
+
+    def once() -> None:
+        lease.release_plans(claim.claim(connection, 4))
+
+    once()
+    return in_turn(once, rounds=9)[0]
+
+
+def _singles() -> None:
+    from leads import changes, kinds
+
+    for lead in _everybody().order_by("-pk")[:50]:
+        changes.record_changes(lead, kinds.get_kind("give_points"), {"points": 5})
+
+
+def recording() -> list[Line]:
+    from leads import kinds
+    from leads.changes import new_runs, runs
+    from leads.models import BulkRun
+
+    account = _account()
+    _singles()
+    alone = claiming()
+    before = memory_mb()
+    began, cpu = time.perf_counter(), time.process_time()
+    run = new_runs.record_run(account, _everybody(), kinds.get_kind("assign_tag"), {"tag": TAG})
+    ours, cpu = time.perf_counter() - began, time.process_time() - cpu
+    grown = memory_mb() - before
+    running = claiming()
+    runs.pause(run)
+    paused = claiming()
+    began = time.perf_counter()
+    runs.cancel(run)
+    cancelled = time.perf_counter() - began
+    other = BulkRun.objects.create(account=account, name="By hand", kind="assign_tag", parameters={}, expected=0)
+    began = time.perf_counter()
+    by_hand.record(account.pk, other.pk, "tag 4")
+    yardstick = time.perf_counter() - began
+    return [
+        Line("start and record a tag for all", ours, yardstick, "s", 2.0),
+        Line("the same, whole", ours, None, "s", 90.0),
+        Line("the same, CPU of ours", cpu, None, "s"),
+        Line("the same, memory grown", grown, None, "MB", 100.0),
+        Line("claim of four while it runs", running, alone, "s", 1.5),
+        Line("claim of four behind it, paused", paused, alone, "s", 1.5),
+        Line("cancel it, to the last row", cancelled, None, "s"),
+    ]
+
+
+def main() -> None:
+    if not database.exists(database.template()):
+        sys.exit("Say first: make bench-data")
+    with tempfile.TemporaryDirectory() as folder, database.clone("bulk") as name:
+        database.prepare(name, folder)
+        try:
+            results.keep("bulk", database.SIZE, [*previewing(), *recording()])
+        finally:
+            from django.db import connections
+
+            connections.close_all()
+
+
+if __name__ == "__main__":
+    main()
