@@ -113,7 +113,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, database.clone("bulk") as name:
         database.prepare(name, folder)
         try:
-            results.keep("bulk", database.SIZE, [*previewing(), *recording()])
+            previewed = previewing()
+            print(*(line.told() for line in previewed), sep="\n", flush=True)
+            results.keep("bulk", database.SIZE, [*previewed, *recording()])
         finally:
             from django.db import connections
 

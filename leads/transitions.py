@@ -3,7 +3,7 @@ ended, cancelled members closed, gone leads skipped.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -151,15 +151,27 @@ def close_cancelled_members(run_id: int) -> None:
 
 def finish_run_if_over(run_id: int) -> bool:
     """End the run if nothing of it is queued, in flight or being checked. Undecided members do not keep it open."""
-    going = LeadChange.objects.filter(
-        run=OuterRef("pk"), status__in=[ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
-    )
-    over = BulkRun.objects.filter(~Exists(going), pk=run_id)
+    over = BulkRun.objects.filter(~Exists(_going()), pk=run_id)
     now = clock.now()
     cancelled = Q(state=RunState.CANCELLING) | Q(state=RunState.RUNNING, cancelled_by__isnull=False)
     if over.filter(cancelled).update(state=RunState.CANCELLED, ended_at=now):
         return True
     return bool(over.filter(state=RunState.RUNNING).update(state=RunState.FINISHED, ended_at=now))
+
+
+def end_runs(run_ids: Iterable[int]) -> None:
+    """End those of these runs that are over or being cancelled. One query where none is."""
+    asked = BulkRun.objects.filter(pk__in=set(run_ids)).filter(
+        Q(state=RunState.CANCELLING) | Q(~Exists(_going()), state=RunState.RUNNING)
+    )
+    for run_id in asked.order_by("pk").values_list("pk", flat=True):
+        close_cancelled_members(run_id)
+
+
+def _going() -> QuerySet[LeadChange]:
+    """Changes of the outer query's run that are queued, in flight or being checked."""
+    going = [ChangeStatus.WAITING, ChangeStatus.SENDING, ChangeStatus.UNKNOWN]
+    return LeadChange.objects.filter(run=OuterRef("pk"), status__in=going)
 
 
 def skip_gone(lead: Lead) -> int:

@@ -105,8 +105,10 @@ def _standing_still(plan: CallPlan) -> TakenOut:
     """What may not be sent just now: all, where sending is off; what belongs to a run that stands still, and what follows it."""
     if not Connection.objects.sending().filter(pk=plan.call.connection_id).exists():
         return TakenOut(waiting=plan.changes)
-    rows = LeadChange.objects.filter(pk__in=[change.pk for change in plan.changes])
-    going = set(rows.in_going_runs().values_list("pk", flat=True))
+    of_runs = [change.pk for change in plan.changes if change.run_id]
+    going = {change.pk for change in plan.changes if not change.run_id}
+    if of_runs:
+        going |= set(LeadChange.objects.filter(pk__in=of_runs).in_going_runs().values_list("pk", flat=True))
     dropped: list[LeadChange] = []
     for change in plan.changes:
         behind = any(c.family == change.family or get_kind(c.kind).creates for c in dropped)

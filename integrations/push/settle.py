@@ -64,7 +64,8 @@ def settle(
         sent = sent_changes(plan)
         ended: list[tuple[int, ChangeOutcome]] = []
         for change, each, outcome in zip(plan.changes, sent, classify_answer(sent, reply), strict=True):
-            _follow(change)
+            if change is not plan.changes[0]:
+                _follow(change)
             apply_outcome(change, attempts[change.pk], outcome, at, evidence=_evidence(reply, each.position, at))
             _apply_to_connection(plan.call.connection_id, attempts[change.pk], outcome)
             if change.run_id:
@@ -77,10 +78,19 @@ def settle(
 
 
 def _as_stored(plan: CallPlan) -> None:
-    """What the outcomes count on, as it is in the database: this may be the second try after another writer was met."""
-    counted = dict(LeadChange.objects.filter(pk__in=[c.pk for c in plan.changes]).values_list("pk", "not_done"))
+    """What the outcomes count on, as it is in the database: this may be the second try after another writer was met. And the row
+    of the lead as it is now."""
+    stored = LeadChange.objects.filter(pk__in=[c.pk for c in plan.changes]).select_related("lead__account")
+    by_pk = {each.pk: each for each in stored.order_by()}
     for change in plan.changes:
-        change.not_done = counted.get(change.pk, change.not_done)
+        if (row := by_pk.get(change.pk)) is not None:
+            change.not_done, change.lead = row.not_done, row.lead
+
+
+def _follow(change: LeadChange) -> None:
+    """The row of the lead as it is now: an earlier change of the call may have found it to be a lead we knew."""
+    fresh = LeadChange.objects.select_related("lead__account").get(pk=change.pk)
+    change.lead = fresh.lead
 
 
 def sent_changes(plan: CallPlan) -> list[Sent]:
@@ -126,12 +136,6 @@ def _apply_to_connection(connection_id: int, attempt: Attempt, outcome: ChangeOu
         Connection.objects.filter(pk=connection_id).update(catalogue_due=True)
 
 
-def _follow(change: LeadChange) -> None:
-    """The row of the lead as it is now: an earlier change of the call may have found it to be a lead we knew."""
-    fresh = LeadChange.objects.select_related("lead__account").get(pk=change.pk)
-    change.lead = fresh.lead
-
-
 def apply_outcome(
     change: LeadChange,
     attempt: Attempt,
@@ -142,18 +146,24 @@ def apply_outcome(
 ) -> bool:
     """Write an outcome on a change and its attempt; the mirror too where it is done. Inside a transaction that holds the lead.
     False where somebody else has settled it meanwhile: it is left as it is."""
-    unsettled = Attempt.objects.select_for_update().filter(pk=attempt.pk, proof__in=[Proof.OPEN, Proof.UNCLEAR])
-    if not unsettled.exists():
-        return False
+    told = {
+        "proof": outcome.proof,
+        "code": outcome.code,
+        "message": outcome.message,
+        "remark": outcome.remark,
+        "evidence": attempt.evidence,
+        "looks": attempt.looks,
+        "verify_at": None,
+    }
     if evidence:
-        repeats = {"repeats": True} if outcome.repeats else {}
-        attempt.evidence = [*attempt.evidence, {**evidence, **repeats}]
-    attempt.proof = outcome.proof
-    attempt.code, attempt.message, attempt.remark = outcome.code, outcome.message, outcome.remark
-    attempt.verify_at = None
+        told["evidence"] = [*attempt.evidence, {**evidence, **({"repeats": True} if outcome.repeats else {})}]
     if outcome.proof == Proof.UNCLEAR:
-        attempt.verify_at = at + dt.timedelta(seconds=outcome.look_in_s or 0)
-    attempt.save(update_fields=["proof", "code", "message", "remark", "evidence", "looks", "verify_at"])
+        told["verify_at"] = at + dt.timedelta(seconds=outcome.look_in_s or 0)
+    unsettled = Attempt.objects.filter(pk=attempt.pk, proof__in=[Proof.OPEN, Proof.UNCLEAR])
+    if not unsettled.update(**told):
+        return False
+    for column, value in told.items():
+        setattr(attempt, column, value)
     if outcome.baseline:
         change.baseline = {**change.baseline, **outcome.baseline}
         change.save(update_fields=["baseline"])
@@ -191,9 +201,7 @@ def _effect(change: LeadChange, outcome: ChangeOutcome, at: dt.datetime) -> None
 
 
 def _after(plan: CallPlan) -> None:
-    for run_id in {change.run_id for change in plan.changes if change.run_id}:
-        transitions.close_cancelled_members(run_id)
-        transitions.finish_run_if_over(run_id)
+    transitions.end_runs(change.run_id for change in plan.changes if change.run_id)
 
 
 # --- words and rows

@@ -180,9 +180,7 @@ def _due_attempts(lead: Lead, at: dt.datetime, looks: set[ProofSource], *, lock:
 
 
 def _end_runs(attempts: Sequence[Attempt]) -> None:
-    for run_id in {attempt.change.run_id for attempt in attempts if attempt.change.run_id}:
-        transitions.close_cancelled_members(run_id)
-        transitions.finish_run_if_over(run_id)
+    transitions.end_runs(attempt.change.run_id for attempt in attempts if attempt.change.run_id)
 
 
 def _look_again_later(lead: Lead, at: dt.datetime, error: KartraError) -> None:

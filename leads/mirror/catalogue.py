@@ -61,7 +61,7 @@ def get_or_create_by_id(
     known = {row.name: row for row in manager.filter(account_id=account_id, name__in=forms_of(name))}
     name = _meant(name, known) if known else unicodedata.normalize("NFC", name)
     if not kartra_id:
-        return _named(model, account_id, name, cause)
+        return known[name] if name in known else _named(model, account_id, name, cause)
     of_id = manager.filter(account_id=account_id, kartra_id=kartra_id).order_by("pk").first()
     of_name = manager.filter(account_id=account_id, name=name).first()
     if of_id is not None and of_name is not None and of_id.pk != of_name.pk:
