@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection
 from integrations.translate import WIRE_FORMATS
-from leads.models import ChangeStatus, LeadChange, holding_back
+from leads.models import BulkRun, ChangeStatus, LeadChange, RunState, holding_back
 
 NEEDS_RECEIPT = frozenset(kind for kind, encoding in WIRE_FORMATS.items() if encoding.bears_receipt)
 """Kinds that a receipt in Kartra can prove: those that must not be told twice and are about the lead itself."""
@@ -37,8 +37,19 @@ def due_leads(connection: Connection, limit: int, only_singles: bool, without: S
     due = sendable_changes(connection).exclude(lead__in=without)
     lead_ids = _first_leads(due.filter(run=None), limit)
     if len(lead_ids) < limit and not only_singles:
-        lead_ids += _first_leads(due.exclude(run=None).exclude(lead__in=lead_ids), limit - len(lead_ids))
+        # Run by run, the oldest first: to one that stands still nothing is looked at, however many wait in it.
+        for run_id in running_runs(connection):
+            of_run = due.filter(run=run_id).exclude(lead__in=lead_ids)
+            lead_ids += _first_leads(of_run, limit - len(lead_ids))
+            if len(lead_ids) >= limit:
+                break
     return lead_ids
+
+
+def running_runs(connection: Connection) -> list[int]:
+    """The bulk actions of which changes may be sent, the oldest first."""
+    runs = BulkRun.objects.filter(account=connection.account_id, state=RunState.RUNNING)
+    return list(runs.order_by("pk").values_list("pk", flat=True))
 
 
 def _first_leads(due: QuerySet[LeadChange], limit: int) -> list[int]:

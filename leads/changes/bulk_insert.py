@@ -27,60 +27,86 @@ from leads.models.remarks import remark
 
 
 def insert_changes(
-    run: BulkRun, members: QuerySet[Lead], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
+    run: BulkRun, ids: Sequence[int], steps: Sequence[Step], now: dt.datetime, choices: Choices = NO_CHOICES
 ) -> None:
-    """One INSERT … SELECT a step: a change for every member, those with nothing to do already skipped with the reason. Who is
-    to be read first is queued, and marked for reading; whether there is anything to do is seen then."""
+    """One INSERT … SELECT a step: a change for every lead of these keys, which stand in their order; those with nothing to do
+    already skipped with the reason. Who is to be read first is queued, and marked for reading; whether there is anything to do
+    is seen then."""
     for step in steps:
-        insert_step(run, members, step, now, choices)
+        insert_step(run, ids, step, now, choices)
     if choices.read_first:
-        doubtful = run.changes.filter(read_first=True, lead__in=members.order_by().values("pk"))
+        doubtful = run.changes.filter(read_first=True, lead__gte=ids[0], lead__lte=ids[-1], lead__in=ids)
         mirror.mark_all_dirty(Lead.objects.filter(pk__in=doubtful.values("lead")), now)
 
 
-def insert_step(run: BulkRun, members: QuerySet[Lead], step: Step, now: dt.datetime, choices: Choices) -> None:
+READ_FIRST = "read_first"
+"""What becomes of a member that is read before it is judged; else a reason to skip it, or nothing."""
+
+
+def insert_step(run: BulkRun, ids: Sequence[int], step: Step, now: dt.datetime, choices: Choices) -> None:
+    """What becomes of each member is judged once, and written by the same statement."""
     kind, parameters = step
-    chosen = classify_members(run.account, members, [step]).order_by("pk")
-    doubtful = Q(gone_at=None, absent=False) & preview.read_first(0, choices)
-    idle = Q(gone_at__isnull=False) | Q(absent=True) | (preview.idle(0, choices) & ~doubtful)
-    columns: dict[str, Any] = {
-        "account_id": Value(run.account_id),
-        "lead_id": "pk",
-        "run_id": Value(run.pk),
-        "kind": _text(kind.name),
-        "parameters": _json(parameters),
-        "family": _text(kind.family(parameters)),
-        "baseline": _json({}),
-        "status": Case(
-            When(idle, then=_text(ChangeStatus.SKIPPED)), default=_text(ChangeStatus.WAITING), output_field=CharField()
-        ),
-        "reason": Case(
+    between = Q(pk__gte=ids[0], pk__lte=ids[-1])
+    members = Lead.objects.filter(between, pk__in=ids)
+    judged = classify_members(run.account, members, [step], among=between).annotate(
+        fate=Case(
             When(gone_at__isnull=False, then=_text(Reason.GONE)),
             When(absent=True, then=_text(Reason.ABSENT)),
             When(preview.left_out(0, choices), then=_text(Reason.LEFT_OUT)),
-            When(doubtful, then=_text("")),
+            When(preview.read_first(0, choices), then=_text(READ_FIRST)),
             When(preview.already_so(0, choices), then=_text(Reason.ALREADY_SO)),
             default=_text(""),
             output_field=CharField(),
         ),
-        "code": _text(""),
-        "remark": Case(When(absent=True, then=_not_there()), default=_json({}), output_field=JSONField()),
-        "force": Case(
-            When(had_0=True, gone_at=None, then=Value(True)), default=Value(False), output_field=BooleanField()
-        )
-        if choices.force
-        else Value(False, output_field=BooleanField()),
-        "read_first": Case(When(doubtful, then=Value(True)), default=Value(False), output_field=BooleanField()),
-        "requested_by_id": Cast(Value(run.created_by_id), output_field=LeadChange._meta.get_field("id")),
-        "why": _text(run.why),
-        "requested_at": Value(now, output_field=DateTimeField()),
-        "settled_at": Case(
-            When(idle, then=Value(now, output_field=DateTimeField())),
-            default=Value(None, output_field=DateTimeField()),
-            output_field=DateTimeField(),
+        forced=Case(
+            When(had_0=True, gone_at=None, then=Value(choices.force)),
+            default=Value(False),
+            output_field=BooleanField(),
         ),
+    )
+    waits, value = f"fate IN ('', '{READ_FIRST}')", _column_value
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "account_id": ("%s", [run.account_id]),
+        "lead_id": ("lead", []),
+        "run_id": ("%s", [run.pk]),
+        "kind": ("%s", [kind.name]),
+        "parameters": value("parameters", parameters),
+        "family": ("%s", [kind.family(parameters)]),
+        "baseline": value("baseline", {}),
+        "status": (f"CASE WHEN {waits} THEN %s ELSE %s END", [ChangeStatus.WAITING.value, ChangeStatus.SKIPPED.value]),
+        "reason": (f"CASE WHEN {waits} THEN %s ELSE fate END", [Reason.NONE.value]),
+        "remark": _either("fate = 'absent'", value("remark", remark(ChangeRemark.ABSENT)), value("remark", {})),
+        "force": ("forced", []),
+        "read_first": (f"fate = '{READ_FIRST}'", []),
+        "requested_by_id": value("requested_by", run.created_by_id),
+        "why": ("%s", [run.why]),
+        "requested_at": value("requested_at", now),
+        "settled_at": _either(waits, value("settled_at", None), value("settled_at", now)),
     }
-    insert_select(chosen, columns)
+    for field in LeadChange._meta.concrete_fields:  # what has no say here has the default of its column
+        if field.column and field.column not in columns and not field.primary_key and not field.null:
+            columns[field.column] = value(field.name, field.get_default())
+    table, quote = connection.ops.quote_name(LeadChange._meta.db_table), connection.ops.quote_name
+    asked, given = judged.order_by("pk").values_list("pk", "fate", "forced").query.sql_with_params()
+    names = ", ".join(quote(name) for name in columns)
+    told = ", ".join(sql for sql, _values in columns.values())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) WITH judged (lead, fate, forced) AS MATERIALIZED ({asked})"
+            f" SELECT {told} FROM judged ORDER BY lead",
+            [*given, *(each for _sql, values in columns.values() for each in values)],
+        )
+
+
+def _column_value(name: str, value: Any) -> tuple[str, list[Any]]:
+    """A value as this column of a change takes it, also where the database cannot see which column it is for."""
+    field = LeadChange._meta.get_field(name)
+    cast = f"::{field.db_type(connection)}" if connection.vendor == "postgresql" else ""
+    return f"%s{cast}", [field.get_db_prep_save(value, connection)]  # type: ignore[union-attr]
+
+
+def _either(condition: str, one: tuple[str, list[Any]], other: tuple[str, list[Any]]) -> tuple[str, list[Any]]:
+    return f"CASE WHEN {condition} THEN {one[0]} ELSE {other[0]} END", [*one[1], *other[1]]
 
 
 def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) -> None:

@@ -59,7 +59,9 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[st
         )
         told = words % {"kind": kind.label, "size": f"{size:,}", "most": f"{most:,}"}
         raise CannotRecord(f"{told} {kind.max_leads_words}".strip())
-    if leads.filter(~Exists(kind.applicable_q(Lead.objects.filter(pk=OuterRef("pk")), clean))).exists():
+    each = Lead.objects.filter(pk=OuterRef("pk"))
+    fitting = kind.applicable_q(each, clean)  # the same for a kind that can be meant for everybody
+    if fitting is not each and leads.filter(~Exists(fitting)).exists():
         raise CannotRecord(kind.not_applicable_words)
     if kind.edits and clean.get("email"):
         _check_address(leads, clean["email"])

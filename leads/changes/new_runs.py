@@ -78,19 +78,16 @@ def record_run(
                 approved_by=user_of(approved_by),
             )
             if size <= batch:
-                bulk_insert.insert_changes(run, _of(ids), steps, now, choices)
+                bulk_insert.insert_changes(run, ids, steps, now, choices)
                 runs.start(run)
             return run
 
     run = begin()
     if size > batch:
         with runs.filling(run):
-            _fill(run, ids, lambda some: bulk_insert.insert_changes(run, _of(some), steps, now, choices), batch)
+            _fill(run, ids, lambda some: bulk_insert.insert_changes(run, some, steps, now, choices), batch)
+    runs.make_known(size)
     return run
-
-
-def _of(ids: Sequence[int]) -> QuerySet[Lead]:
-    return Lead.objects.filter(pk__in=ids)
 
 
 def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[Sequence[int]], None], batch: int = BATCH) -> None:
@@ -144,6 +141,7 @@ def undo_run(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[N
         _fill(undone, edited, lambda ids: bulk_insert.record_edits(undone, undo.edits(run, ids), now), EDITED_AT_ONCE)
         for step, ids in sets:
             _fill(undone, ids, functools.partial(_take_back, undone, step, now))
+    runs.make_known(size)
     return undone
 
 
@@ -160,4 +158,4 @@ def _ids(leads: QuerySet[Lead]) -> list[int]:
 
 
 def _take_back(undone: BulkRun, step: Step, now: dt.datetime, ids: Sequence[int]) -> None:
-    bulk_insert.insert_step(undone, _of(ids), step, now, NO_CHOICES)
+    bulk_insert.insert_step(undone, ids, step, now, NO_CHOICES)

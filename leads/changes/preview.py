@@ -93,26 +93,35 @@ def steps_of(kind: kinds.ChangeKind, clean: Mapping[str, Any]) -> list[Step]:
 
 
 def members_of(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
-    """The set as a plain query on leads, whatever joins and order the given one has."""
+    """The set as a plain query on leads, whatever joins and order the given one has. One that is plain already stays as it is: a
+    list of its keys would cost as much as the rest."""
+    query = leads.query
+    joined = [alias for alias, uses in query.alias_refcount.items() if uses and alias != query.base_table]
+    if not (joined or query.distinct or query.is_sliced or query.combinator or query.group_by or query.extra):
+        return leads.order_by().filter(account=account)
     return Lead.objects.filter(account=account, pk__in=leads.order_by().values("pk"))
 
 
-def classify_members(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
+def classify_members(
+    account: Account, leads: QuerySet[Lead], steps: Sequence[Step], among: Q | None = None
+) -> QuerySet[Lead]:
     """The members, each with `opposite` (an open change of one of the families by another kind), `absent` (Kartra has no
     such lead), and for the step of number N with `had_N` (it would change nothing, and nothing of its family is open) and
-    `left_N` (they have turned it down themselves)."""
+    `left_N` (they have turned it down themselves). `among`: the members are among these leads, of whom alone is asked how
+    they are."""
     members = members_of(account, leads)
+    all_leads = Lead.objects.filter(among or Q(), account=account)
     opposite: list[Exists] = []
     for number, (kind, parameters) in enumerate(steps):
         open_of_family = LeadChange.objects.filter(lead=OuterRef("pk"), family=kind.family(parameters), status__in=OPEN)
         opposite.append(Exists(open_of_family.exclude(kind=kind.name)))
         had: list[Any] = []
         if kind.already_so is not None:
-            already = kind.already_so(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
+            already = kind.already_so(all_leads, parameters).filter(pk=OuterRef("pk"))
             had = [When(Exists(open_of_family), then=Value(False)), When(Exists(already), then=Value(True))]
         left: list[Any] = []
         if kind.opted_out_q is not None:
-            themselves = kind.opted_out_q(Lead.objects.filter(account=account), parameters).filter(pk=OuterRef("pk"))
+            themselves = kind.opted_out_q(all_leads, parameters).filter(pk=OuterRef("pk"))
             left = [When(Exists(themselves), then=Value(True))]
         members = members.annotate(**{f"had_{number}": _flag(had), f"left_{number}": _flag(left)})
     creates = any(kind.creates for kind, _parameters in steps)

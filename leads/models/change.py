@@ -204,6 +204,11 @@ class LeadChange(Worded):
                 condition=Q(status=ChangeStatus.WAITING, run=None),
                 name="leads_change_waiting_single",
             ),
+            models.Index(
+                fields=["run", "id"],
+                condition=Q(status=ChangeStatus.WAITING),
+                name="leads_change_waiting_run",
+            ),
             models.Index(fields=["lead", "family", "id"], condition=Q(status__in=OPEN), name="leads_change_open"),
             models.Index(fields=["run", "status"], name="leads_change_run_status"),
             models.Index(fields=["lead", "-id"], name="leads_change_lead"),
