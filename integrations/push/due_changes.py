@@ -8,6 +8,7 @@ from integrations.clock import now
 from integrations.models import ApiCall, Attempt, Connection
 from integrations.translate import WIRE_FORMATS
 from leads.models import BulkRun, ChangeStatus, LeadChange, RunState, holding_back
+from leads.models.change import no_row
 
 NEEDS_RECEIPT = frozenset(kind for kind, encoding in WIRE_FORMATS.items() if encoding.bears_receipt)
 """Kinds that a receipt in Kartra can prove: those that must not be told twice and are about the lead itself."""
@@ -24,7 +25,7 @@ def sendable_changes(connection: Connection) -> QuerySet[LeadChange]:
         | Q(kind__in=refused_kinds(connection))
     )
     earlier = holding_back().filter(stuck, status=ChangeStatus.WAITING)
-    return due.exclude(stuck).filter(~Exists(earlier))
+    return due.exclude(stuck).filter(no_row(earlier))
 
 
 def refused_kinds(connection: Connection) -> list[str]:
