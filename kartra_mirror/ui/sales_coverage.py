@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.utils.translation import ngettext
 
-from leads import access
+from leads import access, filters
 from leads.filters import NOT, money
 from leads.models import Lead
 
@@ -13,7 +13,7 @@ BY_SALES = frozenset(f"{prefix}{part.name}" for each in money.CONDITIONS for par
 
 def warning(conditions: Iterable[str], user: access.RequestUser) -> str:
     """A sentence where a filter asks for sales that are not read of every lead yet; empty elsewhere. At most one query."""
-    if not BY_SALES & set(conditions):
+    if not BY_SALES & set(map(filters.inner, conditions)):
         return ""
     number = access.only_mine(Lead.objects.filter(orders_read_at=None, gone_at=None), user).order_by().count()
     if not number:

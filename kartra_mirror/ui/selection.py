@@ -28,7 +28,7 @@ def of_list(query: QueryDict) -> Selection:
         if name == filters.SEARCH:
             values = values[-1:]  # the list searches for what came last
         wanted.setdefault(OTHER_NAMES.get(name, name), []).extend(str(value) for value in values)
-    if unknown := sorted(set(wanted) - filters.PARAMETERS - {filters.SEARCH}):
+    if unknown := sorted(name for name in wanted if not filters.is_parameter(name)):
         words = _("The list is narrowed by “%(name)s”, which cannot be kept. Filter it by the filters of the page.")
         raise CannotResolve(words % {"name": unknown[0][:100]})
     try:

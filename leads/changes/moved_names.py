@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _, ngettext
 from leads import kinds
 from leads.filters import NOT
 from leads.filters.choosing import WHOLE
+from leads.filters.groups import every
 from leads.filters.segments import built_on, known_conditions
 from leads.models import (
     OPEN,
@@ -101,7 +102,8 @@ def _all_of(conditions: Mapping[str, Sequence[str]]) -> Iterable[Mapping[str, Se
     ahead: list[Mapping[str, Sequence[str]]] = [conditions]
     seen: set[int] = set()
     for _level in range(MOST_DEEP):
-        yield from ahead
+        for each in ahead:
+            yield from every(each)
         pks = set().union(*(built_on(each) for each in ahead)) - seen
         seen |= pks
         stored = Segment.objects.filter(pk__in=pks).values_list("selection", flat=True) if pks else ()

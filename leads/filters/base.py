@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from django.db.models import Exists, Q
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from leads.filters.choosing import WHOLE, Accounts, Names, Vocabulary
@@ -24,6 +25,10 @@ class Unreadable(ValueError):
     """A value that cannot be meant. Then nobody fits: a filter that is not understood must never widen a set."""
 
 
+class Impossible(Unreadable):
+    """A range that ends before it begins. The text is a sentence for people."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One input of a condition, and the name of its parameter in an address.
@@ -37,6 +42,7 @@ class Part:
     vocabulary: Vocabulary | None = None
     help_text: Any = ""
     every: bool = False  # all of several values are meant, not any
+    upto: str = ""  # the part at the other end, where it is the beginning of a range
 
     def read(self, values: Sequence[str], names: Names) -> Any:
         """The value meant, None where nothing was given. Raises Unreadable."""
@@ -83,14 +89,25 @@ class Condition:
     words: Callable[[Mapping[str, str]], str]
 
     def read(self, given: Mapping[str, Sequence[str]], names: Names, prefix: str = "") -> dict[str, Any]:
-        """The values that were given for it, by part. Raises Unreadable."""
+        """The values that were given for it, by part. Raises Unreadable; of a range that cannot be, Impossible."""
         found = {part.name: part.read(given.get(f"{prefix}{part.name}", ()), names) for part in self.parts}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: value for name, value in found.items() if value is not None}
+        for part in self.parts:
+            if part.name in values and part.upto in values and values[part.name] > values[part.upto]:
+                told = {"label": self.label, "first": _shown(values[part.name]), "last": _shown(values[part.upto])}
+                raise Impossible(
+                    _("%(label)s: from %(first)s to %(last)s ends before it begins, so no lead fits.") % told
+                )
+        return values
 
     def said(self, given: Given, accounts: Accounts, names: Names) -> str:
         """Who fits, in words. Raises Unreadable."""
         parts = {part.name: part.shown(given[part.name], accounts, names) for part in self.parts if part.name in given}
         return self.words(parts)
+
+
+def _shown(value: Any) -> str:
+    return date_format(value, "j M Y") if isinstance(value, dt.date) else f"{value:,}"
 
 
 def _day(text: str) -> dt.date:

@@ -59,7 +59,7 @@ def _plan(given: Given) -> Exists:
 def _parts(name: str, first: Any) -> tuple[Part, ...]:
     return (
         Part(name, _("Product"), "texts", products),
-        Part(f"{name}_from", first, "day"),
+        Part(f"{name}_from", first, "day", upto=f"{name}_to"),
         Part(f"{name}_to", _("to"), "day"),
     )
 

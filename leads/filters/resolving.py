@@ -7,9 +7,10 @@ from contextvars import ContextVar
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from leads.filters.base import Unreadable
+from leads.filters.base import NOT, Impossible, Unreadable
 from leads.filters.choosing import Accounts, Names
-from leads.filters.registry import SEARCH, Wanted, condition_named, names_of
+from leads.filters.groups import every
+from leads.filters.registry import ALL, SEARCH, Wanted, condition_named, names_of
 from leads.filters.searching import searchable, searched
 from leads.filters.selection import (
     SEARCHING,
@@ -35,6 +36,8 @@ def resolve(selection: Selection, accounts: Accounts) -> QuerySet[Lead]:
     leads = Lead.objects.all() if accounts is None else Lead.objects.filter(account__in=accounts)
     try:
         return _narrowed(leads, selection)
+    except Impossible as problem:
+        raise CannotResolve(str(problem)) from None
     except Unreadable:
         words = _("Something by which these leads were chosen is no longer there or cannot be read. Choose them again.")
         raise CannotResolve(words) from None
@@ -46,6 +49,21 @@ def matching(leads: QuerySet[Lead], wanted: Wanted) -> QuerySet[Lead]:
         return _narrowed(leads, of_conditions(wanted))
     except Unreadable:
         return leads.none()
+
+
+def why_impossible(wanted: Wanted) -> list[str]:
+    """A sentence for each range that ends before it begins."""
+    found, names = [], names_of([wanted])
+    for given in every(wanted):
+        for condition in ALL:
+            for prefix in ("", NOT):
+                try:
+                    condition.read(given, names, prefix)
+                except Impossible as problem:
+                    found.append(str(problem))
+                except Unreadable:
+                    continue
+    return found
 
 
 def _narrowed(leads: QuerySet[Lead], selection: Selection) -> QuerySet[Lead]:

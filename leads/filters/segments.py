@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from leads.filters import registry
 from leads.filters.base import NOT, Unreadable
 from leads.filters.choosing import WHOLE
+from leads.filters.groups import apart, every, together
 from leads.filters.registry import Wanted
-from leads.filters.resolving import MOST_DEEP
+from leads.filters.resolving import MOST_DEEP, why_impossible
 from leads.filters.selection import CannotResolve, InSegments, as_conditions, as_json, from_json, of_conditions
 from leads.models import Segment
 
@@ -32,6 +33,8 @@ def conditions_of(stored: Any) -> dict[str, list[str]]:
 
 def as_kept(conditions: Wanted) -> dict[str, Any]:
     """What a segment keeps of these conditions. Raises CannotHold for what no filter can mean."""
+    for words in why_impossible(conditions):
+        raise CannotHold(words)
     try:
         return as_json(of_conditions(conditions))
     except Unreadable:
@@ -48,7 +51,7 @@ def known_conditions(stored: Any) -> dict[str, list[str]]:
 
 def built_on(conditions: Mapping[str, Sequence[str]]) -> set[int]:
     """The segments that these conditions name, by primary key."""
-    texts = (text for name in REFERRING for text in conditions.get(name, ()))
+    texts = (text for each in every(conditions) for name in REFERRING for text in each.get(name, ()))
     return {int(text) for text in texts if WHOLE.fullmatch(text)}
 
 
@@ -65,8 +68,9 @@ def refined(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> dict[s
     if found.get("segment") == [str(segment.pk)]:
         del found["segment"]
         before = _held(segment)
-        _check_apart(segment, before, found)
-        found = {**before, **found}
+        (held, groups), (added, more) = apart(before), apart(found)
+        _check_apart(segment, held, added)
+        found = together({**held, **added}, [*groups, *more])
     below = {**_below(), segment.pk: built_on(found)}
     if segment.pk in _reached(built_on(found), below):
         words = _("The segment %(name)s cannot be a part of itself. Choose another name.")

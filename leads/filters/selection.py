@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from leads.filters.base import MOST_VALUES, NOT, Unreadable
 from leads.filters.choosing import WHOLE
+from leads.filters.groups import apart, together
 from leads.filters.registry import ALL, SEARCH, Wanted, condition_named, parameters
 
 VERSION = 1
@@ -208,12 +209,28 @@ def _unreadable() -> CannotResolve:
 
 
 def of_conditions(wanted: Wanted) -> Selection:
-    """The selection of what is filtered by, as an address or a segment says it: all of it must hold. Raises Unreadable."""
-    if unknown := set(wanted) - parameters() - {SEARCH}:
+    """The selection of what is filtered by, as an address or a segment says it: all of it must hold, and of each of its or
+    groups one alternative. Raises Unreadable."""
+    plain, groups = apart(wanted)
+    found: list[Selection] = []
+    if text := " ".join(plain.pop(SEARCH, ())):
+        found.append(fits(SEARCHING, {SEARCH: [text]}))
+    found += _leaves(plain)
+    for rows in groups:
+        alternatives = tuple(_all_of(leaves) for row in rows if (leaves := _leaves(row)))
+        found += [AnyOf(alternatives)] if alternatives else []
+    return _all_of(found)
+
+
+def _all_of(parts: Sequence[Selection]) -> Selection:
+    return AllOf(tuple(parts)) if len(parts) > 1 else parts[0] if parts else Everybody()
+
+
+def _leaves(wanted: Wanted) -> list[Selection]:
+    """The conditions that are given, one after the other. Raises Unreadable."""
+    if unknown := set(wanted) - parameters():
         raise Unreadable(unknown)
     found: list[Selection] = []
-    if text := " ".join(wanted.get(SEARCH, ())):
-        found.append(fits(SEARCHING, {SEARCH: [text]}))
     for condition in ALL:
         for prefix in ("", NOT):
             given = {part.name: [v for v in wanted.get(f"{prefix}{part.name}", ()) if v] for part in condition.parts}
@@ -221,7 +238,7 @@ def of_conditions(wanted: Wanted) -> Selection:
             if given:
                 leaf = _in_segments(given[SEGMENT]) if condition.name == SEGMENT else fits(condition.name, given)
                 found.append(NoneOf(leaf) if prefix else leaf)
-    return AllOf(tuple(found)) if len(found) > 1 else found[0] if found else Everybody()
+    return found
 
 
 def _in_segments(texts: Sequence[str]) -> InSegments:
@@ -232,13 +249,25 @@ def _in_segments(texts: Sequence[str]) -> InSegments:
 
 def as_conditions(selection: Selection) -> dict[str, list[str]]:
     """The opposite of `of_conditions`: what it says as an address says it. Raises CannotResolve where no address can."""
-    parts = selection.of if isinstance(selection, AllOf) else () if isinstance(selection, Everybody) else (selection,)
+    parts = _parts_of(selection)
+    groups = [[_said(_parts_of(row), searching=False) for row in part.of] for part in parts if isinstance(part, AnyOf)]
+    return together(_said([part for part in parts if not isinstance(part, AnyOf)]), groups)
+
+
+def _parts_of(selection: Selection) -> Sequence[Selection]:
+    return selection.of if isinstance(selection, AllOf) else () if isinstance(selection, Everybody) else (selection,)
+
+
+def _said(parts: Sequence[Selection], *, searching: bool = True) -> dict[str, list[str]]:
+    """Conditions that must all hold, as parameters. Raises CannotResolve. Words are searched for in no or group."""
+    if not searching and not parts:  # everybody, as an alternative
+        raise _unreadable()
     found: dict[str, list[str]] = {}
     for part in parts:
         prefix, leaf = (NOT, part.left_out) if isinstance(part, NoneOf) else ("", part)
         if isinstance(leaf, InSegments):
             said = {f"{prefix}{SEGMENT}": [str(pk) for pk in leaf.pks]}
-        elif isinstance(leaf, Fits) and not (prefix and leaf.condition == SEARCHING):
+        elif isinstance(leaf, Fits) and not (leaf.condition == SEARCHING and (prefix or not searching)):
             said = {f"{prefix}{name}": list(texts) for name, texts in leaf.values}
         else:
             raise _unreadable()

@@ -167,7 +167,7 @@ CONDITIONS = (
                 "texts",
                 Occurring(CalendarEnrollment.objects.all, "status", "lead__account"),
             ),
-            Part("calendar_from", _("Begins from"), "day"),
+            Part("calendar_from", _("Begins from"), "day", upto="calendar_to"),
             Part("calendar_to", _("to"), "day"),
         ),
         _booked,

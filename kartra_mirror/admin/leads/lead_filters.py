@@ -30,7 +30,7 @@ class LeadFilter(admin.ListFilter):
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Any], model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
         self.given: dict[str, list[str]] = {
-            name: params.pop(name) for name in self.expected_parameters() if name in params
+            name: params.pop(name) for name in list(params) if filters.is_parameter(name) and name != filters.SEARCH
         }
         self.accounts = access.accounts_of(request.user)
         self.used_parameters = dict(self.given)

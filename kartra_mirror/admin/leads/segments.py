@@ -30,9 +30,7 @@ SHOWN = 10
 def conditions_of(query: str) -> dict[str, list[str]]:
     """The filter's part of the leads list's query, without what only pages, sorts or is empty."""
     given = QueryDict(query)
-    found = {
-        name: [v for v in given.getlist(name) if v] for name in given if name in filters.PARAMETERS | {filters.SEARCH}
-    }
+    found = {name: [v for v in given.getlist(name) if v] for name in given if filters.is_parameter(name)}
     return {name: values for name, values in sorted(found.items()) if values}
 
 

@@ -235,7 +235,9 @@ def test_what_a_segment_keeps_is_opened_as_the_filter_it_was_made_of(ada, name):
     assert as_conditions(selection.of_conditions(wanted)) == wanted
 
 
-@pytest.mark.parametrize("name", ["any", "neither", "all but a search", "no ids", "not everybody"])
+@pytest.mark.parametrize(
+    "name", ["any, everybody among them", "neither", "all but a search", "no ids", "not everybody"]
+)
 def test_what_no_address_can_say_is_refused(name):
     with pytest.raises(CannotResolve):
         as_conditions(TREES[name][0])
