@@ -7,7 +7,7 @@ Nobody, as on the command line, is not bound. Each model says how its rows lead 
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
@@ -41,6 +41,27 @@ def signed_in(user: RequestUser) -> User:
     if (person := user_of(user)) is None:
         raise PermissionDenied
     return person
+
+
+def groups_with(*permissions: str) -> dict[str, list[str]]:
+    """The names of the groups that give each of these permissions. One query."""
+    found: dict[str, list[str]] = {permission: [] for permission in permissions}
+    rows = Permission.objects.filter(codename__in=[each.partition(".")[2] for each in permissions])
+    told = rows.exclude(group=None).order_by("group__name")
+    for app, codename, name in told.values_list("content_type__app_label", "codename", "group__name"):
+        if f"{app}.{codename}" in found:
+            found[f"{app}.{codename}"].append(name)
+    return found
+
+
+def who_may(permission: str) -> str:
+    """Which groups may do something, as a sentence for somebody who may not; "" where no group may."""
+    names = groups_with(permission)[permission]
+    return words_of_groups(names)
+
+
+def words_of_groups(names: list[str]) -> str:
+    return _("Can be done by: %(groups)s.") % {"groups": ", ".join(names)} if names else ""
 
 
 def accounts_of(user: Author) -> frozenset[int] | None:

@@ -37,7 +37,6 @@ SAY_INSTEAD = {
     r"lanes?|leases?|breakers?|fences?|dead letters?": "never shown; failed changes",
     r"canary": "try the first 10",
     r"requeue\w*": "try again",
-    r"dismiss\w*": "close with a reason",
     r"receipts?": "the safety field",
     r"quarantined": "could not be read",
     r"sandbox": "pretend Kartra",

@@ -44,6 +44,7 @@ class MirrorAdminSite(UnfoldAdminSite):
         from kartra_mirror.admin.bulk import approvals
         from kartra_mirror.admin.home import demo_tasks, health, home, setup
         from kartra_mirror.admin.kartra import stop_all
+        from kartra_mirror.admin.leads.one_lead import correction
         from kartra_mirror.admin.queue import decisions, failures
         from kartra_mirror.admin.staff import factor_page, own_sign_in
 
@@ -69,6 +70,7 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("second-step/", with_context(factor_page.page), "second_factor"),
             at("failed/", with_context(failures.page), "failures"),
             at("failed/csv/", failures.as_csv, "failures_csv"),
+            at("failed/<int:pk>/", with_context(correction.page), "failure"),
             at("approvals/", with_context(approvals.page), "approvals"),
             at("decisions/", with_context(decisions.page), "decisions"),
             at("decisions/<int:pk>/", with_context(decisions.one), "decision"),

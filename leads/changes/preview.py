@@ -266,13 +266,8 @@ def _mark(
     will: Iterable[dict[str, Any]], kind: kinds.ChangeKind, parameters: Mapping[str, Any], choices: Choices
 ) -> str:
     """Who would change, and what was chosen for them. That doubtful ones are read first is said only when it starts."""
-    told = [
-        *([str(row["ids"]), str(row["squares"])] for row in will),
-        kind.name,
-        parameters,
-        choices.force,
-        choices.include_left,
-    ]
+    who = [[str(row["ids"]), str(row["squares"])] for row in will]
+    told = [*who, kind.name, parameters, choices.force, choices.include_left]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 

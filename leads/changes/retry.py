@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,7 @@ from leads.models import Account, BulkRun, LeadChange
 @dataclass(frozen=True)
 class Group:
     """Refused changes with one cause: the same kind, about the same thing, with the same code. `words`: what was said of the
-    `last` of them."""
+    `last` of them. `own`: how many of them the person asked for."""
 
     account_id: int
     kind: str
@@ -28,6 +28,7 @@ class Group:
     number: int
     last_at: Any
     last: int
+    own: int = 0
 
     @property
     def what(self) -> str:
@@ -43,12 +44,14 @@ class Group:
         )
 
 
-def groups(failed: QuerySet[LeadChange], most: int = 200) -> list[Group]:
+def groups(failed: QuerySet[LeadChange], by: Author = None, most: int = 200) -> list[Group]:
     """The refused changes by cause, most frequent first. Two queries."""
+    person = user_of(by)
+    own = Q(requested_by=person) if person is not None else Q(pk__in=[])
     rows = list(
         failed.order_by()
         .values("account_id", "kind", "family", "code")
-        .annotate(number=Count("pk"), last_at=Max("settled_at"), last=Max("pk"))
+        .annotate(number=Count("pk"), last_at=Max("settled_at"), last=Max("pk"), own=Count("pk", filter=own))
         .order_by("-number", "kind", "family")[:most]
     )
     words = LeadChange.objects.filter(pk__in=[row["last"] for row in rows]).words()
@@ -56,9 +59,12 @@ def groups(failed: QuerySet[LeadChange], most: int = 200) -> list[Group]:
 
 
 def close(failed: QuerySet[LeadChange], *, by: Author = None, why: str = "") -> int:
-    """Nothing more is to be done about these; they leave the list of failed changes. How many."""
-    return LeadChange.objects.filter(pk__in=failed.failed().values("pk")).update(  # type: ignore[attr-defined]
-        closed_at=clock.now(), closed_why=why, closed_by=user_of(by)
+    """Nothing more is to be done about these; they leave the list of failed changes. How many: of those that somebody deals
+    with at this moment the row itself is asked again once it is free, so the first one does."""
+    return (
+        LeadChange.objects.failed()
+        .filter(pk__in=failed.order_by().values("pk"))
+        .update(closed_at=clock.now(), closed_why=why, closed_by=user_of(by))
     )
 
 

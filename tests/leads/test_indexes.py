@@ -17,5 +17,6 @@ def test_each_index_is_there_as_its_model_names_it(model):
     for index in model._meta.indexes:
         columns = [model._meta.get_field(name).column for name, _order in index.fields_orders]
         assert index.name in found, index.name
-        assert found[index.name]["index"] and found[index.name]["columns"] == columns, index.name
+        assert found[index.name]["index"], index.name
+        assert found[index.name]["columns"] == columns, index.name
         assert found[index.name].get("type", "btree") in ("btree", "idx"), index.name

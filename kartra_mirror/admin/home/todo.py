@@ -5,68 +5,55 @@ import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Max
+from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _, ngettext
 
 from integrations.models import Connection, Delivery, DeliveryStatus, Sending, SendingStop, WebhookEndpoint
-from integrations.push.settle import remedy
 from integrations.sending import alerts, switch
 from integrations.status import last_sweep
 from kartra_mirror.admin.bulk import approvals
+from kartra_mirror.admin.home import todo_changes
+from kartra_mirror.admin.home.todo_changes import CAUSES_SHOWN, line_of
 from kartra_mirror.admin.kartra.discard import refused_lately
 from kartra_mirror.health import SWEEP_LATE_S
-from leads import access, kinds
+from leads import access
 from leads.changes import moved_names
-from leads.models import BulkRun, LeadChange, Reason, RunState
+from leads.models import BulkRun, RunState
 
 RECENT = dt.timedelta(days=7)
-CAUSES_SHOWN = 5
 STOPS_SHOWN = 3
-
-DECISIONS = {
-    Reason.CONFLICT: lambda n: ngettext(
-        "change met another one of the same field: which is to be?",
-        "changes met others of the same fields: which are to be?",
-        n,
-    ),
-    Reason.OUTCOME: lambda n: ngettext(
-        "change where nobody can know whether it was done", "changes where nobody can know whether they were done", n
-    ),
-    Reason.UNLISTED_CODE: lambda n: ngettext(
-        "change that Kartra answered in a way it does not document",
-        "changes that Kartra answered in a way it does not document",
-        n,
-    ),
-    Reason.FIREWALL: lambda n: ngettext(
-        "change that was sent twice and not done", "changes that were sent twice and not done", n
-    ),
-}
 
 
 def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
-    """[{"number", "words", "why", "url", "level"}], the most pressing first."""
+    """[{"number", "words", "why", "url", "level", "do", "who"}], the most pressing first. `do` is on the button; `who` can act
+    on it, where the reader's own groups cannot."""
     user = request.user
     found = [*_workers(now), *_stops(user, connections)]
     if user.has_perm("leads.view_leadchange"):
-        found += _decisions(user)
+        found += todo_changes.questions(user)
     if user.has_perm("leads.view_bulkrun"):
         found += [*_asked_for(user), *_standing_runs(user)]
     if user.has_perm("leads.view_leadchange"):
         found += _moved(user)
     if user.has_perm("leads.view_leadchange"):
-        found += _refusals(user)
+        found += todo_changes.refusals(user)
     if user.has_perm("integrations.view_delivery"):
         found += _messages(user, now)
+    _say_who_may(found, user)
     return [*found, *_ended_stops(connections, now)]
 
 
-def _line(level: str, words: str, *, number: int | None = None, why: str = "", url: str = "") -> dict[str, Any]:
-    return {"level": level, "number": number, "words": words, "why": why, "url": url}
+def _say_who_may(lines: list[dict[str, Any]], user: access.RequestUser) -> None:
+    beyond = {line["takes"] for line in lines if line["takes"] and not user.has_perm(line["takes"])}
+    groups = access.groups_with(*beyond) if beyond else {}
+    for line in lines:
+        line["who"] = access.words_of_groups(groups.get(line["takes"], []))
+        if line["takes"] in beyond:
+            line["do"] = ""
 
 
 def _list(name: str, **filters: Any) -> str:
@@ -80,7 +67,7 @@ def _workers(now: dt.datetime) -> list[dict[str, Any]]:
     words = _("Nothing is sent or received just now: no worker is at work.")
     since = _("The last one was seen %(when)s.") % {"when": _when(beat)} if beat else _("None has been seen yet.")
     return [
-        _line("bad", words, why=f"{since} {_('What you ask for is kept. Ask your engineer to start the workers.')}")
+        line_of("bad", words, why=f"{since} {_('What you ask for is kept. Ask your engineer to start the workers.')}")
     ]
 
 
@@ -95,7 +82,7 @@ def _stops(user: access.RequestUser, connections: list[Connection]) -> list[dict
     for connection in connections:
         url = connection.get_absolute_url() if seen else ""
         if connection.sending != Sending.LOOK_ONLY and (why := switch.why_not_sending(connection)):
-            found.append(_line("bad", why, url=url))
+            found.append(line_of("bad", why, url=url, takes="integrations.switch_sending"))
         if connection.catalogue_doubt:
             number = sum(connection.catalogue_doubt.values())
             why = ngettext(
@@ -103,31 +90,18 @@ def _stops(user: access.RequestUser, connections: list[Connection]) -> list[dict
                 "%(number)s names of %(account)s were missing from Kartra's last answer about the catalogue. Are they gone?",
                 number,
             )
-            found.append(_line("bad", why % {"number": f"{number:,}", "account": connection.name}, url=url))
+            told = {"number": f"{number:,}", "account": connection.name}
+            found.append(line_of("bad", why % told, url=url, takes="integrations.change_connection"))
         if why := switch.why_commands_wait(connection):
-            found.append(_line("warn", why, url=url))
+            found.append(line_of("warn", why, url=url))
     return found
-
-
-def _decisions(user: access.RequestUser) -> list[dict[str, Any]]:
-    rows = access.only_mine(LeadChange.objects.questions(), user)
-    numbers = rows.order_by("reason").values_list("reason").annotate(n=Count("pk"))
-    return [
-        _line(
-            "warn",
-            DECISIONS[Reason(reason)](number) if reason in DECISIONS else _("changes need your decision"),
-            number=number,
-            url=f"{reverse('admin:decisions')}?{urlencode({'reason': reason})}",
-        )
-        for reason, number in numbers
-    ]
 
 
 def _asked_for(user: access.RequestUser) -> list[dict[str, Any]]:
     """Bulk actions that are larger than a colleague may start."""
     number = approvals.waiting(user).count() if approvals.may_approve(user) else 0
     words = ngettext("bulk action waits for your yes or no", "bulk actions wait for your yes or no", number)
-    return [_line("warn", words, number=number, url=reverse("admin:approvals"))] if number else []
+    return [line_of("warn", words, number=number, url=reverse("admin:approvals"), do=_("Review"))] if number else []
 
 
 def _moved(user: access.RequestUser) -> list[dict[str, Any]]:
@@ -135,7 +109,7 @@ def _moved(user: access.RequestUser) -> list[dict[str, Any]]:
     accounts = access.accounts_of(user)
     rows = moved_names.waiting(None if accounts is None else sorted(accounts))
     return [
-        _line("warn", moved_names.of_waiting(thing, number), url=_list("leads_leadchange", status__exact="waiting"))
+        line_of("warn", moved_names.of_waiting(thing, number), url=_list("leads_leadchange", status__exact="waiting"))
         for thing, number in rows[:CAUSES_SHOWN]
     ]
 
@@ -146,13 +120,17 @@ def _standing_runs(user: access.RequestUser) -> list[dict[str, Any]]:
     few = list(runs[: CAUSES_SHOWN + 1])
     if len(few) <= CAUSES_SHOWN:
         return [
-            _line(
-                "warn", _("“%(run)s” stands still") % {"run": run.name}, why=run.why_paused, url=run.get_absolute_url()
+            line_of(
+                "warn",
+                _("“%(run)s” stands still") % {"run": run.name},
+                why=run.why_paused,
+                url=run.get_absolute_url(),
+                takes="leads.steer_bulkrun",
             )
             for run in few
         ]
     return [
-        _line(
+        line_of(
             "warn",
             _("bulk actions stand still"),
             number=runs.count(),
@@ -161,42 +139,11 @@ def _standing_runs(user: access.RequestUser) -> list[dict[str, Any]]:
     ]
 
 
-def _refusals(user: access.RequestUser) -> list[dict[str, Any]]:
-    """What Kartra refused and nobody has dealt with yet, by cause, most frequent first."""
-    rows = access.only_mine(LeadChange.objects.failed(), user)
-    causes = list(
-        rows.order_by()
-        .values("kind", "code")
-        .annotate(number=Count("pk"), last=Max("pk"))
-        .order_by("-number", "kind", "code")[: CAUSES_SHOWN + 1]
-    )
-    said = LeadChange.objects.filter(pk__in=[cause["last"] for cause in causes]).words()
-    found = [
-        _line(
-            "bad",
-            ngettext("change refused by Kartra: %(kind)s", "changes refused by Kartra: %(kind)s", cause["number"])
-            % {"kind": capfirst(kinds.get_kind(cause["kind"]).label)},
-            number=cause["number"],
-            why=_sentences(said[cause["last"]], remedy(cause["code"])),
-            url=f"{reverse('admin:failures')}?{urlencode({'kind': cause['kind'], 'code': cause['code']})}",
-        )
-        for cause in causes[:CAUSES_SHOWN]
-    ]
-    if len(causes) > CAUSES_SHOWN:
-        words = _("changes refused by Kartra in all, for these and other causes")
-        found.append(_line("bad", words, number=rows.count(), url=reverse("admin:failures")))
-    return found
-
-
 def _ended_stops(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:
     """What stopped and went on again since yesterday, each as one line: nobody need do anything, but should know."""
     stops = SendingStop.objects.filter(connection__in=connections, ended_at__gte=now - dt.timedelta(hours=24))
     rows = stops.select_related("connection__account", "began_by", "ended_by").order_by("-ended_at")[:STOPS_SHOWN]
-    return [_line("", f"{stop.connection.name}: {alerts.end(stop)}") for stop in rows]
-
-
-def _sentences(*parts: str) -> str:
-    return " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)
+    return [line_of("", f"{stop.connection.name}: {alerts.end(stop)}") for stop in rows]
 
 
 def _messages(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]]:
@@ -225,9 +172,9 @@ def _messages(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]
         )
         why = _("Look at some of them in Kartra. If the people are there choose “Apply again”, else discard them.")
         url = _list("integrations_delivery", status__exact=DeliveryStatus.HELD)
-        found.append(_line("warn", line, number=held, why=why, url=url))
+        found.append(line_of("warn", line, number=held, why=why, url=url))
     return found + [
-        _line(
+        line_of(
             "warn",
             words[status](numbers[status]),
             number=numbers[status],
@@ -246,7 +193,7 @@ def _refused(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]]
         "somebody else has the address: make a new one and discard what came."
     )
     return [
-        _line(
+        line_of(
             "bad",
             ngettext(
                 "message or more to “%(name)s” of %(connection)s refused since yesterday: too many came",

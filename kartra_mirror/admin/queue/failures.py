@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -15,10 +16,10 @@ from django.utils.translation import gettext as _, ngettext
 from integrations.push.settle import remedy
 from kartra_mirror.ui.downloads import csv_response
 from leads import access, changes, kinds
-from leads.changes import retry
+from leads.changes import correct, retry
 from leads.csv_cells import shield
 from leads.labels import NEW_CONTACTS
-from leads.models import Account, LeadChange
+from leads.models import Account, ChangeStatus, LeadChange
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -30,21 +31,28 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         return _do(request)
     failed = _failed(user)
     only = {name: request.GET[name] for name in ("kind", "code") if name in request.GET}
-    found = retry.groups(failed.filter(**only))
+    found = retry.groups(failed.filter(**only), user)
+    decides = user.has_perm(correct.DECIDE)
+    groups = access.groups_with(
+        correct.DECIDE, access.BULK, *{kinds.get_kind(group.kind).permission for group in found}
+    )
     accounts = Account.objects.in_bulk({group.account_id for group in found})
-    shown = [
-        {
+    shown = []
+    for group in found:
+        kind, takes = kinds.get_kind(group.kind), _lacks(user, group)
+        told = {
             "group": group,
             "account": accounts[group.account_id],
             "remedy": remedy(group.code),
             "query": _query(group),
-            "notice": NEW_CONTACTS if kinds.get_kind(group.kind).creates else "",
-            "may_retry": not kinds.get_kind(group.kind).money
-            and user.has_perm(kinds.get_kind(group.kind).permission)
-            and (group.number == 1 or user.has_perm(access.BULK)),
+            "one_by_one": _one_by_one(group),
+            "notice": NEW_CONTACTS if kind.creates else "",
+            "may_retry": not kind.money and not takes,
+            "who_retries": access.words_of_groups(groups[takes]) if takes and not kind.money else "",
+            "dismissed": group.number if decides else group.own,
+            "who_dismisses": "" if decides or group.own else access.words_of_groups(groups[correct.DECIDE]),
         }
-        for group in found
-    ]
+        shown.append(told)
     total = sum(group.number for group in found)
     return TemplateResponse(
         request,
@@ -54,7 +62,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             "title": _("Failed changes"),
             "groups": shown,
             "total": total,
-            "may_close": user.has_perm("leads.decide_change"),
             "may_export": user.has_perm(access.EXPORT),
             "only": only,
         },
@@ -95,8 +102,27 @@ def _lines(members: Any) -> Iterator[list[str]]:
         yield [*(shield(cell) for cell in row), f"{change.settled_at:%Y-%m-%d %H:%M}"]
 
 
+def _lacks(user: access.RequestUser, group: retry.Group) -> str:
+    """The permission that the person lacks to try the group again; "" where it is all there."""
+    wanted = [kinds.get_kind(group.kind).permission, *([access.BULK] if group.number > 1 else [])]
+    return next((each for each in wanted if not user.has_perm(each)), "")
+
+
 def _query(group: retry.Group) -> dict[str, Any]:
     return {"account": group.account_id, "kind": group.kind, "family": group.family, "code": group.code}
+
+
+def _one_by_one(group: retry.Group) -> str:
+    """The list of requested changes with the members of the group, each with its form behind it."""
+    narrowed = {
+        "status__exact": ChangeStatus.REJECTED,
+        "kind": group.kind,
+        "code": group.code,
+        "about": group.family.partition(":")[2],
+        "account__id__exact": group.account_id,
+    }
+    given = {name: value for name, value in narrowed.items() if value}
+    return f"{reverse('admin:leads_leadchange_changelist')}?{urlencode(given)}"
 
 
 def _failed(user: access.RequestUser) -> Any:
@@ -120,13 +146,14 @@ def _do(request: HttpRequest) -> HttpResponse:
     back = HttpResponseRedirect(reverse("admin:failures"))
     why = request.POST.get("why", "").strip()[:500]
     if request.POST.get("do") == "close":
-        if not user.has_perm("leads.decide_change"):
+        members = correct.may_dismiss(members, user)
+        if not (user.has_perm(correct.DECIDE) or members.exists()):
             raise PermissionDenied
         if not why:
-            messages.error(request, _("Nothing was closed. Give a reason, so that your colleagues know."))
+            messages.error(request, _("Nothing was dismissed. Give a reason, so that your colleagues know."))
             return back
         number = retry.close(members, by=user, why=why)
-        words = ngettext("%(number)s failed change was closed.", "%(number)s failed changes were closed.", number)
+        words = ngettext("%(number)s failed change was dismissed.", "%(number)s failed changes were dismissed.", number)
         messages.success(request, words % {"number": f"{number:,}"})
         return back
     if not user.has_perm(kinds.get_kind(request.POST["kind"]).permission):

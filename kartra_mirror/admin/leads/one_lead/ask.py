@@ -34,7 +34,7 @@ class AskForm(forms.Form):
         super().__init__(data, initial=initial, auto_id=f"{kind.name}_%s")
         self.kind, self.account = kind, account
         self.parameters: dict[str, Any] = {}
-        self.fields.update(kind.fields(account))
+        self.fields.update({name: field for name, field in kind.fields(account).items() if self.has_field(name)})
         for name, field in self.fields.items():
             if name in TYPED and isinstance(field, CatalogueChoice):
                 choices: Any = field.choices
@@ -50,13 +50,21 @@ class AskForm(forms.Form):
         self.fields["why"] = forms.CharField(label=_("Note (seen by your team)"), required=False, max_length=500)
         style(self)
 
+    def has_field(self, name: str) -> bool:
+        """Whether the form asks for this parameter of its kind."""
+        return True
+
+    def given(self, cleaned: dict[str, Any]) -> dict[str, Any]:
+        """The parameters out of what was typed."""
+        return self.kind.given_in_form(cleaned)
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
-        given = {name: value for name, value in cleaned.items() if name not in ("why", "idempotency_key")}
+        own = {name: value for name, value in cleaned.items() if name not in ("why", "idempotency_key")}
         try:
-            self.parameters = self.kind.clean(self.account, self.kind.given_in_form(given))
+            self.parameters = self.kind.clean(self.account, self.given(own))
         except kinds.BadParameters as problem:
             raise forms.ValidationError(problem.words) from None
         return cleaned
@@ -77,7 +85,7 @@ def page(request: HttpRequest, lead: Lead, kind: kinds.ChangeKind) -> HttpRespon
         return HttpResponseRedirect(lead.get_absolute_url())
     read, warned = "", []
     if request.method == "POST" and request.POST.get("do") == "catalogue":
-        read = _read_catalogue(request, lead)
+        read = read_catalogue(request, lead)
     form = AskForm(kind, lead.account, request.POST or None, initial=request.GET.dict())
     if request.method == "POST" and form.is_valid() and not read:
         warned = kinds.warnings(form.parameters, lead.account)
@@ -95,11 +103,14 @@ def page(request: HttpRequest, lead: Lead, kind: kinds.ChangeKind) -> HttpRespon
         "place": request.GET.get("in") or request.POST.get("in", ""),
         "warned": warned,
         "read": read,
-        "not_known": any(
-            isinstance(form.fields.get(name), CatalogueChoice) and form.data.get(name) for name in form.errors
-        ),
+        "not_known": names_unknown(form),
     }
     return TemplateResponse(request, "admin/leads/lead_ask.html", context)
+
+
+def names_unknown(form: AskForm) -> bool:
+    """Whether a name was typed that our copy of the catalogue does not have."""
+    return any(isinstance(form.fields.get(name), CatalogueChoice) and form.data.get(name) for name in form.errors)
 
 
 def _is_typed(request: HttpRequest, kind: kinds.ChangeKind) -> bool:
@@ -129,7 +140,7 @@ def _record(request: HttpRequest, lead: Lead, form: AskForm) -> HttpResponse | N
     return done() if from_script(request) else HttpResponseRedirect(lead.get_absolute_url())
 
 
-def _read_catalogue(request: HttpRequest, lead: Lead) -> str:
+def read_catalogue(request: HttpRequest, lead: Lead) -> str:
     """Have Kartra's names read; what came of it in words."""
     connection = connection_of(lead.account)
     if connection is None:

@@ -65,7 +65,8 @@ def test_nothing_waits_and_nothing_runs(staff, shop):
 def test_every_number_leads_to_exactly_those_rows(staff, shop):
     for _ in range(3):
         change(shop, "undecided", reason="conflict")
-    change(shop, "undecided", reason="outcome")
+    for _ in range(2):
+        change(shop, "undecided", reason="outcome")
     for code, message, number in (("212", "Tag does not exist", 4), ("230", "Step does not exist", 2)):
         for _ in range(number):
             change(shop, "rejected", code=code, message=message)
@@ -85,7 +86,7 @@ def test_every_number_leads_to_exactly_those_rows(staff, shop):
 
     assert [(need["number"], need["words"].split(" ")[0]) for need in found] == [
         (3, "changes"),
-        (1, "change"),
+        (2, "changes"),
         (4, "changes"),
         (2, "changes"),
         (2, "messages"),
@@ -94,6 +95,22 @@ def test_every_number_leads_to_exactly_those_rows(staff, shop):
     for need in found:
         assert rows_at(staff, need["url"]) == need["number"], need
     assert "Tag does not exist." in found[2]["why"]
+
+
+def test_a_single_question_and_a_single_failure_lead_straight_to_their_forms(staff, shop):
+    question = change(shop, "undecided", reason="conflict")
+    failure = change(shop, "rejected", code="212", message="Tag does not exist")
+
+    found = {need["url"]: need for need in needs(staff)}
+
+    asked, failed = (
+        found[reverse("admin:decision", args=[question.pk])],
+        found[reverse("admin:failure", args=[failure.pk])],
+    )
+    assert (str(question.lead) in asked["words"], asked["do"]) == (True, "Decide")
+    assert (str(failure.lead) in failed["words"], failed["do"]) == (True, "Correct")
+    assert "Tag does not exist." in failed["why"]
+    assert {staff.get(url).status_code for url in found} == {200}
 
 
 def test_more_causes_than_fit_are_told_together(staff, shop):
@@ -289,8 +306,9 @@ def test_band_is_on_every_page(client, shop, settings):
 
 def test_counts_are_of_what_is_in_the_database(staff, shop):
     fill(3, shop)
+    fill(3, shop)
     assert LeadChange.objects.failed().count() == sum(
         need["number"] for need in needs(staff) if "refused by Kartra" in need["words"]
     )
-    assert BulkRun.objects.under_way().count() == 6
-    assert Delivery.objects.count() == 3
+    assert BulkRun.objects.under_way().count() == 12
+    assert Delivery.objects.count() == 6

@@ -232,7 +232,7 @@ def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
 
     push.drain(demo)
 
-    assert "change refused by Kartra: Assign a tag" in staff.get("/admin/").content.decode()
+    assert f"{lead}: “Assign the tag VIP” failed" in staff.get("/admin/").content.decode()
     trial = trials(staff)["Let Kartra fail and see what we tell you"]
     assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["lose"])
     ApiCall.objects.update(outcome="unknown")
