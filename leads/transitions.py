@@ -3,6 +3,8 @@ ended, cancelled members closed, gone leads skipped.
 """
 
 import datetime as dt
+import math
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -137,8 +139,10 @@ def settle(
         setattr(change, name, value)
 
 
-def close_cancelled_members(run_id: int) -> None:
-    """Cancel what still waits in a run that is being cancelled, in batches, and end the run when all is over."""
+def close_cancelled_members(run_id: int, *, within_s: float = math.inf) -> None:
+    """Cancel what still waits in a run that is being cancelled, in batches, and end the run when all is over. After `within_s`
+    seconds the rest is left to the next one who asks: nothing of it is sent meanwhile."""
+    ends = time.monotonic() + within_s
     waiting = LeadChange.objects.filter(run_id=run_id, run__state=RunState.CANCELLING, status=ChangeStatus.WAITING)
     while True:
         with transaction.atomic():
@@ -146,6 +150,8 @@ def close_cancelled_members(run_id: int) -> None:
             if not ids:
                 break
             cancel(waiting.filter(pk__gte=ids[0], pk__lte=ids[-1]))
+        if time.monotonic() >= ends:
+            break
     finish_run_if_over(run_id)
 
 
@@ -165,7 +171,7 @@ def end_runs(run_ids: Iterable[int]) -> None:
         Q(state=RunState.CANCELLING) | Q(~Exists(_going()), state=RunState.RUNNING)
     )
     for run_id in asked.order_by("pk").values_list("pk", flat=True):
-        close_cancelled_members(run_id)
+        close_cancelled_members(run_id, within_s=0)
 
 
 def _going() -> QuerySet[LeadChange]:

@@ -5,6 +5,7 @@ Starting, pausing and cancelling a run is `runs`; trying again what was refused 
 
 import datetime as dt
 import functools
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -153,8 +154,9 @@ def _check_undo(run: BulkRun) -> None:
         raise CannotRecord(_("This bulk action is being undone already."))
 
 
-def _ids(leads: QuerySet[Lead]) -> list[int]:
-    return list(leads.order_by("pk").values_list("pk", flat=True))
+def _ids(leads: QuerySet[Lead]) -> Sequence[int]:
+    """The primary keys in order, eight bytes each."""
+    return array("q", leads.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=BATCH))
 
 
 def _take_back(undone: BulkRun, step: Step, now: dt.datetime, ids: Sequence[int]) -> None:

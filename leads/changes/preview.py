@@ -107,9 +107,9 @@ def classify_members(
 ) -> QuerySet[Lead]:
     """The members, each with `opposite` (an open change of one of the families by another kind), `absent` (Kartra has no
     such lead), and for the step of number N with `had_N` (it would change nothing, and nothing of its family is open) and
-    `left_N` (they have turned it down themselves). `among`: the members are among these leads, of whom alone is asked how
-    they are."""
-    members = members_of(account, leads)
+    `left_N` (they have turned it down themselves). `among`: of the members only those among these leads, of whom
+    alone is asked how they are."""
+    members = members_of(account, leads).filter(among or Q())
     all_leads = Lead.objects.filter(among or Q(), account=account)
     opposite: list[Exists] = []
     for number, (kind, parameters) in enumerate(steps):

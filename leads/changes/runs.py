@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import logging
+import math
 from collections.abc import Iterator
 
 from django.db import connection, transaction
@@ -17,6 +18,9 @@ from leads.signals import announce
 logger = logging.getLogger(__name__)
 
 REFUSALS_THAT_PAUSE = 10
+
+CANCELLED_AT_ONCE_S = 5.0
+"""So long a sweep cancels the members of one bulk action; then others have their turn."""
 
 
 def start(run: BulkRun) -> None:
@@ -84,8 +88,9 @@ def resume(run: BulkRun) -> bool:
     return bool(changed)
 
 
-def cancel(run: BulkRun, *, by: Author = None) -> bool:
-    """Stop the run: no new call starts for it; calls in flight end and are recorded; what was queued is cancelled.
+def cancel(run: BulkRun, *, by: Author = None, within_s: float = math.inf) -> bool:
+    """Stop the run: no new call starts for it; calls in flight end and are recorded; what was queued is cancelled, all of it or
+    for about `within_s` seconds; the sweep goes on with the rest (`mend`).
 
     True if there was something to stop. Safe to repeat: an interrupted cancel goes on where it was.
     """
@@ -93,7 +98,7 @@ def cancel(run: BulkRun, *, by: Author = None) -> bool:
     changed = stopped.update(
         state=RunState.CANCELLING, cancelled_by=user_of(by), paused_at=None, paused_why="", paused_remark={}
     )
-    transitions.close_cancelled_members(run.pk)
+    transitions.close_cancelled_members(run.pk, within_s=within_s)
     run.refresh_from_db()
     return bool(changed)
 
@@ -106,7 +111,7 @@ def mend(abandoned_before: dt.datetime) -> None:
         logger.warning("Bulk action %s was never filled to its end and is cancelled.", run.pk)
         cancel(run)
     for run_id in rows.filter(state=RunState.CANCELLING).values_list("pk", flat=True):
-        transitions.close_cancelled_members(run_id)
+        transitions.close_cancelled_members(run_id, within_s=CANCELLED_AT_ONCE_S)
     for run_id in rows.filter(state=RunState.RUNNING).values_list("pk", flat=True):
         transitions.finish_run_if_over(run_id)
 

@@ -207,7 +207,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(run.get_absolute_url())
         wanted = request.POST.get("do", "")
         if wanted == "cancel":
-            done = runs.cancel(run, by=request.user)
+            done = runs.cancel(run, by=request.user, within_s=runs.CANCELLED_AT_ONCE_S)
         elif wanted == "pause":
             done = runs.pause(run, why=_("Paused by %(person)s.") % {"person": request.user})
         elif wanted == "resume":
