@@ -79,7 +79,7 @@ references: .venv/.dev
 audit: .venv/.dev
 	@$(BIN)/python .ci/audit.py
 
-# Random wishes, faults and kills against the pretend Kartra: prints its seed; about 20 minutes. SEED=… repeats one.
+# Random wishes, faults and kills against the Kartra sandbox: prints its seed; about 20 minutes. SEED=… repeats one.
 chaos: .venv/.dev
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
@@ -91,7 +91,7 @@ drill: .venv/.dev
 image-check: .venv/.dev
 	@$(BIN)/python deploy/image_check.py
 
-# The speed limit under four pushers for a minute, seen by the pretend Kartra.
+# The speed limit under four pushers for a minute, seen by the Kartra sandbox.
 bench-smoke: .venv/.dev
 	@$(BIN)/python benchmarks/rate_limit.py
 

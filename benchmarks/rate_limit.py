@@ -1,4 +1,4 @@
-"""Kartra's speed limit under four pushers: calls held a second over a minute, the worst second, 429s, as the pretend Kartra
+"""Kartra's speed limit under four pushers: calls held a second over a minute, the worst second, 429s, as the Kartra sandbox
 saw them. `SECONDS` and `PUSHERS` in the environment change how long and how many.
 
 On a busy machine calls come late and turns are given up, so the speed held falls; the worst second must not.

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 TEXT = """\
 # Written by `make env`. The first three are kept nowhere else: without them secrets in the database cannot be opened, and neither
-# addresses for Kartra nor forgotten people are known again. Keep a copy apart from the database. .env.example names all settings.
+# webhook addresses nor forgotten people are known again. Keep a copy apart from the database. .env.example names all settings.
 SECRET_KEY={secret_key}
 FIELD_ENCRYPTION_KEYS={field_key}
 DIGEST_KEYS={digest_key}

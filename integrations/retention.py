@@ -165,7 +165,7 @@ RULES = (
     Rule("KEEP_READS_DAYS", _("Calls that only read"), ApiCall, "claimed_at", _reads),
     Rule(
         "KEEP_CHANGES_DAYS",
-        _("Requested changes that are settled"),
+        _("Requested changes that have ended"),
         LeadChange,
         "requested_at",
         _changes,
@@ -173,7 +173,7 @@ RULES = (
     ),
     Rule("KEEP_CALLS_DAYS", _("Calls that wrote, once their changes are gone"), ApiCall, "claimed_at", _calls),
     Rule("KEEP_ACTIVITY_DAYS", _("Lines of the timeline"), Activity, "at", _lines),
-    Rule("KEEP_UPLOADS_DAYS", _("Files that nobody started to load"), Import, "created_at", _not_started),
+    Rule("KEEP_UPLOADS_DAYS", _("Files whose import nobody started"), Import, "created_at", _not_started),
     Rule(
         "KEEP_REJECTS_DAYS",
         _("Bad rows of files"),

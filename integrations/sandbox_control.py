@@ -1,4 +1,4 @@
-"""The pretend Kartra: whether a connection leads to it, and a word with its control address. See docs/sandbox.md."""
+"""The Kartra sandbox: whether a connection leads to it, and a word with its control address. See docs/sandbox.md."""
 
 import json
 import urllib.request
@@ -13,7 +13,7 @@ TIMEOUT_S = 60
 
 
 def is_pretend(connection: Connection) -> bool:
-    """Whether it reaches the pretend Kartra of this installation."""
+    """Whether it reaches the Kartra sandbox of this installation."""
     return urlsplit(connection.api_url).netloc == urlsplit(settings.SANDBOX_URL).netloc
 
 

@@ -102,8 +102,9 @@ def _alert(connection: Connection, copy: dict[str, Any]) -> str:
     known, promised_s, words = copy["known"], copy["promised_s"], in_words(copy["promised_s"])
     if copy["full_round_s"] > promised_s:
         return _(
-            "%(known)s leads at %(rate)s reads a second take %(round)s, more than the %(promised)s promised: that needs "
-            "%(needed)s a second. Allow this connection more calls a second, or promise %(hours)s h (REFRESH_WITHIN_H)."
+            "Checking %(known)s leads at %(rate)s a second takes %(round)s, more than the %(promised)s "
+            "promised, which needs %(needed)s a second. Allow this connection more calls a second, or promise "
+            "%(hours)s h (REFRESH_WITHIN_H)."
         ) % {
             "known": f"{known:,}",
             "rate": f"{calls.rate_of(connection):g}",
@@ -122,14 +123,14 @@ def _alert(connection: Connection, copy: dict[str, Any]) -> str:
     if not reads:
         return (
             _(
-                "%(late)s of %(known)s leads were not read within the %(promised)s promised, and none was read in the last "
-                "hour: see whether a worker runs and Kartra answers."
+                "%(late)s of %(known)s leads were not checked within %(promised)s, and none in the last hour: "
+                "see whether a worker runs and Kartra answers."
             )
             % told
         )
     return _(
-        "%(late)s of %(known)s leads were not read within the %(promised)s promised. %(reads)s reads were made in the last "
-        "hour; at that speed the late ones take %(late_time)s, and a full round %(round)s."
+        "%(late)s of %(known)s leads were not checked within %(promised)s. The last hour had %(reads)s checks; "
+        "at that speed the late ones take %(late_time)s, and all leads %(round)s."
     ) % {
         **told,
         "reads": f"{reads:,}",

@@ -99,7 +99,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 WORDS = {
     "Viewer": gettext_lazy("looks at everything, changes nothing"),
-    "Support": gettext_lazy("changes one lead at a time, refunds up to a bound"),
+    "Support": gettext_lazy("changes one lead at a time, refunds up to a limit"),
     "Marketer": gettext_lazy("bulk actions up to a size"),
     "Manager": gettext_lazy("all bulk actions, decisions, money, files, colleagues"),
     "Engineer": gettext_lazy("connections, addresses, the sending switch, colleagues"),

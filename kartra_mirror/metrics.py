@@ -113,7 +113,7 @@ class Numbers:
         rows = LeadChange.objects.open().values("status", "kind", "requested_at")
         found = _grouped(rows, ["status", "kind"], "MIN(requested_at)")
         lines: list[Line] = [((status, kind), number) for status, kind, number, _oldest in found]
-        yield _gauge("changes", "Requested changes that are not settled", ("status", "kind"), lines)
+        yield _gauge("changes", "Requested changes that have not ended", ("status", "kind"), lines)
         oldest: dict[str, float] = dict.fromkeys(OPEN, 0.0)
         for status, _kind, _number, since in found:
             oldest[status] = max(oldest[status], self.age(since))
@@ -122,7 +122,7 @@ class Numbers:
         accounts = [each.account_id for each in self.connections]
         settled = LeadChange.objects.filter(account__in=accounts, status__in=SETTLED, settled_at__gte=self.at - WINDOW)
         lines = [((status,), number) for status, number in _grouped(settled.values("status"), ["status"])]
-        yield _gauge("recent_changes", "Changes settled in the last 10 minutes", ("status",), lines)
+        yield _gauge("recent_changes", "Changes ended in the last 10 minutes", ("status",), lines)
 
     def calls(self) -> Iterator[GaugeMetricFamily]:
         within = [f"SUM(CASE WHEN elapsed_ms <= {ms} THEN 1 ELSE 0 END)" for ms in WITHIN_MS]
@@ -202,7 +202,7 @@ class Numbers:
             for account, number in _grouped(leads.filter(which).values("account_id"), ["account_id"]):
                 late[account] += number
         lines: list[Line] = [((names[account],), number) for account, number in late.items()]
-        yield _gauge("late_leads", "Leads not read within the promised time", ("connection",), lines)
+        yield _gauge("late_leads", "Leads not checked within the promised time", ("connection",), lines)
         first = Lead.objects.filter(account=OuterRef("account"), gone_at=None, read_at__isnull=False).order_by(
             "read_at"
         )
@@ -219,7 +219,7 @@ class Numbers:
         yield _gauge("stops", "Stops of sending that stand", ("connection", "cause", "command"), lines)
         found = _grouped(Concern.objects.standing().values("code"), ["code"])
         lines = [((code,), number) for code, number in found]
-        yield _gauge("concerns", "What needs a person, and somebody is or will be told of", ("code",), lines)
+        yield _gauge("concerns", "What needs a person: mail was or will be sent", ("code",), lines)
 
     def machines(self) -> Iterator[GaugeMetricFamily]:
         beats = list(Heartbeat.objects.all()[:1000])

@@ -165,16 +165,17 @@ def check_refund(user: Author, amount: Decimal | None, given_back: Decimal) -> N
         return
     if amount is None:
         words = _(
-            "Kartra has not confirmed the amount of this sale. Read it from Kartra first (Transactions, Find in Kartra), or ask "
+            "Kartra has not confirmed the amount of this sale. Update it from Kartra first (Transactions, Find "
+            "in Kartra), or ask "
             "a manager to give this refund."
         )
         raise NotAllowed(words)
     if amount + given_back <= most:
         return
-    words = _("You may give back up to %(most)s of one sale. This comes to %(total)s. Ask a manager to do it.")
+    words = _("You may refund up to %(most)s of one sale. This comes to %(total)s. Ask a manager to do it.")
     if given_back:
         words = _(
-            "You may give back up to %(most)s of one sale. With the %(before)s given back before, this comes to %(total)s. "
+            "You may refund up to %(most)s of one sale. With the %(before)s refunded before, this comes to %(total)s. "
             "Ask a manager to do it."
         )
     told = {"most": f"{most:,.2f}", "before": f"{given_back:,.2f}", "total": f"{amount + given_back:,.2f}"}

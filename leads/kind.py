@@ -105,7 +105,7 @@ class ChangeKind:
     `already_so(leads, parameters)` narrows a query of leads to those on which it would change nothing; None where it
     never is, because it adds up. `opted_out_q(leads, parameters)` narrows to leads who turned it down themselves.
     `undoable_q(parameters)` is a test on a done change of this kind: whether what it did was new then and is so still, so that
-    `inverse` takes it back; None: it cannot be taken back.
+    `inverse` takes it back; None: it cannot be undone.
     `applicable_q(leads, parameters)` narrows to leads it can be meant for, else `not_applicable_words`.
     `steps(parameters)` are the single changes it consists of, [(kind, parameters), …]; None: itself alone.
     `partial`: only parameters that were given count, the others are left as they are. `max_leads(parameters)`: the most leads
@@ -142,7 +142,7 @@ class ChangeKind:
     already_words: Already | None = None  # where it has `already_so`
     tie: bool | None = None  # it makes (True) or ends (False) a tie that a read shows by the noun and a name
     undo_keeps: tuple[str, ...] = ()  # the parameters that `inverse` has in common with it
-    never_undone_words: Any = ""  # why it cannot be taken back, where there is more to say than that
+    never_undone_words: Any = ""  # why it cannot be undone, where there is more to say than that
     creates: bool = False  # the lead; whatever else is wanted for it waits for that
     edits: bool = False  # fields, whose values may differ from lead to lead; each is taken back by its own
     unchecked: bool = False  # it has a name or a step that our copy cannot check beforehand
@@ -170,7 +170,7 @@ class ChangeKind:
 
     @property
     def why_never_undone(self) -> str:
-        return str(self.never_undone_words or _("It cannot be taken back from outside Kartra."))
+        return str(self.never_undone_words or _("Kartra cannot undo this."))
 
     def parts(self, parameters: Parameters) -> list[tuple[ChangeKind, dict[str, Any]]]:
         """The kinds a person chose together, each with its parameters; most often itself alone."""
@@ -253,8 +253,8 @@ def warnings(parameters: Parameters) -> list[str]:
         if odd:
             found.append(
                 _(
-                    "%(name)s holds %(odd)s: Kartra's firewall is reported to refuse such texts. It may come to nothing; "
-                    "then it is left to you to decide."
+                    "%(name)s holds %(odd)s: Kartra's firewall is reported to refuse such texts. Kartra may "
+                    "reject this. You would then choose what to do."
                 )
                 % {"name": called(name), "odd": " ".join(odd)}
             )

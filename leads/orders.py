@@ -24,7 +24,7 @@ EFFECTS: dict[str, tuple[Effect, Any]] = {
     "rebill": ("taken", gettext_lazy("paid, a later payment of the plan")),
     "refund": ("returned", gettext_lazy("given back")),
     "partial_refund": ("returned", gettext_lazy("given back in part")),
-    "chargeback": ("returned", gettext_lazy("taken back by the buyer's bank")),
+    "chargeback": ("returned", gettext_lazy("charged back by the buyer's bank")),
     "failed": ("failed", gettext_lazy("failed: nothing was taken")),
     "cancellation": ("none", gettext_lazy("plan cancelled, no money moved")),
 }
@@ -63,7 +63,7 @@ class Charge:
         if self.effect == "none":
             return ""
         if self.row.full_amount is None:
-            return _("not told")
+            return _("not stated")
         words = in_words(abs(self.row.full_amount), self.row.currency)
         return f"−{words}" if self.effect == "returned" else words
 

@@ -162,7 +162,7 @@ def _fresh_caches() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--reading", help="a switch of the pretend Kartra for all tests, as names=trimmed")
+    parser.addoption("--reading", help="a switch of the Kartra sandbox for all tests, as names=trimmed")
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def switched(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def sandbox(switched: dict[str, Any]) -> Iterator[SandboxForTests]:
-    """A pretend Kartra of this test's own, with the demo's catalogue and no leads."""
+    """A Kartra sandbox of this test's own, with the demo's catalogue and no leads."""
     server = SandboxForTests(**switched)
     yield server
     server.stop()

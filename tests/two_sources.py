@@ -37,7 +37,7 @@ BOOKING = {"calendar": "Coaching", "class": "Intro call"}
 
 
 def account_with_lead():
-    """An address for Kartra with a secret, and a lead that was read yesterday."""
+    """An webhook address with a secret, and a lead that was read yesterday."""
     endpoint = WebhookEndpointFactory(
         connection__account__name=f"Account {timezone.now().timestamp()}", ipn_secret="s3cret"
     )

@@ -83,7 +83,7 @@ def _lead(connection: Connection, form: Form) -> Lead | None:
 
 def begin_raw_call(connection: Connection, lead: Lead | None, form: Form, by: Author) -> ApiCall:
     """Write down that the call is leaving; its row holds the lead. Raises CannotCall where something of the lead is under way."""
-    busy = CannotCall(_("A change of this lead is under way. Wait until it is settled, then make the call."))
+    busy = CannotCall(_("A change of this lead is under way. Wait until it has ended, then make the call."))
     at = now()
     try:
         with transaction.atomic():

@@ -67,7 +67,9 @@ def _lead(account: Account, form: Form, kind: kinds.ChangeKind, clean: Mapping[s
             forgotten.check(account, kartra_id=number, email=email)
         except forgotten.LeftOut as problem:
             raise CannotCall(str(problem)) from None
-        raise CannotCall(_("Our copy does not have the lead of this call. Read it from Kartra first (Find in Kartra)."))
+        raise CannotCall(
+            _("Our copy does not have the lead of this call. Update it from Kartra first (Find in Kartra).")
+        )
     if number and (found.kartra_id != number or (email and found.email_key != normal_email(email))):
         raise CannotCall(_("lead[id] and lead[email] name two leads. Leave one of them out."))
     return found
@@ -76,7 +78,7 @@ def _lead(account: Account, form: Form, kind: kinds.ChangeKind, clean: Mapping[s
 def _check_preview(lead: Lead, kind: kinds.ChangeKind, clean: Mapping[str, Any], by: Author) -> None:
     seen = changes.preview_change(lead.account, Lead.objects.filter(pk=lead.pk), kind, clean)
     if seen.absent:
-        raise CannotCall(_("A read found no such lead in Kartra."))
+        raise CannotCall(_("Kartra has no such lead."))
     user = access.user_of(by)
     if seen.left and user is not None and not user.has_perm("leads.resubscribe_list"):
         raise CannotCall(

@@ -264,7 +264,7 @@ def modify_subscription_status(*, subscription_id: str, status: str) -> Action:
 def edit_subscription(*, subscription_id: str, **changes: Any) -> Action:
     """Change a payment plan: at least one of Kartra's `subscription_*` parameters (nested ones as mappings)."""
     if not changes:
-        raise ValueError("Say what is to change.")
+        raise ValueError("Say what to change.")
     wrong = [name for name in changes if not name.startswith("subscription_")]
     if wrong:
         raise ValueError(f"Kartra has no parameter {', '.join(wrong)}.")

@@ -183,10 +183,10 @@ _ADVICE_BY_NEXT = {
     Next.VERIFY: gettext_noop("We look at Kartra before anything is repeated."),
     Next.REFRESH_CATALOGUE: _CATALOGUE,
     Next.STOP_CONNECTION: gettext_noop(
-        "Enter the API key and password anew (in Kartra: Integrations > API > My API), then switch sending on."
+        "Enter the API key and password again (in Kartra: Integrations > API > My API), then resume sending."
     ),
     Next.STOP_APP: gettext_noop(
-        "Check the app id (in Kartra: Settings > Integrations > My Apps), then switch sending on."
+        "Check the app id (in Kartra: Settings > Integrations > My Apps), then resume sending."
     ),
     Next.STOP_COMMAND: gettext_noop("Ask Kartra to allow this command for your app."),
     Next.DONE_IF_UNKNOWN_BEFORE: gettext_noop("It was done before; nothing is left to do."),

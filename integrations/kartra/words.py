@@ -44,7 +44,7 @@ class Trouble(enum.StrEnum):
         "not_here",
         gettext_noop(
             "This machine does not have the mark of this database's installation (in VAR_DIR, or in Redis), so the database "
-            "is probably a copy: nothing is read from Kartra or sent to it. If the original still runs, leave it so. If this "
+            "is probably a copy: nothing is updated from Kartra or sent to it. If the original still runs, leave it so. If this "
             "is where the installation is now, say so on the connection's page, or type: connect NAME --here"
         ),
     )

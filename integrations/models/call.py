@@ -64,7 +64,7 @@ class ApiCall(Worded):
     cause = models.CharField(_("cause"), max_length=12, choices=Cause)
     writes = models.BooleanField(_("writes"), default=False)
     commands = models.CharField(_("commands"), max_length=500, help_text=_("Kartra's names of the actions, in order."))
-    claimed_at = models.DateTimeField(_("claimed at"))
+    claimed_at = models.DateTimeField(_("begun at"))
     lease_until = models.DateTimeField(_("holds the lead until"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

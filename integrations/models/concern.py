@@ -14,15 +14,15 @@ class ConcernCode(models.TextChoices):
     WEB = "web", _("web does not run")
     CLOCK = "clock", _("a machine's clock is wrong")
     DISK = "disk", _("a disk is full")
-    DELETIONS = "deletions", _("reading stopped: so many leads were found deleted")
+    DELETIONS = "deletions", _("updates stopped: many leads were found deleted")
     CATALOGUE = "catalogue", _("names are missing from Kartra's answer")
     QUARANTINED = "quarantined", _("messages could not be read")
     HELD = "held", _("messages are held")
     REFUSED = "refused", _("messages were refused: too many came")
-    FRESHNESS = "freshness", _("leads were not read in time")
-    SILENT = "silent", _("messages of a kind come no more")
+    FRESHNESS = "freshness", _("leads were not checked in time")
+    SILENT = "silent", _("a kind of message stopped coming")
     DECISIONS = "decisions", _("changes need a decision")
-    APPROVALS = "approvals", _("bulk actions wait for a yes or no")
+    APPROVALS = "approvals", _("bulk actions need approval")
 
 
 class ConcernQuerySet(models.QuerySet["Concern"]):

@@ -22,7 +22,7 @@ from leads.models.times import StampField
 class Sending(models.TextChoices):
     """What the sending switch says of a connection."""
 
-    LOOK_ONLY = "look_only", _("look-only: nothing is sent to Kartra")
+    LOOK_ONLY = "look_only", _("read-only: nothing is sent to Kartra")
     ON = "on", _("on")
     STOPPED = "stopped", _("stopped")
 
@@ -65,7 +65,8 @@ class Connection(models.Model):
         default=19.5,
         validators=[MinValueValidator(0), MaxValueValidator(19.5)],
         help_text=_(
-            "Kartra allows 20 a second per app; 19.5 is the most that never goes over. 0: no limit (pretend Kartra only)."
+            "Kartra allows 20 a second per app; 19.5 is the most that never goes over. 0: no limit (Kartra "
+            "sandbox only)."
         ),
     )
     test_mode = models.BooleanField(_("test mode"), default=False, help_text=_("The app is in Kartra's test mode."))
@@ -85,7 +86,7 @@ class Connection(models.Model):
     )
 
     switched_on_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When a person last allowed sending; empty: never, it is look-only.")
+        null=True, blank=True, help_text=_("When a person last allowed sending; empty: never, it is read-only.")
     )
     hold_until = models.DateTimeField(null=True, blank=True, help_text=_("Back-off: nothing is sent before."))
     failures = models.PositiveIntegerField(default=0, help_text=_("Calls in a row that got no answer."))
@@ -103,7 +104,7 @@ class Connection(models.Model):
     )
     catalogue_due = models.BooleanField(default=False, help_text=_("Kartra refused a name that our catalogue has."))
     reads_stopped_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("Nothing is read by itself until a person decides.")
+        null=True, blank=True, help_text=_("No updates from Kartra until a person decides.")
     )
     reads_stopped_why = RemarkField()
     created_at = StampField(_("created at"), auto_now_add=True)
@@ -116,7 +117,7 @@ class Connection(models.Model):
         verbose_name_plural = _("connections")
         permissions = [
             ("switch_sending", _("Can switch sending on and off")),
-            ("see_webhook_addresses", _("Can see the addresses for Kartra")),
+            ("see_webhook_addresses", _("Can see the webhook addresses")),
             ("use_console", _("Can make any call to Kartra's API by hand")),
             ("write_raw_call", _("Can make calls that write as they stand")),
             ("create_customfield", _("Can create custom fields in Kartra")),

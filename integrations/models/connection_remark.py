@@ -18,7 +18,7 @@ class ConnectionRemark(models.TextChoices):
     PLAIN_HTTP = (
         "plain_http",
         _(
-            "Over http:// everybody on the way could read the keys, so it is allowed for %(hosts)s only. Use "
+            "Over http:// others could read the keys, so only %(hosts)s may use it. Use "
             "https://%(host)s…, or add the host to PLAIN_HTTP_HOSTS."
         ),
     )
@@ -28,9 +28,7 @@ class ConnectionRemark(models.TextChoices):
     )
     KEYS_AGAIN = (
         "keys_again",
-        _(
-            "With another address or app id, give key and password again: they go nowhere that they were not entered for."
-        ),
+        _("You changed the address or the app id, so enter key and password again."),
     )
     # its check
     WORKS_ONE = "works_one", _("Kartra answers and takes these keys; the account has %(number)s list.")
@@ -38,12 +36,13 @@ class ConnectionRemark(models.TextChoices):
     FAILED = "check_failed", "%(message)s"
     OTHER_SERVER = (
         "other_server",
-        _("Something other than Kartra's API answers at this address; check it, or try again later."),
+        _("Something other than Kartra's API answers at this address. Check the address, or try again later."),
     )
     OTHER_ACCOUNT = (
         "other_account",
         _(
-            "These keys are of another Kartra account: it has none of the leads and lists that our copy of %(name)s has. "
+            "These keys are of another Kartra account: it has none of the leads and lists that our copy of "
+            "%(name)s has. "
             "Make a connection of its own for that account."
         ),
     )
@@ -51,7 +50,8 @@ class ConnectionRemark(models.TextChoices):
     MANY_DELETED = (
         "many_deleted",
         _(
-            "%(gone)s of the %(read)s leads that were read are deleted in Kartra. That is more than %(limit)s, so nothing "
-            "more is read until somebody has looked: the keys may be those of another account."
+            "%(gone)s of the last %(read)s leads we checked are deleted in Kartra. That is more than "
+            "%(limit)s, so updates are stopped until somebody decides: the keys may be those of another "
+            "account."
         ),
     )

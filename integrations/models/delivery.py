@@ -23,11 +23,11 @@ class DeliveryStatus(models.TextChoices):
     WAITING = "waiting", _("to be applied")
     APPLIED = "applied", _("applied")
     RECORDED = "recorded", _("kept, of a kind we do not know")
-    QUARANTINED = "quarantined", _("could not read this message")
+    QUARANTINED = "quarantined", _("could not be read")
     REFUSED = "refused", _("refused: wrong secret, or too large")
-    HELD = "held", _("held: it tells of somebody new, and many others did today")
+    HELD = "held", _("held: about a new person, after many others today")
     DISCARDING = "discarding", _("being discarded")
-    DISCARDED = "discarded", _("discarded: what it wrote is taken back")
+    DISCARDED = "discarded", _("discarded: what it changed is undone")
 
 
 class Secret(models.TextChoices):
@@ -46,7 +46,7 @@ class DeliveryRemark(models.TextChoices):
     UNKNOWN_EVENT = "unknown_event", _("Kartra's event %(action)s is not one we know; it is kept.")
     NAMED_BY_ID = (
         "named_by_id",
-        _("It names something by the id %(id)s alone, which is not known here; the lead is read instead."),
+        _("It names something only by the id %(id)s, which we do not know; we update the lead instead."),
     )
     NOT_APPLIED = "not_applied", _("It could not be applied (%(name)s).")
     TOO_LARGE = "too_large", _("Larger than 1 MB; only its first 4 KB are kept.")
@@ -54,7 +54,8 @@ class DeliveryRemark(models.TextChoices):
     SECRET_LOST = (
         "secret_lost",
         _(
-            "The secret key of its address cannot be opened without its encryption key. Apply it again when that is back."
+            "The secret key of its address cannot be opened without its encryption key. Apply it again when "
+            "that is back."
         ),
     )
     NO_SECRET = "no_secret", _("It carries no secret key, and earlier messages of this kind did.")
@@ -66,22 +67,22 @@ class DeliveryRemark(models.TextChoices):
     MANY_NEW = (
         "many_new",
         _(
-            "It tells of somebody who is new to us, and %(new)s others came by this address within a day. Apply it again if it "
-            "is Kartra's, else discard it."
+            "It is about a new person, and %(new)s others came to this address within a day. If Kartra sent "
+            "it, apply it again; otherwise discard it."
         ),
     )
     # what it changed
     NEW = "new", _("new to us")
-    OTHER_ADDRESS = "other_address", _("another email address; it is read before ours is changed")
-    SAID_DELETED = "said_deleted", _("said to be deleted; it is read before anything is sent")
-    TAG_ON = "tag_on", _("tag %(name)s put on")
-    TAG_OFF = "tag_off", _("tag %(name)s taken off")
+    OTHER_ADDRESS = "other_address", _("another email address; we update the lead before we change ours")
+    SAID_DELETED = "said_deleted", _("reported as deleted; we check the lead before anything is sent")
+    TAG_ON = "tag_on", _("tag %(name)s added")
+    TAG_OFF = "tag_off", _("tag %(name)s removed")
     LIST_JOINED = "list_joined", _("joined list %(name)s")
     LIST_LEFT = "list_left", _("left list %(name)s")
     SEQUENCE_ENTERED = "sequence_entered", _("entered sequence %(name)s")
     SEQUENCE_LEFT = "sequence_left", _("left sequence %(name)s")
     ACCESS_GIVEN = "access_given", _("access given: %(name)s")
-    ACCESS_TAKEN = "access_taken", _("access taken away: %(name)s")
+    ACCESS_TAKEN = "access_taken", _("access removed: %(name)s")
     BOOKING_MADE = "booking_made", _("booking made")
     BOOKING_OVER = "booking_over", _("booking over")
     BOOKING_CANCELLED = "booking_cancelled", _("booking cancelled")
@@ -128,7 +129,7 @@ class Delivery(models.Model):
     account_path = "endpoint__connection__account"
 
     endpoint = models.ForeignKey(
-        WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("address for Kartra")
+        WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("webhook address")
     )
     channel = models.CharField(_("channel"), max_length=12, choices=Channel)
     arrival = models.UUIDField(null=True, editable=False, unique=True)

@@ -33,24 +33,25 @@ class StopRemark(models.TextChoices):
     NO_ANSWERS = (
         "no_answers",
         _(
-            "%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and go on by "
-            "ourselves."
+            "%(failures)s calls in a row got no answer (%(words)s). We try again every %(probe)s seconds and "
+            "resume by ourselves."
         ),
     )
     DATABASE_RESTORED = (
         "database_restored",
         _(
             "More was sent to Kartra than this database knows of, so it was probably restored from a backup. What is "
-            "queued may have been sent already. When you switch sending on, we look at every open change in Kartra "
+            "queued may have been sent already. When you resume sending, we check every open change in Kartra "
             "before anything is sent."
         ),
     )
     DATABASE_COPIED = (
         "database_copied",
         _(
-            "This machine does not have the mark of this database's installation, so the database is probably a copy. If "
-            "the original still runs, leave this one off. When you switch sending on, we look at every open change in "
-            "Kartra before anything is sent."
+            "This machine does not have the mark of this database's installation, so the database is probably "
+            "a copy. If "
+            "the original still runs, leave this one off. When you resume sending, we check every open change "
+            "in Kartra before anything is sent."
         ),
     )
 

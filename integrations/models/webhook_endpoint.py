@@ -41,7 +41,7 @@ def new_token() -> str:
 
 
 class WebhookEndpoint(models.Model):
-    """An address for Kartra to post to. The token in it is the only proof of origin the outbound API has.
+    """An webhook address to post to. The token in it is the only proof of origin the outbound API has.
 
     A webhook endpoint that got a new token is open to the old one too, until that is retired.
     """
@@ -66,9 +66,9 @@ class WebhookEndpoint(models.Model):
 
     class Meta:
         ordering = ["connection", "name"]
-        verbose_name = _("address for Kartra")
-        verbose_name_plural = _("addresses for Kartra")
-        permissions = [("rotate_webhookendpoint", _("Can change and retire addresses for Kartra"))]
+        verbose_name = _("webhook address")
+        verbose_name_plural = _("webhook addresses")
+        permissions = [("rotate_webhookendpoint", _("Can change and retire webhook addresses"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["connection", "name"],

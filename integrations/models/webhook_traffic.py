@@ -1,4 +1,4 @@
-"""What came by an address for Kartra: how much in each hour, and what a person had taken back."""
+"""What came by a webhook address: how much in each hour, and what a person had taken back."""
 
 from django.conf import settings
 from django.db import models
@@ -23,8 +23,8 @@ class WebhookHour(models.Model):
 
     class Meta:
         ordering = ["-hour"]
-        verbose_name = _("hour of an address for Kartra")
-        verbose_name_plural = _("hours of addresses for Kartra")
+        verbose_name = _("hour of a webhook address")
+        verbose_name_plural = _("hours of webhook addresses")
         constraints = [
             models.UniqueConstraint(fields=["endpoint", "hour"], name="integrations_webhookhour_once"),
         ]

@@ -6,14 +6,14 @@ from integrations.sandbox.wire.server import Sandbox
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A pretend Kartra on loopback.")
+    parser = argparse.ArgumentParser(description="A Kartra sandbox on loopback.")
     parser.add_argument("--port", type=int, default=9100)
     parser.add_argument("--leads", type=int, default=0, help="demo leads to make when the account is empty")
     parser.add_argument("--db", default=":memory:", help="SQLite file that keeps the account")
     options = parser.parse_args()
     sandbox = Sandbox(port=options.port, db=options.db)
     sandbox.fill(options.leads)
-    print(f"Pretend Kartra at {sandbox.base}/ (API {sandbox.url})", flush=True)
+    print(f"Kartra sandbox at {sandbox.base}/ (API {sandbox.url})", flush=True)
     sandbox.serve()
 
 

@@ -35,11 +35,11 @@ def e(value: Any) -> str:
 def show(sandbox: SandboxState, path: str, query: dict[str, str]) -> tuple[int, str]:
     """(status, HTML) for a path."""
     if path == "/":
-        return 200, _frame("Pretend Kartra", _home(sandbox, query))
+        return 200, _frame("Kartra sandbox", _home(sandbox, query))
     if path.startswith("/leads/"):
         lead = sandbox.store.lead(1, id=path.removeprefix("/leads/").strip("/"))
         if lead is not None:
-            return 200, _frame(f"{lead['email']} · Pretend Kartra", _lead(sandbox, lead))
+            return 200, _frame(f"{lead['email']} · Kartra sandbox", _lead(sandbox, lead))
     return 404, _frame("Not here", "<p>There is no such page.</p><p><a href='/'>To the account</a></p>")
 
 
@@ -85,7 +85,8 @@ def _frame(title: str, body: str) -> str:
     return (
         f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>{e(title)}</title>"
         f"<meta name='viewport' content='width=device-width, initial-scale=1'><style>{STYLE}</style></head><body>"
-        "<header><h1><a href='/'>Pretend Kartra</a></h1><p>Nothing here is real. What you do here, a person did in Kartra.</p></header>"
+        "<header><h1><a href='/'>Kartra sandbox</a></h1><p>Nothing here is real. What you do here, a person "
+        "did in Kartra.</p></header>"
         f"<main>{body}</main></body></html>"
     )
 

@@ -1,4 +1,4 @@
-"""What the pretend Kartra posts by itself: events as JSON, payment messages as forms. Loopback receivers only."""
+"""What the Kartra sandbox posts by itself: events as JSON, payment messages as forms. Loopback receivers only."""
 
 import http.client
 import ipaddress

@@ -19,7 +19,7 @@ KEY, PASSWORD = "sandbox-key", "sandbox-password"  # a pretend account's
 
 
 class SandboxState:
-    """A pretend Kartra without its address."""
+    """A Kartra sandbox without its address."""
 
     own_name = ""
     """By which it may be called besides loopback, "" for none."""

@@ -82,7 +82,7 @@ def end(stop: SendingStop) -> str:
         if open_ones:
             words = _("%(number)s unclear, %(open)s of them still being looked at.")
         said.append(words % {"number": f"{number:,}", "open": f"{open_ones:,}"})
-    said.append(_("Sales made meanwhile are in no lead's profile; read transactions, or load Kartra's export."))
+    said.append(_("Sales made meanwhile are in no lead's profile; read transactions, or import Kartra's export."))
     return " ".join(said)
 
 

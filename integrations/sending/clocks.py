@@ -67,4 +67,4 @@ def _sentence(machine: str, ahead: float) -> str:
         else _("The clock of %(machine)s is %(seconds)s s behind the database's.")
     )
     told = {"machine": machine, "seconds": f"{abs(ahead):,.0f}"}
-    return f"{words % told} {_('Set it right; waiting and sending go by the database’s clock meanwhile.')}"
+    return f"{words % told} {_('Set it right. Until then, sending uses the database’s clock.')}"

@@ -106,8 +106,8 @@ def doubt_open_changes(connection: Connection) -> str:
                 remark(ChangeRemark.SENT_BEFORE_RESTORE),
             )
     words = ngettext(
-        "%(number)s open change is looked at in Kartra before anything is sent.",
-        "%(number)s open changes are looked at in Kartra before anything is sent.",
+        "We check %(number)s open change in Kartra before anything is sent.",
+        "We check %(number)s open changes in Kartra before anything is sent.",
         doubted,
     )
     return words % {"number": f"{doubted:,}"} if doubted else ""

@@ -102,7 +102,7 @@ def why_commands_wait(connection: Connection) -> str:
         return ""
     return _(
         "Kartra does not allow the app of %(name)s to use %(commands)s. What needs it waits. Ask Kartra to allow it "
-        "for your app, then switch sending on again."
+        "for your app, then resume sending."
     ) % {"name": connection.name, "commands": ", ".join(refused)}
 
 
@@ -152,7 +152,7 @@ def why_not_sending(connection: Connection) -> str:
         return words % {"name": connection.name, "since": naturaltime(stop.began_at), **told}
     if not connection.sends:
         return _(
-            "%(name)s is look-only: nothing is sent to Kartra. What you ask for is kept and goes out once sending is "
+            "%(name)s is read-only: nothing is sent to Kartra. What you ask for is kept and goes out once sending is "
             "switched on."
         ) % {"name": connection.name}
     if connection.hold_until and connection.hold_until > clock.now():

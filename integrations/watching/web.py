@@ -65,7 +65,7 @@ def _database_is_away() -> None:
     if missing_since is None:
         process_state.database_missing_since = time.monotonic()
     elif time.monotonic() - missing_since >= AWAY_FOR_S and _is_first():
-        words = _("The database does not answer. Messages from Kartra are kept in files of the web machines meanwhile.")
+        words = _("The database does not answer. The web machines keep messages from Kartra in files until it does.")
         send_notice(_("Kartra Mirror: the database does not answer"), f"{words}\n{_link()}")
 
 

@@ -10,48 +10,46 @@ from django.utils.translation import gettext as _, ngettext
 from integrations.models import Concern, ConcernCode, DeliveryStatus, WebhookEndpoint
 
 WORKERS: dict[str, Callable[[], str]] = {
-    "push": lambda: _("No worker of the queue push is at work: nothing is sent to Kartra."),
-    "apply": lambda: _("No worker of the queue apply is at work: what Kartra sends is kept, and not applied."),
-    "read": lambda: _("No worker of the queue read is at work: nothing is read from Kartra, imported or looked after."),
+    "push": lambda: _("No worker of the queue push is running: nothing is sent to Kartra."),
+    "apply": lambda: _("No worker of the queue apply is running: messages from Kartra are kept, but not applied."),
+    "read": lambda: _("No worker of the queue read is running: no updates from Kartra, no imports, no checks."),
 }
 
 
 def wrong_clock(machine: str) -> str:
-    words = _(
-        "The clock of %(machine)s is wrong. Set it right; waiting and sending go by the database’s clock meanwhile."
-    )
+    words = _("The clock of %(machine)s is wrong. Set it right. Until then, sending uses the database’s clock.")
     return words % {"machine": machine}
 
 
 def full_disk(machine: str) -> str:
-    words = _(
-        "The disk of %(machine)s with VAR_DIR is full: messages that come while the database is away cannot be kept."
-    )
+    words = _("The disk of %(machine)s with VAR_DIR is full: messages that arrive while the database is down are lost.")
     return words % {"machine": machine}
 
 
 MACHINES: dict[str, Callable[[str], str]] = {ConcernCode.CLOCK: wrong_clock, ConcernCode.DISK: full_disk}
 
 SENTENCES: dict[str, Callable[[int], str]] = {
-    ConcernCode.BEAT: lambda n: _("Beat does not run: what waits for its time, or was lost on the way, is not done."),
-    ConcernCode.BROKER: lambda n: _("The broker (Redis) does not answer: workers do nothing. What comes is kept."),
-    ConcernCode.WEB: lambda n: _("Web does not run: there are no pages, and what Kartra sends is lost."),
+    ConcernCode.BEAT: lambda n: _("Beat does not run: scheduled work is not done."),
+    ConcernCode.BROKER: lambda n: _(
+        "The broker (Redis) does not answer: workers do nothing. Incoming messages are kept."
+    ),
+    ConcernCode.WEB: lambda n: _("Web does not run: no pages, and messages from Kartra are lost."),
     ConcernCode.DELETIONS: lambda n: ngettext(
-        "Reading stopped: Kartra says that %(number)s lead is deleted. Is it?",
-        "Reading stopped: Kartra says that %(number)s leads are deleted. Are they?",
+        "Updates stopped: Kartra says that %(number)s lead is deleted. Is it?",
+        "Updates stopped: Kartra says that %(number)s leads are deleted. Are they?",
         n,
     ),
     ConcernCode.CATALOGUE: lambda n: ngettext(
-        "%(number)s name was missing from Kartra's last answer about the catalogue. Is it gone?",
-        "%(number)s names were missing from Kartra's last answer about the catalogue. Are they gone?",
+        "%(number)s name was missing from Kartra's last answer about the catalogue. Is it deleted?",
+        "%(number)s names were missing from Kartra's last answer about the catalogue. Are they deleted?",
         n,
     ),
     ConcernCode.QUARANTINED: lambda n: ngettext(
         "%(number)s message from Kartra could not be read.", "%(number)s messages from Kartra could not be read.", n
     ),
     ConcernCode.HELD: lambda n: ngettext(
-        "%(number)s message about somebody new is held: is it Kartra's?",
-        "%(number)s messages about people who are new are held: are they Kartra's?",
+        "%(number)s message about a new person is held: did Kartra send it?",
+        "%(number)s messages about new people are held: did Kartra send them?",
         n,
     ),
     ConcernCode.REFUSED: lambda n: ngettext(
@@ -60,15 +58,15 @@ SENTENCES: dict[str, Callable[[int], str]] = {
         n,
     ),
     ConcernCode.FRESHNESS: lambda n: ngettext(
-        "%(number)s lead was not read within the promised time (REFRESH_WITHIN_H).",
-        "%(number)s leads were not read within the promised time (REFRESH_WITHIN_H).",
+        "%(number)s lead was not checked in time (REFRESH_WITHIN_H).",
+        "%(number)s leads were not checked in time (REFRESH_WITHIN_H).",
         n,
     ),
     ConcernCode.DECISIONS: lambda n: ngettext(
         "%(number)s change needs a decision.", "%(number)s changes need a decision.", n
     ),
     ConcernCode.APPROVALS: lambda n: ngettext(
-        "%(number)s bulk action waits for a yes or no.", "%(number)s bulk actions wait for a yes or no.", n
+        "%(number)s bulk action needs approval.", "%(number)s bulk actions need approval.", n
     ),
 }
 
@@ -81,8 +79,8 @@ def sentence(concern: Concern) -> str:
         said = MACHINES[concern.code](concern.key)
     elif concern.code == ConcernCode.SILENT:
         words = ngettext(
-            "Messages of the kind “%(kind)s” come no more: silent for %(number)s day.",
-            "Messages of the kind “%(kind)s” come no more: silent for %(number)s days.",
+            "No more messages of the kind “%(kind)s”: silent for %(number)s day.",
+            "No more messages of the kind “%(kind)s”: silent for %(number)s days.",
             concern.number,
         )
         said = words % {"kind": concern.key.partition(":")[2], "number": f"{concern.number:,}"}

@@ -11,7 +11,7 @@ from integrations.sending import restored, switch
 
 
 def of(connections: Sequence[Connection]) -> list[dict[str, str]]:
-    """What everybody must know on every page: look-only, stopped, a question. A fixed number of queries."""
+    """What everybody must know on every page: read-only, stopped, a question. A fixed number of queries."""
     found: list[dict[str, str]] = []
     if connections and (why := restored.not_here()):
         found.append({"level": "bad", "words": why})

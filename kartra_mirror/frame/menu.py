@@ -118,7 +118,7 @@ ACCOUNT = (
         "plug",
         (
             _list(_("Connections"), "connection", "integrations"),
-            _list(_("Addresses for Kartra"), "webhookendpoint", "integrations"),
+            _list(_("Webhook addresses"), "webhookendpoint", "integrations"),
             _list(_("Messages from Kartra"), "delivery", "integrations"),
             _list(_("Calls to Kartra"), "apicall", "integrations"),
             Page(_("Health"), "health", "integrations.view_apicall"),

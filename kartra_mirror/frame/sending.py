@@ -33,7 +33,7 @@ def _line(connection: Connection) -> dict[str, Any]:
     elif connection.sends:
         words, look = (_("Sending"), "good") if not connection.test_mode else (_("Sending, test mode"), "good")
     else:
-        words, look = _("Looking only"), ""
+        words, look = _("Read-only"), ""
     return {
         "connection": connection,
         "words": words,

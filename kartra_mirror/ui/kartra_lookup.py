@@ -20,9 +20,7 @@ from leads.models.remarks import sentence_of
 from leads.models.row_remark import lookalike
 from leads.texts import clean_email
 
-ASKED_BY = gettext_lazy(
-    "Kartra can be asked by a whole email address or by its own number of the lead, by nothing else."
-)
+ASKED_BY = gettext_lazy("To ask Kartra, type a whole email address or a Kartra id.")
 
 
 def can_be_asked(named: str) -> bool:

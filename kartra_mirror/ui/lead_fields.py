@@ -43,8 +43,8 @@ def groups(form: Any) -> list[tuple[str, list[Any]]]:
     found = [(title, taken(names)) for title, names in GROUPS]
     found.append((gettext_noop("Custom fields"), taken([name for name in left if name.startswith(CUSTOM)])))
     found.append((gettext_noop("Empty fields"), taken(["clear"])))
-    found.append((gettext_noop("Put on or into"), taken(BESIDES)))
-    found.append((gettext_noop("Take off or out of"), taken(LEAVING)))
+    found.append((gettext_noop("Add"), taken(BESIDES)))
+    found.append((gettext_noop("Remove"), taken(LEAVING)))
     found.append(("", list(left.values())))
     return [(title, fields) for title, fields in found if fields]
 

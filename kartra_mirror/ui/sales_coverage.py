@@ -19,10 +19,10 @@ def warning(conditions: Iterable[str], user: access.RequestUser) -> str:
     if not number:
         return ""
     words = ngettext(
-        "The transactions of %(number)s lead have not been read from Kartra yet: of it we know only the sales that messages "
-        "and files told, so this filter may be wrong about it.",
-        "The transactions of %(number)s leads have not been read from Kartra yet: of them we know only the sales that messages "
-        "and files told, so this filter may be wrong about them.",
+        "We have not checked the transactions of %(number)s lead yet, and know only its sales from messages "
+        "and files. This filter may be wrong about it.",
+        "We have not checked the transactions of %(number)s leads yet, and know only their sales from messages "
+        "and files. This filter may be wrong about them.",
         number,
     )
     return words % {"number": f"{number:,}"}

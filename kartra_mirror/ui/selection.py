@@ -29,12 +29,12 @@ def of_list(query: QueryDict) -> Selection:
             values = values[-1:]  # the list searches for what came last
         wanted.setdefault(OTHER_NAMES.get(name, name), []).extend(str(value) for value in values)
     if unknown := sorted(name for name in wanted if not filters.is_parameter(name)):
-        words = _("The list is narrowed by “%(name)s”, which cannot be kept. Filter it by the filters of the page.")
+        words = _("The list is filtered by “%(name)s”, which cannot be saved. Use the filters of the page.")
         raise CannotResolve(words % {"name": unknown[0][:100]})
     try:
         return selections.of_conditions(wanted)
     except filters.Unreadable:
-        raise CannotResolve(_("The list is filtered by something that cannot be read, so nobody is on it.")) from None
+        raise CannotResolve(_("A filter of this list cannot be read, so the list is empty.")) from None
 
 
 def of_ticks(pks: Iterable[str]) -> Selection:

@@ -91,7 +91,7 @@ class ModelAdmin(_ModelAdmin):
         """Ticks that no page of ours has made are answered in words."""
         ticks = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if not all(tick.isdecimal() and len(tick) < 18 for tick in ticks):
-            self.message_user(request, _("What was ticked cannot be read. Please choose again."), messages.ERROR)
+            self.message_user(request, _("Your selection cannot be read. Please choose again."), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         answer: HttpResponse | None = super().response_action(request, queryset)
         return answer

@@ -71,7 +71,7 @@ def _check_part(leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: Mapping[st
         other = open_ones.first()
         if other is not None:
             raise CannotRecord(
-                _("“%(change)s” is not settled yet. Wait for it, or decide about it first.")
+                _("“%(change)s” has not ended yet. Wait for it, or decide about it first.")
                 % {"change": capfirst(str(other))}
             )
 

@@ -115,7 +115,7 @@ def decide(change: LeadChange, answer: str, *, by: Author = None, why: str = "")
         last = held[-1]
         if last.status != ChangeStatus.UNDECIDED:
             raise CannotDecide(
-                _("Nothing is to be decided here: it is %(status)s.") % {"status": last.get_status_display()}
+                _("This change needs no decision: it is %(status)s.") % {"status": last.get_status_display()}
             )
         if last.reason == Reason.CONFLICT and answer == "happened":
             raise CannotDecide(_("Kartra holds something else: keep theirs (give-up) or send ours (again)."))

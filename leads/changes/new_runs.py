@@ -122,7 +122,7 @@ def undo_run(run: BulkRun, *, by: Author = None, why: str = "", also: Sequence[N
     size = len(set(edited).union(*(ids for _step, ids in sets)))
     if not size:
         raise CannotRecord(
-            _("Nothing of this bulk action is left to take back: it changed nothing, or all has changed since.")
+            _("Nothing of this bulk action can be undone: it changed nothing, or everything was changed since.")
         )
     check_person(by, run.account, size)
     now = clock.now()

@@ -99,7 +99,7 @@ def cancel(change: LeadChange, *, by: Author = None) -> int:
         mirror.lock_leads([change.lead_id])
         waiting = LeadChange.objects.filter(lead=change.lead_id, status=ChangeStatus.WAITING)
         if not waiting.filter(pk=change.pk).exists():
-            raise CannotCancel(_("It is not waiting any more, so it cannot be cancelled."))
+            raise CannotCancel(_("It is no longer queued, so it cannot be cancelled."))
         if not kinds.get_kind(change.kind).creates or change.lead.kartra_id:
             waiting = waiting.filter(pk=change.pk)
         run_ids = set(waiting.exclude(run=None).values_list("run_id", flat=True))

@@ -81,7 +81,7 @@ def retry(
     with transaction.atomic():
         first = refused.order_by("pk").first()
         if first is None:
-            raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
+            raise CannotRecord(_("Nothing is left to try again: these were already tried again or dismissed."))
         run = BulkRun.objects.create(
             account=account,
             name=name or (_("Try again: %(change)s") % {"change": capfirst(str(first))})[:200],
@@ -94,7 +94,7 @@ def retry(
         run.save(update_fields=["expected"])
         taken = LeadChange.objects.filter(retried_in=run)
         if not run.expected:
-            raise CannotRecord(_("Nothing is left to try again: these were tried again or closed already."))
+            raise CannotRecord(_("Nothing is left to try again: these were already tried again or dismissed."))
         check_person(by, account, run.expected)
         if any(kinds.get_kind(each).money for each in taken.order_by().values_list("kind", flat=True).distinct()):
             raise CannotRecord(

@@ -48,10 +48,10 @@ OURS = {kind.activity: kind for kind in kinds.ALL.values() if kind.afterwards_wo
 WORDS: dict[str, Any] = {
     **{code: kind.afterwards_words for code, kind in OURS.items()},
     "payment_sale": gettext_lazy("bought %(product_name)s"),
-    "payment_refund": gettext_lazy("got their money back for %(product_name)s"),
+    "payment_refund": gettext_lazy("got a refund for %(product_name)s"),
     "buy_product": gettext_lazy("bought %(product_name)s"),
     "gone": gettext_lazy("were deleted in Kartra"),
-    "reaches_score": gettext_lazy("reached a score of which Kartra tells"),
+    "reaches_score": gettext_lazy("reached a score that Kartra reports"),
 }
 
 

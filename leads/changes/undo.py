@@ -1,6 +1,6 @@
 """What of a bulk action can be taken back. Reads only; `new_runs` records.
 
-Taken back is what the run changed and what is still as it left it. Who had it before is not touched, nor who has changed
+Taken back is what the run changed and nobody changed since. Who had it before is not touched, nor who has changed
 since: their wish, or Kartra's, is younger than ours.
 """
 
@@ -27,14 +27,14 @@ STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
     "never",
 )
 WHY: dict[str, Any] = {
-    STANDS: gettext_lazy("will be taken back"),
-    SINCE: gettext_lazy("changed since, and left alone"),
+    STANDS: gettext_lazy("will be undone"),
+    SINCE: gettext_lazy("changed since, so left as they are"),
     GONE: gettext_lazy("deleted in Kartra"),
     QUEUED: gettext_lazy("another change of the same thing is queued"),
-    BEFORE: gettext_lazy("had it before, and not changed by this"),
-    UNDONE: gettext_lazy("taken back already"),
-    NOT_DONE: gettext_lazy("not changed (refused, cancelled or left out)"),
-    NEVER: gettext_lazy("cannot be taken back"),
+    BEFORE: gettext_lazy("had it before this bulk action"),
+    UNDONE: gettext_lazy("already undone"),
+    NOT_DONE: gettext_lazy("not changed (failed, cancelled or left out)"),
+    NEVER: gettext_lazy("cannot be undone"),
 }
 """What becomes of each change of the run, in words."""
 

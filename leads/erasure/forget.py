@@ -132,7 +132,7 @@ def _delete(rows: QuerySet[Any], counts: parts.Counts) -> None:
 
 
 def _remarks(person: Person, counts: parts.Counts, others: int) -> list[Remark]:
-    """What could not be known, and what only Kartra can do."""
+    """What we could not check, and what only Kartra can do."""
     found: list[Remark] = [remark(SHARED[what]) for what in person.shared]
     numbers = {
         ErasureRemark.OTHERS_WAITING: texts.waiting(person),

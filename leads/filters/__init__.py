@@ -75,7 +75,7 @@ def _told(wanted: Wanted, accounts: Accounts, names: Names) -> list[Told]:
                 said.append(Told(str(problem), parameters))
                 continue
             except Unreadable:
-                words = _("%(label)s: a value that cannot be read, which fits nobody") % {"label": condition.label}
+                words = _("%(label)s: a value that cannot be read, so no lead matches") % {"label": condition.label}
                 said.append(Told(words, parameters))
                 continue
             if words:

@@ -89,7 +89,7 @@ CONDITIONS = (
         GROUP,
         _parts("refunded", _("From")),
         _transactions("refunded", REFUNDS),
-        _words("refunded", _("got money back for %(product)s")),
+        _words("refunded", _("got a refund for %(product)s")),
     ),
     Condition(
         "plan",

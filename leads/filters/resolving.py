@@ -39,7 +39,7 @@ def resolve(selection: Selection, accounts: Accounts) -> QuerySet[Lead]:
     except Impossible as problem:
         raise CannotResolve(str(problem)) from None
     except Unreadable:
-        words = _("Something by which these leads were chosen is no longer there or cannot be read. Choose them again.")
+        words = _("A filter behind this selection was deleted or cannot be read. Choose the leads again.")
         raise CannotResolve(words) from None
 
 

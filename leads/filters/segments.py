@@ -38,7 +38,7 @@ def as_kept(conditions: Wanted) -> dict[str, Any]:
     try:
         return as_json(of_conditions(conditions))
     except Unreadable:
-        raise CannotHold(_("This filter cannot be read, so it fits nobody. Filter the leads anew.")) from None
+        raise CannotHold(_("This filter cannot be read, so no lead matches. Filter the leads again.")) from None
 
 
 def known_conditions(stored: Any) -> dict[str, list[str]]:
@@ -144,7 +144,8 @@ def _check_depth(ahead: set[int], below: Mapping[int, set[int]]) -> None:
         ahead = set().union(*(below.get(pk, set()) for pk in ahead))
     if ahead:
         words = _(
-            "At most %(most)s segments can build on one another in a row. Use the conditions themselves, not the segment "
+            "At most %(most)s segments can build on one another in a row. Use the conditions themselves, not "
+            "the segment "
             "that has them."
         )
         raise CannotHold(words % {"most": MOST_DEEP})

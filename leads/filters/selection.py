@@ -144,7 +144,7 @@ def from_json(stored: Any) -> Selection:
     """The selection that was stored. Raises CannotResolve."""
     if not isinstance(stored, dict) or type(stored.get("version")) is not int or stored["version"] != VERSION:
         raise CannotResolve(
-            _("How these leads were chosen is written in a form that is not known here. Choose them again.")
+            _("This selection was saved in a form that this version does not know. Choose the leads again.")
         )
     if set(stored) != {"version", "leads"}:
         raise _unreadable()
@@ -205,7 +205,7 @@ def _read_ids(given: Sequence[Any]) -> tuple[int, ...]:
 
 
 def _unreadable() -> CannotResolve:
-    return CannotResolve(_("How these leads were chosen cannot be read. Choose them again."))
+    return CannotResolve(_("This selection cannot be read. Choose the leads again."))
 
 
 def of_conditions(wanted: Wanted) -> Selection:

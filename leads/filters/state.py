@@ -37,7 +37,7 @@ STATES: dict[str, tuple[Any, Callable[[], Q]]] = {
     "absent": (_("not in Kartra yet"), lambda: Q(absent_at__isnull=False)),
     "no_id": (_("Kartra id not known"), lambda: Q(kartra_id=None)),
     "due": (_("update due"), lambda: Q(dirty_at__isnull=False)),
-    "unread": (_("never read"), lambda: Q(read_at=None)),
+    "unread": (_("never checked"), lambda: Q(read_at=None)),
     "second": (_("possible second profile"), duplicates.has_one),
 }
 
@@ -53,7 +53,7 @@ def _older(given: Given) -> Q:
 
 def _older_words(given: Mapping[str, str]) -> str:
     words = ngettext(
-        "read more than %(older)s hour ago", "read more than %(older)s hours ago", abs(int(given["older"]))
+        "checked more than %(older)s hour ago", "checked more than %(older)s hours ago", abs(int(given["older"]))
     )
     return words % given
 
@@ -93,7 +93,7 @@ CONDITIONS = (
     ),
     Condition(
         "older",
-        _("As of older than"),
+        _("Checked more than"),
         GROUP,
         (Part("older", _("Hours"), "number"),),
         _older,

@@ -136,7 +136,7 @@ CONDITIONS = (
             Part("sequence_step", _("At step"), "number"),
             Part(
                 "sequence_status",
-                _("State there"),
+                _("State"),
                 "texts",
                 Occurring(SequenceEnrollment.objects.all, "status", "lead__account"),
             ),

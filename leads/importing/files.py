@@ -100,7 +100,8 @@ def _headers(cells: list[str]) -> tuple[str, ...]:
     if any(re.fullmatch(r"[^@\s]++@[^@\s][^@\s.]*+\.[^@\s]++", cell.strip()) for cell in cells):
         raise CannotImport(
             _(
-                "The first line holds an email address, so it is a lead, not the names of the columns. Put a line of column "
+                "The first line holds an email address, so it is a lead, not the names of the columns. Put a "
+                "line of column "
                 "names on top of the file."
             )
         )
@@ -131,7 +132,7 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
                 % {"what": what}
             )
     if sample.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        raise CannotImport(_("The file is in UTF-32, which nothing exports. Save it as CSV in UTF-8 and try again."))
+        raise CannotImport(_("The file is in UTF-32. Save it as CSV in UTF-8 and try again."))
     if sample.startswith(codecs.BOM_UTF8):
         return "utf-8", 3
     if sample.startswith(codecs.BOM_UTF16_LE):
@@ -145,7 +146,7 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
             return encoding, 0
     controls = sum(sample.count(bytes([byte])) for byte in range(32) if byte not in (9, 10, 11, 12, 13))
     if controls > max(20, len(sample) // 50):
-        raise CannotImport(_("This is not a text file. Export the leads in Kartra as CSV and load that file."))
+        raise CannotImport(_("This is not a text file. Export the leads in Kartra as CSV and import that file."))
     return _eight_bit(file, sample), 0
 
 

@@ -93,7 +93,7 @@ def remarks(job: Import) -> list[str]:
             found.append(_sign(name.removeprefix("sign "), number))
     if ids.verdict(job.options) == ids.PROVISIONAL:
         found.append(
-            _("New ids are taken only once a read from Kartra agrees; until then people are known by their address.")
+            _("New ids count only once a check with Kartra confirms them. Until then we know people by their address.")
         )
     elif not ids.problem(job) and job.counts.get("ids_differ", 0) > job.counts.get("ids_agree", 0):
         words = _(
@@ -104,9 +104,9 @@ def remarks(job: Import) -> list[str]:
 
 
 def _dates(job: Import, line: int, cell: str) -> str:
-    words = _("Dates are read with the month first: %(cell)s in line %(line)s is %(day)s.")
+    words = _("Dates have the month first: %(cell)s in line %(line)s is %(day)s.")
     if job.day_first:
-        words = _("Dates are read with the day first: %(cell)s in line %(line)s is %(day)s.")
+        words = _("Dates have the day first: %(cell)s in line %(line)s is %(day)s.")
     found = values.moment(cell.split()[0], job.account.zone, day_first=bool(job.day_first))
     day = date_format(found.at.astimezone(job.account.zone), "j M Y") if found else cell
     return words % {"cell": cell, "line": f"{line:,}", "day": day}
@@ -114,8 +114,10 @@ def _dates(job: Import, line: int, cell: str) -> str:
 
 def _sign(sign: str, number: int) -> str:
     words = ngettext(
-        "%(number)s amount is in “%(sign)s”, which may be %(names)s; it is kept as it stands. Say which is meant to have it named.",
-        "%(number)s amounts are in “%(sign)s”, which may be %(names)s; they are kept as they stand. Say which is meant to have "
+        "%(number)s amount is in “%(sign)s”, which may be %(names)s; it is kept as it stands. Say which is "
+        "meant to have it named.",
+        "%(number)s amounts are in “%(sign)s”, which may be %(names)s; they are kept as they stand. Say which "
+        "is meant to have "
         "them named.",
         number,
     )

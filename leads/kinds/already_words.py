@@ -24,55 +24,55 @@ GIVEN = Already(
     again=ngettext_lazy(
         "%(number)s has it already and gets it again", "%(number)s have it already and get it again", "n"
     ),
-    force=_("Send it also to those who have it already, so that Kartra's automations fire again"),
+    force=_("Also send to leads that already have it (runs Kartra's automations again)"),
 )
 NOT_HAD = Already(
     label=_("Do not have it"),
     so=ngettext_lazy("%(number)s does not have it", "%(number)s do not have it", "n"),
     again=ngettext_lazy(
-        "%(number)s does not have it and it is sent all the same",
-        "%(number)s do not have it and it is sent all the same",
+        "%(number)s does not have it and it is sent anyway",
+        "%(number)s do not have it and it is sent anyway",
         "n",
     ),
-    force=_("Send it also for those who do not have it, so that Kartra's automations fire again"),
+    force=_("Also send for leads that do not have it (runs Kartra's automations again)"),
 )
 NOT_ON_IT = Already(
     label=_("Are not on it"),
     so=ngettext_lazy("%(number)s is not on it", "%(number)s are not on it", "n"),
     again=ngettext_lazy(
-        "%(number)s is not on it and it is sent all the same",
-        "%(number)s are not on it and it is sent all the same",
+        "%(number)s is not on it and it is sent anyway",
+        "%(number)s are not on it and it is sent anyway",
         "n",
     ),
-    force=_("Send it also for those who are not on it, so that Kartra's automations fire again"),
+    force=_("Also send for leads that are not on it (runs Kartra's automations again)"),
 )
 NOT_IN_IT = Already(
     label=_("Are not in it"),
     so=ngettext_lazy("%(number)s is not in it", "%(number)s are not in it", "n"),
     again=ngettext_lazy(
-        "%(number)s is not in it and it is sent all the same",
-        "%(number)s are not in it and it is sent all the same",
+        "%(number)s is not in it and it is sent anyway",
+        "%(number)s are not in it and it is sent anyway",
         "n",
     ),
-    force=_("Send it also for those who are not in it, so that Kartra's automations fire again"),
+    force=_("Also send for leads that are not in it (runs Kartra's automations again)"),
 )
 FIELDS = Already(
-    label=_("Are so already"),
-    so=ngettext_lazy("%(number)s is so already", "%(number)s are so already", "n"),
+    label=_("Have these values already"),
+    so=ngettext_lazy("%(number)s has these values already", "%(number)s have these values already", "n"),
     again=ngettext_lazy(
-        "%(number)s is so already and it is sent all the same",
-        "%(number)s are so already and it is sent all the same",
+        "%(number)s has these values already and gets them again",
+        "%(number)s have these values already and get them again",
         "n",
     ),
-    force=_("Send also what is so already, so that Kartra's automations fire again"),
+    force=_("Also send values that leads already have (runs Kartra's automations again)"),
 )
 PARTS = Already(
-    label=_("Leads with a part of it so already"),
-    so=ngettext_lazy("for %(number)s all of it is so already", "for %(number)s all of it is so already", "n"),
+    label=_("Need only a part of it"),
+    so=ngettext_lazy("%(number)s needs no change", "%(number)s needs no change", "n"),
     again=ngettext_lazy(
-        "for %(number)s a part of it is so already and is sent again",
-        "for %(number)s a part of it is so already and is sent again",
+        "%(number)s gets again a part that it has already",
+        "%(number)s gets again a part that it has already",
         "n",
     ),
-    force=_("Send also what is so already, so that Kartra's automations fire again"),
+    force=_("Also send values that leads already have (runs Kartra's automations again)"),
 )

@@ -26,7 +26,7 @@ def expiry_field() -> forms.IntegerField:
         max_value=LONGEST_DAYS,
         required=False,
         initial=0,
-        help_text=_("After so many days exactly these points are taken off again; 0 means never."),
+        help_text=_("After so many days these points are removed again; 0 means never."),
     )
 
 
@@ -64,7 +64,7 @@ def _given_words(name: str, parameters: Parameters) -> str:
 
 
 def _taken_words(name: str, parameters: Parameters) -> str:
-    return _("%(points)s points were taken from %(lead)s.") % {"lead": name, "points": parameters.get("points", "")}
+    return _("%(points)s points were removed from %(lead)s.") % {"lead": name, "points": parameters.get("points", "")}
 
 
 def _not_expired(parameters: Parameters) -> Q:

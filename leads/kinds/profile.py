@@ -100,7 +100,7 @@ def _check_update(account: Account, clean: dict[str, Any]) -> None:
         raise ValidationError(_("An email address can be changed, but not emptied."))
     _check(account, clean)
     if not _steps(UPDATE.name, clean):
-        raise ValidationError(_("Say what is to change."))
+        raise ValidationError(_("Say what to change."))
 
 
 def _steps(own: str, parameters: Parameters) -> list[Step]:

@@ -21,7 +21,7 @@ class Amount(forms.Field):
     """An amount of money, or the word "whole". Never empty: an amount that got lost must not refund everything."""
 
     default_error_messages = {
-        "required": gettext_lazy("Say how much is to be given back, or “whole”."),
+        "required": gettext_lazy("Give the amount to refund, or “whole”."),
         "invalid": gettext_lazy("Give an amount such as 20.00, or “whole”."),
     }
 
@@ -50,7 +50,10 @@ def _check_refund(account: Account, clean: dict[str, Any]) -> None:
     sale = Transaction.objects.filter(account=account, kartra_id=clean["transaction"]).first()
     if sale is None:
         raise ValidationError(
-            _("Our copy has no transaction %(transaction)s. Read it from Kartra first (Transactions, Find in Kartra).")
+            _(
+                "Our copy has no transaction %(transaction)s. Update it from Kartra first (Transactions, Find "
+                "in Kartra)."
+            )
             % {"transaction": clean["transaction"]}
         )
     if sale.type and sale.type.lower() not in REFUNDABLE:
@@ -68,7 +71,7 @@ def _check_refund(account: Account, clean: dict[str, Any]) -> None:
     if Decimal(clean["amount"]) > sale.full_amount - before:
         words = _("%(amount)s is more than the %(paid)s that was paid.")
         if before:
-            words = _("%(amount)s is more than the %(paid)s that was paid less the %(before)s given back already.")
+            words = _("%(amount)s is more than the %(paid)s that was paid less the %(before)s already refunded.")
         told = {"amount": clean["amount"], "paid": f"{sale.full_amount:.2f}", "before": f"{before:.2f}"}
         raise ValidationError(words % told)
 
@@ -120,10 +123,10 @@ def _refunded_words(name: str, parameters: Parameters) -> str:
     told = {"lead": name, "amount": parameters.get("amount", ""), "sale": parameters.get("transaction", "")}
     if parameters.get("rest"):
         told["rest"] = parameters["rest"]
-        return _("The remaining %(rest)s of transaction %(sale)s were given back to %(lead)s.") % told
+        return _("The remaining %(rest)s of transaction %(sale)s were refunded to %(lead)s.") % told
     if told["amount"] == WHOLE:
-        return _("The whole of transaction %(sale)s was given back to %(lead)s.") % told
-    return _("%(amount)s of transaction %(sale)s were given back to %(lead)s.") % told
+        return _("The whole of transaction %(sale)s was refunded to %(lead)s.") % told
+    return _("%(amount)s of transaction %(sale)s were refunded to %(lead)s.") % told
 
 
 MONEY: dict[str, Any] = {

@@ -18,7 +18,7 @@ class Several(ChangeKind):
     def clean(self, account: Account, given: Parameters) -> dict[str, Any]:
         parts = [(kind, kind.clean(account, parameters)) for kind, parameters in self.parts(given)]
         if not parts:
-            raise BadParameters(_("Say what is to be done."))
+            raise BadParameters(_("Choose an action."))
         seen: set[str] = set()
         for name, parameters in self.single_steps({"steps": [[kind.name, clean] for kind, clean in parts]}):
             kind = get_kind(name)

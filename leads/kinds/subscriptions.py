@@ -36,7 +36,7 @@ def _plan(account: Account, clean: dict[str, Any]) -> RecurringSubscription:
     plan = RecurringSubscription.objects.filter(account=account, kartra_id=clean["subscription"]).first()
     if plan is None:
         raise ValidationError(
-            _("Our copy has no subscription %(subscription)s. Read the lead's transactions from Kartra first.")
+            _("Our copy has no subscription %(subscription)s. Update the lead's transactions from Kartra first.")
             % {"subscription": clean["subscription"]}
         )
     return plan
@@ -94,7 +94,7 @@ def _editing(account: Account) -> dict[str, forms.Field]:
 def _check_edit(account: Account, clean: dict[str, Any]) -> None:
     _plan(account, clean)
     if len([value for name, value in clean.items() if name != "subscription" and value != ""]) == 0:
-        raise ValidationError(_("Say what is to change."))
+        raise ValidationError(_("Say what to change."))
     if bool(clean.get("product_id")) != bool(clean.get("price_point")):
         raise ValidationError(_("Give the product id and the price point, or neither of them."))
     if clean.get("later_period") and clean.get("period") not in _SHORT_PERIODS:

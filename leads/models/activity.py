@@ -23,7 +23,7 @@ class Source(models.TextChoices):
     PUSH = "push", _("sent by us, confirmed by Kartra")
     WEBHOOK = "webhook", _("message from Kartra")
     IPN = "ipn", _("payment message from Kartra")
-    REFRESH = "refresh", _("read from Kartra")
+    REFRESH = "refresh", _("update from Kartra")
     IMPORT = "import", _("import")
 
 

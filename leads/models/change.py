@@ -92,12 +92,12 @@ class LeadChange(Worded):
         default=False, help_text=_("Sent in a call of its own: an earlier chain was refused.")
     )
     force = models.BooleanField(
-        default=False, help_text=_("Sent although it was so already: Kartra's automations fire again.")
+        default=False, help_text=_("Sent to a lead that already has it: Kartra's automations run again.")
     )
     read_first = models.BooleanField(
         default=False,
         db_default=False,
-        help_text=_("It is so already by an old copy: the lead is read before anybody judges that."),
+        help_text=_("Our copy is old and shows no need for it: the lead is checked with Kartra first."),
     )
     retry_of = models.ForeignKey(
         "self",
@@ -108,7 +108,7 @@ class LeadChange(Worded):
         help_text=_("The refused first try."),
     )
     closed_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When a refusal was dealt with: tried again, or closed with a reason.")
+        null=True, blank=True, help_text=_("When somebody dealt with it: tried again, or dismissed with a reason.")
     )
     closed_why = models.TextField(blank=True, default="")
     retried_in = models.ForeignKey(
@@ -117,7 +117,7 @@ class LeadChange(Worded):
         null=True,
         blank=True,
         related_name="+",
-        help_text=_("The bulk action that tried it again, and closed it by that."),
+        help_text=_("The bulk action that tried it again."),
     )
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -157,7 +157,7 @@ class LeadChange(Worded):
         help_text=_("The form it came with: sent twice, it is recorded once."),
     )
     requested_at = models.DateTimeField(_("requested at"))
-    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
+    settled_at = models.DateTimeField(_("ended at"), null=True, blank=True, editable=False)
 
     objects = LeadChangeQuerySet.as_manager()
 
@@ -168,7 +168,7 @@ class LeadChange(Worded):
         # Those of the kinds are made after `migrate`: kartra_mirror/groups.py.
         permissions = [
             ("resubscribe_list", _("Can add leads again to lists that they left themselves")),
-            ("decide_change", _("Can decide about changes whose outcome nobody knows")),
+            ("decide_change", _("Can decide about changes whose result is not known")),
         ]
         constraints = [
             models.CheckConstraint(

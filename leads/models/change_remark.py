@@ -11,10 +11,10 @@ class ChangeRemark(models.TextChoices):
     # by people
     CANCELLED = "cancelled", _("Cancelled.")
     CANCELLED_BY = "cancelled_by", _("Cancelled by %(person)s.")
-    HAPPENED = "happened", _("A person said that it happened.")
-    ASKED_AGAIN = "asked_again", _("A person asked to send it again.")
-    GIVEN_UP = "given_up", _("A person gave it up.")
-    KEPT_THEIRS = "kept_theirs", _("A person kept what Kartra holds.")
+    HAPPENED = "happened", _("Somebody confirmed that it happened.")
+    ASKED_AGAIN = "asked_again", _("Somebody asked to send it again.")
+    GIVEN_UP = "given_up", _("Somebody gave it up.")
+    KEPT_THEIRS = "kept_theirs", _("Somebody kept the value in Kartra.")
     NOT_SENT_EITHER = "not_sent_either", _("Not sent either: %(change)s.")
     # before it is sent
     ABSENT = "absent", _("Kartra has no lead of this address.")
@@ -22,7 +22,7 @@ class ChangeRemark(models.TextChoices):
     EMPTY = "empty", _("empty")
     NOT_SENT = "not_sent", _("Not sent.")
     NEVER_SENT = "never_sent", _("Never sent.")
-    UNREAD = "unread", _("Kartra could not be asked what has to be known before it is sent. It was not sent.")
+    UNREAD = "unread", _("We could not check with Kartra before sending. It was not sent.")
     # without an answer to rely on
     NOT_RECORDED = "not_recorded", _("Sent, but the answer was never recorded.")
     WORKER_ENDED = "worker_ended", _("The worker that made this call ended before it recorded the answer.")
@@ -31,8 +31,8 @@ class ChangeRemark(models.TextChoices):
     NOT_MENTIONED = "not_mentioned", _("Kartra's answer does not mention this action.")
     OTHER_REFUSED = "other_refused", _("Kartra refused another action of the same call.")
     # what was seen afterwards
-    SEEN_DONE = "seen_done", _("Seen done in Kartra afterwards.")
-    SEEN_NOT_DONE = "seen_not_done", _("Seen not done in Kartra; sent again.")
+    SEEN_DONE = "seen_done", _("Checked: done.")
+    SEEN_NOT_DONE = "seen_not_done", _("Checked: not done. Sent again.")
     RECEIPT_AND_DONE = (
         "receipt_and_done",
         _("The safety field in Kartra shows this call, and so does what it was to do."),

@@ -9,9 +9,9 @@ class ChangeStatus(models.TextChoices):
     SENDING = "sending", _("sending")
     UNKNOWN = "unknown", _("checking with Kartra")
     UNDECIDED = "undecided", _("needs your decision")
-    ACCEPTED = "accepted", _("done (Kartra confirmed)")
-    REJECTED = "rejected", _("Kartra refused")
-    SKIPPED = "skipped", _("nothing to do")
+    ACCEPTED = "accepted", _("done")
+    REJECTED = "rejected", _("failed")
+    SKIPPED = "skipped", _("no change needed")
     CANCELLED = "cancelled", _("cancelled")
     SUPERSEDED = "superseded", _("overtaken by a later change")
 
@@ -24,12 +24,12 @@ class Reason(models.TextChoices):
     """Why a change is skipped or undecided."""
 
     NONE = "", ""
-    ALREADY_SO = "already_so", _("already so")
+    ALREADY_SO = "already_so", _("no change needed")
     GONE = "gone", _("deleted in Kartra")
     LEFT_OUT = "left_out", _("left out")
     ABSENT = "absent", _("not in Kartra")
-    OUTCOME = "outcome", _("nobody can know whether it was done")
+    OUTCOME = "outcome", _("nobody knows whether it was done")
     CONFLICT = "conflict", _("changed meanwhile")
     UNLISTED_CODE = "unlisted_code", _("Kartra answered with a code that is not documented")
     FIREWALL = "firewall", _("sent twice and not done")
-    REPEATED = "repeated", _("sent more than once, and each time seen not done")
+    REPEATED = "repeated", _("sent more than once, and not done each time")

@@ -23,8 +23,8 @@ class ImportState(models.TextChoices):
 
     NEW = "new", _("columns to be matched")
     CHECKING = "checking", _("being checked")
-    CHECKED = "checked", _("checked, not loaded yet")
-    LOADING = "loading", _("loading")
+    CHECKED = "checked", _("checked, not imported yet")
+    LOADING = "loading", _("importing")
     FINISHED = "finished", _("finished")
     CANCELLED = "cancelled", _("cancelled")
     STOPPED = "stopped", _("stopped")
@@ -45,7 +45,7 @@ class ImportRemark(models.TextChoices):
             "addresses, and %(agree)s agree. Import the file again without that column."
         ),
     )
-    BROKE_OFF = "import_broke_off", _("It ended at line %(line)s by a fault of ours (%(name)s).")
+    BROKE_OFF = "import_broke_off", _("It stopped at line %(line)s because of an error of ours (%(name)s).")
 
 
 class ImportQuerySet(models.QuerySet["Import"]):
@@ -76,9 +76,7 @@ class Import(models.Model):
     data_start = models.PositiveBigIntegerField(help_text=_("Where the first row after the header begins."))
     data_line = models.PositiveIntegerField()
     mapping = models.JSONField(default=dict, blank=True)
-    day_first = models.BooleanField(
-        null=True, blank=True, help_text=_("How 03/04/2026 is read. Null: found by itself.")
-    )
+    day_first = models.BooleanField(null=True, blank=True, help_text=_("What 03/04/2026 means. Null: detected."))
 
     state = models.CharField(_("state"), max_length=12, choices=ImportState, default=ImportState.NEW)
     why = RemarkField(help_text=_("Why it was stopped."))
@@ -88,9 +86,7 @@ class Import(models.Model):
     rejected = models.PositiveIntegerField(_("bad rows"), default=0)
     counts = models.JSONField(default=dict, blank=True)
     expected = models.JSONField(default=dict, blank=True, help_text=_("The counts of the check."))
-    options = models.JSONField(
-        default=dict, blank=True, help_text=_("How its cells are read, and what its ids were found to be.")
-    )
+    options = models.JSONField(default=dict, blank=True, help_text=_("How we read its cells, and what its ids are."))
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("created by"),

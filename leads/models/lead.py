@@ -85,31 +85,33 @@ class Lead(models.Model):
 
     known_since = StampField(_("known since"), auto_now_add=True)
     known_from = models.CharField(_("known from"), max_length=12, blank=True, default="")
-    read_at = models.DateTimeField(_("as of"), null=True, blank=True, help_text=_("When Kartra last told all of it."))
+    read_at = models.DateTimeField(
+        _("as of"), null=True, blank=True, help_text=_("When we last updated all of it from Kartra.")
+    )
     dirty_at = models.DateTimeField(_("update due since"), null=True, blank=True)
     absent_at = models.DateTimeField(
-        _("absent at"), null=True, blank=True, help_text=_("A read of this address found no lead.")
+        _("absent at"), null=True, blank=True, help_text=_("Kartra has no lead of this address.")
     )
     read_not_before = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("Not read again sooner: it is being read now, or a read of it came to nothing."),
+        help_text=_("No update before then: one is under way, or the last one failed."),
     )
     orders_read_at = models.DateTimeField(
         _("transactions as of"),
         null=True,
         blank=True,
-        help_text=_("When Kartra last told its transactions and subscriptions."),
+        help_text=_("When we last updated its transactions and subscriptions."),
     )
     orders_due_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("Its transactions are to be read from then on: a message told of something new."),
+        help_text=_("Update its transactions from then on: a message named something new."),
     )
     said_deleted_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("A message says that it is deleted: nothing is sent until a read has looked."),
+        help_text=_("A message says that it is deleted: nothing is sent until we have checked."),
     )
     gone_at = models.DateTimeField(_("deleted in Kartra"), null=True, blank=True)
     gone_reason = models.CharField(_("gone reason"), max_length=12, choices=GoneReason, blank=True, default="")

@@ -25,7 +25,7 @@ class Joined(models.Model):
     activity = models.ForeignKey(
         "leads.Activity", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
-    after = models.DateTimeField(null=True, blank=True, help_text=_("When the lead was read before, without it."))
+    after = models.DateTimeField(null=True, blank=True, help_text=_("The check before, when the lead did not have it."))
 
     class Meta:
         abstract = True

@@ -34,8 +34,8 @@ class RunRemark(models.TextChoices):
     REFUSED_IN_A_ROW = (
         "refused_in_a_row",
         _(
-            "Kartra refused %(number)s leads in a row for the same reason: %(message)s (%(code)s). Put that right, then "
-            "resume; or cancel."
+            "Kartra refused %(number)s leads in a row for the same reason: %(message)s (%(code)s). Fix this, "
+            "then resume, or cancel."
         ),
     )
 
@@ -96,7 +96,7 @@ class BulkRun(models.Model):
         null=True,
         blank=True,
         related_name="undone_by",
-        help_text=_("What this takes back."),
+        help_text=_("What this undoes."),
     )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -109,7 +109,7 @@ class BulkRun(models.Model):
     )
     mail_wanted = models.BooleanField(default=False, help_text=_("Its author wants a mail when it has ended."))
     mailed_at = models.DateTimeField(null=True, blank=True)
-    told_at = models.DateTimeField(null=True, blank=True, help_text=_("When its author was told that it has ended."))
+    told_at = models.DateTimeField(null=True, blank=True, help_text=_("When its author got the mail that it ended."))
 
     objects = BulkRunQuerySet.as_manager()
 

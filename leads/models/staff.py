@@ -55,7 +55,7 @@ class GroupLimits(models.Model):
         default_permissions = ()
         permissions = [
             ("start_bulkrun", _("Can start bulk actions on many leads")),
-            ("export_lead", _("Can take leads out as a file")),
+            ("export_lead", _("Can export leads as a file")),
         ]
         constraints = [
             models.CheckConstraint(

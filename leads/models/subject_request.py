@@ -28,15 +28,17 @@ class ErasureRemark(models.TextChoices):
     FILES = (
         "left_files",
         _(
-            "Files that were taken out or sent on: exports, files that were loaded from the command line and bad rows beside "
-            "them that were moved since."
+            "Files that left this tool: exports, files imported from the command line, and their bad rows "
+            "where somebody moved them."
         ),
     )
     SPELLINGS = (
         "left_spellings",
         _(
-            "Looked for were the Kartra id, every address we knew, first and last name together, telephone and street, also in "
-            "percent signs, JSON escapes and HTML, in messages in base64 too. Not looked for: a first name or nickname alone, "
+            "Looked for were the Kartra id, every address we knew, first and last name together, telephone and "
+            "street, also in "
+            "percent signs, JSON escapes and HTML, in messages in base64 too. Not looked for: a first name or "
+            "nickname alone, "
             "what is encrypted, pictures, and messages about other leads."
         ),
     )
@@ -63,7 +65,8 @@ class ErasureRemark(models.TextChoices):
     OTHERS_IN_KARTRA = (
         "left_others_in_kartra",
         _(
-            "Notes and custom fields of other leads that name the person: %(number)s. They are emptied here; the next read brings "
+            "Notes and custom fields of other leads that name the person: %(number)s. They are emptied here; "
+            "the next read brings "
             "them again until they are changed in Kartra."
         ),
     )
@@ -124,7 +127,7 @@ class DataSubjectRequest(models.Model):
         verbose_name = _("request of a person")
         verbose_name_plural = _("requests of people")
         default_permissions = ("view",)
-        permissions = [("export_person", _("Can take out all that is held of a person"))]
+        permissions = [("export_person", _("Can export all data of a person"))]
         constraints = [
             models.CheckConstraint(
                 name="leads_datasubjectrequest_done_after_asked",
@@ -147,7 +150,7 @@ class DataSubjectRequest(models.Model):
 
     @property
     def could_not_know(self) -> list[str]:
-        """What could not be known, in sentences."""
+        """What we could not check, in sentences."""
         return [sentence_of(each) for each in self.remarks if each["what"] in COULD_NOT_KNOW]
 
     @property

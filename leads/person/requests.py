@@ -74,7 +74,7 @@ def _write_down(request: DataSubjectRequest, user: User) -> None:
     words = (
         _("Erased a person of %(account)s who asked to be forgotten.")
         if erased
-        else _("Took out all that is held of a person of %(account)s who asked for it.")
+        else _("Exported all data of a person of %(account)s who asked for it.")
     )
     told = {"account": request.account}
     LogEntry.objects.create(

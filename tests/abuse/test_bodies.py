@@ -119,6 +119,6 @@ def test_page_says_why_in_words(client, settings):
 
     assert (stranger.status_code, inside.status_code) == (413, 413)
     assert "Sign in and send it again." in stranger.content.decode()
-    assert "larger than this page takes" in inside.content.decode()
+    assert "too large for this page" in inside.content.decode()
     assert "Content-Security-Policy" in stranger.headers
     assert client.post("/admin/", {"text": "x" * 1500}).status_code != 413

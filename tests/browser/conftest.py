@@ -30,7 +30,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def _patient(settings: Any) -> None:
-    """Browser, server and pretend Kartra share a busy machine: an answer may take its time here."""
+    """Browser, server and Kartra sandbox share a busy machine: an answer may take its time here."""
     settings.KARTRA_READ_TIMEOUT_S, settings.KARTRA_DEADLINE_S = 20.0, 30.0
 
 

@@ -89,7 +89,7 @@ class Demo:
             time.sleep(1)
 
     def tell(self, name: str, given: str) -> None:
-        """A word with the pretend Kartra."""
+        """A word with the Kartra sandbox."""
         request = urllib.request.Request(f"{self.sandbox}/__sandbox__/{name}", given.encode())
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
 

@@ -49,7 +49,7 @@ def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox
         page.fill(f"input[name={name}]", value)
     page.click("button[name=_save]")
     page.wait_for_selector("text=Shop: 4 of 11 steps are done")
-    shows(page, "#content", "It is look-only now.")
+    shows(page, "#content", "It is read-only now.")
     connection = Connection.objects.get()
 
     lead = sandbox.mirrored_lead(connection, "me@example.com")
@@ -70,7 +70,7 @@ def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox
     wait_until(lambda: lead.changes.filter(kind="assign_tag").exists())
     page.goto(f"{live_server.url}/admin/setup/")
     page.click("text=Allow changes…")
-    page.click("button:has-text('Switch sending on')")
+    page.click("button:has-text('Start sending')")
     drain(Connection.objects.get())
     page.goto(f"{live_server.url}/admin/setup/")
     page.wait_for_selector("text=1 change confirmed.")

@@ -113,7 +113,7 @@ def test_decision(page, hand, live_server, sandbox, connection, lead, answer, st
     assert (findings(page), wider_by(page)) == ([], 0)
     hand.fill("input[name=why]", "Looked at it in Kartra")
     hand.press(f"button:has-text('{answer}')")
-    page.wait_for_selector("text=Nothing is to be decided")
+    page.wait_for_selector("text=No decisions waiting")
     push.drain(Connection.objects.get(pk=connection.pk), until_s=3)
     verify.drain(Connection.objects.get(pk=connection.pk))
 
@@ -202,12 +202,12 @@ def test_tag_that_is_not_there_is_read_from_kartra_on_one_click(page, live_serve
     page.keyboard.type("Brand new")
     page.keyboard.press("Enter")
     page.wait_for_selector("#tag-adding .note:has-text('“Brand new” is not in our copy')")
-    shows(page, "#tag-adding", "Make it in Kartra first")
+    shows(page, "#tag-adding", "Create it in Kartra first")
     assert (findings(page), LeadChange.objects.count()) == ([], 0)
 
     sandbox.act("create_tag", name="Brand new")
-    page.click("button:has-text('Read the names from Kartra now')")
-    page.wait_for_selector("#tag-adding .note:has-text('The names were read from Kartra just now.')")
+    page.click("button:has-text('Update the names from Kartra')")
+    page.wait_for_selector("#tag-adding .note:has-text('The names were updated from Kartra just now.')")
     page.click("#tag-adding button:has-text('Add')")
 
     page.wait_for_selector("#tags .chip.wish:has-text('Brand new · queued')")

@@ -149,7 +149,7 @@ def test_change_a_lead_in_every_way_in_three_calls(page, live_server, sandbox, c
     assert (second["cmds"], third["cmds"]) == (["subscribe_lead_to_sequence_at_step"], ["calendar_subscribe"])
     page.goto(f"{live_server.url}{lead.get_absolute_url()}")
     page.click("#story > summary")
-    for words in ("VIP", "put on by mara", "Upsell", "Step 1", "15:00, Kartra's time (America/New_York)"):
+    for words in ("VIP", "added by mara", "Upsell", "Step 1", "15:00, Kartra's time (America/New_York)"):
         shows(page, "#lead-ties", words)
 
 

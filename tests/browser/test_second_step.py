@@ -93,6 +93,6 @@ def test_page_of_a_colleague(page, live_server):
     sign_in(page, live_server)
     page.goto(f"{live_server.url}/admin/auth/user/{other.pk}/change/")
     assert look(page, "colleague") == []
-    page.click("button:has-text('Take the second step away')")
+    page.click("button:has-text('Remove the second step')")
     page.wait_for_selector("text=sets up a new phone at the next sign-in")
     assert not SecondFactor.objects.exists()

@@ -1,4 +1,4 @@
-"""Whether the pretend Kartra holds exactly what was accepted, change by change, and nothing twice."""
+"""Whether the Kartra sandbox holds exactly what was accepted, change by change, and nothing twice."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping

@@ -111,7 +111,7 @@ def _run(house: House, chosen: list[Trouble], leads: int) -> int:
 
 
 def _furnish(house: House, leads: int, tags: list[str]) -> None:
-    """Tables, a connection that sends to the pretend Kartra, and its leads in our copy."""
+    """Tables, a connection that sends to the Kartra sandbox, and its leads in our copy."""
     from django.core.management import call_command
     from django.db import connections
 

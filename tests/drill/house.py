@@ -1,4 +1,4 @@
-"""A whole installation of its own: PostgreSQL, Redis, a pretend Kartra, the Procfile's processes, and somebody who restarts what ends."""
+"""A whole installation of its own: PostgreSQL, Redis, a Kartra sandbox, the Procfile's processes, and somebody who restarts what ends."""
 
 import contextlib
 import json
@@ -160,7 +160,7 @@ class House:
         wait_for(self.kartra_port, 60.0)
 
     def kartra(self, name: str, body: dict[str, Any] | None = None, **query: Any) -> Any:
-        """Ask, or with a body tell, the pretend Kartra's control address."""
+        """Ask, or with a body tell, the Kartra sandbox's control address."""
         url = f"http://127.0.0.1:{self.kartra_port}/__sandbox__/{name}?{urllib.parse.urlencode(query)}"
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:

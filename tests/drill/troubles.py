@@ -105,8 +105,8 @@ TROUBLES = {
             begin=_empty_redis,
             end=lambda house: house.redis.start(),
         ),
-        killed("worker", "worker that sends and reads killed", "No worker of the queue push is at work"),
-        killed("apply", "worker that takes messages in killed", "No worker of the queue apply is at work"),
+        killed("worker", "worker that sends and reads killed", "No worker of the queue push is running"),
+        killed("apply", "worker that takes messages in killed", "No worker of the queue apply is running"),
         killed("beat", "beat killed", "Beat does not run"),
         killed("web", "web killed", "Web does not run"),
         Trouble(

@@ -1,4 +1,4 @@
-"""Flows under the other readings of what Kartra does not document: each switch of the pretend Kartra that has other readings
+"""Flows under the other readings of what Kartra does not document: each switch of the Kartra sandbox that has other readings
 runs the core with each of them, and the flows that the point is about."""
 
 import pytest

@@ -196,7 +196,7 @@ def test_case_16_restored_database_sends_nothing_until_a_person_confirms(sandbox
     assert (connection.sending, connection.stopped_by) == ("stopped", StopCause.RESTORED)
     assert len(sandbox.calls(writes=True)) == 3
 
-    assert "3 open changes are looked at" in switch.on(connection)
+    assert "We check 3 open changes" in switch.on(connection)
     settle_all(connection, 10)
 
     assert status_of(sent[2]) == "accepted"

@@ -114,7 +114,7 @@ def test_bad_refunds_are_refused_in_words(sandbox, connection, buyer, given, wor
 def test_second_part_refund_is_no_more_than_what_is_left(sandbox, connection, buyer):
     change(connection, "refund_transaction", transaction=buyer.sale, amount="20.00")
 
-    with pytest.raises(CommandError, match=r"more than the 97.00 that was paid less the 20.00 given back already"):
+    with pytest.raises(CommandError, match=r"more than the 97.00 that was paid less the 20.00 already refunded"):
         change(connection, "refund_transaction", transaction=buyer.sale, amount="77.01")
     change(connection, "refund_transaction", transaction=buyer.sale, amount="77.00")
 
@@ -171,7 +171,7 @@ def test_refund_that_nobody_can_see_is_left_to_a_person_and_bars_others(sandbox,
 
     with pytest.raises(CommandError, match="needs your decision"):
         change(connection, "refund_transaction", transaction=buyer.sale, amount="20.00")
-    with pytest.raises(CommandError, match="not settled yet"):
+    with pytest.raises(CommandError, match="not ended yet"):
         change(connection, "refund_transaction", transaction=buyer.sale, amount="whole")
 
     assert len(sandbox.calls(writes=True)) == 1
@@ -308,7 +308,7 @@ def test_changing_a_plan(sandbox, connection, buyer):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "what is to change"),
+        ({}, "what to change"),
         ({"amount": "0.99"}, "amount"),
         ({"amount": "10000"}, "amount"),
         ({"quantity": "0"}, "quantity"),

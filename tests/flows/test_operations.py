@@ -209,7 +209,7 @@ def test_leaving_what_the_lead_is_in(sandbox, connection):
         ("subscribe_calendar", {**BOOKING, "date": "2020-01-16"}, "in the past in Kartra's time"),
         ("subscribe_calendar", {**BOOKING, "date": "16.1.2030"}, "date"),
         ("subscribe_calendar", {**BOOKING, "hour": ""}, "date and the hour"),
-        ("update_lead", {}, "what is to change"),
+        ("update_lead", {}, "what to change"),
         ("update_lead", {"email": ""}, "not emptied"),
         ("update_lead", {"city": "Bend", "step": "1"}, "sequence and step"),
         ("update_lead", {"city": "Bend", "expires_in_days": "3"}, "give points too"),

@@ -169,7 +169,7 @@ def test_look_only_connection_sends_nothing_that_writes(sandbox, connection):
     assert push.drain(connection).sent == 0
 
     assert sandbox.calls(writes=True) == []
-    assert "look-only" in switch.why_not_sending(connection)
+    assert "read-only" in switch.why_not_sending(connection)
 
 
 def test_unknown_tag_is_refused_with_kartras_words(sandbox, connection):

@@ -1,4 +1,4 @@
-"""Undo against the pretend Kartra: what the run changed and is still so is taken back, and nothing else."""
+"""Undo against the Kartra sandbox: what the run changed and is still so is taken back, and nothing else."""
 
 import datetime as dt
 import time

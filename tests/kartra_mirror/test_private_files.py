@@ -56,8 +56,8 @@ def test_nothing_of_a_running_demo_is_open_to_others(tmp_path):
         ends = time.monotonic() + 60
         while not (var / "login.txt").exists() and time.monotonic() < ends:
             time.sleep(0.2)
-        change = ["change", "assign_tag", "--set", "tag=VIP", "--connection", "Pretend Kartra", "--all", "--wait"]
-        for args in (change, ["export_leads", str(out), "--connection", "Pretend Kartra"]):
+        change = ["change", "assign_tag", "--set", "tag=VIP", "--connection", "Kartra sandbox", "--all", "--wait"]
+        for args in (change, ["export_leads", str(out), "--connection", "Kartra sandbox"]):
             subprocess.run([sys.executable, "manage.py", *args], check=True, capture_output=True, **how)
         while_running = open_ones(var)
         names = {path.name for path in var.iterdir()}

@@ -9,8 +9,10 @@ OURS = Path(__file__).resolve().parents[2] / "templates"
 THEIRS = Path(unfold.__file__).parent / "templates"
 SEEN = {
     "admin/actions.html": "b5332aace8e69192",
+    "admin/base.html": "2ce9250b3c649e3a",
     "admin/base_site.html": "50eb1e71a0b2729c",
     "admin/index.html": "9fdb849b7da18ccd",
+    "admin/login.html": "13deb7765ce36659",
     "admin/nav_sidebar.html": "d61d8a2fd3fe3115",
     "admin/search_form.html": "32c57965802858bd",
     "unfold/helpers/add_link.html": "36cc86e42047e012",
@@ -20,6 +22,7 @@ SEEN = {
     "unfold/helpers/header.html": "d30d2ed9f06b45f3",
     "unfold/helpers/messages/errornote.html": "c2213d68f03f316f",
     "unfold/helpers/navigation.html": "fd819dae3473c0be",
+    "unfold/helpers/unauthenticated_header.html": "904c823eb0d85052",
 }
 """Of the theme's files. Where one differs, look what it does now, bring ours up to it, and write its new mark here."""
 

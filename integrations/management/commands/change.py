@@ -50,7 +50,11 @@ class Command(BaseCommand):
             help="a parameter of the kind, e.g. --set tag=VIP; given again where it takes several",
         )
         add_which_leads(parser)
-        parser.add_argument("--anyway", action="store_true", help="send it also where it is so already")
+        parser.add_argument(
+            "--anyway",
+            action="store_true",
+            help="also send to leads that already have it (runs Kartra's automations again)",
+        )
         parser.add_argument(
             "--include-left",
             action="store_true",

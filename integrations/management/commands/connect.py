@@ -17,7 +17,8 @@ from integrations.setup.connecting import connect
 
 class Command(BaseCommand):
     help = (
-        "Make or change a connection; it is checked with one harmless call before anything is saved. Keys come from a file "
+        "Make or change a connection; it is checked with one harmless call before anything is saved. Keys come "
+        "from a file "
         "(--secrets-file), from KARTRA_APP_ID, KARTRA_API_KEY and KARTRA_API_PASSWORD, or are asked for."
     )
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--calls-per-second", type=float, help="at most 19.5, the default; Kartra allows 20 an app")
         parser.add_argument("--test-mode", action="store_true", default=None, help="the app is in Kartra's test mode")
         parser.add_argument("--time-zone", default="", help="of Kartra's dates; default America/New_York")
-        parser.add_argument("--send", action="store_true", help="switch sending on (else new ones are look-only)")
+        parser.add_argument("--send", action="store_true", help="switch sending on (else new ones are read-only)")
         parser.add_argument(
             "--safety-field",
             action="store_true",
@@ -73,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({**facts, "lists": connected.check.lists, "webhooks": urls}))
             return
         self.stdout.write(f"{connection.name}: {connected.check.text}")
-        self.stdout.write("Addresses for Kartra (keep them secret; whoever has one can post to it):")
+        self.stdout.write("Webhook addresses (keep them secret; whoever has one can post to it):")
         self.stdout.write(f"  outbound API (Integrations > My API > Outbound API): {urls.get('outbound', '')}")
         self.stdout.write(f"  IPN (payment notifications):                        {urls.get('ipn', '')}")
         if looked_at:

@@ -13,7 +13,8 @@ from leads.models import LeadChange
 
 class Command(BaseCommand):
     help = (
-        "Decide about a requested change whose outcome nobody can know: `happened` (it is done), `again` (it is not: send it "
+        "Decide about a requested change whose outcome nobody can know: `happened` (it is done), `again` (it "
+        "is not: send it "
         "again) or `give-up`. Without arguments: list what is to be decided, with the evidence."
     )
 
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         for change in found:
             self._print(change, as_json)
         if not found and not as_json:
-            self.stdout.write("Nothing is to be decided.")
+            self.stdout.write("No decisions waiting.")
 
     def _print(self, change: LeadChange, as_json: bool) -> None:
         evidence = [

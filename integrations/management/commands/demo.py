@@ -1,4 +1,4 @@
-"""The first fill of `make run`: a login, a connection to the pretend Kartra, and all its leads by the ordinary ways."""
+"""The first fill of `make run`: a login, a connection to the Kartra sandbox, and all its leads by the ordinary ways."""
 
 import csv
 import os
@@ -25,12 +25,12 @@ from integrations.setup.connecting import connect
 from leads import importing
 from leads.models import ImportKind, Lead
 
-NAME = "Pretend Kartra"
+NAME = "Kartra sandbox"
 COLUMNS = {"id": "Lead ID", "email": "Email", "first_name": "First Name", "last_name": "Last Name", "phone": "Phone"}
 
 
 class Command(BaseCommand):
-    help = "Set up the demo against a pretend Kartra, print where to go, and stay until interrupted."
+    help = "Set up the demo against a Kartra sandbox, print where to go, and stay until interrupted."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -70,7 +70,7 @@ class Command(BaseCommand):
                 return
             except OSError:
                 if time.monotonic() > ends:
-                    raise CommandError(f"The pretend Kartra at {settings.SANDBOX_URL} does not answer.") from None
+                    raise CommandError(f"The Kartra sandbox at {settings.SANDBOX_URL} does not answer.") from None
                 time.sleep(0.2)
 
     def _login(self) -> str:
@@ -91,7 +91,7 @@ class Command(BaseCommand):
         return password
 
     def _connection(self) -> Connection:
-        found = Connection.objects.filter(account__name=NAME).first()
+        found = next((each for each in Connection.objects.order_by("pk") if sandbox_control.is_pretend(each)), None)
         if found is None:
             result = connect(
                 name=NAME, app_id=APP_ID, api_key=KEY, api_password=PASSWORD, api_url=f"{settings.SANDBOX_URL}/api"
@@ -118,10 +118,10 @@ class Command(BaseCommand):
                 job = importing.create(connection.account, ImportKind.LEADS, exported, "pretend-kartra.csv")
                 importing.start(job)
                 importing.work(job, exported)
-        self._line(f"Imported {job.counts['created']:,} leads from the pretend Kartra's export.")
+        self._line(f"Imported {job.counts['created']:,} leads from the Kartra sandbox's export.")
 
     def _read_all(self, connection: Connection) -> None:
-        """Read every lead once; the pretend Kartra has a second app without a speed limit, so that this is quick."""
+        """Read every lead once; the Kartra sandbox has a second app without a speed limit, so that this is quick."""
         unread = Lead.objects.filter(account=connection.account_id, read_at=None, gone_at=None)
         total = unread.count()
         if not total:
@@ -138,7 +138,7 @@ class Command(BaseCommand):
         catalogue.read(connection)
         while not self.stopping.is_set() and (leads := list(unread.order_by("pk")[:200])):
             read, stopped = refresh.read_many(connection, leads, asking=quick)
-            self._line(f"Read {total - unread.count():,} of {total:,} leads from the pretend Kartra …")
+            self._line(f"Read {total - unread.count():,} of {total:,} leads from the Kartra sandbox …")
             if stopped is not None or not read:
                 time.sleep(1)
 
@@ -148,5 +148,5 @@ class Command(BaseCommand):
             f"\n{line}\n  Kartra Mirror is ready: {Lead.objects.filter(account=connection.account_id).count():,} leads.\n\n"
             f"  Admin           {settings.PUBLIC_URL}/admin/\n"
             f"  Login           admin / {password}\n"
-            f"  Pretend Kartra  {settings.SANDBOX_URL}/\n\n  Ctrl-C ends everything; the next start goes on from here.\n{line}"
+            f"  Kartra sandbox  {settings.SANDBOX_URL}/\n\n  Ctrl-C ends everything; the next start goes on from here.\n{line}"
         )

@@ -23,8 +23,10 @@ from leads.person.requests import NotInTheFuture
 
 class Command(BaseCommand):
     help = (
-        "Erase leads from our copy, with their changes, messages and money and whatever else names them, and leave them out "
-        "whenever Kartra or a file names them again. All that stays is a keyed hash. In Kartra nothing is deleted: its API "
+        "Erase leads from our copy, with their changes, messages and money and whatever else names them, and "
+        "leave them out "
+        "whenever Kartra or a file names them again. All that stays is a keyed hash. In Kartra nothing is "
+        "deleted: its API "
         "cannot; do that there first."
     )
 
@@ -62,13 +64,13 @@ class Command(BaseCommand):
         self._say(done, as_json=options["json"])
 
     def _others(self, leads: list[Lead], by: User | None) -> list[Lead]:
-        """Where the same addresses stand besides, each once, in the accounts of the user who is named."""
+        """Where the same addresses stand also, each once, in the accounts of the user who is named."""
         named = {lead.pk for lead in leads}
         found = [other for lead in leads for other in access.only_mine(forget.elsewhere(lead), by)]
         return list({other.pk: other for other in found if other.pk not in named}.values())
 
     def _name(self, others: list[Lead]) -> None:
-        self.stdout.write("The same address stands elsewhere too; say --everywhere to erase it there as well:")
+        self.stdout.write("The same address is also in; say --everywhere to erase it there as well:")
         for other in others:
             self.stdout.write(f"  {other.account}: lead {other.kartra_id or other.pk}")
 
@@ -89,7 +91,7 @@ class Command(BaseCommand):
         for table, rows in counts.most_common():
             self.stdout.write(f"  {rows:>7,} {table}")
         for title, name in (
-            ("What could not be known:", "could_not_know"),
+            ("What we could not check:", "could_not_know"),
             ("What only Kartra can do:", "only_kartra"),
         ):
             self.stdout.write(title)

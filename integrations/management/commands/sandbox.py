@@ -1,4 +1,4 @@
-"""The pretend Kartra as a command."""
+"""The Kartra sandbox as a command."""
 
 import signal
 from typing import Any
@@ -10,7 +10,7 @@ from integrations.sandbox.wire.server import Sandbox
 
 
 class Command(BaseCommand):
-    help = "Serve a pretend Kartra on loopback, with its own page at / and its controls under /__sandbox__/."
+    help = "Serve a Kartra sandbox on loopback, with its own page at / and its controls under /__sandbox__/."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,6 +29,6 @@ class Command(BaseCommand):
         sandbox = Sandbox(port=options["port"], db=options["db"], own_name=options["own_name"])
         sandbox.fill(options["leads"])
         self.stdout.write(
-            f"Pretend Kartra: page {sandbox.base}/, API {sandbox.url}, app id {APP_ID}, key {KEY}, password {PASSWORD}"
+            f"Kartra sandbox: page {sandbox.base}/, API {sandbox.url}, app id {APP_ID}, key {KEY}, password {PASSWORD}"
         )
         sandbox.serve()

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.template.defaultfilters import pluralize
 
 from integrations import clock
 from integrations.management.arguments import add_connection, connections_named
@@ -44,20 +45,20 @@ class Command(BaseCommand):
         for each in facts:
             self._print(each)
         if not facts:
-            self.stdout.write("There is no connection yet. Make one with `connect`.")
+            self.stdout.write("No Kartra account is connected yet. Make one with `connect`.")
         wrong += [full_disk(machine) for machine in full]
         for sentence in filter(None, [not_here, *wrong, key_rotation.cannot_start(), *key_rotation.older_keys()]):
             self.stdout.write(sentence)
-        self.stdout.write(f"Workers last looked for work: {f'{beat:%Y-%m-%d %H:%M:%S} UTC' if beat else 'never'}")
+        self.stdout.write(f"Workers last active: {f'{beat:%Y-%m-%d %H:%M:%S} UTC' if beat else 'never'}")
 
     def _print(self, facts: dict[str, Any]) -> None:
         copy, pace = facts["copy"], facts["pace"]
         queue = ", ".join(f"{number:,} {STATUS_WORDS[status]}" for status, number in facts["queue"].items() if number)
         allowed = f"{pace['allowed_per_second']:g} a second" if pace["allowed_per_second"] else "no limit"
-        known = f"{copy['known']:,} leads"
+        known = f"{copy['known']:,} lead{pluralize(copy['known'])}"
         if copy["in_kartra"] is not None:
             known = f"{copy['known']:,} of {copy['in_kartra']:,} leads known"
-        never = f", but {copy['never_read']:,} never read" if copy["never_read"] else ""
+        never = f", but {copy['never_read']:,} not checked yet" if copy["never_read"] else ""
         if copy["absent"]:
             never += f", and {copy['absent']:,} not in Kartra"
         self.stdout.write(facts["name"])
@@ -75,9 +76,10 @@ class Command(BaseCommand):
             f"{pace['turned_away_last_minute']:,} turned away"
         )
         self.stdout.write(
-            f"  our copy: {known}, every one read within {in_words(copy['read_within_s'])}"
+            f"  our copy: {known}, all checked within {in_words(copy['read_within_s'])}"
             f"{never}; {copy['update_due']:,} update due; "
-            f"a full round at this speed takes {in_words(copy['full_round_s'])}. Leads nobody told us of cannot be known."
+            f"all leads take {in_words(copy['full_round_s'])} at this speed. "
+            "Leads we have not imported or heard about from Kartra are missing here."
         )
         if copy["out_of_reach"]:
             words = "could not be found at the address we know, or could not be read; they are tried again"

@@ -10,12 +10,12 @@ def foreign(headers: "Message[str, str]", *, changes: bool, own_name: str = "") 
     (a name of somebody else's that leads here), or a change that a page from elsewhere sends."""
     host = headers.get("Host", "")
     if not _is_loopback(host) and not (own_name and _name_in(host) == own_name):
-        return "The pretend Kartra answers only to its address on loopback."
+        return "The Kartra sandbox answers only to its address on loopback."
     origin = headers.get("Origin")
     if changes and (
         headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") or origin not in (None, f"http://{host}")
     ):
-        return "Pages from elsewhere change nothing in the pretend Kartra."
+        return "Pages from elsewhere change nothing in the Kartra sandbox."
     return ""
 
 

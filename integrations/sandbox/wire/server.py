@@ -10,7 +10,7 @@ from integrations.sandbox.wire.handler import Handler
 
 
 class Sandbox(SandboxState):
-    """A pretend Kartra on loopback. `url` is the API's address. Threads end with `stop`.
+    """A Kartra sandbox on loopback. `url` is the API's address. Threads end with `stop`.
 
     With a name of its own, as a container has among its neighbours, it listens everywhere and answers to that name too."""
 

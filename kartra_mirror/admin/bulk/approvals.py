@@ -69,7 +69,7 @@ def ask(request: HttpRequest, draft: RunDraft, account: Account, back: str, lead
         refused_why="",
         parameters={**draft.parameters, "leads": leads},
     )
-    messages.success(request, _("Your managers see it on the page of bulk actions and can start it."))
+    messages.success(request, _("Your managers see it under To do and can start it."))
     return HttpResponseRedirect(back)
 
 
@@ -80,5 +80,5 @@ def refuse(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     RunDraft.objects.filter(pk=draft.pk, asked_at__isnull=False, refused_at=None, started_at=None).update(
         refused_at=clock.now(), refused_by=request.user, refused_why=request.POST.get("refused_why", "")[:1000]
     )
-    messages.info(request, _("Refused. %(person)s sees it, with your reason.") % {"person": draft.created_by})
+    messages.info(request, _("Declined. %(person)s sees your reason.") % {"person": draft.created_by})
     return redirect("admin:leads_bulkrun_changelist")

@@ -154,7 +154,7 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
         "may_export": request.user.has_perm(access.EXPORT),
         "why_not": switch.why_not_sending(connection)
         if connection
-        else _("This account has no connection to Kartra yet."),
+        else _("This account is not connected to Kartra yet."),
         **_notice(),
     }
     return TemplateResponse(request, "admin/bulk/create_from_file.html", context)
@@ -207,9 +207,7 @@ def _start(
     if not own and not draft.asked_at:
         raise PermissionDenied
     if request.POST.get("mark") != found.mark:
-        words = _(
-            "Meanwhile this has changed: now %(n)s of these people would be created. Please look again, then start."
-        )
+        words = _("This has changed: now %(n)s of these people would be created. Please look again, then start.")
         messages.warning(request, words % {"n": f"{len(found.new):,}"})
         return redirect(draft)
     if not RunDraft.objects.filter(pk=draft.pk, started_at=None).update(started_at=clock.now()):

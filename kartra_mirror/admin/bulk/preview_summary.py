@@ -68,7 +68,7 @@ def of(
         "can_be_tried": counted.will_change > TRY,
         "why_not": switch.why_not_sending(connection)
         if connection
-        else _("This account has no connection to Kartra yet."),
+        else _("This account is not connected to Kartra yet."),
     }
 
 
@@ -91,15 +91,15 @@ def _safety(connection: Connection | None, singles: Sequence[kinds.ChangeKind]) 
     if any(single.known_before == "score" for single in singles):
         return [
             _(
-                "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra "
-                "we could tell by ourselves, and points would cost no read of each lead: an engineer adds it on the "
-                "connection's page."
+                "If Kartra's answer is lost, we may have to ask you whether it was done. The safety field in "
+                "Kartra would show us, and points would need no check of each lead: an engineer adds it on the "
+                "page of the Kartra account."
             )
         ]
     return [
         _(
-            "Should Kartra's answer get lost, we may have to ask you whether it was done. With the safety field in Kartra we "
-            "could tell by ourselves: an engineer adds it on the connection's page."
+            "If Kartra's answer is lost, we may have to ask you whether it was done. The safety field in "
+            "Kartra would show us: an engineer adds it on the page of the Kartra account."
         )
     ]
 
@@ -119,18 +119,18 @@ def what_changed(before: str, counted: Preview) -> str:
     if was is None or was == counted.will_change:
         return (
             _(
-                "Meanwhile this has changed: it is not what was previewed any more (now %(will)s of %(all)s would change). "
+                "This is no longer what you previewed (now %(will)s of %(all)s would change). "
                 "Please look again, then start."
             )
             % told_now
         )
     words = _(
-        "Meanwhile the leads have changed: now %(will)s of %(all)s would change, %(by)s fewer than the %(was)s of the "
+        "The leads have changed: now %(will)s of %(all)s would change, %(by)s fewer than the %(was)s of the "
         "preview. Please look again, then start."
     )
     if counted.will_change > was:
         words = _(
-            "Meanwhile the leads have changed: now %(will)s of %(all)s would change, %(by)s more than the %(was)s of the "
+            "The leads have changed: now %(will)s of %(all)s would change, %(by)s more than the %(was)s of the "
             "preview. Please look again, then start."
         )
     return words % {**told_now, "by": f"{abs(counted.will_change - was):,}", "was": f"{was:,}"}

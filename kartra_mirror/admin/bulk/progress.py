@@ -151,7 +151,7 @@ SKIPPED: dict[str, Any] = {
     Reason.GONE: gettext_lazy("deleted in Kartra"),
     Reason.ABSENT: gettext_lazy("left out: not in Kartra"),
     Reason.LEFT_OUT: gettext_lazy("left out: left the list themselves"),
-    Reason.ALREADY_SO: gettext_lazy("nothing to do (already so)"),
+    Reason.ALREADY_SO: gettext_lazy("no change needed"),
 }
 
 

@@ -195,7 +195,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
         }
         group = LeadChange.objects.filter(run=run, **wanted)
         name = "-".join(wanted.values()) or "all"
-        self.log_change(request, run, _("Took out as CSV: %(name)s") % {"name": name})
+        self.log_change(request, run, _("Downloaded as CSV: %(name)s") % {"name": name})
         return run_files.response(run, group, "".join(each for each in name if each.isalnum() or each in "-_"))
 
     def steer_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -215,7 +215,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
         else:
             raise Http404
         run.refresh_from_db()
-        words = _("The bulk action is %(state)s.") if done else _("Nothing to do: The bulk action is %(state)s.")
+        words = _("The bulk action is %(state)s.") if done else _("Nothing was changed: the bulk action is %(state)s.")
         told = words % {"state": RUN_WORDS[run.state]}
         self.message_user(request, told, messages.SUCCESS if done else messages.WARNING)
         return HttpResponseRedirect(run.get_absolute_url())

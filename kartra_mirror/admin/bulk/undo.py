@@ -51,7 +51,7 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
         "partner": run.partner(),
         "why_not": switch.why_not_sending(connection)
         if connection
-        else _("This account has no connection to Kartra yet."),
+        else _("This account is not connected to Kartra yet."),
     }
     return TemplateResponse(request, "admin/bulk/undo.html", shown)
 
@@ -70,8 +70,8 @@ def _start(request: HttpRequest, run: BulkRun, groups: list[undo.Group], standin
     _check(request.user, groups, also)
     if request.POST.get("mark") != str(standing) and standing:
         words = ngettext(
-            "Meanwhile this has changed: now %(number)s change can be taken back. Please look again, then start.",
-            "Meanwhile this has changed: now %(number)s changes can be taken back. Please look again, then start.",
+            "This has changed: now %(number)s change can be undone. Please look again, then start.",
+            "This has changed: now %(number)s changes can be undone. Please look again, then start.",
             standing,
         )
         messages.warning(request, words % {"number": f"{standing:,}"})

@@ -79,7 +79,7 @@ class CustomFieldAdmin(ReadOnlyAdmin):
                 words = (
                     _("Made in Kartra.")
                     if row
-                    else _("Kartra took it, but does not show it yet; update the catalogue later.")
+                    else _("Kartra created it, but does not show it yet. Update the catalogue later.")
                 )
                 self.message_user(request, words, messages.SUCCESS)
                 return HttpResponseRedirect(reverse("admin:leads_customfield_changelist"))
@@ -94,6 +94,6 @@ class CustomFieldAdmin(ReadOnlyAdmin):
             "form": form,
             "button": _("Create in Kartra"),
             "warned": warned,
-            "words": _("It is made at once. Kartra has no command to change or delete a field or its options."),
+            "words": _("Kartra creates it at once. Fields and options cannot be changed or deleted from here."),
         }
         return TemplateResponse(request, "admin/ui/form.html", context)

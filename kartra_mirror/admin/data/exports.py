@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 IDS = "_ids"
 FORMS = (
-    ("mirror", gettext_lazy("Everything our copy knows, to look at or to load back here")),
+    ("mirror", gettext_lazy("Everything our copy knows, to read or to import here again")),
     ("kartra", gettext_lazy("What Kartra's own import takes (files of under 20,000 rows)")),
 )
 

@@ -12,7 +12,7 @@ from leads.models import Account, Import, ImportKind
 
 _LEAVE_OUT = ("", gettext_lazy("— leave out —"))
 _DATES = (
-    ("", gettext_lazy("Found by itself; month first where nothing shows it")),
+    ("", gettext_lazy("Detect it; month first if unclear")),
     ("month", gettext_lazy("3 April: 04/03/2026 (month first)")),
     ("day", gettext_lazy("3 April: 03/04/2026 (day first)")),
 )
@@ -59,13 +59,13 @@ class MatchForm(forms.Form):
     clears = forms.BooleanField(
         label=gettext_lazy("Empty cells clear the field"),
         required=False,
-        help_text=gettext_lazy("Without this an empty cell says nothing. An email address is never cleared."),
+        help_text=gettext_lazy("Otherwise empty cells change nothing. An email address is never cleared."),
     )
     currency = forms.CharField(
         label=gettext_lazy("Currency"),
         required=False,
         max_length=3,
-        help_text=gettext_lazy("A code such as USD or SEK: what a sign means that several currencies have ($, kr, ¥)."),
+        help_text=gettext_lazy("A code such as USD or SEK, for signs that several currencies use ($, kr, ¥)."),
     )
 
     def __init__(self, job: Import, *args: Any, **kwargs: Any) -> None:

@@ -24,6 +24,13 @@ REJECTS_SHOWN = 20
 SAMPLE_SHOWN = 60
 IDS = ("kartra", "not-kartra")
 """What a person may say of a file's ids."""
+LOOKS = {
+    ImportState.CHECKING: "wait",
+    ImportState.LOADING: "wait",
+    ImportState.FINISHED: "good",
+    ImportState.STOPPED: "bad",
+}
+"""The colour of a state's badge; none is grey."""
 
 
 def _absent(job: Import) -> int:
@@ -37,6 +44,8 @@ def progress_of(job: Import) -> dict[str, Any]:
     return {
         "state": job.state,
         "state_words": job.get_state_display(),
+        "look": LOOKS.get(ImportState(job.state), ""),
+        "step": 3 if job.state in (ImportState.CHECKING, ImportState.CHECKED) else 4,
         "is_going": job.is_going,
         "percent": job.percent,
         "rows": job.rows,
@@ -92,7 +101,7 @@ class ImportAdmin(ReadOnlyAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Upload a file. Nothing is loaded yet."""
+        """Upload a file. Nothing is imported yet."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None, initial={"kind": request.GET.get("kind")})
@@ -130,7 +139,7 @@ class ImportAdmin(ReadOnlyAdmin):
             (form[f"column_{number}"], [cells[number][:SAMPLE_SHOWN] for cells in samples if number < len(cells)])
             for number in range(len(job.headers))
         ]
-        more = {"title": _("What the columns of %(job)s are") % {"job": job}, "job": job, "form": form, "columns": rows}
+        more = {"title": str(job), "job": job, "form": form, "columns": rows}
         return self._page(request, "match", more)
 
     def change_view(
@@ -166,18 +175,12 @@ class ImportAdmin(ReadOnlyAdmin):
         if request.method == "POST" and what in IDS:
             self._say_ids(request, job, what)
         elif request.method == "POST":
-            if what == "cancel":
-                done = importing.cancel(job)
-                said = _("The import is cancelled. What was loaded stays; it is what Kartra exported.")
-            else:
-                done = self._start(request, job)
-                said = _("Loading has begun. You may leave this page.")
-                if done:
-                    notify_worker("load_file", job.pk)
-            words_ = (
-                said if done else _("Nothing to do: this import is %(state)s.") % {"state": job.get_state_display()}
-            )
-            self.message_user(request, words_, messages.SUCCESS if done else messages.WARNING)
+            done = importing.cancel(job) if what == "cancel" else self._start(request, job)
+            if done and what == "start":
+                notify_worker("load_file", job.pk)
+            if not done:  # what was done, the page says by itself, for as long as it is so
+                words_ = _("Nothing was changed: this import is %(state)s.") % {"state": job.get_state_display()}
+                self.message_user(request, words_, messages.WARNING)
         return HttpResponseRedirect(job.get_absolute_url())
 
     def _start(self, request: HttpRequest, job: Import) -> bool:
@@ -205,7 +208,7 @@ class ImportAdmin(ReadOnlyAdmin):
     def rejects_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The bad rows as a file, with their lines and reasons."""
         job = self._job(request, pk, may_load=True)
-        self.log_change(request, job, str(_("Took its bad rows out as a file.")))
+        self.log_change(request, job, str(_("Downloaded its bad rows.")))
         return csv_response(importing.reject_lines(job), f"import-{job.pk}-rejected.csv")
 
     def _page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The three trials on home, against the pretend Kartra: each ticks itself when what it is about has been seen."""
+"""The three trials on home, against the Kartra sandbox: each ticks itself when what it is about has been seen."""
 
 from dataclasses import dataclass
 
@@ -24,21 +24,21 @@ FAULTS = {
         gettext_lazy("Lose an answer"),
         {"fault": "carried out, then dropped", "cmd": TRIED, "count": 1},
         gettext_lazy(
-            "The next tag will be put on in the pretend Kartra, but its answer will get lost. Assign a tag to "
-            "somebody and watch: it is not sent a second time, but says “checking with Kartra” until we have seen there, "
-            "or Kartra's own message has told us, that it is done."
+            "The Kartra sandbox will add the next tag, but its answer will get lost. Assign a tag to somebody "
+            "and watch: we do not send it a second time. It says “checking with Kartra” until a check or "
+            "Kartra's own message shows that it is done."
         ),
     ),
     "refuse": (
         gettext_lazy("Refuse one change"),
         {"fault": "action k fails", "k": 0, "code": "212", "cmd": TRIED, "count": 1},
         gettext_lazy(
-            "The next tag will be refused by the pretend Kartra. Assign a tag to somebody; home will then say "
-            "what was refused, and why."
+            "The Kartra sandbox will refuse the next tag. Assign a tag to somebody; the home page then says "
+            "what failed, and why."
         ),
     ),
 }
-"""By name: what the button says, what the pretend Kartra is told, and what to do then."""
+"""By name: what the button says, what the Kartra sandbox is told, and what to do then."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Trial:
 
 
 def of(request: HttpRequest, connections: list[Connection]) -> list[Trial]:
-    """The trials, while there is a pretend Kartra, one of them is open, and this person may do them."""
+    """The trials, while there is a Kartra sandbox, one of them is open, and this person may do them."""
     connection = next((each for each in connections if sandbox_control.is_pretend(each)), None)
     if connection is None or not request.user.has_perm(kinds.get_kind(TRIED).permission):
         return []
@@ -87,14 +87,14 @@ def _arrive(connection: Connection) -> Trial:
     lead = (
         Lead.objects.filter(account=connection.account_id, gone_at=None, kartra_id__isnull=False).order_by("pk").first()
     )
-    links = [(_("Open the pretend Kartra"), f"{settings.SANDBOX_URL}/", True)]
+    links = [(_("Open the Kartra sandbox"), f"{settings.SANDBOX_URL}/", True)]
     if lead is not None:
         links = [
-            (_("Open a lead in the pretend Kartra"), f"{settings.SANDBOX_URL}/leads/{lead.kartra_id}", True),
+            (_("Open a lead in the Kartra sandbox"), f"{settings.SANDBOX_URL}/leads/{lead.kartra_id}", True),
             (_("See the same lead here"), f"{lead.get_absolute_url()}?tab=timeline", False),
         ]
     return Trial(
-        _("Change someone in the pretend Kartra and see it arrive"),
+        _("Change someone in the Kartra sandbox and see it arrive"),
         _(
             "Add a tag there, as a colleague in Kartra would. Seconds later it is on the lead's page here, with "
             "the time."
@@ -122,7 +122,7 @@ def _fail(connection: Connection) -> Trial:
 
 
 def fault_view(request: HttpRequest, name: str) -> HttpResponse:
-    """Have the pretend Kartra fail once. A POST tells it; nothing else has an effect, and no real Kartra is reached."""
+    """Have the Kartra sandbox fail once. A POST tells it; nothing else has an effect, and no real Kartra is reached."""
     home = HttpResponseRedirect(reverse("admin:index"))
     if name not in FAULTS or not request.user.has_perm(kinds.get_kind(TRIED).permission):
         raise PermissionDenied
@@ -133,7 +133,7 @@ def fault_view(request: HttpRequest, name: str) -> HttpResponse:
     try:
         sandbox_control.ask("faults", fault, timeout_s=3)
     except OSError:
-        messages.error(request, _("The pretend Kartra does not answer. It is started by “make run”."))
+        messages.error(request, _("The Kartra sandbox does not answer. It is started by “make run”."))
     else:
         messages.success(request, str(words))
     return home

@@ -32,10 +32,10 @@ WRONG = (CallOutcome.NOT_SENT, CallOutcome.THROTTLED, CallOutcome.CREDENTIALS, C
 
 CHANGES = (
     (ChangeStatus.ACCEPTED, gettext_lazy("done"), "b-good"),
-    (ChangeStatus.SKIPPED, gettext_lazy("nothing to do"), "b-soft"),
+    (ChangeStatus.SKIPPED, gettext_lazy("no change needed"), "b-soft"),
     (ChangeStatus.SUPERSEDED, gettext_lazy("overtaken"), "b-soft"),
     (ChangeStatus.CANCELLED, gettext_lazy("cancelled"), "b-warn"),
-    (ChangeStatus.REJECTED, gettext_lazy("refused by Kartra"), "b-bad"),
+    (ChangeStatus.REJECTED, gettext_lazy("failed"), "b-bad"),
 )
 MESSAGES = (
     ((DeliveryStatus.APPLIED, DeliveryStatus.RECORDED), gettext_lazy("taken in"), "b-good"),
@@ -43,7 +43,7 @@ MESSAGES = (
     ((DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED), gettext_lazy("discarded"), "b-soft"),
     (
         (DeliveryStatus.QUARANTINED, DeliveryStatus.REFUSED),
-        gettext_lazy("could not be read, or turned away"),
+        gettext_lazy("could not be read, or refused"),
         "b-bad",
     ),
 )
@@ -166,7 +166,7 @@ def _charts(request: HttpRequest, connections: list[Connection]) -> dict[str, An
     changes = _changes_series(request, hours)
     messages = _messages_series(connections, hours)
     causes = _causes(request, connections, hours[0])
-    changes_title, messages_title = _("Changes settled per hour"), _("Messages from Kartra per hour")
+    changes_title, messages_title = _("Changes ended per hour"), _("Messages from Kartra per hour")
     errors_title = _("What went wrong, by cause")
     return {
         "charts": [

@@ -48,14 +48,14 @@ def steps_of(connection: Connection | None, user: access.RequestUser) -> list[St
             _("Test or live"),
             _(
                 "A new app is in Kartra's test mode: Kartra sends no email to leads made through it, and changes the "
-                "domain of their address to kartra.com. Say here which it is; Kartra does not tell us."
+                "domain of their address to kartra.com. Choose here which it is; Kartra does not tell us."
             ),
         ),
         Step(
-            _("Look-only"),
+            _("Read-only"),
             _(
-                "A new connection is look-only: we read, and nothing is sent to Kartra until an engineer allows "
-                "changes."
+                "A new connection is read-only: we update our copy and send nothing to Kartra until an "
+                "engineer allows changes."
             ),
         ),
     ]
@@ -77,7 +77,7 @@ def _of_connection(steps: list[Step], connection: Connection, user: access.Reque
     mode.state = _("The app is in test mode.") if connection.test_mode else _("The app is live.")
     mode.links = change
     looking.state = {
-        Sending.LOOK_ONLY: _("It is look-only now."),
+        Sending.LOOK_ONLY: _("It is read-only now."),
         Sending.ON: _("Changes are allowed by now."),
         Sending.STOPPED: _("Sending is stopped."),
     }[connection.sending]
@@ -123,16 +123,16 @@ def _filling(connection: Connection | None, user: access.RequestUser, facts: dic
     return [
         Step(
             _("Tags, lists, sequences, custom fields"),
-            _("On the connection press “Update the catalogue from Kartra”; then it is read every day by itself."),
+            _("On the connection press “Update the catalogue from Kartra”; then we update it every day."),
             bool(facts.get("catalogue")),
-            _("Read from Kartra.") if facts.get("catalogue") else "",
+            _("Updated from Kartra.") if facts.get("catalogue") else "",
             catalogue,
         ),
         Step(
             _("Kartra's lead export"),
             _(
-                "Kartra has no list of leads that we could read. Export them in Kartra and load the file here; all "
-                "else about them is then read by itself."
+                "Kartra's API has no list of leads. Export them in Kartra and import the file here. We then "
+                "read the rest from Kartra."
             ),
             bool(leads),
             ngettext("%(n)s lead known.", "%(n)s leads known.", leads) % {"n": f"{leads:,}"} if leads else "",
@@ -142,8 +142,8 @@ def _filling(connection: Connection | None, user: access.RequestUser, facts: dic
         Step(
             _("Its transactions export"),
             _(
-                "Kartra tells of new sales by itself. Older ones come with its export of transactions, or are read "
-                "lead by lead."
+                "Kartra sends new sales by itself. Older ones come with its export of transactions, or when "
+                "you update a lead."
             ),
             bool(transactions),
             known if transactions else "",
@@ -160,8 +160,8 @@ def _hearing(facts: dict[str, Any]) -> list[Step]:
             _("Kartra's events, one by one"),
             _(
                 "In Kartra open Integrations > My API > Outbound API, switch it on, add the address below and choose "
-                "the events, most useful first. Each waits here for its first message: cause one, as by tagging a "
-                "lead of your own."
+                "the events, most useful first. Each event waits here for its first message: cause one, for "
+                "example by tagging a lead of your own."
             ),
             bool(events),
             state,
@@ -170,12 +170,12 @@ def _hearing(facts: dict[str, Any]) -> list[Step]:
         Step(
             _("Payment messages (IPN)"),
             _(
-                "Add the second address as an IPN with a secret key of your own, and type the same key on the page of"
-                " the address."
+                "Add the second address as an IPN with a secret key of your own, and type the same key on the "
+                "page of the webhook address."
             ),
             bool(facts.get("payments")),
             _("A payment message has come.") if facts.get("payments") else "",
-            [(_("Addresses for Kartra"), reverse("admin:integrations_webhookendpoint_changelist"))],
+            [(_("Webhook addresses"), reverse("admin:integrations_webhookendpoint_changelist"))],
             optional=True,
         ),
     ]
@@ -190,28 +190,28 @@ def _changing(connection: Connection | None, user: access.RequestUser, facts: di
         switch = [(_("Allow changes…"), reverse("admin:integrations_connection_do", args=[connection.pk, "on"]))]
     leads = f"{reverse('admin:leads_lead_changelist')}?account__id__exact={connection.account_id}" if connection else ""
     waits = ngettext(
-        "%(n)s change is queued and goes out the moment changes are allowed.",
-        "%(n)s changes are queued and all go out the moment changes are allowed.",
+        "%(n)s change is queued and goes out as soon as changes are allowed.",
+        "%(n)s changes are queued and go out as soon as changes are allowed.",
         queued,
     ) % {"n": f"{queued:,}"}
     return [
         Step(
             _("Ask for one change of a lead of your own"),
-            _("Find yourself among the leads and assign a tag. It is kept here and not sent yet."),
+            _("Find yourself among the leads and assign a tag. We keep the change and do not send it yet."),
             bool(asked),
             waits if queued and not on else "",
             [(_("Find a lead"), leads)] if connection and user.has_perm(kinds.ASSIGN_TAG.permission) else [],
         ),
         Step(
             _("An engineer allows changes"),
-            _("What is queued goes out at once, so let it be that one change. The keys are checked first."),
+            _("Queued changes go out at once, so queue only that one change. The keys are checked first."),
             on,
             _("Sending is on.") if on else "",
             switch,
         ),
         Step(
             _("Kartra confirmed it"),
-            _("Look in Kartra as well: the tag is there once."),
+            _("Look in Kartra too: the tag is there, once."),
             bool(done),
             ngettext("%(n)s change confirmed.", "%(n)s changes confirmed.", done) % {"n": f"{done:,}"} if done else "",
         ),

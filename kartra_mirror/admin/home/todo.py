@@ -64,7 +64,7 @@ def _workers(now: dt.datetime) -> list[dict[str, Any]]:
     beat = last_sweep()
     if beat is not None and now - beat <= dt.timedelta(seconds=SWEEP_LATE_S):
         return []
-    words = _("Nothing is sent or received just now: no worker is at work.")
+    words = _("Nothing is sent or received right now: no worker is running.")
     since = _("The last one was seen %(when)s.") % {"when": _when(beat)} if beat else _("None has been seen yet.")
     return [
         line_of("bad", words, why=f"{since} {_('What you ask for is kept. Ask your engineer to start the workers.')}")
@@ -86,8 +86,10 @@ def _stops(user: access.RequestUser, connections: list[Connection]) -> list[dict
         if connection.catalogue_doubt:
             number = sum(connection.catalogue_doubt.values())
             why = ngettext(
-                "%(number)s name of %(account)s was missing from Kartra's last answer about the catalogue. Is it gone?",
-                "%(number)s names of %(account)s were missing from Kartra's last answer about the catalogue. Are they gone?",
+                "%(number)s name of %(account)s was missing from Kartra's last answer about the catalogue. Is "
+                "it deleted?",
+                "%(number)s names of %(account)s were missing from Kartra's last answer about the catalogue. "
+                "Are they deleted?",
                 number,
             )
             told = {"number": f"{number:,}", "account": connection.name}
@@ -100,7 +102,7 @@ def _stops(user: access.RequestUser, connections: list[Connection]) -> list[dict
 def _asked_for(user: access.RequestUser) -> list[dict[str, Any]]:
     """Bulk actions that are larger than a colleague may start."""
     number = approvals.waiting(user).count() if approvals.may_approve(user) else 0
-    words = ngettext("bulk action waits for your yes or no", "bulk actions wait for your yes or no", number)
+    words = ngettext("bulk action needs your approval", "bulk actions need your approval", number)
     return [line_of("warn", words, number=number, url=reverse("admin:approvals"), do=_("Review"))] if number else []
 
 
@@ -157,8 +159,8 @@ def _messages(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]
             "message from Kartra could not be read", "messages from Kartra could not be read", n
         ),
         DeliveryStatus.REFUSED: lambda n: ngettext(
-            "message was turned away: wrong secret, or too large",
-            "messages were turned away: wrong secret, or too large",
+            "message was refused: wrong secret, or too large",
+            "messages were refused: wrong secret, or too large",
             n,
         ),
     }
@@ -166,11 +168,14 @@ def _messages(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]
     found = _refused(user, now)
     if held:
         line = ngettext(
-            "message tells of somebody new, after many others that day: is it Kartra's?",
-            "messages tell of people who are new, after many others that day: are they Kartra's?",
+            "message about a new person is held, after many others that day: did Kartra send it?",
+            "messages about new people are held, after many others that day: did Kartra send them?",
             held,
         )
-        why = _("Look at some of them in Kartra. If the people are there choose “Apply again”, else discard them.")
+        why = _(
+            "Look some of them up in Kartra. If the people are there choose “Apply again”, otherwise discard "
+            "the messages."
+        )
         url = _list("integrations_delivery", status__exact=DeliveryStatus.HELD)
         found.append(line_of("warn", line, number=held, why=why, url=url))
     return found + [
@@ -189,8 +194,8 @@ def _refused(user: access.RequestUser, now: dt.datetime) -> list[dict[str, Any]]
     """Addresses to which more came than they may take."""
     endpoints = access.only_mine(WebhookEndpoint.objects.all(), user)
     why = _(
-        "They are not stored; what they told comes when the people are read from Kartra again. If nobody sends so much from Kartra, "
-        "somebody else has the address: make a new one and discard what came."
+        "They are not stored; the next update from Kartra brings what they said. If Kartra does not send so "
+        "much, somebody else has the address: make a new one and discard what came."
     )
     return [
         line_of(

@@ -17,13 +17,11 @@ CAUSES_SHOWN = 5
 
 DECISIONS = {
     Reason.CONFLICT: lambda n: ngettext(
-        "change met another one of the same field: which is to be?",
-        "changes met others of the same fields: which are to be?",
+        "change met another one of the same field: which one counts?",
+        "changes met others of the same fields: which ones count?",
         n,
     ),
-    Reason.OUTCOME: lambda n: ngettext(
-        "change where nobody can know whether it was done", "changes where nobody can know whether they were done", n
-    ),
+    Reason.OUTCOME: lambda n: ngettext("change whose result is not known", "changes whose results are not known", n),
     Reason.UNLISTED_CODE: lambda n: ngettext(
         "change that Kartra answered in a way it does not document",
         "changes that Kartra answered in a way it does not document",
@@ -95,7 +93,7 @@ def refusals(user: access.RequestUser) -> list[dict[str, Any]]:
         if cause["number"] == 1
         else line_of(
             "bad",
-            ngettext("change refused by Kartra: %(kind)s", "changes refused by Kartra: %(kind)s", cause["number"])
+            ngettext("failed change: %(kind)s", "failed changes: %(kind)s", cause["number"])
             % {"kind": capfirst(kinds.get_kind(cause["kind"]).label)},
             number=cause["number"],
             why=_sentences(last[cause["last"]].words, remedy(cause["code"])),
@@ -105,7 +103,7 @@ def refusals(user: access.RequestUser) -> list[dict[str, Any]]:
         for cause in causes[:CAUSES_SHOWN]
     ]
     if len(causes) > CAUSES_SHOWN:
-        words = _("changes refused by Kartra in all, for these and other causes")
+        words = _("failed changes in all, with these and other causes")
         found.append(line_of("bad", words, number=rows.count(), url=reverse("admin:failures")))
     return found
 

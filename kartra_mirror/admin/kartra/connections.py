@@ -19,7 +19,7 @@ from integrations.push import proof_token
 from integrations.read import catalogue
 from integrations.sending import call_counter, calls, custom_fields, restored, switch
 from integrations.setup.connecting import Check, check, check_new_keys, check_text, go_on_with_new_keys, save_keys
-from kartra_mirror.admin.kartra import console, deletions
+from kartra_mirror.admin.kartra import connection_facts, console, deletions
 from kartra_mirror.admin.kartra.connection_form import ConnectionForm
 from kartra_mirror.ui.unfold_adapter import ModelAdmin
 from leads import access
@@ -59,6 +59,12 @@ BY_SENDING = Case(
     When(switched_on_at=None, then=Value(Sending.LOOK_ONLY)),
     default=Value(Sending.ON),
 )
+
+
+def _switch_title(connection: Connection, what: str) -> str:
+    if what == "off":
+        return _("Stop sending")
+    return _("Resume sending") if connection.sending == Sending.STOPPED else _("Start sending")
 
 
 @admin.register(Connection)
@@ -183,6 +189,8 @@ class ConnectionAdmin(ModelAdmin):
             if connection and request.user.has_perm("integrations.see_webhook_addresses")
             else [],
         }
+        if connection is not None:
+            extra |= connection_facts.of(connection, clock.now())
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def gone_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -204,7 +212,7 @@ class ConnectionAdmin(ModelAdmin):
                 "connection": connection,
                 "what": what,
                 "opts": self.opts,
-                "title": _("Switch sending on") if what == "on" else _("Switch sending off"),
+                "title": _switch_title(connection, what),
             }
             return TemplateResponse(request, "admin/kartra/connection_switch.html", context)
         words, good = self._do(connection, what, request)
@@ -214,7 +222,7 @@ class ConnectionAdmin(ModelAdmin):
     def _do(self, connection: Connection, what: str, request: HttpRequest) -> tuple[str, bool]:
         if what == "off":
             switch.off(connection, by=request.user, why=request.POST.get("why", "").strip()[:500])
-            return _("Sending is stopped. What is queued waits."), True
+            return _("Sending is stopped. Queued changes wait."), True
         if what == "here":
             done = restored.stay_here()
             return f"{_('This is where the installation is now.')} {done}".strip(), True
@@ -234,12 +242,12 @@ class ConnectionAdmin(ModelAdmin):
             counted = [READ[name] % {"number": number, "shown": f"{number:,}"} for name, number in found.counts.items()]
             told = {"what": ", ".join(counted) or _("nothing")}
             problems = " ".join(f"{NAMES[name]}: {problem}." for name, problem in found.problems.items())
-            return f"{_('Read from Kartra: %(what)s.') % told} {problems}".strip(), not found.problems
+            return f"{_('Updated from Kartra: %(what)s.') % told} {problems}".strip(), not found.problems
         result = check(connection, made_by=request.user)
         Connection.objects.filter(pk=connection.pk).update(checked_at=clock.now(), check_result=result.said)
         if what == "on":
             if not result.ok:
                 return f"{result.text} {_('Sending stays as it was.')}", False
             done = switch.on(connection, by=request.user)
-            return f"{_('Sending is on.')} {done or _('What is queued goes out now.')}", True
+            return f"{_('Sending is on.')} {done or _('Queued changes go out now.')}", True
         return result.text, result.ok

@@ -69,8 +69,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "answer": _pretty(answer.text) if answer is not None and answer.text else None,
         "lines": answer.lines if answer is not None else (),
         "words": _(
-            "One call to Kartra's API. A read is made as you write it. What changes a lead is recorded as these changes, with "
-            "the same permissions and bounds as on the lead's page, and sent at once. It is kept with your name."
+            "One call to Kartra's API. A call that only reads goes out as you write it. A call that changes a "
+            "lead becomes the same change as on the lead's page, with the same permissions and limits, and is "
+            "sent at once. Both are logged with your name."
         ),
     }
     return TemplateResponse(request, "admin/ui/form.html", context)

@@ -33,8 +33,8 @@ def page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse
         else:
             number = deletions.read_again(connection, by=request.user)
             words = ngettext(
-                "%(number)s lead is not taken for deleted; it is read again.",
-                "%(number)s leads are not taken for deleted; they are read again.",
+                "%(number)s lead is not deleted; we update it again.",
+                "%(number)s leads are not deleted; we update them again.",
                 number,
             )
         notify_worker("refresh_leads", connection.pk)

@@ -55,8 +55,8 @@ def page(request: HttpRequest, endpoint: WebhookEndpoint, context: dict[str, Any
         transaction.on_commit(lambda: notify_worker("apply_deliveries"), robust=True)
         number = numbers["messages"]
         words = ngettext(
-            "%(number)s message is discarded, and what it wrote is taken back. This page says how far that is.",
-            "%(number)s messages are discarded, and what they wrote is taken back. This page says how far that is.",
+            "%(number)s message is being discarded, and what it changed is undone. This page shows the progress.",
+            "%(number)s messages are being discarded, and what they changed is undone. This page shows the progress.",
             number,
         )
         when = date_format(localtime(order.since), "j M Y H:i")
@@ -97,7 +97,7 @@ def _order_words(order: Discard, number: int, left: int) -> str:
         words = f"{words} {doubted % {'changes': ', '.join(map(str, order.doubted[:50]))}}"
     if not left:
         return words
-    still = ngettext("%(left)s is still to be taken back.", "%(left)s are still to be taken back.", left)
+    still = ngettext("%(left)s is still to undo.", "%(left)s are still to undo.", left)
     return f"{words} {still % {'left': f'{left:,}'}}"
 
 

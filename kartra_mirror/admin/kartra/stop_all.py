@@ -24,7 +24,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     mine = access.only_mine(Connection.objects.select_related("account"), request.user)
     if request.method == "POST":
         number = switch.off_everywhere(by=request.user, why=remark(StopRemark.STOPPED_ALL), among=mine)
-        words = _("All sending is stopped. What is queued waits.") if number else _("Nothing was being sent.")
+        words = _("All sending is stopped. Queued changes wait.") if number else _("Nothing was being sent.")
         messages.success(request, words)
         return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
     sending = [each for each in connections_of(request.user) if each.sends]

@@ -1,4 +1,4 @@
-"""Addresses for Kartra to post to: shown to those who may, exchanged for new ones, retired when no longer wanted."""
+"""Webhook addresses to post to: shown to those who may, exchanged for new ones, retired when no longer wanted."""
 
 import datetime as dt
 from typing import Any
@@ -24,13 +24,13 @@ WHEN = {
     "cancel_subscription": gettext_noop("a recurring payment is cancelled"),
     "list_subscription": gettext_noop("a lead joins a list"),
     "list_unsubscription": gettext_noop("a lead leaves a list"),
-    "assign_tag": gettext_noop("a lead is given a tag"),
-    "unassign_tag": gettext_noop("a tag is taken off"),
+    "assign_tag": gettext_noop("a lead gets a tag"),
+    "unassign_tag": gettext_noop("a tag is removed"),
     "sequence_subscription": gettext_noop("a lead enters a sequence"),
-    "sequence_unsubscription": gettext_noop("a lead is taken out of a sequence"),
+    "sequence_unsubscription": gettext_noop("a lead leaves a sequence"),
     "sequence_completion": gettext_noop("a lead completes a sequence"),
     "membership_granted": gettext_noop("access is given"),
-    "membership_revoked": gettext_noop("access is taken away"),
+    "membership_revoked": gettext_noop("access is removed"),
     "filled_form": gettext_noop("a form is filled in"),
     "reaches_score": gettext_noop("a score is reached"),
     "calendar_subscribe": gettext_noop("a booking is made"),
@@ -134,10 +134,10 @@ class WebhookEndpointAdmin(ModelAdmin):
         if what == "retire-old":
             if endpoint.retire_old():
                 self.log_change(request, endpoint, _("Retired the old address."))
-                self.message_user(request, _("The old address is retired: what comes to it is turned away."))
+                self.message_user(request, _("The old address is retired: messages to it are refused."))
         elif endpoint.rotate(clock.now()):
             self.log_change(request, endpoint, _("Made a new address."))
-            words = _("There is a new address. Put it into Kartra; until you retire the old one both are valid.")
+            words = _("There is a new address. Enter it in Kartra; both are valid until you retire the old one.")
             self.message_user(request, words, messages.SUCCESS)
         else:
             words = _("Nothing was changed: retire the old address first, or what Kartra sends to it would be lost.")
@@ -160,9 +160,7 @@ class WebhookEndpointAdmin(ModelAdmin):
         last = endpoint.deliveries.order_by("-pk").values_list("received_at", flat=True).first()
         return last or _("none yet")
 
-    @admin.action(
-        description=gettext_lazy("Retire: messages to these addresses are turned away"), permissions=["rotate"]
-    )
+    @admin.action(description=gettext_lazy("Retire: messages to these addresses are refused"), permissions=["rotate"])
     def retire(self, request: HttpRequest, queryset: Any) -> None:
         number = queryset.filter(retired_at=None).update(retired_at=clock.now())
         transaction.on_commit(addresses.renew, robust=True)

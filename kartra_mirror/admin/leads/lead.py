@@ -196,7 +196,7 @@ class LeadAdmin(LeadRows, ModelAdmin):
         return exports.page(request, self.admin_site.each_context(request))
 
     def held_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """All that is held of this person."""
+        """All data of this person."""
         return export_person.page(request, self._lead(request, pk), self.admin_site.each_context(request))
 
     def forget_view(self, request: HttpRequest, pk: int) -> HttpResponse:

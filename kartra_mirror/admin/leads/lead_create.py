@@ -23,7 +23,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     chosen = request.GET.get("account", "")
     account = next((each for each in accounts if str(each.pk) == chosen), accounts[0] if accounts else None)
     if account is None:
-        messages.warning(request, _("There is no connection to Kartra yet; make one first."))
+        messages.warning(request, _("No Kartra account is connected yet. Connect one first."))
         return HttpResponseRedirect("../")
     kind = kinds.CREATE
     form = DraftForm(kind, account, request.POST or None)
@@ -61,7 +61,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 def say_recorded(request: HttpRequest, account: Account, recorded: list[Any]) -> None:
     """What was asked for, and whether it goes out now."""
     connection = connection_of(account)
-    why_not = switch.why_not_sending(connection) if connection else _("This account has no connection to Kartra yet.")
+    why_not = switch.why_not_sending(connection) if connection else _("This account is not connected to Kartra yet.")
     number = len(recorded)
     words = ngettext(
         "%(number)s change requested; it goes to Kartra now.",

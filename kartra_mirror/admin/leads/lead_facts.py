@@ -74,7 +74,7 @@ def _money_in_a_line(orders: list[Order], plans: list[Any]) -> str:
     if orders and not paid:
         told = [_("nothing paid")]
     if returned:
-        told.append(_("%(sum)s given back") % {"sum": returned})
+        told.append(_("%(sum)s refunded") % {"sum": returned})
     if failed:
         told.append(_("failed payments: %(number)s") % {"number": failed})
     if active:
@@ -155,7 +155,7 @@ def _absence(lead: Lead) -> str:
         return ""
     asked = ApiCall.objects.filter(lead=lead, writes=False, finished_at__lte=lead.absent_at).order_by("-pk").first()
     if asked is None:
-        return _("Not in Kartra yet, so there is nothing to read.")
+        return _("Not in Kartra yet, so there is nothing to check.")
     at = date_format(timezone.localtime(asked.finished_at), "j M Y H:i")
     return _("Asked Kartra on %(at)s: it has no lead of this address.") % {"at": at}
 

@@ -62,7 +62,7 @@ def _told(result: ReadResult) -> tuple[int, str, bool]:
     if not result.applied:
         return (
             messages.INFO,
-            _("A change of ours went out moments ago; the lead is read again by itself shortly."),
+            _("A change of ours went out moments ago; we update this lead again shortly."),
             False,
         )
     number = len(result.taken.differences) if result.taken else 0
@@ -86,11 +86,11 @@ def money_now(request: HttpRequest, lead: Lead) -> HttpResponse:
             messages.error(request, calls.in_words(error))
         else:
             told = {"transactions": f"{done.transactions:,}", "subscriptions": f"{done.subscriptions:,}"}
-            words = _("Read from Kartra: transactions %(transactions)s, subscriptions %(subscriptions)s.") % told
+            words = _("Updated from Kartra: transactions %(transactions)s, subscriptions %(subscriptions)s.") % told
             if done.without_id:
                 words += " " + ngettext(
-                    "%(number)s was listed without its number: it is in the timeline as Kartra told it.",
-                    "%(number)s were listed without their numbers: they are in the timeline as Kartra told them.",
+                    "%(number)s was listed without its number: it is in the timeline as Kartra reported it.",
+                    "%(number)s were listed without their numbers: they are in the timeline as Kartra reported them.",
                     len(done.without_id),
                 ) % {"number": f"{len(done.without_id):,}"}
             messages.success(request, words)

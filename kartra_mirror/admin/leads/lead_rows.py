@@ -77,7 +77,7 @@ class LeadRows:
         if lead.dirty_at:
             return _badge(_("update due"), "wait")
         if lead.read_at is None:
-            return _badge(_("not in Kartra yet") if lead.absent_at else _("never read"), "wait")
+            return _badge(_("not in Kartra yet") if lead.absent_at else _("never checked"), "wait")
         whole = date_format(localtime(lead.read_at), "j M Y H:i:s")
         passed = clock.about_now() - lead.read_at
         words = in_words(passed.total_seconds()) if passed < RECENT else date_format(localtime(lead.read_at), "j M")

@@ -28,7 +28,7 @@ from leads import changes, kinds, orders
 from leads.kinds.refunds import REFUNDABLE, WHOLE, given_back, left_of
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
 
-ACCESS = gettext_lazy("Access to memberships is not taken away by it; take it away in Kartra if that is wanted.")
+ACCESS = gettext_lazy("Access to memberships stays. Remove it in Kartra if you want that.")
 
 
 class RefundForm(forms.Form):
@@ -50,7 +50,7 @@ class RefundForm(forms.Form):
         label=gettext_lazy("Type the amount once more"),
         max_length=20,
         help_text=gettext_lazy(
-            "The amount that is given back, such as 20.00. If the whole amount was not told to us, type the transaction's id."
+            "The amount to refund, such as 20.00. If we do not know the whole amount, type the transaction's id."
         ),
     )
     cancel_plan = forms.BooleanField(
@@ -156,7 +156,7 @@ class _MoneyAdmin(ReadOnlyAdmin):
             "before": LeadChange.objects.filter(account=row.account, family=family, status__in=OPEN).first(),
             "why_not": switch.why_not_sending(connection)
             if connection
-            else _("This account has no connection to Kartra yet."),
+            else _("This account is not connected to Kartra yet."),
             **more,
         }
         own = "money_form" if context["by_script"] else "money"
@@ -251,7 +251,9 @@ class RecurringSubscriptionAdmin(_MoneyAdmin):
         plan = self._row(request, pk, asked)
         if plan.lead is None:
             return self._refused(
-                request, plan, _("We do not know whose subscription this is; read the lead's money first.")
+                request,
+                plan,
+                _("We do not know whose subscription this is. Update the lead's transactions from Kartra first."),
             )
         form = PlanForm(asked, plan, request.POST or None)
         if request.method == "POST" and form.is_valid():

@@ -83,7 +83,7 @@ def sentence(change: LeadChange, why_not: str = "") -> str:
             return _undecided(change, told)
         case ChangeStatus.UNKNOWN:
             return (
-                _("Kartra gave no clear answer to “%(what)s” for %(lead)s. We are looking whether it was done.") % told
+                _("Kartra gave no clear answer to “%(what)s” for %(lead)s. We are checking whether it was done.") % told
             )
         case ChangeStatus.SENDING:
             return _("“%(what)s” for %(lead)s is being sent to Kartra.") % told
@@ -94,7 +94,7 @@ def sentence(change: LeadChange, why_not: str = "") -> str:
 
 def _skipped(change: LeadChange, told: dict[str, str]) -> str:
     if change.reason == Reason.ALREADY_SO:
-        return _("Nothing had to be sent for “%(what)s”: it was so already for %(lead)s.") % told
+        return _("No change needed: “%(what)s” was already true for %(lead)s.") % told
     if change.reason == Reason.GONE:
         return _("“%(what)s” was not sent: %(lead)s is deleted in Kartra.") % told
     if change.reason == Reason.ABSENT:
@@ -105,7 +105,7 @@ def _skipped(change: LeadChange, told: dict[str, str]) -> str:
 def _cancelled(change: LeadChange, told: dict[str, str]) -> str:
     proofs = set(change.attempts.values_list("proof", flat=True))
     if Proof.UNDECIDED in proofs:
-        return _("“%(what)s” for %(lead)s was given up; nobody knows whether Kartra has done it.") % told
+        return _("“%(what)s” for %(lead)s was given up. We do not know whether Kartra did it.") % told
     if proofs:
         return _("“%(what)s” for %(lead)s was given up; nothing was changed in Kartra.") % told
     words = _("“%(what)s” for %(lead)s was cancelled before it was sent; nothing was changed in Kartra.") % told
@@ -128,25 +128,26 @@ def _undecided(change: LeadChange, told: dict[str, str]) -> str:
     if change.reason == Reason.CONFLICT and change.attempts.filter(proof=Proof.UNDECIDED).exists():
         return _(
             "“%(what)s” was sent for %(lead)s and its answer was lost; the same thing was changed in Kartra meanwhile: "
-            "%(now)s. Somebody has to decide which is to be."
+            "%(now)s. Somebody has to decide which one counts."
         ) % {**told, "now": change.words.rstrip(".")}
     if change.reason == Reason.CONFLICT:
         words = _(
-            "“%(what)s” was not sent for %(lead)s, because it was changed meanwhile: %(now)s. Somebody has to decide which is "
-            "to be."
+            "“%(what)s” was not sent for %(lead)s, because it was changed meanwhile: %(now)s. Somebody has to "
+            "decide which one counts."
         )
         if colleague := changed_here_by(change):
             told["person"] = colleague
             words = _(
-                "“%(what)s” was not sent for %(lead)s, because %(person)s changed it here meanwhile: %(now)s. Somebody has to "
-                "decide which is to be."
+                "“%(what)s” was not sent for %(lead)s, because %(person)s changed it here meanwhile: %(now)s. "
+                "Somebody has to decide which one counts."
             )
         return words % told
     if change.reason == Reason.FIREWALL:
         words = _("“%(what)s” was sent for %(lead)s twice and was not done. It needs a decision.")
         if kinds.warnings(change.parameters):
             words = _(
-                "“%(what)s” was sent for %(lead)s twice and was not done; Kartra's firewall may refuse the text. It needs a "
+                "“%(what)s” was sent for %(lead)s twice and was not done; Kartra's firewall may refuse the "
+                "text. It needs a "
                 "decision."
             )
         return words % told
@@ -158,9 +159,10 @@ def _undecided(change: LeadChange, told: dict[str, str]) -> str:
     if change.reason == Reason.UNLISTED_CODE:
         return (
             _(
-                "Kartra answered “%(what)s” for %(lead)s with a code that it does not document (%(code)s), so nobody can say "
+                "Kartra answered “%(what)s” for %(lead)s with a code that it does not document (%(code)s), so "
+                "nobody can say "
                 "yet whether it was done. It needs a decision."
             )
             % told
         )
-    return _("Nobody can say yet whether “%(what)s” was done for %(lead)s: it needs a decision.") % told
+    return _("We do not know whether “%(what)s” was done for %(lead)s. It needs a decision.") % told

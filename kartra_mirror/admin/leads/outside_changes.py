@@ -17,9 +17,9 @@ from leads.models.activity import ALONE, field_words
 
 PERIODS = {"7": gettext_lazy("7 days"), "30": gettext_lazy("30 days"), "90": gettext_lazy("90 days")}
 SOURCES = {
-    Source.REFRESH: gettext_lazy("found by a read"),
-    Source.IMPORT: gettext_lazy("told by an import"),
-    Source.WEBHOOK: gettext_lazy("told by a message from Kartra"),
+    Source.REFRESH: gettext_lazy("found by an update from Kartra"),
+    Source.IMPORT: gettext_lazy("by an import"),
+    Source.WEBHOOK: gettext_lazy("by a message from Kartra"),
 }
 GROUPS = 200
 SHOWN = 100

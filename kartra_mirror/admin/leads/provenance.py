@@ -25,9 +25,9 @@ def sentence(row: Any, purchases: Sequence[Activity]) -> str:
     """Of a row that joins the lead to a thing: by a change of ours, told by Kartra, or found by a read."""
     when, change = _moment(row.since), row.change
     if change is not None:
-        words = _("put on%(who)s%(where)s on %(when)s%(why)s")
+        words = _("added%(who)s%(where)s on %(when)s%(why)s")
         if has_ended(row):
-            words = _("taken off%(who)s%(where)s on %(when)s%(why)s")
+            words = _("removed%(who)s%(where)s on %(when)s%(why)s")
         return words % {
             "who": _(" by %(person)s") % {"person": change.requested_by} if change.requested_by else "",
             "where": _(" in “%(run)s”") % {"run": change.run} if change.run else "",
@@ -37,7 +37,8 @@ def sentence(row: Any, purchases: Sequence[Activity]) -> str:
     bought = _purchase_before(row, purchases)
     if bought is not None:
         return _(
-            "put on in Kartra on %(when)s (%(source)s); %(what)s was bought %(seconds)s s before, which may or may not be why"
+            "added in Kartra on %(when)s (%(source)s); %(what)s was bought %(seconds)s s before, which may or "
+            "may not be why"
         ) % {
             "seconds": round((row.since - bought.at).total_seconds()),
             "what": bought.details.get("product_name") or _("something"),
@@ -45,16 +46,16 @@ def sentence(row: Any, purchases: Sequence[Activity]) -> str:
             "source": row.get_source_display(),
         }
     if row.source == Source.REFRESH and row.after is None:
-        return _("already there when first read on %(when)s") % {"when": when}
+        return _("already there at the first update on %(when)s") % {"when": when}
     if row.source == Source.REFRESH:
-        words = _("found by a read: came between %(first)s and %(last)s")
+        words = _("found by an update: came between %(first)s and %(last)s")
         return words % {"first": _moment(row.after), "last": when}
     if row.source == Source.IMPORT:
-        return _("told by an import on %(when)s") % {"when": when}
+        return _("by an import on %(when)s") % {"when": when}
     words = (
-        _("taken off in Kartra on %(when)s (%(source)s)")
+        _("removed in Kartra on %(when)s (%(source)s)")
         if has_ended(row)
-        else _("put on in Kartra on %(when)s (%(source)s)")
+        else _("added in Kartra on %(when)s (%(source)s)")
     )
     return words % {"when": when, "source": row.get_source_display()}
 

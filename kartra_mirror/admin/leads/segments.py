@@ -46,7 +46,7 @@ def _words(segment: Segment, names: Names | None = None) -> list[str]:
     try:
         conditions = building.conditions_of(segment.selection)
     except CannotResolve:
-        return [_("a filter that cannot be read, which fits nobody")]
+        return [_("a filter that cannot be read, so no lead matches")]
     return filters.in_words(conditions, frozenset({segment.account_id}), names)
 
 

@@ -73,7 +73,7 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
     if not request.user.has_perm(EXPORT_PERSON):
         raise PermissionDenied
     form = AskedForm(request.POST or None)
-    shown = {"opts": Lead._meta, "lead": lead, "form": form, "title": _("All that is held of this person")}
+    shown = {"opts": Lead._meta, "lead": lead, "form": form, "title": _("All data of this person")}
     if request.method != "POST" or not form.is_valid():
         counts = [(each.words, len(each.rows)) for each in held.held_of(lead).sections if each.rows]
         return TemplateResponse(request, "admin/privacy/export_person.html", {**context, **shown, "counts": counts})

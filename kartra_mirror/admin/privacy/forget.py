@@ -27,7 +27,7 @@ class AskedForm(forms.Form):
 
     asked_on = forms.DateField(
         label=gettext_lazy("When the person asked"),
-        help_text=gettext_lazy("From that day on the time is counted within which it has to be done."),
+        help_text=gettext_lazy("The deadline counts from that day."),
         widget=forms.DateInput(attrs={"type": "date"}),
     )
 
@@ -84,7 +84,8 @@ def page(request: HttpRequest, lead: Lead, context: dict[str, Any]) -> HttpRespo
             form.add_error(None, str(problem))
         else:
             words = _(
-                "Erased. The person is left out whenever Kartra or a file names them again. In Kartra nothing was deleted."
+                "Erased. We leave this person out when Kartra or a file names them again. Nothing was deleted "
+                "in Kartra."
             )
             messages.success(request, words)
             may_see = request.user.has_perm("leads.view_datasubjectrequest")

@@ -136,7 +136,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
         return HttpResponseRedirect(change.get_absolute_url())
 
     requested = to_the_second("requested_at", gettext_lazy("requested at"))
-    settled = to_the_second("settled_at", gettext_lazy("settled at"))
+    settled = to_the_second("settled_at", gettext_lazy("ended at"))
 
     def behind(self, row: LeadChange, user: access.RequestUser) -> Any:
         return trail.of_change(row, user)
@@ -168,7 +168,7 @@ class LeadChangeAdmin(ReadOnlyAdmin, SearchedByLead):
     def waits_for(self, change: LeadChange) -> str:
         """What holds a queued change back."""
         if change.status == ChangeStatus.WAITING and change.needs_read(change.lead):
-            return _("for its lead to be read from Kartra: by our old copy there is nothing to do")
+            return _("for a check with Kartra: our old copy shows no need for it")
         holder = change.held_by()
         if change.run and change.run.state == RunState.PAUSED:
             return _("bulk action %(run)s is paused") % {"run": change.run_id}

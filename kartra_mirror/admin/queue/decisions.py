@@ -48,7 +48,7 @@ def _question(change: LeadChange) -> str:
     if change.status != ChangeStatus.UNDECIDED:
         return capfirst(str(change))
     if change.reason == Reason.CONFLICT:
-        return _("Which is to be: %(change)s?") % {"change": change}
+        return _("Which one counts: %(change)s?") % {"change": change}
     return _("Did this happen: %(change)s?") % {"change": change}
 
 
@@ -56,12 +56,13 @@ def advice(change: LeadChange) -> Any:
     """What to do about a change that needs a decision. Who typed no text is not told to change one."""
     if change.reason == Reason.FIREWALL and kinds.warnings(change.parameters):
         return _(
-            "It was sent twice without a clear answer and seen not done. Kartra's firewall may refuse the text: change it and "
-            "ask again, or give it up."
+            "It was sent twice without a clear answer, and was not done. Kartra's firewall may refuse the "
+            "text: change it and ask again, or give it up."
         )
     if change.reason == Reason.FIREWALL:
         return _(
-            "It was sent twice without a clear answer and seen not done. Look at the lead in Kartra, then send it again or give "
+            "It was sent twice without a clear answer, and was not done. Look at the lead in Kartra, then send "
+            "it again or give "
             "it up."
         )
     return WHAT_TO_DO.get(Reason(change.reason), "") if change.reason else ""
@@ -119,8 +120,16 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
             "held": _held(change),
             "undecided": change.status == ChangeStatus.UNDECIDED,
             "together": conflicts.asked_together(change),
+            "next": _next(request, change),
         },
     )
+
+
+def _next(request: HttpRequest, change: LeadChange) -> int | None:
+    """The decision after this one, from the last on to the first; None where there is no other."""
+    others = access.only_mine(LeadChange.objects.questions().exclude(pk=change.pk), request.user).order_by("pk")
+    keys = others.values_list("pk", flat=True)
+    return keys.filter(pk__gt=change.pk).first() or keys.first()
 
 
 def _decide(request: HttpRequest, change: LeadChange) -> HttpResponse:

@@ -82,8 +82,8 @@ def _write_down(request: HttpRequest, number: int) -> None:
     kind = kinds.get_kind(request.GET["kind"])
     told = {"n": f"{number:,}", "account": Account.objects.get(pk=request.GET["account"]), "kind": kind.label}
     words = ngettext(
-        "Took %(n)s failed change of %(account)s out as a file: %(kind)s",
-        "Took %(n)s failed changes of %(account)s out as a file: %(kind)s",
+        "Downloaded %(n)s failed change of %(account)s: %(kind)s",
+        "Downloaded %(n)s failed changes of %(account)s: %(kind)s",
         number,
     )
     LogEntry.objects.create(

@@ -80,7 +80,7 @@ def check_bounds(form: Any, by: Any, whom: User | None = None) -> None:
     """Refuse groups by which somebody (also the person themselves) would go further alone than the one who chooses them."""
     groups = form.cleaned_data.get("groups")
     if groups is not None and not by.is_superuser and not access.goes_as_far(by, whom, groups):
-        form.add_error("groups", _("In these groups they could do more at once, or give back more, than you may."))
+        form.add_error("groups", _("In these groups they could do more at once, or refund more, than you may."))
 
 
 def save_limits(user: User, limited: bool, accounts: Any) -> None:

@@ -70,6 +70,6 @@ def _with_code(request: HttpRequest, context: dict[str, Any], factor: SecondFact
         factor_page.record(request, user, _("Made new recovery codes."))
         return factor_page.show_codes(request, context, codes, reverse("admin:own_sign_in"))
     second_factor.take_away(user)
-    factor_page.record(request, user, _("Took the second step away to set up another phone."))
+    factor_page.record(request, user, _("Removed the second step to set up another phone."))
     sessions.end_others(request, user)
     return HttpResponseRedirect(reverse("admin:second_factor"))

@@ -36,7 +36,7 @@ class UserForm(UserChangeForm):
         super().__init__(*args, **kwargs)
         if "is_active" in self.fields:  # it is not on the page of somebody whom one may only look at
             self.fields["is_active"].help_text = _(
-                "Untick it for somebody who has left: they cannot sign in any more, and what they did stays."
+                "Untick this for somebody who has left. They can no longer sign in; what they did stays."
             )
         limits = getattr(self.instance, "limits", None)
         if limits is not None:
@@ -137,7 +137,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         user = self._managed(request, pk)
         if request.method == "POST" and second_factor.take_away(user):
             StaffSessions.objects.end_all(user)
-            self.log_change(request, user, str(_("Took the second step away.")))
+            self.log_change(request, user, str(_("Removed the second step.")))
             messages.success(request, _("%(who)s sets up a new phone at the next sign-in.") % {"who": user})
         return HttpResponseRedirect(reverse("admin:auth_user_change", args=[pk]))
 
@@ -191,7 +191,7 @@ class GroupForm(forms.ModelForm):
         min_value=0,
         max_digits=12,
         decimal_places=2,
-        help_text=_("How much of one sale its people may give back alone, if they may refund. Empty: all of it."),
+        help_text=_("How much of one sale its people may refund without approval. Empty: all of it."),
     )
 
     class Meta:

@@ -166,7 +166,7 @@ def test_refusal_of_kartra_is_told(sandbox, connection):
 
     answer = console.call(connection, tagging(lead, "Gone there"))
 
-    assert "refused by Kartra" in answer.trouble
+    assert "failed" in answer.trouble
     assert '"212"' in answer.text
 
 
@@ -273,7 +273,7 @@ def test_lead_that_left_the_list_is_not_added_again_by_just_anybody(sandbox, con
         ([*refunding("777"), ("actions[1][cmd]", "search_lead")], "two calls"),
         ([("actions[0][cmd]", "cancel_transaction"), ("actions[0][transaction_id]", "777")], "may move money"),
         ([("actions[0][cmd]", "charge_lead"), ("lead[id]", "7")], "may move money"),
-        ([("actions[0][cmd]", "edit_lead"), ("lead[email]", "ada@example.com")], "Say what is to change"),
+        ([("actions[0][cmd]", "edit_lead"), ("lead[email]", "ada@example.com")], "Say what to change"),
         ([("lead[id]", "5")], "nothing to do"),
         ([], "nothing to do"),
     ],
@@ -447,7 +447,7 @@ def test_writes_obey_the_switch(sandbox, connection):
     connection.refresh_from_db()
 
     for pairs in (tagging(lead), raw(lead)):
-        with pytest.raises(CannotCall, match="look-only"):
+        with pytest.raises(CannotCall, match="read-only"):
             console.call(connection, pairs)
 
     assert nothing_happened(sandbox)

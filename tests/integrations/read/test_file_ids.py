@@ -64,7 +64,7 @@ def test_where_kartra_cannot_be_asked_the_command_says_what_to_say(connection, s
         call_command("import_leads", path)
     call_command("import_leads", path, "--ids", "kartra")
 
-    assert "only once a read from Kartra agrees" in capsys.readouterr().out
+    assert "only once a check with Kartra confirms them" in capsys.readouterr().out
     assert Lead.objects.get().kartra_id is None
 
 

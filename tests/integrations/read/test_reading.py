@@ -359,7 +359,9 @@ def test_promise_that_the_pace_cannot_keep_says_so_with_the_arithmetic(connectio
     settings.REFRESH_WITHIN_H = 0.01
     LeadFactory.create_batch(36, account=connection.account)
     alert = state(connection, calls_per_second=0.5)["alert"]
-    assert "36 leads at 0.5 reads a second take 72 s, more than the 36 s promised: that needs 1.00 a second." in alert
+    assert (
+        "Checking 36 leads at 0.5 a second takes 72 s, more than the 36 s promised, which needs 1.00 a second." in alert
+    )
     assert "promise 1 h (REFRESH_WITHIN_H)" in alert
 
 
@@ -367,7 +369,7 @@ def test_late_leads_are_an_alert_with_the_speed_there_was(connection):
     LeadFactory.create_batch(3, account=connection.account, read_at=timezone.now() - dt.timedelta(hours=25))
     LeadFactory(account=connection.account)
     alert = state(connection, calls_per_second=19.5)["alert"]
-    assert alert.startswith("3 of 4 leads were not read within the 24 h promised, and none was read in the last hour")
+    assert alert.startswith("3 of 4 leads were not checked within 24 h, and none in the last hour")
     for _ in range(6):
         ApiCall.objects.create(
             connection=connection,
@@ -378,9 +380,7 @@ def test_late_leads_are_an_alert_with_the_speed_there_was(connection):
             outcome="answered",
         )
     alert = freshness(connection)["alert"]
-    assert (
-        "6 reads were made in the last hour; at that speed the late ones take 30 min, and a full round 40 min." in alert
-    )
+    assert "The last hour had 6 checks; at that speed the late ones take 30 min, and all leads 40 min." in alert
 
 
 def test_leads_that_are_gone_or_only_expected_break_no_promise(connection):

@@ -251,7 +251,7 @@ def test_doubt_is_asked_about_on_home_the_connection_and_the_command_line(known,
 
     assert "50 names of" in admin_client.get("/admin/").content.decode()
     page = admin_client.get(connection.refresh_from_db() or Connection.objects.get().get_absolute_url())
-    assert "They are gone in Kartra: update the catalogue" in page.content.decode()
+    assert "They are deleted in Kartra: update the catalogue" in page.content.decode()
     admin_client.post(f"/admin/integrations/connection/{connection.pk}/do/believe/")
     assert missing() == [10] * 5
 

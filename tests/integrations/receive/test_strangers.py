@@ -59,7 +59,7 @@ def test_new_leads_beyond_a_day_are_held_and_known_ones_are_not(few):
     assert known.leadtags.exists()
     assert WebhookHour.objects.get().new_leads == 3
     held = Delivery.objects.held().first()
-    assert sentence_of(held.reason).startswith("It tells of somebody who is new to us, and 3 others came")
+    assert sentence_of(held.reason).startswith("It is about a new person, and 3 others came")
 
 
 @pytest.mark.django_db
@@ -141,7 +141,7 @@ def test_message_never_changes_an_email_but_asks_for_a_read(email):
     assert lead.dirty_at is not None
     assert not LeadEmail.objects.filter(email_key="eve@example.net").exists()
     words = [each if isinstance(each, str) else sentence_of(each) for each in delivery.changed]
-    assert "another email address; it is read before ours is changed" in words
+    assert "another email address; we update the lead before we change ours" in words
 
 
 @pytest.mark.django_db(transaction=True)

@@ -132,7 +132,7 @@ def test_memberships_nested_or_flat_in_either_style(post, wrapped, style):
 
     taken = post(event("membership_revoked", details))
     grant.refresh_from_db()
-    assert (sentence_of(taken.changed), grant.active) == ("access taken away: Club: Gold", False)
+    assert (sentence_of(taken.changed), grant.active) == ("access removed: Club: Gold", False)
 
 
 @pytest.mark.parametrize("order", ["subscribe cancel", "cancel subscribe", "subscribe complete", "complete subscribe"])

@@ -1,4 +1,4 @@
-"""The pretend Kartra answers this machine alone: no name of somebody else's that leads here, no page from elsewhere."""
+"""The Kartra sandbox answers this machine alone: no name of somebody else's that leads here, no page from elsewhere."""
 
 import http.client
 

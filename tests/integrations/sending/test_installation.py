@@ -124,7 +124,7 @@ def test_status_and_every_page_say_it(copied, admin_client):
     assert words_of_code(Trouble.NOT_HERE) in out.getvalue()
     assert json.loads(facts.getvalue())["not_here"] == words_of_code(Trouble.NOT_HERE)
     page = admin_client.get(reverse("admin:leads_lead_changelist")).content.decode()
-    assert "probably a copy: nothing is read from Kartra" in page
+    assert "probably a copy: nothing is updated from Kartra" in page
 
 
 def test_going_on_here_looks_at_what_was_open_on_every_connection_first(sandbox, copied, lead, admin_client, settings):

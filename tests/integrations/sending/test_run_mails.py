@@ -36,7 +36,7 @@ def test_author_is_mailed_once_when_it_has_ended(mailoutbox, notified):
 
     [mail] = mailoutbox
     assert (mail.to, mail.subject) == (["mara@example.com"], "Assign the tag VIP: finished")
-    assert "1 done\n1 refused by Kartra" in mail.body
+    assert "1 done\n1 failed" in mail.body
     assert f"Some of it needs you:\nhttp://testserver{run.get_absolute_url()}" in mail.body
 
 

@@ -178,13 +178,13 @@ def tag(sandbox, connection):
     )
 
 
-@pytest.mark.parametrize("why", ["look-only", "stopped"])
+@pytest.mark.parametrize("why", ["read-only", "stopped"])
 @pytest.mark.parametrize("claimed", [True, False])
 def test_a_worker_that_knew_better_sends_nothing(sandbox, connection, why, claimed):
     change = tag(sandbox, connection)
     assert connection.sends  # as this worker knows it
     plans = claim.claim(connection, 5) if claimed else []
-    if why == "look-only":
+    if why == "read-only":
         Connection.objects.update(switched_on_at=None)
     else:
         switch.off(Connection.objects.get())

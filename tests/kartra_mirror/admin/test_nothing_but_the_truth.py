@@ -102,7 +102,7 @@ def test_firewall_is_named_only_where_there_is_a_text_that_it_may_refuse(kind, p
 def test_nothing_sold_is_said_as_kartras_word_once_it_was_asked(staff):
     lead = LeadFactory(orders_read_at=None)
     address = f"{lead.get_absolute_url()}?tab=money"
-    assert "Read now" in staff.get(address).content.decode().split("Orders")[-1]
+    assert "Update transactions" in staff.get(address).content.decode().split("Orders")[-1]
 
     mirror.mark_orders_read(lead, timezone.now())
 

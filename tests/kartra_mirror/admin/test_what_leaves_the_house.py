@@ -29,7 +29,7 @@ def test_bad_rows_of_an_import(client):
     assert "No address." in answer.getvalue().decode()
     line = LogEntry.objects.get()
     assert (line.user, line.object_id) == (manager, str(job.pk))
-    assert line.get_change_message() == "Took its bad rows out as a file."
+    assert line.get_change_message() == "Downloaded its bad rows."
 
 
 def test_failed_changes(client):
@@ -42,7 +42,7 @@ def test_failed_changes(client):
     assert change.lead.email in answer.getvalue().decode()
     line = LogEntry.objects.get()
     assert line.user == manager
-    assert line.get_change_message() == f"Took 1 failed change of {change.account} out as a file: Assign a tag 212"
+    assert line.get_change_message() == f"Downloaded 1 failed change of {change.account}: Assign a tag 212"
 
 
 def test_refused_download_leaves_none(client):

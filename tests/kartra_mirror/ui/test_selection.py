@@ -115,15 +115,15 @@ def test_list_that_shows_nobody_because_it_is_not_understood_means_nobody(client
 @pytest.mark.parametrize("query", ["email=ada@example.com", "score__gt=5", "nonsense=1", "q=ada&pk__in=1,2"])
 def test_what_narrows_the_list_but_cannot_be_kept_is_refused(client, ada, query):
     client.force_login(StaffFactory(is_superuser=True))
-    with pytest.raises(CannotResolve, match="which cannot be kept"):
+    with pytest.raises(CannotResolve, match="which cannot be saved"):
         selection.of_list(QueryDict(query))
 
     if query.startswith("email"):
         url = choose(client, [ada], everything=True, query=f"?{query}")
         assert not RunDraft.objects.exists()
-        assert "which cannot be kept" in client.get(url).content.decode()
+        assert "which cannot be saved" in client.get(url).content.decode()
         export = client.get(f"{reverse('admin:leads_lead_export')}?{query}", follow=True)
-        assert "which cannot be kept" in export.content.decode()
+        assert "which cannot be saved" in export.content.decode()
 
 
 STALE = {

@@ -73,7 +73,7 @@ def test_one_sale_is_refunded_once(account):
 
     [words] = together(ask, ask)
 
-    assert "is not settled yet" in words
+    assert "is not ended yet" in words
     assert LeadChange.objects.count() == 1
 
 
@@ -112,7 +112,7 @@ def test_a_refund_that_settles_meanwhile_counts_against_the_ceiling(account, mon
 
     [words] = together(settle, ask)
 
-    assert "given back before, this comes to 110.00" in words
+    assert "refunded before, this comes to 110.00" in words
     assert LeadChange.objects.count() == 1
 
 

@@ -29,15 +29,13 @@ def test_order_of_dates_is_decided_over_the_whole_column(sales):
         "1,Sale,05/11/2026,Course,5.00,,,\n2,Sale,03/10/2026,Course,5.00,,,\n3,Sale,25/10/2026,Course,5.00,,,\n"
     )
     assert days() == {"1": "11-05", "2": "10-03", "3": "10-25"}
-    assert words.remarks(result.job) == ["Dates are read with the day first: 05/11/2026 in line 2 is 5 Nov 2026."]
+    assert words.remarks(result.job) == ["Dates have the day first: 05/11/2026 in line 2 is 5 Nov 2026."]
 
 
 def test_order_that_the_column_does_not_show_is_said(sales):
     result = sales("1,Sale,05/11/2026 10:00,Course,5.00,,,\n")
     assert days() == {"1": "05-11"}
-    assert words.remarks(result.job) == [
-        "Dates are read with the month first: 05/11/2026 10:00 in line 2 is 11 May 2026."
-    ]
+    assert words.remarks(result.job) == ["Dates have the month first: 05/11/2026 10:00 in line 2 is 11 May 2026."]
     assert words.remarks(sales("2,Sale,05/05/2026,Course,5.00,,,\n").job) == []
 
 

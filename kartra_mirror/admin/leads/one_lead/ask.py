@@ -144,13 +144,13 @@ def read_catalogue(request: HttpRequest, lead: Lead) -> str:
     """Have Kartra's names read; what came of it in words."""
     connection = connection_of(lead.account)
     if connection is None:
-        return _("This account has no connection to Kartra yet.")
+        return _("This account is not connected to Kartra yet.")
     try:
         found = catalogue.read(connection, made_by=request.user)
     except KartraError as error:
         return calls.in_words(error)
     problems = " ".join(f"{problem}." for problem in found.problems.values())
-    return f"{_('The names were read from Kartra just now.')} {problems}".strip()
+    return f"{_('The names were updated from Kartra just now.')} {problems}".strip()
 
 
 def from_script(request: HttpRequest) -> bool:

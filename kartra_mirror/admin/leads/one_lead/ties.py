@@ -60,7 +60,7 @@ def of(lead: Lead, user: RequestUser, still_open: Sequence[LeadChange]) -> dict[
         return found
 
     def when(row: Any) -> str:
-        return lead.account.time_of_kartra(row.starts_at) if row.starts_at else _("time not told")
+        return lead.account.time_of_kartra(row.starts_at) if row.starts_at else _("time not known")
 
     lists = lead.listsubscriptions.select_related("mailing_list").order_by("-active", "mailing_list__name")
     bookings = lead.calendarenrollments.select_related("calendar_class__calendar").order_by("-starts_at")

@@ -61,7 +61,7 @@ def test_over_their_size_a_manager_is_asked_and_starts_it(client, account, marke
     client.force_login(manager)
     page = " ".join(client.get(reverse("admin:approvals")).content.decode().split())
     assert '<td class="num">3</td> <td class="soft">mia · ' in page
-    assert "bulk action waits for your yes or no" in client.get(reverse("admin:index")).content.decode()
+    assert "bulk action needs your approval" in client.get(reverse("admin:index")).content.decode()
     page = client.get(url)
 
     assert "mia asks you to start this bulk action: Spring" in " ".join(page.content.decode().split())

@@ -134,7 +134,7 @@ def test_page_says_why_nothing_is_sent(staff, account):
 
     shown = preview(staff, choose(staff, LeadFactory.create_batch(1, account=account)))
 
-    assert "look-only" in shown["why_not"]
+    assert "read-only" in shown["why_not"]
 
 
 def test_several_kinds_are_one_run_and_travel_as_previewed(staff, account):
@@ -225,7 +225,7 @@ def test_safety_field_promises_cheaper_points_only_where_points_are_given(staff,
     staff.post(url, {"do": "preview", **given})
 
     [hint] = staff.get(url).context["preview"]["warnings"]
-    assert ("points would cost no read" in hint) is (kind == "give_points")
+    assert ("points would need no check" in hint) is (kind == "give_points")
 
 
 def test_two_kinds_about_the_same_thing_are_refused_in_words(staff, account):
@@ -255,7 +255,7 @@ def test_what_starts_is_what_this_tab_has_previewed(staff, account):
     answer = staff.post(url, {"do": "start", "mark": first["mark"]}, follow=True)
 
     assert not BulkRun.objects.exists()
-    assert "it is not what was previewed any more" in answer.content.decode()
+    assert "This is no longer what you previewed" in answer.content.decode()
     staff.post(url, {"do": "start", "mark": second["mark"]})
     assert BulkRun.objects.get().parameters == {"tag": "Spam"}
 

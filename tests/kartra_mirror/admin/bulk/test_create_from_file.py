@@ -122,7 +122,7 @@ def test_the_same_people_as_a_file_for_kartras_own_import(client, account):
 def test_who_may_not_take_leads_out_gets_no_file(client, account):
     client.force_login(member("Marketer"))
     url = prepared(client, account, "Email\nada@example.com\n")
-    assert "Download them" not in client.get(url).content.decode()
+    assert "Download a file for it" not in client.get(url).content.decode()
     assert client.post(url, {"do": "file"}).status_code == 403
     assert not LogEntry.objects.exists()
 

@@ -28,7 +28,7 @@ def test_preview_counts_what_is_already_so_and_gone(staff, account, settings):
 
 def test_filter_by_sales_says_of_how_many_leads_they_are_not_read(staff, account):
     read, unread = LeadFactory(account=account, orders_read_at=timezone.now()), LeadFactory(account=account)
-    words = "The transactions of 1 lead have not been read from Kartra yet"
+    words = "We have not checked the transactions of 1 lead yet"
 
     assert words in staff.get(f"{LEADS}?not_bought=any").content.decode()
     assert words not in staff.get(f"{LEADS}?country=Spain").content.decode()
@@ -45,7 +45,7 @@ def test_filter_by_sales_says_of_how_many_leads_they_are_not_read(staff, account
         ("unassign_tag", {"tag": "VIP"}, "Do not have it", "2 do not have it"),
         ("unsubscribe_list", {"list": "Partners"}, "Are not on it", "2 are not on it"),
         ("unsubscribe_sequence", {"sequence": "Welcome"}, "Are not in it", "2 are not in it"),
-        ("update_lead", {"first_name": "Mara"}, "Are so already", "2 are so already"),
+        ("update_lead", {"first_name": "Mara"}, "Have these values already", "2 have these values already"),
     ],
 )
 def test_who_has_nothing_to_lose_is_not_said_to_have_it(staff, account, kind, given, label, rest):
@@ -132,7 +132,7 @@ def test_another_set_of_the_same_size_is_asked_again(staff, account):
     answer = staff.post(url, {"do": "start", "mark": shown["mark"]}, follow=True)
 
     assert not BulkRun.objects.exists()
-    assert "it is not what was previewed any more" in answer.content.decode()
+    assert "This is no longer what you previewed" in answer.content.decode()
 
 
 def test_first_ten_are_tried_and_the_others_started_once(staff, account):
@@ -147,14 +147,14 @@ def test_first_ten_are_tried_and_the_others_started_once(staff, account):
     assert tried.changes.count() == 10
     assert url in staff.get(tried.get_absolute_url()).content.decode()
     page = staff.get(url)
-    assert "It was tried on 10 leads" in page.content.decode()
+    assert "Tried on 10 leads" in page.content.decode()
     staff.post(url, {"do": "start", "mark": page.context["preview"]["mark"]})
 
     others = BulkRun.objects.exclude(pk=tried.pk).get()
     assert others.changes.count() == 3
     assert (tried.partner(), others.partner()) == (others, tried)
     for one, other in ((tried, others), (others, tried)):
-        words = f'the other part is <a href="{other.get_absolute_url()}">bulk action {other.pk}</a>'
+        words = f'The other part is <a href="{other.get_absolute_url()}">bulk action {other.pk}</a>'
         assert words in staff.get(one.get_absolute_url()).content.decode()
         BulkRun.objects.filter(pk=one.pk).update(state="finished", ended_at=timezone.now())
         assert words in staff.get(reverse("admin:leads_bulkrun_undo", args=[one.pk])).content.decode()
@@ -169,7 +169,7 @@ def test_steps_that_cannot_be_checked_offer_the_trial_first(staff, account):
     text = staff.get(url).content.decode()
 
     assert "Start all at once" in text
-    assert "Mail that is sent cannot be taken back" in text
+    assert "Sent mail cannot be unsent" in text
 
 
 def test_preview_says_where_opposite_changes_come_from(staff, account):
@@ -210,9 +210,9 @@ def test_reading_the_doubtful_is_a_part_of_starting(staff, account, notified):
     shown = preview(staff, url)
     page = " ".join(staff.get(url).content.decode().split())
     assert '<input type="hidden" name="read_first" value="1">' in page
-    assert "Read them, then start" in page
-    assert "Read the 1 doubtful lead first" in page
-    assert "older than 24 hours" in page
+    assert "Check them, then start" in page
+    assert "Check the 1 outdated lead with Kartra first" in page
+    assert "more than 24 hours ago" in page
 
     staff.post(url, {"do": "start", "mark": shown["mark"], "read_first": "1"})
 
@@ -258,7 +258,7 @@ def test_requested_change_says_that_it_waits_for_a_read(staff, account):
     shown = preview(staff, url)
     staff.post(url, {"do": "start", "mark": shown["mark"], "read_first": "1"})
     page = staff.get(LeadChange.objects.get().get_absolute_url()).content.decode()
-    assert "for its lead to be read from Kartra" in page
+    assert "for a check with Kartra" in page
 
 
 def test_preview_costs_the_same_queries_for_any_number(staff, account, django_assert_max_num_queries):

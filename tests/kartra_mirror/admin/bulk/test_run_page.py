@@ -57,7 +57,7 @@ def test_numbers_and_bar_add_up(staff, account):
         "rejected": 25.0,
         "waiting": 25.0,
     }
-    assert [each["words"] for each in part["results"]] == ["refused by Kartra", "done", "done"]
+    assert [each["words"] for each in part["results"]] == ["failed", "done", "done"]
 
 
 def test_run_of_several_kinds_counts_changes(staff, account):
@@ -156,8 +156,8 @@ def test_group_comes_as_csv_with_a_line_of_who_took_it(staff, account):
     assert ",'=cmd()," in done
     assert "No, “tag”" in refused
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
-        "Took out as CSV: accepted",
-        "Took out as CSV: rejected-212",
+        "Downloaded as CSV: accepted",
+        "Downloaded as CSV: rejected-212",
     ]
 
 
@@ -201,7 +201,7 @@ def test_undo_asks_again_when_the_numbers_have_changed(staff, account):
 
     answer = staff.post(undo_url(run), {"mark": mark}, follow=True)
 
-    assert "now 1 change can be taken back" in answer.content.decode()
+    assert "now 1 change can be undone" in answer.content.decode()
     assert not BulkRun.objects.filter(undoes=run).exists()
 
 
@@ -223,7 +223,7 @@ def test_what_happened_next_is_shown_and_ticked(staff, account):
     page = staff.get(undo_url(run))
     text = page.content.decode()
     assert "bought Course" in text
-    assert "Mail that Kartra has sent meanwhile cannot be taken back" in text
+    assert "Mail that Kartra has already sent cannot be unsent" in text
     staff.post(undo_url(run), {"mark": page.context["mark"], "also": ["list_joined:Buyers", "payment_sale:Course"]})
 
     undone = BulkRun.objects.get(undoes=run)
@@ -253,12 +253,12 @@ def test_what_was_taken_back_since_is_not_offered_again(staff, account):
     for lead in (one, other):
         mirror.set_list(lead, "Buyers", True, source=Source.WEBHOOK, at=timezone.now())
     mirror.set_list(one, "Buyers", False, source=Source.PUSH, at=timezone.now())
-    assert "(still so for 1)" in staff.get(undo_url(run)).content.decode()
+    assert "(still true for 1)" in staff.get(undo_url(run)).content.decode()
     mirror.set_list(other, "Buyers", False, source=Source.PUSH, at=timezone.now())
 
     text = staff.get(undo_url(run)).content.decode()
 
-    assert "(not so any more)" in text
+    assert "(no longer true)" in text
     assert 'name="also"' not in text
 
 

@@ -88,6 +88,26 @@ def test_upload_match_preview_start_result(staff, account, notified):
     assert [each for each in notified if each[0] == "load_file"] == [("load_file", (job.pk,))] * 2
 
 
+def test_page_says_what_is_so_by_itself_and_asks_before_an_import_is_cancelled(staff, account, notified):
+    upload(staff, account)
+    job = Import.objects.get()
+    matched(staff, job, Mail="email")
+    worked(job)
+
+    started = staff.post(reverse("admin:leads_import_do", args=[job.pk, "start"]), follow=True)
+    running = started.content.decode()
+    worked(job)
+    ended = staff.get(reverse("admin:leads_import_progress", args=[job.pk])).content.decode()
+
+    assert list(started.context["messages"]) == []  # a message would stand there after it has ended
+    assert "You may leave this page." in running
+    asking = running[running.index('id="import-cancel"') :].split("</details>")[0]
+    assert 'summary class="btn bad">Cancel it…' in asking
+    assert "Rows already imported stay." in asking
+    assert "Cancel the import" in asking
+    assert ("You may leave" in ended, "Cancel it" in ended, "Finished" in ended) == (False, False, True)
+
+
 def test_page_says_whom_of_the_file_kartra_does_not_have(staff, account, notified):
     upload(staff, account)
     job = Import.objects.get()
@@ -99,7 +119,7 @@ def test_page_says_whom_of_the_file_kartra_does_not_have(staff, account, notifie
 
     page = staff.get(job.get_absolute_url()).content.decode()
 
-    link = rf'\?account__id__exact={account.pk}&amp;copy=absent"\s*>\s*Of 1 Kartra has no lead\.\s*</a>'
+    link = rf'\?account__id__exact={account.pk}&amp;copy=absent"\s*>\s*1 lead is not in Kartra\s*</a>'
     assert re.search(link, page)
     assert "0 known" in staff.get(reverse("admin:leads_import_changelist")).content.decode()
 
@@ -178,7 +198,7 @@ def test_cancelled_import_is_not_gone_on_with(staff, account):
     staff.post(reverse("admin:leads_import_do", args=[job.pk, "cancel"]))
     assert worked(job).state == "cancelled"
     assert (
-        "Nothing to do"
+        "Nothing was changed"
         in staff.post(reverse("admin:leads_import_do", args=[job.pk, "start"]), follow=True).content.decode()
     )
     assert not Lead.objects.exists()
@@ -215,7 +235,7 @@ def test_worker_that_meets_a_fault_stops_the_import_and_says_so(staff, account, 
     matched(staff, job, Mail="email")
     ImportChunk.objects.update(content=b"not what was stored")
     assert worked(job).state == "stopped"
-    assert "by a fault of ours" in staff.get(job.get_absolute_url()).content.decode()
+    assert "because of an error of ours" in staff.get(job.get_absolute_url()).content.decode()
 
 
 def test_sweep_notifies_of_imports_that_were_cut_off(staff, account, notified):
@@ -329,7 +349,7 @@ def test_ids_that_could_not_be_checked_are_shown_with_names_before_anything_is_l
     page = staff.get(job.get_absolute_url()).content.decode()
 
     assert "Are these Kartra's ids?" in page
-    assert "<td>1</td><td>Ada</td><td>a@example.com</td>" in re.sub(r">\s+<", "><", page)
+    assert '<td class="num">1</td><td>Ada</td><td>a@example.com</td>' in re.sub(r">\s+<", "><", page)
     assert reverse("admin:leads_import_do", args=[job.pk, "start"]) not in page
     assert "could not be checked" in do(staff, job, "start")
     assert not Lead.objects.exists()

@@ -107,9 +107,9 @@ def test_charts_and_tables_hold_the_same_numbers(staff, shop):
     assert titles == [
         ("3", "done"),
         ("5", "done"),
-        ("2", "refused by Kartra"),
+        ("2", "failed"),
         ("2", "taken in"),
-        ("1", "could not be read, or turned away"),
+        ("1", "could not be read, or refused"),
     ]
     assert answer.context_data["errors"] == [
         ("Assign a tag: Tag does not exist (212)", 2),

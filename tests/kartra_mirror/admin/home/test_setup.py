@@ -1,4 +1,4 @@
-"""The first five minutes: three trials against the pretend Kartra, and the checklist whose ticks appear by themselves."""
+"""The first five minutes: three trials against the Kartra sandbox, and the checklist whose ticks appear by themselves."""
 
 import time
 
@@ -63,7 +63,7 @@ def test_ticks_appear_by_themselves(staff, sandbox):
         "Your Kartra plan has the API",
         "App id, API key and password",
         "Test or live",
-        "Look-only",
+        "Read-only",
     ]
 
     staff.post(reverse("admin:integrations_connection_do", args=[connection.pk, "catalogue"]))
@@ -84,7 +84,7 @@ def test_ticks_appear_by_themselves(staff, sandbox):
     record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
     assert ticked(staff)[9:] == ["Ask for one change of a lead of your own"]
     assert (
-        "1 change is queued and goes out the moment changes are allowed."
+        "1 change is queued and goes out as soon as changes are allowed."
         in staff.get("/admin/setup/now/").content.decode()
     )
     staff.post(reverse("admin:integrations_connection_do", args=[connection.pk, "on"]))
@@ -164,7 +164,7 @@ def test_checklist_costs_the_same_queries_for_more_rows(staff, django_assert_max
 
 @pytest.fixture
 def demo(staff, sandbox, connection, settings):
-    """A connection to the pretend Kartra of this installation."""
+    """A connection to the Kartra sandbox of this installation."""
     settings.SANDBOX_URL = sandbox.base
     return connection
 
@@ -199,9 +199,9 @@ def test_three_trials_are_offered_and_tick_themselves(staff, sandbox, demo):
         status="applied",
         applied_at=timezone.now(),
     )
-    assert not trials(staff)["Change someone in the pretend Kartra and see it arrive"].done
+    assert not trials(staff)["Change someone in the Kartra sandbox and see it arrive"].done
     mirror.set_tag(lead, "buyer", True, source="webhook", at=timezone.now())
-    assert trials(staff)["Change someone in the pretend Kartra and see it arrive"].done
+    assert trials(staff)["Change someone in the Kartra sandbox and see it arrive"].done
 
 
 def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
@@ -246,7 +246,7 @@ def test_trials_go_once_all_are_done_and_are_for_those_who_may(staff, client, sa
 
 
 def test_a_real_kartra_is_never_told_to_fail(staff, sandbox, connection, monkeypatch):
-    """The connection of this test is not to the pretend Kartra of the installation."""
+    """The connection of this test is not to the Kartra sandbox of the installation."""
     from integrations import sandbox_control
 
     monkeypatch.setattr(sandbox_control, "ask", lambda *args, **given: pytest.fail("it was told to fail"))

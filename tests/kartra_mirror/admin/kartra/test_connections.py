@@ -41,7 +41,7 @@ def test_connection_is_made_with_account_and_endpoint(staff, sandbox):
     assert "Kartra answers and takes these keys" in answer.content.decode()
     page = staff.get(made.get_absolute_url()).content.decode()
     assert WebhookEndpoint.objects.get().outbound_url in page
-    assert "look-only" in page
+    assert "read-only" in page
 
 
 def test_new_connection_to_the_pretend_kartra_leads_to_its_own_page(staff, sandbox, settings):
@@ -75,7 +75,7 @@ def test_empty_keys_keep_what_is_stored_and_nothing_shows_them(staff, sandbox, c
         ({"password": "nope"}, "API password is wrong"),
         ({"app_id": "nope"}, "app id is wrong"),
         ({"api_url": "http://127.0.0.1:9/api"}, "cannot be reached"),
-        ({"api_url": "http://kartra.example/api"}, "everybody on the way"),
+        ({"api_url": "http://kartra.example/api"}, "others could read the keys"),
         ({"calls_per_second": "21"}, "less than or equal to 19.5"),
         ({"time_zone": "Mars/Base"}, "not the name of a time zone"),
         ({"key": ""}, "required"),
@@ -139,7 +139,7 @@ def test_switch_check_and_catalogue(staff, sandbox, connection):
         ).content.decode()
 
     assert (
-        "Switch sending off"
+        "Stop sending"
         in staff.get(reverse("admin:integrations_connection_do", args=[connection.pk, "off"])).content.decode()
     )
     connection.refresh_from_db()

@@ -80,7 +80,7 @@ def test_console_writes_obey_the_switch(staff, sandbox, connection):
 
     page = staff.post(reverse("admin:integrations_connection_console"), {"connection": connection.pk, "pairs": pairs})
 
-    assert "look-only" in page.content.decode()
+    assert "read-only" in page.content.decode()
     assert sandbox.calls() == []
 
 

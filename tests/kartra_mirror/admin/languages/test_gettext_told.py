@@ -200,7 +200,7 @@ def test_what_kartra_answers(staff, made, sandbox):
     ]
     answers.append(told_by(staff, find, {"connection": made.connection.pk, "named": "7@1.gr"}))
 
-    # what the pretend Kartra's demo holds is its data
+    # what the Kartra sandbox's demo holds is its data
     check(*answers, data=["Trail", "Course", "VIP", "Buyers", "demo", "UTC", "EST", "United", "States", "manual"])
 
 

@@ -115,7 +115,7 @@ def test_a_field_is_emptied_on_the_page(staff, sandbox, connection, lead):
 
 def test_odd_texts_are_asked_about_first(staff, lead):
     answer = edit(staff, lead, company="A <b>").content.decode()
-    assert "Please look once more" in answer
+    assert "Please check once more" in answer
     assert not LeadChange.objects.exists()
 
     edit(staff, lead, company="A <b>", confirmed="1")
@@ -159,7 +159,7 @@ def test_keeping_theirs_says_what_else_is_dropped_before_and_after(staff, sandbo
     after = staff.post(decide, follow=True).content.decode()
 
     change.refresh_from_db()
-    assert change.words == "A person kept what Kartra holds. Not sent either: set first name to Ben2."
+    assert change.words == "Somebody kept the value in Kartra. Not sent either: set first name to Ben2."
     assert change.words in after
     assert Activity.objects.get(kind="decided").details["answer"] == {"what": "keep_theirs"}
 
@@ -208,13 +208,13 @@ def test_who_put_it_there_is_told(staff, sandbox, connection, lead):
 
     page = staff.get(lead.get_absolute_url()).content.decode()
 
-    assert "put on by mara in “Spring offer”" in page
+    assert "added by mara in “Spring offer”" in page
     assert "because: They asked" in page
-    assert "already there when first read" in page
-    assert "found by a read: came between" in page
-    assert "put on by Kartra" not in page  # what came before is no cause
+    assert "already there at the first update" in page
+    assert "found by an update: came between" in page
+    assert "added by Kartra" not in page  # what came before is no cause
     assert "Trail Course was bought 40 s before, which may or may not be why" in page
-    assert "told by an import" in page
+    assert "by an import" in page
 
 
 def test_who_took_it_off_is_told(staff, connection, lead):
@@ -242,8 +242,8 @@ def test_who_took_it_off_is_told(staff, connection, lead):
 
     page = staff.get(lead.get_absolute_url()).content.decode()
 
-    assert page.split('id="story"')[1].count("taken off by mara") == 2
-    assert "put on by mara" not in page
+    assert page.split('id="story"')[1].count("removed by mara") == 2
+    assert "added by mara" not in page
 
 
 def test_timeline_tells_in_words_with_kartras_zone(staff, sandbox, connection, lead):

@@ -109,7 +109,7 @@ def test_lead_that_is_to_be_made_is_not_said_to_have_been_asked_for(staff, conne
 
     page = get(staff, lead)
 
-    assert "Not in Kartra yet, so there is nothing to read." in page
+    assert "Not in Kartra yet, so there is nothing to check." in page
     assert "Asked Kartra" not in page
 
 
@@ -208,7 +208,7 @@ def test_every_outcome_has_a_sentence_that_names_the_lead(lead, status):
     ("reason", "words"),
     [
         ("conflict", "was not sent for Ada Lind, because it was changed meanwhile: city is now Oslo in Kartra."),
-        ("outcome", "Nobody can say yet whether"),
+        ("outcome", "We do not know whether"),
         ("unlisted_code", "with a code that it does not document (212)"),
         ("firewall", "was sent for Ada Lind twice and was not done. It needs"),
     ],
@@ -220,14 +220,14 @@ def test_what_needs_a_decision_is_said_by_its_reason(lead, reason, words):
     said = outcome_messages.sentence(change)
 
     assert words in said
-    assert ("Nobody can say yet" in said) is (reason == "outcome")
+    assert ("We do not know" in said) is (reason == "outcome")
 
 
 @pytest.mark.parametrize(
     ("proof", "words"),
     [
         (None, "was cancelled before it was sent; nothing was changed"),
-        ("undecided", "was given up; nobody knows"),
+        ("undecided", "was given up. We do not know"),
         ("not_done", "was given up; nothing was changed"),
     ],
 )

@@ -49,7 +49,7 @@ def test_refund_page_states_amount_person_and_product(staff, buyer):
 def test_refund_and_cancel_the_plan_in_one_form(staff, sandbox, connection, buyer):
     sale = Transaction.objects.get(subscription__kartra_id=buyer.plan)
     url = reverse("admin:leads_transaction_refund", args=[sale.pk])
-    assert "Access to memberships is not taken away" in staff.get(url).content.decode()
+    assert "Access to memberships stays" in staff.get(url).content.decode()
 
     staff.post(url, {"what": "whole", "typed": "29.00", "cancel_plan": "on", "why": "She asked"})
     drain(connection)
@@ -93,7 +93,7 @@ def test_part_refund_and_a_second_is_barred(staff, sandbox, connection, buyer):
     staff.post(refund_url(buyer), given)
     second = staff.post(refund_url(buyer), given).content.decode()
 
-    assert "not settled yet" in second
+    assert "has not ended yet" in second
     drain(connection)
     assert [said(call)[0]["refund_amount"] for call in sandbox.calls(writes=True)] == ["20.00"]
 
@@ -111,7 +111,7 @@ def test_refund_of_all_after_a_part_is_of_what_is_left(staff, sandbox, connectio
 
     change = LeadChange.objects.last()
     assert str(change) == f"refund the remaining 77.00 of transaction {buyer.sale}"
-    assert f"The remaining 77.00 of transaction {buyer.sale} were given back to" in outcome_messages.sentence(change)
+    assert f"The remaining 77.00 of transaction {buyer.sale} were refunded to" in outcome_messages.sentence(change)
     assert said(sandbox.calls(writes=True)[-1]) == [{"cmd": "refund_transaction", "transaction_id": buyer.sale}]
 
 

@@ -137,7 +137,7 @@ def asked():
 
 def test_question_stands_on_every_page_with_a_link(staff, asked):
     band = next(each for each in bands.of(connections_of(None)) if each.get("url"))
-    assert "25 of the 25 leads" in band["words"]
+    assert "25 of the last 25 leads" in band["words"]
     assert band["url"] == reverse("admin:integrations_connection_gone", args=[asked.pk])
     page = staff.get(band["url"]).content.decode()
     assert "25 leads found deleted" in page

@@ -368,8 +368,8 @@ def test_segment_that_cannot_be_read_says_so_on_its_pages(staff, account):
     url = reverse("admin:leads_segment_do", args=[segment.pk, "start"])
 
     for page in (segment.get_absolute_url(), "/admin/leads/segment/"):
-        assert "a filter that cannot be read, which fits nobody" in staff.get(page).content.decode()
+        assert "a filter that cannot be read, so no lead matches" in staff.get(page).content.decode()
     draft = staff.post(url, {"kind": "assign_tag"}).url
-    assert "Choose them again" in staff.get(draft, follow=True).content.decode()
+    assert "Choose the leads again" in staff.get(draft, follow=True).content.decode()
     assert "cannot be read" in save(staff, "segment=junk", name="Junk").content.decode()
-    assert "not known here" in save(staff, f"segment={segment.pk}&q=a", name="later", replace="on").content.decode()
+    assert "does not know" in save(staff, f"segment={segment.pk}&q=a", name="later", replace="on").content.decode()

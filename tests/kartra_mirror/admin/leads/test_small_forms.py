@@ -77,10 +77,10 @@ def test_tag_that_is_new_in_kartra_is_taken_after_one_click(staff, sandbox, conn
     sandbox.act("create_tag", name="Brand new")
     second = ask(staff, lead, "assign_tag", {**typed, "do": "catalogue"}).content.decode()
 
-    assert "Make it in Kartra first" in first
-    assert "Read the names from Kartra now" in first
-    assert "The names were read from Kartra just now." in second
-    assert "Make it in Kartra first" not in second
+    assert "Create it in Kartra first" in first
+    assert "Update the names from Kartra" in first
+    assert "The names were updated from Kartra just now." in second
+    assert "Create it in Kartra first" not in second
     assert not LeadChange.objects.exists()
     assert ask(staff, lead, "assign_tag", typed).status_code == 204
 

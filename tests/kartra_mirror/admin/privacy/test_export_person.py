@@ -110,7 +110,7 @@ def test_each_says_when_it_came_and_from_where():
     assert (change["requested_by"], change["why"], change["became"]) == (
         "colleague902",
         "Zebra why",
-        "refused by Kartra",
+        "failed",
     )
     assert "Zebra body" in told["integrations.delivery"][0]["text"]
 

@@ -60,7 +60,7 @@ def test_other_places_are_named_and_stay_unless_they_are_ticked(client, places):
     signed_in(client)
 
     page = client.get(url_of(lead)).content.decode()
-    assert "The same address stands elsewhere too" in page
+    assert "The same address is also in" in page
     assert "7001002" in page and "7001003" in page and "Elsewhere" in page  # noqa: PT018
     answer = client.post(url_of(lead), {"typed": EMAIL}, follow=True).content.decode()
 
@@ -132,7 +132,7 @@ def test_page_of_the_request_says_what_was_removed_and_what_is_left(client, plac
     for words in (
         "What was removed or emptied",
         "Leads: 1</li>",
-        "What could not be known",
+        "What we could not check",
         "Another lead of the account has the same name",
         "What only Kartra can do",
         "that are called after the person: 1",

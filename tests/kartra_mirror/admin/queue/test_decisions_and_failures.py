@@ -77,7 +77,7 @@ def test_decision_shows_the_evidence_and_wants_a_reason(staff):
 
     assert change.lead.name in staff.get(reverse("admin:decisions")).content.decode()
     text = staff.get(page).content.decode()
-    for words in ("score: 10", "score: 17", "The read does not show it", "It happened", "Give it up"):
+    for words in ("score: 10", "score: 17", "The check does not show it", "It happened", "Give it up"):
         assert words in text
 
     staff.post(page, {"answer": "happened"})
@@ -92,7 +92,7 @@ def test_decision_shows_the_evidence_and_wants_a_reason(staff):
 def test_where_nothing_is_to_be_decided_nothing_is_explained(staff):
     text = staff.get(reverse("admin:decisions")).content.decode()
 
-    assert "Nothing is to be decided" in text
+    assert "No decisions waiting" in text
     assert "answer was lost" not in text
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def test_lead_whose_transactions_were_read_is_not_sent_to_read_them(admin_client):
     lead = LeadFactory(orders_read_at=None)
     assert (
-        "older ones come with “Read now”"
+        "older ones come with “Update transactions”"
         in admin_client.get(lead.get_absolute_url(), {"tab": "money"}).content.decode()
     )
 

@@ -38,7 +38,7 @@ def test_several_changes_are_one_question_everywhere(staff, question):
 
     assert "1 change needs your decision" in page
     assert "with it: remove from the list News" in page
-    assert "One answer for these requests" in one
+    assert "Your answer counts for all of these" in one
     assert "Remove from the list News" in one
 
 

@@ -103,7 +103,7 @@ def test_support_refunds_alone_below_the_ceiling_and_no_further():
         status="accepted",
         settled_at=timezone.now(),
     )
-    with pytest.raises(changes.CannotRecord, match=r"given back before, this comes to 110\.00"):
+    with pytest.raises(changes.CannotRecord, match=r"refunded before, this comes to 110\.00"):
         record_change(lead, refund, {"transaction": "70003", "amount": "50.00"}, by=support)
     assert record_change(lead, refund, {"transaction": "70003", "amount": "40.00"}, by=support).pk
     assert record_change(lead, refund, {"transaction": "70002", "amount": "whole"}, by=member("Manager")).pk
@@ -115,7 +115,7 @@ def test_the_whole_of_a_sale_that_kartra_has_not_confirmed_is_left_to_a_manager(
     Transaction.objects.create(account=lead.account, kartra_id="70001", lead=lead, type="sale", **known)
     wanted = {"transaction": "70001", "amount": "whole"}
 
-    with pytest.raises(changes.CannotRecord, match=r"not confirmed the amount.*Read it from Kartra first"):
+    with pytest.raises(changes.CannotRecord, match=r"not confirmed the amount.*Update it from Kartra first"):
         record_change(lead, refund, wanted, by=member("Support"))
     assert record_change(lead, refund, wanted, by=member("Manager")).pk
 

@@ -350,7 +350,7 @@ def test_ones_own_page_makes_new_codes_and_sets_up_another_phone(client, person,
     assert client.post(OWN, {"do": "phone", "code": left}).url == PAGE
     assert client.get(HOME).status_code == 302
     assert not SecondFactor.objects.exists()
-    assert logged()[1:] == ["Made new recovery codes.", "Took the second step away to set up another phone."]
+    assert logged()[1:] == ["Made new recovery codes.", "Removed the second step to set up another phone."]
     assert factor.pk
 
 
@@ -412,10 +412,10 @@ def test_second_step_of_another_is_taken_away_within_the_same_bounds(client, by,
     assert answer.status_code == (302 if may else 403)
     assert SecondFactor.objects.filter(user=other).exists() is not may
     assert theirs.get(HOME).status_code == (302 if may else 200)
-    assert logged() == (["Took the second step away."] if may else [])
+    assert logged() == (["Removed the second step."] if may else [])
     if may:
         page = client.get(reverse("admin:auth_user_change", args=[other.pk])).content.decode()
-        assert "Take the second step away" not in page
+        assert "Remove the second step" not in page
 
 
 def test_asking_for_it_by_an_address_changes_nothing(client, person):
@@ -425,7 +425,7 @@ def test_asking_for_it_by_an_address_changes_nothing(client, person):
     client.get(reverse("admin:auth_user_factor", args=[other.pk]))
     assert SecondFactor.objects.filter(user=other).exists()
     page = client.get(reverse("admin:auth_user_change", args=[other.pk])).content.decode()
-    assert "Take the second step away" in page
+    assert "Remove the second step" in page
 
 
 def test_session_of_one_whose_second_step_was_taken_away_sets_up_another(client, person):
