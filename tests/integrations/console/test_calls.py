@@ -268,7 +268,7 @@ def test_lead_that_left_the_list_is_not_added_again_by_just_anybody(sandbox, con
         ([("lead[id]", "777"), ("actions[0][cmd]", "assign_tag"), ("actions[0][tag_name]", "VIP")], "does not have"),
         ([("lead[id]", "0x5"), ("actions[0][cmd]", "assign_tag"), ("actions[0][tag_name]", "VIP")], "number in Kartra"),
         (refunding("777"), "has no transaction 777"),
-        (refunding("777", ""), "how much"),
+        (refunding("777", ""), "amount to refund"),
         ([*refunding("777"), ("actions[0][surprise]", "1")], "may move money"),
         ([*refunding("777"), ("actions[1][cmd]", "search_lead")], "two calls"),
         ([("actions[0][cmd]", "cancel_transaction"), ("actions[0][transaction_id]", "777")], "may move money"),

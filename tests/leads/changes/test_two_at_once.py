@@ -73,7 +73,7 @@ def test_one_sale_is_refunded_once(account):
 
     [words] = together(ask, ask)
 
-    assert "is not ended yet" in words
+    assert "has not ended yet" in words
     assert LeadChange.objects.count() == 1
 
 
