@@ -85,7 +85,7 @@ def test_alternative_that_is_not_understood_lets_nobody_in(ada):
     wanted = {"or1.1.country": ["Spain"], "or1.2.tag": ["987654321"]}
 
     assert not filters.matching(Lead.objects.all(), wanted).exists()
-    with pytest.raises(CannotResolve, match="no longer there"):
+    with pytest.raises(CannotResolve, match="was deleted or cannot be read"):
         filters.resolve(selection.of_conditions(wanted), None)
 
 
@@ -107,7 +107,7 @@ def test_segments_tags_and_sales_in_a_group_are_seen(ada, django_assert_num_quer
 
     assert built_on(wanted) == {segment.pk}
     assert "is no longer in Kartra" in moved_names.in_conditions(wanted)[0]
-    assert "have not been read" in sales_coverage.warning(wanted, StaffFactory(is_superuser=True))
+    assert "have not checked the transactions" in sales_coverage.warning(wanted, StaffFactory(is_superuser=True))
     with django_assert_num_queries(2):  # a query for each catalogue that is named
         filters.names_of([wanted])
 
