@@ -1,4 +1,4 @@
-"""Pages light and dark, wide and on a phone: nothing serious for axe-core, nothing that scrolls sideways."""
+"""Pages light and dark, wide and on a phone: axe-core finds nothing of any grade, nothing scrolls sideways."""
 
 import datetime as dt
 
