@@ -208,7 +208,7 @@ def known_by_marketers(page: Any, demo: Demo) -> None:
     rows = "Lead ID,Email Address,Name\n,new.person@example.com,New\n,not an address,Bad\n50001,ada.lind0@example.com,Ada\n"
     page.set_input_files("input[type=file]", {"name": "leads.csv", "mimeType": "text/csv", "buffer": rows.encode()})
     page.click("#content button:has-text('Upload')")
-    page.click("#content button:has-text('Preview')")
+    page.click("main button:has-text('Preview')")
     page.wait_for_selector("text=What will happen", timeout=60_000)
     picture(page, "import")
 
