@@ -174,7 +174,7 @@ def refresh_leads(connection_id: int) -> None:
         read = refresh.drain(connection, until_s=TASK_S, stop=_stopping.is_set)
         more = bool(read) and refresh.has_work(connection)
         if not more and not _stopping.is_set() and not connection.reads_stopped_at:
-            order_sync.drain(connection)
+            more = bool(order_sync.drain(connection)) and order_sync.is_asked_for(connection)
     if more and not _stopping.is_set():
         notify_worker("refresh_leads", connection_id)
 

@@ -45,6 +45,11 @@ def has_work(connection: Connection) -> bool:
     return connection.reads_stopped_at is None and not call_counter.is_copy() and due(connection).exists()
 
 
+def is_asked_for(connection: Connection) -> bool:
+    """Whether a person or a message asked for order lists that are not read yet."""
+    return due(connection).filter(orders_due_at__isnull=False).exists()
+
+
 def drain(connection: Connection, *, until_s: float = 8.0, limit: int = AT_A_TIME) -> int:
     """Read the order lists of the next few leads. How many. Ends early when Kartra cannot be asked."""
     if call_counter.is_copy():

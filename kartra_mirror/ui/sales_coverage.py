@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
 from django.utils.translation import ngettext
 
 from leads import access, filters
@@ -11,11 +12,16 @@ from leads.models import Lead
 BY_SALES = frozenset(f"{prefix}{part.name}" for each in money.CONDITIONS for part in each.parts for prefix in ("", NOT))
 
 
+def unread(user: access.RequestUser) -> QuerySet[Lead]:
+    """The person's leads whose transactions were never read."""
+    return access.only_mine(Lead.objects.filter(orders_read_at=None, gone_at=None), user)
+
+
 def warning(conditions: Iterable[str], user: access.RequestUser) -> str:
     """A sentence where a filter asks for sales that are not read of every lead yet; empty elsewhere. At most one query."""
     if not BY_SALES & set(map(filters.inner, conditions)):
         return ""
-    number = access.only_mine(Lead.objects.filter(orders_read_at=None, gone_at=None), user).order_by().count()
+    number = unread(user).order_by().count()
     if not number:
         return ""
     words = ngettext(

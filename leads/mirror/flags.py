@@ -171,6 +171,15 @@ def mark_orders_due(lead: Lead, at: dt.datetime) -> None:
     rows.filter(Q(orders_due_at=None) | Q(orders_due_at__gt=at)).update(orders_due_at=at)
 
 
+def mark_all_orders_due(leads: QuerySet[Lead], at: dt.datetime) -> int:
+    """Somebody wants to know the orders of these leads: they are read next. How many there are. In batches, as `mark_all_dirty`."""
+    ids = list(leads.order_by().values_list("pk", flat=True))
+    for first in range(0, len(ids), MARKED_AT_ONCE):
+        these = Lead.objects.filter(pk__in=ids[first : first + MARKED_AT_ONCE])
+        these.filter(Q(orders_due_at=None) | Q(orders_due_at__gt=at)).update(orders_due_at=at)
+    return len(ids)
+
+
 def put_off_orders(lead: Lead, until: dt.datetime) -> None:
     """The lead's orders are being read, or could not be: they are read again from then on."""
     Lead.objects.filter(pk=lead.pk).update(orders_due_at=until)

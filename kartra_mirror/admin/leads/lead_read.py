@@ -4,16 +4,19 @@ import datetime as dt
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _, ngettext
 
 from integrations.kartra.errors import KartraError
 from integrations.models import NO_USE_ASKING, Connection
+from integrations.notify import notify_worker
 from integrations.read import refresh, transactions
 from integrations.read.lead_answer import ReadResult
 from integrations.sending import calls
+from kartra_mirror.ui import sales_coverage
 from kartra_mirror.ui.throughput import connection_of
-from leads import clock
-from leads.models import Lead
+from leads import clock, mirror
+from leads.models import Account, Lead
 
 OLD = dt.timedelta(minutes=10)
 
@@ -95,3 +98,21 @@ def money_now(request: HttpRequest, lead: Lead) -> HttpResponse:
                 ) % {"number": f"{len(done.without_id):,}"}
             messages.success(request, words)
     return HttpResponseRedirect(f"{lead.get_absolute_url()}?tab=money")
+
+
+def sales_now(request: HttpRequest) -> HttpResponse:
+    """Have the transactions read that a filter by sales misses, and go back to the list of this query."""
+    if request.method == "POST":
+        leads = sales_coverage.unread(request.user).exclude(kartra_id=None).exclude(read_at=None)
+        accounts = list(Account.objects.filter(pk__in=leads.order_by().values("account")))
+        number = mirror.mark_all_orders_due(leads, clock.now())
+        for connection in filter(None, map(connection_of, accounts)):
+            notify_worker("refresh_leads", connection.pk)
+        words = ngettext(
+            "The transactions of %(number)s lead are being read from Kartra. The list follows when it is loaded again.",
+            "The transactions of %(number)s leads are being read from Kartra. The list follows when it is loaded again.",
+            number,
+        )
+        messages.info(request, words % {"number": f"{number:,}"})
+    query = request.GET.urlencode()
+    return HttpResponseRedirect(f"{reverse('admin:leads_lead_changelist')}?{query}".rstrip("?"))

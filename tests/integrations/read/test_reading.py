@@ -328,6 +328,20 @@ def test_order_lists_are_read_a_few_at_a_time_when_no_lead_is_due(sandbox, conne
     assert set(ApiCall.objects.values_list("cause", flat=True)) == {"refresh"}
 
 
+def test_order_lists_that_somebody_asked_for_follow_one_another(sandbox, connection, notified):
+    for number in range(order_sync.AT_A_TIME + 1):
+        sandbox.mirrored_lead(connection, f"lead{number}@example.com")
+    assert mirror.mark_all_orders_due(Lead.objects.all(), timezone.now()) == order_sync.AT_A_TIME + 1
+    tasks.refresh_leads(connection.pk)
+    assert notified == [("refresh_leads", (connection.pk,))]
+
+    notified.clear()
+    tasks.refresh_leads(connection.pk)
+
+    assert not Lead.objects.filter(orders_read_at=None).exists()
+    assert notified == []
+
+
 @pytest.mark.parametrize(("code", "read"), [("243", 2), ("262", 0)])
 def test_lead_whose_orders_are_refused_waits_a_day(sandbox, connection, code, read):
     leads = [sandbox.mirrored_lead(connection, f"lead{number}@example.com") for number in range(2)]
