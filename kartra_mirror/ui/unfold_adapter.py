@@ -23,6 +23,7 @@ from unfold.contrib.filters.admin.text_filters import TextFilter as _TextFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.sites import UnfoldAdminSite
+from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList as _ChangeList
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -232,6 +233,7 @@ __all__ = [
     "UserCreationForm",
     "display",
     "only_own_choices",
+    "result_headers",
     "search_media",
     "style",
 ]

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.notify import notify_worker
@@ -56,7 +57,7 @@ def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) 
 
 @admin.register(Lead)
 class LeadAdmin(LeadRows, ModelAdmin):
-    list_display = ["who", "email", "tags", "lists", "country", "score", "wishes", "as_of"]
+    list_display = ["who", "email", "tags", "lists", "country", "score", "as_of"]
     list_display_links = ["who"]
     list_filter = [lead_filters.LeadFilter]
     search_fields = [*filters.SEARCHED, "=kartra_id"]
@@ -103,6 +104,7 @@ class LeadAdmin(LeadRows, ModelAdmin):
         tell_ended(request)
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
+            "impossible": filters.why_impossible(conditions),
             "sales_unread": sales_coverage.warning(conditions, user),
             "moved": moved_names.in_conditions(conditions, access.accounts_of(user)),
             "may_ask_for": kartra_lookup.can_be_asked(request.GET.get("q", "")),
@@ -127,6 +129,7 @@ class LeadAdmin(LeadRows, ModelAdmin):
             path("find/", view(self.find_view), name="leads_lead_find"),
             path("filters/", view(self.filters_view), name="leads_lead_filters"),
             path("count/", view(self.count_view), name="leads_lead_count"),
+            path("read-sales/", view(self.read_sales_view), name="leads_lead_read_sales"),
             path("newcomers/", view(self.newcomers_view), name="leads_lead_newcomers"),
             path("export/", view(self.export_view), name="leads_lead_export"),
             path("<int:pk>/read/", view(self.read_view), name="leads_lead_read"),
@@ -150,7 +153,13 @@ class LeadAdmin(LeadRows, ModelAdmin):
         """How many leads the conditions in the drawer would show."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return HttpResponse(lead_filters.count(request))
+        return HttpResponse(escape(lead_filters.count(request)))
+
+    def read_sales_view(self, request: HttpRequest) -> HttpResponse:
+        """Have the transactions read that a filter by sales misses."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return lead_read.sales_now(request)
 
     def _lead(self, request: HttpRequest, pk: int | str) -> Lead:
         if not self.has_view_permission(request):

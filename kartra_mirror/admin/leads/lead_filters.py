@@ -75,6 +75,8 @@ def count(request: HttpRequest) -> str:
     """How many leads the conditions would show, in words."""
     leads = access.only_mine(Lead.objects.all(), request.user)
     wanted = segments.conditions_of(request.GET.urlencode())
+    if impossible := filters.why_impossible(wanted):
+        return " ".join(impossible)
     number, capped = counted(filters.matching(leads, wanted).order_by(), MOST)
     words = ngettext("%(number)s lead", "%(number)s leads", number) % {"number": f"{number:,}"}
     return _("more than %(leads)s") % {"leads": words} if capped else words

@@ -1,0 +1,77 @@
+"""The leads list: one short line a lead, ranges that cannot be said so in words, or groups in its address."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from leads.models import Lead, LeadTag, ListSubscription, StaffLimits
+from tests.factories import LeadChangeFactory, LeadFactory, MailingListFactory, TagFactory
+from tests.kartra_mirror.admin.drafts import LEADS
+
+pytestmark = pytest.mark.django_db
+
+
+def test_list_of_25_is_short(staff, account):
+    tags = [TagFactory(account=account, name=f"webinar in the month {number}") for number in range(3)]
+    buyers = MailingListFactory(account=account, name="Everybody who bought")
+    told = {"since": timezone.now(), "source": "refresh"}
+    for number in range(25):
+        lead = LeadFactory(account=account, email=f"somebody.with.a.long.name{number}@example.com", country="Spain")
+        LeadTag.objects.bulk_create(LeadTag(lead=lead, tag=tag, **told) for tag in tags)
+        ListSubscription.objects.create(lead=lead, mailing_list=buyers, **told)
+
+    body = staff.get(LEADS).content
+
+    assert body.count(b'class="data-row"') == 25
+    assert len(body) < 100_000
+
+
+def test_what_is_requested_stands_where_the_time_of_the_read_stands(staff, account):
+    LeadChangeFactory(lead=LeadFactory(account=account))
+
+    assert ">queued</span>" in staff.get(LEADS).content.decode()
+
+
+def test_range_that_cannot_be_is_said_on_the_list_and_in_the_drawer(staff, account):
+    LeadFactory(account=account, score=30)
+    words = "Score: from 50 to 20 ends before it begins, so no lead fits."
+
+    text = staff.get(f"{LEADS}?score_min=50&score_max=20").content.decode()
+    counted = staff.get(f"{LEADS}count/?score_min=50&score_max=20").content.decode()
+
+    assert text.count(words) == 3  # the note, the chip, and what takes it away
+    assert counted == words
+    assert staff.get(f"{LEADS}count/?score_min=20&score_max=50").content.decode() == "1 lead"
+
+
+def test_or_group_of_the_address_is_one_chip(staff, account):
+    LeadFactory(account=account, country="Spain", score=0)
+    LeadFactory(account=account, country="Japan", score=90)
+    LeadFactory(account=account, country="Peru", score=0)
+
+    page = staff.get(f"{LEADS}?or1.1.country=Spain&or1.2.score_min=50&o=1")
+
+    assert page.context["cl"].result_count == 2
+    assert page.context["conditions"] == [{"words": "from Spain or score 50 or more", "without": "?o=1"}]
+
+
+def test_filter_by_sales_offers_to_read_what_is_missing(staff, account):
+    now = timezone.now()
+    unread = LeadFactory(account=account, kartra_id="7", read_at=now)
+    known = LeadFactory(account=account, kartra_id="8", read_at=now, orders_read_at=now)
+    theirs = LeadFactory(kartra_id="9", read_at=now)
+
+    assert "Read them now" in staff.get(f"{LEADS}?bought=any").content.decode()
+    assert "Read them now" not in staff.get(LEADS).content.decode()
+    staff.get(f"{LEADS}read-sales/?bought=any")
+    assert not Lead.objects.exclude(orders_due_at=None).exists()
+    limits = StaffLimits.objects.create(user=staff.user, limited=True)
+    limits.accounts.add(account)
+    type(staff.user).objects.filter(pk=staff.user.pk).update(is_superuser=False)
+    staff.user.groups.add(Group.objects.get(name="Manager"))
+    answer = staff.post(f"{LEADS}read-sales/?bought=any")
+
+    assert answer.url == f"{LEADS}?bought=any"
+    due = set(Lead.objects.exclude(orders_due_at=None))
+    assert due == {unread}
+    assert not {known, theirs} & due
