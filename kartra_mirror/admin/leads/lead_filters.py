@@ -66,9 +66,15 @@ def groups_of(given: dict[str, list[str]], accounts: frozenset[int] | None) -> l
 
 
 def drawer(request: HttpRequest) -> HttpResponse:
-    """The conditions of the drawer as they are given now."""
-    groups = groups_of(segments.conditions_of(request.GET.urlencode()), access.accounts_of(request.user))
-    return TemplateResponse(request, "admin/leads/lead_filters_open.html", {"groups": groups})
+    """The conditions of the drawer as they are given now. Or groups, which have no inputs there, stay as they are."""
+    given, accounts = segments.conditions_of(request.GET.urlencode()), access.accounts_of(request.user)
+    kept = {name: values for name, values in given.items() if filters.inner(name) != name}
+    context = {
+        "groups": groups_of(given, accounts),
+        "kept": [(name, value) for name, values in kept.items() for value in values],
+        "kept_words": [each.words for each in filters.told(kept, accounts)],
+    }
+    return TemplateResponse(request, "admin/leads/lead_filters_open.html", context)
 
 
 def count(request: HttpRequest) -> str:
