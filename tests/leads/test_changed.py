@@ -150,6 +150,7 @@ WRITE_NO_FACT_OF_A_LEAD = {
     "lock_leads": "it only locks",
     "look_now": "when it is to be read",
     "mark_all_dirty": "when it is to be read",
+    "mark_all_orders_due": "when it is to be read",
     "mark_dirty": "when it is to be read",
     "mark_moved": "that it could not be read",
     "mark_orders_due": "when it is to be read",
