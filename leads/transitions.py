@@ -139,14 +139,14 @@ def settle(
         setattr(change, name, value)
 
 
-def close_cancelled_members(run_id: int, *, within_s: float = math.inf) -> None:
+def close_cancelled_members(run_id: int, *, within_s: float = math.inf, batch: int = BATCH) -> None:
     """Cancel what still waits in a run that is being cancelled, in batches, and end the run when all is over. After `within_s`
     seconds the rest is left to the next one who asks: nothing of it is sent meanwhile."""
     ends = time.monotonic() + within_s
     waiting = LeadChange.objects.filter(run_id=run_id, run__state=RunState.CANCELLING, status=ChangeStatus.WAITING)
     while True:
         with transaction.atomic():
-            ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:BATCH])
+            ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:batch])
             if not ids:
                 break
             cancel(waiting.filter(pk__gte=ids[0], pk__lte=ids[-1]))

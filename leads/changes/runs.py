@@ -88,7 +88,7 @@ def resume(run: BulkRun) -> bool:
     return bool(changed)
 
 
-def cancel(run: BulkRun, *, by: Author = None, within_s: float = math.inf) -> bool:
+def cancel(run: BulkRun, *, by: Author = None, within_s: float = math.inf, batch: int = transitions.BATCH) -> bool:
     """Stop the run: no new call starts for it; calls in flight end and are recorded; what was queued is cancelled, all of it or
     for about `within_s` seconds; the sweep goes on with the rest (`mend`).
 
@@ -98,7 +98,7 @@ def cancel(run: BulkRun, *, by: Author = None, within_s: float = math.inf) -> bo
     changed = stopped.update(
         state=RunState.CANCELLING, cancelled_by=user_of(by), paused_at=None, paused_why="", paused_remark={}
     )
-    transitions.close_cancelled_members(run.pk, within_s=within_s)
+    transitions.close_cancelled_members(run.pk, within_s=within_s, batch=batch)
     run.refresh_from_db()
     return bool(changed)
 

@@ -109,8 +109,8 @@ def sales_now(request: HttpRequest) -> HttpResponse:
         for connection in filter(None, map(connection_of, accounts)):
             notify_worker("refresh_leads", connection.pk)
         words = ngettext(
-            "The transactions of %(number)s lead are being read from Kartra. The list follows when it is loaded again.",
-            "The transactions of %(number)s leads are being read from Kartra. The list follows when it is loaded again.",
+            "The transactions of %(number)s lead are on their way from Kartra. Open the list again to see them.",
+            "The transactions of %(number)s leads are on their way from Kartra. Open the list again to see them.",
             number,
         )
         messages.info(request, words % {"number": f"{number:,}"})

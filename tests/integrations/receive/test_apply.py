@@ -53,7 +53,7 @@ def test_event_about_an_unknown_lead_makes_it_and_asks_for_a_read(endpoint):
     assert lead.dirty_at is not None
     assert LeadTag.objects.get().tag.name == "VIP"
     assert (delivery.status, delivery.lead, delivery.action) == ("applied", lead, "assign_tag")
-    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP put on"]
+    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP added"]
 
 
 def test_the_same_again_changes_nothing_and_asks_for_no_read(endpoint):

@@ -211,18 +211,17 @@ def test_an_undo_is_bounded_with_all_that_it_takes_back(account):
     assert (undone.expected, undone.changes.filter(kind="unsubscribe_list").count()) == (3, 3)
 
 
-def test_a_cancel_gives_way_after_its_time_and_the_sweep_goes_on_with_it(monkeypatch):
+def test_a_cancel_gives_way_after_its_time_and_the_sweep_goes_on_with_it():
     """Of a million members: whoever clicked does not wait for all of them, and nothing of the rest is sent."""
-    monkeypatch.setattr("leads.transitions.BATCH", 2)
     run = BulkRunFactory()
     for _ in range(5):
         LeadChangeFactory(lead=LeadFactory(account=run.account), run=run)
 
-    assert runs.cancel(run, within_s=0)
+    assert runs.cancel(run, within_s=0, batch=2)
 
     assert (run.state, run.changes.filter(status="cancelled").count()) == ("cancelling", 2)
     assert not run.changes.due().exists()
-    transitions.end_runs([run.pk])
+    transitions.close_cancelled_members(run.pk, within_s=0, batch=2)
     assert run.changes.filter(status="cancelled").count() == 4
     runs.mend(abandoned_before=timezone.now())
     run.refresh_from_db()
