@@ -50,7 +50,7 @@ def test_tag_put_on_in_kartras_own_page_arrives_through_the_endpoint(sandbox, co
     receive.drain()
 
     assert LeadTag.objects.get().tag.name == "VIP"
-    assert sentence_of(Delivery.objects.get().changed[-1]) == "tag VIP put on"
+    assert sentence_of(Delivery.objects.get().changed[-1]) == "tag VIP added"
 
 
 def many(sandbox, connection, live_server, settings):

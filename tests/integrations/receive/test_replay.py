@@ -107,7 +107,7 @@ def test_every_kind_told_again_changes_nothing(endpoint):
     event(endpoint, "filled_form", {"tag": {"form_id": 4}})
     event(endpoint, "buy_product", {"transaction_details": {"buyer_email": "old@example.com", "price": "5"}}, lead={})
     event(endpoint, "assign_tag", {}, lead={})
-    receive.drain()
+    receive.drain(until_s=120)
     statuses = list(Delivery.objects.order_by("pk").values_list("status", flat=True))
     first_changed = list(Delivery.objects.order_by("pk").values_list("changed", flat=True))
     before = everything()
@@ -132,11 +132,11 @@ def test_one_that_failed_before_is_made_good(endpoint, monkeypatch):
         delivery = event(endpoint, "assign_tag", {"tag": {"tag_name": "VIP"}})
         receive.drain()
 
-    assert replayed(delivery) == [["new to us", "tag VIP put on"]]
+    assert replayed(delivery) == [["new to us", "tag VIP added"]]
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.reason) == ("applied", {})
-    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP put on"]
+    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP added"]
     assert LeadTag.objects.get().tag.name == "VIP"
 
 
@@ -213,8 +213,8 @@ def test_many_are_put_back_for_the_worker_and_say_afterwards_what_they_changed(e
 
     delivery.refresh_from_db()
     assert delivery.status == "applied"
-    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP put on"]
-    assert [(each["by"], sentence_of(each["changed"])) for each in delivery.replays] == [("ada", "tag VIP put on")]
+    assert list(map(sentence_of, delivery.changed)) == ["new to us", "tag VIP added"]
+    assert [(each["by"], sentence_of(each["changed"])) for each in delivery.replays] == [("ada", "tag VIP added")]
 
 
 def run(*args, **options):
@@ -239,7 +239,7 @@ def test_command_replays_by_id_since_and_by_kind_of_failure(endpoint):
     assert json.loads(run("--failed", "unreadable", "--json"))["messages"][0]["id"] == junk.pk
     assert json.loads(run("--since", "2d", "--json"))["changed_something"] == 0
     out = run("--since", str((timezone.now() - dt.timedelta(days=4)).date()))
-    assert f"{old.pk}: applied, tag VIP put on\n" in out
+    assert f"{old.pk}: applied, tag VIP added\n" in out
     assert "3 messages applied again (2 quarantined, 1 applied); 1 changed something." in out
     with pytest.raises(CommandError, match="There is no message 999999"):
         run("--replay", "999999")

@@ -70,7 +70,7 @@ def test_the_one_that_is_dead_is_told_and_that_it_is_back(dead, mailoutbox):
     look_again()
     look_again()
     [mail] = mailoutbox
-    name = "Beat does not run" if dead == "beat" else f"No worker of the queue {dead} is at work"
+    name = "Beat does not run" if dead == "beat" else f"No worker of the queue {dead} is running"
     assert mail.body.startswith(name)
     assert mail.body.endswith("\nhttps://mirror.example.com/admin/health/")
 
@@ -106,7 +106,7 @@ def test_all_that_are_dead_are_told_in_one_notice(mailoutbox):
 
     [mail] = mailoutbox
     assert mail.subject == "Kartra Mirror: 4 things need a person"
-    assert [name for name in ("push", "apply", "read") if f"queue {name} is at work" in mail.body] == [
+    assert [name for name in ("push", "apply", "read") if f"queue {name} is running" in mail.body] == [
         "push",
         "apply",
         "read",

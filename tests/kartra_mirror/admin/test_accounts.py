@@ -93,6 +93,8 @@ def arguments(rows, name):
     named = {"change": rows.undecided.pk, "account": rows.account.pk, "key": rows.draft.key}
     if name == "decision":
         named["pk"] = rows.undecided.pk
+    elif name == "failure":
+        named["pk"] = rows.refused.pk
     elif model is not None and {"pk", "object_id", "id"} & set(parts):
         if model._meta.app_label in OTHER_APPS:
             return []
