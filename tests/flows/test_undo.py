@@ -149,7 +149,7 @@ def test_undo_twice_is_undo_once_and_never_while_it_is_under_way(sandbox, connec
         ["give_points_to_lead"],
         ["remove_points_from_lead"],
     ]
-    with pytest.raises(changes.CannotRecord, match="left to take back"):
+    with pytest.raises(changes.CannotRecord, match="can be undone"):
         changes.undo_run(run)
     assert sandbox.lead(lead.kartra_id)["score"] == 0
 
@@ -172,7 +172,7 @@ def test_sent_anyway_fires_again_and_is_not_undone(sandbox, connection):
 
     assert run.changes.get().status == "accepted"
     assert [call["cmds"] for call in sandbox.calls(writes=True)] == [["assign_tag"]]
-    with pytest.raises(changes.CannotRecord, match="left to take back"):
+    with pytest.raises(changes.CannotRecord, match="can be undone"):
         changes.undo_run(run)
 
 
@@ -238,7 +238,7 @@ def test_command_undoes_and_says_what_it_leaves(sandbox, connection, capsys):
     assert f"{undone.pk}  Undo: Assign the tag VIP" in told.out
     assert undone.why == "by mistake"
     finish(connection, undone)
-    with pytest.raises(CommandError, match="left to take back"):
+    with pytest.raises(CommandError, match="can be undone"):
         call_command("runs", "undo", str(run.pk))
 
 

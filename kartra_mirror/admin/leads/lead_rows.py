@@ -39,7 +39,8 @@ class LeadList(ChangeList):
 
     def _cell(self, lead: Lead, name: str) -> Any:
         column = getattr(self.model_admin, name, None)
-        return getattr(lead, name) if column is None else column(lead)
+        told = getattr(lead, name) if column is None else column(lead)
+        return "" if told is None else told
 
 
 class LeadRows:
