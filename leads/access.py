@@ -44,10 +44,12 @@ def signed_in(user: RequestUser) -> User:
 
 
 def groups_with(*permissions: str) -> dict[str, list[str]]:
-    """The names of the groups that give each of these permissions. One query."""
+    """The names of the groups that give each of these permissions. One query, none for no permission."""
     found: dict[str, list[str]] = {permission: [] for permission in permissions}
+    if not found:
+        return found
     rows = Permission.objects.filter(codename__in=[each.partition(".")[2] for each in permissions])
-    told = rows.exclude(group=None).order_by("group__name")
+    told = rows.filter(group__isnull=False).order_by("group__name")
     for app, codename, name in told.values_list("content_type__app_label", "codename", "group__name"):
         if f"{app}.{codename}" in found:
             found[f"{app}.{codename}"].append(name)

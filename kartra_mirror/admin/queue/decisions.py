@@ -93,9 +93,10 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
         raise PermissionDenied
     if change is None:
         raise Http404
-    may = request.user.has_perm(kinds.get_kind(change.kind).permission) and (
-        change.reason == Reason.CONFLICT or request.user.has_perm("leads.decide_change")
-    )
+    wanted = [kinds.get_kind(change.kind).permission]
+    wanted += [] if change.reason == Reason.CONFLICT else ["leads.decide_change"]
+    lacks = next((each for each in wanted if not request.user.has_perm(each)), "")
+    may = not lacks
     if request.method == "POST":
         if not may:
             raise PermissionDenied
@@ -108,6 +109,7 @@ def one(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
             "title": str(change),
             "change": change,
             "may": may,
+            "who": access.who_may(lacks) if lacks else "",
             "question": _question(change),
             "answers": [
                 {"name": name, "words": words, "follows": FOLLOWS[name, change.reason == Reason.CONFLICT]}

@@ -33,9 +33,8 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     only = {name: request.GET[name] for name in ("kind", "code") if name in request.GET}
     found = retry.groups(failed.filter(**only), user)
     decides = user.has_perm(correct.DECIDE)
-    groups = access.groups_with(
-        correct.DECIDE, access.BULK, *{kinds.get_kind(group.kind).permission for group in found}
-    )
+    beyond = {_lacks(user, group) for group in found} | {"" if decides else correct.DECIDE}
+    groups = access.groups_with(*filter(None, beyond))
     accounts = Account.objects.in_bulk({group.account_id for group in found})
     shown = []
     for group in found:

@@ -150,7 +150,7 @@ def test_groups_and_decisions_cost_the_same_whatever_their_number(staff, django_
         undecided(connection)
 
     for page in ("admin:failures", "admin:decisions"):
-        with django_assert_max_num_queries(17):
+        with django_assert_max_num_queries(16):
             assert staff.get(reverse(page)).status_code == 200
 
 
