@@ -29,12 +29,17 @@ class LeadList(ChangeList):
 
     def headers(self) -> list[dict[str, Any]]:
         """Of the columns, without that of the ticks."""
-        return list(result_headers(self))[1:]
+        return list(result_headers(self))[self.ticked :]
+
+    @property
+    def ticked(self) -> bool:
+        """Whether leads can be ticked: who may do nothing with many has nothing to tick them for."""
+        return bool(self.list_display[0] == "action_checkbox")
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each lead with the cells beside its name: {"lead", "who", "cells": [(column, text)]}."""
         for lead in self.result_list:
-            cells = [(name, self._cell(lead, name)) for name in self.list_display[2:]]
+            cells = [(name, self._cell(lead, name)) for name in self.list_display[self.ticked + 1 :]]
             yield {"lead": lead, "who": self.model_admin.who(lead), "cells": cells}
 
     def _cell(self, lead: Lead, name: str) -> Any:

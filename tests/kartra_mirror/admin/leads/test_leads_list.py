@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from leads.models import Lead, LeadTag, ListSubscription, StaffLimits
-from tests.factories import LeadChangeFactory, LeadFactory, MailingListFactory, TagFactory
+from tests.factories import LeadChangeFactory, LeadFactory, MailingListFactory, StaffFactory, TagFactory
 from tests.kartra_mirror.admin.drafts import LEADS
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +88,17 @@ def test_the_drawer_keeps_groups_that_it_does_not_draw(staff):
     assert '<input type="hidden" name="or1.2.country" value="Spain">' in text
     assert 'type="hidden" name="score_min"' not in text
     assert "has the tag VIP" in text
+
+
+def test_who_may_do_nothing_with_many_ticks_nobody_and_sees_every_column(client, account):
+    viewer = StaffFactory()
+    viewer.groups.set([Group.objects.get(name="Viewer")])
+    client.force_login(viewer)
+    LeadFactory(account=account, first_name="Ada", last_name="Lind", email="ada@example.com")
+
+    text = client.get(LEADS).content.decode()
+
+    assert "action-select" not in text
+    assert ">Ada Lind</a>" in text
+    assert '<td class="field-email">ada@example.com</td>' in text
+    assert text.count('<th scope="col"') == text.count('<td class="field-') + 1
