@@ -10,8 +10,12 @@ if __name__ == "__main__":
 
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
     except EOFError:  # a command of Django's own asked a question and nobody was there
         print(
             "Nobody can be asked here: give the answer as an option (see --help), such as --noinput.", file=sys.stderr
         )
         sys.exit(2)
+    except BrokenPipeError:  # who read what we print has read enough, as in: manage.py status | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that ending does not try once more
+        sys.exit(1)

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Q
 
 from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named, name_of_lead
@@ -18,7 +20,7 @@ from integrations.read import catalogue, deletions, lead_lookup, refresh, transa
 from integrations.read.compare import compare_all, differences_of
 from integrations.read.schedule import due
 from integrations.sending import calls
-from leads import forgotten, mirror
+from leads import clock, forgotten, mirror
 from leads.models import Lead
 
 
@@ -252,6 +254,7 @@ class Command(BaseCommand):
 
     def _all(self, connection: Connection, options: dict[str, Any]) -> int:
         age = options["older_than"] or dt.timedelta(0)
+        before = clock.now() - age
         total = due(connection, older_than=age, gone_too=True).count()
         done = refresh.read_due(
             connection,
@@ -267,6 +270,15 @@ class Command(BaseCommand):
             raise done.stopped
         if not options["json"]:
             failed = f" {done.failed:,} could not be read." if done.failed else ""
-            known = Lead.objects.filter(account=connection.account_id).count()
-            self.stdout.write(f"{done.read:,} of {known:,} leads read.{failed}")
+            ours = Lead.objects.filter(account=connection.account_id)
+            old = (
+                ours.filter(Q(read_at__lt=before) | Q(read_at=None, absent_at=None), gone_at=None).count() - done.failed
+            )
+            resting = (
+                f" {old:,} not yet: a change of theirs was sent within the last {settings.VERIFY_SETTLE_S[0]:.0f} seconds, "
+                "or a worker is reading them. They are read by themselves soon; to be sure, type the same again then."
+                if old > 0
+                else ""
+            )
+            self.stdout.write(f"{done.read:,} of {ours.count():,} leads read.{failed}{resting}")
         return done.read

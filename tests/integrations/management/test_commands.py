@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -144,6 +145,17 @@ def test_pull_catalogue_leads_and_all(sandbox, connection):
     assert Lead.objects.get().city == "Bend"
     with pytest.raises(CommandError, match=r"has no lead nobody@example\.com"):
         run("pull", "--connection", connection.name, "--lead", "nobody@example.com")
+
+
+def test_pull_all_says_which_leads_it_left_out_because_a_change_is_too_recent(sandbox, connection, settings):
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sandbox.mirrored_lead(connection, "bob@example.com")
+    run("change", "assign_tag", "--set", "tag=VIP", "--lead", lead.email, "--connection", connection.name, "--wait")
+    settings.VERIFY_SETTLE_S = [600.0]
+
+    said = run("pull", "--connection", connection.name, "--all")
+
+    assert "1 of 2 leads read. 1 not yet: a change of theirs was sent within the last" in said
 
 
 def test_pull_without_anything_to_pull_is_used_wrongly(connection):
@@ -372,6 +384,22 @@ def test_a_command_of_djangos_own_that_asks_ends_with_a_sentence(connection):
     assert "Traceback" not in answer.stderr
     assert "Nobody can be asked here" in answer.stderr
     assert Connection.objects.filter(pk=connection.pk).exists()
+
+
+def test_who_reads_only_the_first_lines_gets_no_traceback(connection):
+    connections.close_all()
+    line = f"set -o pipefail; {shlex.quote(sys.executable)} manage.py help --commands | head -n 1"
+    for buffered in ("", "1"):
+        answer = subprocess.run(
+            ["bash", "-c", line],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "DATABASE_URL": database_url(), "PYTHONUNBUFFERED": buffered},
+        )
+        assert answer.stdout.count("\n") == 1
+        assert answer.stderr == ""
 
 
 def test_only_one_place_asks():
