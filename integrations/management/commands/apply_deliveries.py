@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from integrations import clock, receive
 from integrations.management.arguments import add_connection, connection_named
+from integrations.management.numbers import plural
 from integrations.models import Delivery
 from integrations.receive import Applied
 from leads.models.remarks import sentence_of
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         done = 0
         while number := receive.drain(until_s=5):
             done += number
-        self.stdout.write(json.dumps({"applied": done}) if options["json"] else f"{done:,} messages applied.")
+        self.stdout.write(json.dumps({"applied": done}) if options["json"] else f"{plural(done, 'message')} applied.")
 
     def _chosen(self, options: dict[str, Any]) -> QuerySet[Delivery] | None:
         """The messages to apply again; None: none were asked for."""
@@ -106,7 +107,7 @@ class Command(BaseCommand):
             return
         states = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
         self.stdout.write(
-            f"{number:,} messages applied again{f' ({states})' if states else ''}; {changing:,} changed something."
+            f"{plural(number, 'message')} applied again{f' ({states})' if states else ''}; {changing:,} changed something."
         )
 
 

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
 from integrations.management.arguments import add_connection, connection_named, segment_named
+from integrations.management.numbers import plural
 from integrations.management.which_leads import on_list, resolved, with_tag
 from integrations.models import Connection
 from leads import exporting
@@ -89,9 +90,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({**facts, "mark": str(mark)}))
             return
-        self.stdout.write(
-            f"{facts['leads']:,} lead{'' if facts['leads'] == 1 else 's'} written to {', '.join(facts['files']) or 'no file'}."
-        )
+        self.stdout.write(f"{plural(facts['leads'], 'lead')} written to {', '.join(facts['files']) or 'no file'}.")
         for remark in facts["remarks"]:
             self.stdout.write(f"  {remark}")
         if options["changed_since"]:

@@ -15,6 +15,7 @@ from integrations.management.arguments import (
     leads_named,
     user_named,
 )
+from integrations.management.numbers import plural
 from leads import access
 from leads.erasure import forget
 from leads.models import DataSubjectRequest, Lead
@@ -51,7 +52,7 @@ class Command(BaseCommand):
             self._name(others)
         number = len(leads)
         if not options["yes"]:
-            what = f"{number:,} lead{'' if number == 1 else 's'}"
+            what = plural(number, "lead")
             if not confirmed(f"Erase {what} for good? Type yes: ", f"Say --yes to erase {what} for good."):
                 raise CommandError("Nothing was erased.")
         done = []
@@ -86,7 +87,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"erased": len(done), "requests": requests, "counts": counts, **lists}))
             return
         number = len(done)
-        self.stdout.write(f"{number:,} lead{'' if number == 1 else 's'} erased, and left out from now on.")
+        self.stdout.write(f"{plural(number, 'lead')} erased, and left out from now on.")
         self.stdout.write("Removed or emptied:")
         for table, rows in counts.most_common():
             self.stdout.write(f"  {rows:>7,} {table}")

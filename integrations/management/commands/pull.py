@@ -15,6 +15,7 @@ from django.db.models import Q
 
 from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named, name_of_lead
+from integrations.management.numbers import plural
 from integrations.models import Cause, Connection
 from integrations.read import catalogue, deletions, lead_lookup, refresh, transactions
 from integrations.read.compare import compare_all, differences_of
@@ -37,10 +38,6 @@ def positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 10**9:
         raise ArgumentTypeError(f"{text!r} is no number above zero")
     return int(text)
-
-
-def plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _text(amount: Decimal | None) -> str | None:
@@ -174,7 +171,9 @@ class Command(BaseCommand):
         sales = list(lead.transactions.select_related("product").order_by("-at", "-kartra_id"))
         plans = list(lead.recurring_subscriptions.select_related("product"))
         if not options["json"]:
-            self.stdout.write(f"  {done.transactions:,} transactions, {done.subscriptions:,} subscriptions")
+            self.stdout.write(
+                f"  {plural(done.transactions, 'transaction')}, {plural(done.subscriptions, 'subscription')}"
+            )
             for sale in sales[: options["limit"]]:
                 when = f"{sale.at:%Y-%m-%d}" if sale.at else "no date told"
                 self.stdout.write(
@@ -245,7 +244,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{done.compared:,} of {total:,} leads compared.")
             raise done.problem
         if not options["json"]:
-            unread = f" {done.unread:,} leads could not be read." if done.unread else ""
+            unread = f" {plural(done.unread, 'lead')} could not be read." if done.unread else ""
             self.stdout.write(
                 f"{plural(done.compared, 'lead')} compared: {plural(done.differences, 'difference')} "
                 f"in {plural(len(done.differing), 'lead')}.{unread}"

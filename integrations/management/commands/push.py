@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connections
 from integrations import push
 from integrations.clock import now
 from integrations.management.arguments import add_connection, connections_named
+from integrations.management.numbers import plural
 from integrations.models import ApiCall, Attempt, CallOutcome, Connection, StopCause
 from integrations.push import due_changes, lease, verify
 from integrations.sending import alerts, clocks, outage, switch
@@ -54,7 +55,7 @@ class Command(BaseCommand):
             if options["until_idle"] and not busy:
                 break
             stopping.wait(0.2)
-        self.stdout.write(f"{sent:,} calls sent.")
+        self.stdout.write(f"{plural(sent, 'call')} sent.")
         if options["until_idle"]:
             self._say_what_waits(options["connection"])
 

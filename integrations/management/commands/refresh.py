@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.management.arguments import add_connection, connections_named
 from integrations.management.commands.pull import duration
+from integrations.management.numbers import plural
 from integrations.models import Connection
 from integrations.read import deletions, refresh
 from integrations.read.schedule import due
@@ -45,10 +46,10 @@ class Command(BaseCommand):
     def _answer(self, connection: Connection, answer: str, as_json: bool) -> dict[str, Any]:
         if answer == "yes":
             number = deletions.confirm(connection)
-            words = f"{number:,} more leads are marked as deleted in Kartra."
+            words = f"Marked as deleted in Kartra: {plural(number, 'lead')} more."
         else:
             number = deletions.read_again(connection)
-            words = f"{number:,} leads are not taken for deleted; they are read again."
+            words = f"Not taken for deleted, and read again: {plural(number, 'lead')}."
         if not as_json:
             self.stdout.write(f"{connection.name}: {words}")
         return {"gone": answer, "leads": number}
@@ -65,8 +66,8 @@ class Command(BaseCommand):
         if connection.reads_stopped_at is not None:
             raise CommandError(deletions.what_to_do(connection))
         if done.stopped is not None:
-            raise CommandError(f"{done.read:,} leads read, then: {calls.in_words(done.stopped)}")
+            raise CommandError(f"{plural(done.read, 'lead')} read, then: {calls.in_words(done.stopped)}")
         if not as_json:
             failed = f" {done.failed:,} could not be read and are tried again in 10 minutes." if done.failed else ""
-            self.stdout.write(f"{connection.name}: {done.read:,} leads read.{failed}")
+            self.stdout.write(f"{connection.name}: {plural(done.read, 'lead')} read.{failed}")
         return {"read": done.read, "failed": done.failed}

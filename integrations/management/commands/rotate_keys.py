@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from integrations.management.numbers import plural
 from integrations.setup import key_rotation
 
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
         if why := key_rotation.encryption_problem() or key_rotation.cannot_start():
             raise CommandError(why)
         done, lost = key_rotation.rotate()
-        self.stdout.write(f"{done:,} secret{'' if done == 1 else 's'} stored anew.")
+        self.stdout.write(f"{plural(done, 'secret')} stored anew.")
         if lost:
             self.stderr.write(key_rotation.lost_secrets())
         for line in key_rotation.older_keys():

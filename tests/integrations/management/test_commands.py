@@ -231,7 +231,7 @@ def test_change_with_kartra_unreachable_ends(sandbox, connection):
 def test_push_until_idle(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
     run("change", "assign_tag", "--connection", connection.name, "--set", "tag=VIP", "--all")
-    assert "1 calls sent" in run("push", "--until-idle")
+    assert "1 call sent" in run("push", "--until-idle")
     assert sandbox.tagged("VIP")
 
 
@@ -255,7 +255,7 @@ def test_runs_are_listed_and_steered(sandbox, connection):
 def test_refresh_and_status(sandbox, connection):
     sandbox.mirrored_lead(connection, "ada@example.com")
     Lead.objects.update(read_at=None)
-    assert "1 leads read" in run("refresh")
+    assert "1 lead read" in run("refresh")
     text = run("status")
     assert "sending: on" in text
     assert "1 lead, all checked within" in text
@@ -334,7 +334,7 @@ def test_apply_deliveries(client, connection):
     endpoint = WebhookEndpoint.objects.create(connection=connection)
     body = {"action": "assign_tag", "lead": {"id": "5"}, "action_details": {"tag": {"tag_name": "VIP"}}}
     client.post(f"/webhooks/{endpoint.token}/", data=json.dumps(body), content_type="application/json")
-    assert "1 messages applied" in run("apply_deliveries")
+    assert "1 message applied" in run("apply_deliveries")
     number = str(endpoint.deliveries.get().pk)
     assert "nothing changed" in run("apply_deliveries", "--replay", number)
 

@@ -196,7 +196,7 @@ def test_payments_refused_for_a_mistyped_secret_are_made_good(endpoint):
     endpoint.ipn_secret = "right"
     endpoint.save()
 
-    assert run("--failed", "ipn sale").endswith("1 messages applied again (1 applied); 1 changed something.\n")
+    assert run("--failed", "ipn sale").endswith("1 message applied again (1 applied); 1 changed something.\n")
     assert Transaction.objects.get().reported is False
 
 
