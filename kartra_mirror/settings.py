@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "kartra_mirror.entry.sessions.SessionEnds",
+    "kartra_mirror.entry.time_zones.ReadersZone",
     "kartra_mirror.entry.second_factor.SecondFactorGate",
     "kartra_mirror.edge.body_limits.BodyLimits",
     "django.contrib.messages.middleware.MessageMiddleware",

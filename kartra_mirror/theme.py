@@ -45,7 +45,7 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     "ACCOUNT": {
         "navigation": [
-            {"title": _("Your sign-in"), "link": reverse_lazy("admin:own_sign_in")},
+            {"title": _("Your profile"), "link": reverse_lazy("admin:own_sign_in")},
             {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
         ]
     },

@@ -127,8 +127,9 @@ def _whole(text: str) -> int:
 
 
 def midnight(day: dt.date, *, after: int = 0) -> dt.datetime:
-    """The beginning of the day (or so many days later) in the reader's zone."""
-    return timezone.make_aware(dt.datetime.combine(day + dt.timedelta(days=after), dt.time.min))
+    """The beginning of the day (or so many days later) in TIME_ZONE, whoever reads: a segment means the same people to all."""
+    begins = dt.datetime.combine(day + dt.timedelta(days=after), dt.time.min)
+    return timezone.make_aware(begins, timezone.get_default_timezone())
 
 
 def between(field: str, given: Given, first: str, last: str) -> Q:

@@ -1,10 +1,13 @@
 """Form fields that several kinds share. They keep texts byte for byte: nothing is trimmed."""
 
+import datetime as dt
+import zoneinfo
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from leads.models import Account
@@ -27,6 +30,19 @@ class PlainText(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("required", False)
         super().__init__(strip=False, validators=[sendable], **kwargs)
+
+
+class WallTime(forms.DateTimeField):
+    """A day and an hour as the clocks of `zone` show them; an hour that these pass over, or show twice, is refused."""
+
+    def __init__(self, *, zone: zoneinfo.ZoneInfo, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.zone = zone
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        with timezone.override(self.zone):
+            found: dt.datetime | None = super().to_python(value)
+        return found
 
 
 class Address(forms.EmailField):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 from leads import clock, mirror
 from leads.kind import ChangeKind, Parameters, called
 from leads.kinds import already_words
-from leads.kinds.form_fields import PlainText, kartra_number_field, zone_words
+from leads.kinds.form_fields import PlainText, WallTime, kartra_number_field, zone_words
 from leads.kinds.refunds import MONEY
 from leads.models import Account, RecurringSubscription
 
@@ -67,7 +67,8 @@ def _editing(account: Account) -> dict[str, forms.Field]:
             label=_("Amount"), min_value=Decimal("1.00"), max_value=Decimal("9999.99"), decimal_places=2, required=False
         ),
         "quantity": number(_("Quantity"), 1, 9999),
-        "next_payment": forms.DateTimeField(
+        "next_payment": WallTime(
+            zone=account.zone,
             label=_("Next payment"),
             required=False,
             input_formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],

@@ -44,7 +44,7 @@ from leads.models.membership import (
 from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
 from leads.models.segment import Segment
-from leads.models.staff import GroupLimits, PasswordLinkRequest, StaffLimits, StaffSessions
+from leads.models.staff import GroupLimits, PasswordLinkRequest, StaffLimits, StaffPreferences, StaffSessions
 from leads.models.subject_request import DataSubjectRequest, ErasureRemark, RequestKind
 from leads.texts import normal_email
 
@@ -102,6 +102,7 @@ __all__ = [
     "SequenceEnrollment",
     "Source",
     "StaffLimits",
+    "StaffPreferences",
     "StaffSessions",
     "Tag",
     "Transaction",

@@ -102,6 +102,31 @@ class StaffSessions(models.Model):
         return 0 if row is None else row.epoch
 
 
+class StaffPreferences(models.Model):
+    """How a person wants pages to be. Without a row, as everybody's are."""
+
+    account_path = None  # about people: everybody may see it
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences")
+    time_zone = models.CharField(
+        max_length=64, blank=True, help_text=_("A name of the IANA database; empty: the zone of the browser.")
+    )
+
+    class Meta:
+        verbose_name = _("preferences of a person")
+        verbose_name_plural = _("preferences of people")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return gettext("preferences of %(whom)s") % {"whom": self.user_id}
+
+    @staticmethod
+    def time_zone_of(user: Any) -> str:
+        """Without a query where the person was read together with it."""
+        row: StaffPreferences | None = getattr(user, "preferences", None)
+        return "" if row is None else row.time_zone
+
+
 class PasswordLinkRequestQuerySet(models.QuerySet["PasswordLinkRequest"]):
     def since(self, at: dt.datetime) -> Self:
         return self.filter(asked_at__gte=at)

@@ -1,7 +1,9 @@
-"""One's own sign-in: end all sessions, another phone, new recovery codes."""
+"""One's own profile: the zone of times, ending all sessions, another phone, new recovery codes."""
 
+from itertools import groupby
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -9,16 +11,34 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.models import RecoveryCode, SecondFactor
 from kartra_mirror.admin.staff import factor_page
-from kartra_mirror.entry import second_factor, sessions
+from kartra_mirror.entry import second_factor, sessions, time_zones
 from leads import access
-from leads.models import StaffSessions
+from leads.models import StaffPreferences, StaffSessions
 
 WITH_CODE = ("codes", "phone")
 """What asks for a code: else a session that somebody borrowed for a minute would be theirs for good."""
+
+
+class TimeZoneForm(forms.Form):
+    """In which zone pages tell times; empty: as the browser says."""
+
+    time_zone = forms.ChoiceField(label=gettext_lazy("Times are shown in"), required=False)
+
+    def __init__(self, browsers: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        here = _("The zone of this browser: %(zone)s") if browsers else _("The zone of the browser, else %(zone)s")
+        names = sorted(
+            name for name in time_zones.known_zones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))
+        )
+        areas = [
+            (area, [(name, name) for name in those]) for area, those in groupby(names, lambda name: name.split("/")[0])
+        ]
+        first = ("", here % {"zone": browsers or settings.TIME_ZONE})
+        self.fields["time_zone"].choices = [first, ("UTC", "UTC"), *areas]  # type: ignore[attr-defined]
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -34,7 +54,10 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         if answer is not None:
             return answer
     context |= {
-        "title": _("Your sign-in"),
+        "title": _("Your profile"),
+        "zone_form": TimeZoneForm(
+            time_zones.of_browser(request), initial={"time_zone": StaffPreferences.time_zone_of(user)}
+        ),
         "factor": factor,
         "form": form,
         "codes_left": factor.recovery_codes.count() if factor is not None else 0,
@@ -55,11 +78,25 @@ def _do(
         answer = HttpResponseRedirect(reverse("admin:login"))
         sessions.tell_why(answer, sessions.BY_ONESELF)
         return answer
+    if asked == "time_zone":
+        return _choose_zone(request, user)
     if asked in WITH_CODE and form is not None:
         if not form.is_valid() or form.verified is None:
             return None
         return _with_code(request, context, form.verified, asked)
     messages.warning(request, _("Nothing was changed."))
+    return HttpResponseRedirect(request.path)
+
+
+def _choose_zone(request: HttpRequest, user: User) -> HttpResponse:
+    form = TimeZoneForm(time_zones.of_browser(request), request.POST)
+    if not form.is_valid():
+        messages.error(request, _("This is no time zone of the list. Nothing was changed."))
+        return HttpResponseRedirect(request.path)
+    name = form.cleaned_data["time_zone"]
+    StaffPreferences.objects.update_or_create(user=user, defaults={"time_zone": name})
+    shown = name or time_zones.of_browser(request) or settings.TIME_ZONE
+    messages.success(request, _("Times are shown in %(zone)s.") % {"zone": shown})
     return HttpResponseRedirect(request.path)
 
 

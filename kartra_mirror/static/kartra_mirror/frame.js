@@ -6,6 +6,10 @@
     return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
   }
 
+  // So that times are told in the reader's zone, unless the profile names another.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = "time_zone=" + encodeURIComponent(zone) + ";path=/admin/;max-age=31536000;samesite=lax" + (window.location.protocol === "https:" ? ";secure" : "");
+
   // The theme hides a page until its scripts are there, so the browser focuses nothing by itself.
   document.addEventListener("alpine:initialized", function () {
     const first = document.querySelector("#content [autofocus]");
