@@ -251,3 +251,33 @@ def test_tag_comes_off_with_its_cross_and_waiting_is_taken_back(page, live_serve
     page.wait_for_selector("#tags .x[aria-label='Remove the tag VIP']")
     shows(page, "#spoken", "was cancelled before it was sent")
     assert LeadChange.objects.get().status == ChangeStatus.CANCELLED
+
+
+def test_letters_typed_before_the_form_has_come_are_kept(page, live_server, sandbox, connection, lead):
+    page.route("**/ask/assign_tag/**", lambda route: (page.wait_for_timeout(400), route.continue_()))
+    sign_in(page, live_server)
+    open_lead(page, live_server, lead)
+
+    page.keyboard.press("t")
+    page.keyboard.type("VIP")
+    page.keyboard.press("Enter")
+
+    page.wait_for_selector("text=VIP · queued")
+    assert LeadChange.objects.get(lead=lead).parameters == {"tag": "VIP"}
+
+
+def test_what_happened_on_a_day_is_one_date_away(page, hand, live_server, sandbox, connection, lead):
+    for day in (3, 20):
+        at = dt.datetime(2026, 11, day, 10, tzinfo=dt.UTC)
+        Activity.objects.create(account=lead.account, lead=lead, kind="decided", at=at, source="staff")
+    sign_in(page, live_server)
+    open_lead(page, live_server, lead)
+
+    page.fill("#until", "2026-11-03")
+    hand.press("#until-show")
+
+    page.wait_for_selector("#lead-time a:has-text('Newest')")
+    assert page.locator("#lead-time .day").first.inner_text() == "3 November 2026"
+    assert page.locator("#lead-time .day:has-text('20 November 2026')").count() == 0
+    hand.press("#lead-time a:has-text('Newest')")
+    page.wait_for_selector("#lead-time .day:has-text('20 November 2026')")

@@ -34,13 +34,14 @@ GDPR_STATUS = {
 MONEY_KINDS = [name for name, kind in kinds.ALL.items() if kind.money]
 
 
-def of(lead: Lead, user: RequestUser, tab: str = "", rows: str = "") -> dict[str, Any]:
-    """Everything the page shows beside its form. `tab` and `rows`: which part of the timeline, and how much of it."""
+def of(lead: Lead, user: RequestUser, tab: str = "", rows: str = "", until: str = "") -> dict[str, Any]:
+    """Everything the page shows beside its form. `tab`, `rows` and `until`: which part of the timeline, how much
+    of it, and up to which day."""
     wishes = _wishes(lead)
     return {
         **wishes,
         **_facts(lead),
-        **timeline.of(lead, user, timeline.tab_of(tab), rows),
+        **timeline.of(lead, user, timeline.tab_of(tab), rows, until),
         **ties.of(lead, user, wishes["still_open"]),
         **_money(lead, user),
         "second": duplicates.likely(lead),

@@ -141,7 +141,7 @@ def _shown(request: HttpRequest, lead: Lead, form: EditForm | None) -> dict[str,
     if form is not None:
         show_what_may_be_asked(form, user)
     connection = connection_of(lead.account)
-    known = lead_facts.of(lead, user, request.GET.get("tab", ""), request.GET.get("rows", ""))
+    known = lead_facts.of(lead, user, *(request.GET.get(name, "") for name in ("tab", "rows", "until")))
     return {
         "opts": Lead._meta,
         "title": str(lead),

@@ -134,6 +134,38 @@
     if (had) document.getElementById(place.id.replace("adding", "add")).focus();
   }
 
+  // A name can be typed before its form has come: the letters move over, and Enter is kept.
+  const early = { text: "", enter: false };
+
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    const place = event.detail.target;
+    if (!place.matches(".adding") || place.childElementCount) return;
+    const field = document.createElement("input");
+    field.className = "input";
+    field.setAttribute("aria-label", event.detail.elt.textContent.trim());
+    field.addEventListener("keydown", function (key) {
+      if (key.key === "Enter") early.enter = true;
+    });
+    early.enter = false;
+    place.replaceChildren(field);
+    field.focus();
+  });
+
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    const field = event.detail.target.matches(".adding") && event.detail.target.querySelector(":scope > input");
+    early.text = field ? field.value : "";
+  });
+
+  function moveOver(place) {
+    const field = place.querySelector('form input:not([type="hidden"])');
+    if (!field || !early.text) return;
+    field.value = early.text;
+    field.focus();
+    early.text = "";
+    if (early.enter) field.form.requestSubmit();
+    early.enter = false;
+  }
+
   ask.addEventListener("close", function () {
     askBody.replaceChildren();
     const back = document.getElementById(opener) || document.querySelector("#lead-actions > summary");
@@ -168,7 +200,7 @@
     const shown = new URL(window.location.href).searchParams;
     const free = skipped.size && !Array.from(skipped).some((id) => busy(document.getElementById(id)));
     event.detail.parameters.was = free ? "again" + ++again : event.detail.elt.dataset.mark;
-    for (const name of ["tab", "rows"]) if (shown.has(name)) event.detail.parameters[name] = shown.get(name);
+    for (const name of ["tab", "rows", "until"]) if (shown.has(name)) event.detail.parameters[name] = shown.get(name);
   });
 
   document.addEventListener("htmx:oobBeforeSwap", function (event) {
@@ -208,6 +240,10 @@
 
   document.addEventListener("htmx:afterSwap", function (event) {
     if (event.detail.target === askBody && askBody.childElementCount && !ask.open) ask.showModal();
+  });
+
+  document.addEventListener("htmx:afterSettle", function (event) {
+    if (event.detail.target.matches(".adding")) moveOver(event.detail.target);
   });
 
   document.addEventListener("htmx:responseError", function (event) {

@@ -1,12 +1,14 @@
-"""The timeline of one lead: by day, in the parts that the tabs above it show."""
+"""The timeline of one lead: by day, in the parts that the tabs above it show, from today or another day backwards."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import merge
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
@@ -71,18 +73,49 @@ def tab_of(wanted: str) -> str:
     return wanted if wanted in dict(TABS) else "all"
 
 
-def of(lead: Lead, user: RequestUser, tab: str, wanted: str = "") -> dict[str, Any]:
-    """For the page: the days as [(words, [Line])], and how many to ask for to see more, 0 where that is all."""
+def of(lead: Lead, user: RequestUser, tab: str, wanted: str = "", until: str = "") -> dict[str, Any]:
+    """For the page: the days as [(words, [Line])], and how many to ask for to see more, 0 where that is all. `until`: the last
+    day of the reader's that is shown, as 2026-11-30; what is no day means today."""
     rows = min(int(wanted), MOST) if wanted.isdecimal() and len(wanted) < 5 else SHOWN
     rows = max(rows, SHOWN)
+    last = _day_of(until)
+    ends = timezone.make_aware(dt.datetime.combine(last + dt.timedelta(days=1), dt.time.min)) if last else None
+    asked = lead.changes.select_related("requested_by", "run", "superseded_by__requested_by")
     if tab == "requests":
-        asked = lead.changes.select_related("requested_by", "run", "superseded_by__requested_by").order_by("-pk")
-        lines = [_request(change, user) for change in asked[: rows + 1]]
+        asked = asked.filter(requested_at__lt=ends) if ends else asked
+        lines = [_request(change, user) for change in asked.order_by("-pk")[: rows + 1]]
     else:
-        told = lead.activities.select_related("account", "change__run", "change__requested_by")
-        lines = [_line(row, user) for row in told.filter(_narrowed(tab))[: rows + 1]]
+        told = lead.activities.select_related("account", "change__run", "change__requested_by").filter(_narrowed(tab))
+        told = told.filter(at__lt=ends) if ends else told
+        lines = [_line(row, user) for row in told[: rows + 1]]
+        if tab == "all":
+            lines = list(merge(lines, _failed(asked, user, ends, rows + 1), key=lambda line: line.at, reverse=True))
     more = min(rows * 2, MOST) if len(lines) > rows and rows < MOST else 0
-    return {"days": _by_day(lines[:rows]), "more": more, "tabs": TABS, "open_tab": tab}
+    return {
+        "days": _by_day(lines[:rows]),
+        "more": more,
+        "tabs": TABS,
+        "open_tab": tab,
+        "until": last,
+        "from_there": f"&until={last}" if last else "",
+    }
+
+
+def _day_of(text: str) -> dt.date | None:
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    return (
+        day if day is not None and 1900 <= day.year < 3000 else None
+    )  # midnight elsewhere may be beyond what a date can be
+
+
+def _failed(asked: QuerySet[LeadChange], user: RequestUser, ends: dt.datetime | None, most: int) -> list[Line]:
+    """Requests that failed: nothing happened to the lead, so nothing else tells of them. Latest first."""
+    found = asked.filter(status=ChangeStatus.REJECTED, **({"settled_at__lt": ends} if ends else {}))
+    failed = found.order_by("-settled_at", "-pk")[:most]
+    return [replace(_request(change, user), at=change.settled_at) for change in failed if change.settled_at]
 
 
 def _narrowed(tab: str) -> Q:

@@ -1,5 +1,7 @@
 """The small forms over a lead's page, and what the open page asks for again and again."""
 
+import datetime as dt
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -7,8 +9,8 @@ from django.utils import timezone
 
 from integrations.read import catalogue
 from leads import mirror
-from leads.models import Activity, LeadChange, Transaction
-from tests.factories import StaffFactory
+from leads.models import Activity, ChangeStatus, LeadChange, Transaction
+from tests.factories import LeadChangeFactory, StaffFactory
 from tests.kartra_mirror.admin.forms import FORM_BOOKING, drain, refund_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -169,3 +171,41 @@ def test_tabs_show_their_part_of_the_timeline(staff, connection, lead, tab, show
 
     assert [day for day, _lines in days] == ["Today"]
     assert {line.happened for line in days[0][1]} == shown
+
+
+def test_a_failed_request_stands_among_what_happened(staff, lead):
+    at = timezone.now()
+    LeadChangeFactory(lead=lead, status=ChangeStatus.REJECTED, code="212", settled_at=at - dt.timedelta(minutes=2))
+    for minutes in (1, 3):
+        Activity.objects.create(
+            account=lead.account, lead=lead, kind="decided", at=at - dt.timedelta(minutes=minutes), source="staff"
+        )
+
+    lines = [line for _day, found in staff.get(lead.get_absolute_url()).context["days"] for line in found]
+
+    assert [str(line.badge) for line in lines] == ["", "failed", ""]
+    assert lines[1].happened == "Assign the tag VIP"
+
+
+def test_timeline_goes_back_to_a_day_of_the_readers(staff, lead):
+    for at in (dt.datetime(2026, 11, 3, 14, 59), dt.datetime(2026, 11, 3, 15, 1), dt.datetime(2026, 11, 20, 9)):
+        Activity.objects.create(
+            account=lead.account, lead=lead, kind="decided", at=at.replace(tzinfo=dt.UTC), source="staff"
+        )
+    staff.cookies["time_zone"] = "Asia/Tokyo"  # nine hours ahead: the fourth begins at 15:00
+
+    def days(until, tab="all"):
+        page = staff.get(lead.get_absolute_url(), {"until": until, "tab": tab})
+        return [(day, len(lines)) for day, lines in page.context["days"]]
+
+    assert days("2026-11-03") == [("3 November 2026", 1)]
+    assert days("2026-11-04") == [("4 November 2026", 1), ("3 November 2026", 1)]
+    assert days("2026-11-02") == [] == days("2026-11-04", "requests")
+
+
+@pytest.mark.parametrize(
+    "until", ["", "yesterday", "2026-02-30", "0001-01-01", "9999-12-31", "\x00", "2026-11-03T10:00"]
+)
+def test_what_is_no_day_shows_the_newest(staff, lead, until):
+    Activity.objects.create(account=lead.account, lead=lead, kind="decided", at=timezone.now(), source="staff")
+    assert staff.get(lead.get_absolute_url(), {"until": until}).context["days"][0][0] == "Today"
