@@ -54,11 +54,11 @@ def per_hour(title: str, hours: Sequence[dt.datetime], series: Sequence[Series])
         format_html_join(
             "",
             '<line class="km-grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
-            '<text class="km-mark km-mark-end" x="{4}" y="{2}" dy="3">{3}</text>',
+            '<text class="km-mark-end" x="{4}" y="{2}" dy="3">{3}</text>',
             ((x1, x2, y, words, LEFT - 6) for x1, x2, y, words in lines),
         ),
         format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>', bars),
-        format_html_join("", '<text class="km-mark" x="{}" y="{}">{}</text>', marks),
+        format_html_join("", '<text x="{}" y="{}">{}</text>', marks),
     )
 
 
@@ -77,8 +77,8 @@ def by_cause(title: str, causes: Sequence[tuple[str, int]]) -> SafeString:
         title,
         format_html_join(
             "",
-            '<text class="km-mark km-mark-end" x="{7}" y="{0}">{1}</text><rect class="b-bad" x="{2}" y="{3}" width="{4}" height="14"/>'
-            '<text class="km-mark" x="{6}" y="{0}">{5}</text>',
+            '<text class="km-mark-end" x="{7}" y="{0}">{1}</text><rect class="b-bad" x="{2}" y="{3}" width="{4}" height="14"/>'
+            '<text x="{6}" y="{0}">{5}</text>',
             rows,
         ),
     )
