@@ -17,11 +17,10 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from integrations.sending import switch
 from kartra_mirror.admin.bulk import approvals
 from kartra_mirror.admin.data import exports
 from kartra_mirror.edge.body_limits import PEOPLE_FILE_MAX_MB
-from kartra_mirror.ui.throughput import connection_of, seconds_for
+from kartra_mirror.ui import throughput
 from kartra_mirror.ui.unfold_adapter import only_own_choices, style
 from leads import access, changes, clock, exporting, importing, kinds
 from leads.changes import create_many
@@ -131,7 +130,8 @@ def _check(user: access.RequestUser, people: list[Person]) -> None:
 
 
 def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcomers) -> HttpResponse:
-    connection = connection_of(account)
+    connection = throughput.connection_of(account)
+    why_not = throughput.why_nothing_is_sent(connection)
     number, selection = len(found.new), draft.selection
     warned = {words for person in found.new for words in kinds.warnings(person.parameters, account)}
     context = {
@@ -148,13 +148,11 @@ def _show(request: HttpRequest, draft: RunDraft, account: Account, found: Newcom
         "bad": [(line, sentence_of(why)) for line, why in selection["bad"]],
         "bad_number": selection["bad_number"],
         "not_read": selection["not_read"],
-        "seconds": seconds_for(account, number),
+        "takes": "" if why_not else throughput.about(throughput.seconds_for(number, throughput.speed_of(connection))),
         "warnings": sorted(warned)[:5],
         "too_many": approvals.why_not_alone(request.user, account, number),
         "may_export": request.user.has_perm(access.EXPORT),
-        "why_not": switch.why_not_sending(connection)
-        if connection
-        else _("This account is not connected to Kartra yet."),
+        "why_not": why_not,
         **_notice(),
     }
     return TemplateResponse(request, "admin/bulk/create_from_file.html", context)

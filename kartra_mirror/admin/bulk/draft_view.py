@@ -4,6 +4,7 @@ What is kept is a selection, made of the leads list's address or of the ticks of
 below the preview are `draft_start`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -114,16 +115,16 @@ def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do:
         gone = int(number)
         draft.more = [each for place, each in enumerate(draft.more, start=2) if place != gone]
         typed = _closed_up(typed, gone)
-    draft.parameters = {"form": typed, **_ticked(request)}
+    draft.parameters = {"form": typed, **ticked(request, request.POST)}
     draft.save(update_fields=["more", "parameters"])
 
 
-def _ticked(request: HttpRequest) -> dict[str, Any]:
+def ticked(request: HttpRequest, ticks: Mapping[str, Any]) -> dict[str, Any]:
     """The ticks below the kinds, as a draft keeps them; those that this person may set."""
-    include_left = bool(request.POST.get(INCLUDE_LEFT)) and request.user.has_perm("leads.resubscribe_list")
+    include_left = bool(ticks.get(INCLUDE_LEFT)) and request.user.has_perm("leads.resubscribe_list")
     return {
-        "choices": {FORCE: bool(request.POST.get(FORCE)), INCLUDE_LEFT: include_left},
-        "mail": bool(request.POST.get("mail") and getattr(request.user, "email", "") and settings.MAIL_IS_SET_UP),
+        "choices": {FORCE: bool(ticks.get(FORCE)), INCLUDE_LEFT: include_left},
+        "mail": bool(ticks.get("mail") and getattr(request.user, "email", "") and settings.MAIL_IS_SET_UP),
     }
 
 
@@ -144,7 +145,7 @@ def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
     kind, clean = drafting.together()
     clean = kind.clean(drafting.account, clean)
     check_steps(request, kind, clean)
-    draft.parameters = {"clean": clean, "form": drafting.typed(), **_ticked(request)}
+    draft.parameters = {"clean": clean, "form": drafting.typed(), **ticked(request, request.POST)}
     draft.account = drafting.account
     draft.asked_at = draft.refused_at = draft.refused_by = None
     draft.refused_why = ""
@@ -158,7 +159,7 @@ def _show(
     for form in drafting.all:
         show_what_may_be_asked(form, user)
     if request.method == "POST":
-        draft.parameters = {**draft.parameters, **_ticked(request)}
+        draft.parameters = {**draft.parameters, **ticked(request, request.POST)}
     kind, choices = kind_of(draft), choices_of(draft)
     previewed = "clean" in draft.parameters and request.method != "POST"
     shown = preview_summary.of(account, leads, kind, draft.parameters["clean"], choices) if previewed else None

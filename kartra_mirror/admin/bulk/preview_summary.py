@@ -1,6 +1,6 @@
 """What a bulk action would do, as one plain sentence with its parts."""
 
-import datetime as dt
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +11,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _, ngettext_lazy
 
 from integrations.models import Connection
-from integrations.sending import switch
 from integrations.translate import WIRE_FORMATS
 from kartra_mirror.admin.bulk import preview_names
-from kartra_mirror.ui.throughput import connection_of, seconds_for
-from leads import changes, clock, kinds
+from kartra_mirror.ui import throughput
+from leads import changes, kinds
 from leads.changes import undo
 from leads.changes.preview import Choices, Preview
 from leads.kinds.already_words import GIVEN, PARTS, Already
@@ -33,10 +32,10 @@ def of(
 ) -> dict[str, Any]:
     """The preview as the page shows it. Reads only, in a number of queries that does not grow with the leads."""
     counted = changes.preview_change(account, leads, kind, clean, choices)
-    connection = connection_of(account)
-    seconds = seconds_for(account, counted.calls)
+    connection = throughput.connection_of(account)
+    why_not = throughput.why_nothing_is_sent(connection)
     ahead = LeadChange.objects.filter(account=account, status=ChangeStatus.WAITING).values("lead").distinct().count()
-    begins_in = seconds_for(account, ahead)
+    speed = throughput.speed_of(connection)
     singles = [kinds.get_kind(name) for name, _given in kind.single_steps(clean)]
     words = (
         PARTS if len(counted.steps) > 1 else kinds.already_words_of([part.name for part, _given in kind.parts(clean)])
@@ -49,12 +48,16 @@ def of(
         "sentence": capfirst(kind.sentence(clean)),
         "already": words,
         "rest": _rest(counted, choices, words or GIVEN),
-        "seconds": seconds,
-        "read_seconds": seconds_for(account, counted.doubtful),
+        "takes": "" if why_not else throughput.about(throughput.seconds_for(counted.calls + ahead, speed)),
+        "speed": throughput.in_figures(speed) if math.isfinite(speed) else "",
+        "reading_takes": throughput.about(
+            throughput.seconds_for(counted.doubtful, throughput.speed_of(connection, writes=False))
+        )
+        if counted.doubtful and not why_not
+        else "",
         "reads_by_default": counted.doubtful <= READ_FEW,
         "promised_h": f"{settings.REFRESH_WITHIN_H:g}",
         "ahead": ahead,
-        "until": clock.now() + dt.timedelta(seconds=seconds + begins_in),
         "mark": mark(counted),
         "can_be_undone": undo.can_be_undone(kind, clean),
         "cannot_be_undone": _cannot(kind, clean),
@@ -66,9 +69,7 @@ def of(
         "mails": any(single.sends_mails for single in singles),
         "unchecked": any(single.unchecked for single in singles),
         "can_be_tried": counted.will_change > TRY,
-        "why_not": switch.why_not_sending(connection)
-        if connection
-        else _("This account is not connected to Kartra yet."),
+        "why_not": why_not,
     }
 
 

@@ -1,26 +1,23 @@
 """How far a bulk action is, in numbers and as a bar: for its page, for home, and for the polling of both."""
 
-import datetime as dt
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Case, Count, IntegerField, Max, Q, Value, When
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from integrations.push.settle import remedy
 from integrations.sending import switch
-from integrations.status import in_words
 from kartra_mirror.frame import parts
-from kartra_mirror.ui.throughput import connection_of, seconds_for
-from leads import clock, kinds
+from kartra_mirror.ui import throughput
+from leads import kinds
 from leads.labels import RUN_WORDS, STATUS_WORDS
 from leads.models import BulkRun, ChangeStatus, Reason, RunState
 from leads.models.remarks import sentence_of
 
 RESULTS_SHOWN = 20
-RATE_OVER_S = 20
 AGAIN_SHOWN = 5
 TO_BE_SENT = (ChangeStatus.WAITING, ChangeStatus.SENDING)
 STILL = (*TO_BE_SENT, ChangeStatus.UNKNOWN)
@@ -37,6 +34,18 @@ LOOKS: dict[str, str] = {
     ChangeStatus.WAITING: "none",
 }
 """How a status looks in the bar; in this order from the left."""
+COUNTED_AS = (
+    ChangeStatus.SENDING,
+    ChangeStatus.WAITING,
+    ChangeStatus.UNKNOWN,
+    ChangeStatus.UNDECIDED,
+    ChangeStatus.REJECTED,
+    ChangeStatus.CANCELLED,
+    ChangeStatus.ACCEPTED,
+    ChangeStatus.SUPERSEDED,
+    ChangeStatus.SKIPPED,
+)
+"""What somebody with several changes in one bulk action counts as: the first that one of them is."""
 STATES: dict[str, str] = {
     RunState.PREPARING: "wait",
     RunState.RUNNING: "wait",
@@ -49,42 +58,52 @@ STATES: dict[str, str] = {
 
 
 def progress_of(run: BulkRun) -> dict[str, Any]:
-    """How far a run is: counts by status (they add up to its members), ended, percent, pace, why nothing moves."""
-    now = clock.now()
-    ends = run.ended_at or now
-    recent = ends - dt.timedelta(seconds=RATE_OVER_S)
-    told = run.changes.aggregate(
-        **{status: Count("pk", filter=Q(status=status)) for status in ChangeStatus.values},
-        left=Count("lead", distinct=True, filter=Q(status__in=TO_BE_SENT)),
-        lately=Count("pk", filter=Q(status__in=[ChangeStatus.ACCEPTED, ChangeStatus.REJECTED], settled_at__gt=recent)),
-    )
-    counts = {status: told[status] + run.past_counts.get(status, 0) for status in ChangeStatus.values}
-    connection = connection_of(run.account)
+    """How far a run is: people by outcome (they add up to its members), ended, percent, pace, why nothing moves."""
+    counts, people = _counts(run)
+    connection = throughput.connection_of(run.account)
     why_not = switch.why_not_sending(connection) if connection and not run.has_ended else ""
-    passed_s = max((ends - run.created_at).total_seconds(), 0.001)
-    per_second = round(told["lately"] / min(passed_s, RATE_OVER_S), 1)
-    left_s = seconds_for(run.account, told["left"])
+    going = run.state == RunState.RUNNING and not why_not
+    speed = throughput.measured(connection) if connection and going else 0
+    left = run.changes.filter(status__in=TO_BE_SENT).aggregate(n=Count("lead", distinct=True))["n"] if going else 0
+    left_s = throughput.seconds_for(left, speed or throughput.limit_of(connection))
     return {
         "state": run.state,
         "state_words": RUN_WORDS[run.state],
         "look": STATES[run.state],
         "has_ended": run.has_ended,
-        **in_numbers(run, counts),
+        **in_numbers(run, counts, people=people),
+        "people": people,
+        "queued": sum(counts[status] for status in TO_BE_SENT),
+        "done": counts[ChangeStatus.ACCEPTED],
         "counts": [{"status": s, "words": STATUS_WORDS[s], "number": n, "look": LOOKS[s]} for s, n in counts.items()],
         "bar": _bar(counts, sum(counts.values())),
-        "pace": "" if why_not else pace(run, counts, left_s, per_second),
+        "pace": pace(run, counts, left_s, speed) if going else "",
         "why_not": why_not,
     }
 
 
-def in_numbers(run: BulkRun, counts: Mapping[str, int]) -> dict[str, Any]:
-    """Of its members how many are finished, in numbers and in words. What was cancelled of it is not finished."""
+def _counts(run: BulkRun) -> tuple[dict[str, int], bool]:
+    """How many are in each status, and whether those are people: of somebody with several changes the one counts that comes
+    first in `COUNTED_AS`. Where old changes were deleted nobody knows whose they were, so the changes themselves are counted."""
+    if _is_single(run) or run.past_counts:
+        return run.counts(), _is_single(run)
+    ranks = [When(status=status, then=Value(rank)) for rank, status in enumerate(reversed(COUNTED_AS))]
+    leads = run.changes.order_by().values("lead").annotate(rank=Max(Case(*ranks, output_field=IntegerField())))
+    told = leads.aggregate(
+        **{status: Count("lead", filter=Q(rank=rank)) for rank, status in enumerate(reversed(COUNTED_AS))}
+    )
+    return {status: told[status] for status in ChangeStatus.values}, True
+
+
+def in_numbers(run: BulkRun, counts: Mapping[str, int], *, people: bool | None = None) -> dict[str, Any]:
+    """Of its members how many are finished, in numbers and in words. What was cancelled of it is not finished. `people`: whether
+    the counts are of people; None: as its kind says."""
     members = sum(counts.values())
     finished = members - sum(counts.get(status, 0) for status in STILL)
     cancelled = counts.get(ChangeStatus.CANCELLED, 0) if run.state in BEING_CANCELLED else 0
     finished -= cancelled
     words = ngettext("%(finished)s of %(members)s change", "%(finished)s of %(members)s changes", members)
-    if _is_single(run):
+    if _is_single(run) if people is None else people:
         words = ngettext("%(finished)s of %(members)s lead", "%(finished)s of %(members)s leads", members)
     amount = words % {"finished": f"{finished:,}", "members": f"{members:,}"}
     if cancelled:
@@ -93,24 +112,14 @@ def in_numbers(run: BulkRun, counts: Mapping[str, int]) -> dict[str, Any]:
     return {"members": members, "finished": finished, "percent": percent, "amount": amount}
 
 
-def pace(run: BulkRun, counts: Mapping[str, int], left_s: int, per_second: float = 0) -> str:
-    """How fast it goes and how long it still takes; empty while nothing of it is sent."""
+def pace(run: BulkRun, counts: Mapping[str, int], left_s: float, speed: float = 0) -> str:
+    """How long it still takes and how fast it goes, where that was measured; empty while nothing of it is sent."""
     if run.state != RunState.RUNNING:
         return ""
     if not any(counts.get(status) for status in TO_BE_SENT):
         return str(STATUS_WORDS[ChangeStatus.UNKNOWN]) if counts.get(ChangeStatus.UNKNOWN) else ""
-    told = [_("%(number)s a second") % {"number": f"{per_second:g}"}] if per_second else []
-    if left_s:
-        told.append(_("%(time)s left") % {"time": in_words(left_s)})
-    return " · ".join(told)
-
-
-def leads_of(run: BulkRun) -> dict[str, int] | None:
-    """How many leads its changes are of and how many of them were changed, where a lead may have several; else None."""
-    if _is_single(run) or run.past_counts:
-        return None
-    done = Count("lead", distinct=True, filter=Q(status=ChangeStatus.ACCEPTED))
-    return run.changes.aggregate(changes=Count("pk"), leads=Count("lead", distinct=True), done=done)
+    left = _("%(time)s left") % {"time": throughput.about(left_s)}
+    return " · ".join(filter(None, [left, throughput.in_figures(speed)]))
 
 
 def _is_single(run: BulkRun) -> bool:
@@ -169,12 +178,12 @@ def tried_again(run: BulkRun) -> dict[str, Any]:
 
 
 def failures_of(run: BulkRun) -> list[dict[str, Any]]:
-    """What was refused or needs a decision, by cause, most frequent first, with what to do."""
+    """What was refused or needs a decision, by cause and in people, most frequent first, with what to do."""
     rows = (
         run.changes.filter(Q(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]) | Q(reason=Reason.GONE))
         .order_by()
         .values("kind", "status", "reason", "code", "message", "remark")
-        .annotate(number=Count("pk"))
+        .annotate(number=Count("lead", distinct=True))
         .order_by("-number")[:20]
     )
     return [

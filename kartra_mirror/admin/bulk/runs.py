@@ -15,16 +15,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _, gettext_lazy
 
-from integrations.status import in_words
-from kartra_mirror.admin.bulk import approvals, create_from_file, draft_view, run_files, undo
+from kartra_mirror.admin.bulk import again, approvals, create_from_file, draft_view, run_files, undo
 from kartra_mirror.admin.bulk.progress import (
     BEING_CANCELLED,
     failures_of,
-    leads_of,
     progress_of,
     results_of,
     tried_again,
 )
+from kartra_mirror.ui import throughput
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import ChoicesDropdownFilter, RelatedDropdownFilter
 from leads import access, clock, kinds
@@ -106,6 +105,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
             path("<int:pk>/undo/", view(self.undo_view), name="leads_bulkrun_undo"),
             path("<int:pk>/csv/", view(self.csv_view), name="leads_bulkrun_csv"),
             path("<int:pk>/steer/", view(self.steer_view), name="leads_bulkrun_steer"),
+            path("<int:pk>/again/", view(self.again_view), name="leads_bulkrun_again"),
             *super().get_urls(),
         ]
 
@@ -156,13 +156,13 @@ class BulkRunAdmin(ReadOnlyAdmin):
             else kinds.get_kind(run.kind).sentence(run.parameters),
             "progress": told,
             "every": "1s" if told["members"] < MANY else "4s",
-            "took": in_words((run.ended_at - run.created_at).total_seconds()) if run.ended_at else "",
+            "took": throughput.about((run.ended_at - run.created_at).total_seconds()) if run.ended_at else "",
             "moved": []
             if run.has_ended or run.undoes_id
             else moved_names.in_change(run.account_id, kinds.get_kind(run.kind), run.parameters),
-            "leads": leads_of(run),
             "failures": failures_of(run),
             "again": tried_again(run),
+            "may_do_again": again.can_be_done_again(run, request.user),
             "results": results_of(run),
             "may_steer": request.user.has_perm("leads.steer_bulkrun"),
             "may_export": request.user.has_perm(access.EXPORT),
@@ -177,6 +177,10 @@ class BulkRunAdmin(ReadOnlyAdmin):
         """What an undo would do, and its start."""
         context = {**self.admin_site.each_context(request), "opts": self.opts}
         return undo.page(request, self._run(request, pk), context)
+
+    def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A new draft of the same."""
+        return again.page(request, self._run(request, pk))
 
     def csv_view(self, request: HttpRequest, pk: int) -> Any:
         """A group of the run's leads as a file: all, or those of a status, reason, code."""

@@ -10,8 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _, ngettext
 
-from integrations.sending import switch
-from kartra_mirror.ui.throughput import connection_of, seconds_for
+from kartra_mirror.ui import throughput
 from leads import changes
 from leads.access import RequestUser
 from leads.changes import side_effects, undo
@@ -35,7 +34,8 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
     if request.method == "POST":
         return _start(request, run, groups, standing)
     leads = undo.number_standing(run, groups)
-    connection = connection_of(run.account)
+    connection = throughput.connection_of(run.account)
+    why_not = throughput.why_nothing_is_sent(connection)
     shown = {
         **context,
         "title": _("Undo: %(run)s") % {"run": run.name},
@@ -43,15 +43,13 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
         "parts": [{"group": group, "rest": _named(run, group)} for group in groups],
         "standing": standing,
         "leads": leads,
-        "seconds": seconds_for(run.account, leads),
+        "takes": "" if why_not else throughput.about(throughput.seconds_for(leads, throughput.speed_of(connection))),
         "mark": str(standing),
         "next": (happened := [(each, side_effects.standing(run, each)) for each in side_effects.happened_next(run)]),
         "offered": any(still for _each, still in happened),
         "undone": run.undone_by.first(),
         "partner": run.partner(),
-        "why_not": switch.why_not_sending(connection)
-        if connection
-        else _("This account is not connected to Kartra yet."),
+        "why_not": why_not,
     }
     return TemplateResponse(request, "admin/bulk/undo.html", shown)
 

@@ -1,6 +1,5 @@
 """Home: what needs me, what is running, is our copy up to date. Polled in two parts, each a fixed number of queries."""
 
-import math
 from typing import Any
 
 from django.db.models import Count, OuterRef, Subquery
@@ -12,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.receive.missing_events import kinds_of_many
-from integrations.sending.calls import rate_of
 from integrations.status import freshness, in_words
 from kartra_mirror.admin.bulk import progress
 from kartra_mirror.admin.home import demo_tasks, setup
 from kartra_mirror.admin.home.todo import needs
+from kartra_mirror.ui import throughput
 from kartra_mirror.ui.throughput import connections_of
 from leads import access, clock
 from leads.labels import RUN_WORDS
@@ -76,24 +75,27 @@ def _running(user: access.RequestUser, connections: list[Connection]) -> dict[st
         counts[run_id][status] = number
     single = access.only_mine(LeadChange.objects.filter(run=None, status__in=OPEN), user)
     singles = single.filter(status__in=progress.STILL).count()
-    rates = {connection.account_id: connection for connection in connections}
+    known = {connection.account_id: connection for connection in connections}
+    speeds = {pk: throughput.speed_of(known.get(pk)) for pk in {run.account_id for run in runs[:RUNS_SHOWN]}}
     return {
-        "running": [_progress(run, counts[run.pk], rates.get(run.account_id)) for run in runs[:RUNS_SHOWN]],
+        "running": [
+            _progress(run, counts[run.pk], known.get(run.account_id), speeds[run.account_id])
+            for run in runs[:RUNS_SHOWN]
+        ],
         "more_running": len(runs) > RUNS_SHOWN,
         "singles": singles,
         "singles_query": f"run__isnull=True&status__in={','.join(progress.STILL)}",
     }
 
 
-def _progress(run: BulkRun, counts: dict[str, int], connection: Connection | None) -> dict[str, Any]:
+def _progress(run: BulkRun, counts: dict[str, int], connection: Connection | None, speed: float) -> dict[str, Any]:
     numbers = progress.in_numbers(run, counts)
-    rate = rate_of(connection) if connection is not None else math.inf
     to_be_sent = sum(counts.get(status, 0) for status in progress.TO_BE_SENT)
     return {
         "run": run,
         "state_words": RUN_WORDS[run.state],
         **numbers,
-        "pace": progress.pace(run, counts, 0 if math.isinf(rate) else math.ceil(to_be_sent / rate)),
+        "pace": progress.pace(run, counts, throughput.seconds_for(to_be_sent, speed)),
         "waits": bool(to_be_sent and connection is not None and not connection.sends),
     }
 

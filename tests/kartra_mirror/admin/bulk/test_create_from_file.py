@@ -57,7 +57,7 @@ def test_preview_says_who_and_what_new_contacts_mean(client, account):
     page = client.get(url)
 
     text = page.content.decode()
-    assert (page.context_data["number"], page.context_data["seconds"]) == (2, 0)
+    assert (page.context_data["number"], page.context_data["takes"]) == (2, "about 1 second")
     assert "1 person has a lead in Kartra already." in text
     assert "1 row cannot be read." in text
     assert str(NEW_CONTACTS) in text
@@ -80,7 +80,7 @@ def test_start_makes_one_bulk_action_however_often_it_is_pressed(client, account
     assert RunDraft.objects.get().selection["people"] == []
     shown = client.get(run.get_absolute_url()).content.decode()
     assert "Create 2 leads" in shown
-    assert "3 changes" in shown
+    assert "0 of 2 leads" in shown
 
 
 def test_what_starts_is_what_was_previewed(client, account):

@@ -170,7 +170,7 @@ def test_what_is_running_has_bar_and_time_left(staff, shop):
 
     assert "3 of 20 leads" in page
     assert 'value="15"' in page
-    assert "2 s left" in page
+    assert "about 2 seconds left" in page
     context = staff.get("/admin/home/now/").context_data
     url = f"{reverse('admin:leads_leadchange_changelist')}?{context['singles_query']}"
     assert context["singles"] == staff.get(url).context_data["cl"].result_count == 1
