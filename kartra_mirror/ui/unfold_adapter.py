@@ -177,10 +177,11 @@ def only_own_choices(form: Any, user: access.RequestUser) -> Any:
     return form
 
 
-def style(form: Any) -> Any:
-    """Give the theme's looks to the widgets of a plain form. Long lists of choices are searched while typing."""
+def style(form: Any, *, searched: bool = True) -> Any:
+    """Give the theme's looks to the widgets of a plain form. Long lists of choices are searched while typing, unless the form
+    comes into a page later, when the theme looks for none."""
     for field in form.fields.values():
-        field.widget = _styled(field.widget)
+        field.widget = _styled(field.widget, searched)
     return form
 
 
@@ -189,7 +190,7 @@ def search_media() -> Any:
     return UnfoldAdminSelect2MultipleWidget().media
 
 
-def _styled(widget: Any) -> Any:
+def _styled(widget: Any, searched: bool) -> Any:
     attrs = dict(widget.attrs)
     if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect | forms.CheckboxInput | forms.HiddenInput):
         return widget
@@ -198,7 +199,7 @@ def _styled(widget: Any) -> Any:
     if isinstance(widget, forms.SelectMultiple):
         return _same_type(UnfoldAdminSelect2MultipleWidget(attrs=attrs), widget)
     if isinstance(widget, forms.Select):
-        long = len(list(widget.choices)) > SHORT_LIST
+        long = searched and len(list(widget.choices)) > SHORT_LIST
         return _same_type((UnfoldAdminSelect2Widget if long else UnfoldAdminSelectWidget)(attrs=attrs), widget)
     if isinstance(widget, forms.PasswordInput):
         return UnfoldAdminPasswordWidget(attrs=attrs)

@@ -12,14 +12,14 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 
-from kartra_mirror.admin.bulk import approvals, preview_summary
+from kartra_mirror.admin.bulk import approvals, field_picks, preview_summary
 from kartra_mirror.admin.bulk.draft_forms import FORCE, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import sales_coverage
@@ -88,7 +88,9 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
         return answer
     if request.method == "POST" and not own:
         raise PermissionDenied
-    drafting = Drafting(draft, account, request.POST or None)
+    if field_picks.is_pick(do):
+        return _pick(request, draft, account, leads, do)
+    drafting = Drafting(draft, account, leads, request.POST or None)
     if do == "add" or do.startswith("remove-"):
         _change_kinds(request, draft, drafting, do)
         return redirect(draft)
@@ -117,6 +119,23 @@ def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do:
         typed = _closed_up(typed, gone)
     draft.parameters = {"form": typed, **ticked(request, request.POST)}
     draft.save(update_fields=["more", "parameters"])
+
+
+def _pick(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], do: str) -> HttpResponse:
+    """Put a field into the form of one kind, or take it out. A page with a script gets that form alone, and the draft is not
+    touched; what was previewed stays until a new preview is asked for."""
+    typed = Drafting(draft, account, leads, field_picks.changed(request.POST, do)).typed()
+    draft.parameters = {"form": typed, **ticked(request, request.POST)}
+    if request.headers.get("HX-Request") != "true":
+        draft.save(update_fields=["parameters"])
+        return redirect(draft)
+    number = field_picks.number_of(do)
+    parts = Drafting(draft, account, leads).shown(number)
+    part = next((each for each in parts if each["number"] == number and each["picks"] is not None), None)
+    if part is None:
+        raise Http404
+    show_what_may_be_asked(part["form"], request.user)
+    return TemplateResponse(request, "admin/bulk/draft_picks.html", {"part": part, "draft": draft})
 
 
 def ticked(request: HttpRequest, ticks: Mapping[str, Any]) -> dict[str, Any]:
