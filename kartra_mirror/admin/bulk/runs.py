@@ -218,8 +218,8 @@ class BulkRunAdmin(ReadOnlyAdmin):
             done = runs.resume(run)
         else:
             raise Http404
-        run.refresh_from_db()
-        words = _("The bulk action is %(state)s.") if done else _("Nothing was changed: the bulk action is %(state)s.")
-        told = words % {"state": RUN_WORDS[run.state]}
-        self.message_user(request, told, messages.SUCCESS if done else messages.WARNING)
+        if not done:  # else the page shows it, and goes on showing how it is
+            run.refresh_from_db()
+            words = _("Nothing was changed: the bulk action is %(state)s.") % {"state": RUN_WORDS[run.state]}
+            self.message_user(request, words, messages.WARNING)
         return HttpResponseRedirect(run.get_absolute_url())
