@@ -75,7 +75,7 @@ def progress_of(run: BulkRun) -> dict[str, Any]:
         "people": people,
         "queued": sum(counts[status] for status in TO_BE_SENT),
         "done": counts[ChangeStatus.ACCEPTED],
-        "counts": [{"status": s, "words": STATUS_WORDS[s], "number": n, "look": LOOKS[s]} for s, n in counts.items()],
+        "counts": [{"status": s, "words": STATUS_WORDS[s], "number": counts[s], "look": LOOKS[s]} for s in LOOKS],
         "bar": _bar(counts, sum(counts.values())),
         "pace": pace(run, counts, left_s, speed) if going else "",
         "why_not": why_not,
@@ -179,6 +179,7 @@ def tried_again(run: BulkRun) -> dict[str, Any]:
 
 def failures_of(run: BulkRun) -> list[dict[str, Any]]:
     """What was refused or needs a decision, by cause and in people, most frequent first, with what to do."""
+    single = _is_single(run)
     rows = (
         run.changes.filter(Q(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]) | Q(reason=Reason.GONE))
         .order_by()
@@ -189,11 +190,13 @@ def failures_of(run: BulkRun) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "said": sentence_of(row["remark"]) or row["message"],
+            "ours": (ours := sentence_of(row["remark"])),
+            "said": "" if ours else row["message"],
             "remedy": remedy(row["code"])
             or (_("Nothing more is sent for it.") if row["reason"] == Reason.GONE else ""),
             "words": outcome_words(row["status"], row["reason"]),
-            "label": kinds.get_kind(row["kind"]).label,
+            "look": parts.look(row["status"]),
+            "label": "" if single else kinds.get_kind(row["kind"]).label,
         }
         for row in rows
     ]
