@@ -47,7 +47,7 @@ def test_filtered_hundred_is_tagged_in_five(hundred):
     page.click(".select-bar button[value=assign_tag]")
     type_into_choice(page, "Tag", "VIP")
     page.click("button[value=preview]:visible")
-    shows(page, ".km-lead", "100 leads will change")
+    shows(page, "#preview-counts", "100 leads will change")
     page.click("button[value=start]")
     page.wait_for_selector("a:has-text('Watch it')")
 
@@ -66,7 +66,7 @@ def test_three_actions_take_nine_at_most(hundred):
         page.click("button[value=add]")
         type_into_choice(page, label, words)
     page.click("button[value=preview]:visible")
-    shows(page, ".km-lead", "100 leads will change")
+    shows(page, "#preview-counts", "100 leads will change")
     page.click("button[value=start]")
     page.wait_for_selector("a:has-text('Watch it')")
 

@@ -30,7 +30,7 @@ def test_staff_tag_a_whole_list_and_kartra_has_exactly_those(page, live_server, 
     page.select_option("select[name=tag]", "VIP")
     page.click("button[value=preview]")
     page.wait_for_selector("text=What will happen")
-    shows(page, ".km-lead", "60 leads will change")
+    shows(page, "#preview-counts", "60 leads will change")
     page.click("button[value=start]")
     page.click("text=Watch it")
     page.wait_for_selector("#run")

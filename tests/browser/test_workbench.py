@@ -85,7 +85,7 @@ def test_run_of_several_kinds_from_preview_to_the_end(page, hand, live_server, s
     hand.fill("input[name='2-points']", "5")
     hand.press("button[value=preview]")
     page.wait_for_selector("text=What will happen")
-    shows(page, ".km-lead", "4 leads will change")
+    shows(page, "#preview-counts", "4 leads will change")
     hand.press("button[value=start]")
     page.wait_for_selector("text=Watch it")
     assert "country=Spain" in page.url

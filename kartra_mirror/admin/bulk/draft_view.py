@@ -17,9 +17,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import format_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, ngettext
 
-from kartra_mirror.admin.bulk import approvals, field_picks, preview_summary
+from kartra_mirror.admin.bulk import approvals, field_picks, preview_names, preview_summary
 from kartra_mirror.admin.bulk.draft_forms import FORCE, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import sales_coverage
@@ -32,7 +32,7 @@ from leads.filters.selection import as_json
 from leads.models import Account, BulkRun, Lead, RunDraft
 
 MOST_KINDS = 8
-LISTS = {name for name, kind in kinds.IN_BULK.items() if kind.opted_out_q or kind.steps}
+LISTS = {name for name, kind in kinds.IN_BULK.items() if kind.opted_out_q}
 """Kinds that can put somebody on a list again."""
 
 
@@ -90,6 +90,8 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
         raise PermissionDenied
     if field_picks.is_pick(do):
         return _pick(request, draft, account, leads, do)
+    if request.method == "GET" and "clean" in draft.parameters and request.GET.get("group") in preview_names.WORDS:
+        return _names(request, draft, account, leads)
     drafting = Drafting(draft, account, leads, request.POST or None)
     if do == "add" or do.startswith("remove-"):
         _change_kinds(request, draft, drafting, do)
@@ -119,6 +121,25 @@ def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do:
         typed = _closed_up(typed, gone)
     draft.parameters = {"form": typed, **ticked(request, request.POST)}
     draft.save(update_fields=["more", "parameters"])
+
+
+def _names(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead]) -> HttpResponse:
+    """All of one group of the preview, by name."""
+    group = request.GET["group"]
+    shown = preview_names.page_of_group(
+        account, leads, kind_of(draft), draft.parameters["clean"], choices_of(draft), group, request.GET.get("page")
+    )
+    number = shown.paginator.count
+    words = ngettext("%(number)s lead: %(words)s", "%(number)s leads: %(words)s", number)
+    context = {
+        **admin.site.each_context(request),
+        "title": words % {"number": f"{number:,}", "words": preview_names.WORDS[group]},
+        "opts": BulkRun._meta,
+        "draft": draft,
+        "group": group,
+        "shown": shown,
+    }
+    return TemplateResponse(request, "admin/bulk/draft_names.html", context)
 
 
 def _pick(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], do: str) -> HttpResponse:

@@ -137,16 +137,20 @@ def what_changed(before: str, counted: Preview) -> str:
     return words % {**told_now, "by": f"{abs(counted.will_change - was):,}", "was": f"{was:,}"}
 
 
-def _rest(counted: Preview, choices: Choices, words: Already) -> list[str]:
-    """What becomes of the others, each as a phrase; only what there is."""
+def _rest(counted: Preview, choices: Choices, words: Already) -> list[dict[str, str]]:
+    """What becomes of the others, each as a phrase and in the look of its part of the bar; only what there is."""
     out = ngettext_lazy(
         "%(number)s left the list and is left out", "%(number)s left the list themselves and are left out", "n"
     )
     deleted = ngettext_lazy("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", "n")
     absent = ngettext_lazy("%(number)s is not in Kartra", "%(number)s are not in Kartra", "n")
-    so = (counted.had, words.again) if choices.force else (counted.already_so, words.so)
-    found = (so, (counted.left_out, out), (counted.gone, deleted), (counted.absent, absent))
-    return [told % {"n": number, "number": intcomma(number)} for number, told in found if number]
+    so = (counted.had, words.again, "good") if choices.force else (counted.already_so, words.so, "none")
+    others = (counted.left_out, out, "warn"), (counted.gone, deleted, "warn"), (counted.absent, absent, "warn")
+    return [
+        {"look": look, "words": told % {"n": number, "number": intcomma(number)}}
+        for number, told, look in (so, *others)
+        if number
+    ]
 
 
 def _cannot(kind: kinds.ChangeKind, clean: dict[str, Any]) -> list[str]:

@@ -57,7 +57,7 @@ def test_who_has_nothing_to_lose_is_not_said_to_have_it(staff, account, kind, gi
     page = staff.get(url)
 
     shown = page.context["preview"]
-    assert (shown["rest"], shown["already"].label) == ([rest], label)
+    assert ([each["words"] for each in shown["rest"]], shown["already"].label) == ([rest], label)
     text = page.content.decode()
     assert "have it already" not in text.lower()
     assert 'value="start"' not in text
@@ -94,7 +94,8 @@ def test_already_so_is_sent_anyway_when_asked(staff, account):
 
     assert preview(staff, url)["counted"].will_change == 0
     shown = preview(staff, url, force="on")
-    assert (shown["counted"].will_change, shown["rest"]) == (1, ["1 has it already and gets it again"])
+    again = {"look": "good", "words": "1 has it already and gets it again"}
+    assert (shown["counted"].will_change, shown["rest"]) == (1, [again])
     staff.post(url, {"do": "start", "mark": shown["mark"]})
 
     assert list(LeadChange.objects.values_list("status", "force")) == [("waiting", True)]
@@ -115,7 +116,7 @@ def test_who_left_a_list_is_left_out_and_ticked_only_by_one_who_may(client, staf
     url = choose(client, [lead], kind="subscribe_list")
     client.post(url, given)
     shown = client.get(url).context["preview"]
-    assert shown["rest"] == ["1 left the list and is left out"]
+    assert shown["rest"] == [{"look": "warn", "words": "1 left the list and is left out"}]
     assert shown["counted"].will_change == 0
     client.post(url, {"do": "start", "mark": shown["mark"]})
     assert not LeadChange.objects.exists()
