@@ -131,8 +131,8 @@ GROUPS: tuple[tuple[Any, tuple[Entry, ...]], ...] = (("", WORK), ("", WATCH), (_
 
 
 def of(request: HttpRequest) -> dict[str, Any]:
-    """For the templates: {"menu": [{"title", "entries": [{"title", "icon", "url", "on", "number", "warns"}]}], "frame_tabs":
-    [{"title", "url", "on"}]}: what this person may open, and the tabs of the entry that the page belongs to."""
+    """For the templates: {"menu": [{"title", "entries": [{"title", "icon", "url", "on", "counts", "number", "warns"}]}],
+    "frame_tabs": [{"title", "url", "on"}]}: what this person may open, and the tabs of the entry that the page belongs to."""
     user = request.user
     if not user.is_authenticated:
         return {"menu": [], "frame_tabs": []}
@@ -156,6 +156,7 @@ def of(request: HttpRequest) -> dict[str, Any]:
                     "icon": entry.icon,
                     "url": pages[0][1],
                     "on": on,
+                    "counts": entry.number is not None,
                     "number": number,
                     "warns": entry.warns,
                 }

@@ -27,6 +27,7 @@ SAYS = """() => {
     bar: Array.from(copy.querySelectorAll("svg.parts rect"), (each) => `${each.getAttribute("class")} ${each.getAttribute("width")}`),
     percent: copy.querySelector("progress").value,
     text: plain(copy),
+    menu: plain(document.querySelector("nav.side")),
   };
 }"""
 

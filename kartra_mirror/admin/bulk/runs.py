@@ -23,6 +23,7 @@ from kartra_mirror.admin.bulk.progress import (
     results_of,
     tried_again,
 )
+from kartra_mirror.frame import menu
 from kartra_mirror.ui import throughput
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -144,8 +145,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, self.change_form_template, context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the page asks for again and again: all that moves on it."""
-        return TemplateResponse(request, "admin/bulk/run_live.html", self._facts(request, self._run(request, pk)))
+        """What the page asks for again and again: all that moves on it, the numbers of the menu too."""
+        context = {**menu.of(request), **self._facts(request, self._run(request, pk))}
+        return TemplateResponse(request, "admin/bulk/run_progress.html", context)
 
     def _facts(self, request: HttpRequest, run: BulkRun) -> dict[str, Any]:
         told = progress_of(run)
