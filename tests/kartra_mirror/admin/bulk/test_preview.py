@@ -5,6 +5,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.models import Connection
+from integrations.sending import switch
 from kartra_mirror.admin.bulk.preview_summary import READ_FEW
 from leads.models import BulkRun, Lead, LeadChange, LeadTag, ListSubscription, Sequence
 from tests.factories import BulkRunFactory, LeadChangeFactory, LeadFactory, MailingListFactory, StaffFactory
@@ -78,6 +80,20 @@ def test_preview_refuses_what_the_start_would_refuse(staff, account):
 
     assert "at most 1 is allowed. An email address belongs to one lead alone." in text
     assert all(f'value="{do}"' not in text for do in ("start", "try", "ask"))
+
+
+def test_time_is_told_in_one_unit_and_not_while_nothing_is_sent(staff, account):
+    Connection.objects.update(calls_per_second=1 / 30)
+    url = choose(staff, LeadFactory.create_batch(8, account=account))
+    assert preview(staff, url)["takes"] == "about 4 minutes"
+    assert "about 4 minutes" in staff.get(url).content.decode()
+
+    switch.off(account.connection, by=staff.user)
+
+    page = staff.get(url)
+    assert page.context["preview"]["takes"] == ""
+    assert "Nothing is sent at the moment." in page.content.decode()
+    assert "about 4 minutes" not in page.content.decode()
 
 
 def test_after_the_preview_the_reader_stands_at_it(staff, account):
