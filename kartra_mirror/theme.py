@@ -6,6 +6,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 STATIC = "/static/kartra_mirror/"
+ICON = f"{STATIC}icon.svg"
 STYLES = ("tokens.css", "parts.css", "frame.css", "pages.css")
 SCRIPTS = ("frame.js", "live.js")
 GREYS = {
@@ -36,7 +37,7 @@ TEXTS = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Kartra Mirror",
     "SITE_HEADER": "Kartra Mirror",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: STATIC + "icon.svg"}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: ICON}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request, name=name: STATIC + name for name in STYLES],

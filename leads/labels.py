@@ -3,9 +3,12 @@
 Rows keep codes and values (`leads.models.remarks`); here they are told to people.
 """
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy as _
 
 from leads.models import Activity, ActivityRemark, ChangeStatus, RunState
@@ -86,6 +89,11 @@ FOR_THE_JUDGE = ("after", "with_receipt", "repeats")
 """Kept with the evidence for the next look, in the judge's own terms."""
 
 
+def at_second(text: str) -> str:
+    """A moment as evidence keeps it (ISO), in the reader's zone: "28 Nov 2026 09:12:05"."""
+    return date_format(timezone.localtime(dt.datetime.fromisoformat(text)), "j M Y H:i:s")
+
+
 def what_was_seen(entry: Mapping[str, Any]) -> str:
     """The text of one piece of evidence; empty where it has none."""
     return words_of_code(entry.get("what", ""))
@@ -105,7 +113,7 @@ def also_seen(entry: Mapping[str, Any]) -> str:
 
 
 def known_before(entries: Mapping[str, Any]) -> str:
-    """What was known of the thing before a change was sent: "yes, read at 2026-11-28T09:12". Empty where nothing was."""
+    """What was known of the thing before a change was sent: "yes, checked at: 28 Nov 2026 09:12:05". Empty where nothing was."""
     if entries.get("new"):
         return gettext("the lead did not exist yet")
     if "state" not in entries:
@@ -118,6 +126,8 @@ def known_before(entries: Mapping[str, Any]) -> str:
 def _value(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
+    if name == "read_at":
+        return at_second(value)
     if name == "meanwhile":
         return "; ".join(row.label for row in Activity.objects.filter(pk__in=value).order_by("at", "pk"))
     if isinstance(value, dict) and "what" in value:

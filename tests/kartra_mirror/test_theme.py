@@ -1,8 +1,11 @@
-"""The templates of the theme that ours stand in for are as they were when ours were written: an update of the theme is noticed."""
+"""The templates of the theme that ours stand in for are as they were when ours were written: an update of the theme is noticed.
+And the icon in the browser's tab."""
 
 import hashlib
+from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 import unfold
 
 OURS = Path(__file__).resolve().parents[2] / "templates"
@@ -35,3 +38,22 @@ def test_every_template_that_ours_replaces_is_the_one_we_know():
     }
 
     assert {name: hashlib.sha256(text).hexdigest()[:16] for name, text in replaced.items()} == SEEN
+
+
+def icons(page):
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append(dict(attributes)) if tag == "link" else None
+    parser.feed(page.content.decode())
+    return [each["href"] for each in found if each["rel"] == "icon"]
+
+
+@pytest.mark.django_db
+def test_every_page_has_our_icon(client, staff):
+    [icon] = icons(staff.get("/admin/"))
+    client.logout()
+
+    assert icons(client.get("/admin/login/")) == [icon]
+    assert client.get("/favicon.ico", follow=False).url == icon
+    answer = client.get(icon)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")

@@ -200,5 +200,6 @@ def _lines(change: LeadChange) -> list[str]:
         for entry in attempt.evidence:
             rest = labels.also_seen(entry)
             what = labels.what_was_seen(entry)
-            found.append(f"  {entry.get('at', '')[:19]}  {what}{f' ({rest})' if rest else ''}")
+            at = labels.at_second(entry["at"]) if entry.get("at") else ""
+            found.append(f"  {at}  {what}{f' ({rest})' if rest else ''}")
     return found

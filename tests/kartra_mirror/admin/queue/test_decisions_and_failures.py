@@ -57,6 +57,21 @@ def undecided(connection, **more):
     return change
 
 
+def test_times_of_the_evidence_are_written_for_people(staff, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    change = undecided(ConnectionFactory())
+    noon = "2026-11-28T12:05:09.123456+00:00"
+    seen = [{"at": noon, "what": "not_shown", "score": "17"}]
+    Attempt.objects.update(before={"state": True, "read_at": noon}, evidence=seen)
+
+    decision = staff.get(reverse("admin:decision", args=[change.pk])).content.decode()
+    whole = staff.get(change.get_absolute_url()).content.decode()
+
+    assert "yes, checked at: 28 Nov 2026 13:05:09" in decision
+    assert "28 Nov 2026 13:05:09" in whole
+    assert not [page for page in (decision, whole) if "2026-11-28T" in page]
+
+
 def refused(connection, number, tag="VIP", code="212"):
     return [
         LeadChangeFactory(
