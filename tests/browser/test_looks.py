@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
@@ -11,7 +12,7 @@ from integrations.models import ApiCall, Heartbeat, SendingStop
 from leads.models import DataSubjectRequest, ErasureRemark, RunDraft
 from leads.models.remarks import remark
 from tests.browser.hands import sign_in
-from tests.browser.looking import findings, paint, wider_by
+from tests.browser.looking import findings, focused, paint, wider_by
 from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, LeadFactory, TagFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -182,6 +183,35 @@ def test_pages_before_the_sign_in(page, live_server):
         "dead link": "/admin/reset/MQ/set-password/",
     }
     assert problems(page, live_server, before, ("light", "dark")) == []
+
+
+def every_list_and_form():
+    """The lists of all tables in the admin, their forms for a new row, and their last rows."""
+    for model in site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        yield reverse(f"{name}_changelist")
+        yield reverse(f"{name}_add")
+        last = model._default_manager.order_by("pk").last()
+        if last is not None:
+            yield reverse(f"{name}_change", args=[last.pk])
+
+
+def test_no_page_has_an_error_in_its_console_whatever_key_opens_the_search(page, live_server, busy, connection):
+    sign_in(page, live_server)
+    errors = []
+    page.on("pageerror", lambda error: errors.append((page.url, str(error))))
+    page.on("console", lambda each: errors.append((page.url, each.text)) if each.type in ("error", "warning") else None)
+    before = ["/admin/login/", "/admin/password_reset/", "/"]
+    for path in dict.fromkeys([*busy.values(), *tabs_of(busy["lead"]).values(), *every_list_and_form(), *before]):
+        answer = page.goto(f"{live_server.url}{path}")
+        if answer.status in (403, 405):  # a form for a new row that nobody may make; the browser notes its status
+            errors = [each for each in errors if f"{answer.status}" not in each[1]]
+        elif page.query_selector("#find"):
+            page.keyboard.press("Control+k")
+            assert focused(page) == "Find a lead or a page", path
+            page.keyboard.press("Escape")
+
+    assert errors == []
 
 
 def test_home_stays_true_by_itself_and_rests_when_nobody_looks(page, live_server, busy, connection):
