@@ -5,6 +5,7 @@ from typing import Any
 
 from integrations.sandbox.commands.errors import WORDS
 from integrations.sandbox.state import SandboxState
+from integrations.sandbox.store import demo
 from integrations.sandbox.store.account import Account
 
 Reply = tuple[int, Any]
@@ -50,6 +51,20 @@ def _leads(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) 
         }
         found.append(lead if query.get("whole") else short)
     return found
+
+
+def _transactions(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
+    """All transactions, the oldest first, with what an export of them has in its columns."""
+    account = int(query.get("account", 1))
+    leads = {lead["id"]: lead for lead in sandbox.store.leads(account)}
+    keys = ("id", "type", "date", "amount", "product_name", "product_id")
+    return [
+        {key: each[key] for key in keys}
+        | {"parent": each["parent"] or "", "subscription": each["subscription"] or ""}
+        | {"lead_id": each["lead"], "lead_email": leads[each["lead"]]["email"]}
+        for each in sorted(sandbox.store.payments(account, "transaction"), key=lambda each: str(each["date"]))
+        if each["lead"] in leads
+    ]
 
 
 def _lead(sandbox: SandboxState, query: dict[str, str], given: dict[str, Any]) -> Any:
@@ -254,6 +269,7 @@ ROUTES: dict[tuple[str, str], Callable[[SandboxState, dict[str, str], dict[str, 
     ("GET", "stats"): lambda s, q, g: s.stats(),
     ("GET", "leads"): _leads,
     ("GET", "lead"): _lead,
+    ("GET", "transactions"): _transactions,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _forget_calls,
     ("GET", "posts"): lambda s, q, g: {
@@ -271,5 +287,6 @@ ROUTES: dict[tuple[str, str], Callable[[SandboxState, dict[str, str], dict[str, 
     ("POST", "credentials"): _credentials,
     ("POST", "accounts"): _add_account,
     ("POST", "act"): _act,
+    ("POST", "lately"): lambda s, q, g: demo.lately(s.account()),
     ("POST", "reset"): _reset,
 }

@@ -3,6 +3,7 @@
 The demo makes a superuser with a printed password and a connection that sends. A real installation is never touched.
 """
 
+import datetime as dt
 from pathlib import Path
 
 from django.conf import settings
@@ -10,10 +11,12 @@ from django.contrib.auth import get_user_model
 from django.db import connection as database
 from django.utils.translation import gettext as _
 
-from integrations import sandbox_control
-from integrations.models import Connection, Installation
+from integrations import clock, sandbox_control
+from integrations.models import Connection, Heartbeat, Installation
 from integrations.sending import installation
 from leads.models import Account
+
+FILLED = "demo filled"
 
 
 def refusal() -> str:
@@ -37,6 +40,20 @@ def claim() -> None:
     Installation.objects.filter(pk=here.pk).update(is_demo=True)
     if here.marked_at is None:
         installation.mark(here, None)
+
+
+def is_being_filled() -> bool:
+    """Whether this is the demo's database, and not all is there yet."""
+    return filled_at() is None and Installation.objects.filter(is_demo=True).exists()
+
+
+def filled_at() -> dt.datetime | None:
+    """When the demo had put everything there: what came later, somebody did who tries it."""
+    return Heartbeat.objects.filter(name=FILLED).values_list("at", flat=True).first()
+
+
+def note_filled() -> None:
+    Heartbeat.objects.create(name=FILLED, at=clock.now())
 
 
 def _settings_problem() -> str:

@@ -120,15 +120,18 @@ def test_payment_message_arrives_with_its_secret(sandbox, connection, live_serve
 class Once(Command):
     """The demo, ending where it would stay."""
 
-    def _say(self, connection, password):
-        super()._say(connection, password)
+    def _stay(self):
         self.stopping.set()
 
 
-def test_demo_fills_the_mirror_and_the_second_start_goes_on(db, sandbox, settings, tmp_path, monkeypatch):
+@pytest.fixture
+def demo_here(db, sandbox, settings, tmp_path, monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *args: None)
     monkeypatch.setattr(demo_database, "refusal", lambda: "")  # where it may work is test_demo's
-    settings.SANDBOX_URL, settings.VAR_DIR, settings.PUBLIC_URL = sandbox.base, tmp_path, "http://127.0.0.1:9"
+    settings.SANDBOX_URL, settings.VAR_DIR, settings.PUBLIC_URL = sandbox.base, tmp_path, sandbox.base
+
+
+def test_demo_fills_the_mirror_and_the_second_start_goes_on(demo_here, sandbox, tmp_path):
     for number in range(30):
         sandbox.add_lead(f"lead{number}@example.com", first_name=f"L{number}")
     first, second = io.StringIO(), io.StringIO()

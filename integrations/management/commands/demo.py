@@ -7,6 +7,8 @@ import signal
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,31 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations import sandbox_control
-from integrations.models import Connection
+from integrations.models import Connection, Delivery
 from integrations.read import catalogue, refresh
 from integrations.sandbox.state import APP_ID, KEY, PASSWORD, UNLIMITED_APP_ID
 from integrations.sending import switch
 from integrations.setup import demo_database, earlier_schema
 from integrations.setup.connecting import connect
-from leads import importing
-from leads.models import ImportKind, Lead
+from leads import clock, importing, mirror
+from leads.models import ImportKind, Lead, Transaction
 
 NAME = "Kartra sandbox"
-COLUMNS = {"id": "Lead ID", "email": "Email", "first_name": "First Name", "last_name": "Last Name", "phone": "Phone"}
+LEADS = {"id": "Lead ID", "email": "Email", "first_name": "First Name", "last_name": "Last Name", "phone": "Phone"}
+SALES = {
+    "id": "Transaction ID",
+    "type": "Type",
+    "date": "Date",
+    "amount": "Amount",
+    "product_name": "Product",
+    "product_id": "Product ID",
+    "parent": "Parent ID",
+    "subscription": "Subscription ID",
+    "lead_id": "Lead ID",
+    "lead_email": "Lead Email",
+}
+"""The columns of the exports: what the Kartra sandbox calls it, and its header."""
+ANSWERS_S, APPLIED_S = 60, 20
 
 
 class Command(BaseCommand):
@@ -49,14 +65,28 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self._wait_for_sandbox()
-        password = self._login()
-        connection = self._connection()
-        if not Lead.objects.filter(account=connection.account_id).exists():
-            self._import(connection)
-        self._read_all(connection)
-        if not self.stopping.is_set():
-            self._say(connection, password)
+        saying = threading.Thread(target=self._say, args=[self._login()])
+        saying.start()
+        self._fill(self._connection())
+        saying.join()
+        self._stay()
+
+    def _stay(self) -> None:
         self.stopping.wait()
+
+    def _fill(self, connection: Connection) -> None:
+        """What is there already is not made again, so that a start that was interrupted is gone on with."""
+        leads = Lead.objects.filter(account=connection.account_id)
+        if not leads.exists():
+            self._import(connection, ImportKind.LEADS, LEADS)
+        if not Transaction.objects.filter(account=connection.account_id).exists():
+            self._import(connection, ImportKind.TRANSACTIONS, SALES)
+        self._read_all(connection)
+        if not self.stopping.is_set() and demo_database.filled_at() is None:
+            self._let_things_happen(connection)
+            demo_database.note_filled()
+        if not self.stopping.is_set():
+            self._line(f"All {leads.count():,} leads of the Kartra sandbox are here.")
 
     def _line(self, text: str) -> None:
         self.stdout.write(text)
@@ -106,25 +136,34 @@ class Command(BaseCommand):
                 sandbox_control.ask("receivers", {"url": url, "kind": kind})
         return found
 
-    def _import(self, connection: Connection) -> None:
-        leads = sandbox_control.ask("leads")
+    def _import(self, connection: Connection, kind: ImportKind, columns: dict[str, str]) -> None:
+        """What Kartra's own export would hold, by the ordinary way."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "export.csv"
             with path.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file)
-                writer.writerow(COLUMNS.values())
-                writer.writerows([lead[key] for key in COLUMNS] for lead in leads)
+                writer.writerow(columns.values())
+                writer.writerows([row[key] for key in columns] for row in sandbox_control.ask(kind))
             with path.open("rb") as exported:
-                job = importing.create(connection.account, ImportKind.LEADS, exported, "pretend-kartra.csv")
+                job = importing.create(connection.account, kind, exported, f"pretend-kartra-{kind}.csv")
                 importing.start(job)
                 importing.work(job, exported)
-        self._line(f"Imported {job.counts['created']:,} leads from the Kartra sandbox's export.")
+        self._line(f"Imported {job.counts['created']:,} {kind} from the Kartra sandbox's export.")
+
+    def _let_things_happen(self, connection: Connection) -> None:
+        """What happens in an account of itself comes as messages, and plans that only a sale told of are asked for."""
+        sandbox_control.ask("lately", {})
+        for lead in Lead.objects.filter(recurring_subscriptions__account=connection.account_id, orders_read_at=None):
+            mirror.mark_orders_due(lead, clock.now())
+        ends = time.monotonic() + APPLIED_S
+        while time.monotonic() < ends and not self.stopping.wait(0.2):
+            if not sandbox_control.ask("state")["posts_waiting"] and not Delivery.objects.waiting().exists():
+                return
 
     def _read_all(self, connection: Connection) -> None:
         """Read every lead once; the Kartra sandbox has a second app without a speed limit, so that this is quick."""
         unread = Lead.objects.filter(account=connection.account_id, read_at=None, gone_at=None)
-        total = unread.count()
-        if not total:
+        if not unread.exists():
             return
         quick = Connection(
             account=connection.account,
@@ -138,15 +177,31 @@ class Command(BaseCommand):
         catalogue.read(connection)
         while not self.stopping.is_set() and (leads := list(unread.order_by("pk")[:200])):
             read, stopped = refresh.read_many(connection, leads, asking=quick)
-            self._line(f"Read {total - unread.count():,} of {total:,} leads from the Kartra sandbox …")
             if stopped is not None or not read:
                 time.sleep(1)
 
-    def _say(self, connection: Connection, password: str) -> None:
+    def _say(self, password: str) -> None:
+        """Where to go, as soon as the pages answer; what is still missing comes while somebody looks."""
+        self._wait_for_pages()
         line = "─" * 66
-        self._line(
-            f"\n{line}\n  Kartra Mirror is ready: {Lead.objects.filter(account=connection.account_id).count():,} leads.\n\n"
-            f"  Admin           {settings.PUBLIC_URL}/admin/\n"
-            f"  Login           admin / {password}\n"
-            f"  Kartra sandbox  {settings.SANDBOX_URL}/\n\n  Ctrl-C ends everything; the next start goes on from here.\n{line}"
-        )
+        if not self.stopping.is_set():
+            self._line(
+                f"\n{line}\n  Kartra Mirror answers. Its start page shows how far the demo is filled.\n\n"
+                f"  Admin           {settings.PUBLIC_URL}/admin/\n"
+                f"  Login           admin / {password}\n"
+                f"  Kartra sandbox  {settings.SANDBOX_URL}/\n\n"
+                f"  Ctrl-C ends everything; the next start goes on from here.\n{line}\n"
+            )
+
+    def _wait_for_pages(self) -> None:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        ends = time.monotonic() + ANSWERS_S
+        while time.monotonic() < ends:
+            try:
+                opener.open(f"{settings.PUBLIC_URL}/healthz", timeout=2).close()
+                return
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                if self.stopping.wait(0.2):
+                    return

@@ -17,9 +17,16 @@ from integrations.sandbox.store.rows import LEAD_TEXTS, Store, key_of, new_lead
 ZONE = zoneinfo.ZoneInfo("America/New_York")
 
 
+MONTH = dt.timedelta(days=30)
+
+
+def text_of(at: dt.datetime) -> str:
+    """A moment as Kartra writes it: naive, in its own zone."""
+    return at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def now_text() -> str:
-    """Kartra's time: naive, in its own zone."""
-    return dt.datetime.now(ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    return text_of(dt.datetime.now(ZONE))
 
 
 class Outbox(Protocol):
@@ -246,11 +253,19 @@ class Account:
         return id
 
     def subscribe_plan(
-        self, lead: dict[str, Any], product: str, amount: str, *, heard: bool, processor: str = "stripe"
+        self,
+        lead: dict[str, Any],
+        product: str,
+        amount: str,
+        *,
+        heard: bool,
+        processor: str = "stripe",
+        start: dt.datetime | None = None,
+        paid: int = 1,
     ) -> int:
-        """A payment plan with its first sale; the plan's id."""
+        """A payment plan with its first sale; the plan's id. `paid`: how often it was paid by now, which is charged elsewhere."""
         thing = self.store.thing(self.number, "product", product) or {"id": 0}
-        start = dt.datetime.now(ZONE)
+        start = start or dt.datetime.now(ZONE)
         plan = self.store.add_payment(
             self.number,
             "subscription",
@@ -259,18 +274,19 @@ class Account:
             product_id=thing["id"],
             product_name=product,
             price_point="1",
-            start=start.strftime("%Y-%m-%d %H:%M:%S"),
+            start=text_of(start),
             end="0000-00-00 00:00:00",
-            installment=1,
+            installment=paid,
             left="Until cancelled",
             period="monthly",
             amount=amount,
             processor=processor,
-            next=(start + dt.timedelta(days=30)).strftime("%Y-%m-%d %H:%M:%S"),
+            next=text_of(start + MONTH * paid),
             quantity="1",
             tax="0",
         )
-        self.charge(lead, "sale", product, amount, subscription=plan, heard=heard, processor=processor)
+        told = {"subscription": plan, "heard": heard, "processor": processor, "date": text_of(start)}
+        self.charge(lead, "sale", product, amount, **told)
         return plan
 
     def cancel_plan(self, plan: dict[str, Any], *, heard: bool) -> None:
