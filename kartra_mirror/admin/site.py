@@ -28,11 +28,12 @@ class MirrorAdminSite(UnfoldAdminSite):
     login_form = SignInForm
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        from kartra_mirror.admin.home import way_back
         from kartra_mirror.ui.throughput import connections_of
 
         context = super().each_context(request)
         connections = connections_of(request.user) if request.user.is_authenticated else []
-        context["bands"] = bands.of(connections)
+        context["bands"] = [*bands.of(connections), *way_back.band(request, connections)]
         context["sending"] = sending.badge(connections)
         context |= menu.of(request)
         context["may_stop"] = request.user.has_perm("integrations.switch_sending") and any(
@@ -42,7 +43,7 @@ class MirrorAdminSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from kartra_mirror.admin.bulk import approvals
-        from kartra_mirror.admin.home import demo_tasks, health, home, setup
+        from kartra_mirror.admin.home import health, home, setup, trial_pages
         from kartra_mirror.admin.kartra import stop_all
         from kartra_mirror.admin.leads.one_lead import correction
         from kartra_mirror.admin.queue import decisions, failures
@@ -59,7 +60,8 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("find/", find.found, "find"),
             at("home/now/", home.now_view, "home_now"),
             at("home/copies/", home.copies_view, "home_copies"),
-            at("try/<slug:name>/", demo_tasks.fault_view, "try"),
+            at("home/trials/", trial_pages.now_view, "home_trials"),
+            at("try/<slug:name>/", trial_pages.try_view, "try"),
             at("setup/", with_context(setup.page), "setup"),
             at("setup/now/", setup.now_view, "setup_now"),
             at("health/", with_context(health.page), "health"),

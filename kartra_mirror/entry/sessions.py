@@ -33,6 +33,7 @@ POLLED = frozenset(
     for name in (
         "home_now",
         "home_copies",
+        "home_trials",
         "setup_now",
         "health_now",
         "health_charts",

@@ -13,7 +13,7 @@ from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.receive.missing_events import kinds_of_many
 from integrations.status import freshness, in_words
 from kartra_mirror.admin.bulk import progress
-from kartra_mirror.admin.home import demo_tasks, setup
+from kartra_mirror.admin.home import demo_tasks, setup, way_back
 from kartra_mirror.admin.home.todo import needs
 from kartra_mirror.ui import throughput
 from kartra_mirror.ui.throughput import connections_of
@@ -28,13 +28,13 @@ COPIES_SHOWN = 10
 def facts(request: HttpRequest) -> dict[str, Any]:
     """Everything the page shows; only what this person may see."""
     connections = connections_of(request.user)
+    way_back.arrive(request)
     trials = demo_tasks.of(request, connections)
     return {
         **now_facts(request, connections),
         **copy_facts(request, connections),
         **_greeting(request),
-        "trials": trials,
-        "trials_done": sum(trial.done for trial in trials),
+        "trials": trials if any(trial.now for trial in trials) else [],
         "set_up": setup.progress_on_home(request, connections),
     }
 
@@ -61,6 +61,7 @@ def now_facts(request: HttpRequest, connections: list[Connection]) -> dict[str, 
     return {
         "needs": (found := needs(request, connections, clock.now())),
         "asks": sum(1 for need in found if need["level"]),
+        "filling": demo_tasks.filling(request, connections),
         **(_running(request.user, connections) if request.user.has_perm("leads.view_bulkrun") else {}),
     }
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from integrations import sandbox_control
 from integrations.models import Channel, Connection, Delivery
+from kartra_mirror.admin.home import way_back
 from kartra_mirror.admin.home.setup_steps import steps_of
 from kartra_mirror.admin.kartra.webhook_endpoints import WHEN
 from leads import access
@@ -67,10 +68,13 @@ def progress_on_home(request: HttpRequest, connections: list[Connection]) -> dic
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """The checklist of one connection: the one asked for, else the newest."""
-    return TemplateResponse(
-        request, "admin/home/setup.html", {**context, **_facts(request), "title": _("Connect your Kartra")}
-    )
+    """The checklist of one connection: the one asked for, else the newest. While it is not done, pages lead back to it."""
+    facts = _facts(request)
+    if facts["done"] < facts["of"]:
+        way_back.set_out(request, way_back.SETUP)
+    else:
+        way_back.arrive(request)
+    return TemplateResponse(request, "admin/home/setup.html", {**context, **facts, "title": _("Connect your Kartra")})
 
 
 def now_view(request: HttpRequest) -> HttpResponse:

@@ -1,6 +1,4 @@
-"""The first five minutes: three trials against the Kartra sandbox, and the checklist whose ticks appear by themselves."""
-
-import time
+"""Connect your Kartra: the checklist whose ticks appear by themselves, and the way back to it."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -9,11 +7,10 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.kartra.notices import EVENTS
-from integrations.models import ApiCall, Connection
-from integrations.push import verify
+from integrations.models import Connection
 from kartra_mirror.admin.home import setup
-from leads import changes, kinds, mirror
-from leads.models import BulkRun, Lead, MailingList, Transaction
+from leads import kinds
+from leads.models import Transaction
 from tests.factories import ConnectionFactory, DeliveryFactory, LeadFactory, StaffFactory, WebhookEndpointFactory
 from tests.recording import record_change
 
@@ -159,104 +156,15 @@ def test_checklist_costs_the_same_queries_for_more_rows(staff, django_assert_max
         staff.get("/admin/setup/now/")
 
 
-# --- the trials
+def test_pages_lead_back_to_the_checklist_until_it_or_home_is_reached(staff):
+    add = reverse("admin:integrations_connection_add")
+    back = "Back to the checklist"
+    assert back not in staff.get(add).content.decode()
 
+    staff.get("/admin/setup/")
 
-@pytest.fixture
-def demo(staff, sandbox, connection, settings):
-    """A connection to the Kartra sandbox of this installation."""
-    settings.SANDBOX_URL = sandbox.base
-    return connection
-
-
-def trials(client):
-    return {trial.title: trial for trial in client.get("/admin/").context_data["trials"]}
-
-
-def test_three_trials_are_offered_and_tick_themselves(staff, sandbox, demo):
-    found = MailingList.objects.get(account=demo.account, name="Demo 25")
-    lead = sandbox.mirrored_lead(demo, "ada@example.com")
-    watch, arrive, fail = trials(staff).values()
-    assert [watch.done, arrive.done, fail.done] == [False, False, False]
-    assert watch.links[0][1] == f"/admin/leads/lead/?list={found.pk}"
-    assert arrive.links[0][1] == f"{sandbox.base}/leads/{lead.kartra_id}"
-
-    changes.record_run(demo.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
-    push.drain(demo)
-    assert BulkRun.objects.get().state == "finished"
-    assert not trials(staff)["Tag 25 leads and watch"].done  # one is not 25
-    for number in range(24):
-        sandbox.mirrored_lead(demo, f"lead{number}@example.com")
-    changes.record_run(demo.account, Lead.objects.all(), kinds.get_kind("assign_tag"), {"tag": "VIP"})
-    push.drain(demo)
-    watch, arrive, fail = trials(staff).values()
-    assert [watch.done, arrive.done, fail.done] == [True, False, False]
-
-    DeliveryFactory(
-        endpoint=WebhookEndpointFactory(connection=demo),
-        action="assign_tag",
-        changed=[],
-        status="applied",
-        applied_at=timezone.now(),
-    )
-    assert not trials(staff)["Change someone in the Kartra sandbox and see it arrive"].done
-    mirror.set_tag(lead, "buyer", True, source="webhook", at=timezone.now())
-    assert trials(staff)["Change someone in the Kartra sandbox and see it arrive"].done
-
-
-def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
-    lead = sandbox.mirrored_lead(demo, "ada@example.com")
-    words = staff.post(reverse("admin:try", args=["lose"]), follow=True).content.decode()
-    assert "its answer will get lost" in words
-    change = record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
-
-    push.drain(demo)
-    change.refresh_from_db()
-    assert change.status == "unknown"
-
-    for _ in range(20):
-        time.sleep(0.3)
-        verify.drain(demo)
-        change.refresh_from_db()
-        if change.status == "accepted":
-            break
-    assert change.status == "accepted"
-    trial = trials(staff)["Let Kartra fail and see what we tell you"]
-    assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["refuse"])
-
-
-def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
-    lead = sandbox.mirrored_lead(demo, "ada@example.com")
-    staff.post(reverse("admin:try", args=["refuse"]))
-    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"})
-
-    push.drain(demo)
-
-    assert f"{lead}: “Assign the tag VIP” failed" in staff.get("/admin/").content.decode()
-    trial = trials(staff)["Let Kartra fail and see what we tell you"]
-    assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["lose"])
-    ApiCall.objects.update(outcome="unknown")
-    assert trials(staff)["Let Kartra fail and see what we tell you"].done
-
-
-def test_trials_go_once_all_are_done_and_are_for_those_who_may(staff, client, sandbox, demo):
-    client.force_login(StaffFactory())
-    assert client.get("/admin/").context_data["trials"] == []
-    assert client.post(reverse("admin:try", args=["lose"])).status_code == 403
-
-
-def test_a_real_kartra_is_never_told_to_fail(staff, sandbox, connection, monkeypatch):
-    """The connection of this test is not to the Kartra sandbox of the installation."""
-    from integrations import sandbox_control
-
-    monkeypatch.setattr(sandbox_control, "ask", lambda *args, **given: pytest.fail("it was told to fail"))
-    assert staff.post(reverse("admin:try", args=["lose"])).status_code == 302
-    assert staff.get(reverse("admin:try", args=["lose"])).status_code == 302
-    assert staff.post(reverse("admin:try", args=["explode"])).status_code == 403
-    assert staff.get("/admin/").context_data["trials"] == []
-
-
-def test_a_pretend_kartra_that_does_not_run_is_said(staff, settings):
-    settings.SANDBOX_URL = "http://127.0.0.1:9"
-    ConnectionFactory(api_url="http://127.0.0.1:9/api")
-    assert "does not answer" in staff.post(reverse("admin:try", args=["lose"]), follow=True).content.decode()
+    assert back in staff.get(add).content.decode()
+    assert back in staff.get("/admin/integrations/connection/").content.decode()
+    assert back not in staff.get("/admin/setup/").content.decode()
+    assert back not in staff.get("/admin/").content.decode()
+    assert back not in staff.get(add).content.decode()

@@ -1,0 +1,42 @@
+"""The way back to the checklist from which somebody set out: on every page until it is home or the checklist itself again.
+
+Which one it was is a code in the session; words are made when they are shown.
+"""
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from integrations.models import Connection
+from kartra_mirror.admin.home import demo_tasks
+
+SETUP = "setup"
+_KEY = "way_back"
+
+
+def set_out(request: HttpRequest, checklist: str) -> None:
+    """From the checklist of connecting (`SETUP`), or from the trial of this name."""
+    if request.session.get(_KEY) != checklist:
+        request.session[_KEY] = checklist
+
+
+def arrive(request: HttpRequest) -> None:
+    request.session.pop(_KEY, None)
+
+
+def band(request: HttpRequest, connections: list[Connection]) -> list[dict[str, str]]:
+    """The notice of a page on the way, as `frame.bands` has them; none on others. No query but for a trial."""
+    came_from = request.session.get(_KEY) if request.user.is_authenticated else None
+    if came_from is None:
+        return []
+    if came_from == SETUP:
+        shown = request.resolver_match is not None and request.resolver_match.view_name != "admin:setup"
+        words, back = _("You are connecting your Kartra."), _("Back to the checklist")
+        url = reverse("admin:setup")
+        return [{"level": "wait", "words": words, "url": url, "link": back}] if shown else []
+    trial = next((each for each in demo_tasks.of(request, connections) if each.name == came_from), None)
+    if trial is None:
+        return []
+    level, words = ("good", _("Done: %(title)s")) if trial.done else ("wait", f"%(title)s. {trial.words}")
+    url = f"{reverse('admin:index')}#trials-title"
+    return [{"level": level, "words": words % {"title": trial.title}, "url": url, "link": _("Back to the trials")}]
