@@ -185,6 +185,26 @@ def test_pages_before_the_sign_in(page, live_server):
     assert problems(page, live_server, before, ("light", "dark")) == []
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_the_kartra_sandbox(page, sandbox, scheme, width):
+    errors = []
+    page.on("console", lambda each: errors.append(each.text) if each.type in ("error", "warning") else None)
+    id = sandbox.add_lead("ada@example.com", first_name=HOSTILE, last_name="x" * 90)
+    sandbox.act("start_subscription", lead=id, product="Trail Club")
+    sandbox.act("assign_tag", lead=id, tag="VIP")
+    sandbox.fault("429")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=scheme)
+    for path in ("/", f"/leads/{id}", "/nowhere"):
+        page.goto(f"{sandbox.base}{path}")
+        assert findings(page) == [], path
+        assert wider_by(page) <= 0, path
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark == {"light": "rgb(248, 249, 251)", "dark": "rgb(15, 17, 23)"}[scheme]
+    assert [each for each in errors if "404" not in each] == []
+
+
 def every_list_and_form():
     """The lists of all tables in the admin, their forms for a new row, and their last rows."""
     for model in site._registry:

@@ -81,9 +81,11 @@ class Handler(BaseHTTPRequestHandler):
             self._json(*control.handle(self.sandbox, "GET", parts.path.removeprefix("/__sandbox__/"), query, {}))
         elif parts.path.rstrip("/") == "/api":
             self._reply(200, "<html><body>Kartra API</body></html>")
+        elif sheet := page.style(parts.path):
+            self._reply(200, sheet, "text/css; charset=UTF-8", Cache_Control="max-age=60")
         else:
             status, text = page.show(self.sandbox, parts.path, query)
-            self._reply(status, text)
+            self._reply(status, text, Content_Security_Policy=page.POLICY)
 
     def _post(self) -> None:
         parts = urlsplit(self.path)

@@ -1,6 +1,8 @@
 """The sandbox itself: limit, switches, faults, messages, memory, its page, and hostile bodies."""
 
+import datetime as dt
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -10,6 +12,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from integrations.sandbox import forms
 from integrations.sandbox.state import APP_ID, KEY, PASSWORD
+from integrations.sandbox.store import demo
+from integrations.sandbox.store.account import now_text
 from integrations.sandbox.wire.server import Sandbox
 from tests.integrations.sandbox.asking import CREDENTIALS, post
 
@@ -169,9 +173,61 @@ def test_page_acts_as_a_person_and_escapes(sandbox):
         assert "ada@example.com" in answer.read().decode()
 
 
+def test_pages_are_made_of_the_products_style_sheets_and_ask_for_nothing_else(sandbox):
+    id = sandbox.add_lead("ada@example.com", first_name="Ada")
+    sandbox.server.posts.register("http://127.0.0.1:9/webhooks/x/")
+    for path in ("/", f"/leads/{id}"):
+        with urllib.request.urlopen(f"{sandbox.base}{path}", timeout=5) as answer:
+            text, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+        sheets = re.findall(r"<link rel='stylesheet' href='([^']+)'>", text)
+        assert sheets == [f"/style/{name}.css" for name in ("tokens", "parts", "frame", "page")]
+        assert "script" not in policy
+        assert not re.findall(r"(?:src|href)='(?!/|#|data:image/svg|http://127\.0\.0\.1:9/admin/)", text)
+        assert "style=" not in text
+    for name in sheets:
+        with urllib.request.urlopen(f"{sandbox.base}{name}", timeout=5) as answer:
+            assert (answer.headers["Content-Type"], b"var(--" in answer.read()) == ("text/css; charset=UTF-8", True)
+    for path in ("/style/pages.css", "/style/../manage.py", "/style/"):
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{sandbox.base}{path}", timeout=5)
+
+
+def test_page_of_a_lead_tells_what_it_has_and_leads_to_the_mirror(sandbox):
+    id = sandbox.add_lead("ada@example.com", first_name="Ada")
+    assert "in Kartra Mirror" not in said(sandbox, f"/leads/{id}")
+    sandbox.server.posts.register("http://127.0.0.1:9/webhooks/x/")
+    sandbox.act("book", lead=id, calendar="Coaching", **{"class": "Intro call", "when": "2026-12-02 09:00:00"})
+    sandbox.act("start_subscription", lead=id, product="Trail Club")
+    sandbox.act("grant_membership", lead=id, membership="Trail Club", level="Gold")
+
+    text = said(sandbox, f"/leads/{id}")
+
+    assert "http://127.0.0.1:9/admin/leads/lead/?q=ada%40example.com" in text
+    for words in ("Intro call", "2026-12-02 09:00", "29.00 monthly", "Trail Club: Gold", "sale · "):
+        assert words in text
+
+
 def said(sandbox, path="/", form=None):
     with urllib.request.urlopen(urllib.request.Request(f"{sandbox.base}{path}", form), timeout=5) as answer:
         return answer.read().decode()
+
+
+def test_account_of_the_demo_has_money_of_many_days_and_things_that_happen_just_now(sandbox):
+    account = sandbox.server.account()
+    demo.fill(account, 60)
+    sales = control(sandbox, "GET", "transactions")
+    assert len({sale["date"][:10] for sale in sales}) > 20
+    assert {sale["type"] for sale in sales} >= {"sale", "rebill", "partial_refund", "failed"}
+    assert all(dt.datetime.fromisoformat(sale["date"]) < dt.datetime.now() + dt.timedelta(days=1) for sale in sales)
+    assert {sale["lead_email"].partition("@")[2] for sale in sales} == {"example.com", "example.org"}
+    plans = account.store.payments(1, "subscription")
+    assert {plan["status"] for plan in plans} == {"Active"}
+    assert all(plan["next"] > now_text() for plan in plans)
+
+    control(sandbox, "POST", "lately", {})
+
+    leads = control(sandbox, "GET", "leads?whole=1")
+    assert len([lead for lead in leads if lead["bookings"]]) == 13
 
 
 def test_page_shows_what_goes_wrong_on_purpose_and_ends_it(sandbox):
