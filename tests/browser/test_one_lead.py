@@ -281,3 +281,16 @@ def test_what_happened_on_a_day_is_one_date_away(page, hand, live_server, sandbo
     assert page.locator("#lead-time .day:has-text('20 November 2026')").count() == 0
     hand.press("#lead-time a:has-text('Newest')")
     page.wait_for_selector("#lead-time .day:has-text('20 November 2026')")
+
+
+def test_booking_stands_on_two_lines_at_most(page, live_server, lead):
+    at = dt.datetime(2026, 12, 24, 15, 30, tzinfo=dt.UTC)
+    mirror.set_booking(lead, "Coaching", "Intro call", at, at=timezone.now(), source="webhook")
+    sign_in(page, live_server)
+
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        open_lead(page, live_server, lead)
+        boxes = [page.locator(f"#bookings .tie > {part}").bounding_box() for part in ("span >> nth=0", ".end")]
+        assert all(box["height"] <= 24 for box in boxes), (width, boxes)
+        assert wider_by(page) <= 0

@@ -3,19 +3,23 @@
 import datetime as dt
 import io
 import os
+import threading
 import time
 import urllib.request
 
 import pytest
+from django.db import connections
 from django.db.models import Count
+from django.utils import timezone
 
 from integrations import push, receive
 from integrations.management.commands.demo import Command
 from integrations.models import ApiCall, Connection, Delivery, WebhookEndpoint
-from integrations.read import refresh, schedule
+from integrations.read import refresh, schedule, transactions
+from integrations.sandbox.store import demo
 from integrations.setup import demo_database
 from leads import changes, kinds
-from leads.models import Lead, LeadTag, Tag
+from leads.models import Activity, CalendarEnrollment, Lead, LeadTag, RecurringSubscription, Tag
 from leads.models.remarks import sentence_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,3 +155,39 @@ def test_demo_fills_the_mirror_and_the_second_start_goes_on(demo_here, sandbox, 
     assert password in second.getvalue()
     assert (tmp_path / "login.txt").stat().st_mode & 0o777 == 0o600
     assert sorted(receiver["kind"] for receiver in sandbox.server.posts.receivers) == ["ipn", "outbound"]
+
+
+def test_demo_says_at_once_where_to_go_and_brings_a_history_by_the_ordinary_ways(
+    demo_here, sandbox, live_server, settings
+):
+    settings.PUBLIC_URL = live_server.url
+    demo.fill(sandbox.server.account(), 40)
+    told, applying = io.StringIO(), threading.Event()
+    worker = threading.Thread(target=apply_until, args=[applying])
+    worker.start()
+
+    try:
+        Once(stdout=told).handle(prepare=False)
+    finally:
+        applying.set()
+        worker.join()
+
+    lines = told.getvalue()
+    assert lines.index("Kartra Mirror answers") < lines.index("All 40 leads")
+    assert demo_database.filled_at() is not None
+    assert CalendarEnrollment.objects.filter(status="Active", starts_at__gt=timezone.now()).count() >= 9
+    assert LeadTag.objects.filter(tag__name="workshop 2026", activity__source="webhook").exists()
+    days = Activity.objects.filter(kind__startswith="payment_").dates("at", "day")
+    assert len(days) > 20
+    plan = RecurringSubscription.objects.first()
+    assert plan.lead.orders_due_at is not None
+    transactions.read(Connection.objects.get(), plan.lead)
+    plan.refresh_from_db()
+    assert (plan.status, plan.next_payment_at > timezone.now()) == ("Active", True)
+
+
+def apply_until(stop):
+    """As the worker does that applies messages."""
+    while not stop.wait(0.1):
+        receive.drain()
+    connections.close_all()

@@ -1,6 +1,7 @@
 """The three trials on home, against the Kartra sandbox: each ticks itself when the person has done what it is about."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count
@@ -66,6 +67,20 @@ def of(request: HttpRequest, connections: list[Connection]) -> list[Trial]:
     return [replace(trial, now=number == first) for number, trial in enumerate(trials)]
 
 
+def set_out_on(name: str, trials: list[Trial]) -> Trial | None:
+    """The trial of this name; of a fault what is to be done now, and whether it is."""
+    if name in FAULTS:
+        label, _fault, words = FAULTS[name]
+        left = {each for trial in trials for each, _label in trial.buttons}
+        return Trial(name, str(label), str(words), name not in left, [], []) if trials else None
+    return next((trial for trial in trials if trial.name == name), None)
+
+
+def counted(trials: list[Trial]) -> dict[str, Any]:
+    """As home shows them."""
+    return {"trials": trials, "trials_done": sum(trial.done for trial in trials)}
+
+
 def filling(request: HttpRequest, connections: list[Connection]) -> dict[str, int] | None:
     """How far the demo is filled, while it is; None everywhere else."""
     connection = _pretend(connections)
@@ -94,8 +109,8 @@ def _watch(connection: Connection, user: access.RequestUser) -> Trial:
         WATCH,
         _("Tag 25 leads and watch"),
         _(
-            "Tick the box at the top of the list “%(list)s”, choose “Assign a tag…”, look at the preview, press "
-            "Start, then “Watch it”."
+            "Tick the box above the list “%(list)s” and press “Tag”. Choose a tag, press “Preview”, then “Start”, and "
+            "watch each answer come."
         )
         % {"list": TRIAL_LIST},
         ended.filter(members__gte=TRIAL_SIZE).exists(),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from integrations import sandbox_control
 from integrations.models import Connection
 from kartra_mirror.admin.home import demo_tasks, way_back
-from kartra_mirror.admin.home.demo_tasks import ARRIVE, FAIL, FAULTS, TRIED, WATCH
+from kartra_mirror.admin.home.demo_tasks import ARRIVE, FAULTS, TRIED, WATCH
 from kartra_mirror.ui.throughput import connections_of
 from leads import access, kinds
 
@@ -18,7 +18,7 @@ from leads import access, kinds
 def now_view(request: HttpRequest) -> HttpResponse:
     """What home asks for every few seconds: which are done."""
     trials = demo_tasks.of(request, connections_of(request.user))
-    return TemplateResponse(request, "admin/home/demo_tasks.html", {"trials": trials})
+    return TemplateResponse(request, "admin/home/demo_tasks.html", demo_tasks.counted(trials))
 
 
 def try_view(request: HttpRequest, name: str) -> HttpResponse:
@@ -31,13 +31,10 @@ def try_view(request: HttpRequest, name: str) -> HttpResponse:
     if connection is None or (name in FAULTS and request.method != "POST"):
         return home
     if name in FAULTS:
-        _label, fault, words = FAULTS[name]
         try:
-            sandbox_control.ask("faults", fault, timeout_s=3)
+            sandbox_control.ask("faults", FAULTS[name][1], timeout_s=3)
         except OSError:
             messages.error(request, _("The Kartra sandbox does not answer. It is started by “make run”."))
             return home
-        messages.success(request, str(words))
-        name = FAIL
     way_back.set_out(request, name)
     return HttpResponseRedirect(demo_tasks.page_of(name, connection))

@@ -15,13 +15,15 @@ _KEY = "way_back"
 
 
 def set_out(request: HttpRequest, checklist: str) -> None:
-    """From the checklist of connecting (`SETUP`), or from the trial of this name."""
+    """From the checklist of connecting (`SETUP`), or from the trial or the fault of this name."""
     if request.session.get(_KEY) != checklist:
         request.session[_KEY] = checklist
 
 
-def arrive(request: HttpRequest) -> None:
-    request.session.pop(_KEY, None)
+def arrive(request: HttpRequest) -> str:
+    """Where somebody comes back from; empty where from none."""
+    came_from: str = request.session.pop(_KEY, "")
+    return came_from
 
 
 def band(request: HttpRequest, connections: list[Connection]) -> list[dict[str, str]]:
@@ -34,9 +36,9 @@ def band(request: HttpRequest, connections: list[Connection]) -> list[dict[str, 
         words, back = _("You are connecting your Kartra."), _("Back to the checklist")
         url = reverse("admin:setup")
         return [{"level": "wait", "words": words, "url": url, "link": back}] if shown else []
-    trial = next((each for each in demo_tasks.of(request, connections) if each.name == came_from), None)
+    trial = demo_tasks.set_out_on(came_from, demo_tasks.of(request, connections))
     if trial is None:
         return []
-    level, words = ("good", _("Done: %(title)s")) if trial.done else ("wait", f"%(title)s. {trial.words}")
-    url = f"{reverse('admin:index')}#trials-title"
-    return [{"level": level, "words": words % {"title": trial.title}, "url": url, "link": _("Back to the trials")}]
+    words = _("Done: %(title)s") % {"title": trial.title} if trial.done else f"{trial.title}. {trial.words}"
+    told = {"level": "good" if trial.done else "wait", "words": words}
+    return [{**told, "url": f"{reverse('admin:index')}#trials-title", "link": _("Back to the trials")}]

@@ -142,19 +142,36 @@ def test_a_lost_answer_is_checked_and_proven(staff, sandbox, demo):
 
 def test_a_refusal_is_on_home_with_its_cause(staff, sandbox, demo):
     lead = sandbox.mirrored_lead(demo, "ada@example.com")
-    staff.post(reverse("admin:try", args=["refuse"]))
+    page = staff.post(reverse("admin:try", args=["refuse"]), follow=True).content.decode()
+    assert "Refuse one change. The Kartra sandbox will refuse the next tag." in page
     record_change(lead, kinds.get_kind("assign_tag"), {"tag": "VIP"}, by=staff.user)
 
     push.drain(demo)
 
+    assert "Done: Refuse one change" in staff.get(lead.get_absolute_url()).content.decode()
     assert f"{lead}: “Assign the tag VIP” failed" in staff.get("/admin/").content.decode()
     trial = trials(staff)["Let Kartra fail and see what we tell you"]
     assert (trial.done, [name for name, _label in trial.buttons]) == (False, ["lose"])
     ApiCall.objects.update(outcome="unknown")
     assert trials(staff)["Let Kartra fail and see what we tell you"].done
+    assert "Done: Refuse one change" not in staff.get(lead.get_absolute_url()).content.decode()  # home was the way back
 
 
-def test_trials_go_once_all_are_done_and_are_for_those_who_may(staff, client, sandbox, demo):
+def test_the_last_tick_is_seen_before_the_trials_go(staff, sandbox, demo):
+    for number in range(25):
+        lead = sandbox.mirrored_lead(demo, f"lead{number}@example.com")
+    tag_all(demo, staff.user)
+    mirror.set_tag(lead, "buyer", True, source="webhook", at=timezone.now())
+    staff.post(reverse("admin:try", args=["refuse"]))
+    record_change(lead, kinds.get_kind("assign_tag"), {"tag": "trial"}, by=staff.user)
+    push.drain(demo)
+    ApiCall.objects.filter(attempts__proof="refused").update(outcome="unknown")
+
+    assert [trial.done for trial in trials(staff).values()] == [True, True, True]
+    assert trials(staff) == {}
+
+
+def test_trials_are_for_those_who_may(staff, client, sandbox, demo):
     client.force_login(StaffFactory())
     assert client.get("/admin/").context_data["trials"] == []
     assert "Try it" not in client.get("/admin/home/trials/").content.decode()
