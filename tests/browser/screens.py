@@ -83,7 +83,7 @@ class Demo:
 
     def wait(self) -> None:
         ends = time.monotonic() + READY_S
-        while "is ready" not in self.log.read_text():
+        while "leads of the Kartra sandbox are here" not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > ends:
                 sys.exit(f"The demo did not start:\n{self.log.read_text()[-2000:]}")
             time.sleep(1)

@@ -285,7 +285,7 @@ class Account:
             quantity="1",
             tax="0",
         )
-        told = {"subscription": plan, "heard": heard, "processor": processor, "date": text_of(start)}
+        told: dict[str, Any] = {"subscription": plan, "heard": heard, "processor": processor, "date": text_of(start)}
         self.charge(lead, "sale", product, amount, **told)
         return plan
 
