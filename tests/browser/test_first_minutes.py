@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Connection
+from leads import mirror
 from tests.browser.hands import sign_in
 from tests.browser.looking import focused, shows, tab_to
 from tests.factories import BulkRunFactory, DeliveryFactory, LeadChangeFactory, StaffFactory
@@ -77,6 +78,25 @@ def test_connect_ones_kartra_and_see_the_ticks_appear(page, live_server, sandbox
 
     assert sandbox.tagged("VIP") == {lead.kartra_id}
     assert "Kartra confirmed it" in " ".join(ticked(page))
+
+
+def test_trial_ticks_on_the_open_home_and_its_pages_lead_back(page, live_server, sandbox, connection, settings):
+    settings.SANDBOX_URL = sandbox.base
+    lead = sandbox.mirrored_lead(connection, "ada@example.com")
+    sign_in(page, live_server)
+    page.click("summary:has-text('Change someone')")
+    with page.context.expect_page() as beside:
+        page.click("text=Open a lead in the Kartra sandbox")
+    beside.value.wait_for_selector("button:has-text('Add tag')")
+    beside.value.close()
+
+    mirror.set_tag(lead, "VIP", True, source="webhook", at=timezone.now())
+
+    page.wait_for_selector(".km-done:has-text('Change someone')", timeout=60_000)
+    page.goto(f"{live_server.url}/admin/try/arrive/")
+    page.click(".note a:has-text('Back to the trials')")
+    page.wait_for_selector("#trials-title")
+    assert page.locator(".km-done").count() == 1
 
 
 def test_sign_in_and_connect_by_keyboard_alone(page, live_server, sandbox, db):

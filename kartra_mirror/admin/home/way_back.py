@@ -1,4 +1,4 @@
-"""The way back to the checklist from which somebody set out: on every page until it is home or the checklist itself again.
+"""The way back to the checklist from which somebody set out: on the pages on the way, until it is home again.
 
 Which one it was is a code in the session; words are made when they are shown.
 """
@@ -11,6 +11,8 @@ from integrations.models import Connection
 from kartra_mirror.admin.home import demo_tasks
 
 SETUP = "setup"
+STEPS = ("admin:integrations_", "admin:leads_import_", "admin:leads_lead_")
+"""Where the steps of connecting are done."""
 _KEY = "way_back"
 
 
@@ -32,10 +34,10 @@ def band(request: HttpRequest, connections: list[Connection]) -> list[dict[str, 
     if came_from is None:
         return []
     if came_from == SETUP:
-        shown = request.resolver_match is not None and request.resolver_match.view_name != "admin:setup"
+        here = request.resolver_match.view_name if request.resolver_match else ""
         words, back = _("You are connecting your Kartra."), _("Back to the checklist")
         url = reverse("admin:setup")
-        return [{"level": "wait", "words": words, "url": url, "link": back}] if shown else []
+        return [{"level": "wait", "words": words, "url": url, "link": back}] if here.startswith(STEPS) else []
     trial = demo_tasks.set_out_on(came_from, demo_tasks.of(request, connections))
     if trial is None:
         return []

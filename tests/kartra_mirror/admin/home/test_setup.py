@@ -166,5 +166,6 @@ def test_pages_lead_back_to_the_checklist_until_it_or_home_is_reached(staff):
     assert back in staff.get(add).content.decode()
     assert back in staff.get("/admin/integrations/connection/").content.decode()
     assert back not in staff.get("/admin/setup/").content.decode()
+    assert back not in staff.get("/admin/leads/bulkrun/").content.decode()  # no step is done there
     assert back not in staff.get("/admin/").content.decode()
     assert back not in staff.get(add).content.decode()
