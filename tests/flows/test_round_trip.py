@@ -145,7 +145,9 @@ def test_demo_fills_the_mirror_and_the_second_start_goes_on(demo_here, sandbox, 
     Once(stdout=second).handle(prepare=False)
 
     assert "Imported 30 leads" in first.getvalue()
-    assert "30 leads" in second.getvalue()
+    assert "shows how far the demo is filled" in first.getvalue()
+    assert "Kartra Mirror is ready." in second.getvalue()
+    assert "All 30 leads" in second.getvalue()
     assert len(sandbox.calls()) == calls_before
     assert Lead.objects.filter(read_at__isnull=False, first_name__startswith="L").count() == 30
     assert Tag.objects.filter(name="VIP").exists()

@@ -65,7 +65,10 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self._wait_for_sandbox()
-        saying = threading.Thread(target=self._say, args=[self._login()])
+        head = "Kartra Mirror answers. Its start page shows how far the demo is filled."
+        if demo_database.filled_at() is not None:
+            head = "Kartra Mirror is ready."
+        saying = threading.Thread(target=self._say, args=[head, self._login()], daemon=True)
         saying.start()
         self._fill(self._connection())
         saying.join()
@@ -180,28 +183,28 @@ class Command(BaseCommand):
             if stopped is not None or not read:
                 time.sleep(1)
 
-    def _say(self, password: str) -> None:
+    def _say(self, head: str, password: str) -> None:
         """Where to go, as soon as the pages answer; what is still missing comes while somebody looks."""
-        self._wait_for_pages()
-        line = "─" * 66
-        if not self.stopping.is_set():
+        if self._pages_answer():
+            line = "─" * 66
             self._line(
-                f"\n{line}\n  Kartra Mirror answers. Its start page shows how far the demo is filled.\n\n"
+                f"\n{line}\n  {head}\n\n"
                 f"  Admin           {settings.PUBLIC_URL}/admin/\n"
                 f"  Login           admin / {password}\n"
                 f"  Kartra sandbox  {settings.SANDBOX_URL}/\n\n"
                 f"  Ctrl-C ends everything; the next start goes on from here.\n{line}\n"
             )
 
-    def _wait_for_pages(self) -> None:
+    def _pages_answer(self) -> bool:
+        """Waits for them; False where they do not come, or nobody wants them any more."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         ends = time.monotonic() + ANSWERS_S
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and not self.stopping.wait(0.2):
             try:
                 opener.open(f"{settings.PUBLIC_URL}/healthz", timeout=2).close()
-                return
+                return True
             except urllib.error.HTTPError:
-                return
+                return True
             except OSError:
-                if self.stopping.wait(0.2):
-                    return
+                continue
+        return False
