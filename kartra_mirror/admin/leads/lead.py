@@ -15,8 +15,9 @@ from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
-from kartra_mirror.admin.leads import lead_create, lead_filters, lead_page, lead_read, segments
-from kartra_mirror.admin.leads.lead_rows import LeadRows
+from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, segments
+from kartra_mirror.admin.leads.listing import filters as lead_filters
+from kartra_mirror.admin.leads.listing.rows import LeadRows
 from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.admin.privacy import export_person, forget
 from kartra_mirror.admin.queue.decisions import told
