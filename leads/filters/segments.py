@@ -13,7 +13,7 @@ from leads.filters.groups import apart, every, together
 from leads.filters.registry import Wanted
 from leads.filters.resolving import MOST_DEEP, why_impossible
 from leads.filters.selection import CannotResolve, InSegments, as_conditions, as_json, from_json, of_conditions
-from leads.models import Segment
+from leads.models import RunDraft, Segment
 
 BUILDING = '"segments"'
 """Stands in the JSON of every selection that names one."""
@@ -58,6 +58,12 @@ def built_on(conditions: Mapping[str, Sequence[str]]) -> set[int]:
 def users_of(segment: Segment) -> list[Segment]:
     """The segments that build on this one, by name. One query over those that build on any."""
     return [each for each in _building().order_by("name") if segment.pk in _named_in(each.selection)]
+
+
+def drafts_on(segment: Segment) -> list[RunDraft]:
+    """The bulk actions that are prepared and not started, and mean it. One query over those that mean any segment."""
+    prepared = RunDraft.objects.filter(started_at=None, refused_at=None, selection__icontains=BUILDING)
+    return [each for each in prepared if segment.pk in _named_in(each.selection)]
 
 
 def refined(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

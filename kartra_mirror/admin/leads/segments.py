@@ -221,16 +221,16 @@ class SegmentAdmin(ReadOnlyAdmin):
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
         """Begin a bulk action on its leads, rename it, delete it."""
         segment = self._segment(request, pk)
-        if request.method != "POST":
-            return HttpResponseRedirect(segment.get_absolute_url())
-        if what == "start" and request.POST.get("kind") in kinds.IN_BULK:
-            kind, chosen = kinds.get_kind(request.POST["kind"]), InSegments((segment.pk,))
-            return redirect(draft_view.new_draft(request, kind, chosen, listed=f"segment={segment.pk}"))
         owns = segment.created_by_id == request.user.pk
         if what == "delete":
             if not (owns or self._may(request, "delete")):
                 raise PermissionDenied
             return self._delete(request, segment)
+        if request.method != "POST":
+            return HttpResponseRedirect(segment.get_absolute_url())
+        if what == "start" and request.POST.get("kind") in kinds.IN_BULK:
+            kind, chosen = kinds.get_kind(request.POST["kind"]), InSegments((segment.pk,))
+            return redirect(draft_view.new_draft(request, kind, chosen, listed=f"segment={segment.pk}"))
         if what == "rename":
             if not (owns or self._may(request, "change")):
                 raise PermissionDenied
@@ -238,16 +238,26 @@ class SegmentAdmin(ReadOnlyAdmin):
         raise Http404
 
     def _delete(self, request: HttpRequest, segment: Segment) -> HttpResponse:
-        """Delete it, unless others build on it: without it they would hold nobody."""
+        """GET asks first and says what uses it; POST deletes it, unless others build on it: without it they would hold nobody."""
         users = building.users_of(segment)
+        names = [each.name for each in users if access.works_in(request.user, each.account_id)][:SHOWN]
+        if others := len(users) - len(names):
+            names.append(ngettext("%(n)s other", "%(n)s others", others) % {"n": others})
+        if request.method != "POST":
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": _("Delete the segment %(name)s?") % {"name": segment.name},
+                "segment": segment,
+                "users": names,
+                "drafts": len(building.drafts_on(segment)),
+            }
+            return TemplateResponse(request, "admin/leads/segment_delete.html", context)
         if not users:
             segment.delete()
             words = _("The segment %(name)s is deleted. No lead was touched.") % {"name": segment.name}
             self.message_user(request, words, messages.SUCCESS)
             return redirect("admin:leads_segment_changelist")
-        names = [each.name for each in users if access.works_in(request.user, each.account_id)][:SHOWN]
-        if others := len(users) - len(names):
-            names.append(ngettext("%(n)s other", "%(n)s others", others) % {"n": others})
         words = _("The segment %(name)s stays, because others build on it: %(others)s. Change or delete those first.")
         self.message_user(request, words % {"name": segment.name, "others": ", ".join(names)}, messages.ERROR)
         return HttpResponseRedirect(segment.get_absolute_url())

@@ -223,6 +223,21 @@ def test_segment_on_which_others_build_is_not_deleted(client, account):
     assert not Segment.objects.exists()
 
 
+def test_deleting_a_segment_asks_first_and_says_what_uses_it(staff, account):
+    segment = SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
+    delete = reverse("admin:leads_segment_do", args=[segment.pk, "delete"])
+
+    assert f'class="btn bad" href="{delete}"' in staff.get(segment.get_absolute_url()).content.decode()
+    assert "No other segment and no prepared bulk action uses it." in staff.get(delete).content.decode()
+    staff.post(reverse("admin:leads_segment_do", args=[segment.pk, "start"]), {"kind": "assign_tag"})
+    assert "1 bulk action is prepared for it and not started." in staff.get(delete).content.decode()
+    SegmentFactory(account=account, name="Others", conditions={"not_segment": [str(segment.pk)]})
+    text = staff.get(delete).content.decode()
+    assert "<li>Others</li>" in text
+    assert "Delete segment</button>" not in text
+    assert Segment.objects.count() == 2
+
+
 def test_list_of_segments_costs_the_same_for_more_rows(staff, account, django_assert_max_num_queries):
     def made(number):
         for n in range(number):
