@@ -16,7 +16,7 @@ from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
 from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, segments
-from kartra_mirror.admin.leads.listing import filters as lead_filters
+from kartra_mirror.admin.leads.listing import beside, filters as lead_filters
 from kartra_mirror.admin.leads.listing.rows import LeadRows
 from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.admin.privacy import export_person, forget
@@ -187,7 +187,9 @@ class LeadAdmin(LeadRows, ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The page of one lead: facts and wishes side by side."""
-        return lead_page.page(request, self._lead(request, object_id), self.admin_site.each_context(request))
+        lead = self._lead(request, object_id)
+        context = {**self.admin_site.each_context(request), "beside": beside.of(request, self, lead)}
+        return lead_page.page(request, lead, context)
 
     def find_view(self, request: HttpRequest) -> HttpResponse:
         """Ask Kartra whether it has a lead."""

@@ -13,6 +13,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.status import in_words
+from kartra_mirror.admin.leads.listing import beside
 from kartra_mirror.frame import parts
 from kartra_mirror.ui.unfold_adapter import ChangeList, result_headers
 from leads import clock
@@ -26,6 +27,10 @@ RECENT = dt.timedelta(days=2)
 
 class LeadList(ChangeList):
     """The list as its template draws it: the theme's own rows are six times as long."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Lead]:
+        self.onward = beside.onward(request.GET)
+        return super().get_queryset(request, *args, **kwargs)
 
     def headers(self) -> list[dict[str, Any]]:
         """Of the columns, without that of the ticks."""

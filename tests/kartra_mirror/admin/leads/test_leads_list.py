@@ -1,9 +1,13 @@
 """The leads list: one short line a lead, ranges that cannot be said so in words, or groups in its address."""
 
+from urllib.parse import urlencode
+
 import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
+from django.utils.html import escape
 
+from kartra_mirror.admin.leads.lead import LeadAdmin
 from leads.models import Lead, LeadTag, ListSubscription, StaffLimits
 from tests.factories import LeadChangeFactory, LeadFactory, MailingListFactory, StaffFactory, TagFactory
 from tests.kartra_mirror.admin.drafts import LEADS
@@ -102,3 +106,36 @@ def test_who_may_do_nothing_with_many_ticks_nobody_and_sees_every_column(client,
     assert ">Ada Lind</a>" in text
     assert '<td class="field-email">ada@example.com</td>' in text
     assert text.count('<th scope="col"') == text.count('<td class="field-') + 1
+
+
+def test_lead_leads_back_to_its_list_and_on_to_its_neighbours(staff, account, monkeypatch):
+    ada, bo, cy, dan, _peru = (
+        LeadFactory(account=account, first_name=name, country="Peru" if name == "Eva" else "Spain")
+        for name in ("Ada", "Bo", "Cy", "Dan", "Eva")
+    )
+    monkeypatch.setattr(LeadAdmin, "list_per_page", 2)
+    query = "country=Spain&o=8"
+
+    def opened(lead, kept):
+        return staff.get(lead.get_absolute_url(), {"_changelist_filters": kept}).context["beside"]
+
+    def at(lead, kept):
+        return f"{lead.get_absolute_url()}?{urlencode({'_changelist_filters': kept})}"
+
+    text = staff.get(f"{LEADS}?{query}").content.decode()
+    assert escape(at(dan, query)) in text
+    assert opened(dan, query) == {"back": f"{LEADS}?{query}", "after": at(cy, query)}
+    assert opened(cy, query) == {
+        "back": f"{LEADS}?{query}",
+        "before": at(dan, query),
+        "after": at(bo, f"{query}&p=2"),
+    }
+    assert opened(bo, f"{query}&p=2") == {
+        "back": f"{LEADS}?{query}&p=2",
+        "before": at(cy, query),
+        "after": at(ada, f"{query}&p=2"),
+    }
+    assert opened(dan, "country=Peru") == {"back": f"{LEADS}?country=Peru"}
+    assert opened(dan, "nonsense__x=1") == {"back": f"{LEADS}?nonsense__x=1"}
+    assert staff.get(dan.get_absolute_url()).context["beside"] == {}
+    assert LEADS + '?"' not in text
