@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.utils.html import escape
 from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.notify import notify_worker
@@ -16,7 +15,7 @@ from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
 from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, segments
-from kartra_mirror.admin.leads.listing import beside, filters as lead_filters
+from kartra_mirror.admin.leads.listing import addresses, beside, filters as lead_filters
 from kartra_mirror.admin.leads.listing.rows import LeadRows
 from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.admin.privacy import export_person, forget
@@ -27,7 +26,7 @@ from kartra_mirror.ui.unfold_adapter import ModelAdmin, search_media
 from leads import access, clock, filters, kinds, mirror
 from leads.changes import conflicts, moved_names
 from leads.filters.selection import WithIds
-from leads.models import Account, Lead, LeadChange, Reason, Segment
+from leads.models import Account, Lead, LeadChange, Reason
 
 MAIN_ACTIONS = {
     kinds.ASSIGN_TAG.name: ("tag", gettext_lazy("Tag")),
@@ -37,7 +36,6 @@ MAIN_ACTIONS = {
     kinds.UPDATE.name: ("pen", gettext_lazy("Field")),
 }
 """What is done most with ticked leads: its icon and its short name."""
-SEGMENTS_SHOWN = 30
 
 
 @admin.action(description=gettext_lazy("Update from Kartra"))
@@ -114,9 +112,6 @@ class LeadAdmin(LeadRows, ModelAdmin):
             "segment": segments.shown(conditions, user),
             "conditions_query": segments.query_of(conditions),
             "may_save": bool(conditions) and user.has_perm("leads.add_segment"),
-            "segments": access.only_mine(Segment.objects.order_by("name"), user)[:SEGMENTS_SHOWN]
-            if user.has_perm("leads.view_segment")
-            else [],
             **(extra_context or {}),
         }
         response = super().changelist_view(request, context)
@@ -128,8 +123,7 @@ class LeadAdmin(LeadRows, ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("find/", view(self.find_view), name="leads_lead_find"),
-            path("filters/", view(self.filters_view), name="leads_lead_filters"),
-            path("count/", view(self.count_view), name="leads_lead_count"),
+            *addresses.of(self),
             path("read-sales/", view(self.read_sales_view), name="leads_lead_read_sales"),
             path("newcomers/", view(self.newcomers_view), name="leads_lead_newcomers"),
             path("export/", view(self.export_view), name="leads_lead_export"),
@@ -143,18 +137,6 @@ class LeadAdmin(LeadRows, ModelAdmin):
             path("<int:pk>/decide/<int:change>/<slug:answer>/", view(self.decide_view), name="leads_lead_decide"),
             *super().get_urls(),
         ]
-
-    def filters_view(self, request: HttpRequest) -> HttpResponse:
-        """The conditions of the drawer, which the list loads when it is opened."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return lead_filters.drawer(request)
-
-    def count_view(self, request: HttpRequest) -> HttpResponse:
-        """How many leads the conditions in the drawer would show."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return HttpResponse(escape(lead_filters.count(request)))
 
     def read_sales_view(self, request: HttpRequest) -> HttpResponse:
         """Have the transactions read that a filter by sales misses."""

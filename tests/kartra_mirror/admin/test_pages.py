@@ -210,4 +210,4 @@ def test_choices_of_rows_with_long_ids_can_be_chosen(staff):
     Account.objects.create(pk=12345, name="Far")
     segment = SegmentFactory(pk=54321, account_id=12345, name="Buyers", conditions={"score_min": ["1"]})
     assert "?segment=54321" in staff.get(segment.get_absolute_url()).content.decode()
-    assert '?segment=54321"' in staff.get(reverse("admin:leads_lead_changelist")).content.decode()
+    assert '?segment=54321"' in staff.get(reverse("admin:leads_lead_segments")).content.decode()

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import escape
 from django.utils.translation import gettext as _, ngettext
 
 from kartra_mirror.admin.leads import segments
@@ -65,7 +66,7 @@ def groups_of(given: dict[str, list[str]], accounts: frozenset[int] | None) -> l
     return [{"title": title, "conditions": conditions} for title, conditions in groups.items()]
 
 
-def drawer(request: HttpRequest) -> HttpResponse:
+def drawer(request: HttpRequest, admin: Any) -> HttpResponse:
     """The conditions of the drawer as they are given now. Or groups, which have no inputs there, stay as they are."""
     given, accounts = segments.conditions_of(request.GET.urlencode()), access.accounts_of(request.user)
     kept = {name: values for name, values in given.items() if filters.inner(name) != name}
@@ -77,8 +78,12 @@ def drawer(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/leads/lead_filters_open.html", context)
 
 
-def count(request: HttpRequest) -> str:
-    """How many leads the conditions would show, in words."""
+def count(request: HttpRequest, admin: Any) -> HttpResponse:
+    """How many leads the conditions in the drawer would show, in words."""
+    return HttpResponse(escape(_count(request)))
+
+
+def _count(request: HttpRequest) -> str:
     leads = access.only_mine(Lead.objects.all(), request.user)
     wanted = segments.conditions_of(request.GET.urlencode())
     if impossible := filters.why_impossible(wanted):

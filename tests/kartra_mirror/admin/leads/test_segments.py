@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from kartra_mirror.admin.leads.listing.segment_menu import sized
 from leads.filters.choosing import MOST_CHOICES, MOST_OCCURRING
 from leads.filters.segments import conditions_of
 from leads.models import BulkRun, CustomField, LeadTag, ListSubscription, RunDraft, Segment, StaffLimits, Tag
@@ -236,6 +237,29 @@ def test_deleting_a_segment_asks_first_and_says_what_uses_it(staff, account):
     assert "<li>Others</li>" in text
     assert "Delete segment</button>" not in text
     assert Segment.objects.count() == 2
+
+
+def test_menu_of_segments_has_their_sizes_and_marks_the_one_that_is_shown(staff, account):
+    spain = SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})
+    SegmentFactory(account=account, name="Peru", conditions={"country": ["Peru"]})
+
+    page = staff.get(LEADS, {"segment": spain.pk})
+    menu = staff.get(f"{LEADS}segments/", {"segment": spain.pk}).content.decode()
+
+    assert "Segment: Spain" in page.content.decode()
+    assert "Peru" not in page.content.decode()
+    assert re.findall(r"<span>(\w+)</span>\s*<span class=\"size\">([\d,+]+)</span>", menu) == [
+        ("Peru", "0"),
+        ("Spain", "3"),
+    ]
+    assert menu.count('aria-current="true"') == 1
+
+
+def test_menu_of_segments_names_the_rest_where_counting_took_too_long(account):
+    rows = [SegmentFactory(account=account, name="Spain", conditions={"country": ["Spain"]})]
+
+    assert sized(rows, 60.0) == [{"segment": rows[0], "number": 3, "more": False}]
+    assert sized(rows, 0.0) == [{"segment": rows[0], "number": None, "more": False}]
 
 
 def test_list_of_segments_costs_the_same_for_more_rows(staff, account, django_assert_max_num_queries):
