@@ -105,7 +105,7 @@ def _booking_words(given: Any) -> str:
 CONDITIONS = (
     Condition(
         "tag",
-        _("Has any of these tags"),
+        _("Tag"),
         GROUP,
         (Part("tag", _("Any of"), "ids", tags),),
         lambda given: _tagged(given["tag"]),
@@ -113,7 +113,7 @@ CONDITIONS = (
     ),
     Condition(
         "tag_all",
-        _("Has all of these tags"),
+        _("All of these tags"),
         GROUP,
         (Part("tag_all", _("All of"), "ids", tags, every=True),),
         _all_tags,

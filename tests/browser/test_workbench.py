@@ -42,6 +42,15 @@ def tagged_run(connection, leads, by=None):
     return run
 
 
+def pick(page, name, words):
+    """Choose in a searched list, by typing."""
+    page.wait_for_selector(f"select[name='{name}'] + .select2")
+    page.locator(f"select[name='{name}'] + .select2 .select2-search__field").focus()
+    page.keyboard.type(words)
+    page.wait_for_selector(f".select2-results__option--highlighted:has-text('{words}')")
+    page.keyboard.press("Enter")
+
+
 def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection):
     leads = six_leads(sandbox, connection)
     vip = Tag.objects.get(name="VIP")
@@ -49,14 +58,19 @@ def test_filter_and_save_a_segment(page, hand, live_server, sandbox, connection)
     sign_in(page, live_server)
     page.goto(f"{live_server.url}/admin/leads/lead/")
 
-    hand.press("#content button.chip.add")
+    hand.press("#content .filter-bar .chip.add")
     page.wait_for_selector("#changelist-filter", state="visible")
-    hand.press("summary:has-text('Has any of these tags')")
-    hand.press("details[open] > details > summary:has-text('Leave out')")
-    hand.tick(f"input[name=not_tag][value='{vip.pk}']")
-    hand.press("summary:has-text('Country')")
-    hand.tick("input[name=country][value=Spain]")
-    hand.press("button:has-text('Apply Filters')")
+    hand.press(".conds summary.add:has-text('Add a filter')")
+    hand.press("button[value='add all tag']")
+    hand.press(".cond summary:has-text('is')")
+    hand.press("button[value='turn tag']")
+    page.wait_for_selector("select[name=not_tag]", state="attached")
+    pick(page, "not_tag", "VIP")
+    hand.press(".conds summary.add:has-text('Add a filter')")
+    hand.press("button[value='add all country']")
+    pick(page, "country", "Spain")
+    reads(page, "#filter-show", "Show 3 leads")
+    hand.press("#filters footer .btn.main")
     page.wait_for_selector("text=not: has the tag VIP")
     hand.press("a:has-text('Save as segment')")
     page.wait_for_selector("text=It always holds the leads that match now")
@@ -212,10 +226,11 @@ def test_phones_filters_open_and_apply(page, live_server, sandbox, connection):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{live_server.url}/admin/leads/lead/")
 
-    page.click("#content button.chip.add")
-    page.click("summary:has-text('Country')")
-    page.check("input[name=country][value=Japan]")
-    page.click("button:has-text('Apply Filters')")
+    page.click("#content .filter-bar .chip.add")
+    page.click(".conds summary.add:has-text('Add a filter')")
+    page.click("button[value='add all country']")
+    pick(page, "country", "Japan")
+    page.click("#filters footer .btn.main")
     page.wait_for_selector("text=from Japan")
 
     shows(page, "body", "2 leads")

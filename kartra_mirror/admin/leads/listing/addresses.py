@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from kartra_mirror.admin.leads.listing import filters, segment_menu
+from kartra_mirror.admin.leads.listing import drawer, filters, segment_menu
 
 Page = Callable[[HttpRequest, Any], HttpResponse]
 
@@ -24,7 +24,7 @@ def of(admin: Any) -> list[URLPattern]:
         return admin.admin_site.admin_view(view)
 
     return [
-        path("filters/", seen(filters.drawer), name="leads_lead_filters"),
+        path("filters/", seen(drawer.page), name="leads_lead_filters"),
         path("count/", seen(filters.count), name="leads_lead_count"),
         path("segments/", seen(segment_menu.page), name="leads_lead_segments"),
     ]

@@ -32,6 +32,11 @@ class LeadList(ChangeList):
         self.onward = beside.onward(request.GET)
         return super().get_queryset(request, *args, **kwargs)
 
+    def get_filters(self, request: HttpRequest) -> tuple[Any, ...]:
+        """As it comes; but the theme is told of none, for the drawer is ours."""
+        specs, _any, *more = super().get_filters(request)
+        return specs, False, *more
+
     def headers(self) -> list[dict[str, Any]]:
         """Of the columns, without that of the ticks."""
         return list(result_headers(self))[self.ticked :]

@@ -81,19 +81,6 @@ def test_filter_by_sales_offers_to_read_what_is_missing(staff, account):
     assert not {known, theirs} & due
 
 
-def test_the_drawer_keeps_groups_that_it_does_not_draw(staff):
-    """What a form drops would widen the list with the next click."""
-    tag = TagFactory(name="VIP")
-
-    page = staff.get("/admin/leads/lead/filters/", {"or1.1.tag": tag.pk, "or1.2.country": "Spain", "score_min": "5"})
-
-    text = page.content.decode()
-    assert f'<input type="hidden" name="or1.1.tag" value="{tag.pk}">' in text
-    assert '<input type="hidden" name="or1.2.country" value="Spain">' in text
-    assert 'type="hidden" name="score_min"' not in text
-    assert "has the tag VIP" in text
-
-
 def test_who_may_do_nothing_with_many_ticks_nobody_and_sees_every_column(client, account):
     viewer = StaffFactory()
     viewer.groups.set([Group.objects.get(name="Viewer")])
