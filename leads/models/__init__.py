@@ -34,6 +34,7 @@ from leads.models.importing import (
     ImportState,
 )
 from leads.models.lead import GoneReason, Lead, LeadEmail
+from leads.models.list_columns import LeadListColumns
 from leads.models.membership import (
     CalendarEnrollment,
     LeadTag,
@@ -81,6 +82,7 @@ __all__ = [
     "Lead",
     "LeadChange",
     "LeadEmail",
+    "LeadListColumns",
     "LeadTag",
     "ListSubscription",
     "MailingList",

@@ -15,7 +15,7 @@ from kartra_mirror.admin.bulk import create_from_file, draft_view
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
 from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, segments
-from kartra_mirror.admin.leads.listing import addresses, beside, filters as lead_filters
+from kartra_mirror.admin.leads.listing import addresses, beside, columns, filters as lead_filters
 from kartra_mirror.admin.leads.listing.rows import LeadRows
 from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.admin.privacy import export_person, forget
@@ -56,7 +56,7 @@ def read_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Lead]) 
 
 @admin.register(Lead)
 class LeadAdmin(LeadRows, ModelAdmin):
-    list_display = ["who", "email", "tags", "lists", "country", "score", "as_of"]
+    list_display = [columns.FIRST, *columns.USUAL]
     list_display_links = ["who"]
     list_filter = [lead_filters.LeadFilter]
     search_fields = [*filters.SEARCHED, "=kartra_id"]

@@ -14,8 +14,8 @@
     new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   });
 })();
-// Searched lists that a part of the page brings with it, the conditions that a menu offers by what is typed, and the first
-// input of a condition that was added.
+// Searched lists that a part of the page brings with it, what a menu offers by what is typed, and the first input of a
+// condition that was added.
 (function () {
   "use strict";
   document.addEventListener("htmx:afterSettle", function (event) {
@@ -27,6 +27,8 @@
         this.dispatchEvent(new Event("change", { bubbles: true }));
       });
     }
+    const search = place.closest("details[open]") && place.querySelector("[data-filter-search]");
+    if (search) search.focus();
     if (!place.closest("#filters")) return;
     const input = ".values :is(.select2-search__field, input:not([type=hidden]), select:not(.select2-hidden-accessible))";
     const first = place.querySelector("[data-fresh] " + input) || place.querySelector("summary.add");
@@ -41,17 +43,20 @@
       given.forEach((each) => data.formData.append(each[0], each[1]));
     }, { once: true });
   });
+  function found(search) {
+    return Array.from(search.parentElement.children).filter((each) => each.matches("button, label"));
+  }
   document.addEventListener("input", function (event) {
     if (!event.target.matches("[data-filter-search]")) return;
     const words = event.target.value.trim().toLowerCase();
-    event.target.parentElement.querySelectorAll("button").forEach(function (each) {
+    found(event.target).forEach(function (each) {
       each.hidden = !each.textContent.toLowerCase().includes(words);
     });
   });
   document.addEventListener("keydown", function (event) {
     if (event.key !== "Enter" || !event.target.matches("[data-filter-search]")) return;
     event.preventDefault();
-    const first = event.target.parentElement.querySelector("button:not([hidden])");
+    const first = found(event.target).find((each) => !each.hidden);
     if (first) first.click();
   });
   document.addEventListener("toggle", function (event) {

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from kartra_mirror.admin.leads.listing import drawer, filters, segment_menu
+from kartra_mirror.admin.leads.listing import columns, drawer, filters, segment_menu
 
 Page = Callable[[HttpRequest, Any], HttpResponse]
 
@@ -26,5 +26,6 @@ def of(admin: Any) -> list[URLPattern]:
     return [
         path("filters/", seen(drawer.page), name="leads_lead_filters"),
         path("count/", seen(filters.count), name="leads_lead_count"),
+        path("columns/", seen(columns.page), name="leads_lead_columns"),
         path("segments/", seen(segment_menu.page), name="leads_lead_segments"),
     ]

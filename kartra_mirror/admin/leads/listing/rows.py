@@ -13,7 +13,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.status import in_words
-from kartra_mirror.admin.leads.listing import beside
+from kartra_mirror.admin.leads.listing import beside, columns
 from kartra_mirror.frame import parts
 from kartra_mirror.ui.unfold_adapter import ChangeList, result_headers
 from leads import clock
@@ -39,7 +39,16 @@ class LeadList(ChangeList):
 
     def headers(self) -> list[dict[str, Any]]:
         """Of the columns, without that of the ticks."""
-        return list(result_headers(self))[self.ticked :]
+        headers = [
+            {**each, "name": _name(column)}
+            for each, column in zip(result_headers(self), self.list_display, strict=True)
+        ]
+        return headers[self.ticked :]
+
+    @property
+    def usual(self) -> bool:
+        """Whether the columns are those that everybody begins with."""
+        return columns.are_usual(self.list_display[self.ticked :])
 
     @property
     def ticked(self) -> bool:
@@ -49,23 +58,28 @@ class LeadList(ChangeList):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each lead with the cells beside its name: {"lead", "who", "cells": [(column, text)]}."""
         for lead in self.result_list:
-            cells = [(name, self._cell(lead, name)) for name in self.list_display[self.ticked + 1 :]]
+            cells = [(_name(column), self._cell(lead, column)) for column in self.list_display[self.ticked + 1 :]]
             yield {"lead": lead, "who": self.model_admin.who(lead), "cells": cells}
 
-    def _cell(self, lead: Lead, name: str) -> Any:
-        column = getattr(self.model_admin, name, None)
-        told = getattr(lead, name) if column is None else column(lead)
-        return "" if told is None else told
+    def _cell(self, lead: Lead, column: columns.Column) -> Any:
+        if callable(column):
+            return column(lead)
+        worked_out = getattr(self.model_admin, column, None)
+        return columns.cell(lead, column) if worked_out is None else worked_out(lead)
 
 
 class LeadRows:
     """The columns, for `LeadAdmin`."""
 
+    def get_list_display(self, request: HttpRequest) -> list[columns.Column]:
+        return columns.of(request)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
+        left_out = ["extra", "notes"] if columns.shows_custom(request) else ["extra", "notes", "custom_values"]
         return (
             super()
             .get_queryset(request)  # type: ignore[misc]
-            .defer("extra", "custom_values", "notes")
+            .defer(*left_out)
             .prefetch_related(
                 Prefetch("leadtags", LeadTag.objects.select_related("tag").order_by("tag__name")),
                 Prefetch(
@@ -124,3 +138,7 @@ class LeadRows:
 
 def _badge(words: Any, look: str) -> str:
     return format_html('<span class="badge {}">{}</span>', look, words)
+
+
+def _name(column: columns.Column) -> str:
+    return str(getattr(column, "__name__", column))
