@@ -186,7 +186,7 @@ def story(page: Any, demo: Demo) -> None:
 def known_by_marketers(page: Any, demo: Demo) -> None:
     """What the daily work needs besides: a filter, a segment, somebody's timeline, a file, what Kartra changed."""
     page.goto(f"{demo.url}{filtered(page)}")
-    picture(page, "filters", press="#content button.chip.add")
+    picture(page, "filters", press="#content .filter-bar .chip.add")
     page.click("a:has-text('Save as segment')")
     page.fill("input[name=name]", "Spring readers")
     page.click("#content button:has-text('Save segment')")
