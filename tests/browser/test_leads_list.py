@@ -118,6 +118,21 @@ def test_or_group_is_made_in_the_drawer_with_the_keyboard_alone(listed):
     assert listed.url.partition("?")[2] == "or1.1.score_min=99999&or1.2.country=United+Kingdom+of+Great+Britain"
 
 
+def test_drawer_works_in_a_window_of_its_own(listed):
+    listed.goto(
+        listed.url + listed.get_attribute(".filter-bar .chip.add", "href").rpartition("/lead/")[2] + "score_min=5"
+    )
+    listed.click(".conds summary.add:has-text('Add a group')")
+    listed.click("details[open] button[value='add or gdpr']")
+    listed.wait_for_selector("[data-fresh]")
+    shows(listed, "#filter-show", "Show 30 leads")
+    listed.click("button[value='remove or1.1.gdpr']")
+    listed.wait_for_selector("[data-fresh]", state="detached")
+    listed.click("#filters footer .btn.main")
+
+    listed.wait_for_url("**/admin/leads/lead/?score_min=5")
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_drawer_fits_the_screen(listed, width):
     listed.set_viewport_size({"width": width, "height": 844})

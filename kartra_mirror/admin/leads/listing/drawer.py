@@ -12,7 +12,7 @@ from kartra_mirror.admin.leads import segments
 from kartra_mirror.admin.leads.listing import conditions, segment_menu
 from kartra_mirror.admin.leads.listing.conditions import Making, Place
 from kartra_mirror.ui import sales_coverage
-from kartra_mirror.ui.unfold_adapter import style
+from kartra_mirror.ui.unfold_adapter import search_media, style
 from leads import access, filters
 from leads.filters import Names, Part, segments as building
 
@@ -45,7 +45,8 @@ def page(request: HttpRequest, admin: Any) -> HttpResponse:
     }
     if request.headers.get("HX-Request"):
         return TemplateResponse(request, "admin/leads/lead_filters.html", context)
-    shown = {**admin.admin_site.each_context(request), "opts": admin.opts, "title": _("Filter leads"), **context}
+    own = {"opts": admin.opts, "title": _("Filter leads"), "alone": True, "media": search_media()}
+    shown = {**admin.admin_site.each_context(request), **own, **context}
     return TemplateResponse(request, "admin/leads/lead_filters_page.html", shown)
 
 

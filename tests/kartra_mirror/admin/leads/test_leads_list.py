@@ -126,3 +126,15 @@ def test_lead_leads_back_to_its_list_and_on_to_its_neighbours(staff, account, mo
     assert opened(dan, "nonsense__x=1") == {"back": f"{LEADS}?nonsense__x=1"}
     assert staff.get(dan.get_absolute_url()).context["beside"] == {}
     assert LEADS + '?"' not in text
+
+
+def test_way_back_costs_a_lead_the_same_on_a_longer_list(staff, account, django_assert_max_num_queries):
+    lead = LeadFactory(account=account, country="Spain")
+    asked = {"_changelist_filters": "country=Spain"}
+    staff.get(lead.get_absolute_url(), asked)
+    with django_assert_max_num_queries(60) as few:
+        staff.get(lead.get_absolute_url(), asked)
+    LeadFactory.create_batch(45, account=account, country="Spain")
+
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        assert "before" in staff.get(lead.get_absolute_url(), asked).context["beside"]
