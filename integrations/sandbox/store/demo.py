@@ -36,7 +36,7 @@ CALENDARS = {"Coaching": ["Intro call", "Deep dive"], "Support": ["Office hours"
 PRODUCTS = ("Trail Course", "Gear Guide", "Trail Club")
 PRICES = (("Trail Course", "97.00"), ("Gear Guide", "19.00"), ("Gear Guide", "19.00"))
 KNOWN_WELL = 25
-"""So many leads, the first ones, have a history; they are those of the list "Demo 25"."""
+"""So many leads, the newest ones, have a history; they are those of the list "Demo 25"."""
 MEMBERSHIPS = {"Trail Club": ["Bronze", "Gold"]}
 PAGES = ("Landing A", "Thank you", "Webinar registration")
 FIRST = (
@@ -108,7 +108,7 @@ def fill(account: Account, number: int) -> None:
         for index in range(number):
             store.add_lead(account.number, _lead(account, chance, index, number))
         leads = list(store.leads(account.number))
-        for lead in leads[:KNOWN_WELL] + leads[KNOWN_WELL :: max(1, number // 200)]:
+        for lead in leads[-KNOWN_WELL:] + leads[:-KNOWN_WELL][:: max(1, number // 200)]:
             _money(account, chance, lead)
 
 
@@ -159,7 +159,7 @@ def _lead(account: Account, chance: random.Random, index: int, number: int) -> d
         "interests": chance.choice([["620"], ["621"], ["620", "621"], []]),
     }
     lead["tags"] = [tag for tag in TAGS if chance.random() < 0.12]
-    if index < KNOWN_WELL:
+    if index >= number - KNOWN_WELL:
         lead["lists"]["Demo 25"] = True
     if index % 4 == 1:
         lead["lists"]["Spring newsletter"] = True
@@ -216,7 +216,7 @@ def lately(account: Account) -> None:
     """What happens in the account just now, with its events: bookings, tags, lists, sequences, access and a few sales of the leads
     that are known well."""
     now = dt.datetime.now(ZONE).replace(minute=0, second=0)
-    leads = list(account.store.leads(account.number))[:KNOWN_WELL]
+    leads = list(account.store.leads(account.number))[-KNOWN_WELL:]
     classes = [(calendar, each) for calendar, names in CALENDARS.items() for each in names]
     for index, lead in enumerate(leads):
         if index % 2 == 0:

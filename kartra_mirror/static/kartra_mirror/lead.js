@@ -135,7 +135,7 @@
   }
 
   // A name can be typed before its form has come: the letters move over, and Enter is kept.
-  const early = { text: "", enter: false };
+  const early = { text: "", enter: false, settled: true };
 
   document.addEventListener("htmx:beforeRequest", function (event) {
     const place = event.detail.target;
@@ -146,7 +146,7 @@
     field.addEventListener("keydown", function (key) {
       if (key.key === "Enter") early.enter = true;
     });
-    early.enter = false;
+    early.enter = early.settled = false;
     place.replaceChildren(field);
     field.focus();
   });
@@ -158,12 +158,18 @@
 
   function moveOver(place) {
     const field = place.querySelector('form input:not([type="hidden"])');
-    if (!field || !early.text) return;
-    field.value = early.text;
+    if (!field) return;
+    field.value = early.text || field.value;
     field.focus();
-    early.text = "";
-    if (early.enter) field.form.requestSubmit();
-    early.enter = false;
+    field.form.addEventListener("submit", hold, { once: true });
+  }
+
+  // Enter before htmx knows the form.
+  function hold(event) {
+    if (early.settled) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    early.enter = true;
   }
 
   ask.addEventListener("close", function () {
@@ -239,11 +245,16 @@
   });
 
   document.addEventListener("htmx:afterSwap", function (event) {
+    if (event.detail.target.matches(".adding") && !early.settled) moveOver(event.detail.target);
     if (event.detail.target === askBody && askBody.childElementCount && !ask.open) ask.showModal();
   });
 
   document.addEventListener("htmx:afterSettle", function (event) {
-    if (event.detail.target.matches(".adding")) moveOver(event.detail.target);
+    const place = event.detail.target;
+    if (!place.matches(".adding")) return;
+    early.settled = true;
+    if (early.enter) place.querySelector("form").requestSubmit();
+    early.enter = false;
   });
 
   document.addEventListener("htmx:responseError", function (event) {
