@@ -2,6 +2,7 @@
 
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.utils.translation import gettext
 
 from kartra_mirror.admin.leads import lead_facts, lead_read, outcome_messages
 from kartra_mirror.admin.leads.lead_create import say_recorded
+from kartra_mirror.admin.leads.listing import beside
 from kartra_mirror.admin.leads.one_lead import ask, in_place
 from kartra_mirror.ui.lead_fields import BESIDES, LEAVING, check_steps, show_what_may_be_asked
 from kartra_mirror.ui.throughput import connection_of
@@ -142,9 +144,12 @@ def _shown(request: HttpRequest, lead: Lead, form: EditForm | None) -> dict[str,
         show_what_may_be_asked(form, user)
     connection = connection_of(lead.account)
     known = lead_facts.of(lead, user, *(request.GET.get(name, "") for name in ("tab", "rows", "until")))
+    if kept := request.GET.get(beside.KEPT):
+        known["from_there"] += f"&{urlencode({beside.KEPT: kept})}"
     return {
         "opts": Lead._meta,
         "title": str(lead),
+        "kept": (beside.KEPT, kept),
         "original": lead,
         "lead": lead,
         "frame_tabs": None,  # those of the lists of sales are not about this lead

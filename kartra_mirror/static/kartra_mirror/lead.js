@@ -206,7 +206,7 @@
     const shown = new URL(window.location.href).searchParams;
     const free = skipped.size && !Array.from(skipped).some((id) => busy(document.getElementById(id)));
     event.detail.parameters.was = free ? "again" + ++again : event.detail.elt.dataset.mark;
-    for (const name of ["tab", "rows", "until"]) if (shown.has(name)) event.detail.parameters[name] = shown.get(name);
+    for (const name of ["tab", "rows", "until", "_changelist_filters"]) if (shown.has(name)) event.detail.parameters[name] = shown.get(name);
   });
 
   document.addEventListener("htmx:oobBeforeSwap", function (event) {

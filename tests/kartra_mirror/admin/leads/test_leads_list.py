@@ -138,3 +138,13 @@ def test_way_back_costs_a_lead_the_same_on_a_longer_list(staff, account, django_
 
     with django_assert_max_num_queries(len(few.captured_queries)):
         assert "before" in staff.get(lead.get_absolute_url(), asked).context["beside"]
+
+
+def test_tabs_and_days_of_a_lead_keep_the_way_back(staff, account):
+    lead = LeadFactory(account=account, country="Spain")
+    kept = urlencode({"_changelist_filters": "country=Spain&o=8"})
+
+    text = staff.get(f"{lead.get_absolute_url()}?{kept}&until=2026-11-03").content.decode()
+
+    assert text.count(escape(f"?tab=money&until=2026-11-03&{kept}")) == 2
+    assert '<input type="hidden" name="_changelist_filters" value="country=Spain&amp;o=8">' in text
