@@ -273,6 +273,8 @@ def _tell(account: Account, rows: list[Transaction], at: dt.datetime, cause: Act
         details = {"transaction_id": row.kartra_id}
         if row.full_amount is not None:
             details["transaction_full_amount"] = f"{row.full_amount:.2f}"
+        if row.currency:
+            details["currency"] = row.currency
         if row.product is not None:
             details["product_name"] = row.product.name
         lines.append(

@@ -264,6 +264,8 @@ def _tell(row: Transaction, source: Source, at: dt.datetime, cause: ActivityCaus
     details = {"transaction_id": row.kartra_id}
     if row.full_amount is not None:
         details["transaction_full_amount"] = f"{row.full_amount:.2f}"
+    if row.currency:
+        details["currency"] = row.currency
     if row.product is not None:
         details["product_name"] = row.product.name
     add_activity(row.lead, kind, details, source, row.at or at, None, cause)

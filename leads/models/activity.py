@@ -45,13 +45,13 @@ WORDS: dict[str, Any] = {
     "not_gone": _("not gone"),
     "amount_reported": _("another amount reported, not confirmed"),
     "payment_without_id": _("payment or plan that Kartra listed without its number"),
-    "payment_sale": _("payment sale"),
-    "payment_rebill": _("payment rebill"),
-    "payment_refund": _("payment refund"),
-    "payment_partial_refund": _("payment partial refund"),
-    "payment_chargeback": _("payment chargeback"),
+    "payment_sale": _("paid"),
+    "payment_rebill": _("paid again"),
+    "payment_refund": _("refunded"),
+    "payment_partial_refund": _("refunded in part"),
+    "payment_chargeback": _("charged back by the bank"),
     "payment_failed": _("payment failed"),
-    "payment_cancellation": _("payment cancellation"),
+    "payment_cancellation": _("plan cancelled"),
     "changed_in_kartra": _("changed in Kartra"),
     "buy_product": _("product bought"),
     "refund_product": _("product refunded"),
@@ -212,6 +212,12 @@ class Activity(models.Model):
             return sentence_of(value)
         if value == "" or not isinstance(value, str | int | float):
             return ""
+        if name == "currency":
+            return ""  # stands behind the amount
+        if name == "transaction_full_amount":
+            return f"{value} {self.details.get('currency', '')}".strip()
+        if name == "transaction_id":
+            return gettext("transaction %(id)s") % {"id": value}
         if name == "expires_in_days":
             days = ngettext("to expire after %(days)s day", "to expire after %(days)s days", int(value))
             return days % {"days": value}

@@ -163,3 +163,10 @@ def test_nothing_of_people_who_asked_to_be_forgotten_comes_in(load_money, accoun
     result = load_money("1,Sale,,5,Course,,ADA@example.com,,\n2,Sale,,5,Course,5,,,\n3,Sale,,5,Course,6,,,\n")
     assert result.rejects == [(2, sentence_of(forgotten.REMARK)), (3, sentence_of(forgotten.REMARK))]
     assert list(Transaction.objects.values_list("kartra_id", flat=True)) == ["3"]
+
+
+def test_line_of_a_sale_names_the_amount_with_its_currency(account):
+    lead = LeadFactory(account=account, email="ada@example.com")
+    told = {"transaction_id": "7", "transaction_full_amount": "97.00", "currency": "SEK", "product_name": "Course"}
+    line = Activity(account=account, lead=lead, kind="payment_sale", details=told)
+    assert line.label == "paid: Course, 97.00 SEK, transaction 7"

@@ -42,7 +42,7 @@ NOT_WORDS = re.compile(
     r"""[^\s@<>"“”]+@[^\s@<>"“”]+     # mail addresses
     |https?://\S+|/\S+/\S*            # addresses
     |\b\w+(?:[_.]\w+)+\b              # identifiers: commands, events, names of files
-    |\bAmerica/New_York\b
+    |\b[A-Z][A-Za-z]+(?:/[A-Z][\w+-]*)+  # time zones: America/New_York
     |\b[0-9a-f]{8}-[0-9a-f-]+\b|\b(?=[a-f]*\d)[0-9a-f]{12,}\b  # keys
     |\d{4}-\d\d-\d\dT[\d:.+Z]+        # moments in files
     |[\w\[\]]+=\w+                    # fields of a call

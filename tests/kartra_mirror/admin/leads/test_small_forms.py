@@ -150,10 +150,10 @@ def test_open_page_is_told_only_what_is_new(staff, connection, lead):
 @pytest.mark.parametrize(
     ("tab", "shown"),
     [
-        ("all", {"Tag assigned", "Payment sale", "City"}),
+        ("all", {"Tag assigned", "Paid", "City"}),
         ("ties", {"Tag assigned"}),
-        ("money", {"Payment sale"}),
-        ("kartra", {"Payment sale", "City"}),
+        ("money", {"Paid"}),
+        ("kartra", {"Paid", "City"}),
         ("requests", {"Assign the tag VIP"}),
     ],
 )
