@@ -96,9 +96,9 @@ def _pretend(connections: list[Connection]) -> Connection | None:
 
 
 def _somebody(connection: Connection) -> Lead | None:
-    """The lead that the trials are shown with."""
+    """The lead that the trials are shown with: the newest, which stands first in the list."""
     leads = Lead.objects.filter(account=connection.account_id, gone_at=None, kartra_id__isnull=False)
-    return leads.order_by("pk").first()
+    return leads.order_by("-pk").first()
 
 
 def _watch(connection: Connection, user: access.RequestUser) -> Trial:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 from integrations.models import RecoveryCode, SecondFactor
 from kartra_mirror.admin.staff import factor_page
 from kartra_mirror.entry import second_factor, sessions, time_zones
+from kartra_mirror.ui.unfold_adapter import style
 from leads import access
 from leads.models import StaffPreferences, StaffSessions
 
@@ -39,6 +40,7 @@ class TimeZoneForm(forms.Form):
         ]
         first = ("", here % {"zone": browsers or settings.TIME_ZONE})
         self.fields["time_zone"].choices = [first, ("UTC", "UTC"), *areas]  # type: ignore[attr-defined]
+        style(self)
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
