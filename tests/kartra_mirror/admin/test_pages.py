@@ -54,7 +54,7 @@ def test_pages_of_lead_and_run_cost_a_bounded_number_of_queries(staff, django_as
     connection = fill(5)
     lead, run = connection.account.leads.first(), connection.account.runs.first()
     for url in (lead.get_absolute_url(), run.get_absolute_url()):
-        with django_assert_max_num_queries(46):
+        with django_assert_max_num_queries(47):
             assert staff.get(url).status_code == 200
 
 
