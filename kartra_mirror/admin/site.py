@@ -43,7 +43,7 @@ class MirrorAdminSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from kartra_mirror.admin.bulk import approvals
-        from kartra_mirror.admin.home import health, home, setup, trial_pages
+        from kartra_mirror.admin.home import health, home, last_days, setup, trial_pages
         from kartra_mirror.admin.kartra import stop_all
         from kartra_mirror.admin.leads.one_lead import correction
         from kartra_mirror.admin.queue import decisions, failures
@@ -60,6 +60,7 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("find/", find.found, "find"),
             at("home/now/", home.now_view, "home_now"),
             at("home/copies/", home.copies_view, "home_copies"),
+            at("home/days/", last_days.view, "home_days"),
             at("home/trials/", trial_pages.now_view, "home_trials"),
             at("try/<slug:name>/", trial_pages.try_view, "try"),
             at("setup/", with_context(setup.page), "setup"),

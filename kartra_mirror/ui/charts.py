@@ -62,6 +62,25 @@ def per_hour(title: str, hours: Sequence[dt.datetime], series: Sequence[Series])
     )
 
 
+def per_day(title: str, days: Sequence[dt.date], numbers: Sequence[int]) -> SafeString:
+    """One bar for each day; the last, today's, stands out. A day on which nothing happened has a line."""
+    top, step, tall = max([*numbers, 1]), 56, 104
+    bars = []
+    for index, (day, number) in enumerate(zip(days, numbers, strict=True)):
+        high = max(round(number * (tall - 4) / top), 2)
+        css = "b-accent" if index == len(days) - 1 else "b-past"
+        bars.append((css, index * step + 8, tall - high, step - 16, high, f"{date_format(day, 'j M Y')}: {number:,}"))
+    return format_html(
+        '<svg class="km-days" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
+        step * len(days),
+        tall,
+        _("%(title)s: %(all)s in %(days)s days") % {"title": title, "all": f"{sum(numbers):,}", "days": len(days)},
+        format_html_join(
+            "", '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}</title></rect>', bars
+        ),
+    )
+
+
 def by_cause(title: str, causes: Sequence[tuple[str, int]]) -> SafeString:
     """One bar across for each cause, with its name and number."""
     most = max((number for _, number in causes), default=1)

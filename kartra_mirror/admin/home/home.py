@@ -13,7 +13,7 @@ from integrations.models import Connection, Delivery, WebhookEndpoint
 from integrations.receive.missing_events import kinds_of_many
 from integrations.status import freshness, in_words
 from kartra_mirror.admin.bulk import progress
-from kartra_mirror.admin.home import demo_tasks, setup, way_back
+from kartra_mirror.admin.home import demo_tasks, last_days, setup, way_back
 from kartra_mirror.admin.home.todo import needs
 from kartra_mirror.ui import throughput
 from kartra_mirror.ui.throughput import connections_of
@@ -33,6 +33,7 @@ def facts(request: HttpRequest) -> dict[str, Any]:
     shown = any(trial.now for trial in trials) or back not in ("", way_back.SETUP)  # the last tick is seen, too
     return {
         **now_facts(request, connections),
+        "days": bool(last_days.tabs_of(request.user)),
         **copy_facts(request, connections),
         **_greeting(request),
         **demo_tasks.counted(trials if shown else []),

@@ -42,6 +42,7 @@ def test_pages_of_rows(staff, model):
         "index",
         "home_now",
         "home_copies",
+        "home_days",
         "home_trials",
         "health",
         "health_now",
