@@ -33,8 +33,9 @@ class ReadersZone:
 
 @functools.cache
 def known_zones() -> frozenset[str]:
-    """Names of the IANA database that this machine can reckon with."""
-    return frozenset(zoneinfo.available_timezones())
+    """UTC, and zones of places. Not those of a fixed difference such as Etc/GMT+10, whose sign databases read the other way."""
+    names = zoneinfo.available_timezones()
+    return frozenset({"UTC", *(name for name in names if "/" in name and not name.startswith(("Etc/", "SystemV/")))})
 
 
 def of_browser(request: HttpRequest) -> str:

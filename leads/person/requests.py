@@ -20,6 +20,8 @@ from leads.models.remarks import Remark
 logger = logging.getLogger(__name__)
 
 PURPOSE = "data subject"
+FIRST_ON_EARTH = dt.timedelta(hours=14)
+"""So far ahead of UTC are the clocks on which a day begins first."""
 
 
 class NotInTheFuture(ValueError):
@@ -28,16 +30,17 @@ class NotInTheFuture(ValueError):
 
 def begin(kind: RequestKind, lead: Lead, *, by: Author = None, asked_on: dt.date | None = None) -> DataSubjectRequest:
     """The request of this kind that stands open for the lead, else a new one. It stands open, and is due, until it is done.
-    `asked_on`: when the person asked; today by itself."""
+    `asked_on`: when the person asked, on any clock of the world; today by itself. An earlier day is kept by its noon (UTC), which
+    is of that day nearly everywhere."""
     found = DataSubjectRequest.objects.filter(kind=kind, lead=lead, done_at=None).first()
     if found is not None:
         return found
     at = clock.now()
     asked_at = at
-    if asked_on is not None and asked_on != at.date():
-        asked_at = dt.datetime.combine(asked_on, dt.time(), tzinfo=dt.UTC)
-    if asked_at > at:
+    if asked_on is not None and asked_on > (at + FIRST_ON_EARTH).date():
         raise NotInTheFuture(_("This day has not come yet."))
+    if asked_on is not None and asked_on != at.date():
+        asked_at = min(at, dt.datetime.combine(asked_on, dt.time(12), tzinfo=dt.UTC))
     return DataSubjectRequest.objects.create(
         kind=kind,
         account=lead.account,

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from integrations.kartra.errors import KartraError
 from integrations.management.arguments import add_connection, connection_named, name_of_lead
@@ -270,14 +270,19 @@ class Command(BaseCommand):
         if not options["json"]:
             failed = f" {done.failed:,} could not be read." if done.failed else ""
             ours = Lead.objects.filter(account=connection.account_id)
-            old = (
-                ours.filter(Q(read_at__lt=before) | Q(read_at=None, absent_at=None), gone_at=None).count() - done.failed
-            )
-            resting = (
-                f" {old:,} not yet: a change of theirs was sent within the last {settings.VERIFY_SETTLE_S[0]:.0f} seconds, "
-                "or a worker is reading them. They are read by themselves soon; to be sure, type the same again then."
-                if old > 0
-                else ""
-            )
-            self.stdout.write(f"{done.read:,} of {ours.count():,} leads read.{failed}{resting}")
+            left = self._left(ours.filter(gone_at=None), before, done.failed)
+            self.stdout.write(f"{done.read:,} of {ours.count():,} leads read.{failed}{left}")
         return done.read
+
+    def _left(self, ours: QuerySet[Lead], before: dt.datetime, failed: int) -> str:
+        """Which leads were not read since then, besides the `failed` that were tried just now; a sentence for each cause."""
+        old = ours.filter(Q(read_at__lt=before) | Q(read_at=None, absent_at=None))
+        later = old.filter(read_not_before__gt=clock.now()).count()
+        touched = old.count() - later
+        settle = f"{settings.VERIFY_SETTLE_S[0]:.0f}"
+        causes = [
+            (touched, f"a change of theirs was sent within the last {settle} seconds"),
+            (later - failed, "a worker is reading them, or could not a short while ago"),
+        ]
+        told = "".join(f" {number:,} not yet: {words}." for number, words in causes if number > 0)
+        return f"{told} They are read by themselves soon; to be sure, type the same again then." if told else ""

@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -30,7 +29,8 @@ def page(request: HttpRequest, run: BulkRun) -> HttpResponse:
         return redirect(run)
     if draft is None or not can_be_done_again(run, request.user):
         raise PermissionDenied
-    chosen = selection.from_json(draft.selection)
+    here = selection.fits("account", {"account": (str(run.account_id),)})
+    chosen = selection.AllOf((selection.from_json(draft.selection), here))
     new = draft_view.new_draft(request, kinds.get_kind(draft.kind), chosen, listed=draft.listed)
     ticks = {**draft.parameters.get("choices", {}), "mail": draft.parameters.get("mail")}
     new.more = draft.more
@@ -45,8 +45,9 @@ def page(request: HttpRequest, run: BulkRun) -> HttpResponse:
 
 
 def _draft_of(run: BulkRun) -> RunDraft | None:
-    """What it was started from; None for one that creates people of a file, and for one that no page has started."""
-    draft = RunDraft.objects.filter(Q(run=run) | Q(tried=run)).order_by("created_at").first()
+    """What it was started from; None for one that creates people of a file, for one that no page has started, and for the first
+    few of a larger one, whose draft may say something else by now."""
+    draft = RunDraft.objects.filter(run=run).exclude(tried=run).order_by("created_at").first()
     known = draft is not None and "people" not in draft.selection and "clean" in draft.parameters
     return draft if known else None
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from kartra_mirror.ui.pagination import CappedPaginator
 from leads import kinds
 from leads.changes.preview import (
     Choices,
@@ -85,7 +86,7 @@ def page_of_group(
     """All of a group, a page at a time."""
     steps = steps_of(kind, clean)
     members = classify_members(account, leads, steps).filter(_conditions(steps, choices)[group])
-    return Paginator(members.only(*NAMED_BY).order_by("-pk"), ON_A_PAGE).get_page(number)
+    return CappedPaginator(members.only(*NAMED_BY).order_by("-pk"), ON_A_PAGE).get_page(number)
 
 
 def _conditions(steps: Sequence[Step], choices: Choices) -> dict[str, Q]:

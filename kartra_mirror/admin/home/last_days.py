@@ -17,7 +17,7 @@ from integrations.models import Delivery
 from kartra_mirror.ui import charts
 from kartra_mirror.ui.throughput import connections_of
 from leads import access, clock
-from leads.models import ChangeStatus, LeadChange
+from leads.models import Account, ChangeStatus, LeadChange
 
 DAYS = 14
 KEPT_S = 60
@@ -63,8 +63,11 @@ def _count(request: HttpRequest, shown: str, days: list[dt.date]) -> Numbers:
     since = timezone.make_aware(dt.datetime.combine(days[0], dt.time.min))
     rows: QuerySet[Any]
     if shown == OURS:
-        ended = LeadChange.objects.filter(status__in=ENDED, settled_at__gte=since)
-        rows, at = access.only_mine(ended, request.user), "settled_at"
+        accounts = list(access.only_mine(Account.objects.order_by(), request.user).values_list("pk", flat=True))
+        rows, at = (
+            LeadChange.objects.filter(account__in=accounts, status__in=ENDED, settled_at__gte=since),
+            "settled_at",
+        )
     else:
         rows, at = Delivery.objects.filter(endpoint__connection__in=connections_of(request.user)), "received_at"
         rows = rows.filter(received_at__gte=since)

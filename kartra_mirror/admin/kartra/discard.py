@@ -59,8 +59,8 @@ def page(request: HttpRequest, endpoint: WebhookEndpoint, context: dict[str, Any
             "%(number)s messages are being discarded, and what they changed is undone. This page shows the progress.",
             number,
         )
-        when = date_format(localtime(order.since), "j M Y H:i")
-        log(request, endpoint, _("Discarded what came since %(when)s.") % {"when": when})
+        when = date_format(localtime(order.since, dt.UTC), "j M Y H:i")
+        log(request, endpoint, _("Discarded what came since %(when)s UTC.") % {"when": when})
         messages.success(request, words % {"number": f"{number:,}"})
         return HttpResponseRedirect(endpoint.get_absolute_url())
     shown = {

@@ -32,9 +32,7 @@ class TimeZoneForm(forms.Form):
     def __init__(self, browsers: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         here = _("The zone of this browser: %(zone)s") if browsers else _("The zone of the browser, else %(zone)s")
-        names = sorted(
-            name for name in time_zones.known_zones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))
-        )
+        names = sorted(time_zones.known_zones() - {"UTC"})
         areas = [
             (area, [(name, name) for name in those]) for area, those in groupby(names, lambda name: name.split("/")[0])
         ]

@@ -252,10 +252,18 @@
   document.addEventListener("htmx:afterSettle", function (event) {
     const place = event.detail.target;
     if (!place.matches(".adding")) return;
+    const form = place.querySelector("form");
     early.settled = true;
-    if (early.enter) place.querySelector("form").requestSubmit();
+    if (early.enter && form) form.requestSubmit();
     early.enter = false;
   });
+
+  // The form did not come: what was typed for it is not sent later.
+  for (const failed of ["htmx:responseError", "htmx:sendError"]) {
+    document.addEventListener(failed, function (event) {
+      if (event.detail.target && event.detail.target.matches(".adding") && !early.settled) leaveAdding(event.detail.target);
+    });
+  }
 
   document.addEventListener("htmx:responseError", function (event) {
     if (event.detail.elt.id !== "lead-mark") said.textContent = lead.dataset.wordsFailed;

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it changes, how it ends."""
 
+import datetime as dt
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.utils import timezone
 
 from integrations.management.commands import apply_deliveries
 from integrations.models import ApiCall, Connection, WebhookEndpoint
@@ -152,10 +154,13 @@ def test_pull_all_says_which_leads_it_left_out_because_a_change_is_too_recent(sa
     sandbox.mirrored_lead(connection, "bob@example.com")
     run("change", "assign_tag", "--set", "tag=VIP", "--lead", lead.email, "--connection", connection.name, "--wait")
     settings.VERIFY_SETTLE_S = [600.0]
+    other = sandbox.mirrored_lead(connection, "cy@example.com")
+    Lead.objects.filter(pk=other.pk).update(read_not_before=timezone.now() + dt.timedelta(minutes=9))
 
     said = run("pull", "--connection", connection.name, "--all")
 
-    assert "1 of 2 leads read. 1 not yet: a change of theirs was sent within the last" in said
+    assert "1 of 3 leads read. 1 not yet: a change of theirs was sent within the last" in said
+    assert "1 not yet: a worker is reading them, or could not a short while ago." in said
 
 
 def test_pull_without_anything_to_pull_is_used_wrongly(connection):

@@ -47,7 +47,19 @@ def test_browser_says_the_zone_until_the_profile_names_one(client, mara):
 
 
 @pytest.mark.parametrize(
-    "said", ["", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "Europe", "a" * 5000, "%00", "%ff"]
+    "said",
+    [
+        "",
+        "Mars/Olympus",
+        "Etc/GMT+10",
+        "localtime",
+        "../../etc/passwd",
+        "/etc/localtime",
+        "Europe",
+        "a" * 5000,
+        "%00",
+        "%ff",
+    ],
 )
 def test_zone_that_nobody_knows_is_passed_over(client, mara, said):
     client.cookies[time_zones.COOKIE] = said

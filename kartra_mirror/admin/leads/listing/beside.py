@@ -28,6 +28,8 @@ def of(request: HttpRequest, admin: Any, lead: Lead) -> dict[str, str]:
     if not kept:
         return {}
     found = {"back": f"{reverse(LEADS)}?{kept}"}
+    if request.method != "GET":  # saving leads away from here
+        return found
     query = QueryDict(kept, mutable=True)
     page, pks = _around(request, admin, query)
     if lead.pk not in pks:
@@ -51,8 +53,9 @@ def _around(request: HttpRequest, admin: Any, query: QueryDict) -> tuple[int, li
     listed.GET = query.copy()  # type: ignore[assignment]
     try:
         shown = admin.get_changelist_instance(listed)
+        number = min(max(shown.page_num, 1), shown.paginator.num_pages)
     except (IncorrectLookupParameters, SuspiciousOperation):
         return 1, []
-    begin = (shown.page_num - 1) * admin.list_per_page
+    begin = (number - 1) * admin.list_per_page
     rows = shown.queryset.values_list("pk", flat=True)
-    return shown.page_num, list(rows[max(begin - 1, 0) : begin + admin.list_per_page + 1])
+    return number, list(rows[max(begin - 1, 0) : begin + admin.list_per_page + 1])

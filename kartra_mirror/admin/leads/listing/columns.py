@@ -82,7 +82,7 @@ def page(request: HttpRequest, admin: Any) -> HttpResponse:
     query = request.POST.get("query", request.GET.urlencode())
     before, user = of(request), access.signed_in(request.user)
     if request.method == "POST":
-        wanted = request.POST.getlist("column")
+        wanted = [name for name in request.POST.getlist("column") if "\x00" not in name]
         if "reset" in request.POST:
             LeadListColumns.objects.filter(user=user).delete()
         elif len(wanted) > MOST:

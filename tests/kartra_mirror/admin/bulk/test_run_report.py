@@ -196,3 +196,22 @@ def test_not_done_again_by_who_may_not(client, staff, account, narrow, seen, ref
     assert (page.status_code, again_url(run) in page.content.decode()) == (seen, False)
     assert client.post(again_url(run)).status_code == refusal
     assert RunDraft.objects.count() == 1
+
+
+def test_done_again_in_the_account_it_was_done_in(staff, account):
+    run = started(staff, account)
+    other = ConnectionFactory().account
+    elsewhere = LeadFactory(account=other)
+
+    draft = staff.get(staff.post(again_url(run)).url).context
+
+    assert elsewhere not in draft["preview"]["names"]
+    assert draft["chosen"] == 2
+
+
+def test_first_few_of_a_larger_one_are_not_done_again_by_its_draft(staff, account):
+    run = started(staff, account)
+    RunDraft.objects.update(run=None, started_at=None, tried=run)
+
+    assert again_url(run) not in staff.get(run.get_absolute_url()).content.decode()
+    assert staff.post(again_url(run)).status_code == 403

@@ -77,7 +77,7 @@ def test_column_of_a_custom_field_that_is_no_more_is_passed_over(staff, lead):
 
 
 def test_what_cannot_be_a_column_is_not_kept(staff, lead):
-    choose(staff, "email", "custom_values", "custom:Never", "notes")
+    choose(staff, "email", "custom_values", "custom:Never", "custom:\x00", "notes")
 
     assert LeadListColumns.objects.get().names == ["email"]
 

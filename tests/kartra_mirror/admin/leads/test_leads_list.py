@@ -148,3 +148,11 @@ def test_tabs_and_days_of_a_lead_keep_the_way_back(staff, account):
 
     assert text.count(escape(f"?tab=money&until=2026-11-03&{kept}")) == 2
     assert '<input type="hidden" name="_changelist_filters" value="country=Spain&amp;o=8">' in text
+
+
+@pytest.mark.parametrize("page", ["-5", "0", "99999999999999999999", "x", "\x00", "2"])
+def test_a_page_that_is_not_there_costs_the_way_back_nothing(staff, account, page):
+    lead = LeadFactory(account=account)
+    answer = staff.get(lead.get_absolute_url(), {"_changelist_filters": f"p={page}&o=1"})
+    assert answer.status_code == 200
+    assert answer.context["beside"]["back"].startswith(LEADS)

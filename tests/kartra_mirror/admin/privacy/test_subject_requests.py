@@ -233,3 +233,20 @@ def test_list_costs_the_same_queries_for_more_rows(client, places, django_assert
         forget.forget(LeadFactory(account=places[0].account, email=f"x{number}@example.com"))
     with django_assert_max_num_queries(len(few.captured_queries)):
         client.get(url)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"])
+def test_today_of_the_reader_can_be_asked_on_and_reads_as_that_day(client, places, zone):
+    lead = places[0]
+    client.cookies["time_zone"] = zone
+    signed_in(client)
+    with timezone.override(zone):
+        today = timezone.localdate()
+    for days in (0, 3):
+        DataSubjectRequest.objects.all().delete()
+        asked = today - dt.timedelta(days=days)
+        answer = client.post(reverse("admin:leads_lead_held", args=[lead.pk]), {"as": "json", "asked_on": str(asked)})
+        assert answer.status_code == 200
+        kept = DataSubjectRequest.objects.get(kind="export").asked_at
+        assert kept <= timezone.now()
+        assert abs(kept.date() - asked) <= dt.timedelta(days=0 if days else 1)
