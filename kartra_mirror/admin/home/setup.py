@@ -52,16 +52,18 @@ def event_words(name: str) -> str:
     return capfirst(_(WHEN[name])) if name in WHEN else name
 
 
-def _of_real(connections: list[Connection]) -> list[Connection]:
-    """The connections to a real Kartra, the newest first."""
-    return sorted((each for each in connections if not sandbox_control.is_pretend(each)), key=lambda each: -each.pk)
+def _of_own(connections: list[Connection]) -> list[Connection]:
+    """The connections to a Kartra of one's own, the newest first: all but the demo's, which is the first to the Kartra sandbox.
+    Who connects the sandbox once more tries how it is done."""
+    demos = min((each.pk for each in connections if sandbox_control.is_pretend(each)), default=None)
+    return sorted((each for each in connections if each.pk != demos), key=lambda each: -each.pk)
 
 
 def progress_on_home(request: HttpRequest, connections: list[Connection]) -> dict[str, Any] | None:
     """How far the checklist is, until it is done; nothing for those who may not see it."""
     if not request.user.has_perm("integrations.view_connection"):
         return None
-    connection = next(iter(_of_real(connections)), None)
+    connection = next(iter(_of_own(connections)), None)
     steps = [step for step in steps_of(connection, request.user) if not step.optional]
     done = sum(step.done for step in steps)
     return None if done == len(steps) else {"connection": connection, "done": done, "of": len(steps)}
@@ -86,7 +88,7 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
     if not request.user.has_perm("integrations.view_connection"):
         raise PermissionDenied
     rows = access.only_mine(Connection.objects.select_related("account").order_by("-pk"), request.user)
-    connections = _of_real(list(rows))
+    connections = _of_own(list(rows))
     wanted = request.GET.get("connection", "")
     connection = next((each for each in connections if not wanted or str(each.pk) == wanted), None)
     if wanted and connection is None:

@@ -60,8 +60,9 @@ class ConnectionForm(forms.ModelForm):
             for name in ("key", "password"):
                 if name in self.fields:
                     self.fields[name].required = True
-                    if known:
-                        self.fields[name].help_text = _("What is stored cannot be opened without its encryption key.")
+                    where = _("In Kartra: Integrations > API > My API.")
+                    lost = _("What is stored cannot be opened without its encryption key.")
+                    self.fields[name].help_text = lost if known else where
         style(self)
 
     def clean_api_url(self) -> str:

@@ -145,7 +145,8 @@ class ConnectionAdmin(ModelAdmin):
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: Any = None) -> HttpResponse:
         """From a new connection on to what comes next: the checklist."""
-        if sandbox_control.is_pretend(obj):  # the checklist is about a real Kartra
+        older = Connection.objects.filter(pk__lt=obj.pk, api_url=obj.api_url)
+        if sandbox_control.is_pretend(obj) and not older.exists():  # the demo's, of which the checklist says nothing
             return HttpResponseRedirect(reverse("admin:integrations_connection_change", args=[obj.pk]))
         return HttpResponseRedirect(f"{reverse('admin:setup')}?connection={obj.pk}")
 

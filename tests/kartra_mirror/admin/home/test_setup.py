@@ -123,6 +123,8 @@ def test_the_steps_lead_to_loading_a_file_for_those_who_may(staff, client):
 def test_the_pretend_kartra_is_not_ones_own(staff, settings):
     ConnectionFactory(api_url=f"{settings.SANDBOX_URL}/api")
     assert ticked(staff) == []
+    ConnectionFactory(api_url=f"{settings.SANDBOX_URL}/api")  # somebody tries how it is done
+    assert ticked(staff) != []
 
 
 def test_checklist_shows_what_one_may_press(client):
