@@ -111,6 +111,10 @@ def test_decision(page, hand, live_server, sandbox, connection, lead, answer, st
     hand.press("a:has-text('Give 5 points')")
     page.wait_for_selector("text=Look at the lead in Kartra.")
     assert (findings(page), wider_by(page)) == ([], 0)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for answered in page.locator(".answers .card").all():
+        card, button = answered.bounding_box(), answered.locator("button").bounding_box()
+        assert button["x"] + button["width"] <= card["x"] + card["width"]
     hand.fill("input[name=why]", "Looked at it in Kartra")
     hand.press(f"button:has-text('{answer}')")
     page.wait_for_selector("text=No decisions waiting")
