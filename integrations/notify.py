@@ -20,6 +20,7 @@ TaskName = Literal[
     "apply_alive",
     "apply_deliveries",
     "call_heartbeat_url",
+    "find_second_profiles",
     "load_file",
     "mail_ended_runs",
     "mail_password_links",

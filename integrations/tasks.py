@@ -27,6 +27,7 @@ from integrations.watching import alive, concerns, disks, heartbeat_url, telling
 from integrations.watching.regular import is_time
 from leads import importing
 from leads.changes import runs
+from leads.filters import duplicates
 from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange, PasswordLinkRequest
 from leads.models.remarks import remark
 
@@ -211,6 +212,14 @@ def read_catalogue(connection_id: int) -> None:
             catalogue.read_due(connection)
 
 
+@shared_task(ignore_result=True)
+def find_second_profiles(account_id: int) -> None:
+    """Search an account for leads that may be one person."""
+    with _only_one(f"second profiles {account_id}") as mine:
+        if mine and account_id in duplicates.due_for_search(at := now()):
+            duplicates.search(account_id, at)
+
+
 SWEEP_APART = dt.timedelta(seconds=10)
 PRUNE_APART = dt.timedelta(minutes=50)
 
@@ -254,6 +263,8 @@ def sweep() -> None:
         notify_worker("mail_password_links")
     for import_id in Import.objects.going().values_list("pk", flat=True):
         notify_worker("load_file", import_id)
+    for account_id in duplicates.due_for_search(at):
+        notify_worker("find_second_profiles", account_id)
     alive.ask(at)
     if is_time("watch_concerns", at, concerns.APART):
         notify_worker("watch_concerns")

@@ -44,6 +44,7 @@ from leads.models.membership import (
 )
 from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
+from leads.models.second_profile import SecondProfile, SecondProfileSearch
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, PasswordLinkRequest, StaffLimits, StaffPreferences, StaffSessions
 from leads.models.subject_request import DataSubjectRequest, ErasureRemark, RequestKind
@@ -99,6 +100,8 @@ __all__ = [
     "RunDraft",
     "RunRemark",
     "RunState",
+    "SecondProfile",
+    "SecondProfileSearch",
     "Segment",
     "Sequence",
     "SequenceEnrollment",

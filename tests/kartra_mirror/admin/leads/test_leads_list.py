@@ -1,5 +1,6 @@
 """The leads list: one short line a lead, ranges that cannot be said so in words, or groups in its address."""
 
+import datetime as dt
 from urllib.parse import urlencode
 
 import pytest
@@ -7,8 +8,11 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from django.utils.html import escape
 
+from integrations import tasks
 from kartra_mirror.admin.leads.lead import LeadAdmin
-from leads.models import Lead, LeadTag, ListSubscription, StaffLimits
+from leads import clock
+from leads.filters import duplicates
+from leads.models import Lead, LeadTag, ListSubscription, SecondProfileSearch, StaffLimits
 from tests.factories import LeadChangeFactory, LeadFactory, MailingListFactory, StaffFactory, TagFactory
 from tests.kartra_mirror.admin.drafts import LEADS
 
@@ -156,3 +160,24 @@ def test_a_page_that_is_not_there_costs_the_way_back_nothing(staff, account, pag
     answer = staff.get(lead.get_absolute_url(), {"_changelist_filters": f"p={page}&o=1"})
     assert answer.status_code == 200
     assert answer.context["beside"]["back"].startswith(LEADS)
+
+
+def test_second_profiles_are_searched_for_and_the_list_says_when(staff, account, notified):
+    same = LeadFactory.create_batch(2, account=account, phone="5551234")
+    url = f"{LEADS}?copy=second"
+    assert "searched for the first time" in staff.get(url).content.decode()
+
+    tasks.sweep()
+    assert ("find_second_profiles", (account.pk,)) in notified
+    tasks.find_second_profiles(account.pk)
+    page = staff.get(url)
+
+    when = timezone.localtime(SecondProfileSearch.objects.get(account=account).at)
+    assert f"Possible second profiles as of {when.day} {when:%b}" in page.content.decode()
+    assert {row.pk for row in page.context["cl"].result_list} == {lead.pk for lead in same}
+    assert "as of" not in staff.get(f"{LEADS}?copy=gone").content.decode()
+    assert not duplicates.due_for_search(clock.now())
+    SecondProfileSearch.objects.update(took_s=3, at=clock.now() - dt.timedelta(minutes=9))
+    assert not duplicates.due_for_search(clock.now())
+    SecondProfileSearch.objects.update(took_s=2)
+    assert duplicates.due_for_search(clock.now()) == [account.pk]
