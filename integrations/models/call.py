@@ -56,10 +56,16 @@ class ApiCall(Worded):
     account_path = "connection__account"
 
     connection = models.ForeignKey(
-        Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="calls"
+        Connection, verbose_name=_("connection"), on_delete=models.PROTECT, related_name="calls", db_index=False
     )
     lead = models.ForeignKey(
-        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, blank=True, related_name="calls"
+        Lead,
+        verbose_name=_("lead"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="calls",
+        db_index=False,
     )
     cause = models.CharField(_("cause"), max_length=12, choices=Cause)
     writes = models.BooleanField(_("writes"), default=False)
@@ -93,6 +99,7 @@ class ApiCall(Worded):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
     )
 
     objects = ApiCallQuerySet.as_manager()
@@ -120,6 +127,7 @@ class ApiCall(Worded):
                 name="integrations_call_in_flight",
             ),
             models.Index(fields=["lead", "-id"], name="integrations_call_lead"),
+            models.Index(fields=["made_by"], condition=Q(made_by__isnull=False), name="integrations_call_made_by"),
             models.Index(fields=["connection", "-claimed_at"], name="integrations_call_recent"),
         ]
 
@@ -160,7 +168,9 @@ class Attempt(Worded):
 
     account_path = "change__account"
 
-    change = models.ForeignKey(LeadChange, verbose_name=_("change"), on_delete=models.PROTECT, related_name="attempts")
+    change = models.ForeignKey(
+        LeadChange, verbose_name=_("change"), on_delete=models.PROTECT, related_name="attempts", db_index=False
+    )
     call = models.ForeignKey(ApiCall, verbose_name=_("call"), on_delete=models.PROTECT, related_name="attempts")
     position = models.PositiveSmallIntegerField(_("position"), help_text=_("Index of its action in the call."))
     command = models.CharField(_("command"), max_length=64)

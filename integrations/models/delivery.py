@@ -129,7 +129,11 @@ class Delivery(models.Model):
     account_path = "endpoint__connection__account"
 
     endpoint = models.ForeignKey(
-        WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("webhook address")
+        WebhookEndpoint,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        verbose_name=_("webhook address"),
+        db_index=False,
     )
     channel = models.CharField(_("channel"), max_length=12, choices=Channel)
     arrival = models.UUIDField(null=True, editable=False, unique=True)
@@ -148,7 +152,13 @@ class Delivery(models.Model):
     family = models.CharField(max_length=520, blank=True, default="", db_default="", editable=False)
     secret = models.CharField(_("secret key"), max_length=8, choices=Secret, blank=True, default="", db_default="")
     lead = models.ForeignKey(
-        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, blank=True, related_name="deliveries"
+        Lead,
+        verbose_name=_("lead"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        db_index=False,
     )
     changed = RemarkField(default=list)
     applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
@@ -166,6 +176,7 @@ class Delivery(models.Model):
         null=True,
         blank=True,
         related_name="deliveries",
+        db_index=False,
     )
     replays = models.JSONField(
         _("applied again"), default=list, db_default=models.Value([], models.JSONField()), blank=True
@@ -196,6 +207,7 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["endpoint", "action", "-received_at"], name="integrations_delivery_action"),
             models.Index(fields=["lead", "-id"], name="integrations_delivery_lead"),
+            models.Index(fields=["discard"], condition=Q(discard__isnull=False), name="integrations_delivery_discard"),
             models.Index(fields=["lead", "family", "id"], condition=~Q(family=""), name="integrations_delivery_family"),
             models.Index(
                 fields=["action", "id"],

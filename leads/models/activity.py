@@ -119,8 +119,12 @@ class Activity(models.Model):
 
     account_path = "account"
 
-    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="activities")
-    lead = models.ForeignKey(Lead, verbose_name=_("lead"), on_delete=models.CASCADE, related_name="activities")
+    account = models.ForeignKey(
+        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="activities", db_index=False
+    )
+    lead = models.ForeignKey(
+        Lead, verbose_name=_("lead"), on_delete=models.CASCADE, related_name="activities", db_index=False
+    )
     kind = models.CharField(_("kind"), max_length=64)
     between_from = models.DateTimeField(_("between from"), null=True, blank=True)
     at = models.DateTimeField(_("at"))
@@ -133,6 +137,7 @@ class Activity(models.Model):
         null=True,
         blank=True,
         related_name="activities",
+        db_index=False,
     )
     call = models.ForeignKey(
         "integrations.ApiCall",
@@ -172,6 +177,7 @@ class Activity(models.Model):
             models.Index(fields=["-at", "-id"], name="leads_activity_at"),
             models.Index(fields=["lead", "-at"], name="leads_activity_lead"),
             models.Index(fields=["account", "kind", "-at"], name="leads_activity_kind"),
+            models.Index(fields=["change"], condition=Q(change__isnull=False), name="leads_activity_change"),
             models.Index(fields=["call"], condition=Q(call__isnull=False), name="leads_activity_call"),
             models.Index(fields=["delivery"], condition=Q(delivery__isnull=False), name="leads_activity_delivery"),
             models.Index(fields=["import_job"], condition=Q(import_job__isnull=False), name="leads_activity_import"),

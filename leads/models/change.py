@@ -74,10 +74,20 @@ class LeadChange(Worded):
 
     account_path = "account"
 
-    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="changes")
-    lead = models.ForeignKey(Lead, verbose_name=_("lead"), on_delete=models.PROTECT, related_name="changes")
+    account = models.ForeignKey(
+        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="changes", db_index=False
+    )
+    lead = models.ForeignKey(
+        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, related_name="changes", db_index=False
+    )
     run = models.ForeignKey(
-        BulkRun, verbose_name=_("bulk action"), on_delete=models.PROTECT, null=True, blank=True, related_name="changes"
+        BulkRun,
+        verbose_name=_("bulk action"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="changes",
+        db_index=False,
     )
     kind = models.CharField(_("kind"), max_length=32)
     parameters = models.JSONField(default=dict, blank=True)
@@ -106,6 +116,7 @@ class LeadChange(Worded):
         blank=True,
         related_name="retries",
         help_text=_("The refused first try."),
+        db_index=False,
     )
     closed_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When somebody dealt with it: tried again, or dismissed with a reason.")
@@ -118,9 +129,10 @@ class LeadChange(Worded):
         blank=True,
         related_name="+",
         help_text=_("The bulk action that tried it again."),
+        db_index=False,
     )
     closed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     not_done = models.PositiveSmallIntegerField(default=0, help_text=_("Tries in a row that were proven not done."))
     superseded_by = models.ForeignKey(
@@ -130,6 +142,7 @@ class LeadChange(Worded):
         blank=True,
         related_name="supersedes",
         help_text=_("The later change of the same thing, sent in the same call, that is so."),
+        db_index=False,
     )
     decided_with = models.ForeignKey(
         "self",
@@ -138,6 +151,7 @@ class LeadChange(Worded):
         blank=True,
         related_name="decides",
         help_text=_("The change whose question is asked for this one too: one answer holds for all of them."),
+        db_index=False,
     )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -152,7 +166,6 @@ class LeadChange(Worded):
         max_length=32,
         null=True,
         blank=True,
-        unique=True,
         editable=False,
         help_text=_("The form it came with: sent twice, it is recorded once."),
     )
@@ -171,6 +184,11 @@ class LeadChange(Worded):
             ("decide_change", _("Can decide about changes whose result is not known")),
         ]
         constraints = [
+            models.UniqueConstraint(
+                fields=["idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="leads_change_once_per_form",
+            ),
             models.CheckConstraint(
                 name="leads_change_closed_if_refused",
                 condition=Q(closed_at=None) | Q(status=ChangeStatus.REJECTED),
@@ -211,7 +229,21 @@ class LeadChange(Worded):
             ),
             models.Index(fields=["lead", "family", "id"], condition=Q(status__in=OPEN), name="leads_change_open"),
             models.Index(fields=["run", "status"], name="leads_change_run_status"),
+            models.Index(
+                fields=["run", "-settled_at", "-id"],
+                condition=Q(run__isnull=False, settled_at__isnull=False),
+                name="leads_change_run_settled",
+            ),
             models.Index(fields=["lead", "-id"], name="leads_change_lead"),
+            models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="leads_change_retry_of"),
+            models.Index(fields=["retried_in"], condition=Q(retried_in__isnull=False), name="leads_change_retried_in"),
+            models.Index(fields=["closed_by"], condition=Q(closed_by__isnull=False), name="leads_change_closed_by"),
+            models.Index(
+                fields=["superseded_by"], condition=Q(superseded_by__isnull=False), name="leads_change_superseded"
+            ),
+            models.Index(
+                fields=["decided_with"], condition=Q(decided_with__isnull=False), name="leads_change_decided_with"
+            ),
             models.Index(fields=["account", "status", "-settled_at"], name="leads_change_status"),
             models.Index(
                 fields=["account", "kind", "code", "family"],

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext, gettext_lazy as _
 
 from leads.models.account import Account
@@ -16,14 +17,23 @@ class RecurringSubscription(models.Model):
     account_path = "account"
 
     account = models.ForeignKey(
-        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="recurring_subscriptions"
+        Account,
+        verbose_name=_("account"),
+        on_delete=models.PROTECT,
+        related_name="recurring_subscriptions",
+        db_index=False,
     )
     kartra_id = models.CharField(_("Kartra id"), max_length=32)
     processor_id = models.CharField(
         _("processor id"), max_length=64, blank=True, default="", help_text=_("PayPal's own id, for PayPal.")
     )
     lead = models.ForeignKey(
-        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, related_name="recurring_subscriptions"
+        Lead,
+        verbose_name=_("lead"),
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="recurring_subscriptions",
+        db_index=False,
     )
     product = models.ForeignKey(
         Product, verbose_name=_("product"), on_delete=models.PROTECT, null=True, blank=True, related_name="plans"
@@ -60,7 +70,11 @@ class RecurringSubscription(models.Model):
             models.UniqueConstraint(fields=["account", "kartra_id"], name="leads_recurring_one_per_kartra_id"),
             models.CheckConstraint(condition=~Q(kartra_id=""), name="leads_recurring_has_id"),
         ]
-        indexes = [models.Index(fields=["account", "status"], name="leads_recurring_status")]
+        indexes = [
+            models.Index(fields=["account", "status"], name="leads_recurring_status"),
+            models.Index("lead", Upper("status"), name="leads_recurring_of_lead"),
+            models.Index(fields=["-started_at", "-id"], name="leads_recurring_newest"),
+        ]
 
     def __str__(self) -> str:
         return gettext("subscription %(id)s") % {"id": self.kartra_id}
@@ -86,11 +100,11 @@ class Transaction(models.Model):
     account_path = "account"
 
     account = models.ForeignKey(
-        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="transactions"
+        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="transactions", db_index=False
     )
     kartra_id = models.CharField(_("Kartra id"), max_length=32)
     lead = models.ForeignKey(
-        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, related_name="transactions"
+        Lead, verbose_name=_("lead"), on_delete=models.PROTECT, null=True, related_name="transactions", db_index=False
     )
     type = models.CharField(_("type"), max_length=32, blank=True, default="", help_text=_("Kartra's own word."))
     product = models.ForeignKey(
@@ -137,6 +151,8 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-at"], name="leads_transaction_at"),
+            models.Index(fields=["-at", "-id"], name="leads_transaction_newest"),
+            models.Index("lead", Upper("type"), name="leads_transaction_of_lead"),
             models.Index(fields=["account", "type", "-at"], name="leads_transaction_type"),
             models.Index(
                 fields=["account", "parent_kartra_id"],

@@ -152,7 +152,7 @@ class ImportChunk(models.Model):
 
     account_path = "file__account"
 
-    file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="chunks")
+    file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="chunks", db_index=False)
     number = models.PositiveIntegerField()
     content = models.BinaryField()
 
@@ -170,7 +170,7 @@ class ImportReject(models.Model):
 
     account_path = "file__account"
 
-    file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejects")
+    file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejects", db_index=False)
     line = models.PositiveIntegerField()
     reason = RemarkField()
     cells = models.JSONField()
@@ -196,7 +196,7 @@ class ImportSeen(models.Model):
 
     account_path = "file__account"
 
-    file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="+")
+    file = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.BigIntegerField()
 
     class Meta:

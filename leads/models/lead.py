@@ -37,7 +37,9 @@ class Lead(models.Model):
 
     account_path = "account"
 
-    account = models.ForeignKey(Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="leads")
+    account = models.ForeignKey(
+        Account, verbose_name=_("account"), on_delete=models.PROTECT, related_name="leads", db_index=False
+    )
     kartra_id = models.CharField(_("Kartra id"), max_length=32, null=True, blank=True)
     email = models.TextField(_("email"), blank=True, default="")
     email_key = models.CharField(max_length=320, blank=True, default="", editable=False)
@@ -143,7 +145,7 @@ class Lead(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["account", "email_key"], name="leads_lead_email"),
+            models.Index(fields=["email_key", "account"], name="leads_lead_email_key"),
             models.Index(fields=["kartra_id"], name="leads_lead_kartra_id"),
             models.Index(fields=["account", "-date_joined"], name="leads_lead_joined"),
             models.Index(fields=["account", "score"], name="leads_lead_score"),
@@ -151,6 +153,9 @@ class Lead(models.Model):
             models.Index(fields=["account", "phone"], name="leads_lead_phone"),
             models.Index(fields=["account", "read_at"], name="leads_lead_read"),
             models.Index(fields=["account", "orders_read_at"], name="leads_lead_orders_read"),
+            models.Index(
+                fields=["account"], condition=Q(orders_read_at=None, gone_at=None), name="leads_lead_orders_unread"
+            ),
             models.Index(fields=["account", "changed_xid"], name="leads_lead_changed"),
             models.Index(fields=["account", "dirty_at"], condition=Q(dirty_at__isnull=False), name="leads_lead_dirty"),
             models.Index(fields=["account", "gone_at"], condition=Q(gone_at__isnull=False), name="leads_lead_gone"),

@@ -21,7 +21,9 @@ class Joined(models.Model):
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="%(class)ss")
     since = models.DateTimeField(help_text=_("When it became known to us in this state."))
     source = models.CharField(max_length=12, choices=Source)
-    change = models.ForeignKey("leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    change = models.ForeignKey(
+        "leads.LeadChange", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     activity = models.ForeignKey(
         "leads.Activity", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
@@ -30,14 +32,15 @@ class Joined(models.Model):
     class Meta:
         abstract = True
         indexes = [
-            models.Index(fields=["activity"], condition=models.Q(activity__isnull=False), name="leads_%(class)s_line")
+            models.Index(fields=["activity"], condition=models.Q(activity__isnull=False), name="leads_%(class)s_line"),
+            models.Index(fields=["change"], condition=models.Q(change__isnull=False), name="leads_%(class)s_by"),
         ]
 
 
 class LeadTag(Joined):
     """The lead has the tag. Taking the tag off deletes the row; the timeline keeps that it was there."""
 
-    tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="lead_tags")
+    tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="lead_tags", db_index=False)
 
     class Meta(Joined.Meta):
         verbose_name = _("tag of a lead")
@@ -52,7 +55,7 @@ class ListSubscription(Joined):
     """The lead is, or was, on the list: Kartra keeps the entry of those who left, inactive."""
 
     mailing_list = models.ForeignKey(
-        MailingList, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("list")
+        MailingList, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("list"), db_index=False
     )
     active = models.BooleanField(default=True)
 
@@ -72,7 +75,7 @@ class ListSubscription(Joined):
 class SequenceEnrollment(Joined):
     """The lead is, or was, in the sequence. `step` and `status` are Kartra's own words ("active", "unsubscribed", …)."""
 
-    sequence = models.ForeignKey(Sequence, on_delete=models.PROTECT, related_name="enrollments")
+    sequence = models.ForeignKey(Sequence, on_delete=models.PROTECT, related_name="enrollments", db_index=False)
     step = models.CharField(max_length=32, blank=True, default="")
     status = models.CharField(max_length=32, blank=True, default="")
 
@@ -126,7 +129,7 @@ class CalendarEnrollment(Joined):
 class MembershipGrant(Joined):
     """The lead has, or had, access to a level of a membership."""
 
-    level = models.ForeignKey(MembershipLevel, on_delete=models.PROTECT, related_name="grants")
+    level = models.ForeignKey(MembershipLevel, on_delete=models.PROTECT, related_name="grants", db_index=False)
     active = models.BooleanField(default=True)
 
     class Meta(Joined.Meta):
