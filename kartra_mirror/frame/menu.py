@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, Value
-from django.db.models.functions import Concat
+from django.db.models import Count, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from leads import access
-from leads.models import BulkRun, ChangeStatus, LeadChange, RunDraft
+from leads.models import BulkRun, LeadChange, RunDraft
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,10 @@ def to_do(request: HttpRequest) -> int:
     """Questions, causes for which changes failed, and bulk actions that wait for this person's yes or no."""
     user, number = request.user, 0
     if user.has_perm("leads.view_leadchange"):
-        waiting = LeadChange.objects.questions() | LeadChange.objects.failed()
-        failed = Q(status=ChangeStatus.REJECTED)
-        told = access.only_mine(waiting, user).aggregate(
-            questions=Count("pk", filter=~failed),
-            causes=Count(Concat("kind", Value(" "), "code"), distinct=True, filter=failed),
-        )
-        number += told["questions"] + told["causes"]
+        questions = access.only_mine(LeadChange.objects.questions(), user).order_by().values_list("kind", "code")
+        causes = access.only_mine(LeadChange.objects.failed(), user).order_by().values_list("kind", "code").distinct()
+        told = causes.annotate(n=Value(1)).union(questions.annotate(n=Count("pk")), all=True)
+        number += sum(n for _kind, _code, n in told)
     if user.has_perm("leads.approve_bulkrun"):
         drafts = RunDraft.objects.asked_for().exclude(created_by=user.pk)
         number += access.only_mine(drafts, user).count()

@@ -1,10 +1,13 @@
 """Lists of any length: counted as far as it is cheap, and turned page by page without carrying whole rows along."""
 
-from functools import cached_property
+import hashlib
+from functools import cached_property, partial
 from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
+
+from kartra_mirror.ui.costly import kept
 
 MOST = 100_000
 """So many rows are counted, and can be turned to; of more, only that they are more is said."""
@@ -35,7 +38,10 @@ class CappedPaginator(Paginator):
             return len(self.object_list), False
         if len(self._first) <= self.per_page:
             return len(self._first), False
-        return counted(self.object_list, self.most)
+        asked = repr(self.object_list.order_by().values("pk").query.sql_with_params())
+        key = f"count-{hashlib.sha256(asked.encode()).hexdigest()}"
+        found: tuple[int, bool] = kept(key, partial(counted, self.object_list, self.most))
+        return found
 
     @cached_property
     def count(self) -> int:

@@ -2,10 +2,12 @@
 has in common: only rows of the person's accounts, no bulk action for those who change one lead at a time."""
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
@@ -36,6 +38,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from kartra_mirror.ui.costly import kept
 from kartra_mirror.ui.pagination import CappedPaginator
 from leads import access
 from leads.kinds.form_fields import Suggested
@@ -138,6 +141,17 @@ class RangeDateTimeFilter(_RangeDateTimeFilter):
             raise forms.ValidationError(day)
         at = forms.TimeField().clean(time) if time else without_time
         return timezone.make_aware(dt.datetime.combine(on, at))
+
+
+class KeptValuesFilter(AllValuesFieldListFilter):
+    """The values that occur in a column; of a long table they are looked for once in a minute."""
+
+    def __init__(
+        self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        key = f"values-{model._meta.label}-{field_path}-{request.user.pk}"
+        self.lookup_choices = kept(key, partial(list, self.lookup_choices))
 
 
 class ExactTextFilter(_TextFilter):

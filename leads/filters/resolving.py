@@ -2,9 +2,11 @@
 
 import functools
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from leads.filters.base import NOT, Impossible, Unreadable
@@ -70,12 +72,19 @@ def _narrowed(leads: QuerySet[Lead], selection: Selection) -> QuerySet[Lead]:
     """Those of the leads that are meant. Raises Unreadable. One query for each catalogue that is named."""
     if isinstance(selection, Everybody):
         return leads
-    conditions = [part for part in selection.all_parts() if isinstance(part, Fits)]
-    segments = [part for part in selection.all_parts() if isinstance(part, InSegments)]
-    names = names_of([*(each.wanted for each in conditions), *map(_wanted_segments, segments)])
-    if any(each.condition == SEARCHING for each in conditions):
+    if _searches(selection):
         leads = searchable(leads)
-    return leads.filter(_test(selection, names))
+    return leads.filter(_test(selection, _names(selection)))
+
+
+def _names(selection: Selection) -> Names:
+    conditions = [part.wanted for part in selection.all_parts() if isinstance(part, Fits)]
+    segments = [_wanted_segments(part) for part in selection.all_parts() if isinstance(part, InSegments)]
+    return names_of([*conditions, *segments])
+
+
+def _searches(selection: Selection) -> bool:
+    return any(isinstance(part, Fits) and part.condition == SEARCHING for part in selection.all_parts())
 
 
 def _test(selection: Selection, names: Names) -> Q:
@@ -130,11 +139,27 @@ def of_segment(segment: Segment) -> QuerySet[Lead]:
 def members(segment: Segment) -> QuerySet[Lead]:
     """As `of_segment`, for other conditions to build on: raises Unreadable, so that to leave out what is not
     understood leaves nobody in."""
+    with _asked(segment) as selection:
+        return _narrowed(Lead.objects.filter(account=segment.account_id), selection)
+
+
+def is_member(segment: Segment) -> Q:
+    """Whether a lead is one of them, as a condition. Raises Unreadable. Its conditions are those of the query itself, so that a
+    database need not find the same leads twice; a search is a query of its own, for it looks at more than the lead's columns."""
+    with _asked(segment) as selection:
+        if _searches(selection):
+            found = _narrowed(Lead.objects.filter(account=segment.account_id), selection)
+            return Q(Exists(found.filter(pk=OuterRef("pk"))))
+        return Q(account=segment.account_id) & _test(selection, _names(selection))
+
+
+@contextmanager
+def _asked(segment: Segment) -> Iterator[Selection]:
     if segment.pk in _asking.get() or len(_asking.get()) >= MOST_DEEP:
         raise Unreadable(segment.pk)
     token = _asking.set((*_asking.get(), segment.pk))
     try:
-        return _narrowed(Lead.objects.filter(account=segment.account_id), from_json(segment.selection))
+        yield from_json(segment.selection)
     except CannotResolve:
         raise Unreadable(segment.pk) from None
     finally:

@@ -13,7 +13,7 @@ from leads import clock
 from leads.filters import duplicates
 from leads.filters.base import Condition, Given, Part, Unreadable
 from leads.filters.choosing import Fixed, Named
-from leads.filters.resolving import members
+from leads.filters.resolving import is_member
 from leads.models import ChangeStatus, LeadChange, Segment
 
 GROUP = _("Requested changes, our copy")
@@ -63,7 +63,7 @@ def _in_segments(given: Given) -> Q:
     found = list(Segment.objects.filter(pk__in=given["segment"]))
     if len(found) < len(given["segment"]):
         raise Unreadable("segment")
-    return functools.reduce(operator.or_, (Q(Exists(members(segment).filter(pk=OuterRef("pk")))) for segment in found))
+    return functools.reduce(operator.or_, map(is_member, found))
 
 
 CONDITIONS = (

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _, ngettext
 from kartra_mirror.admin.bulk import approvals, field_picks, preview_names, preview_summary
 from kartra_mirror.admin.bulk.draft_forms import FORCE, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.bulk.draft_start import answer_to_preview
-from kartra_mirror.ui import sales_coverage, second_profiles
+from kartra_mirror.ui import filter_notes
 from kartra_mirror.ui.lead_fields import check_steps, show_what_may_be_asked
 from kartra_mirror.ui.selection import leads_of_draft, of_list, of_ticks
 from leads import access, kinds
@@ -224,8 +224,8 @@ def _show(
         "chosen": chosen,
         "back": back,
         "preview": shown,
-        "sales_unread": sales_coverage.warning(listed, user) if shown else "",
-        "second_profiles": second_profiles.as_of(listed, user) if shown else "",
+        "sales_unread": filter_notes.of_sales(listed, user) if shown else "",
+        "second_profiles": filter_notes.of_second_profiles(listed, user) if shown else "",
         "moved": moved_names.in_conditions(listed, access.accounts_of(user)) if shown else [],
         "try_number": 0 if approvals.why_not_alone(user, account, preview_summary.TRY) else preview_summary.TRY,
         "too_many": approvals.why_not_alone(user, account, chosen),

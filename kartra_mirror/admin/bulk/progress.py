@@ -173,7 +173,7 @@ def outcome_words(status: str, reason: str) -> str:
 
 def tried_again(run: BulkRun) -> dict[str, Any]:
     """What became of its refused changes: the bulk actions that tried them again, and whether some are still left."""
-    again = BulkRun.objects.filter(pk__in=run.changes.filter(retries__run__isnull=False).values("retries__run"))
+    again = BulkRun.objects.filter(pk__in=run.changes.filter(status=ChangeStatus.REJECTED).values("retried_in"))
     return {"runs": list(again.order_by("pk")[:AGAIN_SHOWN]), "left": run.changes.failed().exists()}
 
 
@@ -181,7 +181,8 @@ def failures_of(run: BulkRun) -> list[dict[str, Any]]:
     """What was refused or needs a decision, by cause and in people, most frequent first, with what to do."""
     single = _is_single(run)
     rows = (
-        run.changes.filter(Q(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED]) | Q(reason=Reason.GONE))
+        run.changes.filter(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED, ChangeStatus.SKIPPED])
+        .filter(~Q(status=ChangeStatus.SKIPPED) | Q(reason=Reason.GONE))
         .order_by()
         .values("kind", "status", "reason", "code", "message", "remark")
         .annotate(number=Count("lead", distinct=True))

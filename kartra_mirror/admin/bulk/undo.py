@@ -18,6 +18,8 @@ from leads.changes.side_effects import Next
 from leads.models import BulkRun
 
 NAMES_SHOWN = 10
+MANY = 5000
+"""Of a bulk action of more leads the page comes first, and what is counted of it after."""
 
 
 def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpResponse:
@@ -29,6 +31,9 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
             request, _("This bulk action is still under way. Cancel it first; then undo what was done of it.")
         )
         return redirect(run)
+    context = {**context, "title": _("Undo: %(run)s") % {"run": run.name}}
+    if run.expected > MANY and request.method == "GET" and "counted" not in request.GET:
+        return TemplateResponse(request, "admin/bulk/undo_counting.html", context)
     groups = undo.groups(run)
     standing = sum(group.number[undo.STANDS] for group in groups)
     if request.method == "POST":
@@ -38,7 +43,6 @@ def page(request: HttpRequest, run: BulkRun, context: dict[str, Any]) -> HttpRes
     why_not = throughput.why_nothing_is_sent(connection)
     shown = {
         **context,
-        "title": _("Undo: %(run)s") % {"run": run.name},
         "run": run,
         "parts": [{"group": group, "rest": _named(run, group)} for group in groups],
         "standing": standing,

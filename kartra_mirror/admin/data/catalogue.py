@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from kartra_mirror.ui import costly
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, ReadOnlyInline
 from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter
 from leads.models import (
@@ -50,7 +51,8 @@ class JoinedThingAdmin(ThingAdmin):
         if listed is not None:
             shown = list(listed.result_list)
             rows = self.ties.objects.filter(**{f"{self.key}__in": shown}, **self.only).values_list(self.key)
-            numbers = dict(rows.annotate(n=Count("pk")).order_by())
+            key = f"leads-of-{self.key}-{hash(tuple(thing.pk for thing in shown))}"
+            numbers = costly.kept(key, lambda: dict(rows.annotate(n=Count("pk")).order_by()))
             for thing in shown:
                 thing._leads = numbers.get(thing.pk, 0)
         return response

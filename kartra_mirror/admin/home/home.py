@@ -1,5 +1,6 @@
 """Home: what needs me, what is running, is our copy up to date. Polled in two parts, each a fixed number of queries."""
 
+from functools import partial
 from typing import Any
 
 from django.db.models import Count, OuterRef, Subquery
@@ -15,7 +16,7 @@ from integrations.status import freshness, in_words
 from kartra_mirror.admin.bulk import progress
 from kartra_mirror.admin.home import demo_tasks, last_days, setup, way_back
 from kartra_mirror.admin.home.todo import needs
-from kartra_mirror.ui import throughput
+from kartra_mirror.ui import costly, throughput
 from kartra_mirror.ui.throughput import connections_of
 from leads import access, clock
 from leads.labels import RUN_WORDS
@@ -116,7 +117,7 @@ def copy_facts(request: HttpRequest, connections: list[Connection]) -> dict[str,
         "copies": [
             {
                 "connection": connection,
-                **(numbers := freshness(connection)),
+                **(numbers := costly.kept(f"freshness-{connection.pk}", partial(freshness, connection))),
                 "read_within": in_words(numbers["read_within_s"]),
                 "full_round": in_words(numbers["full_round_s"]),
                 "last_message": last.get(connection.pk),

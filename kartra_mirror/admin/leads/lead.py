@@ -20,7 +20,7 @@ from kartra_mirror.admin.leads.listing.rows import LeadRows
 from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.admin.privacy import export_person, forget
 from kartra_mirror.admin.queue.decisions import told
-from kartra_mirror.ui import coverage, kartra_lookup, sales_coverage, second_profiles
+from kartra_mirror.ui import coverage, filter_notes, kartra_lookup
 from kartra_mirror.ui.throughput import connection_of
 from kartra_mirror.ui.unfold_adapter import ModelAdmin, search_media
 from leads import access, clock, filters, kinds, mirror
@@ -104,8 +104,8 @@ class LeadAdmin(LeadRows, ModelAdmin):
         conditions = segments.conditions_of(request.GET.urlencode())
         context = {
             "impossible": filters.why_impossible(conditions),
-            "sales_unread": sales_coverage.warning(conditions, user),
-            "second_profiles": second_profiles.as_of(conditions, user),
+            "sales_unread": filter_notes.of_sales(conditions, user),
+            "second_profiles": filter_notes.of_second_profiles(conditions, user),
             "moved": moved_names.in_conditions(conditions, access.accounts_of(user)),
             "may_ask_for": kartra_lookup.can_be_asked(request.GET.get("q", "")),
             "known": coverage.sentences(user),

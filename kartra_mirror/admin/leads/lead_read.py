@@ -13,7 +13,7 @@ from integrations.notify import notify_worker
 from integrations.read import refresh, transactions
 from integrations.read.lead_answer import ReadResult
 from integrations.sending import calls
-from kartra_mirror.ui import sales_coverage
+from kartra_mirror.ui import filter_notes
 from kartra_mirror.ui.throughput import connection_of
 from leads import clock, mirror
 from leads.models import Account, Lead
@@ -103,7 +103,7 @@ def money_now(request: HttpRequest, lead: Lead) -> HttpResponse:
 def sales_now(request: HttpRequest) -> HttpResponse:
     """Have the transactions read that a filter by sales misses, and go back to the list of this query."""
     if request.method == "POST":
-        leads = sales_coverage.unread(request.user).exclude(kartra_id=None).exclude(read_at=None)
+        leads = filter_notes.without_sales(request.user).exclude(kartra_id=None).exclude(read_at=None)
         accounts = list(Account.objects.filter(pk__in=leads.order_by().values("account")))
         number = mirror.mark_all_orders_due(leads, clock.now())
         for connection in filter(None, map(connection_of, accounts)):

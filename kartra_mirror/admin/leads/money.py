@@ -23,7 +23,7 @@ from kartra_mirror.admin.leads.one_lead import ask
 from kartra_mirror.ui import kartra_lookup
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.throughput import connection_of
-from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter, style
+from kartra_mirror.ui.unfold_adapter import KeptValuesFilter, RangeDateTimeFilter, RelatedDropdownFilter, style
 from leads import changes, kinds, orders
 from leads.kinds.refunds import REFUNDABLE, WHOLE, given_back, left_of
 from leads.models import OPEN, LeadChange, RecurringSubscription, Transaction
@@ -177,10 +177,15 @@ class _MoneyAdmin(ReadOnlyAdmin):
 @admin.register(Transaction)
 class TransactionAdmin(_MoneyAdmin):
     list_display = ["kartra_id", "type", "lead", "product", "full_amount", "currency", "at", "reported"]
-    list_filter = [("account", RelatedDropdownFilter), "type", ("product", RelatedDropdownFilter), "reported"]
+    list_filter = [
+        ("account", RelatedDropdownFilter),
+        ("type", KeptValuesFilter),
+        ("product", RelatedDropdownFilter),
+        ("at", RangeDateTimeFilter),
+        "reported",
+    ]
     search_fields = ["=kartra_id", "=lead__kartra_id", "lead__email"]
     list_select_related = ["lead", "product", "account"]
-    date_hierarchy = "at"
     change_list_template = "admin/leads/transaction_list.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -224,7 +229,7 @@ class TransactionAdmin(_MoneyAdmin):
 @admin.register(RecurringSubscription)
 class RecurringSubscriptionAdmin(_MoneyAdmin):
     list_display = ["kartra_id", "status", "lead", "product", "next_amount", "next_at", "started_at"]
-    list_filter = [("account", RelatedDropdownFilter), "status", ("product", RelatedDropdownFilter)]
+    list_filter = [("account", RelatedDropdownFilter), ("status", KeptValuesFilter), ("product", RelatedDropdownFilter)]
     search_fields = ["=kartra_id", "=lead__kartra_id", "lead__email"]
     list_select_related = ["lead", "product", "account"]
 

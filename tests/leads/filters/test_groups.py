@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kartra_mirror.ui import sales_coverage
+from kartra_mirror.ui import filter_notes
 from leads import filters
 from leads.changes import moved_names
 from leads.filters import CannotResolve, selection
@@ -107,7 +107,7 @@ def test_segments_tags_and_sales_in_a_group_are_seen(ada, django_assert_num_quer
 
     assert built_on(wanted) == {segment.pk}
     assert "is no longer in Kartra" in moved_names.in_conditions(wanted)[0]
-    assert "have not checked the transactions" in sales_coverage.warning(wanted, StaffFactory(is_superuser=True))
+    assert "have not checked the transactions" in filter_notes.of_sales(wanted, StaffFactory(is_superuser=True))
     with django_assert_num_queries(2):  # a query for each catalogue that is named
         filters.names_of([wanted])
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from kartra_mirror.admin.leads import segments
 from kartra_mirror.admin.leads.listing import conditions, segment_menu
 from kartra_mirror.admin.leads.listing.conditions import Making, Place
-from kartra_mirror.ui import sales_coverage
+from kartra_mirror.ui import filter_notes
 from kartra_mirror.ui.unfold_adapter import search_media, style
 from leads import access, filters
 from leads.filters import Names, Part, segments as building
@@ -41,7 +41,7 @@ def page(request: HttpRequest, admin: Any) -> HttpResponse:
         "every": _by_group(making, "or"),
         "kept": [(name, value) for name in (filters.SEARCH, *SHOWING) for value in request.GET.getlist(name) if value],
         "segments": segment_menu.at_hand(request.user),
-        "sales_unread": sales_coverage.warning(making, request.user),
+        "sales_unread": filter_notes.of_sales(making, request.user),
     }
     if request.headers.get("HX-Request"):
         return TemplateResponse(request, "admin/leads/lead_filters.html", context)
