@@ -59,7 +59,7 @@ def insert_step(run: BulkRun, ids: Sequence[int], step: Step, now: dt.datetime, 
             output_field=CharField(),
         ),
         forced=Case(
-            When(had_0=True, gone_at=None, then=Value(choices.force)),
+            *([When(had_0=True, gone_at=None, then=Value(True))] if choices.force else []),
             default=Value(False),
             output_field=BooleanField(),
         ),

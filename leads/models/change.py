@@ -246,6 +246,11 @@ class LeadChange(Worded):
             ),
             models.Index(fields=["account", "status", "-settled_at"], name="leads_change_status"),
             models.Index(
+                fields=["account", "reason", "kind"],
+                condition=Q(status=ChangeStatus.UNDECIDED, decided_with=None),
+                name="leads_change_questions",
+            ),
+            models.Index(
                 fields=["account", "kind", "code", "family"],
                 condition=Q(status=ChangeStatus.REJECTED, closed_at=None),
                 name="leads_change_failed",
