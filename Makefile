@@ -91,9 +91,9 @@ drill: .venv/.dev
 image-check: .venv/.dev
 	@$(BIN)/python deploy/image_check.py
 
-# The speed limit under four pushers for a minute, seen by the Kartra sandbox.
+# How many queries each unit of work takes, and which plans PostgreSQL makes for the pages; no seconds. `make test` has them too.
 bench-smoke: .venv/.dev
-	@$(BIN)/python benchmarks/rate_limit.py
+	@$(BIN)/python -m pytest -q -n auto tests/kartra_mirror/ui/test_plans.py tests/test_sql.py $(ARGS)
 
 # Locks carry hashes, extras and no addresses; requirements.edges says who asks for what. Run after a change of the dependencies.
 lock: .venv/.dev

@@ -21,16 +21,37 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="asks PostgreSQL for its plans"),
 ]
 
-LONG = (
-    "leads_lead leads_leadchange leads_activity leads_transaction leads_leadtag leads_listsubscription leads_sequenceenrollment"
-    " leads_leademail integrations_delivery integrations_apicall integrations_attempt"
-).split()
+LONG = [
+    "leads_lead",
+    "leads_leadchange",
+    "leads_activity",
+    "leads_transaction",
+    "leads_leadtag",
+    "leads_listsubscription",
+    "leads_sequenceenrollment",
+    "leads_leademail",
+    "integrations_delivery",
+    "integrations_apicall",
+    "integrations_attempt",
+]
 WHOLE = re.compile(rf"Seq Scan on ({'|'.join(LONG)})\b")
 
-LISTS = (
-    "leads_lead leads_leadchange leads_activity leads_transaction leads_recurringsubscription leads_bulkrun leads_segment leads_tag"
-    " leads_mailinglist leads_product leads_import integrations_delivery integrations_apicall integrations_connection"
-).split()
+LISTS = [
+    "leads_lead",
+    "leads_leadchange",
+    "leads_activity",
+    "leads_transaction",
+    "leads_recurringsubscription",
+    "leads_bulkrun",
+    "leads_segment",
+    "leads_tag",
+    "leads_mailinglist",
+    "leads_product",
+    "leads_import",
+    "integrations_delivery",
+    "integrations_apicall",
+    "integrations_connection",
+]
 PAGES = [
     "index",
     "home_now",
