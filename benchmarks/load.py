@@ -10,6 +10,7 @@ import http.client
 import io
 import itertools
 import json
+import math
 import os
 import shutil
 import statistics
@@ -31,7 +32,7 @@ from tests.drill.house import HOST, House
 
 RATE, LOAD_S = float(os.environ.get("RATE", "200")), float(os.environ.get("LOAD_S", "300"))
 LEADS, ROWS = int(os.environ.get("LEADS", "5000")), int(os.environ.get("ROWS", "100000"))
-TAGS = 20
+TAGS = max(20, math.ceil(RATE * LOAD_S / LEADS))
 SENDERS = 24
 """Connections that stay open, as a proxy in front keeps them."""
 APPLIED_WITHIN_S, P99_S = 60.0, 0.5
@@ -39,14 +40,14 @@ PATIENCE_S = 600.0
 
 
 class Posts:
-    """Posts at the times when they are due, whatever is answered; each answer's time counts from when it was due."""
+    """Posts at the times when they are due, whatever is answered; each answer's time counts from when it was due. Each tells a tag
+    that its lead does not have yet in our copy (Kartra has not given it: the next read takes it off again)."""
 
     def __init__(self, house: House, path: str, leads: list[dict[str, Any]]) -> None:
         self.house, self.path, self.leads = house, path, leads
         self.numbers = itertools.count()
         self.answers: Counter[int | str] = Counter()
         self.seconds: list[float] = []
-        self.told: set[tuple[str, str]] = set()
         self.began = time.monotonic()
 
     def run(self) -> None:
@@ -75,8 +76,6 @@ class Posts:
                 answer = link.getresponse()
                 answer.read()
                 self.answers[answer.status] += 1
-                if answer.status == 200:
-                    self.told.add((str(lead["id"]), tag))
             except (OSError, http.client.HTTPException) as error:
                 self.answers[type(error).__name__] += 1
                 link.close()
@@ -123,7 +122,7 @@ def wait(until: Any, seconds: float) -> float:
 def under_load(house: House, leads: list[dict[str, Any]]) -> list[Line]:
     from integrations.models import Connection, Delivery
     from leads import changes, kinds
-    from leads.models import Import, ImportState, Lead, LeadTag
+    from leads.models import Activity, Import, ImportState, Lead
 
     connection = Connection.objects.select_related("account").get()
     file = _file(house.folder / "more.csv", ((str(9_000_000 + n), f"more{n}@example.com") for n in range(ROWS)))
@@ -142,17 +141,17 @@ def under_load(house: House, leads: list[dict[str, Any]]) -> list[Line]:
         importing.wait(PATIENCE_S)
     wait(lambda: not type(run).objects.under_way().filter(pk=run.pk).exists(), PATIENCE_S)
     counts = run.changes.counts()
-    have = set(LeadTag.objects.filter(tag__name__startswith="Load ").values_list("lead__kartra_id", "tag__name"))
+    told = Activity.objects.filter(kind="tag_assigned", delivery__isnull=False).count()
     odd = Counter(Delivery.objects.exclude(status="applied").values_list("status", flat=True))
     loaded = Import.objects.filter(state=ImportState.FINISHED, rows=ROWS).count()
     print(f"  answers {dict(posts.answers)}; messages not applied: {dict(odd) or 0}; bulk action {counts}")
-    lost = len(posts.told - have) + abs(posts.answers[200] - Delivery.objects.count())
     errors = sum(number for answer, number in posts.answers.items() if answer != 200)
     rate = len(posts.seconds) / (ended - posts.began)
     return [
         Line("messages a second that were sent", rate, None, "/s"),
         Line("messages without a 200", errors, None, "", 0.0),
-        Line("messages lost", lost, None, "", 0.0),
+        Line("messages that are not kept", posts.answers[200] - Delivery.objects.count(), None, "", 0.0),
+        Line("messages that no timeline tells", posts.answers[200] - told, None, "", 0.0),
         Line("the middle of their answers", statistics.median(posts.seconds), None, "s"),
         Line("99 of 100 answered within", statistics.quantiles(posts.seconds, n=100)[-1], None, "s", P99_S),
         Line("all applied after the last one", applied, None, "s", APPLIED_WITHIN_S),
