@@ -51,3 +51,42 @@ def insert_new(
             cursor.execute(sql, [value for row in some for value in row])
             found += cursor.fetchall()
     return found
+
+
+def update_each(
+    model: type[models.Model],
+    keys: Sequence[str],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    only: str = "",
+) -> int:
+    """Give many rows values of their own, in one statement: each of `rows` has the values of `keys`, which say whose it is, then
+    those of `columns`. `only`: rows of which this field is null. How many were updated."""
+    connection = connections[router.db_for_write(model)]
+    quote = connection.ops.quote_name
+    fields: list[Any] = [model._meta.get_field(name) for name in (*keys, *columns)]
+    values = [
+        [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)] for row in rows
+    ]
+    if not values:
+        return 0
+
+    def given(place: int, field: Any) -> str:
+        column = f"given.column{place + 1}"
+        return f"CAST({column} AS {field.db_type(connection)})" if connection.vendor == "postgresql" else column
+
+    table = quote(model._meta.db_table)
+    pairs = [(quote(field.column), given(place, field)) for place, field in enumerate(fields)]
+    wanted = [f"{table}.{column} = {value}" for column, value in pairs[: len(keys)]]
+    if only:
+        found: Any = model._meta.get_field(only)
+        wanted.append(f"{table}.{quote(found.column)} IS NULL")
+    places = f"({', '.join(['%s'] * len(fields))})"
+    sql = (
+        f"UPDATE {table} SET {', '.join(f'{column} = {value}' for column, value in pairs[len(keys) :])}"
+        f" FROM (VALUES {', '.join([places] * len(values))}) AS given WHERE {' AND '.join(wanted)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [value for row in values for value in row])
+        return int(cursor.rowcount)

@@ -139,6 +139,12 @@ def settle(
         setattr(change, name, value)
 
 
+def accept_many(rows: QuerySet[LeadChange], code: str, message: str, at: dt.datetime) -> int:
+    """Kartra carried them out, and said the same of each. How many there were in a state that leads there."""
+    told = {"code": code, "message": message, "remark": NONE, "superseded_by": None, "decided_with": None}
+    return _move(rows, ChangeStatus.ACCEPTED, at, **told)
+
+
 def close_cancelled_members(run_id: int, *, within_s: float = math.inf, batch: int = BATCH) -> None:
     """Cancel what still waits in a run that is being cancelled, in batches, and end the run when all is over. After `within_s`
     seconds the rest is left to the next one who asks: nothing of it is sent meanwhile."""

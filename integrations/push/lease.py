@@ -81,40 +81,69 @@ def _return_to_queue(out: TakenOut) -> None:
 
 
 def mark_sent(plan: CallPlan) -> CallPlan | None:
-    """The last look before the POST, committed: switch, runs and fence; then `sent_at`, the count of calls, and a lease
-    for the call itself.
+    """The same as `mark_all_sent` of one call. None if nothing is left of it or the lead is no longer ours."""
+    return next(iter(mark_all_sent([plan])), None)
 
-    Returns the chain as it may be sent: without the changes of runs that stand still meanwhile (they wait again, or are
-    cancelled). None if nothing is left of it or the lead is no longer ours.
+
+def mark_all_sent(plans: Sequence[CallPlan]) -> list[CallPlan]:
+    """The last look before the POSTs of one connection, committed: switch, runs and fence; then `sent_at`, the count of calls, and
+    a lease for each call itself.
+
+    Returns the chains as they may be sent: without the changes of runs that stand still meanwhile (they wait again, or are
+    cancelled), and without calls of which nothing is left or whose lead is no longer ours.
     """
-    connection = Connection(pk=plan.call.connection_id)
+    if not plans:
+        return []
+    connection = Connection(pk=plans[0].call.connection_id)
+    ids = [plan.call.pk for plan in plans]
     with transaction.atomic():
-        kept = take_out(plan, lambda: _standing_still(plan))
-        if kept is None:
-            return None
+        ours = set(
+            ApiCall.objects.select_for_update()
+            .filter(pk__in=ids, finished_at=None, sent_at=None)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        still = _standing_still([plan for plan in plans if plan.call.pk in ours])
+        kept = []
+        for plan in plans:
+            out = still.get(plan.call.pk)
+            if plan.call.pk in ours and (left := plan if out is None else take_out(plan, _as_is(out))) is not None:
+                kept.append(left)
+        if not kept:
+            return []
         at = now()
         # Longer than the call's own deadline by as much as a busy machine may need.
         lease_until = at + dt.timedelta(seconds=settings.KARTRA_DEADLINE_S * 1.5 + 5)
-        ApiCall.objects.filter(pk=plan.call.pk).update(sent_at=at, lease_until=lease_until)
-        call_counter.count(connection)
+        sent = ApiCall.objects.filter(pk__in=[plan.call.pk for plan in kept])
+        sent.update(sent_at=at, lease_until=lease_until)
+        call_counter.count(connection, len(kept))
     call_counter.keep_outside(connection)
     return kept
 
 
-def _standing_still(plan: CallPlan) -> TakenOut:
-    """What may not be sent just now: all, where sending is off; what belongs to a run that stands still, and what follows it."""
-    if not Connection.objects.sending().filter(pk=plan.call.connection_id).exists():
-        return TakenOut(waiting=plan.changes)
-    of_runs = [change.pk for change in plan.changes if change.run_id]
-    going = {change.pk for change in plan.changes if not change.run_id}
+def _as_is(out: TakenOut) -> Callable[[], TakenOut]:
+    return lambda: out
+
+
+def _standing_still(plans: Sequence[CallPlan]) -> dict[int, TakenOut]:
+    """What may not be sent just now, by call: all, where sending is off; what belongs to a run that stands still, and what follows
+    it."""
+    if not plans or not Connection.objects.sending().filter(pk=plans[0].call.connection_id).exists():
+        return {plan.call.pk: TakenOut(waiting=plan.changes) for plan in plans}
+    of_runs = [change.pk for plan in plans for change in plan.changes if change.run_id]
+    going: set[int] = set()
     if of_runs:
-        going |= set(LeadChange.objects.filter(pk__in=of_runs).in_going_runs().values_list("pk", flat=True))
-    dropped: list[LeadChange] = []
-    for change in plan.changes:
-        behind = any(c.family == change.family or get_kind(c.kind).creates for c in dropped)
-        if change.pk not in going or behind:
-            dropped.append(change)
-    return TakenOut(waiting=dropped)
+        going.update(LeadChange.objects.filter(pk__in=of_runs).in_going_runs().values_list("pk", flat=True))
+    found = {}
+    for plan in plans:
+        dropped: list[LeadChange] = []
+        for change in plan.changes:
+            behind = any(c.family == change.family or get_kind(c.kind).creates for c in dropped)
+            if (change.run_id and change.pk not in going) or behind:
+                dropped.append(change)
+        if dropped:
+            found[plan.call.pk] = TakenOut(waiting=dropped)
+    return found
 
 
 def release_plans(plans: Iterable[CallPlan], *, unread: bool = False) -> None:

@@ -1,4 +1,5 @@
-"""The pusher: claim, wait for a turn, stamp, send, settle. One thread claims and settles; a bounded pool only sends.
+"""The pusher: claim, wait for a turn, stamp, send, settle. One thread claims and settles, in sets where there is more than one; a
+bounded pool only sends.
 
 No lock is held and no ORM is used while a call is under way.
 """
@@ -7,42 +8,46 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, connections
 from structlog.contextvars import bound_contextvars
 
-from integrations.kartra.client import Client
-from integrations.kartra.errors import KartraError, OutcomeUnknown, Throttled
+from integrations.kartra.errors import KartraError, Throttled
 from integrations.kartra.rate_limit import LATE_S, RateLimiterUnavailable, Turn
-from integrations.kartra.replies import ChainReply, WholeCallRefused
-from integrations.kartra.words import Trouble
+from integrations.kartra.replies import ChainReply
 from integrations.models import Attempt, Cause, Connection
 from integrations.push import claim, lease, preflight
 from integrations.push.plan import CallPlan
-from integrations.push.settle import settle
+from integrations.push.post import make_call
+from integrations.push.settle_many import Answer, Answered, write_down
 from integrations.read import transactions
 from integrations.sending import calls
 from integrations.sending.calls import Priority
-from integrations.translate import WIRE_FORMATS, Composed, ProofSource
+from integrations.translate import WIRE_FORMATS, ProofSource
 from leads import kinds
-from leads.lock_conflicts import met_another, passes, wait_a_little
+from leads.models import LeadChange
 
 logger = logging.getLogger(__name__)
 
 SINGLES_EVERY_S = 0.2
 """How often a drain looks for what a person has asked for while calls of a bulk action wait for their turns."""
 
-RECORD_S = 10.0
-"""How long an answer waits for a database that does not answer."""
-
 NEW_TURN_S = 0.5
 """How long a call that missed its turn waits for another."""
 
-Answer = ChainReply | WholeCallRefused | KartraError
+AT_ONCE = 20
+TOGETHER_S = 0.05
+"""So many answers are written down together, or those of so long. What is out of the ordinary is written at once."""
+
+ASIDE_S = 2.0
+"""How often a long drain lets its caller do something else."""
+
+
+def nothing() -> None:
+    pass
 
 
 @dataclass
@@ -53,30 +58,56 @@ class Drained:
     more: bool = False
 
 
-def drain(connection: Connection, *, until_s: float = 8.0, stop: Callable[[], bool] = lambda: False) -> Drained:
+def drain(
+    connection: Connection,
+    *,
+    until_s: float = 8.0,
+    stop: Callable[[], bool] = lambda: False,
+    aside: Callable[[], None] = nothing,
+) -> Drained:
     """Send what is due on one connection for about `until_s` seconds; calls in flight are waited for.
 
-    Safe to run in many processes at once: a lead is claimed by one of them. `stop` ends claiming at once. Without the keys
-    nothing is sent, and sending stops.
+    Safe to run in many processes at once: a lead is claimed by one of them. `stop` ends claiming at once. `aside` is what else the
+    caller has to do from time to time, while calls are in flight. Without the keys nothing is sent, and sending stops.
     """
     try:
-        return _Drain(connection, until_s, stop).run()
+        return _Drain(connection, until_s, stop, aside).run()
     except calls.KeyLost:
         return Drained()
 
 
+@dataclass
+class _Waiting:
+    """Answers that are to be written down together, and since when the first waits."""
+
+    answers: list[tuple[Answered, str]] = field(default_factory=list)
+    since: float = math.inf
+    urgent: bool = False
+
+    @property
+    def left_s(self) -> float:
+        """How long they may still wait."""
+        if self.urgent or len(self.answers) >= AT_ONCE:
+            return 0.0
+        return max(0.0, self.since + TOGETHER_S - time.monotonic())
+
+
 class _Drain:
-    def __init__(self, connection: Connection, until_s: float, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, connection: Connection, until_s: float, stop: Callable[[], bool], aside: Callable[[], None]
+    ) -> None:
         self.connection = connection
         self.ends = time.monotonic() + until_s
-        self.stop = stop
+        self.stop, self.aside, self.aside_at = stop, aside, time.monotonic() + ASIDE_S
         self.client = calls.client_for(connection)
         self.keys = connection.credentials_fingerprint
         self.rate = calls.rate_of(connection)
         self.claimed: deque[CallPlan] = deque()
         self.in_flight: dict[Future[tuple[Answer, int]], tuple[CallPlan, str]] = {}
+        self.waiting = _Waiting()
         self.drained = Drained()
-        self.looked_for_singles = 0.0
+        self.looked_at = 0.0
+        self.dry = False
 
     def over(self) -> bool:
         return self.stop() or time.monotonic() >= self.ends
@@ -90,24 +121,39 @@ class _Drain:
                     if not self.claimed and not self.in_flight:
                         break
                     self._step(senders)
+                    if time.monotonic() > self.aside_at:
+                        self._settle()
+                        self.aside()
+                        self.aside_at = time.monotonic() + ASIDE_S
             finally:
                 lease.release_plans(self.claimed)
                 self.drained.more = self.over() or bool(self.claimed)
-                while self.in_flight:
-                    self._settle(timeout_s=None)
+                while self.in_flight or self.waiting.answers:
+                    self._collect(timeout_s=None)
         return self.drained
 
     def _claim(self) -> None:
-        """Claim more when nothing is claimed; while the claimed wait for their turns, look often for what a person has
-        just asked for, and put it in front."""
-        if not self.claimed:
-            self.claimed.extend(self._prepare(claim.claim(self.connection, self._appetite(), stop=self.over)))
+        """Claim more when what is claimed runs low, before it is used up; while the claimed wait for their turns, look often for
+        what a person has just asked for, and put it in front. Where nothing was due, it is asked again when an answer may have
+        made something due, or a little later."""
+        low = len(self.claimed) <= self._appetite() // 2
+        looked_s = time.monotonic() - self.looked_at
+        if low and not (self.dry and (self.in_flight or self.claimed) and looked_s < SINGLES_EVERY_S):
+            new = claim.claim(self.connection, self._appetite(), stop=self.over)
+            self.dry = not new
+            self._put(self._prepare(new))
             self._take_up_new_keys()
-            self.looked_for_singles = time.monotonic()
-        elif not self.claimed[0].single and time.monotonic() - self.looked_for_singles > SINGLES_EVERY_S:
-            singles = claim.claim(self.connection, self._appetite(), only_singles=True)
-            self.claimed.extendleft(reversed(self._prepare(singles)))
-            self.looked_for_singles = time.monotonic()
+        elif self.claimed and not self.claimed[0].single and looked_s > SINGLES_EVERY_S:
+            self._put(self._prepare(claim.claim(self.connection, self._appetite(), only_singles=True)))
+        else:
+            return
+        self.looked_at = time.monotonic()
+
+    def _put(self, plans: Sequence[CallPlan]) -> None:
+        """Behind what was claimed before; what a person waits for goes before what does not."""
+        ahead = [plan for plan in self.claimed if plan.single] + [plan for plan in plans if plan.single]
+        behind = [plan for plan in (*self.claimed, *plans) if not plan.single]
+        self.claimed = deque([*ahead, *behind])
 
     def _appetite(self) -> int:
         """Leads claimed at a time: about a fifth of a second's worth, so that a claimed call never waits long and a person
@@ -124,30 +170,38 @@ class _Drain:
         return prepared
 
     def _step(self, senders: ThreadPoolExecutor) -> None:
-        if not self.claimed or len(self.in_flight) >= settings.PUSH_SENDERS:
-            self._settle(timeout_s=0.5 if self.claimed else 0.1)
+        free = settings.PUSH_SENDERS - len(self.in_flight)
+        if not self.claimed or free <= 0:
+            self._collect(timeout_s=0.5 if self.claimed else 0.1)
             return
         if not self._prepared(self.claimed[0]):
             return
         asked_at = time.monotonic()
         turn = self._turn()
         if not turn.granted:
-            self._settle(timeout_s=turn.wait_s)
+            self._collect(timeout_s=turn.wait_s)
             return
         due_at = time.monotonic() + turn.wait_s
-        plan = lease.mark_sent(self.claimed.popleft())
-        if plan is not None:
-            late_at = asked_at + turn.wait_s + LATE_S
+        late_at = asked_at + turn.wait_s + LATE_S
+        at_once = min(free, AT_ONCE) if math.isinf(self.rate) else 1  # each turn is one call's
+        for plan in lease.mark_all_sent(self._next(at_once)):
             sent = senders.submit(
                 make_call, self.client, plan, plan.request(), due_at, late_at, self._new_turn, self._on_time
             )
             self.in_flight[sent] = plan, self.keys
             self.drained.sent += 1
-        self._settle(timeout_s=0)
+        self._collect(timeout_s=0)
+
+    def _next(self, number: int) -> list[CallPlan]:
+        """The calls that leave now: the first, and as many behind it as need no look of their own before."""
+        plans = [self.claimed.popleft()]
+        while self.claimed and len(plans) < number and not _refunds(self.claimed[0]):
+            plans.append(self.claimed.popleft())
+        return plans
 
     def _prepared(self, plan: CallPlan) -> bool:
         """Of a refund: keep which transactions the buyer had before it, or give the chain back when Kartra cannot tell."""
-        refunds = [change for change in plan.changes if WIRE_FORMATS[change.kind].look is ProofSource.TRANSACTIONS]
+        refunds = _refunds(plan)
         if not refunds:
             return True
         try:
@@ -186,25 +240,43 @@ class _Drain:
         if not math.isinf(self.rate):
             calls.rate_limiter().depart(self.connection.app_id)
 
-    def _settle(self, timeout_s: float | None) -> None:
-        """Record the answers that have come, waiting up to `timeout_s` for the first."""
-        if not self.in_flight:
-            if timeout_s:
-                time.sleep(timeout_s)
-            return
-        done, _ = wait(self.in_flight, timeout=timeout_s, return_when=FIRST_COMPLETED)
-        for future in done:
-            plan, keys = self.in_flight.pop(future)
-            with bound_contextvars(**plan.log_ids):
-                self._answered(plan, keys, *future.result())
+    def _collect(self, timeout_s: float | None) -> None:
+        """Take the answers that have come, waiting up to `timeout_s` for the first, and write them down when it is time."""
+        left_s = self.waiting.left_s if self.waiting.answers else math.inf
+        wait_s = left_s if timeout_s is None else min(timeout_s, left_s)
+        if self.in_flight:
+            done, _ = wait(self.in_flight, None if math.isinf(wait_s) else wait_s, return_when=FIRST_COMPLETED)
+            for future in done:
+                plan, keys = self.in_flight.pop(future)
+                self._take(Answered(plan, *future.result()), keys)
+        elif wait_s and not self.waiting.answers:
+            time.sleep(wait_s)
+        if self.waiting.answers and (not self.waiting.left_s or not self.in_flight):
+            self._settle()
 
-    def _answered(self, plan: CallPlan, keys: str, answer: Answer, elapsed_ms: int) -> None:
-        """Record one answer, and what follows from it."""
-        write_down(plan, answer, elapsed_ms)
+    def _take(self, answered: Answered, keys: str) -> None:
+        self.waiting.since = min(self.waiting.since, time.monotonic())
+        self.waiting.answers.append((answered, keys))
+        self.waiting.urgent = self.waiting.urgent or not answered.ordinary
+
+    def _settle(self) -> None:
+        """Write the waiting answers down, and draw what follows from each."""
+        answers, self.waiting = self.waiting.answers, _Waiting()
+        if not answers:
+            return
+        write_down([answered for answered, _ in answers])
+        self.dry = False
+        for answered, keys in answers:
+            with bound_contextvars(**answered.plan.log_ids):
+                self._follow_up(answered, keys)
+
+    def _follow_up(self, answered: Answered, keys: str) -> None:
+        """What follows from an answer that is written down."""
+        plan, answer = answered.plan, answered.answer
         odd = any(kinds.warnings(change.parameters) for change in plan.changes)
         error = answer if isinstance(answer, KartraError) else None
         code = getattr(answer, "code", "")
-        told = {"outcome": type(answer).__name__, "code": code, "elapsed_ms": elapsed_ms}
+        told = {"outcome": type(answer).__name__, "code": code, "elapsed_ms": answered.elapsed_ms}
         logger.info("A call is settled.", extra=told)
         calls.update_health(self.connection, error, text_may_be_refused=odd, keys=keys)
         if any(kinds.get_kind(change.kind).money for change in plan.changes) and isinstance(answer, ChainReply):
@@ -219,52 +291,6 @@ class _Drain:
             self.client, self.keys = calls.client_for(self.connection), self.connection.credentials_fingerprint
 
 
-def write_down(plan: CallPlan, answer: Answer, elapsed_ms: int) -> None:
-    """Write the answer down. A database that is being restarted is waited for, and so are other writers: an answer that came
-    must not be lost."""
-    ends = time.monotonic() + RECORD_S
-    while True:
-        try:
-            settle(plan, answer, elapsed_ms=elapsed_ms, answer=getattr(answer, "text", ""))
-            return
-        except DatabaseError as error:
-            if not passes(error) or time.monotonic() > ends:
-                raise
-            if met_another(error):
-                wait_a_little(0)
-                continue
-            connections.close_all()
-            time.sleep(0.5)
-
-
-def make_call(
-    client: Client,
-    plan: CallPlan,
-    said: Composed,
-    due_at: float = math.inf,
-    late_at: float = math.inf,
-    new_turn: Callable[[], bool] = lambda: True,
-    on_time: Callable[[], None] = lambda: None,
-) -> tuple[Answer, int]:
-    """Make the POST when its turn is due (`time.monotonic`); a turn that may be missed after `late_at` is given up for a
-    new one. Runs in the pool: no ORM. Whatever goes wrong is an answer; a bug of ours counts as unknown."""
-    if due_at < math.inf:
-        time.sleep(max(0.0, due_at - time.monotonic()))
-        try:
-            if time.monotonic() <= late_at:
-                on_time()
-            elif not new_turn():
-                return calls.NoSlot("", Trouble.NO_TURN), 0
-        except RateLimiterUnavailable:
-            return calls.NoSlot("", Trouble.NO_LIMITER), 0
-    began = time.monotonic()
-    answer: Answer
-    try:
-        answer = client.chain(said.lead, said.actions, lead_fields=said.lead_fields, repeatable=said.repeatable)
-    except KartraError as error:
-        answer = error
-    except Exception as error:  # the request may have left: never lose the chain to a bug
-        with bound_contextvars(**plan.log_ids):  # of this thread
-            logger.exception("Call %s failed in our own code.", plan.call.pk)
-        answer = OutcomeUnknown("", Trouble.OUR_FAULT, name=type(error).__name__)
-    return answer, round((time.monotonic() - began) * 1000)
+def _refunds(plan: CallPlan) -> list[LeadChange]:
+    """The refunds of a call: before them Kartra is asked what the buyer has."""
+    return [change for change in plan.changes if WIRE_FORMATS[change.kind].look is ProofSource.TRANSACTIONS]

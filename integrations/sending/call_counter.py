@@ -31,9 +31,9 @@ class RestoreCheck(enum.Enum):
     COPIED = "copied"  # it is an installation that is, or was, elsewhere
 
 
-def count(connection: Connection) -> None:
-    """One more call, in the database; inside the transaction that marks the call as sent."""
-    Connection.objects.filter(pk=connection.pk).update(calls_made=F("calls_made") + 1)
+def count(connection: Connection, calls: int = 1) -> None:
+    """So many more calls, in the database; inside the transaction that marks them as sent."""
+    Connection.objects.filter(pk=connection.pk).update(calls_made=F("calls_made") + calls)
     counted = Connection.objects.values_list("calls_made", "counter_key")
     connection.calls_made, connection.counter_key = counted.get(pk=connection.pk)
 

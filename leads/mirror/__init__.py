@@ -47,6 +47,7 @@ from leads.mirror.flags import (
 )
 from leads.mirror.leads import Lookalike, apply_facts, compare, find
 from leads.mirror.locks import lock_free_leads, lock_leads
+from leads.mirror.many.confirmed import goes_in_sets, set_confirmed
 from leads.mirror.money import (
     end_plan,
     note_orders_without_id,
@@ -85,6 +86,7 @@ __all__ = [
     "end_plan",
     "find",
     "get_or_create_named",
+    "goes_in_sets",
     "lift_gone",
     "lock_free_leads",
     "lock_leads",
@@ -110,6 +112,7 @@ __all__ = [
     "remove_hearsay",
     "set_booking",
     "set_catalogue",
+    "set_confirmed",
     "set_custom_fields",
     "set_list",
     "set_membership",

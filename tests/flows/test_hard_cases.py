@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations import push, receive
 from integrations.models import ApiCall, Attempt, Connection, Delivery
-from integrations.push import claim, lease, proof_token, send
+from integrations.push import claim, lease, proof_token, send, settle
 from integrations.read import refresh, schedule
 from leads import changes, kinds, mirror
 from leads.changes import conflicts, runs
@@ -265,7 +265,7 @@ def test_case_4_cancelled_run_adds_up_and_goes_no_further(sandbox, connection):
     assert lease.mark_sent(sent[2]) is None
     assert claim.claim(connection, 4) == []
     for chain in stamped:
-        send.settle(chain, send.make_call(send.calls.client_for(connection), chain, chain.request())[0])
+        settle.settle(chain, send.make_call(send.calls.client_for(connection), chain, chain.request())[0])
     lease.release_plans(sent)
     run.refresh_from_db()
     assert (run.state, run.changes.counts()["accepted"], run.changes.counts()["cancelled"]) == ("cancelled", 2, 10)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from integrations import push
 from integrations.models import ApiCall, Connection
-from integrations.push import claim, lease, proof_token, send
+from integrations.push import claim, lease, post, proof_token, send
 from leads import changes, kinds
 from leads.models import ChangeStatus, LeadChange, RecurringSubscription, Transaction
 from tests.flows.steps import settle_all
@@ -63,14 +63,14 @@ def push_and_die(connection: Connection, point: str) -> None:
         if point == POINTS[0]:
             claim.states_before = die  # inside the claim's transaction
         elif point == POINTS[1]:
-            lease.mark_sent = die
+            lease.mark_all_sent = die
         elif point == POINTS[2]:
             send.make_call = die
             send.ThreadPoolExecutor = _Inline
         elif point == POINTS[3]:
-            send.Client.chain = die_after(send.Client.chain)
+            post.Client.chain = die_after(post.Client.chain)
         else:
-            send.settle = die
+            send.write_down = die
         push.drain(Connection.objects.select_related("account").get(pk=connection.pk), until_s=5)
         del inherited
     finally:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError
 from integrations import push, receive
 from integrations.management import run_wait
 from integrations.models import Delivery
-from integrations.push import send
+from integrations.push import settle_many
 from integrations.receive import queue
 from integrations.receive.newcomers import Newcomers
 from leads import lock_conflicts, mirror
@@ -157,7 +157,8 @@ def test_command_that_waits_goes_on_when_it_met_a_worker(connection, sandbox, mo
 def test_answer_is_written_down_after_meeting_another_writer(connection, sandbox, monkeypatch):
     lead = sandbox.mirrored_lead(connection, "ada@example.com")
     change = LeadChangeFactory(lead=lead, family="tag:VIP")
-    monkeypatch.setattr(send, "settle", failing(3, broken(IntegrityError, "23505"), send.settle))
+    meets = failing(3, broken(IntegrityError, "23505"), settle_many.update_each)
+    monkeypatch.setattr(settle_many, "update_each", meets)
 
     push.drain(connection, until_s=3)
 
