@@ -1,5 +1,6 @@
 """How Kartra and our copy differ, lead by lead. Reads Kartra, writes nothing into the mirror."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,8 @@ def _compare(connection: Connection, leads: Sequence[Lead], total: Comparison) -
     while left:
         unanswered: list[Lead] = []
         failed: KartraError | None = None
-        for lead, answer in ask_many(connection, left, cause=Cause.PULL, priority=Priority.PERSON):
+        asked = ask_many(connection, left, cause=Cause.PULL, priority=Priority.PERSON)
+        for lead, answer in itertools.chain.from_iterable(asked):
             if isinstance(answer, Asked):
                 total.compared += 1
                 if differences := differences_of(connection, lead, answer):

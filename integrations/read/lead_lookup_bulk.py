@@ -1,12 +1,15 @@
-"""The same question about many leads, several calls at once: threads only call, the caller's thread does all the rest."""
+"""The same question about many leads, several calls at once: threads only call, the caller's thread does all the rest, and writes the
+rows of calls that came about together in one statement.
+"""
 
 import datetime as dt
 import logging
 import math
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -17,7 +20,7 @@ from integrations.kartra.client import Client
 from integrations.kartra.errors import CommandRefused, CredentialsRefused, KartraError, OutcomeUnknown, Rejected
 from integrations.kartra.profile import LeadProfile
 from integrations.kartra.words import Trouble
-from integrations.models import Cause, Connection
+from integrations.models import ApiCall, Cause, Connection
 from integrations.read.lead_lookup import DELETED, NOT_FOUND, Asked, ask, learn, same_address
 from integrations.sending import calls
 from integrations.sending.calls import Priority
@@ -27,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 FAILURES = 3
 """Calls in a row without an answer after which nothing more is asked for now."""
+AT_ONCE = 20
+TOGETHER_S = 0.05
+"""So many answers are handed on together, or those of so long."""
 FATAL = (calls.NoSlot, calls.NotHere, calls.KeyLost, CredentialsRefused, CommandRefused)
 """Errors after which the next lead would fare no better."""
 
@@ -39,35 +45,79 @@ def ask_many(
     priority: Priority,
     ends: float = math.inf,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[Lead, Asked | KartraError | None]]:
-    """Ask Kartra about these leads, several calls at once, in no order. For each the answer, or why there is none; None:
-    not asked, as the time (`ends`, monotonic) was over. Refused keys or a few failures in a row end it."""
+) -> Iterator[list[tuple[Lead, Asked | KartraError | None]]]:
+    """Ask Kartra about these leads, several calls at once, in no order; a few answers at a time. For each lead the answer, or why
+    there is none; None: not asked, as the time (`ends`, monotonic) was over. Refused keys or a few failures in a row end it."""
     try:
         calls.be_here()
         client = calls.client_for(asking)
     except (calls.NotHere, calls.KeyLost) as error:
-        yield from ((lead, error) for lead in leads)
+        yield [(lead, error) for lead in leads]
         return
     rate = calls.rate_of(asking)
     skew = now() - timezone.now()
     over = _Over(stop, ends)
+    done: queue.SimpleQueue[Future[_Got]] = queue.SimpleQueue()
 
     with ThreadPoolExecutor(settings.REFRESH_READERS, thread_name_prefix="read") as readers:
         waiting: dict[Future[_Got], Lead] = {
             readers.submit(_get, client, asking, rate, lead, priority, over): lead for lead in leads
         }
+        for future in waiting:
+            future.add_done_callback(done.put)
         try:
-            for future in as_completed(waiting):
-                lead, got = waiting[future], future.result()
-                if got.began_at is None:
-                    yield lead, got.error
-                    continue
-                answer = _answer(asking, lead, got, cause, priority, skew, over)
-                if isinstance(answer, FATAL):
-                    over.set()
-                yield lead, answer
+            left = len(waiting)
+            while left:
+                came = [(waiting[future], future.result()) for future in _next(done, left)]
+                left -= len(came)
+                rows = _rows(asking, came, cause, skew)
+                answers: list[tuple[Lead, Asked | KartraError | None]] = []
+                for (lead, got), row in zip(came, rows, strict=True):
+                    answer = got.error if row is None else _answer(asking, lead, got, row, priority, over)
+                    if row is not None and isinstance(answer, FATAL):
+                        over.set()
+                    answers.append((lead, answer))
+                yield answers
         finally:
             over.set()
+
+
+def _next(done: "queue.SimpleQueue[Future[_Got]]", left: int) -> list[Future["_Got"]]:
+    """The next answers: as many as come about together, the first of which is waited for."""
+    found = [done.get()]
+    ends = time.monotonic() + TOGETHER_S
+    while len(found) < min(AT_ONCE, left):
+        try:
+            found.append(done.get(timeout=max(0.001, ends - time.monotonic())))
+        except queue.Empty:
+            break
+    return found
+
+
+def _rows(
+    asking: Connection, came: Sequence[tuple[Lead, "_Got"]], cause: Cause, skew: dt.timedelta
+) -> list[ApiCall | None]:
+    """The rows of these calls, written together; None of one that was not made. Those of a connection that is not stored are not
+    written."""
+    finished_at = now()
+    rows = [
+        calls.read_row(
+            asking,
+            cause=cause,
+            commands="get_lead",
+            began_at=got.began_at + skew,
+            finished_at=finished_at,
+            elapsed_s=got.elapsed_s,
+            error=got.error,
+            lead=lead,
+        )
+        if got.began_at is not None
+        else None
+        for lead, got in came
+    ]
+    if asking.pk is not None:
+        ApiCall.objects.bulk_create([row for row in rows if row is not None])
+    return rows
 
 
 class _Over:
@@ -132,21 +182,10 @@ def _get(client: Client, asking: Connection, rate: float, lead: Lead, priority: 
 
 
 def _answer(
-    asking: Connection,
-    lead: Lead,
-    got: _Got,
-    cause: Cause,
-    priority: Priority,
-    skew: dt.timedelta,
-    over: _Over,
+    asking: Connection, lead: Lead, got: _Got, row: ApiCall, priority: Priority, over: _Over
 ) -> Asked | KartraError | None:
-    """The call's row and what it says of the lead. What one call cannot tell is asked at length."""
-    assert got.began_at is not None
-    began_at = got.began_at + skew
-    row = calls.record_read(
-        asking, cause=cause, commands="get_lead", began_at=began_at, elapsed_s=got.elapsed_s, error=got.error, lead=lead
-    )
-    call = row.pk if row is not None else None
+    """What a call says of the lead. What one call cannot tell is asked at length."""
+    began_at, call = row.claimed_at, row.pk
     calls.update_health(asking, got.error)
     if got.profile is not None and _is(asking, lead, got.profile):
         if got.by_id:
@@ -162,6 +201,7 @@ def _answer(
     if over():
         return None
     try:
+        cause = Cause(row.cause)
         return ask(asking, kartra_id=lead.kartra_id or "", email=lead.email, cause=cause, priority=priority, lead=lead)
     except KartraError as error:
         return error

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from integrations.read import deletions, schedule
 from integrations.read.lead_answer import ReadResult, apply_answer, apply_others
 from integrations.read.lead_lookup import Asked, ask
 from integrations.read.lead_lookup_bulk import FAILURES, FATAL, ask_many
+from integrations.read.unchanged import note_unchanged
 from integrations.sending import call_counter, calls
 from integrations.sending.calls import Priority
 from leads import mirror
@@ -168,10 +169,10 @@ def _read(
     untouched: list[int] = []
     failed: list[int] = []
     in_a_row = 0
-    for lead, answer in ask_many(asking, leads, cause=cause, priority=priority, ends=ends, stop=stop):
+    for lead, answer, noted in _asked(connection, leads, asking, cause, priority, ends=ends, stop=stop):
         if isinstance(answer, Asked):
             in_a_row = 0
-            if _apply_one_of_many(connection, lead, answer):
+            if noted or _apply_one_of_many(connection, lead, answer):
                 done.read += 1
                 if on_read:
                     on_read(done.read)
@@ -189,6 +190,15 @@ def _read(
     if done.read and not isinstance(done.stopped, FATAL) and in_a_row < FAILURES:
         done.stopped = None
     return done
+
+
+def _asked(
+    connection: Connection, leads: Sequence[Lead], asking: Connection, cause: Cause, priority: Priority, **how: Any
+) -> Iterator[tuple[Lead, Asked | KartraError | None, bool]]:
+    """The leads with their answers, and whether the answer is noted already, because it told nothing new."""
+    for answers in ask_many(asking, leads, cause=cause, priority=priority, **how):
+        noted = note_unchanged(connection, [(lead, each) for lead, each in answers if isinstance(each, Asked)])
+        yield from ((lead, each, lead.pk in noted) for lead, each in answers)
 
 
 def _apply_one_of_many(connection: Connection, lead: Lead, asked: Asked) -> bool:

@@ -9,7 +9,7 @@ import enum
 import functools
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.models import F
@@ -206,28 +206,36 @@ def in_words(error: KartraError) -> str:
     return f"{message_of(error).rstrip('.')}. {remedy(error.code)}".strip()
 
 
-def record_read(
+def record_read(connection: Connection, **told: Any) -> ApiCall | None:
+    """Write the row of a finished call that only read, of what `read_row` is told. None for a connection that is not stored."""
+    if connection.pk is None:
+        return None
+    row = read_row(connection, finished_at=now(), **told)
+    row.save(force_insert=True)
+    return row
+
+
+def read_row(
     connection: Connection,
     *,
     cause: Cause,
     commands: str,
     began_at: dt.datetime,
+    finished_at: dt.datetime,
     elapsed_s: float,
     error: KartraError | None = None,
     lead: Lead | None = None,
     made_by: Author = None,
-) -> ApiCall | None:
-    """Write the row of a finished call that only read. None for a connection that is not stored."""
-    if connection.pk is None:
-        return None
-    return ApiCall.objects.create(
+) -> ApiCall:
+    """The row of a finished call that only read, unsaved."""
+    return ApiCall(
         connection=connection,
         lead=lead,
         cause=cause,
         commands=commands,
         claimed_at=began_at,
         sent_at=began_at,
-        finished_at=now(),
+        finished_at=finished_at,
         outcome=CallOutcome.ANSWERED if error is None else outcome_of(error),
         code=error.code if error else "",
         **(said_by(error) if error else {}),

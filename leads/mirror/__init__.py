@@ -48,6 +48,7 @@ from leads.mirror.flags import (
 from leads.mirror.leads import Lookalike, apply_facts, compare, find
 from leads.mirror.locks import lock_free_leads, lock_leads
 from leads.mirror.many.confirmed import goes_in_sets, set_confirmed
+from leads.mirror.many.reads import note_unchanged
 from leads.mirror.money import (
     end_plan,
     note_orders_without_id,
@@ -107,6 +108,7 @@ __all__ = [
     "note_plan_edit",
     "note_refund",
     "note_sequence_event",
+    "note_unchanged",
     "put_off",
     "put_off_orders",
     "remove_hearsay",

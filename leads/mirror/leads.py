@@ -97,7 +97,7 @@ def _take(
     before = dict(lead.__dict__)
     if facts.kartra_id:
         lead.kartra_id = facts.kartra_id
-    differences = _set_fields(lead, facts)
+    differences = set_fields(lead, facts)
     marked_at, back = lead.gone_at or lead.absent_at, False
     if marked_at and (told_at is None or told_at > marked_at):
         back = lead.gone_at is not None
@@ -197,7 +197,8 @@ def _move_bookings(twin: Lead, lead: Lead) -> None:
             CalendarEnrollment.objects.filter(pk=row.pk).update(lead=lead)
 
 
-def _set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
+def set_fields(lead: Lead, facts: LeadFacts) -> list[Difference]:
+    """Put what was told of its own columns on the lead, unsaved; what is otherwise than before."""
     told = {name: value for name, value in facts.fields.items() if value is not None or BY_NAME[name].value == "text"}
     differences = merge_facts(lead, told, facts.custom_values, whole=facts.custom_whole)
     if facts.extra:
@@ -230,4 +231,4 @@ def compare(lead: Lead | None, facts: LeadFacts) -> list[Difference]:
         return [Difference("lead", None, facts.kartra_id)]
     fresh = Lead.objects.get(pk=lead.pk)
     gone = [Difference("deleted", True, False)] if fresh.gone_at else []
-    return [*gone, *_set_fields(fresh, facts), *differing_relations(fresh, facts)]
+    return [*gone, *set_fields(fresh, facts), *differing_relations(fresh, facts)]
