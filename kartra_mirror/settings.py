@@ -57,7 +57,7 @@ KARTRA_CONNECT_TIMEOUT_S = env.float("KARTRA_CONNECT_TIMEOUT_S", default=5.0)
 KARTRA_READ_TIMEOUT_S = env.float("KARTRA_READ_TIMEOUT_S", default=20.0)
 KARTRA_DEADLINE_S = env.float("KARTRA_DEADLINE_S", default=30.0)  # the whole call
 CONSOLE_WAIT_S = env.float("CONSOLE_WAIT_S", default=10.0)  # so long the console waits for what became of a change
-PUSH_SENDERS = env.int("PUSH_SENDERS", default=8)  # calls in flight in one process
+PUSH_SENDERS = env.int("PUSH_SENDERS", default=24)  # calls in flight in one process, at most
 REFRESH_READERS = env.int("REFRESH_READERS", default=8)
 VERIFY_SETTLE_S = [float(seconds) for seconds in env.list("VERIFY_SETTLE_S", default=["30", "120", "600"])]
 VERIFY_MONEY_SETTLE_S = [float(s) for s in env.list("VERIFY_MONEY_SETTLE_S", default=["300", "3600", "86400"])]

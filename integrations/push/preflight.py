@@ -70,9 +70,10 @@ def _needs_state(plan: CallPlan) -> bool:
 
 def _may_conflict(plan: CallPlan) -> bool:
     """Whether a person's edit would replace a value that our copy may not know."""
+    if not plan.lead.kartra_id or not any(change.baseline for change in plan.changes):
+        return False
     read_at = plan.lead.read_at
-    old = read_at is None or now() - read_at > FROM_JUST_NOW
-    return old and bool(plan.lead.kartra_id) and any(change.baseline for change in plan.changes)
+    return read_at is None or now() - read_at > FROM_JUST_NOW
 
 
 def _without_conflicts(plan: CallPlan) -> CallPlan | None:

@@ -106,7 +106,7 @@ class _Drain:
         self.in_flight: dict[Future[tuple[Answer, int]], tuple[CallPlan, str]] = {}
         self.waiting = _Waiting()
         self.drained = Drained()
-        self.looked_at = 0.0
+        self.looked_at = self.gathers_until = 0.0
         self.dry = False
 
     def over(self) -> bool:
@@ -174,6 +174,13 @@ class _Drain:
         if not self.claimed or free <= 0:
             self._collect(timeout_s=0.5 if self.claimed else 0.1)
             return
+        if (
+            math.isinf(self.rate)
+            and free < min(AT_ONCE, settings.PUSH_SENDERS) // 2
+            and (left_s := self.gathers_until - time.monotonic()) > 0
+        ):
+            self._collect(timeout_s=left_s)  # a few more free senders, and one transaction marks for all of them
+            return
         if not self._prepared(self.claimed[0]):
             return
         asked_at = time.monotonic()
@@ -184,6 +191,7 @@ class _Drain:
         due_at = time.monotonic() + turn.wait_s
         late_at = asked_at + turn.wait_s + LATE_S
         at_once = min(free, AT_ONCE) if math.isinf(self.rate) else 1  # each turn is one call's
+        self.gathers_until = time.monotonic() + TOGETHER_S
         for plan in lease.mark_all_sent(self._next(at_once)):
             sent = senders.submit(
                 make_call, self.client, plan, plan.request(), due_at, late_at, self._new_turn, self._on_time

@@ -1,6 +1,7 @@
 """The pusher in the foreground: sends, verifies, settles."""
 
 import datetime as dt
+import functools
 import logging
 import signal
 import threading
@@ -21,11 +22,19 @@ from leads.models import LeadChange
 
 logger = logging.getLogger(__name__)
 
+ROUND_S = 2.0
+ALONE_S = 60.0
+"""How long one connection is pushed before the next has its turn, and where there is no other."""
+
+ASIDE_S = 0.5
+"""How long unclear changes are looked at while calls are in flight."""
+
 OUTAGE_PATIENCE_S = 600.0
 """How long `--until-idle` sits out an outage."""
 
 
 class Command(BaseCommand):
+    more = False
     help = "Send what is queued to Kartra, and look whether unclear changes were done. May run beside the workers."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,17 +63,22 @@ class Command(BaseCommand):
                 continue
             if options["until_idle"] and not busy:
                 break
-            stopping.wait(0.2)
+            if not self.more:
+                stopping.wait(0.2)
         self.stdout.write(f"{plural(sent, 'call')} sent.")
         if options["until_idle"]:
             self._say_what_waits(options["connection"])
 
     def _round(self, name: str | None, stopping: threading.Event, began_at: dt.datetime) -> tuple[int, bool]:
         """Send, verify, try after an outage, on each connection once: (calls sent, whether there is more to wait for)."""
-        sent, busy = 0, False
-        for connection in connections_named(name):
+        sent, busy, self.more = 0, False, False
+        all_of_them = list(connections_named(name))
+        until_s = ROUND_S if len(all_of_them) > 1 else ALONE_S
+        for connection in all_of_them:
             lease.end_leases(connection)
-            sent += push.drain(connection, until_s=2.0, stop=stopping.is_set).sent
+            aside = functools.partial(self._aside, connection.pk, stopping)
+            drained = push.drain(connection, until_s=until_s, stop=stopping.is_set, aside=aside)
+            sent, self.more = sent + drained.sent, self.more or (drained.more and drained.sent > 0)
             if not stopping.is_set():
                 verify.drain(connection, until_s=2.0, stop=stopping.is_set)
             connection.refresh_from_db()
@@ -74,6 +88,14 @@ class Command(BaseCommand):
         alerts.drain()
         clocks.look()
         return sent, busy
+
+    def _aside(self, pk: int, stopping: threading.Event) -> None:
+        """What does not wait until a long drain is over; calls in flight go on meanwhile."""
+        connection = Connection.objects.select_related("account").get(pk=pk)
+        lease.end_leases(connection)
+        verify.drain(connection, until_s=ASIDE_S, stop=stopping.is_set)
+        alerts.drain()
+        clocks.look()
 
     def _has_work(self, connection: Connection) -> bool:
         """Whether something is to be waited for. What waits for a person (switch, keys, decisions) is not."""
