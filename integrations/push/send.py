@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
@@ -22,7 +22,7 @@ from integrations.models import Attempt, Cause, Connection
 from integrations.push import claim, lease, preflight
 from integrations.push.plan import CallPlan
 from integrations.push.post import make_call
-from integrations.push.settle_many import Answer, Answered, write_down
+from integrations.push.settle_many import AT_ONCE, TOGETHER_S, Answer, Answered, Waiting, write_down
 from integrations.read import transactions
 from integrations.sending import calls
 from integrations.sending.calls import Priority
@@ -37,10 +37,6 @@ SINGLES_EVERY_S = 0.2
 
 NEW_TURN_S = 0.5
 """How long a call that missed its turn waits for another."""
-
-AT_ONCE = 20
-TOGETHER_S = 0.05
-"""So many answers are written down together, or those of so long. What is out of the ordinary is written at once."""
 
 ASIDE_S = 2.0
 """How often a long drain lets its caller do something else."""
@@ -76,22 +72,6 @@ def drain(
         return Drained()
 
 
-@dataclass
-class _Waiting:
-    """Answers that are to be written down together, and since when the first waits."""
-
-    answers: list[tuple[Answered, str]] = field(default_factory=list)
-    since: float = math.inf
-    urgent: bool = False
-
-    @property
-    def left_s(self) -> float:
-        """How long they may still wait."""
-        if self.urgent or len(self.answers) >= AT_ONCE:
-            return 0.0
-        return max(0.0, self.since + TOGETHER_S - time.monotonic())
-
-
 class _Drain:
     def __init__(
         self, connection: Connection, until_s: float, stop: Callable[[], bool], aside: Callable[[], None]
@@ -104,7 +84,7 @@ class _Drain:
         self.rate = calls.rate_of(connection)
         self.claimed: deque[CallPlan] = deque()
         self.in_flight: dict[Future[tuple[Answer, int]], tuple[CallPlan, str]] = {}
-        self.waiting = _Waiting()
+        self.waiting = Waiting()
         self.drained = Drained()
         self.looked_at = self.gathers_until = 0.0
         self.dry = False
@@ -269,7 +249,7 @@ class _Drain:
 
     def _settle(self) -> None:
         """Write the waiting answers down, and draw what follows from each."""
-        answers, self.waiting = self.waiting.answers, _Waiting()
+        answers, self.waiting = self.waiting.answers, Waiting()
         if not answers:
             return
         write_down([answered for answered, _ in answers])

@@ -4,10 +4,11 @@ sets; each other one by itself, which is `settle`'s. What an answer means is `pr
 
 import datetime as dt
 import functools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connections, transaction
@@ -27,6 +28,10 @@ from leads.lock_conflicts import met_another, passes, wait_a_little
 from leads.models import ChangeStatus, LeadChange
 
 T = TypeVar("T")
+
+AT_ONCE = 20
+TOGETHER_S = 0.05
+"""So many answers are written down together, or those of so long. What is out of the ordinary is written at once."""
 
 RECORD_S = 10.0
 """How long an answer waits for a database that does not answer."""
@@ -52,6 +57,22 @@ class Answered:
             return False
         positions = self.plan.request().positions
         return all(self.answer.outcomes[position].state == "done" for position in positions)
+
+
+@dataclass
+class Waiting:
+    """Answers that are to be written down together, and since when the first waits."""
+
+    answers: list[tuple[Answered, str]] = field(default_factory=list)
+    since: float = math.inf
+    urgent: bool = False
+
+    @property
+    def left_s(self) -> float:
+        """How long they may still wait."""
+        if self.urgent or len(self.answers) >= AT_ONCE:
+            return 0.0
+        return max(0.0, self.since + TOGETHER_S - time.monotonic())
 
 
 def write_down(answered: Sequence[Answered]) -> None:
@@ -148,7 +169,7 @@ def _write(answered: Sequence[Answered], attempts: dict[int, Attempt], at: dt.da
     update_each(Attempt, ["id"], ["proof", "code", "message", "evidence"], proven)
     for (code, message), pks in by_words.items():
         if transitions.accept_many(LeadChange.objects.filter(pk__in=pks), code, message, at) < len(pks):
-            raise transitions.CannotMove("Some of these changes are settled.")
+            raise transitions.CannotMove("Some of these changes have ended.")
     changes = [change for each in answered for change in each.plan.changes]
     mirror.set_confirmed(changes, at)
     for run_id in sorted(_runs_of(answered)):  # last, as `settle` does
