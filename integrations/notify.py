@@ -4,6 +4,7 @@ A notification may get lost, come twice or late: the database is the truth, and 
 """
 
 import logging
+import threading
 import time
 from typing import Literal
 
@@ -15,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 QUIET_S = 5.0
 """How long this process notifies nobody after the broker failed, so that a dead one slows no request."""
+
+APART_S = 0.1
+"""So far apart at least are the notifications that `notify_soon` sends of one task."""
 
 TaskName = Literal[
     "apply_alive",
@@ -45,6 +49,31 @@ def notify_worker(task: TaskName, *ids: int) -> None:
     except Exception as error:  # whatever the broker's library raises: a notification is not worth a failed request
         process_state.notify_quiet_until = time.monotonic() + QUIET_S
         logger.warning("The broker cannot be reached (%s); work is found by the sweep.", type(error).__name__)
+
+
+def notify_soon(task: TaskName) -> None:
+    """The same for what many requests ask for: a thread notifies, at once and then no oftener than every APART_S, so that none
+    of them waits for the broker. Whoever asks meanwhile is notified of at the end of it."""
+    with process_state.notify_guard:
+        process_state.notify_asked.add(task)
+        if process_state.notify_thread is None:
+            process_state.notify_thread = threading.Thread(target=_notify_asked, name="notify")
+            process_state.notify_thread.start()
+
+
+def _notify_asked() -> None:
+    while True:
+        with process_state.notify_guard:
+            if process_state.notify_thread is not threading.current_thread():
+                return  # the process began anew
+            asked = sorted(process_state.notify_asked)
+            process_state.notify_asked.clear()
+            if not asked:
+                process_state.notify_thread = None  # whoever asks now starts another
+                return
+        for task in asked:
+            notify_worker(task)
+        time.sleep(APART_S)
 
 
 def broker_answers() -> bool:

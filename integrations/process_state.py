@@ -40,6 +40,10 @@ class ProcessState:
     """The answer of /metrics: (kept until, text)."""
     notify_quiet_until: float = 0.0
     """No worker is notified before: the broker failed."""
+    notify_asked: set[Any] = field(default_factory=set)
+    """The tasks that the thread below is still to ask for."""
+    notify_thread: threading.Thread | None = field(default=None, repr=False)
+    notify_guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
     clock_compared_until: float = 0.0
     clock_logged_until: float = 0.0
     jobs_running: set[str] = field(default_factory=set)

@@ -5,20 +5,21 @@ While the database is away what comes is kept in a file of this machine (`receiv
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.urls import resolve
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from integrations import clock
 from integrations.models import Channel, WebhookEndpoint
-from integrations.notify import notify_worker
+from integrations.notify import notify_soon
 from integrations.process_state import process_state
 from integrations.receive import addresses, budget, spool
 from integrations.receive.arrival import KEPT_OF_LARGER, Arrival
+from leads import clock
 from leads.models.digests import digests
 
 MAX_BYTES = 1024 * 1024
@@ -100,8 +101,25 @@ def _receive(request: HttpRequest, token: str, channel: Channel) -> HttpResponse
         return HttpResponse("Too large.\n", status=413, content_type="text/plain")
     if is_row:
         # robust: with the broker down the row is stored and the sweep finds it
-        transaction.on_commit(lambda: notify_worker("apply_deliveries"), robust=True)
+        transaction.on_commit(lambda: notify_soon("apply_deliveries"), robust=True)
     return HttpResponse(status=200, content_type="text/plain")
+
+
+class Door:
+    """Middleware: what comes to a webhook address is answered here. Sessions, signing in and forms, which stand behind, are
+    nothing to a machine, and cost as much as the answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/webhooks/"):
+            return self.get_response(request)
+        request.get_host()  # raises for a name that is not ours, as for every other page
+        request.resolver_match = match = resolve(request.path_info)
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
 
 
 def _later(status: int, wait_s: int, words: str) -> HttpResponse:
@@ -109,10 +127,10 @@ def _later(status: int, wait_s: int, words: str) -> HttpResponse:
 
 
 def _now() -> dt.datetime:
-    """By the database's clock, and while that is away by this machine's."""
+    """By the database's clock, which is not asked for every message, and while that is away by this machine's."""
     if not spool.is_away():
         try:
-            return clock.now()
+            return clock.about_now()
         except spool.AWAY:
             spool.note_away()
     return timezone.now()

@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "kartra_mirror.edge.request_ids.RequestIds",
     "kartra_mirror.health.Probes",
     "django.middleware.security.SecurityMiddleware",
+    "integrations.webhooks.Door",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kartra_mirror.edge.csp.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -150,13 +151,13 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 _database = DATABASES["default"]
+_database["CONN_MAX_AGE"] = None
 if "sqlite" in _database["ENGINE"]:
     _database["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 10}
     _database["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
     # a file: threads of a test have connections of their own
     _database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
-    _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
     # Compiling a query costs seconds, and the lists' queries run for milliseconds. `?options=…` in the address replaces it.
     _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")

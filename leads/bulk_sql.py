@@ -3,6 +3,7 @@ database says which of them were new.
 """
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -90,3 +91,40 @@ def update_each(
     with connection.cursor() as cursor:
         cursor.execute(sql, [value for row in values for value in row])
         return int(cursor.rowcount)
+
+
+def update_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[models.Model]) -> None:
+    """Save these fields (`Field.attname`) of many rows: one prepared statement, sent once for all. Some five times faster than
+    `bulk_update`, whose one CASE per column grows with the rows."""
+    if not rows:
+        return
+    connection = connections[router.db_for_write(model)]
+    quote, fields = connection.ops.quote_name, {field.attname: field for field in model._meta.concrete_fields}
+    chosen = [fields[name] for name in names]
+    key = model._meta.pk
+    assert key is not None
+    told = ", ".join(f"{quote(str(field.column))} = %s" for field in chosen)
+    sql = f"UPDATE {quote(model._meta.db_table)} SET {told} WHERE {quote(str(key.column))} = %s"
+    values = [
+        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in chosen] + [row.pk] for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, values)
+
+
+def insert_row(row: models.Model) -> None:
+    """Insert one row that has no key yet; nothing happens where a unique constraint knows it already. The statement is made once
+    for each model: making it takes the ORM about as long as the database takes to carry it out."""
+    connection = connections[router.db_for_write(type(row))]
+    sql, fields = _insertion(type(row), connection.alias)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields])
+
+
+@functools.cache
+def _insertion(model: type[models.Model], alias: str) -> tuple[str, list[Any]]:
+    quote = connections[alias].ops.quote_name
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    names = ", ".join(quote(str(field.column)) for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING", fields

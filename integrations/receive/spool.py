@@ -27,6 +27,7 @@ from django.db import (
     InternalError,
     OperationalError,
     ProgrammingError,
+    connection,
     connections,
     transaction,
 )
@@ -35,6 +36,7 @@ from integrations.models import Delivery
 from integrations.notify import notify_worker
 from integrations.process_state import process_state
 from integrations.receive.arrival import Arrival, Damaged
+from leads.bulk_sql import insert_row
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ def store(arrival: Arrival) -> bool:
     """Keep what came; whether it is a row, and not a line of the file. Raises Full."""
     if not is_away() and is_empty():
         try:
-            arrival.as_delivery().save(force_insert=True)
+            _store_now(arrival)
             return True
         except AWAY:
             note_away()
@@ -66,6 +68,19 @@ def store(arrival: Arrival) -> bool:
     append(arrival)
     start()
     return False
+
+
+def _store_now(arrival: Arrival) -> None:
+    """As one row. A connection that was kept since the last request may be dead by now: the statement itself finds out, as
+    asking first would cost every message a way to the database and back. Then it is done again on a new one."""
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        insert_row(arrival.as_delivery())
+    except AWAY:
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        insert_row(arrival.as_delivery())  # if it is there all the same, that is one row
 
 
 def is_away() -> bool:

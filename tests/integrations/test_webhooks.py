@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from integrations import webhooks
 from integrations.models import Delivery, DeliveryStatus, WebhookEndpoint, WebhookHour
-from integrations.notify import notify_worker
+from integrations.notify import notify_soon, notify_worker
 from integrations.process_state import process_state
+from integrations.receive import spool
 from kartra_mirror import celery_app
 from tests.factories import WebhookEndpointFactory
 
@@ -51,7 +52,81 @@ def test_message_is_kept_as_the_bytes_it_was(client, endpoint, ipn, slash, notif
 @pytest.mark.django_db(transaction=True)
 def test_worker_is_rung_after_the_commit(client, notified):
     post(client, WebhookEndpointFactory())
-    assert notified == [("apply_deliveries", ())]
+    assert all_notified(notified) == [("apply_deliveries", ())]
+
+
+def all_notified(notified):
+    """What was notified, once nothing is left to be."""
+    if thread := process_state.notify_thread:
+        thread.join(10)
+    return notified
+
+
+def test_many_messages_at_once_are_one_or_two_notifications(notified):
+    for _ in range(50):
+        notify_soon("apply_deliveries")
+
+    assert 1 <= len(all_notified(notified)) <= 2
+
+
+def test_whoever_asks_while_others_are_notified_is_not_forgotten(monkeypatch):
+    """The last message of a burst: asked for after the worker was notified of the first, it is notified of too."""
+    began, go_on, sent = threading.Event(), threading.Event(), []
+
+    def slow(name, **how):
+        sent.append(name)
+        began.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(celery_app, "send_task", slow)
+    notify_soon("apply_deliveries")
+    assert began.wait(10)
+
+    notify_soon("apply_deliveries")
+    notify_soon("apply_deliveries")
+    go_on.set()
+
+    assert all_notified(sent) == ["integrations.tasks.apply_deliveries"] * 2
+    assert process_state.notify_thread is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connections["default"].vendor != "postgresql", reason="a file is not restarted")
+def test_message_after_the_database_dropped_our_connection_is_a_row(client):
+    """The connection was kept since the last request, and nobody asks whether it is alive before it is used."""
+    endpoint = WebhookEndpointFactory()
+    assert post(client, endpoint).status_code == 200
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        ours = cursor.fetchone()[0]
+    other = connections["default"].copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [ours])
+    other.close()
+
+    assert post(client, endpoint).status_code == 200
+
+    assert Delivery.objects.count() == 2
+    assert not spool.is_away()
+
+
+def test_message_to_a_host_that_is_not_ours_is_turned_away(client, endpoint):
+    answer = client.post(
+        f"/webhooks/{endpoint.token}/", EVENT, content_type="application/json", HTTP_HOST="evil.example"
+    )
+
+    assert answer.status_code == 400
+    assert not Delivery.objects.exists()
+
+
+def test_door_needs_no_session_and_sets_no_cookie(client, endpoint):
+    client.cookies["sessionid"] = "of somebody"
+
+    answer = post(client, endpoint)
+
+    assert (answer.status_code, list(answer.cookies)) == (200, [])
+    assert "Vary" not in answer.headers
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_storing_costs_one_insert_once_the_endpoint_is_known(client, endpoint, django_assert_num_queries):
