@@ -10,6 +10,7 @@ A payment message with the right secret key is Kartra's own word and stays; so d
 
 import datetime as dt
 import time
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import Count, Min, Q, QuerySet
@@ -68,6 +69,14 @@ def order(endpoint: WebhookEndpoint, since: dt.datetime, *, by: Author = None) -
 def waiting() -> QuerySet[Delivery]:
     """Messages that are still to be taken back."""
     return Delivery.objects.filter(status=DeliveryStatus.DISCARDING)
+
+
+def not_discarded(deliveries: Sequence[Delivery]) -> set[int]:
+    """The keys of those that nobody has had discarded since they were read."""
+    was = {delivery.pk: delivery.status for delivery in deliveries}
+    now = dict(Delivery.objects.filter(pk__in=was).values_list("pk", "status"))
+    away = (DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED)
+    return {pk for pk, status in now.items() if status not in away or status == was[pk] == DeliveryStatus.DISCARDED}
 
 
 def drain(*, until_s: float) -> int:

@@ -5,24 +5,24 @@ State is written at once and read back if that changed something. What a read sh
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.kartra import notices
 from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import Notice
 from integrations.kartra.words import Trouble
-from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus
+from integrations.models import Delivery, DeliveryRemark, DeliveryStatus
 from integrations.receive import payments
 from integrations.receive.context import Applied, EventContext
-from integrations.receive.own_changes import OwnChanges, confirm_change, look_soon
+from integrations.receive.own_changes import OwnChanges, confirm_change, facts_to_take, is_old, look_soon
 from integrations.translate import KIND_OF_EVENT
-from integrations.translate.profile import facts_of, plain, utc_in
-from leads import kinds, mirror
+from integrations.translate.profile import plain, utc_in
+from leads import mirror
 from leads.fields import NOT_READ
 from leads.kinds import calendars
-from leads.mirror import LeadFacts, MembershipFact
-from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag, normal_email
+from leads.mirror import MembershipFact
+from leads.models import Activity, Lead, MailingList, Sequence, Source, Tag
 from leads.models.remarks import Remark, remark
 
 LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -63,13 +63,9 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
     before = mirror.find(context.account, kartra_id=notice.lead.id, email=notice.lead.email)
     was_gone = before is not None and before.gone_at is not None
     mine = OwnChanges.of(before, context.received_at)
-    facts = facts_of(notice.lead, context.account, authority=False)
-    facts, odd = mine.without_ours(facts, before)
     if before is None:
         context.newcomers.check(context.delivery)
-    if before is not None and _is_old(before, context):
-        facts, odd = LeadFacts(kartra_id=facts.kartra_id, fields=_address_alone(facts)), False
-    facts, moved = _without_other_address(facts, before)
+    facts, odd, moved = facts_to_take(notice.lead, before, mine, context)
     told_at = LONG_AGO if notice.lead.deleted else context.received_at  # then it lifts no mark
     taken = mirror.apply_facts(
         context.account, facts, source=Source.WEBHOOK, at=context.at, lead=before, told_at=told_at, cause=context.cause
@@ -97,33 +93,10 @@ def apply_notice(notice: Notice, context: EventContext) -> Applied:
         mirror.mark_dirty(lead, context.at)
     if told.unknown:
         applied.status, applied.reason = DeliveryStatus.RECORDED, told.unknown
-    if notice.lead.deleted and not was_gone and not (before is not None and _is_old(before, context)):
+    if notice.lead.deleted and not was_gone and not (before is not None and is_old(before, context)):
         mirror.mark_said_deleted(lead, context.at)
         applied.changed.append(remark(DeliveryRemark.SAID_DELETED))
     return applied
-
-
-def _is_old(lead: Lead, context: EventContext) -> bool:
-    """Whether the profile in the message is older than what is known: the lead was read since, or, for one applied again,
-    a later event told its profile."""
-    if lead.read_at is not None and lead.read_at > context.received_at:
-        return True
-    later = Delivery.objects.filter(lead=lead, pk__gt=context.delivery.pk, channel=Channel.OUTBOUND)
-    return context.late and later.filter(status__in=[DeliveryStatus.APPLIED, DeliveryStatus.RECORDED]).exists()
-
-
-def _without_other_address(facts: LeadFacts, lead: Lead | None) -> tuple[LeadFacts, bool]:
-    """The facts without an address that is not the one we know, and whether they had one: anybody may have sent the message, so
-    only a read changes it."""
-    told = normal_email(facts.email)
-    if lead is None or not lead.email_key or not told or told == lead.email_key:
-        return facts, False
-    return replace(facts, fields={name: value for name, value in facts.fields.items() if name != "email"}), True
-
-
-def _address_alone(facts: LeadFacts) -> dict[str, Any]:
-    """Of one without an id the address is how it is found; nothing else of an old profile is taken."""
-    return {} if facts.kartra_id or not facts.email else {"email": facts.email}
 
 
 def _known_better(kind: str, family: str, lead: Lead, mine: OwnChanges, context: EventContext) -> bool:
@@ -155,24 +128,36 @@ def _line(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -
     return EventEffect()
 
 
-def _state(write: Callable[..., bool], changes: DeliveryRemark, *, proves: bool = True) -> Handler:
+@dataclass(frozen=True)
+class StateEvent:
     """An event that says how a tag, list or sequence of the lead is now. The kind of ours that has the same end is proven by it
-    (`proves`), or it is reason to look."""
+    (`proves`), or it is reason to look. `state` as in `mirror.TieFact`; `changes` says what changed."""
 
+    noun: str
+    state: Any
+    changes: DeliveryRemark
+    proves: bool = True
+
+    def write(self, lead: Lead, name: str, **told: Any) -> bool:
+        by_noun: dict[str, Any] = {"tag": mirror.set_tag, "list": mirror.set_list}
+        changed: bool = by_noun.get(self.noun, mirror.note_sequence_event)(lead, name, self.state, **told)
+        return changed
+
+
+def _state(event: StateEvent) -> Handler:
     def handle(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
         kind = KIND_OF_EVENT[notice.action]
-        noun = kinds.get_kind(kind).noun
-        id, name = notices.named(notice, noun)
-        name = name[:500] or mirror.name_of(THINGS[noun], lead.account_id, id)
+        id, name = notices.named(notice, event.noun)
+        name = name[:500] or mirror.name_of(THINGS[event.noun], lead.account_id, id)
         if not name and id:
             return EventEffect(read=True, unknown=remark(DeliveryRemark.NAMED_BY_ID, id=id))
         if not name:
-            raise Unreadable(NAMELESS[noun])
-        family = context.delivery.family = f"{noun}:{name}"
+            raise Unreadable(NAMELESS[event.noun])
+        family = context.delivery.family = f"{event.noun}:{name}"
         if _known_better(kind, family, lead, mine, context):
             return EventEffect(read=not context.late)
         change = mine.on_its_way(kind, family)
-        changed = write(
+        changed = event.write(
             lead,
             name,
             source=Source.WEBHOOK,
@@ -181,27 +166,15 @@ def _state(write: Callable[..., bool], changes: DeliveryRemark, *, proves: bool 
             cause=context.cause,
             kartra_id="" if context.late else id,
         )
-        told = EventEffect([remark(changes, name=name)] if changed else [], read=changed and change is None)
+        told = EventEffect([remark(event.changes, name=name)] if changed else [], read=changed and change is None)
         if change is not None:
-            if proves:
+            if event.proves:
                 confirm_change(lead, kind, family, context)
             else:
                 look_soon(lead, kind, family, context)
         return told
 
     return handle
-
-
-def _tag(on: bool) -> Callable[..., bool]:
-    return lambda lead, name, **told: mirror.set_tag(lead, name, on, **told)
-
-
-def _list(active: bool) -> Callable[..., bool]:
-    return lambda lead, name, **told: mirror.set_list(lead, name, active, **told)
-
-
-def _sequence(status: str) -> Callable[..., bool]:
-    return lambda lead, name, **told: mirror.note_sequence_event(lead, name, status, **told)
 
 
 def _completion(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext) -> EventEffect:
@@ -278,13 +251,16 @@ def _payment(notice: Notice, lead: Lead, mine: OwnChanges, context: EventContext
     return EventEffect(changed, read=bool(changed))
 
 
+STATES = {
+    "assign_tag": StateEvent("tag", True, DeliveryRemark.TAG_ON),
+    "unassign_tag": StateEvent("tag", False, DeliveryRemark.TAG_OFF),
+    "list_subscription": StateEvent("list", True, DeliveryRemark.LIST_JOINED),
+    "list_unsubscription": StateEvent("list", False, DeliveryRemark.LIST_LEFT),
+    "sequence_subscription": StateEvent("sequence", "active", DeliveryRemark.SEQUENCE_ENTERED, proves=False),
+    "sequence_unsubscription": StateEvent("sequence", "unsubscribed", DeliveryRemark.SEQUENCE_LEFT),
+}
 HANDLERS: dict[str, Handler] = {
-    "assign_tag": _state(_tag(True), DeliveryRemark.TAG_ON),
-    "unassign_tag": _state(_tag(False), DeliveryRemark.TAG_OFF),
-    "list_subscription": _state(_list(True), DeliveryRemark.LIST_JOINED),
-    "list_unsubscription": _state(_list(False), DeliveryRemark.LIST_LEFT),
-    "sequence_subscription": _state(_sequence("active"), DeliveryRemark.SEQUENCE_ENTERED, proves=False),
-    "sequence_unsubscription": _state(_sequence("unsubscribed"), DeliveryRemark.SEQUENCE_LEFT),
+    **{action: _state(event) for action, event in STATES.items()},
     "sequence_completion": _completion,
     "membership_granted": _membership(True),
     "membership_revoked": _membership(False),

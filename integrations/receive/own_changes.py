@@ -4,19 +4,21 @@ Nothing depends on an echo arriving.
 """
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Q
 
-from integrations.models import Attempt, Proof, Seen, sighting
+from integrations.kartra.profile import LeadProfile
+from integrations.models import Attempt, Channel, Delivery, DeliveryStatus, Proof, Seen, sighting
 from integrations.push.settle import ChangeOutcome, apply_outcome, settle_times
 from integrations.receive.context import EventContext
+from integrations.translate.profile import facts_of
 from leads import kinds, mirror, transitions
 from leads.kinds.writable_fields import of_profile
 from leads.mirror import LeadFacts
-from leads.models import ChangeRemark, ChangeStatus, Lead, LeadChange
+from leads.models import ChangeRemark, ChangeStatus, Lead, LeadChange, normal_email
 from leads.models.remarks import remark
 
 ECHO_WITHIN_S = 600.0
@@ -41,11 +43,24 @@ class OwnChanges:
 
     @classmethod
     def of(cls, lead: Lead | None, received_at: dt.datetime) -> "OwnChanges":
-        if lead is None:
+        return cls.of_many([] if lead is None else [lead], received_at)
+
+    @classmethod
+    def of_many(cls, leads: Sequence[Lead], received_at: dt.datetime) -> "OwnChanges":
+        """Those of several leads, for messages that came at `received_at` or later."""
+        if not leads:
             return cls((), received_at)
         since = received_at - dt.timedelta(seconds=ECHO_WITHIN_S)
         recent = Q(status__in=ON_ITS_WAY) | Q(status=ChangeStatus.ACCEPTED, settled_at__gt=since)
-        return cls(tuple(LeadChange.objects.filter(recent, lead=lead).order_by("pk")), received_at)
+        return cls(tuple(LeadChange.objects.filter(recent, lead__in=leads).order_by("pk")), received_at)
+
+    def of_one(self, lead: Lead, received_at: dt.datetime) -> "OwnChanges":
+        """Those of one of these leads, for a message that came then."""
+        since = received_at - dt.timedelta(seconds=ECHO_WITHIN_S)
+        own = (change for change in self.changes if change.lead_id == lead.pk)
+        return OwnChanges(
+            tuple(each for each in own if each.settled_at is None or each.settled_at > since), received_at
+        )
 
     def on_its_way(self, kind: str, family: str, fits: Fits = anything) -> LeadChange | None:
         """A change of ours to the very same that is in flight or unclear: the message is most likely its echo."""
@@ -81,6 +96,42 @@ class OwnChanges:
         custom = facts.custom_values and {k: v for k, v in facts.custom_values.items() if f"custom.{k}" not in mine}
         odd = any(_is_odd(lead, name, facts.fields[name], mine[name]) for name in facts.fields if name in mine)
         return LeadFacts(kartra_id=facts.kartra_id, fields=fields, custom_values=custom, extra=facts.extra), odd
+
+
+def facts_to_take(
+    profile: LeadProfile, lead: Lead | None, mine: OwnChanges, context: EventContext
+) -> tuple[LeadFacts, bool, bool]:
+    """What of a message's profile is written: whether something of it is odd, and whether it has another address than we know."""
+    facts, odd = mine.without_ours(facts_of(profile, context.account, authority=False), lead)
+    if lead is not None and is_old(lead, context):
+        facts, odd = LeadFacts(kartra_id=facts.kartra_id, fields=_address_alone(facts)), False
+    facts, moved = _without_other_address(facts, lead)
+    return facts, odd, moved
+
+
+def is_old(lead: Lead, context: EventContext) -> bool:
+    """Whether the profile in the message is older than what is known: the lead was read since, or, for one applied again,
+    a later event told its profile."""
+    if lead.read_at is not None and lead.read_at > context.received_at:
+        return True
+    if not context.late:
+        return False
+    later = Delivery.objects.filter(lead=lead, pk__gt=context.delivery.pk, channel=Channel.OUTBOUND)
+    return later.filter(status__in=[DeliveryStatus.APPLIED, DeliveryStatus.RECORDED]).exists()
+
+
+def _without_other_address(facts: LeadFacts, lead: Lead | None) -> tuple[LeadFacts, bool]:
+    """The facts without an address that is not the one we know, and whether they had one: anybody may have sent the message, so
+    only a read changes it."""
+    told = normal_email(facts.email)
+    if lead is None or not lead.email_key or not told or told == lead.email_key:
+        return facts, False
+    return replace(facts, fields={name: value for name, value in facts.fields.items() if name != "email"}), True
+
+
+def _address_alone(facts: LeadFacts) -> dict[str, Any]:
+    """Of one without an id the address is how it is found; nothing else of an old profile is taken."""
+    return {} if facts.kartra_id or not facts.email else {"email": facts.email}
 
 
 def _is_odd(lead: Lead, name: str, told: Any, wish: Any) -> bool:

@@ -18,7 +18,7 @@ from integrations.kartra.bodies import Unreadable
 from integrations.kartra.notices import IpnMessage, Notice
 from integrations.kartra.words import Trouble
 from integrations.models import Channel, Delivery, DeliveryRemark, DeliveryStatus
-from integrations.receive import discard, events, payments
+from integrations.receive import discard, events, many, payments
 from integrations.receive.context import Applied, EventContext
 from integrations.receive.newcomers import Held, Newcomers
 from integrations.sending.error_messages import remark_of
@@ -29,7 +29,7 @@ from leads.models.remarks import remark
 
 logger = logging.getLogger(__name__)
 
-BATCH = 25
+BATCH = 100
 """Deliveries read at once, and applied in one transaction if that takes no longer than BATCH_S."""
 BATCH_S = 0.25
 TRIES = 3
@@ -144,24 +144,51 @@ def _together(account_id: int, read: Sequence[Read], *, again: bool) -> dict[int
         if account is None:
             return {}
         waiting = Delivery.objects.waiting().filter(pk__in=[delivery.pk for delivery, _ in read])
-        still = _not_discarded(read) if again else set(waiting.values_list("pk", flat=True))
+        still = (
+            discard.not_discarded([delivery for delivery, _ in read])
+            if again
+            else set(waiting.values_list("pk", flat=True))
+        )
         mirror.lock_leads(_leads_of(account, [message for _, message in read]))
         ends, newcomers = time.monotonic() + BATCH_S, Newcomers(clock.now())
-        for delivery, message in read:
-            if delivery.pk in still:
-                done[delivery.pk] = _apply_and_note(delivery, message, account, newcomers)
+        for some in _in_order([each for each in read if each[0].pk in still], account, newcomers):
+            done |= some
             if time.monotonic() > ends:
                 break
         newcomers.save()
     return done
 
 
-def _not_discarded(read: Sequence[Read]) -> set[int]:
-    """Those that nobody has had discarded since they were asked for again."""
-    was = {delivery.pk: delivery.status for delivery, _ in read}
-    now = dict(Delivery.objects.filter(pk__in=was).values_list("pk", "status"))
-    away = (DeliveryStatus.DISCARDING, DeliveryStatus.DISCARDED)
-    return {pk for pk, status in now.items() if status not in away or status == was[pk] == DeliveryStatus.DISCARDED}
+def _in_order(read: Sequence[Read], account: Account, newcomers: Newcomers) -> Iterator[dict[int, Applied]]:
+    """Apply these, as many at once as can be, and say after each step what became of whom."""
+    while read:
+        some, alone = _first_at_once(read, account, newcomers)
+        if some:
+            yield some
+        read = read[len(some) :]
+        for delivery, message in read[:alone]:
+            yield {delivery.pk: _apply_and_note(delivery, message, account, newcomers)}
+        read = read[alone:]
+
+
+def _first_at_once(read: Sequence[Read], account: Account, newcomers: Newcomers) -> tuple[dict[int, Applied], int]:
+    """Apply the first of these together; and how many of the next are to be applied one by one before that is tried again."""
+    run = many.common_ones(read)
+    if len(run) < many.FEWEST:
+        return {}, len(run) + 1
+    at, came, alone = clock.now(), dict(newcomers.more), len(run)
+    try:
+        with transaction.atomic():
+            found = many.first_of(run, account, at, newcomers)
+            if len(found) >= many.FEWEST:
+                return many.apply_events(found, at), 1
+            alone = len(found) + 1
+    except Exception as error:  # one of them is of a kind nobody foresaw: applied alone it shows
+        if passes(error):
+            raise
+        logger.exception("Deliveries could not be applied together; they are applied one by one.")
+    newcomers.more = came
+    return {}, alone
 
 
 def _leads_of(account: Account, messages: Sequence[Message]) -> list[int]:

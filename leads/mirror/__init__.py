@@ -4,8 +4,6 @@ Every function is safe to repeat: what is already so is left alone and leaves no
 """
 
 from leads.mirror.bookings import BOOKED, CANCELLED, COMPLETED, end_booking, set_booking
-from leads.mirror.bulk import Row, Written, write_rows
-from leads.mirror.bulk_money import TransactionRow, write_transactions
 from leads.mirror.catalogue import get_or_create_named, name_of, set_catalogue, set_custom_fields
 from leads.mirror.changelog import ActivityCause, Journal, Message, take_back
 from leads.mirror.confirmed import (
@@ -48,7 +46,10 @@ from leads.mirror.flags import (
 from leads.mirror.leads import Lookalike, apply_facts, compare, find
 from leads.mirror.locks import lock_free_leads, lock_leads
 from leads.mirror.many.confirmed import goes_in_sets, set_confirmed
+from leads.mirror.many.messages import LeadMessage, TieFact, write_messages
 from leads.mirror.many.reads import note_unchanged
+from leads.mirror.many.rows import Row, Written, write_rows
+from leads.mirror.many.transactions import TransactionRow, write_transactions
 from leads.mirror.money import (
     end_plan,
     note_orders_without_id,
@@ -68,12 +69,14 @@ __all__ = [
     "Difference",
     "Journal",
     "LeadFacts",
+    "LeadMessage",
     "Lookalike",
     "MembershipFact",
     "Message",
     "Row",
     "SubscriptionFact",
     "Taken",
+    "TieFact",
     "TransactionFact",
     "TransactionRow",
     "Written",
@@ -125,6 +128,7 @@ __all__ = [
     "set_tag",
     "set_transaction",
     "take_back",
+    "write_messages",
     "write_rows",
     "write_transactions",
 ]

@@ -6,7 +6,7 @@ when it happened.
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,25 +79,35 @@ def record(
     since: dt.datetime | None = None,
     cause: ActivityCause = NO_CAUSE,
 ) -> None:
-    """One line for each difference, save a first word on what no read tells. It happened after `since`, else after the lead
-    was last read. The leads are marked as changed by the caller."""
-    Activity.objects.bulk_create(
-        (
-            Activity(
-                account_id=lead.account_id,
-                lead=lead,
-                kind=KIND,
-                at=at,
-                between_from=since or lead.read_at,
-                source=source,
-                details=difference.as_details(),
-                **cause.as_fields(),
-            )
-            for lead, differences in found
-            for difference in differences
-            if difference.was or difference.field not in NOT_READ
-        ),
-        batch_size=1000,
+    """Save one line for each difference. The leads are marked as changed by the caller."""
+    lines = lines_of(found, source=source, at=at, since=since, cause=cause)
+    Activity.objects.bulk_create(lines, batch_size=1000)
+
+
+def lines_of(
+    found: Iterable[tuple[Lead, Collection[Difference]]],
+    *,
+    source: Source,
+    at: dt.datetime,
+    since: dt.datetime | None = None,
+    cause: ActivityCause = NO_CAUSE,
+) -> Iterator[Activity]:
+    """One line for each difference, save a first word on what no read tells; not saved. It happened after `since`, else after
+    the lead was last read."""
+    return (
+        Activity(
+            account_id=lead.account_id,
+            lead=lead,
+            kind=KIND,
+            at=at,
+            between_from=since or lead.read_at,
+            source=source,
+            details=difference.as_details(),
+            **cause.as_fields(),
+        )
+        for lead, differences in found
+        for difference in differences
+        if difference.was or difference.field not in NOT_READ
     )
 
 

@@ -115,7 +115,7 @@ def _take(
     otherwise = {name for name, value in lead.__dict__.items() if before.get(name) != value}
     if created or otherwise:
         lead.save()
-        _note(lead, before, otherwise, cause, created=created)
+        note_columns(lead, before, lead.__dict__, otherwise, cause, created=created)
     if created or read_began_at is not None or normal_email(address) != normal_email(lead.email):
         keep_address(lead, at)
     differences += set_relations(lead, facts, source=source, at=at, after=since)
@@ -128,7 +128,15 @@ def _take(
     return Taken(lead, created, tuple(differences))
 
 
-def _note(lead: Lead, before: dict[str, Any], changed: set[str], cause: ActivityCause, *, created: bool) -> None:
+def note_columns(
+    lead: Lead,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    changed: set[str],
+    cause: ActivityCause,
+    *,
+    created: bool,
+) -> None:
     """Into the journal of a message: how each column was."""
     key = {"id": lead.pk}
     if created:
@@ -137,7 +145,7 @@ def _note(lead: Lead, before: dict[str, Any], changed: set[str], cause: Activity
     names = sorted(changed - OF_OUR_COPY)
     for group in [[name for name in names if name in GONE], *([name] for name in names if name not in GONE)]:
         if group:
-            was, now = ({name: kept.get(name) for name in group} for kept in (before, lead.__dict__))
+            was, now = ({name: kept.get(name) for name in group} for kept in (before, after))
             cause.note(Lead, key, was, now)
 
 

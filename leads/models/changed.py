@@ -6,7 +6,7 @@ Changed is what Kartra told of a lead: a field, or what it is joined to. When ou
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from django.db import router
 from django.db.models import Max, Q, QuerySet
@@ -15,12 +15,12 @@ from leads.models.change_counter import next_numbers, transactions_now
 from leads.models.lead import Lead
 
 
-def mark_changed(lead_ids: Iterable[int | None]) -> None:
-    """These leads are changed by this transaction."""
+def mark_changed(lead_ids: Iterable[int | None], **columns: Any) -> None:
+    """These leads are changed by this transaction. `columns`: what else is written on them."""
     wanted = sorted({id for id in lead_ids if id is not None})
     if wanted:
         using = router.db_for_write(Lead)
-        Lead.objects.using(using).filter(pk__in=wanted).update(**next_numbers(using))
+        Lead.objects.using(using).filter(pk__in=wanted).update(**columns, **next_numbers(using))
 
 
 def mark_unsaved(leads: Iterable[Lead]) -> None:

@@ -15,11 +15,11 @@ from leads import forgotten
 from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
 from leads.mirror import identity
-from leads.mirror.bulk import Row, Written, write_rows
 from leads.mirror.catalogue import get_or_create_named
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.facts import TransactionFact
 from leads.mirror.locks import lock_leads
+from leads.mirror.many.rows import Row, Written, write_rows
 from leads.mirror.money import AMOUNTS, CENT
 from leads.models import (
     Account,

@@ -1,4 +1,4 @@
-"""Writes many leads at once into the mirror: the set-based sister of `apply_facts`, for exports of Kartra.
+"""The rows of an export: the set-based sister of `apply_facts`.
 
 What a row does not tell is left alone; tags and lists it names are added, none is taken away.
 """
@@ -215,8 +215,8 @@ def _write(
     mark_unsaved(changed)
     for lead in changed:
         lead.dirty_at = lead.dirty_at or at
-    _update(changed, {name for each in otherwise for name in each.row.fields})
-    _keep_addresses([lead for lead, _ in new] + changed, at)
+    update_leads(changed, {name for each in otherwise for name in each.row.fields})
+    keep_addresses([lead for lead, _ in new] + changed, at)
     pairs = [*new, *((each.lead, each.row) for each in known)]
     _add_tags(account, pairs, at, source)
     _add_lists(account, pairs, at, source)
@@ -233,7 +233,7 @@ def _write(
     )
 
 
-def _update(leads: list[Lead], columns: Iterable[str]) -> None:
+def update_leads(leads: list[Lead], columns: Iterable[str]) -> None:
     """Save these columns of many leads. By upsert on the key, which is some twenty times faster than one CASE per column."""
     always = {"kartra_id", "email", "email_key", "custom_values", "dirty_at", "gone_at", "gone_reason", "absent_at"}
     always |= {"changed_seq", "changed_xid", "known_from"}
@@ -247,7 +247,7 @@ def _update(leads: list[Lead], columns: Iterable[str]) -> None:
         )
 
 
-def _keep_addresses(leads: list[Lead], at: dt.datetime) -> None:
+def keep_addresses(leads: list[Lead], at: dt.datetime) -> None:
     standing = {row.lead_id: row for row in LeadEmail.objects.filter(lead__in=leads, until=None)}
     over = {
         standing[lead.pk].pk for lead in leads if lead.pk in standing and standing[lead.pk].email_key != lead.email_key
