@@ -59,7 +59,7 @@ lint: .venv/.dev
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # Everything measured beside its yardstick, on PostgreSQL (DATABASE_URL; default: loopback) with SIZE leads; ONLY="bulk pages" for some.
-BENCHES ?= $(or $(ONLY),rate_limit file_broker files bulk pages push)
+BENCHES ?= $(or $(ONLY),rate_limit file_broker files receive push bulk pages load)
 bench: .venv/.dev bench-data
 	@for each in $(BENCHES); do echo "== $$each"; env -u ONLY $(BIN)/python benchmarks/$$each.py || exit 1; done
 
