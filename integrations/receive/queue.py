@@ -29,7 +29,7 @@ from leads.models.remarks import remark
 
 logger = logging.getLogger(__name__)
 
-BATCH = 100
+BATCH = 50
 """Deliveries read at once, and applied in one transaction if that takes no longer than BATCH_S."""
 BATCH_S = 0.25
 TRIES = 3
