@@ -43,5 +43,10 @@ def is_skipped(naive: dt.datetime, zone: zoneinfo.ZoneInfo) -> bool:
 
 def is_doubled(naive: dt.datetime, zone: zoneinfo.ZoneInfo) -> bool:
     """Whether the clocks there show this time twice."""
+    return is_at_a_change(naive, zone) and not is_skipped(naive, zone)
+
+
+def is_at_a_change(naive: dt.datetime, zone: zoneinfo.ZoneInfo) -> bool:
+    """Whether the clocks there never show this time, or twice."""
     first, second = (naive.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    return first.utcoffset() != second.utcoffset() and not is_skipped(naive, zone)
+    return first.utcoffset() != second.utcoffset()

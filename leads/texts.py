@@ -5,6 +5,8 @@ Plain Python: everything else may use it.
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 
 MAX_KEY = 320
 """So many characters of an address are compared; one that is longer is none."""
@@ -23,6 +25,8 @@ def without_invisible(text: str) -> str:
 
 def comparable(text: str) -> str:
     """A text in which an address may stand, in the form that addresses are compared in."""
+    if text.isascii():
+        return text.lower()  # nearly all of them
     return unicodedata.normalize("NFC", without_invisible(text).lower())
 
 
@@ -40,6 +44,8 @@ def lookalikes(email: str | None) -> dict[str, str]:
     """The characters of an address that stand for others (full-width letters, ligatures), so that two addresses would look
     alike, with the `plain` one; {} where it holds none."""
     clean = clean_email(email)
+    if clean.isascii():
+        return {}
     plain = unicodedata.normalize("NFKC", clean)
     if plain == clean:
         return {}
@@ -77,11 +83,24 @@ def _shown(character: str) -> str:
     return f"[U+{ord(character):04X}]" if odd else character
 
 
-def closest_name(name: str, known: "set[str] | frozenset[str] | dict[str, object]") -> str:
-    """The known name that a file means by this one: itself, else the only one of the same letters, else the only one that
-    differs in what cannot be seen alone; the name itself where there is none."""
-    if name in known:
-        return name
-    same = [each for each in known if same_name(each, name)]
-    alike = same or [each for each in known if loose_name(each) == loose_name(name)]
-    return alike[0] if len(alike) == 1 else name
+class KnownNames:
+    """Names of which a file may mean one, found by its letters however many they are."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self._same: dict[str, list[str]] = defaultdict(list)
+        self._alike: dict[str, list[str]] = defaultdict(list)
+        for name in self.names:
+            self._same[unicodedata.normalize("NFC", name)].append(name)
+            self._alike[loose_name(name)].append(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def closest(self, name: str) -> str:
+        """The known name that is meant by this one: itself, else the only one of the same letters, else the only one that differs
+        in what cannot be seen alone; the name itself where there is none."""
+        if name in self.names:
+            return name
+        alike = self._same.get(unicodedata.normalize("NFC", name)) or self._alike.get(loose_name(name), [])
+        return alike[0] if len(alike) == 1 else name

@@ -88,31 +88,19 @@ class LeadRows:
         cells = record.cells
         if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
             raise Bad(RowRemark.TOO_MANY_CELLS, cells=f"{len(cells):,}", width=f"{self.width:,}")
-        told: dict[str, str] = {}
-        for number, target in self.columns:
-            if number < len(cells):
-                cell = cells[number]
-                if len(cell) > MAX_CELL or values.UNSTORABLE.search(cell):
-                    column = named(ImportKind.LEADS, target)
-                    if len(cell) > MAX_CELL:
-                        raise Bad(RowRemark.CELL_TOO_LONG, column=column, most=f"{MAX_CELL:,}")
-                    raise Bad(RowRemark.CELL_NO_TEXT, column=column)
-                told[target] = cell if target in self.several else unshield(cell.strip())
-                if target not in self.several and target not in FREE and values.is_shortened(told[target]):
-                    raise Bad(
-                        RowRemark.CELL_OF, column=named(ImportKind.LEADS, target), problem=values.shortened(cell).remark
-                    )
+        told = self._told(cells)
         id, email = self._who(told)
         fields: dict[str, Any] = {}
         custom: dict[str, Any] = {}
         for target, cell in told.items():
-            if target in self.names or (not cell.strip() and not self.clears):
+            is_empty = not cell or cell.isspace()
+            if (is_empty and not self.clears) or target in self.names:
                 continue  # an empty cell says nothing
             if target.startswith(CUSTOM):
                 custom[target.removeprefix(CUSTOM)] = self._custom(target.removeprefix(CUSTOM), cell)
             elif target in self.convert:
                 value = self.convert[target](cell)
-                if value is not None or not cell.strip():
+                if value is not None or is_empty:
                     fields[target] = value
             else:
                 if len(cell) > SHORT.get(target, MAX_CELL):
@@ -126,6 +114,33 @@ class LeadRows:
             custom,
             *(self.names[target].read(told.get(target, "")) if target in self.names else () for target in TIES),
         )
+
+    def _told(self, cells: Sequence[str]) -> dict[str, str]:
+        """The cells by what they are, cleaned. A look at all of them together says whether one is odd; few rows have one that is."""
+        row = " ".join(cells)
+        if not row.isprintable() or len(row) > MAX_CELL or values.MAY_BE_SHORTENED.search(row):
+            self._check(cells)
+        cleaned = unshield if "'" in row else str
+        return {
+            target: cells[number] if target in self.several else cleaned(cells[number].strip())
+            for number, target in self.columns
+            if number < len(cells)
+        }
+
+    def _check(self, cells: Sequence[str]) -> None:
+        """Raises Bad for the first cell that is too long, no text, or a number that a spreadsheet has shortened."""
+        for number, target in self.columns:
+            if number >= len(cells):
+                continue
+            cell, column = cells[number], named(ImportKind.LEADS, target)
+            if len(cell) > MAX_CELL:
+                raise Bad(RowRemark.CELL_TOO_LONG, column=column, most=f"{MAX_CELL:,}")
+            if values.UNSTORABLE.search(cell):
+                raise Bad(RowRemark.CELL_NO_TEXT, column=column)
+            if target in self.several or target in FREE:
+                continue
+            if values.is_shortened(unshield(cell.strip())):
+                raise Bad(RowRemark.CELL_OF, column=column, problem=values.shortened(cell).remark)
 
     def _moment(self, cell: str, zone: zoneinfo.ZoneInfo, day_first: bool) -> dt.datetime | None:
         found = values.moment(cell, zone, day_first=day_first)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from leads.clock import is_doubled, is_skipped
+from leads.clock import is_at_a_change, is_skipped
 from leads.csv_cells import split
 from leads.importing import currencies
 from leads.models import RowRemark
@@ -30,6 +30,7 @@ _DAY_NAMED = re.compile(
 _MONTH_NAMED = re.compile(
     rf"(?:[A-Za-z]{{3,9}},? )?([A-Za-z]{{3,9}})\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}}){_TIME}", re.ASCII
 )
+_BEFORE_OFFSET = re.compile(r" (?=[+-]\d\d:?\d\d$)")
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -49,6 +50,10 @@ class Bad(ValueError):
 _SHORTENED = re.compile(r"[+-]?\d([.,]\d+)?[eE]\+?\d{1,3}", re.ASCII)
 
 
+MAY_BE_SHORTENED = re.compile(r"\d[eE]\+?\d", re.ASCII)
+"""Stands in every such number; for a look at many cells at once."""
+
+
 def is_shortened(cell: str) -> bool:
     """Whether a spreadsheet has made a short number of a long one: 4.47912E+11 was a phone number or an id."""
     return _SHORTENED.fullmatch(cell.strip()) is not None and ("+" in cell or "." in cell or "," in cell)
@@ -66,6 +71,8 @@ def names(cell: str) -> tuple[str, ...]:
 
 def whole(cell: str) -> int | None:
     """A whole number that a column holds; None for none. Thousands may be grouped."""
+    if len(cell) < 10 and cell.isascii() and cell.isdecimal():
+        return int(cell)  # nearly all of them
     if cell.lower() in NOTHING:
         return None
     if is_shortened(cell):
@@ -167,9 +174,10 @@ def moment(cell: str, zone: zoneinfo.ZoneInfo, *, day_first: bool = False) -> Mo
         raise Bad(RowRemark.NO_DATE, cell=_short(cell))
     if found.tzinfo:
         return Moment(found.astimezone(dt.UTC))
-    if is_skipped(found, zone) and ":" in cell:
+    doubled = is_at_a_change(found, zone) and ":" in cell
+    if doubled and is_skipped(found, zone):
         raise Bad(RowRemark.SKIPPED_HOUR, cell=_short(cell), zone=zone.key)
-    return Moment(found.replace(tzinfo=zone).astimezone(dt.UTC), is_doubled(found, zone) and ":" in cell)
+    return Moment(found.replace(tzinfo=zone).astimezone(dt.UTC), doubled)
 
 
 def order_of(cell: str) -> bool | None:
@@ -191,7 +199,7 @@ def _iso(cell: str) -> dt.datetime | None:
     if not cell[:4].isdecimal() or not cell.isascii() or cell.isdecimal():
         return None
     try:
-        return dt.datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", cell).removesuffix(" UTC"))
+        return dt.datetime.fromisoformat(_BEFORE_OFFSET.sub("", cell).removesuffix(" UTC"))
     except ValueError:
         match = _YEAR_FIRST.fullmatch(cell)
         return _made(match[1], match[2], match[3], match.groups()[3:]) if match else None

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from leads.models.remarks import sentence_of
 from leads.models.row_remark import lookalike
-from leads.texts import clean_email, closest_name, comparable, normal_email, visible
+from leads.texts import KnownNames, clean_email, comparable, normal_email, visible
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_what_cannot_be_seen_in_a_name_is_shown(name, shown):
 
 
 def test_known_name_that_is_meant():
-    known = frozenset({"Trail ", "Café", "VIP", "VIP "})
+    known = KnownNames({"Trail ", "Café", "VIP", "VIP "})
 
-    assert closest_name("Trail", known) == "Trail "
-    assert closest_name(unicodedata.normalize("NFD", "Café"), known) == "Café"
-    assert closest_name("VIP", known) == "VIP"
-    assert closest_name("\u200bVIP", known) == "\u200bVIP"  # two could be meant
-    assert closest_name("new", known) == "new"
+    assert known.closest("Trail") == "Trail "
+    assert known.closest(unicodedata.normalize("NFD", "Café")) == "Café"
+    assert known.closest("VIP") == "VIP"
+    assert known.closest("\u200bVIP") == "\u200bVIP"  # two could be meant
+    assert known.closest("new") == "new"
