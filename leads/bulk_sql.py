@@ -5,6 +5,7 @@ database says which of them were new.
 import datetime as dt
 import functools
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from django.db import connections, models, router
@@ -22,10 +23,6 @@ def insert_new(
     connection = connections[router.db_for_write(model)]
     quote, ops = connection.ops.quote_name, connection.ops
 
-    def named(fields: Sequence[str]) -> str:
-        found: list[Any] = [model._meta.get_field(name) for name in fields]
-        return ", ".join(quote(field.column) for field in found)
-
     adapted: dict[dt.datetime, Any] = {}
 
     def plain(value: Any) -> Any:
@@ -36,8 +33,10 @@ def insert_new(
         return adapted[value]
 
     values = [[plain(value) for value in row] for row in rows]
+    if connection.vendor == "postgresql":
+        return _insert_arrays(model, columns, values, returning) if values else []
     places = f"({', '.join(['%s'] * len(columns))})"
-    into = f"INSERT INTO {quote(model._meta.db_table)} ({named(columns)}) VALUES"
+    into = f"INSERT INTO {quote(model._meta.db_table)} ({_named(model, columns)}) VALUES"
     found: list[tuple[Any, ...]] = []
     if not values:
         return found
@@ -48,7 +47,9 @@ def insert_new(
         at_once = MOST_VALUES // len(columns)
         for first in range(0, len(values), at_once):
             some = values[first : first + at_once]
-            sql = f"{into} {', '.join([places] * len(some))} ON CONFLICT DO NOTHING RETURNING {named(returning)}"
+            sql = (
+                f"{into} {', '.join([places] * len(some))} ON CONFLICT DO NOTHING RETURNING {_named(model, returning)}"
+            )
             cursor.execute(sql, [value for row in some for value in row])
             found += cursor.fetchall()
     return found
@@ -128,3 +129,68 @@ def _insertion(model: type[models.Model], alias: str) -> tuple[str, list[Any]]:
     names = ", ".join(quote(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
     return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING", fields
+
+
+def _named(model: type[models.Model], names: Sequence[str]) -> str:
+    quote = connections[router.db_for_write(model)].ops.quote_name
+    return ", ".join(quote(_field(model, name).column) for name in names)
+
+
+def _field(model: type[models.Model], name: str) -> Any:
+    return model._meta.get_field(name)
+
+
+def _insert_arrays(
+    model: type[models.Model], columns: Sequence[str], values: Sequence[Sequence[Any]], returning: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """PostgreSQL takes each column as one array: one statement, which is read once however many rows there are."""
+    connection = connections[router.db_for_write(model)]
+    arrays = [f"%s::{_array_type(_field(model, name).db_type(connection))}" for name in columns]
+    sql = (
+        f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({_named(model, columns)})"
+        f" SELECT * FROM unnest({', '.join(arrays)}) ON CONFLICT DO NOTHING"
+    )
+    if returning:
+        sql += f" RETURNING {_named(model, returning)}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(column) for column in zip(*values, strict=True)])
+        return cursor.fetchall() if returning else []
+
+
+def _array_type(type: str) -> str:
+    """Without a length: a cast would cut to it what the column refuses."""
+    return f"{type.split('(')[0]}[]"
+
+
+def insert_objects(objects: Sequence[models.Model]) -> None:
+    """Insert new objects of one model, and give them their keys. On PostgreSQL by COPY, which takes a tenth of the time that
+    the columns of a lead take as parameters."""
+    if not objects:
+        return
+    model = type(objects[0])
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor != "postgresql":
+        model._default_manager.bulk_create(objects, batch_size=500)
+        return
+    table, fields = model._meta.db_table, model._meta.concrete_fields
+    stamps = [field for field in fields if getattr(field, "auto_now_add", False)]
+    prepared = [place for place, field in enumerate(fields) if field.get_internal_type() == "JSONField"]
+    values_of = attrgetter(*(field.attname for field in fields))
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            [table, str(model._meta.pk.column), len(objects)],
+        )
+        for each, (pk,) in zip(objects, cursor.fetchall(), strict=True):
+            each.pk = pk
+            for field in stamps:
+                field.pre_save(each, True)
+        names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+        with cursor.copy(f"COPY {connection.ops.quote_name(table)} ({names}) FROM STDIN") as copy:
+            for each in objects:
+                values = list(values_of(each))
+                for place in prepared:
+                    values[place] = fields[place].get_db_prep_save(values[place], connection)
+                copy.write_row(values)
+    for each in objects:
+        each._state.adding, each._state.db = False, connection.alias

@@ -149,16 +149,13 @@ def _once(job: Import, reader: Any, rows: list[Any]) -> tuple[list[Any], list[An
     keys = [
         int.from_bytes(hashlib.blake2b(reader.key(row).encode(), digest_size=8).digest(), signed=True) for row in rows
     ]
-    seen = set(ImportSeen.objects.filter(file=job, key__in=keys).values_list("key", flat=True))
+    new = insert_new(ImportSeen, ["file", "key"], [(job.pk, key) for key in keys], returning=["key"])
+    unseen = {key for (key,) in new}
     fresh: list[Any] = []
     twice: list[Any] = []
-    new = []
     for row, key in zip(rows, keys, strict=True):
-        (twice if key in seen else fresh).append(row)
-        if key not in seen:
-            new.append((job.pk, key))
-            seen.add(key)
-    insert_new(ImportSeen, ["file", "key"], new)
+        (fresh if key in unseen else twice).append(row)
+        unseen.discard(key)
     return fresh, twice
 
 

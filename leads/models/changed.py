@@ -4,14 +4,14 @@ it was given the time before.
 Changed is what Kartra told of a lead: a field, or what it is joined to. When our copy was read, or is to be read, is not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from django.db import router
 from django.db.models import Max, Q, QuerySet
 
-from leads.models.change_counter import next_numbers, transactions_now
+from leads.models.change_counter import drawn_numbers, next_numbers, transactions_now
 from leads.models.lead import Lead
 
 
@@ -23,11 +23,12 @@ def mark_changed(lead_ids: Iterable[int | None], **columns: Any) -> None:
         Lead.objects.using(using).filter(pk__in=wanted).update(**columns, **next_numbers(using))
 
 
-def mark_unsaved(leads: Iterable[Lead]) -> None:
-    """The same of leads that this transaction is about to save. Two columns of theirs hold expressions afterwards."""
-    columns = next_numbers(router.db_for_write(Lead))
-    for lead in leads:
-        lead.changed_seq, lead.changed_xid = columns["changed_seq"], columns["changed_xid"]
+def mark_unsaved(leads: Sequence[Lead]) -> None:
+    """The same of leads that this transaction is about to save."""
+    if leads:
+        numbers = drawn_numbers(router.db_for_write(Lead), len(leads))
+        for lead, (seq, xid) in zip(leads, numbers, strict=True):
+            lead.changed_seq, lead.changed_xid = seq, xid
 
 
 class BadMark(ValueError):

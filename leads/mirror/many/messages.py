@@ -199,7 +199,7 @@ def _save_leads(messages: Sequence[LeadMessage], written: _Written, at: dt.datet
     mark_unsaved(saved)
     Lead.objects.bulk_create(written.new)
     update_leads(list(written.known.values()), written.columns)
-    keep_addresses(written.new, at)
+    keep_addresses(written.new, [], at)
     others = changed - {lead.pk for lead in saved}
     dirty = {lead.pk for lead in due.values()} - {lead.pk for lead in saved}
     mark_changed(others & dirty, dirty_at=at)

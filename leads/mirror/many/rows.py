@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from leads import forgotten
-from leads.bulk_sql import insert_new
+from leads.bulk_sql import insert_new, insert_objects
 from leads.csv_cells import split
 from leads.forgotten import forgotten_among
 from leads.lock_conflicts import done_again
@@ -208,15 +208,16 @@ def _write(
     source: Source,
     cause: ActivityCause,
 ) -> None:
-    mark_unsaved(lead for lead, _ in new)
-    Lead.objects.bulk_create([lead for lead, _ in new], batch_size=500)
+    made = [lead for lead, _ in new]
+    mark_unsaved(made)
+    insert_objects(made)
     otherwise = [each for each in known if each.changed or each.differences]
     changed = list({each.lead.pk: each.lead for each in otherwise}.values())
     mark_unsaved(changed)
     for lead in changed:
         lead.dirty_at = lead.dirty_at or at
     update_leads(changed, {name for each in otherwise for name in each.row.fields})
-    keep_addresses([lead for lead, _ in new] + changed, at)
+    keep_addresses(made, changed, at)
     pairs = [*new, *((each.lead, each.row) for each in known)]
     _add_tags(account, pairs, at, source)
     _add_lists(account, pairs, at, source)
@@ -247,10 +248,12 @@ def update_leads(leads: list[Lead], columns: Iterable[str]) -> None:
         )
 
 
-def keep_addresses(leads: list[Lead], at: dt.datetime) -> None:
-    standing = {row.lead_id: row for row in LeadEmail.objects.filter(lead__in=leads, until=None)}
+def keep_addresses(made: list[Lead], changed: list[Lead], at: dt.datetime) -> None:
+    standing = {row.lead_id: row for row in LeadEmail.objects.filter(lead__in=changed, until=None)}
     over = {
-        standing[lead.pk].pk for lead in leads if lead.pk in standing and standing[lead.pk].email_key != lead.email_key
+        standing[lead.pk].pk
+        for lead in changed
+        if lead.pk in standing and standing[lead.pk].email_key != lead.email_key
     }
     LeadEmail.objects.filter(pk__in=over).update(until=at)
     insert_new(
@@ -258,7 +261,7 @@ def keep_addresses(leads: list[Lead], at: dt.datetime) -> None:
         ["lead", "email", "email_key", "since"],
         (
             (lead.pk, lead.email, lead.email_key, at)
-            for lead in leads
+            for lead in [*made, *changed]
             if lead.email_key and (lead.pk not in standing or standing[lead.pk].pk in over)
         ),
     )
