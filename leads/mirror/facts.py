@@ -48,6 +48,20 @@ class LeadFacts:
 
 
 @dataclass(frozen=True)
+class Row:
+    """One lead as an export tells it. `number` is its line in the file. `fields` has columns of `Lead` it tells."""
+
+    number: int
+    kartra_id: str = ""
+    email: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    custom_values: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    left_lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Difference:
     """One thing that was otherwise in the mirror: {"field": "city", "was": "Bend", "is": "Salem"}."""
 

@@ -19,7 +19,7 @@ from leads.lock_conflicts import done_again
 from leads.mirror import changelog, identity
 from leads.mirror.catalogue import get_or_create_named
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
-from leads.mirror.facts import Difference, merge_facts
+from leads.mirror.facts import Difference, Row, merge_facts
 from leads.mirror.locks import lock_leads
 from leads.models import (
     Account,
@@ -35,20 +35,6 @@ from leads.models import (
 )
 from leads.models.changed import mark_changed, mark_unsaved
 from leads.models.remarks import Remark, remark
-
-
-@dataclass(frozen=True)
-class Row:
-    """One lead as an export tells it. `number` is its line in the file. `fields` has columns of `Lead` it tells."""
-
-    number: int
-    kartra_id: str = ""
-    email: str = ""
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    custom_values: Mapping[str, Any] = field(default_factory=dict)
-    tags: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
-    left_lists: tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,11 +78,16 @@ def write_rows(
     know are Kartra's; else such a row is about its address alone, and a read tells the id."""
     written = Written()
     with transaction.atomic():
-        known_leads = _find(account, rows)
+        settled = identity.settled_among(account, rows, believed=believed)
+        open_rows = [row for row in rows if row.number not in settled.numbers]
+        known_leads = _find(account, open_rows)
         left_out = forgotten_among(account, {row.number: (row.kartra_id, row.email) for row in rows})
+        written.ids_agree = settled.agree
+        written.unchanged = len(settled.numbers - left_out)
+        written.refused += [(number, forgotten.REMARK) for number in sorted(settled.numbers & left_out)]
         new: list[tuple[Lead, Row]] = []
         known: list[_Known] = []
-        for row in rows:
+        for row in open_rows:
             row_identity = known_leads.classify(row.kartra_id, row.email)
             written.ids_agree += row_identity.verdict == identity.AGREES
             written.ids_differ += row_identity.verdict == identity.DIFFERS and not row_identity.moved
@@ -131,13 +122,15 @@ def write_rows(
             each.left_unheard = any((each.lead.pk, "list", name) not in had for name in each.row.left_lists)
         written.created = len(new)
         written.updated = sum(each.changed or bool(each.differences) for each in known)
-        written.unchanged = len(known) - written.updated
+        written.unchanged += len(known) - written.updated
         if not dry_run:
             _write(account, new, known, at, source, cause)
     return written
 
 
 def _find(account: Account, rows: Sequence[Row]) -> identity.Known:
+    if not rows:
+        return identity.Known()
     leads = Lead.objects.filter(account=account).order_by()  # SQLite would scan the account to have an order
     ids, keys = {row.kartra_id for row in rows if row.kartra_id}, {normal_email(row.email) for row in rows if row.email}
     of_ids, of_emails = leads.filter(kartra_id__in=ids), leads.filter(email_key__in=keys)  # one OR scans all
