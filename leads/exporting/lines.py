@@ -61,7 +61,7 @@ def mirror_lines(account: Account, pks: Sequence[int]) -> Iterator[list[str]]:
     for lead in told(pks):
         line = [lead.values["kartra_id"] or ""]
         line += [
-            shield(value) if isinstance(value, str) else _text(value, zone)
+            value and shield(value) if isinstance(value, str) else _text(value, zone)
             for value in map(lead.values.__getitem__, FIELDS)
         ]
         line += [joined(lead.tags), joined(lead.lists), joined(lead.left_lists)]

@@ -57,7 +57,8 @@ class LeadRows:
         self.remarks: Counter[str] = Counter()
         self.account, self.width = account, len(headers)
         index = {header: number for number, header in enumerate(headers)}
-        self.columns = [(index[header], target) for target, header in mapping.items()]
+        self.places = {target: index[header] for target, header in mapping.items()}
+        self.custom = {target: target.removeprefix(CUSTOM) for target in mapping if target.startswith(CUSTOM)}
         zone = account.zone
         how: dict[str, Callable[[str], Any]] = {
             "number": values.whole,
@@ -65,23 +66,22 @@ class LeadRows:
             "moment": lambda cell: self._moment(cell, zone, day_first),
         }
         self.convert = {field.name: how[field.value] for field in LEAD_FIELDS if field.value in how}
-        wanted = [target.removeprefix(CUSTOM) for target in mapping if target.startswith(CUSTOM)]
         self.options = {
             field.identifier: (field.type, {text: [id, text] for id, text in reversed(field.options)})
-            for field in CustomField.objects.filter(account=account, identifier__in=wanted)
+            for field in CustomField.objects.filter(account=account, identifier__in=self.custom.values())
             if field.type not in (CustomFieldType.INPUT_FIELD, CustomFieldType.TEXT_AREA)
         }
-        tags, lists = (set(rows.values_list("name", flat=True)) for rows in (account.tags, account.mailinglists))
-        self.known = {"tags": tags, "lists": lists, "left_lists": lists}
         checkboxes = {
             f"{CUSTOM}{name}" for name, (type, _ids) in self.options.items() if type == CustomFieldType.CHECKBOX
         }
         self.names = {
             target: Catalogue(account, target, str(options.get("separator", "")))
-            for target in ("tags", "lists", "left_lists")
+            for target in TIES
             if target in mapping
         }
         self.several = checkboxes | set(self.names)  # cells of several names are taken apart as they stand
+        self.plain = [(place, target) for target, place in self.places.items() if target not in self.several]
+        self.checkboxes = [(self.places[target], target) for target in sorted(checkboxes)]
 
     def read(self, record: Record) -> Row:
         """What the row tells. Raises Bad."""
@@ -94,10 +94,10 @@ class LeadRows:
         custom: dict[str, Any] = {}
         for target, cell in told.items():
             is_empty = not cell or cell.isspace()
-            if (is_empty and not self.clears) or target in self.names:
+            if is_empty and not self.clears:
                 continue  # an empty cell says nothing
-            if target.startswith(CUSTOM):
-                custom[target.removeprefix(CUSTOM)] = self._custom(target.removeprefix(CUSTOM), cell)
+            if target in self.custom:
+                custom[self.custom[target]] = self._custom(self.custom[target], cell)
             elif target in self.convert:
                 value = self.convert[target](cell)
                 if value is not None or is_empty:
@@ -112,24 +112,28 @@ class LeadRows:
             email,
             fields,
             custom,
-            *(self.names[target].read(told.get(target, "")) if target in self.names else () for target in TIES),
+            *(self._names(target, cells) for target in TIES),
         )
 
+    def _names(self, target: str, cells: Sequence[str]) -> tuple[str, ...]:
+        place = self.places.get(target, len(cells))
+        return self.names[target].read(cells[place]) if place < len(cells) else ()
+
     def _told(self, cells: Sequence[str]) -> dict[str, str]:
-        """The cells by what they are, cleaned. A look at all of them together says whether one is odd; few rows have one that is."""
+        """The cells by what they are, cleaned, but for those of tags and lists. They are looked at one by one only where a look
+        at all of them together finds something odd: few rows have that."""
         row = " ".join(cells)
         if not row.isprintable() or len(row) > MAX_CELL or values.MAY_BE_SHORTENED.search(row):
             self._check(cells)
-        cleaned = unshield if "'" in row else str
-        return {
-            target: cells[number] if target in self.several else cleaned(cells[number].strip())
-            for number, target in self.columns
-            if number < len(cells)
-        }
+        told = {target: cells[number].strip() for number, target in self.plain if number < len(cells)}
+        if "'" in row:
+            told = {target: unshield(cell) for target, cell in told.items()}
+        told.update((target, cells[number]) for number, target in self.checkboxes if number < len(cells))
+        return told
 
     def _check(self, cells: Sequence[str]) -> None:
         """Raises Bad for the first cell that is too long, no text, or a number that a spreadsheet has shortened."""
-        for number, target in self.columns:
+        for target, number in self.places.items():
             if number >= len(cells):
                 continue
             cell, column = cells[number], named(ImportKind.LEADS, target)
