@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -43,25 +44,31 @@ def load(account: int, path: Path, columns: Mapping[str, str]) -> None:
             f" {', '.join(f'{name} text' for name in TEXTS)}) ON COMMIT DROP"
         )
         with cursor.copy("COPY loaded FROM STDIN") as copy, path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                cells = {name: row[header].strip() for name, header in columns.items()}
-                if "@" not in cells["email"]:
+            rows = csv.reader(file)
+            headers = next(rows)
+            place = {name: headers.index(header) for name, header in columns.items()}
+            id, email, tags, lists, joined, score, custom = (
+                place[name] for name in ("id", "email", "tags", "lists", "date_joined", "score", "custom.crm_ref")
+            )
+            texts = itemgetter(*(place[name] for name in TEXTS))
+            for row in rows:
+                if "@" not in row[email]:
                     continue
                 try:
-                    joined = dt.datetime.fromisoformat(f"{cells['date_joined']}-05:00")
+                    at = dt.datetime.fromisoformat(f"{row[joined]}-05:00")
                 except ValueError:
                     continue
                 copy.write_row(
                     (
-                        cells["id"],
-                        cells["email"],
-                        cells["email"].lower(),
-                        cells["tags"].split(";"),
-                        cells["lists"].split(";"),
-                        joined,
-                        int(cells["score"]),
-                        json.dumps({"crm_ref": cells["custom.crm_ref"]}),
-                        *[cells[name] for name in TEXTS],
+                        row[id],
+                        row[email],
+                        row[email].lower(),
+                        f"{{{row[tags].replace(';', ',')}}}",
+                        f"{{{row[lists].replace(';', ',')}}}",
+                        at,
+                        row[score],
+                        json.dumps({"crm_ref": row[custom]}),
+                        *texts(row),
                     )
                 )
         cursor.execute("ANALYZE loaded")
