@@ -95,22 +95,8 @@ def update_each(
 
 
 def update_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[models.Model]) -> None:
-    """Save these fields (`Field.attname`) of many rows: one prepared statement, sent once for all. Some five times faster than
-    `bulk_update`, whose one CASE per column grows with the rows."""
-    if not rows:
-        return
-    connection = connections[router.db_for_write(model)]
-    quote, fields = connection.ops.quote_name, {field.attname: field for field in model._meta.concrete_fields}
-    chosen = [fields[name] for name in names]
-    key = model._meta.pk
-    assert key is not None
-    told = ", ".join(f"{quote(str(field.column))} = %s" for field in chosen)
-    sql = f"UPDATE {quote(model._meta.db_table)} SET {told} WHERE {quote(str(key.column))} = %s"
-    values = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in chosen] + [row.pk] for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(sql, values)
+    """Save these fields (`Field.attname`) of many rows."""
+    update_each(model, ["id"], names, ((row.pk, *(getattr(row, name) for name in names)) for row in rows))
 
 
 def insert_row(row: models.Model) -> None:

@@ -90,7 +90,7 @@ def parts_of(run: BulkRun) -> list[tuple[kinds.ChangeKind, dict[str, Any]]]:
     began with its own parameters has one change of each of its steps for each lead."""
     steps = kinds.get_kind(run.kind).single_steps(run.parameters)
     retries = LeadChange.objects.filter(retried_in=run)
-    if not run.undoes_id and not any(name in OF_EACH_LEAD for name, _ in steps) and not retries.exists():
+    if steps and not run.undoes_id and not any(name in OF_EACH_LEAD for name, _ in steps) and not retries.exists():
         once = [step for number, step in enumerate(steps) if step not in steps[:number]]
         return [(kinds.get_kind(name), parameters) for name, parameters in once]
     rows = run.changes.exclude(kind__in=OF_EACH_LEAD).order_by().values_list("kind", "parameters", "family").distinct()
