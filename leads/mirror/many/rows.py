@@ -106,9 +106,7 @@ def write_rows(
                 written.refused.append((row.number, problem))
                 continue
             if lead is None:
-                lead = Lead(account=account, known_from=source)
-                _set(lead, row)
-                lead.dirty_at = at
+                lead = _made(account, row, source, at)
                 new.append((lead, row))
                 if row.email:
                     known_leads.by_email[normal_email(row.email)].append(lead)
@@ -129,13 +127,20 @@ def write_rows(
 
 
 def _find(account: Account, rows: Sequence[Row]) -> identity.Known:
-    if not rows:
-        return identity.Known()
     leads = Lead.objects.filter(account=account).order_by()  # SQLite would scan the account to have an order
     ids, keys = {row.kartra_id for row in rows if row.kartra_id}, {normal_email(row.email) for row in rows if row.email}
     of_ids, of_emails = leads.filter(kartra_id__in=ids), leads.filter(email_key__in=keys)  # one OR scans all
-    lock_leads([*of_ids.values_list("pk", flat=True), *of_emails.values_list("pk", flat=True)])
+    known = [*of_ids.values_list("pk", flat=True), *of_emails.values_list("pk", flat=True)] if rows else []
+    if not known:
+        return identity.Known()  # all are new
+    lock_leads(known)
     return identity.Known.of(leads, [(row.kartra_id, row.email) for row in rows])
+
+
+def _made(account: Account, row: Row, source: Source, at: dt.datetime) -> Lead:
+    """A lead that our copy has not, as the row tells it."""
+    told = {**row.fields, "email": row.email, "email_key": normal_email(row.email), "kartra_id": row.kartra_id or None}
+    return Lead(account=account, known_from=source, dirty_at=at, custom_values={**row.custom_values}, **told)
 
 
 def _put(lead: Lead, row: Row, source: Source) -> _Known:
