@@ -7,6 +7,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -137,10 +138,17 @@ def _find(account: Account, rows: Sequence[Row]) -> identity.Known:
     return identity.Known.of(leads, [(row.kartra_id, row.email) for row in rows])
 
 
+@cache
+def _blank() -> dict[str, Any]:
+    """A lead of which nothing is told, in the order of its columns."""
+    return {field.attname: field.get_default() for field in Lead._meta.concrete_fields}
+
+
 def _made(account: Account, row: Row, source: Source, at: dt.datetime) -> Lead:
-    """A lead that our copy has not, as the row tells it."""
-    told = {**row.fields, "email": row.email, "email_key": normal_email(row.email), "kartra_id": row.kartra_id or None}
-    return Lead(account=account, known_from=source, dirty_at=at, custom_values={**row.custom_values}, **told)
+    """A lead that our copy has not, as the row tells it. Values in order are put on it in half the time that named ones take."""
+    who = {"account_id": account.pk, "kartra_id": row.kartra_id or None, "known_from": source, "dirty_at": at}
+    told = {**row.fields, "email": row.email, "email_key": normal_email(row.email)}
+    return Lead(*{**_blank(), **told, **who, "custom_values": {**row.custom_values}, "extra": {}}.values())
 
 
 def _put(lead: Lead, row: Row, source: Source) -> _Known:
