@@ -56,9 +56,11 @@ def notify_soon(task: TaskName) -> None:
     of them waits for the broker. Whoever asks meanwhile is notified of at the end of it."""
     with process_state.notify_guard:
         process_state.notify_asked.add(task)
-        if process_state.notify_thread is None:
-            process_state.notify_thread = threading.Thread(target=_notify_asked, name="notify")
-            process_state.notify_thread.start()
+        thread = process_state.notify_thread
+        if thread is None or not thread.is_alive():
+            thread = threading.Thread(target=_notify_asked, name="notify")
+            thread.start()  # it waits for the guard; where none can be started, the next one who asks tries again
+            process_state.notify_thread = thread
 
 
 def _notify_asked() -> None:

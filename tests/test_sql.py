@@ -9,11 +9,12 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from leads import kinds
 from leads.changes import checks, preview, side_effects, undo
 from leads.changes.preview import Choices
-from leads.filters import matching
+from leads.filters import duplicates, matching
 from leads.filters.base import NOT
 from leads.filters.segments import as_kept
 from leads.models import Account, BulkRun, Lead, Segment
@@ -102,6 +103,7 @@ def test_no_filter_walks_through_a_list_for_each_lead(name):
     ada = lead_with_everything(LeadFactory().account)
     wanted = CASES[name]() if name in CASES else {"copy": [name.removeprefix("copy ")]}
     left_out = {f"{NOT}{part}": values for part, values in wanted.items()}
+    duplicates.search(ada.account, timezone.now())
     segment = Segment.objects.create(account=ada.account, name="Ours", selection=as_kept(wanted))
 
     for given in (wanted, left_out, {"segment": [str(segment.pk)]}, {f"{NOT}segment": [str(segment.pk)]}):

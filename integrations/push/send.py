@@ -86,8 +86,7 @@ class _Drain:
         self.in_flight: dict[Future[tuple[Answer, int]], tuple[CallPlan, str]] = {}
         self.waiting = Waiting()
         self.drained = Drained()
-        self.looked_at = self.gathers_until = 0.0
-        self.dry = False
+        self.looked_at, self.gathers_until, self.dry = 0.0, 0.0, False
 
     def over(self) -> bool:
         return self.stop() or time.monotonic() >= self.ends
@@ -102,14 +101,17 @@ class _Drain:
                         break
                     self._step(senders)
                     if time.monotonic() > self.aside_at:
+                        self._collect(timeout_s=0)
                         self._settle()
                         self.aside()
                         self.aside_at = time.monotonic() + ASIDE_S
             finally:
-                lease.release_plans(self.claimed)
-                self.drained.more = self.over() or bool(self.claimed)
-                while self.in_flight or self.waiting.answers:
-                    self._collect(timeout_s=None)
+                try:
+                    lease.release_plans(self.claimed)
+                finally:  # an answer that comes is written down, whatever went wrong before
+                    self.drained.more = self.over() or bool(self.claimed)
+                    while self.in_flight or self.waiting.answers:
+                        self._collect(timeout_s=None)
         return self.drained
 
     def _claim(self) -> None:
@@ -143,7 +145,8 @@ class _Drain:
         return max(1, math.ceil(self.rate / 5))
 
     def _prepare(self, plans: list[CallPlan]) -> list[CallPlan]:
-        """Read first whatever has to be, and leave out what is needless by then."""
+        """Read first whatever has to be, which may take long: answers are written down before. Leave out what is needless by then."""
+        self._settle()
         prepared, stopped = preflight.look(self.connection, plans)
         if stopped is not None and len(prepared) < len(plans):
             self.ends = 0.0  # Kartra cannot be asked just now; what waits for a read comes up again
@@ -172,7 +175,13 @@ class _Drain:
         late_at = asked_at + turn.wait_s + LATE_S
         at_once = min(free, AT_ONCE) if math.isinf(self.rate) else 1  # each turn is one call's
         self.gathers_until = time.monotonic() + TOGETHER_S
-        for plan in lease.mark_all_sent(self._next(at_once)):
+        plans = self._next(at_once)
+        try:
+            leaving = lease.mark_all_sent(plans)
+        except Exception:
+            self.claimed.extendleft(reversed(plans))  # given back with the others
+            raise
+        for plan in leaving:
             sent = senders.submit(
                 make_call, self.client, plan, plan.request(), due_at, late_at, self._new_turn, self._on_time
             )
@@ -192,6 +201,7 @@ class _Drain:
         refunds = _refunds(plan)
         if not refunds:
             return True
+        self._settle()
         try:
             entries = transactions.listed(self.connection, plan.lead, cause=Cause.PUSH, priority=Priority.SINGLE)
         except KartraError as error:
@@ -252,11 +262,16 @@ class _Drain:
         answers, self.waiting = self.waiting.answers, Waiting()
         if not answers:
             return
-        write_down([answered for answered, _ in answers])
         self.dry = False
-        for answered, keys in answers:
-            with bound_contextvars(**answered.plan.log_ids):
-                self._follow_up(answered, keys)
+        try:
+            write_down([answered for answered, _ in answers])
+        finally:
+            for answered, keys in answers:
+                with bound_contextvars(**answered.plan.log_ids):
+                    try:
+                        self._follow_up(answered, keys)
+                    except Exception:  # of the others something follows, too
+                        logger.exception("What follows from a settled call could not be done.")
 
     def _follow_up(self, answered: Answered, keys: str) -> None:
         """What follows from an answer that is written down."""
@@ -274,9 +289,10 @@ class _Drain:
             self.claimed.clear()
 
     def _take_up_new_keys(self) -> None:
-        """Keys that were swapped while this drain was going: go on with the new ones. (A claim reads the connection.)"""
+        """Keys or a speed that were changed while this drain was going: go on with the new ones. (A claim reads the connection.)"""
         if self.connection.credentials_fingerprint != self.keys:
             self.client, self.keys = calls.client_for(self.connection), self.connection.credentials_fingerprint
+        self.rate = calls.rate_of(self.connection)
 
 
 def _refunds(plan: CallPlan) -> list[LeadChange]:

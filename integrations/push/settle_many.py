@@ -4,6 +4,7 @@ sets; each other one by itself, which is `settle`'s. What an answer means is `pr
 
 import datetime as dt
 import functools
+import logging
 import math
 import time
 from collections import defaultdict
@@ -26,6 +27,8 @@ from leads.bulk_sql import update_each
 from leads.changes import runs
 from leads.lock_conflicts import met_another, passes, wait_a_little
 from leads.models import ChangeStatus, LeadChange
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -84,9 +87,23 @@ def write_down(answered: Sequence[Answered]) -> None:
             rest += _until_written(lambda: _settle_in_sets(ordinary))
         except transitions.CannotMove:
             rest += ordinary
-        _until_written(lambda: transitions.end_runs(_runs_of(ordinary)))
+        except Exception as error:
+            if passes(error):
+                raise
+            logger.exception("The answers to %s calls could not be written together.", len(ordinary))
+            rest += ordinary
+    problem: Exception | None = None
     for each in rest:
-        _until_written(functools.partial(_settle_alone, each))
+        try:
+            _until_written(functools.partial(_settle_alone, each))
+        except Exception as error:  # the others came, too
+            if passes(error):
+                raise
+            logger.exception("The answer to call %s could not be written.", each.plan.call.pk)
+            problem = error
+    _until_written(lambda: transitions.end_runs(_runs_of(ordinary)))
+    if problem is not None:
+        raise problem
 
 
 def _settle_alone(each: Answered) -> None:

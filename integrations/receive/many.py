@@ -21,7 +21,7 @@ from integrations.receive.own_changes import OwnChanges, facts_to_take
 from integrations.translate import KIND_OF_EVENT
 from integrations.translate.profile import plain
 from leads import mirror
-from leads.bulk_sql import update_rows
+from leads.bulk_sql import update_each
 from leads.forgotten import forgotten_among
 from leads.mirror import LeadMessage, TieFact
 from leads.models import Account, Lead, Source, normal_email
@@ -84,6 +84,8 @@ class _Known:
     changes: OwnChanges
     things: Mapping[str, "_Things"]
     left_out: set[int]
+    held: set[str]
+    """The ids of leads that others write just now."""
     ties: set[tuple[str, str, int]] = field(default_factory=set)
     """Those of which an earlier message of the set tells."""
 
@@ -92,13 +94,18 @@ class _Known:
         told = {delivery.pk: (notice.lead.id, notice.lead.email) for delivery, notice in run if notice.lead}
         keys = {normal_email(email) for _id, email in told.values()} - {""}
         rows = Lead.objects.filter(account=account).order_by()
-        leads = {str(lead.kartra_id): lead for lead in rows.filter(kartra_id__in={id for id, _email in told.values()})}
+        pks = dict(rows.filter(kartra_id__in={id for id, _email in told.values()}).values_list("pk", "kartra_id"))
+        ids = set(pks.values())
+        free = Lead.objects.in_bulk(
+            mirror.lock_free_leads(sorted(pks))
+        )  # one may have become known since others were locked
+        leads = {str(lead.kartra_id): lead for lead in free.values()}
         addresses: dict[str, set[str | None]] = {}
         for key, id in rows.filter(email_key__in=keys).values_list("email_key", "kartra_id"):
             addresses.setdefault(key, set()).add(id)
         for lead in leads.values():
             lead.account = account
-        new = {pk: person for pk, person in told.items() if person[0] not in leads}
+        new = {pk: person for pk, person in told.items() if person[0] not in ids}
         return cls(
             account,
             leads,
@@ -106,10 +113,13 @@ class _Known:
             OwnChanges.of_many(list(leads.values()), min(delivery.received_at for delivery, _notice in run)),
             _Things.of_all(account, [notice for _delivery, notice in run]),
             forgotten_among(account, new, note=False) if new else set(),
+            {str(id) for pk, id in pks.items() if pk not in free},
         )
 
     def plain_event(self, notice: Notice, profile: Any, context: EventContext) -> PlainEvent | None:
         """What this message writes; None if anything about it is odd."""
+        if profile.id in self.held:
+            return None
         before = self.leads.get(profile.id)
         is_new = before is None or before.pk is None
         if self._is_odd(before, profile, context.delivery):
@@ -191,20 +201,20 @@ def _rows(model: Any, account: Account, named: set[tuple[str, str]]) -> Iterator
     yield from sorted({row.pk: row for row in of_name.union(of_id)}.values(), key=lambda row: row.pk)
 
 
-NOTED = ["status", "reason", "action", "family", "lead_id", "changed", "applied_at", "journal"]
+NOTED = ["status", "reason", "action", "family", "lead", "changed", "applied_at", "journal"]
 
 
 def apply_events(events: Sequence[PlainEvent], at: dt.datetime) -> dict[int, Applied]:
     """Write these, and what became of each."""
     mirror.write_messages([each.message for each in events], at=at, source=Source.WEBHOOK)
-    done = {}
+    done, rows = {}, []
     for event in events:
         delivery, applied = event.delivery, _applied(event)
         done[delivery.pk] = applied
-        delivery.status, delivery.reason, delivery.action = applied.status, applied.reason, applied.action[:100]
-        delivery.family, delivery.lead, delivery.changed = event.family, applied.lead, applied.changed[:50]
-        delivery.applied_at, delivery.journal = at, [*delivery.journal, *event.context.journal]
-    update_rows(Delivery, NOTED, [event.delivery for event in events])
+        said = (applied.status, applied.reason, applied.action[:100], event.family)
+        about = (applied.lead.pk if applied.lead else None, applied.changed[:50], at)
+        rows.append((delivery.pk, *said, *about, [*delivery.journal, *event.context.journal]))
+    update_each(Delivery, ["id"], NOTED, rows)
     return done
 
 

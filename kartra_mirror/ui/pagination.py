@@ -39,7 +39,7 @@ class CappedPaginator(Paginator):
         if len(self._first) <= self.per_page:
             return len(self._first), False
         asked = repr(self.object_list.order_by().values("pk").query.sql_with_params())
-        key = f"count-{hashlib.sha256(asked.encode()).hexdigest()}"
+        key = f"count-{self.most}-{hashlib.sha256(asked.encode()).hexdigest()}"
         found: tuple[int, bool] = kept(key, partial(counted, self.object_list, self.most))
         return found
 

@@ -87,6 +87,7 @@ def retry(
             name=name or (_("Try again: %(change)s") % {"change": capfirst(str(first))})[:200],
             kind=first.kind,
             parameters=first.parameters,
+            mixed=True,
             created_by=user_of(by),
             why=why,
         )

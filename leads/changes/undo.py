@@ -86,11 +86,11 @@ def can_be_undone(kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> bool
 
 
 def parts_of(run: BulkRun) -> list[tuple[kinds.ChangeKind, dict[str, Any]]]:
-    """What the run consists of, each once. Edits of fields are one part whatever their values, and so are new leads. A run that
-    began with its own parameters has one change of each of its steps for each lead."""
+    """What the run consists of, each once. Edits of fields are one part whatever their values, and so are new leads. A run that is
+    not `mixed` has one change of each of its own steps for each lead."""
     steps = kinds.get_kind(run.kind).single_steps(run.parameters)
-    retries = LeadChange.objects.filter(retried_in=run)
-    if steps and not run.undoes_id and not any(name in OF_EACH_LEAD for name, _ in steps) and not retries.exists():
+    as_asked = run.parameters and not run.mixed and not run.undoes_id
+    if as_asked and not any(name in OF_EACH_LEAD for name, _ in steps):
         once = [step for number, step in enumerate(steps) if step not in steps[:number]]
         return [(kinds.get_kind(name), parameters) for name, parameters in once]
     rows = run.changes.exclude(kind__in=OF_EACH_LEAD).order_by().values_list("kind", "parameters", "family").distinct()

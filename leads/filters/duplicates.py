@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from leads.filters.base import Unreadable
 from leads.models import Account, Lead, LeadEmail, SecondProfile, SecondProfileSearch
 
 SHOWN = 10
@@ -21,7 +22,10 @@ BATCH = 2000
 
 
 def has_one() -> Q:
-    """Leads, not deleted, that the last search of their account found (`search`)."""
+    """Leads, not deleted, that the last search of their account found (`search`). Raises Unreadable while an account was never
+    searched: to leave such leads out would leave out nobody."""
+    if Account.objects.filter(second_profile_search=None).exists():
+        raise Unreadable("second")
     return Q(gone_at=None) & Q(Exists(SecondProfile.objects.filter(lead=OuterRef("pk"))))
 
 

@@ -70,6 +70,9 @@ class BulkRun(models.Model):
     name = models.CharField(_("name"), max_length=200)
     kind = models.CharField(_("kind"), max_length=32)
     parameters = models.JSONField(default=dict, blank=True)
+    mixed = models.BooleanField(
+        default=False, db_default=False, help_text=_("Its changes may differ from its own parameters: tried again.")
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("created by"),

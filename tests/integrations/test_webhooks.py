@@ -347,3 +347,18 @@ def test_wrong_address_counts_for_nobody(client, endpoint, settings):
     for _ in range(3):
         assert client.post("/webhooks/wrong/", data=b"x", content_type="text/plain").status_code == 404
     assert post(client, endpoint).status_code == 200
+
+
+def test_process_that_cannot_start_a_thread_just_now_notifies_later(notified, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", _no_room)
+        with pytest.raises(RuntimeError):
+            notify_soon("apply_deliveries")
+
+    notify_soon("apply_deliveries")
+
+    assert all_notified(notified) == [("apply_deliveries", ())]
+
+
+def _no_room(thread):
+    raise RuntimeError("can't start new thread")

@@ -9,7 +9,16 @@ from django.db import connection as database, connections, transaction
 from django.utils import timezone
 
 from leads import mirror
-from leads.mirror import LeadFacts, MembershipFact, Row, SubscriptionFact, TransactionFact, TransactionRow
+from leads.mirror import (
+    LeadFacts,
+    LeadMessage,
+    MembershipFact,
+    Row,
+    SubscriptionFact,
+    TieFact,
+    TransactionFact,
+    TransactionRow,
+)
 from leads.models import Activity, Lead, Sequence, SequenceEnrollment, Tag
 from leads.models.changed import BadMark, Mark, changed_since, mark_changed
 from tests.all_are_over import all_are_over
@@ -30,6 +39,11 @@ def facts(lead, **told):
 
 def row(lead, **told):
     return mirror.write_rows(lead.account, [Row(1, lead.kartra_id, lead.email, **told)], at=NOW)
+
+
+def message(lead, tie=None, told=None):
+    told = told or LeadFacts(lead.kartra_id, {"email": lead.email})
+    mirror.write_messages([LeadMessage(lead, told, mirror.ActivityCause(), tie=tie)], at=NOW, source="webhook")
 
 
 def change(lead, kind, **parameters):
@@ -138,6 +152,15 @@ BY_FUNCTION = {
     "mark_many_gone": [lambda lead: mirror.mark_many_gone([lead.pk], "deleted", NOW, source="refresh")],
     "mark_absent": [lambda lead: mirror.mark_absent(lead, NOW)],
     "take_back": [taken_back],
+    "set_confirmed": [
+        lambda lead: mirror.set_confirmed([change(lead, "assign_tag", tag="VIP")], NOW),
+        lambda lead: mirror.set_confirmed([change(lead, "subscribe_list", list="Buyers")], NOW),
+        lambda lead: mirror.set_confirmed([change(lead, "give_points", points=5)], NOW),
+    ],
+    "write_messages": [
+        lambda lead: message(lead, tie=TieFact("tag", TagFactory(account=lead.account, name="VIP"), "VIP", True)),
+        lambda lead: message(lead, told=LeadFacts(lead.kartra_id, {"email": lead.email, "city": "Bend"})),
+    ],
 }
 
 OF_NEW_LEADS = {"create_placeholder", "create_placeholders"}
@@ -145,6 +168,8 @@ AFTER_ANOTHER = {"lift_gone"}
 WRITE_NO_FACT_OF_A_LEAD = {
     "compare": "it only compares",
     "find": "it only looks",
+    "goes_in_sets": "it only asks",
+    "note_unchanged": "when it was read",
     "get_or_create_named": "names of the account",
     "lock_free_leads": "it only locks",
     "lock_leads": "it only locks",

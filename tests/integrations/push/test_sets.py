@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.kartra.replies import ActionOutcome, ChainReply
 from integrations.models import ApiCall, Attempt, CallOutcome
-from integrations.push import claim, lease
+from integrations.push import claim, lease, settle_many
 from integrations.push.settle import settle
 from integrations.push.settle_many import Answered, write_down
 from leads import changes, kinds
@@ -199,3 +199,38 @@ def test_what_stands_still_is_left_out_of_a_mark_of_many_and_the_others_leave(co
     assert run.changes.counts()["cancelled"] == 3
     connection.refresh_from_db()
     assert connection.calls_made == 1
+
+
+def test_answers_that_cannot_be_written_together_are_written_one_by_one(connection, monkeypatch):
+    known_leads(connection, 4)
+    run = tag_all(connection)
+    plans = lease.mark_all_sent(claim.claim(connection, 4))
+
+    def fails(changes, at):
+        raise ValueError("nobody foresaw this")
+
+    monkeypatch.setattr(settle_many.mirror, "set_confirmed", fails)
+    write_down([Answered(plan, reply(plan), 5) for plan in plans])
+
+    run.refresh_from_db()
+    assert (run.state, run.changes.counts()["accepted"]) == (RunState.FINISHED, 4)
+
+
+def test_one_answer_that_cannot_be_written_loses_none_of_the_others(connection, monkeypatch):
+    known_leads(connection, 4)
+    run = tag_all(connection)
+    plans = lease.mark_all_sent(claim.claim(connection, 4))
+    alone = settle_many.settle
+
+    def fails(plan, *args, **told):
+        if plan is plans[1]:
+            raise ValueError("nobody foresaw this")
+        return alone(plan, *args, **told)
+
+    monkeypatch.setattr(settle_many, "settle", fails)
+    monkeypatch.setattr(settle_many.Answered, "ordinary", False)
+    with pytest.raises(ValueError, match="foresaw"):
+        write_down([Answered(plan, reply(plan), 5) for plan in plans])
+
+    counts = run.changes.counts()
+    assert (counts["accepted"], counts["sending"]) == (3, 1)
