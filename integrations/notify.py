@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 QUIET_S = 5.0
 """How long this process notifies nobody after the broker failed, so that a dead one slows no request."""
 
-APART_S = 0.1
+APART_S = 0.2
 """So far apart at least are the notifications that `notify_soon` sends of one task."""
 
 TaskName = Literal[

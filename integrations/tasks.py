@@ -52,7 +52,8 @@ def _look_at_the_clock(**kwargs: Any) -> None:
 
 @contextmanager
 def _only_one(job: str) -> Iterator[bool]:
-    """Whether this process may do `job` now. One that is asked for meanwhile is remembered, not run beside."""
+    """Whether this process may do `job` now. One that is asked for meanwhile is remembered, not run beside: a worker has a thread to
+    spare for that, so that askings do not pile up in the broker before others."""
     with process_state.jobs_guard:
         mine = job not in process_state.jobs_running
         (process_state.jobs_running if mine else process_state.jobs_asked_again).add(job)
