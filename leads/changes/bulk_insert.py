@@ -20,6 +20,7 @@ from django.db.models import (
 from django.db.models.functions import Cast
 
 from leads import kinds, mirror, transitions
+from leads.bulk_sql import as_one
 from leads.changes import preview, undo
 from leads.changes.preview import NO_CHOICES, Choices, Step, classify_members
 from leads.models import BulkRun, ChangeRemark, ChangeStatus, Lead, LeadChange, Reason
@@ -47,7 +48,7 @@ def insert_step(run: BulkRun, ids: Sequence[int], step: Step, now: dt.datetime, 
     """What becomes of each member is judged once, and written by the same statement."""
     kind, parameters = step
     between = Q(pk__gte=ids[0], pk__lte=ids[-1])
-    members = Lead.objects.filter(between, pk__in=ids)
+    members = Lead.objects.filter(between, pk__in=as_one(ids))
     judged = classify_members(run.account, members, [step], among=between).annotate(
         fate=Case(
             When(gone_at__isnull=False, then=_text(Reason.GONE)),
