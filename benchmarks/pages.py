@@ -107,9 +107,15 @@ def main() -> None:
         from django.contrib.auth import get_user_model
         from django.db import connection, connections
         from django.test import Client
+        from django.utils import timezone
+
+        from leads.filters import duplicates
+        from leads.models import Account
 
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = '{PATIENCE_S}s'")
+        for account in Account.objects.all():
+            duplicates.search(account, timezone.now())  # as the sweep does
         client = Client(headers={"host": "localhost"})
         client.force_login(get_user_model().objects.get(username="bench"))
         only = [each for each in os.environ.get("ONLY", "").split(",") if each]
