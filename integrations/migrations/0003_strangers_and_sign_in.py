@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='delivery',
             name='discard',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='integrations.discard', verbose_name='discarded by'),
+            field=models.ForeignKey(db_index=False, blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='integrations.discard', verbose_name='discarded by'),
         ),
         migrations.AddIndex(
             model_name='delivery',

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='delivery',
             name='endpoint',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='integrations.webhookendpoint', verbose_name='webhook address'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='integrations.webhookendpoint', verbose_name='webhook address'),
         ),
         migrations.AlterField(
             model_name='delivery',

@@ -1,4 +1,4 @@
-"""Fewer indexes on calls and messages. On PostgreSQL they are made and dropped without holding up who writes.
+"""Fewer indexes on calls and messages, as in leads.0010. On PostgreSQL they are made and dropped without holding up who writes.
 """
 
 import django.db.models.deletion
@@ -88,41 +88,6 @@ class Migration(migrations.Migration):
         migrations.SeparateDatabaseAndState(
             database_operations=[migrations.RunPython(make, unmake)],
             state_operations=[
-                migrations.AlterField(
-                    model_name='apicall',
-                    name='connection',
-                    field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='integrations.connection', verbose_name='connection'),
-                ),
-                migrations.AlterField(
-                    model_name='apicall',
-                    name='lead',
-                    field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='leads.lead', verbose_name='lead'),
-                ),
-                migrations.AlterField(
-                    model_name='apicall',
-                    name='made_by',
-                    field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by'),
-                ),
-                migrations.AlterField(
-                    model_name='attempt',
-                    name='change',
-                    field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='leads.leadchange', verbose_name='change'),
-                ),
-                migrations.AlterField(
-                    model_name='delivery',
-                    name='discard',
-                    field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='integrations.discard', verbose_name='discarded by'),
-                ),
-                migrations.AlterField(
-                    model_name='delivery',
-                    name='endpoint',
-                    field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='integrations.webhookendpoint', verbose_name='webhook address'),
-                ),
-                migrations.AlterField(
-                    model_name='delivery',
-                    name='lead',
-                    field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='leads.lead', verbose_name='lead'),
-                ),
                 migrations.AddIndex(
                     model_name='apicall',
                     index=NEW[0][1],

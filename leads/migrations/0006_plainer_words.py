@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='leadchange',
             name='retried_in',
-            field=models.ForeignKey(blank=True, help_text='The bulk action that tried it again.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='leads.bulkrun'),
+            field=models.ForeignKey(db_index=False, blank=True, help_text='The bulk action that tried it again.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='leads.bulkrun'),
         ),
         migrations.AlterField(
             model_name='leadchange',
