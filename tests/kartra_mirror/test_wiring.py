@@ -138,7 +138,7 @@ def test_sweep_notifies_of_whatever_is_due(sandbox, connection, notified):
 
     tasks.sweep()
 
-    of_itself = {"push_alive", "apply_alive", "read_alive", "watch_concerns"}
+    of_itself = {"push_alive", "apply_alive", "read_alive", "watch_concerns", "find_second_profiles"}
     assert {name for name, _ in notified} == {"push_changes", "refresh_leads", "read_catalogue", *of_itself}
     assert Heartbeat.objects.filter(name="sweep").exists()
 
