@@ -61,11 +61,9 @@ def update_each(
     keys: Sequence[str],
     columns: Sequence[str],
     rows: Iterable[Sequence[Any]],
-    *,
-    only: str = "",
 ) -> int:
     """Give many rows values of their own, in one statement: each of `rows` has the values of `keys`, which say whose it is, then
-    those of `columns`. `only`: rows of which this field is null. How many were updated."""
+    those of `columns`. How many were updated."""
     connection = connections[router.db_for_write(model)]
     quote = connection.ops.quote_name
     fields: list[Any] = [model._meta.get_field(name) for name in (*keys, *columns)]
@@ -82,9 +80,6 @@ def update_each(
     table = quote(model._meta.db_table)
     pairs = [(quote(field.column), given(place, field)) for place, field in enumerate(fields)]
     wanted = [f"{table}.{column} = {value}" for column, value in pairs[: len(keys)]]
-    if only:
-        found: Any = model._meta.get_field(only)
-        wanted.append(f"{table}.{quote(found.column)} IS NULL")
     places = f"({', '.join(['%s'] * len(fields))})"
     sql = (
         f"UPDATE {table} SET {', '.join(f'{column} = {value}' for column, value in pairs[len(keys) :])}"

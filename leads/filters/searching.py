@@ -20,7 +20,7 @@ SEARCHED = ("email", "first_name", "last_name", "phone", "company")
 class AsOneText(Func):
     """The searched fields as one text, a space between them: a word holds none, so it lies within one field.
 
-    The index that PostgreSQL searches by is of this very expression in capitals (migration 0011), so both change together.
+    The index that PostgreSQL searches by is of this very expression in capitals (migration 0002), so both change together.
     """
 
     template = "(%(expressions)s)"

@@ -170,6 +170,19 @@ def test_undo_page_says_who_changes_back_and_who_not_and_two_clicks_are_one_undo
     assert run.name in staff.get(undone.get_absolute_url()).content.decode()
 
 
+def test_undo_of_a_large_one_comes_before_its_numbers(staff, account):
+    run = tagged(account, 3)
+    BulkRun.objects.filter(pk=run.pk).update(expected=5001)
+
+    first = staff.get(undo_url(run)).content.decode()
+    assert "Counting what can be undone" in first
+    assert 'hx-get="?counted"' in first
+    page = staff.get(f"{undo_url(run)}?counted")
+    assert "<strong>3</strong> leads will change back" in page.content.decode()
+    staff.post(undo_url(run), {"mark": page.context["mark"]})
+    assert BulkRun.objects.get(undoes=run).changes.count() == 3
+
+
 def test_undo_asks_again_when_the_numbers_have_changed(staff, account):
     run = tagged(account, 2)
     mark = staff.get(undo_url(run)).context["mark"]
