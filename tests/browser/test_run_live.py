@@ -11,9 +11,9 @@ from tests.browser.hands import sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LEADS = 18
+LEADS = 16
 REFUSED = 12  # ten in a row pause it, two fail after it was resumed
-LONGEST_S = 120
+LONGEST_S = 300
 SAYS = """() => {
   const run = document.getElementById("run");
   const copy = run.cloneNode(true);
@@ -46,7 +46,7 @@ def differs(page, tab, url):
 
 
 def test_live_page_is_a_fresh_one_at_every_second(page, live_server, sandbox, connection, pusher):
-    Connection.objects.update(calls_per_second=1)
+    Connection.objects.update(calls_per_second=2)
     for number in range(LEADS):
         sandbox.mirrored_lead(connection, f"lead{number}@example.com")
     sandbox.fault("action k fails", cmd="assign_tag", code="212", count=REFUSED)
