@@ -102,8 +102,8 @@ class ChangeKind:
     has the tag VIP."). `effect(change, at)` writes into the mirror what Kartra has confirmed. `permission` is Django's, in full.
     `inverse` is the kind that takes it back, if any.
 
-    `already_so(leads, parameters)` narrows a query of leads to those on which it would change nothing; None where it
-    never is, because it adds up. `opted_out_q(leads, parameters)` narrows to leads who turned it down themselves.
+    `already_so_q(account, parameters)` is a test on a lead of the account: it would change nothing there; None where it never
+    is so, because it adds up. `opted_out_q(account, parameters)`: they turned it down themselves.
     `undoable_q(parameters)` is a test on a done change of this kind: whether what it did was new then and is so still, so that
     `inverse` takes it back; None: it cannot be undone.
     `applicable_q(leads, parameters)` narrows to leads it can be meant for, else `not_applicable_words`.
@@ -122,8 +122,8 @@ class ChangeKind:
     sentence: Callable[[Parameters], str]
     done_message: Callable[[str, Parameters], str]
     effect: Callable[[LeadChange, dt.datetime], None]
-    already_so: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
-    opted_out_q: Callable[[QuerySet[Lead], Parameters], QuerySet[Lead]] | None = None
+    already_so_q: Callable[[Account, Parameters], Q] | None = None
+    opted_out_q: Callable[[Account, Parameters], Q] | None = None
     undoable_q: Callable[[Parameters], Q | Exists] | None = None
     inverse: str = ""
     check: Callable[[Account, dict[str, Any]], object] = lambda account, clean: None
@@ -139,7 +139,7 @@ class ChangeKind:
     activity: str = ""  # the code of the line that it leaves in the timeline
     activity_words: Any = ""
     afterwards_words: Any = ""  # how the same is told where it happened after a bulk action and was not ours
-    already_words: Already | None = None  # where it has `already_so`
+    already_words: Already | None = None  # where it has `already_so_q`
     tie: bool | None = None  # it makes (True) or ends (False) a tie that a read shows by the noun and a name
     undo_keeps: tuple[str, ...] = ()  # the parameters that `inverse` has in common with it
     never_undone_words: Any = ""  # why it cannot be undone, where there is more to say than that

@@ -118,7 +118,7 @@ def test_no_kind_walks_through_a_list_for_each_lead(name):
     kind, parameters = kinds.get_kind(name), PARAMETERS[name]
     leads = Lead.objects.filter(account=account)
     asked = [kind.applicable_q(leads, parameters)]
-    asked += [narrow(leads, parameters) for narrow in (kind.already_so, kind.opted_out_q) if narrow]
+    asked += [leads.filter(told(account, parameters)) for told in (kind.already_so_q, kind.opted_out_q) if told]
     members = preview.classify_members(account, leads, [(kind, parameters)])
     asked += [members, members.filter(preview.will_change([(kind, parameters)], Choices(read_first=True)))]
     check(*asked)

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from integrations.models import ApiCall, Connection
 from integrations.translate import Composed, Receipt, can_join, compose
 from leads import kinds, transitions
@@ -53,8 +55,9 @@ def changes_already_so(connection: Connection, by_lead: dict[int, list[LeadChang
     leads = Lead.objects.filter(account=connection.account_id, pk__in=by_lead)
     so: dict[int, bool] = {}
     for group in wanted.values():
-        already = kinds.get_kind(group[0].kind).already_so
-        known = set(already(leads, group[0].parameters).values_list("pk", flat=True)) if already else set()
+        already = kinds.get_kind(group[0].kind).already_so_q
+        asked = already(connection.account, group[0].parameters) if already else Q(pk__in=[])
+        known = set(leads.filter(asked).values_list("pk", flat=True))
         so.update({change.pk: change.lead_id in known for change in group})
     return so
 
@@ -77,7 +80,7 @@ def build_chain(
             held.add(change.family)
             continue
         last = last_of_family.get(change.family)
-        adds_up = kinds.get_kind(change.kind).already_so is None
+        adds_up = kinds.get_kind(change.kind).already_so_q is None
         asked_for = not adds_up and not change.force
         if asked_for and last is None and so[change.pk] and change.copy_is_fresh(lead):
             idle.append(change)

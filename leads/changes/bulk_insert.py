@@ -47,9 +47,8 @@ READ_FIRST = "read_first"
 def insert_step(run: BulkRun, ids: Sequence[int], step: Step, now: dt.datetime, choices: Choices) -> None:
     """What becomes of each member is judged once, and written by the same statement."""
     kind, parameters = step
-    between = Q(pk__gte=ids[0], pk__lte=ids[-1])
-    members = Lead.objects.filter(between, pk__in=as_one(ids))
-    judged = classify_members(run.account, members, [step], among=between).annotate(
+    members = Lead.objects.filter(pk__in=as_one(ids), pk__gte=ids[0], pk__lte=ids[-1])
+    judged = classify_members(run.account, members, [step]).annotate(
         fate=Case(
             When(gone_at__isnull=False, then=_text(Reason.GONE)),
             When(absent=True, then=_text(Reason.ABSENT)),
@@ -148,7 +147,7 @@ def copy_again(run: BulkRun, refused: QuerySet[LeadChange], now: dt.datetime) ->
     waiting = run.changes.filter(status=ChangeStatus.WAITING)
     for name, parameters in waiting.order_by().values_list("kind", "parameters").distinct():
         if (left := kinds.get_kind(name).opted_out_q) is not None:
-            themselves = left(Lead.objects.filter(account=run.account_id), parameters).values("pk")
+            themselves = Lead.objects.filter(left(run.account, parameters), account=run.account_id).values("pk")
             of_kind = waiting.filter(kind=name, parameters=parameters, lead__in=themselves)
             transitions.skip(of_kind, Reason.LEFT_OUT, now)
 

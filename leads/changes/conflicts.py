@@ -167,8 +167,10 @@ def _send_again(held: list[LeadChange], at: dt.datetime) -> None:
 
 def _looks_so(change: LeadChange) -> bool:
     """Whether it is so already by our copy: then it is sent all the same, because somebody who looked wants it sent."""
-    already = _kind(change).already_so
-    return already is not None and already(Lead.objects.filter(pk=change.lead_id), change.parameters).exists()
+    already = _kind(change).already_so_q
+    if already is None:
+        return False
+    return bool(Lead.objects.filter(already(change.account, change.parameters), pk=change.lead_id).exists())
 
 
 def _give_up(held: list[LeadChange], at: dt.datetime) -> None:

@@ -126,15 +126,14 @@ def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
     """The leads of the run to whom this happened and for whom it is so still, so that it can be taken back."""
     assert each.back is not None
     kind, parameters = each.back
-    assert kind.already_so is not None
+    assert kind.already_so_q is not None
     [(parameter, name)] = parameters.items()
     told = FOUND_BY_A_READ[f"{parameter} "]
     happened = _afterwards(run).filter(
         Q(kind=told, **{f"details__{parameter}": name}) | Q(details__field=f"{parameter} {name}")
     )
-    over = kind.already_so(Lead.objects.filter(account=run.account_id), parameters)
     leads = Lead.objects.filter(account=run.account_id, gone_at=None, pk__in=happened.values("lead"))
-    return leads.filter(~Exists(over.filter(pk=OuterRef("pk"))))
+    return leads.exclude(kind.already_so_q(run.account, parameters))
 
 
 def standing(run: BulkRun, each: Next) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import clock, mirror
@@ -13,7 +13,7 @@ from leads.clock import is_doubled, is_skipped
 from leads.kind import CHANGES_LEADS, ChangeKind, Parameters, by_this_change
 from leads.kinds import already_words
 from leads.kinds.form_fields import PlainText, Suggested, zone_words
-from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, Lead, LeadChange
+from leads.models import Account, Calendar, CalendarClass, CalendarEnrollment, LeadChange
 
 DATE_FORMS = ["%Y-%m-%d", "%d %b %Y"]
 HOUR_FORMS = ["%H:%M", "%H:%M:%S"]
@@ -130,21 +130,17 @@ def _told(parameters: Parameters) -> dict[str, Any]:
     return {name: parameters.get(name, "") for name in ("class", "calendar", "date", "hour")}
 
 
-def _booked(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+def _booked(account: Account, parameters: Parameters) -> Q:
     """Leads that Kartra has told us to have this very booking."""
     if not parameters.get("date"):
-        return leads.none()
-    account = leads.values_list("account", flat=True)[:1]
-    owner = Account.objects.filter(pk__in=account).first()
-    if owner is None:
-        return leads.none()
-    return leads.filter(
+        return Q(pk__in=[])
+    return Q(
         Exists(
             CalendarEnrollment.objects.filter(
                 lead=OuterRef("pk"),
                 calendar_class__name=parameters["class"],
                 calendar_class__calendar__name=parameters["calendar"],
-                starts_at=starts_at(owner, parameters),
+                starts_at=starts_at(account, parameters),
                 status__iexact=mirror.BOOKED,
             )
         )
@@ -198,7 +194,7 @@ SUBSCRIBE_CALENDAR = ChangeKind(
     family=lambda parameters: "calendar",
     sentence=_booking_words,
     done_message=_booked_words,
-    already_so=_booked,
+    already_so_q=_booked,
     effect=_confirmed,
     repeatable=False,
     inverse="cancel_calendar",

@@ -4,14 +4,14 @@ import datetime as dt
 from collections.abc import Callable
 
 from django import forms
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
 from leads.kind import CHANGES_LEADS, ChangeKind, Parameters, by_this_change
 from leads.kinds import already_words
 from leads.kinds.form_fields import CatalogueChoice
-from leads.models import Account, Lead, LeadChange, ListSubscription, MailingList, Source
+from leads.models import Account, LeadChange, ListSubscription, MailingList, Source
 from leads.texts import visible
 
 
@@ -23,26 +23,22 @@ def _family(parameters: Parameters) -> str:
     return f"list:{parameters['list']}"
 
 
-def _is_on_list(parameters: Parameters) -> Exists:
-    return Exists(
-        ListSubscription.objects.filter(lead=OuterRef("pk"), mailing_list__name=parameters["list"], active=True)
-    )
+def _subscription(account: Account, parameters: Parameters) -> QuerySet[ListSubscription]:
+    of_name = MailingList.objects.filter(account=account, name=parameters["list"])
+    return ListSubscription.objects.filter(lead=OuterRef("pk"), mailing_list__in=of_name)
 
 
-def _on_list(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(_is_on_list(parameters))
+def _on_list(account: Account, parameters: Parameters) -> Q:
+    return Q(Exists(_subscription(account, parameters).filter(active=True)))
 
 
-def _off_list(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(~_is_on_list(parameters), read_at__isnull=False)
+def _off_list(account: Account, parameters: Parameters) -> Q:
+    return Q(read_at__isnull=False) & ~_on_list(account, parameters)
 
 
-def _left_themselves(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+def _left_themselves(account: Account, parameters: Parameters) -> Q:
     """Leads who were on the list and are not any more, by no change of ours."""
-    opted_out_q = ListSubscription.objects.filter(
-        lead=OuterRef("pk"), mailing_list__name=parameters["list"], active=False, change=None
-    )
-    return leads.filter(Exists(opted_out_q))
+    return Q(Exists(_subscription(account, parameters).filter(active=False, change=None)))
 
 
 def _by_it(active: bool) -> Callable[[Parameters], Exists]:
@@ -67,7 +63,7 @@ SUBSCRIBE_LIST = ChangeKind(
     family=_family,
     sentence=lambda parameters: _("add to the list %(list)s") % {"list": visible(parameters.get("list", ""))},
     done_message=lambda name, p: _("%(lead)s is now on the list %(list)s.") % {"lead": name, "list": p.get("list", "")},
-    already_so=_on_list,
+    already_so_q=_on_list,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unsubscribe_list",
     opted_out_q=_left_themselves,
@@ -96,7 +92,7 @@ UNSUBSCRIBE_LIST = ChangeKind(
     done_message=lambda name, p: (
         _("%(lead)s is no longer on the list %(list)s.") % {"lead": name, "list": p.get("list", "")}
     ),
-    already_so=_off_list,
+    already_so_q=_off_list,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="subscribe_list",
     undoable_q=_by_it(False),

@@ -10,7 +10,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, Value
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
@@ -25,7 +25,6 @@ from leads.kinds.writable_fields import CUSTOM, field_holds_several, of_profile,
 from leads.models import (
     Account,
     CustomValue,
-    Lead,
     LeadChange,
     MailingList,
     Tag,
@@ -126,20 +125,20 @@ def _steps(own: str, parameters: Parameters) -> list[Step]:
     return steps
 
 
-def _already(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
+def _already(account: Account, parameters: Parameters) -> Q:
     """Leads whose fields all are so already, as far as the mirror knows them. Of custom options only texts are compared."""
     same = Q(read_at__isnull=False)
     for name, value in parameters.items():
         if name.startswith(CUSTOM):
             identifier = name.removeprefix(CUSTOM)
             if isinstance(value, list):
-                return leads.none()
+                return Q(pk__in=[])
             same &= Q(Exact(CustomValue(identifier), Value(value)))
         elif name == "email":
             same &= Q(email_key=normal_email(value))
         else:
             same &= Q(**{name: value})
-    return leads.filter(same)
+    return same
 
 
 def _confirmed(change: LeadChange, at: dt.datetime) -> None:
@@ -217,7 +216,7 @@ UPDATE = ChangeKind(
     family=lambda parameters: "profile",
     sentence=lambda p: _several_words("update_lead", _words(p), p) or _("change fields"),
     done_message=lambda name, p: _several_done("update_lead", name, _done_words(name, p), p),
-    already_so=_already,
+    already_so_q=_already,
     applicable_q=lambda leads, p: leads.exclude(kartra_id=None) if p.get("email") else leads,
     not_applicable_words=gettext_lazy(
         "An address can only be changed on a lead whose Kartra id is known. Update the lead from Kartra first."

@@ -3,14 +3,14 @@
 import datetime as dt
 
 from django import forms
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
 from leads.kind import CHANGES_LEADS, ChangeKind, Parameters
 from leads.kinds import already_words
 from leads.kinds.form_fields import CatalogueChoice
-from leads.models import Account, Lead, LeadChange, Sequence, SequenceEnrollment
+from leads.models import Account, LeadChange, Sequence, SequenceEnrollment
 
 ACTIVE = "active"
 LEFT = "unsubscribed"
@@ -44,18 +44,17 @@ def _family(parameters: Parameters) -> str:
     return f"sequence:{parameters['sequence']}"
 
 
-def _in(parameters: Parameters) -> QuerySet[SequenceEnrollment]:
-    return SequenceEnrollment.objects.filter(
-        lead=OuterRef("pk"), sequence__name=parameters["sequence"], status__iexact=ACTIVE
-    )
+def _in(account: Account, parameters: Parameters) -> QuerySet[SequenceEnrollment]:
+    of_name = Sequence.objects.filter(account=account, name=parameters["sequence"])
+    return SequenceEnrollment.objects.filter(lead=OuterRef("pk"), sequence__in=of_name, status__iexact=ACTIVE)
 
 
-def _at_step(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(Exists(_in(parameters).filter(step=str(parameters["step"]))))
+def _at_step(account: Account, parameters: Parameters) -> Q:
+    return Q(Exists(_in(account, parameters).filter(step=str(parameters["step"]))))
 
 
-def _outside(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(~Exists(_in(parameters)), read_at__isnull=False)
+def _outside(account: Account, parameters: Parameters) -> Q:
+    return Q(read_at__isnull=False) & ~Q(Exists(_in(account, parameters)))
 
 
 def _in_since(parameters: Parameters) -> Exists:
@@ -91,7 +90,7 @@ SUBSCRIBE_SEQUENCE = ChangeKind(
         % {"sequence": p.get("sequence", ""), "step": p.get("step", "")}
     ),
     done_message=_entered_words,
-    already_so=_at_step,
+    already_so_q=_at_step,
     effect=_entered,
     repeatable=False,
     inverse="unsubscribe_sequence",
@@ -124,7 +123,7 @@ UNSUBSCRIBE_SEQUENCE = ChangeKind(
     done_message=lambda name, p: (
         _("%(lead)s is no longer in the sequence %(sequence)s.") % {"lead": name, "sequence": p.get("sequence", "")}
     ),
-    already_so=_outside,
+    already_so_q=_outside,
     effect=_left,
     noun="sequence",
     thing=gettext_lazy("Sequence"),

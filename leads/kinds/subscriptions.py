@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import clock, mirror
@@ -101,8 +102,8 @@ def _check_edit(account: Account, clean: dict[str, Any]) -> None:
     if clean.get("later_period") and clean.get("period") not in _SHORT_PERIODS:
         names = ", ".join(str(_PERIODS[name]) for name in _SHORT_PERIODS)
         raise ValidationError(_("With a later period, “every” is one of: %(names)s.") % {"names": names})
-    opted_out_q = clean.get("installments_left", "").strip().lower()
-    if opted_out_q and opted_out_q != "until cancelled" and not (opted_out_q.isdecimal() and int(opted_out_q) > 0):
+    left = clean.get("installments_left", "").strip().lower()
+    if left and left != "until cancelled" and not (left.isdecimal() and int(left) > 0):
         raise ValidationError(_("Installments left is a number, or “until cancelled”."))
     if clean.get("next_payment"):
         naive = dt.datetime.fromisoformat(clean["next_payment"])
@@ -117,8 +118,12 @@ def _to(status: str) -> dict[str, Any]:
     """What holds for a kind that brings a plan into this status."""
     return {
         "already_words": already_words.GIVEN,
-        "already_so": lambda leads, parameters: leads.filter(
-            recurring_subscriptions__kartra_id=parameters["subscription"], recurring_subscriptions__status=status
+        "already_so_q": lambda account, parameters: Q(
+            Exists(
+                RecurringSubscription.objects.filter(
+                    lead=OuterRef("pk"), kartra_id=parameters["subscription"], status=status
+                )
+            )
         ),
         "effect": lambda change, at: mirror.set_plan_status(
             change.lead, change.parameters["subscription"], status, at=at, change=change

@@ -3,14 +3,14 @@
 import datetime as dt
 
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _, gettext_lazy, gettext_noop
 
 from leads import mirror
 from leads.kind import CHANGES_LEADS, ChangeKind, Parameters, by_this_change
 from leads.kinds import already_words
 from leads.kinds.form_fields import CatalogueChoice
-from leads.models import Account, Activity, Lead, LeadChange, LeadTag, Source, Tag
+from leads.models import Account, Activity, LeadChange, LeadTag, Source, Tag
 from leads.texts import visible
 
 
@@ -22,16 +22,13 @@ def _family(parameters: Parameters) -> str:
     return f"tag:{parameters['tag']}"
 
 
-def _has_tag(parameters: Parameters) -> Exists:
-    return Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name=parameters["tag"]))
+def _tagged(account: Account, parameters: Parameters) -> Q:
+    tag = Tag.objects.filter(account=account, name=parameters["tag"])
+    return Q(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__in=tag)))
 
 
-def _tagged(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(_has_tag(parameters))
-
-
-def _not_tagged(leads: QuerySet[Lead], parameters: Parameters) -> QuerySet[Lead]:
-    return leads.filter(~_has_tag(parameters), read_at__isnull=False)
+def _not_tagged(account: Account, parameters: Parameters) -> Q:
+    return Q(read_at__isnull=False) & ~_tagged(account, parameters)
 
 
 def _on_by_it(parameters: Parameters) -> Exists:
@@ -60,7 +57,7 @@ ASSIGN_TAG = ChangeKind(
     family=_family,
     sentence=lambda parameters: _("assign the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
     done_message=lambda name, p: _("%(lead)s now has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
-    already_so=_tagged,
+    already_so_q=_tagged,
     effect=lambda change, at: _confirmed(change, at, True),
     inverse="unassign_tag",
     undoable_q=_on_by_it,
@@ -85,7 +82,7 @@ UNASSIGN_TAG = ChangeKind(
     family=_family,
     sentence=lambda parameters: _("remove the tag %(tag)s") % {"tag": visible(parameters.get("tag", ""))},
     done_message=lambda name, p: _("%(lead)s no longer has the tag %(tag)s.") % {"lead": name, "tag": p.get("tag", "")},
-    already_so=_not_tagged,
+    already_so_q=_not_tagged,
     effect=lambda change, at: _confirmed(change, at, False),
     inverse="assign_tag",
     undoable_q=_off_by_it,

@@ -58,8 +58,8 @@ def of(
     """{"names": [Lead], each with `now` and `then`; "left_out": [{"group", "number", "words", "names", "more"}]}; `numbers`: how
     many there are, by group. A query for each group that is not empty."""
     steps = steps_of(kind, clean)
-    looked_at = _newest(members_of(account, leads)), None
-    some, every_one = (classify_members(account, leads, steps, among=among) for among in looked_at)
+    members = members_of(account, leads)
+    some, every_one = (classify_members(account, each, steps) for each in (members.filter(_newest(members)), members))
     found = []
     names: list[Lead] = []
     for group, condition in _conditions(steps, choices).items():
@@ -105,11 +105,11 @@ def _conditions(steps: Sequence[Step], choices: Choices) -> dict[str, Q]:
     }
 
 
-def _newest(members: QuerySet[Lead]) -> Q | None:
+def _newest(members: QuerySet[Lead]) -> Q:
     """The newest of the members, where there are more. Ten of a group are found among them but for rare ones, and to judge a
     million so as to name ten takes seconds."""
     border = members.order_by("-pk").values_list("pk", flat=True)[LOOKED_AT : LOOKED_AT + 1].first()
-    return None if border is None else Q(pk__gt=border)
+    return Q() if border is None else Q(pk__gt=border)
 
 
 def _first(

@@ -47,7 +47,7 @@ def test_words(kind):
     assert bool(kind.thing) == bool(kind.verb)
     assert bool(kind.verb) == (kind.in_bulk and not kind.edits)
     assert kind.noun in given or kind.creates or kind.edits
-    assert (kind.already_words is not None) == (kind.already_so is not None)
+    assert (kind.already_words is not None) == (kind.already_so_q is not None)
 
 
 @every_kind
