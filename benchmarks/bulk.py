@@ -34,10 +34,16 @@ def previewing() -> list[Line]:
     from leads.changes.preview import preview_change
 
     account, kind = _account(), kinds.get_kind("assign_tag")
-    ours, yardstick = in_turn(
-        lambda: preview_change(account, _everybody(), kind, {"tag": TAG}), lambda: by_hand.preview(account.pk, TAG)
+    ours, yardstick, whole = in_turn(
+        lambda: preview_change(account, _everybody(), kind, {"tag": TAG}),
+        lambda: by_hand.preview(account.pk, TAG),
+        lambda: by_hand.whole_preview(account.pk, TAG),
     )
-    return [Line("preview of a tag for all", ours, yardstick, "s", 1.5), _whole_preview()]
+    return [
+        Line("preview of a tag for all", ours, yardstick, "s", 1.5),
+        Line("the same, beside all that it says", ours, whole, "s", 1.5),
+        _whole_preview(),
+    ]
 
 
 def _whole_preview() -> Line:

@@ -239,8 +239,8 @@ def preview_change(
 
 
 def _ways_to_differ(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """How many members answer each test alike, and who. The tests are the digits of one number: by it the database groups in one
-    pass, where it would sort a million members by a dozen tests."""
+    """How many members answer each test alike, and who. The tests are the digits of one number, by which the database groups:
+    sorting a million members by a dozen tests takes it longer."""
     tests = {
         f"{flag}_{number}": Q(**{f"{flag}_{number}": True}) for number in range(len(steps)) for flag in ("had", "left")
     }
