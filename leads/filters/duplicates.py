@@ -39,6 +39,11 @@ def due_for_search(at: dt.datetime) -> list[int]:
     return list(Account.objects.exclude(pk__in=fresh).order_by("pk").values_list("pk", flat=True))
 
 
+def search_soon(account_id: int) -> None:
+    """Many leads came at once: the account is searched again as soon as its last search is APART ago, whatever that one took."""
+    SecondProfileSearch.objects.filter(account=account_id).update(took_s=0)
+
+
 def search(account: Account | int, at: dt.datetime) -> None:
     """Find the leads of the account that share the phone or the address with another, or have an address that another had once,
     and keep which they are. Only what became different is written, in short transactions."""

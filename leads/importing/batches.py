@@ -14,6 +14,7 @@ from django.db import reset_queries, transaction
 
 from leads import clock, forgotten
 from leads.bulk_sql import insert_new
+from leads.filters import duplicates
 from leads.importing import ids, values
 from leads.importing.files import Record, records
 from leads.importing.jobs import drop_working_rows, stop
@@ -92,6 +93,7 @@ def load_batch(job: Import, reader: Any, batch: list[Record]) -> bool:
                 locked.state, locked.ended_at = ImportState.FINISHED, clock.now()
                 locked.options = ids.without_people(locked.options)
                 drop_working_rows(locked)
+                duplicates.search_soon(locked.account_id)
         locked.save()
     job.refresh_from_db()
     if job.state == ImportState.LOADING and ids.is_foreign_by_now(job.counts):

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from leads import forgotten, importing
 from leads.erasure import forget
+from leads.filters import duplicates
 from leads.importing import CannotImport
 from leads.importing.columns import suggest
 from leads.models import (
@@ -20,6 +21,7 @@ from leads.models import (
     LeadEmail,
     LeadTag,
     ListSubscription,
+    SecondProfileSearch,
 )
 from leads.models.remarks import sentence_of
 from tests.factories import AccountFactory, LeadFactory
@@ -290,3 +292,14 @@ def test_people_who_asked_to_be_forgotten_are_left_out_and_not_kept_as_bad_rows(
     again = load("id,email,score\n5,ada@example.com,1\n,cy@example.com,2\n")
     assert (again.numbers, again.rejects, again.cells) == ((2, 1, 0, 0, 1), [(2, sentence_of(forgotten.REMARK))], [[]])
     assert not Lead.objects.filter(email="ada@example.com").exists()
+
+
+def test_after_a_file_second_profiles_are_soon_searched_again(load, account):
+    two_minutes_ago = timezone.now() - dt.timedelta(minutes=2)
+    SecondProfileSearch.objects.create(account=account, at=two_minutes_ago, took_s=60)
+
+    load("email\na@example.com\n", dry_run=True)
+    assert not duplicates.due_for_search(timezone.now())
+    load("email\na@example.com\n")
+
+    assert duplicates.due_for_search(timezone.now()) == [account.pk]
