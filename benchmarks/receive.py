@@ -194,6 +194,7 @@ def _fresh() -> Iterator[None]:
 
     from integrations.models import Connection, WebhookEndpoint
 
+    before = connection.settings_dict["NAME"]
     with database.clone("receive_round") as name:
         connections.close_all()
         connection.settings_dict["NAME"] = name
@@ -203,6 +204,7 @@ def _fresh() -> Iterator[None]:
             yield
         finally:
             connections.close_all()
+            connection.settings_dict["NAME"] = before
 
 
 def _by_hand() -> None:
@@ -308,12 +310,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, database.clone("receive") as name:
         database.prepare(name, folder)
         try:
-            lines = [
-                *applying(),
-                *beside_each_other(),
-                *door("PostgreSQL", os.environ["DATABASE_URL"], folder),
-                *sqlite(),
-            ]
+            lines: list[Line] = []
+            for part in (
+                lambda: door("PostgreSQL", os.environ["DATABASE_URL"], folder),
+                sqlite,
+                applying,
+                beside_each_other,
+            ):
+                lines += part()
+                print(*(line.told() for line in lines[-3:]), sep="\n", flush=True)
             results.keep("receive", database.SIZE, lines)
         finally:
             from django.db import connections
