@@ -176,7 +176,7 @@ class _MoneyAdmin(ReadOnlyAdmin):
 
 @admin.register(Transaction)
 class TransactionAdmin(_MoneyAdmin):
-    list_display = ["kartra_id", "type", "lead", "product", "full_amount", "currency", "at", "reported"]
+    list_display = ["kartra_id", "type", "lead", "product", "full_amount", "currency", "at", "confirmed"]
     list_filter = [
         ("account", RelatedDropdownFilter),
         ("type", KeptValuesFilter),
@@ -187,6 +187,10 @@ class TransactionAdmin(_MoneyAdmin):
     search_fields = ["=kartra_id", "=lead__kartra_id", "lead__email"]
     list_select_related = ["lead", "product", "account"]
     change_list_template = "admin/leads/transaction_list.html"
+
+    @admin.display(description=gettext_lazy("confirmed"), boolean=True, ordering="reported")
+    def confirmed(self, row: Transaction) -> bool:
+        return not row.reported
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
