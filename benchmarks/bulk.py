@@ -3,10 +3,12 @@
 `SIZE` leads (default 1,000,000), built by `make bench-data`.
 """
 
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -15,6 +17,8 @@ from benchmarks.results import Line, in_turn, memory_mb
 from benchmarks.yardsticks import bulk as by_hand
 
 TAG = "tag 3"
+KNOWN = 2000
+"""Leads that the sandbox has, too."""
 
 
 def _account():
@@ -79,6 +83,60 @@ def _singles() -> None:
         changes.record_changes(lead, kinds.get_kind("give_points"), {"points": 5})
 
 
+def looking(run: Any) -> float:
+    """Seconds of the page of a bulk action, as its own script asks for it each second."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(username="bench"))
+    assert client.get(run.get_absolute_url()).status_code == 200
+    return in_turn(lambda: client.get(run.get_absolute_url()), rounds=9)[0]
+
+
+def cancelling(run: Any) -> tuple[float, float]:
+    """Seconds of a cancel while a process pushes at Kartra's limit, and until the last call comes to the sandbox. The first leads
+    are made known to it."""
+    from integrations.models import Connection
+    from integrations.sandbox.state import APP_ID, KEY, PASSWORD
+    from integrations.sandbox.store import demo
+    from integrations.sandbox.wire.server import Sandbox
+    from leads.changes import runs
+
+    sandbox = Sandbox()
+    demo.catalogue(sandbox.account())
+    sandbox.store.add_thing(1, "tag", TAG)
+    first = list(_everybody().order_by("pk")[:KNOWN])
+    for lead in first:
+        lead.kartra_id = str(sandbox.account().create(lead.email, {}, {})["id"])
+    type(first[0]).objects.bulk_update(first, ["kartra_id"])
+    sandbox.start()
+    connection = Connection.objects.get(account__name="Large")
+    connection.app_id, connection.api_key, connection.api_password, connection.api_url = (
+        APP_ID,
+        KEY,
+        PASSWORD,
+        sandbox.url,
+    )
+    connection.save()
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "push"], cwd=database.ROOT, stdout=subprocess.DEVNULL
+    ) as pushing:
+        try:
+            while len(sandbox.calls) < 60:
+                time.sleep(0.05)
+            began = time.time()
+            runs.cancel(run)
+            cancelled = time.time() - began
+            time.sleep(3.0)
+        finally:
+            pushing.terminate()
+            pushing.wait(20)
+            sandbox.stop()
+    of_run = [call["at"] for call in sandbox.calls if "assign_tag" in call["cmds"]]
+    return cancelled, max(0.0, max(of_run) - began)
+
+
 def recording() -> list[Line]:
     from leads import kinds
     from leads.changes import new_runs, runs
@@ -95,9 +153,9 @@ def recording() -> list[Line]:
     running = claiming()
     runs.pause(run)
     paused = claiming()
-    began = time.perf_counter()
-    runs.cancel(run)
-    cancelled = time.perf_counter() - began
+    runs.resume(run)
+    page = looking(run)
+    cancelled, last_call = cancelling(run)
     other = BulkRun.objects.create(account=account, name="By hand", kind="assign_tag", parameters={}, expected=0)
     began = time.perf_counter()
     by_hand.record(account.pk, other.pk, "tag 4")
@@ -109,6 +167,8 @@ def recording() -> list[Line]:
         Line("the same, memory grown", grown, None, "MB", 100.0),
         Line("claim of four while it runs", running, alone, "s", 1.5),
         Line("claim of four behind it, paused", paused, alone, "s", 1.5),
+        Line("the page of it, while it runs", page, None, "s", 0.3),
+        Line("cancel it, to the last call that came to Kartra", last_call, None, "s", 2.0),
         Line("cancel it, to the last row", cancelled, None, "s"),
     ]
 
