@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Max, Q, Value, When
@@ -11,13 +12,15 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from integrations.push.settle import remedy
 from integrations.sending import switch
 from kartra_mirror.frame import parts
-from kartra_mirror.ui import throughput
+from kartra_mirror.ui import costly, throughput
 from leads import kinds
 from leads.labels import RUN_WORDS, STATUS_WORDS
 from leads.models import BulkRun, ChangeStatus, Reason, RunState
 from leads.models.remarks import sentence_of
 
 RESULTS_SHOWN = 20
+MOVING = 10
+"""The numbers of a bulk action of a million are asked for each second, and take one: they are kept for so many times as long."""
 AGAIN_SHOWN = 5
 TO_BE_SENT = (ChangeStatus.WAITING, ChangeStatus.SENDING)
 STILL = (*TO_BE_SENT, ChangeStatus.UNKNOWN)
@@ -59,12 +62,14 @@ STATES: dict[str, str] = {
 
 def progress_of(run: BulkRun) -> dict[str, Any]:
     """How far a run is: people by outcome (they add up to its members), ended, percent, pace, why nothing moves."""
-    counts, people = _counts(run)
+    counts, people = costly.kept(f"progress-{run.pk}-{run.state}", partial(_counts, run), times=MOVING)
     connection = throughput.connection_of(run.account)
     why_not = switch.why_not_sending(connection) if connection and not run.has_ended else ""
     going = run.state == RunState.RUNNING and not why_not
     speed = throughput.measured(connection) if connection and going else 0
-    left = run.changes.filter(status__in=TO_BE_SENT).aggregate(n=Count("lead", distinct=True))["n"] if going else 0
+    left = sum(counts[status] for status in TO_BE_SENT)
+    if going and not people:
+        left = run.changes.filter(status__in=TO_BE_SENT).aggregate(n=Count("lead", distinct=True))["n"]
     left_s = throughput.seconds_for(left, speed or throughput.limit_of(connection))
     return {
         "state": run.state,
@@ -180,7 +185,7 @@ def tried_again(run: BulkRun) -> dict[str, Any]:
 def failures_of(run: BulkRun) -> list[dict[str, Any]]:
     """What was refused or needs a decision, by cause and in people, most frequent first, with what to do."""
     single = _is_single(run)
-    rows = (
+    causes = (
         run.changes.filter(status__in=[ChangeStatus.REJECTED, ChangeStatus.UNDECIDED, ChangeStatus.SKIPPED])
         .filter(~Q(status=ChangeStatus.SKIPPED) | Q(reason=Reason.GONE))
         .order_by()
@@ -188,6 +193,7 @@ def failures_of(run: BulkRun) -> list[dict[str, Any]]:
         .annotate(number=Count("lead", distinct=True))
         .order_by("-number")[:20]
     )
+    rows = costly.kept(f"failures-{run.pk}-{run.state}", partial(list, causes), times=MOVING)
     return [
         {
             **row,
