@@ -20,6 +20,7 @@ from leads.kinds.calendars import SUBSCRIBE_CALENDAR
 from leads.kinds.lists import SUBSCRIBE_LIST
 from leads.kinds.points import GIVE_POINTS
 from leads.kinds.profile import CREATE, UPDATE
+from leads.kinds.recipes import recipe_kind
 from leads.kinds.refunds import REFUND
 from leads.kinds.sequences import SUBSCRIBE_SEQUENCE
 from leads.kinds.subscriptions import CANCEL
@@ -93,6 +94,7 @@ __all__ = [
     "already_words_of",
     "get_kind",
     "permissions",
+    "recipe_kind",
     "together",
     "warnings",
 ]

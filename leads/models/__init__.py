@@ -42,6 +42,7 @@ from leads.models.membership import (
     MembershipGrant,
     SequenceEnrollment,
 )
+from leads.models.recipe import Recipe, RecipeVersion
 from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
 from leads.models.second_profile import SecondProfile, SecondProfileSearch
@@ -94,6 +95,8 @@ __all__ = [
     "PasswordLinkRequest",
     "Product",
     "Reason",
+    "Recipe",
+    "RecipeVersion",
     "RecurringSubscription",
     "RequestKind",
     "RowRemark",

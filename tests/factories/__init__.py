@@ -8,7 +8,7 @@ from integrations.models import Connection, Delivery, SendingStop, WebhookEndpoi
 from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
 from leads import kinds
 from leads.filters.selection import as_json, of_conditions
-from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, RunState, Segment, Tag
+from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, Recipe, RunState, Segment, Tag
 
 STAFF_PASSWORD = "secret-enough-for-a-test"
 
@@ -110,6 +110,15 @@ class SegmentFactory(factory.django.DjangoModelFactory):
         conditions: dict = {}
 
     selection = factory.LazyAttribute(lambda made: as_json(of_conditions(made.conditions)))
+
+
+class RecipeFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Recipe
+
+    account = factory.SubFactory(AccountFactory)
+    name = factory.Sequence(lambda n: f"recipe {n}")
+    steps = factory.LazyFunction(lambda: [["give_points", {"points": 5}]])
 
 
 class BulkRunFactory(factory.django.DjangoModelFactory):
