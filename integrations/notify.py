@@ -36,6 +36,7 @@ TaskName = Literal[
     "read_catalogue",
     "refresh_leads",
     "send_alerts",
+    "start_schedule",
     "watch_concerns",
 ]
 

@@ -15,7 +15,7 @@ from celery.signals import task_prerun, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError
 
-from integrations import push, receive, retention
+from integrations import due_schedules, push, receive, retention
 from integrations.clock import now
 from integrations.models import Attempt, Connection, Delivery, SendingStop
 from integrations.notify import notify_worker
@@ -30,6 +30,7 @@ from leads.changes import runs
 from leads.filters import duplicates
 from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange, PasswordLinkRequest
 from leads.models.remarks import remark
+from leads.schedules import due
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +222,14 @@ def find_second_profiles(account_id: int) -> None:
             duplicates.search(account_id, at)
 
 
+@shared_task(ignore_result=True)
+def start_schedule(schedule_id: int) -> None:
+    """Start what a schedule does, where its time has come. Safe to run twice, also at once."""
+    with _only_one(f"schedule {schedule_id}") as mine:
+        if mine:
+            due_schedules.work(schedule_id)
+
+
 SWEEP_APART = dt.timedelta(seconds=10)
 PRUNE_APART = dt.timedelta(minutes=50)
 
@@ -266,6 +275,8 @@ def sweep() -> None:
         notify_worker("load_file", import_id)
     for account_id in duplicates.due_for_search(at):
         notify_worker("find_second_profiles", account_id)
+    for schedule_id in due.schedules_with_work(at):
+        notify_worker("start_schedule", schedule_id)
     alive.ask(at)
     if is_time("watch_concerns", at, concerns.APART):
         notify_worker("watch_concerns")

@@ -21,7 +21,7 @@ from leads.changes.checks import CannotRecord, check_members, check_person
 from leads.changes.preview import NO_CHOICES, Choices, Step, members_of, steps_of
 from leads.changes.side_effects import Next
 from leads.lock_conflicts import done_again
-from leads.models import Account, BulkRun, Lead
+from leads.models import Account, BulkRun, Lead, RecipeVersion
 from leads.transitions import BATCH
 
 EDITED_AT_ONCE = 1000
@@ -40,11 +40,13 @@ def record_run(
     expected: int | None = None,
     choices: Choices = NO_CHOICES,
     approved_by: Author = None,
+    recipe_version: RecipeVersion | None = None,
+    begun: Callable[[BulkRun], None] = lambda run: None,
     batch: int = BATCH,
 ) -> BulkRun:
     """Freeze the set of leads as the members of a new run and start it. Returns the run, already running (or, where
     nothing is to be sent, finished). A kind of several steps makes one change for each step and lead. `approved_by`: who
-    started it for `by`.
+    started it for `by`. `recipe_version`: by which it is made. `begun` is called in the transaction that writes the run.
 
     Over `batch` leads it is frozen in several transactions and is `preparing` meanwhile, which the pusher leaves alone.
     Raises BadParameters, or CannotRecord if the set is empty or leaves the account; then nothing is recorded.
@@ -77,7 +79,9 @@ def record_run(
                 why=why,
                 expected=size if expected is None else expected,
                 approved_by=user_of(approved_by),
+                recipe_version=recipe_version,
             )
+            begun(run)
             if size <= batch:
                 bulk_insert.insert_changes(run, ids, steps, now, choices)
                 runs.start(run)

@@ -45,6 +45,7 @@ from leads.models.membership import (
 from leads.models.recipe import Recipe, RecipeVersion
 from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
+from leads.models.schedule import Occurrence, OccurrenceState, Period, Schedule, ScheduleRemark, ScheduleState
 from leads.models.second_profile import SecondProfile, SecondProfileSearch
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, PasswordLinkRequest, StaffLimits, StaffPreferences, StaffSessions
@@ -91,8 +92,11 @@ __all__ = [
     "Membership",
     "MembershipGrant",
     "MembershipLevel",
+    "Occurrence",
+    "OccurrenceState",
     "Page",
     "PasswordLinkRequest",
+    "Period",
     "Product",
     "Reason",
     "Recipe",
@@ -103,6 +107,9 @@ __all__ = [
     "RunDraft",
     "RunRemark",
     "RunState",
+    "Schedule",
+    "ScheduleRemark",
+    "ScheduleState",
     "SecondProfile",
     "SecondProfileSearch",
     "Segment",

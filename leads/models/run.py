@@ -11,6 +11,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from leads.kind import get_kind
 from leads.models.account import Account
+from leads.models.recipe import RecipeVersion
 from leads.models.remarks import RemarkField, sentence_of, vocabulary
 from leads.models.times import StampField
 
@@ -100,6 +101,15 @@ class BulkRun(models.Model):
         blank=True,
         related_name="undone_by",
         help_text=_("What this undoes."),
+    )
+    recipe_version = models.ForeignKey(
+        RecipeVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        help_text=_("The recipe by which it was made."),
     )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -202,6 +212,15 @@ class RunDraft(models.Model):
     kind = models.CharField(max_length=32)
     more = models.JSONField(default=list, blank=True)
     selection = models.JSONField()
+    recipe_version = models.ForeignKey(
+        RecipeVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        help_text=_("The recipe from which it was begun."),
+    )
     listed = models.TextField(blank=True, default="")
     parameters = models.JSONField(default=dict, blank=True)
     tried = models.ForeignKey(BulkRun, on_delete=models.CASCADE, null=True, blank=True, related_name="+")

@@ -1,5 +1,7 @@
 """Rows for tests."""
 
+import datetime as dt
+
 import factory
 from django.contrib.auth import get_user_model
 from django.utils import timezone
@@ -7,8 +9,8 @@ from django.utils import timezone
 from integrations.models import Connection, Delivery, SendingStop, WebhookEndpoint
 from integrations.sandbox.state import KEY, PASSWORD, UNLIMITED_APP_ID
 from leads import kinds
-from leads.filters.selection import as_json, of_conditions
-from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, Recipe, RunState, Segment, Tag
+from leads.filters.selection import Everybody, as_json, of_conditions
+from leads.models import Account, BulkRun, Lead, LeadChange, MailingList, Recipe, RunState, Schedule, Segment, Tag
 
 STAFF_PASSWORD = "secret-enough-for-a-test"
 
@@ -119,6 +121,24 @@ class RecipeFactory(factory.django.DjangoModelFactory):
     account = factory.SubFactory(AccountFactory)
     name = factory.Sequence(lambda n: f"recipe {n}")
     steps = factory.LazyFunction(lambda: [["give_points", {"points": 5}]])
+
+
+class ScheduleFactory(factory.django.DjangoModelFactory):
+    """Every day at nine in Berlin: five points for everybody of the account, by a manager. Its next time is an hour ago."""
+
+    class Meta:
+        model = Schedule
+
+    account = factory.SubFactory(AccountFactory)
+    name = factory.Sequence(lambda n: f"schedule {n}")
+    recipe = None
+    steps = factory.LazyAttribute(lambda o: None if o.recipe else [["give_points", {"points": 5}]])
+    selection = factory.LazyFunction(lambda: as_json(Everybody()))
+    owner = factory.SubFactory("tests.factories.StaffFactory", is_superuser=True)
+    zone = "Europe/Berlin"
+    at = dt.time(9)
+    period = "daily"
+    next_at = factory.LazyFunction(lambda: timezone.now() - dt.timedelta(hours=1))
 
 
 class BulkRunFactory(factory.django.DjangoModelFactory):

@@ -16,7 +16,7 @@ from integrations import receive, tasks
 from integrations.models import Connection, Heartbeat
 from integrations.notify import TaskName
 from kartra_mirror import celery_app, file_broker, keys, logs
-from tests.factories import ConnectionFactory
+from tests.factories import ConnectionFactory, ScheduleFactory
 from tests.recording import record_change
 
 file_broker.register()
@@ -135,11 +135,19 @@ def test_sweep_notifies_of_whatever_is_due(sandbox, connection, notified):
     assert notified == [("push_changes", (connection.pk,))]
     notified.clear()
     Lead.objects.update(read_at=None)
+    schedule = ScheduleFactory(account=connection.account)
 
     tasks.sweep()
 
     of_itself = {"push_alive", "apply_alive", "read_alive", "watch_concerns", "find_second_profiles"}
-    assert {name for name, _ in notified} == {"push_changes", "refresh_leads", "read_catalogue", *of_itself}
+    assert {name for name, _ in notified} == {
+        "push_changes",
+        "refresh_leads",
+        "read_catalogue",
+        "start_schedule",
+        *of_itself,
+    }
+    assert ("start_schedule", (schedule.pk,)) in notified
     assert Heartbeat.objects.filter(name="sweep").exists()
 
 
@@ -164,6 +172,7 @@ def test_tasks_do_the_work_they_are_named_for(sandbox, connection, notified):
         (tasks.refresh_leads, [connection.pk]),
         (tasks.apply_deliveries, []),
         (tasks.prune, []),
+        (tasks.start_schedule, [999_999]),
         (tasks.push_changes, [999_999]),
     ):
         task(*args)
