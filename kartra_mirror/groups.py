@@ -35,7 +35,9 @@ LOOK = {
         "membershiplevel",
         "page",
         "product",
+        "recipe",
         "recurringsubscription",
+        "schedule",
         "segment",
         "sequence",
         "tag",
@@ -47,19 +49,24 @@ LOOK = {
 VIEWER = tuple(f"{app}.view_{model}" for app, models in LOOK.items() for model in models)
 
 SEGMENTS = ("leads.add_segment",)
+PLANS = ("leads.add_recipe", "leads.add_schedule")
 RIGHTS = ("leads.forget_lead", "leads.export_person", "leads.view_datasubjectrequest")
 PEOPLE = ("auth.view_user", "auth.add_user", "auth.change_user", "auth.view_group")
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Viewer": VIEWER,
     "Support": VIEWER,
-    "Marketer": (*VIEWER, *SEGMENTS, "leads.start_bulkrun", "leads.steer_bulkrun"),
+    "Marketer": (*VIEWER, *SEGMENTS, *PLANS, "leads.start_bulkrun", "leads.steer_bulkrun"),
     "Manager": (
         *VIEWER,
         *PEOPLE,
         *SEGMENTS,
+        *PLANS,
         "leads.change_segment",
         "leads.delete_segment",
+        "leads.change_recipe",
+        "leads.delete_recipe",
+        "leads.change_schedule",
         "leads.approve_bulkrun",
         "leads.resubscribe_list",
         "leads.start_bulkrun",

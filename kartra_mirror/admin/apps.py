@@ -17,4 +17,5 @@ class MirrorAdminConfig(AdminConfig):
         from kartra_mirror.admin.leads import activity, lead, money, segments  # noqa: F401
         from kartra_mirror.admin.privacy import subject_requests  # noqa: F401
         from kartra_mirror.admin.queue import calls, changes  # noqa: F401
+        from kartra_mirror.admin.schedule import recipes, schedules  # noqa: F401
         from kartra_mirror.admin.staff import users  # noqa: F401

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from leads import access
-from leads.models import BulkRun, LeadChange, RunDraft
+from leads.models import BulkRun, LeadChange, Occurrence, RunDraft
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ def running(request: HttpRequest) -> int:
     return access.only_mine(BulkRun.objects.under_way(), request.user).count()
 
 
+def held(request: HttpRequest) -> int:
+    """Times of schedules that wait for an answer."""
+    if not request.user.has_perm("leads.view_schedule"):
+        return 0
+    return access.only_mine(Occurrence.objects.held(), request.user).count()
+
+
 def to_do(request: HttpRequest) -> int:
     """Questions, causes for which changes failed, and bulk actions that wait for this person's yes or no."""
     user, number = request.user, 0
@@ -69,6 +76,8 @@ WORK = (
     ),
     Entry(_("Segments"), "filter", (_list(_("Segments"), "segment"),)),
     Entry(_("Bulk actions"), "bolt", (_list(_("Bulk actions"), "bulkrun"),), number=running),
+    Entry(_("Recipes"), "repeat", (_list(_("Recipes"), "recipe"),)),
+    Entry(_("Schedule"), "clock", (_list(_("Schedule"), "schedule"),), number=held, warns=True),
 )
 WATCH = (
     Entry(

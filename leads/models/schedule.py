@@ -137,7 +137,7 @@ class OccurrenceState(models.TextChoices):
     STARTED = "started", _("started")
     HELD = "held", _("holds")
     MISSED = "missed", _("missed")
-    SKIPPED = "skipped", _("skipped")
+    SKIPPED = "skipped", _("left out")
     NOTHING = "nothing", _("nothing to do")
 
 
@@ -167,7 +167,7 @@ class ScheduleRemark(models.TextChoices):
     LATER_CAME = "schedule_later_came", _("Nothing was running at that time. The next time came before.")
     HELD_BEFORE = "schedule_held_before", _("An earlier time was still waiting for an answer.")
     PAUSED = "schedule_paused", _("It was paused then.")
-    BY_PERSON = "schedule_by_person", _("Skipped by %(person)s.")
+    BY_PERSON = "schedule_by_person", _("Left out by %(person)s.")
     NOBODY = "schedule_nobody", _("No lead needs it.")
 
 

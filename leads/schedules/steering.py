@@ -56,7 +56,8 @@ def skip(schedule: Schedule, due_at: dt.datetime, *, by: Author = None) -> bool:
         return True
     if schedule.next_at is None or due_at < schedule.next_at:
         return False
-    if times_of(schedule).next_after(due_at - dt.timedelta(seconds=1)) != due_at:
+    one_of_its = times_of(schedule).next_after(due_at - dt.timedelta(seconds=1)) == due_at
+    if due_at != schedule.next_at and not one_of_its:
         return False
     occurrence, _made = Occurrence.objects.get_or_create(schedule=schedule, due_at=due_at, defaults=skipped)
     return occurrence.state == OccurrenceState.SKIPPED

@@ -24,21 +24,26 @@ from leads.models import (
     Membership,
     MembershipGrant,
     MembershipLevel,
+    Occurrence,
     Page,
     Product,
     RecurringSubscription,
     RunDraft,
+    ScheduleRemark,
     Sequence,
     SequenceEnrollment,
     Tag,
     Transaction,
 )
+from leads.models.remarks import remark
+from leads.schedules import recipes
 from tests.factories import (
     BulkRunFactory,
     ConnectionFactory,
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    ScheduleFactory,
     SegmentFactory,
     WebhookEndpointFactory,
 )
@@ -126,6 +131,13 @@ def whole_account(word: str, number: int) -> Any:
     )
     segment = SegmentFactory(
         account=account, name=f"{word} segment", conditions={"tag": [str(tag.pk)]}, created_by=author
+    )
+    recipe = recipes.keep(
+        account, f"{word} recipe", [["assign_tag", {"tag": f"{word} tag"}]], f"{word} note", by=author
+    )
+    schedule = ScheduleFactory(account=account, name=f"{word} schedule", recipe=recipe, owner=author, why=f"{word} why")
+    occurrence = Occurrence.objects.create(
+        schedule=schedule, due_at=now, state="held", remark=remark(ScheduleRemark.NO_OWNER)
     )
     activity = Activity.objects.create(
         account=account, lead=lead, kind="tag_assigned", at=now, source="refresh", details={"tag": f"{word} tag"}

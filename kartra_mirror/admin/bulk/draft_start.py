@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _, ngettext
 
 from integrations.notify import notify_worker
-from kartra_mirror.admin.bulk import approvals, preview_summary
+from kartra_mirror.admin.bulk import approvals, from_recipe, preview_summary
 from kartra_mirror.admin.bulk.draft_forms import READ_FIRST, choices_of, kind_of
 from kartra_mirror.ui.lead_fields import check_steps
 from kartra_mirror.ui.throughput import connection_of
@@ -69,6 +69,7 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
             expected=counted.will_change,
             choices=choices,
             approved_by=approved_by,
+            recipe_version=from_recipe.version_of(draft),
         )
     except (kinds.BadParameters, changes.CannotRecord) as error:
         messages.error(request, str(error))
@@ -109,6 +110,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
             choices=choices,
             why=draft.parameters["form"].get("why", ""),
             expected=len(first),
+            recipe_version=from_recipe.version_of(draft),
         )
     except (kinds.BadParameters, changes.CannotRecord) as error:
         messages.error(request, str(error))

@@ -16,10 +16,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _, ngettext
 
-from kartra_mirror.admin.bulk import approvals, field_picks, preview_names, preview_summary
+from kartra_mirror.admin.bulk import approvals, field_picks, from_recipe, preview_names, preview_summary
 from kartra_mirror.admin.bulk.draft_forms import FORCE, INCLUDE_LEFT, Drafting, choices_of, kind_of
 from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import filter_notes
@@ -88,6 +89,10 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
         return answer
     if request.method == "POST" and not own:
         raise PermissionDenied
+    if do == "recipe" and (recipe := from_recipe.named(request, request.POST.get("recipe", ""))):
+        if recipe.account_id == account.pk:
+            from_recipe.put_into(request, draft, recipe)
+        return redirect(draft)
     if field_picks.is_pick(do):
         return _pick(request, draft, account, leads, do)
     if request.method == "GET" and "clean" in draft.parameters and request.GET.get("group") in preview_names.WORDS:
@@ -118,7 +123,7 @@ def _change_kinds(request: HttpRequest, draft: RunDraft, drafting: Drafting, do:
     if number.isdecimal() and 2 <= int(number) <= len(draft.kinds):
         gone = int(number)
         draft.more = [each for place, each in enumerate(draft.more, start=2) if place != gone]
-        typed = _closed_up(typed, gone)
+        typed = closed_up(typed, gone)
     draft.parameters = {"form": typed, **ticked(request, request.POST)}
     draft.save(update_fields=["more", "parameters"])
 
@@ -168,7 +173,7 @@ def ticked(request: HttpRequest, ticks: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _closed_up(typed: dict[str, Any], gone: int) -> dict[str, Any]:
+def closed_up(typed: dict[str, Any], gone: int) -> dict[str, Any]:
     """What was typed, with the places behind the one taken away moved up by one."""
     found = {}
     for name, value in typed.items():
@@ -216,6 +221,7 @@ def _show(
         "parts": drafting.shown(),
         "addable": [each for each in kinds.IN_BULK.values() if user.has_perm(each.permission)],
         "may_add": len(draft.kinds) < MOST_KINDS,
+        "recipes": [each for each in from_recipe.usable(request) if each.account_id == account.pk],
         "choices": choices,
         "already": kinds.already_words_of(draft.kinds),
         "may_include_left": bool(LISTS & set(draft.kinds)) and user.has_perm("leads.resubscribe_list"),
@@ -224,6 +230,7 @@ def _show(
         "chosen": chosen,
         "back": back,
         "preview": shown,
+        "zone": timezone.get_current_timezone_name(),
         "sales_unread": filter_notes.of_sales(listed, user) if shown else "",
         "second_profiles": filter_notes.of_second_profiles(listed, user) if shown else "",
         "moved": moved_names.in_conditions(listed, access.accounts_of(user)) if shown else [],

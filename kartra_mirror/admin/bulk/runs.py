@@ -30,7 +30,8 @@ from kartra_mirror.ui.unfold_adapter import ChoicesDropdownFilter, RelatedDropdo
 from leads import access, clock, kinds
 from leads.changes import moved_names, runs, side_effects
 from leads.labels import RUN_WORDS
-from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Reason, RunDraft
+from leads.models import OPEN, BulkRun, ChangeStatus, LeadChange, Occurrence, Reason, RunDraft
+from leads.schedules import recipes
 
 MANY = 5000
 """Of so many changes the page asks more rarely how far they are."""
@@ -66,7 +67,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
         return (
             super()
             .get_queryset(request)
-            .select_related("account__connection", "created_by", "cancelled_by", "approved_by", "undoes")
+            .select_related(
+                "account__connection", "created_by", "cancelled_by", "approved_by", "undoes", "recipe_version__recipe"
+            )
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -164,6 +167,8 @@ class BulkRunAdmin(ReadOnlyAdmin):
             else moved_names.in_change(run.account_id, kinds.get_kind(run.kind), run.parameters),
             "failures": failures_of(run),
             "again": tried_again(run),
+            "may_keep": request.user.has_perm("leads.add_recipe") and recipes.can_be_kept(run),
+            "occurrence": Occurrence.objects.select_related("schedule").filter(run=run).first(),
             "may_do_again": again.can_be_done_again(run, request.user),
             "results": results_of(run),
             "may_steer": request.user.has_perm("leads.steer_bulkrun"),

@@ -22,7 +22,7 @@ from kartra_mirror.admin.kartra.discard import refused_lately
 from kartra_mirror.health import SWEEP_LATE_S
 from leads import access
 from leads.changes import moved_names
-from leads.models import BulkRun, RunState
+from leads.models import BulkRun, Occurrence, RunState
 
 RECENT = dt.timedelta(days=7)
 STOPS_SHOWN = 3
@@ -37,6 +37,8 @@ def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime)
         found += todo_changes.questions(user)
     if user.has_perm("leads.view_bulkrun"):
         found += [*_asked_for(user), *_standing_runs(user)]
+    if user.has_perm("leads.view_schedule"):
+        found += _held_schedules(user)
     if user.has_perm("leads.view_leadchange"):
         found += _moved(user)
     if user.has_perm("leads.view_leadchange"):
@@ -139,6 +141,26 @@ def _standing_runs(user: access.RequestUser) -> list[dict[str, Any]]:
             url=_list("leads_bulkrun", state__exact=RunState.PAUSED),
         )
     ]
+
+
+def _held_schedules(user: access.RequestUser) -> list[dict[str, Any]]:
+    """Schedules that ask first: one by one as long as they are few."""
+    rows = access.only_mine(Occurrence.objects.held().select_related("schedule"), user)
+    few = list(rows.order_by("due_at")[: CAUSES_SHOWN + 1])
+    if len(few) <= CAUSES_SHOWN:
+        return [
+            line_of(
+                "warn",
+                _("“%(schedule)s” waits for your answer") % {"schedule": each.schedule},
+                why=each.why,
+                url=each.schedule.get_absolute_url(),
+                do=_("Look and release"),
+                takes=access.BULK,
+            )
+            for each in few
+        ]
+    words = _("schedules wait for your answer")
+    return [line_of("warn", words, number=rows.count(), url=_list("leads_schedule"), do=_("Review"), takes=access.BULK)]
 
 
 def _ended_stops(connections: list[Connection], now: dt.datetime) -> list[dict[str, Any]]:

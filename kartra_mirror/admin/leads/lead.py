@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.notify import notify_worker
-from kartra_mirror.admin.bulk import create_from_file, draft_view
+from kartra_mirror.admin.bulk import create_from_file, draft_view, from_recipe
 from kartra_mirror.admin.bulk.runs import tell_ended
 from kartra_mirror.admin.data import exports
 from kartra_mirror.admin.leads import lead_create, lead_page, lead_read, segments
@@ -85,6 +85,8 @@ class LeadAdmin(LeadRows, ModelAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         found = super().get_actions(request)
+        if request.user.has_perm(access.BULK):
+            found |= from_recipe.actions(request)
         return {
             name: action
             for name, action in found.items()

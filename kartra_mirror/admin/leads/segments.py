@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from kartra_mirror.admin.bulk import draft_view
+from kartra_mirror.admin.bulk import draft_view, from_recipe
 from kartra_mirror.ui import pagination
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import ChangeList, RelatedDropdownFilter, style
@@ -20,7 +20,7 @@ from leads import access, filters, kinds
 from leads.changes import moved_names
 from leads.filters import CannotResolve, Names, segments as building
 from leads.filters.selection import InSegments
-from leads.models import Account, Segment
+from leads.models import Account, Recipe, Segment
 
 LEADS = "admin:leads_lead_changelist"
 SHOWN = 10
@@ -202,6 +202,7 @@ class SegmentAdmin(ReadOnlyAdmin):
             "more": more,
             "moved": moved_names.in_conditions(conditions, access.accounts_of(user)),
             "kinds": [k for k in kinds.IN_BULK.values() if user.has_perm(k.permission) and user.has_perm(access.BULK)],
+            "recipes": self._recipes(request, segment),
             "as_filter": f"{reverse(LEADS)}?{query_of(conditions)}",
             "may_delete": self._may(request, "delete") or segment.created_by_id == user.pk,
             "may_change": self._may(request, "change") or segment.created_by_id == user.pk,
@@ -218,6 +219,11 @@ class SegmentAdmin(ReadOnlyAdmin):
             raise Http404
         return segment
 
+    def _recipes(self, request: HttpRequest, segment: Segment) -> list[Recipe]:
+        if not request.user.has_perm(access.BULK):
+            return []
+        return [each for each in from_recipe.usable(request) if each.account_id == segment.account_id]
+
     def do_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
         """Begin a bulk action on its leads, rename it, delete it."""
         segment = self._segment(request, pk)
@@ -231,6 +237,11 @@ class SegmentAdmin(ReadOnlyAdmin):
         if what == "start" and request.POST.get("kind") in kinds.IN_BULK:
             kind, chosen = kinds.get_kind(request.POST["kind"]), InSegments((segment.pk,))
             return redirect(draft_view.new_draft(request, kind, chosen, listed=f"segment={segment.pk}"))
+        if what == "start" and (recipe := from_recipe.named(request, request.POST.get("kind", ""))):
+            if recipe not in self._recipes(request, segment):
+                raise PermissionDenied
+            listed = f"segment={segment.pk}"
+            return redirect(from_recipe.new_draft(request, recipe, InSegments((segment.pk,)), listed=listed))
         if what == "rename":
             if not (owns or self._may(request, "change")):
                 raise PermissionDenied
