@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.models import Connection
 from leads import access
-from leads.models import Lead, Segment, normal_email
+from leads.models import Lead, Recipe, Segment, normal_email
 from leads.models.remarks import sentence_of
 from leads.models.row_remark import lookalike
 from leads.texts import clean_email
@@ -66,6 +66,16 @@ def connection_named(name: str | None) -> Connection:
         raise CommandError(
             f"There is no connection called {name}. There are: {names}. Make one with `connect`."
         ) from None
+
+
+def recipe_named(connection: Connection, name: str) -> Recipe:
+    """The account's recipe of this name, in whatever case; else a CommandError that lists those there are."""
+    recipes = Recipe.objects.filter(account=connection.account_id)
+    recipe = recipes.filter(name__iexact=name.strip()).select_related("account").first()
+    if recipe is None:
+        names = ", ".join(recipes.values_list("name", flat=True)) or "none yet"
+        raise CommandError(f"There is no recipe called {name} in {connection.name}. There are: {names}.")
+    return recipe
 
 
 def connections_named(name: str | None) -> list[Connection]:

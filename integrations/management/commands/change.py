@@ -11,15 +11,16 @@ from django.template.defaultfilters import pluralize
 from django.utils.text import capfirst
 
 from integrations.management import create_from_file
-from integrations.management.arguments import add_connection, connection_named, name_and_value
+from integrations.management.arguments import add_connection, connection_named, name_and_value, recipe_named
 from integrations.management.run_wait import complaint_of, has_failed, wait_for_run
 from integrations.management.which_leads import add_which_leads, chosen_leads, moved_names_of, names_leads
 from integrations.models import Connection
 from integrations.sending import calls, switch
 from leads import changes, kinds
 from leads.labels import NEW_CONTACTS, STATUS_WORDS
-from leads.models import BulkRun, ChangeStatus, Lead, Reason
+from leads.models import BulkRun, ChangeStatus, Lead, Reason, RecipeVersion
 from leads.models.remarks import sentence_of
+from leads.schedules import recipes
 
 
 def together(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
@@ -34,11 +35,21 @@ def together(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
     return found
 
 
+WHICH = "Say which leads: --lead, --tag, --list, --segment, --people or --all."
+
+
 class Command(BaseCommand):
     help = "Record a change on leads as a bulk action; workers (or --wait) carry it to Kartra."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("kind", choices=sorted(kinds.ALL), help="what to do")
+        parser.add_argument(
+            "kind", nargs="?", choices=sorted(kinds.ALL), help="what to do; or name a recipe with --recipe"
+        )
+        parser.add_argument(
+            "--recipe",
+            metavar="NAME",
+            help="do what this recipe of the account says, instead of a KIND with --set; say which leads all the same",
+        )
         add_connection(parser)
         parser.add_argument(
             "--set",
@@ -73,13 +84,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connection_named(options["connection"])
+        if options["recipe"] is not None:
+            return self._by_recipe(connection, options)
+        if options["kind"] is None:
+            raise CommandError("Say what to do: a KIND (with --set name=value), or --recipe NAME.", returncode=2)
         kind = kinds.get_kind(options["kind"])
         given = together(options["parameters"])
         if options["people"] is not None and kind.creates:
             return self._carry(create_from_file.create(self, connection, given, options), connection, options)
         named = names_leads(options)
         if not named and not kind.creates and not kind.money:
-            raise CommandError("Say which leads: --lead, --tag, --list, --segment, --people or --all.", returncode=2)
+            raise CommandError(WHICH, returncode=2)
         if named and kind.creates:
             raise CommandError(
                 "Leads that are to be created are named by --set email=… or by --people alone.", returncode=2
@@ -95,6 +110,23 @@ class Command(BaseCommand):
                     leads = kind.applicable_q(Lead.objects.filter(account=connection.account_id), parameters)
                 run = self._record(connection, kind, leads, parameters, options)
         except (kinds.BadParameters, changes.CannotRecord) as error:
+            raise CommandError(str(error)) from None
+        self._carry(run, connection, options)
+
+    def _by_recipe(self, connection: Connection, options: dict[str, Any]) -> None:
+        recipe = recipe_named(connection, options["recipe"])
+        if options["kind"] is not None or options["parameters"]:
+            raise CommandError("A recipe says what to do: give neither a KIND nor --set with it.", returncode=2)
+        if not names_leads(options):
+            raise CommandError(WHICH, returncode=2)
+        if recipe.note:
+            self.stderr.write(f"Note of the recipe: {recipe.note}")
+        try:
+            kind, parameters = kinds.recipe_kind(recipe)
+            leads = chosen_leads(self, connection, options)
+            version = recipes.version_of(recipe)
+            run = self._record(connection, kind, leads, parameters, options, recipe_version=version)
+        except (kinds.BadParameters, kinds.UnknownKind, changes.CannotRecord) as error:
             raise CommandError(str(error)) from None
         self._carry(run, connection, options)
 
@@ -115,6 +147,7 @@ class Command(BaseCommand):
         leads: QuerySet[Lead],
         parameters: Any,
         options: dict[str, Any],
+        recipe_version: RecipeVersion | None = None,
     ) -> BulkRun | None:
         """The run, or None where only a preview was asked for; then nothing stays recorded."""
         choices = changes.Choices(
@@ -123,8 +156,9 @@ class Command(BaseCommand):
         for words in moved_names_of(connection, options):
             self.stderr.write(words)
         preview = changes.preview_change(connection.account, leads, kind, parameters, choices)
-        for warning in kinds.warnings(parameters, connection.account):
-            self.stderr.write(warning)
+        for _part, part_parameters in kind.parts(parameters):
+            for warning in kinds.warnings(part_parameters, connection.account):
+                self.stderr.write(warning)
         if options["dry_run"]:
             self._print_preview(preview, connection, kind.sentence(parameters), options["json"])
             if kind.creates and not options["json"]:
@@ -138,6 +172,7 @@ class Command(BaseCommand):
             why=options["why"],
             expected=preview.will_change,
             choices=choices,
+            recipe_version=recipe_version,
         )
 
     def _create(self, connection: Connection, parameters: Any, options: dict[str, Any]) -> BulkRun | None:
