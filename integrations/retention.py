@@ -31,8 +31,12 @@ from leads.models import (
     ImportReject,
     ImportState,
     LeadChange,
+    Occurrence,
+    OccurrenceState,
     PasswordLinkRequest,
     RunDraft,
+    Schedule,
+    ScheduleState,
 )
 from leads.models.membership import Joined
 from leads.models.run import ENDED
@@ -114,9 +118,28 @@ def _changes(before: dt.datetime) -> QuerySet[Any]:
     rows = LeadChange.objects.settled().filter(settled_at__lt=before).exclude(kind__in=_money())
     rows = rows.filter(Q(run=None) | Q(run__state__in=ENDED)).exclude(status=ChangeStatus.REJECTED, closed_at=None)
     rows = rows.filter(~Q(status=ChangeStatus.ACCEPTED) | Exists(later), ~Exists(unproven))
+    rows = rows.filter(~Exists(_remembered().filter(run=OuterRef("run"))))
     for tie in TIES:
         rows = rows.filter(~Exists(tie.objects.filter(change=OuterRef("pk"))))
     return rows
+
+
+def _remembered() -> QuerySet[Occurrence]:
+    """Times of schedules that go on and leave out whom they changed before: by their changes they know whom."""
+    return Occurrence.objects.filter(schedule__only_new=True).exclude(schedule__state=ScheduleState.OVER)
+
+
+def _times(before: dt.datetime) -> QuerySet[Any]:
+    """Times of schedules that have passed, but for those by which one still knows whom it changed."""
+    open_ones = [OccurrenceState.DUE, OccurrenceState.HELD]
+    rows = Occurrence.objects.filter(due_at__lt=before).exclude(state__in=open_ones)
+    return rows.filter(Q(run=None) | Q(schedule__only_new=False) | Q(schedule__state=ScheduleState.OVER))
+
+
+def _schedules(before: dt.datetime) -> QuerySet[Any]:
+    """Those that are over, once nothing is known of their times any more."""
+    times = Occurrence.objects.filter(schedule=OuterRef("pk"))
+    return Schedule.objects.filter(~Exists(times), state=ScheduleState.OVER, created_at__lt=before)
 
 
 def _money() -> list[str]:
@@ -171,6 +194,8 @@ RULES = (
         _changes,
         _delete_changes,
     ),
+    Rule("KEEP_CHANGES_DAYS", _("Times of schedules that have passed"), Occurrence, "due_at", _times),
+    Rule("KEEP_CHANGES_DAYS", _("Schedules that are over"), Schedule, "created_at", _schedules),
     Rule("KEEP_CALLS_DAYS", _("Calls that wrote, once their changes are gone"), ApiCall, "claimed_at", _calls),
     Rule("KEEP_ACTIVITY_DAYS", _("Lines of the timeline"), Activity, "at", _lines),
     Rule("KEEP_UPLOADS_DAYS", _("Files whose import nobody started"), Import, "created_at", _not_started),

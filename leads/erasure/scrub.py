@@ -1,5 +1,5 @@
-"""What rows that are not about one lead keep of a person: bad rows of imports, drafts, segments, bulk actions, lines of who did
-what.
+"""What rows that are not about one lead keep of a person: bad rows of imports, drafts, segments, recipes, schedules, bulk
+actions, lines of who did what.
 
 Emptied when the person is forgotten; the rows themselves stay, for what they say of others.
 """
@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from leads import forgotten, kinds, transitions
-from leads.erasure import reject_files, texts, uploads
+from leads.erasure import plans, reject_files, texts, uploads
 from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, Segment
 from leads.models.remarks import sentence_of
 from leads.person import parts, places
@@ -21,7 +21,7 @@ from leads.person.naming import Person
 def blank(lead: Lead, person: Person) -> parts.Counts:
     """Empty whatever names the person and is not the lead's own: rows of ours, of other apps, and files. How many, by table."""
     counts: parts.Counts = Counter()
-    counts += _bad_rows(person) + _drafts(person) + _segments(person) + _log(person)
+    counts += _bad_rows(person) + _drafts(person) + _segments(person) + plans.blank(person) + _log(person)
     counts += texts.blank(person) + uploads.blank(person) + reject_files.blank(person)
     for part in parts.PARTS:
         counts += part.blank(person)
@@ -73,9 +73,7 @@ def _segments(person: Person) -> parts.Counts:
             segment.delete()
             continue
         others = Segment.objects.filter(account=segment.account_id).exclude(pk=segment.pk)
-        segment.name = _("Segment %(number)s") % {"number": segment.pk}
-        while others.filter(name__iexact=segment.name).exists():
-            segment.name += "*"
+        segment.name = plans.free_name(others, _("Segment %(number)s") % {"number": segment.pk})
         segment.save(update_fields=["name"])
     return Counter({Segment._meta.label_lower: number})
 

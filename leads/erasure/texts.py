@@ -24,6 +24,7 @@ from leads.models import (
     MailingList,
     Membership,
     MembershipLevel,
+    Occurrence,
     Page,
     Product,
     Sequence,
@@ -86,6 +87,7 @@ SETTLED = (
     Texts(LeadChange, ("parameters", "baseline", "message", "remark"), ~Q(status__in=OPEN)),
     Texts(Activity, ("details",)),
     Texts(BulkRun, ("name", "why", "paused_why"), whose=""),
+    Texts(Occurrence, ("remark",), whose=""),
     Texts(Import, ("file_name", "options", "why"), whose=""),
     Texts(Transaction, ("raw", "affiliate"), Q(lead=None)),
 )

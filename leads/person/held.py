@@ -185,6 +185,22 @@ def _named(person: Person) -> list[Section]:
             ],
         ),
         Section(
+            "leads.recipe",
+            gettext_lazy("Recipes"),
+            [
+                {"name": row.name, "steps": row.steps, "note": row.note, "created_at": plain(row.created_at)}
+                for row in places.recipes(person)
+            ],
+        ),
+        Section(
+            "leads.schedule",
+            gettext_lazy("Schedules"),
+            [
+                {"name": row.name, "steps": row.steps, "why": row.why, "created_at": plain(row.created_at)}
+                for row in places.schedules(person)
+            ],
+        ),
+        Section(
             "leads.rundraft",
             gettext_lazy("Drafts of bulk actions"),
             [_draft(row, person) for row in places.drafts(person)],

@@ -1,13 +1,14 @@
 """Where people who work here, and files, may have named a person besides the lead's own rows: bad rows of imports, drafts, segments,
-lines of who did what. Found here, for whoever shows or empties them."""
+recipes, schedules, lines of who did what. Found here, for whoever shows or empties them."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qsl
 
 from django.contrib.admin.models import LogEntry
 from django.db.models import Q
 
-from leads.models import ImportReject, RunDraft, Segment
+from leads.models import ImportReject, Recipe, RecipeVersion, RunDraft, Schedule, Segment
 from leads.person.naming import Person
 
 CHUNK = 500
@@ -51,6 +52,39 @@ def segments(person: Person) -> Iterator[Segment]:
     for segment in person.may_be_in(Segment.objects.filter(account=person.account_id), "name", "selection"):
         if person.is_in([segment.name, segment.selection]):
             yield segment
+
+
+def recipes(person: Person) -> Iterator[Recipe]:
+    """Recipes of the account that name the person in what they do or did, their names or notes."""
+    rows = Recipe.objects.filter(account=person.account_id)
+    versions = RecipeVersion.objects.filter(recipe__account=person.account_id)
+    named = set(person.may_be_in(rows, "name", "steps", "note").values_list("pk", flat=True))
+    named |= set(person.may_be_in(versions, "steps", "note").values_list("recipe", flat=True))
+    for recipe in rows.filter(pk__in=named).prefetch_related("versions"):
+        said = [[each.steps, each.note] for each in recipe.versions.all()]
+        if person.is_in([recipe.name, recipe.steps, recipe.note, said]):
+            yield recipe
+
+
+def schedules(person: Person) -> Iterator[Schedule]:
+    """Schedules of the account that are about the lead by its key, or name the person in their filter, actions, name or reason."""
+    rows = Schedule.objects.filter(account=person.account_id)
+    named = set(person.may_be_in(rows, "name", "selection", "steps", "why").values_list("pk", flat=True))
+    named |= set(rows.filter(selection__icontains='"ids"').values_list("pk", flat=True))
+    for schedule in rows.filter(pk__in=named):
+        texts = [schedule.name, schedule.selection, schedule.steps or [], schedule.why]
+        if person.is_in(texts) or person.lead_id in ids_in(schedule.selection):
+            yield schedule
+
+
+def ids_in(stored: Any) -> set[int]:
+    """The leads that a stored selection names one by one."""
+    if isinstance(stored, dict):
+        own = stored.get("ids") if isinstance(stored.get("ids"), list) else []
+        return set(own or ()).union(*(ids_in(each) for each in stored.values()))
+    if isinstance(stored, list):
+        return set().union(*(ids_in(each) for each in stored if isinstance(each, dict | list)))
+    return set()
 
 
 def log_lines(person: Person) -> Iterator[LogEntry]:

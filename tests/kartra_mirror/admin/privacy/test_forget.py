@@ -19,13 +19,27 @@ from kartra_mirror import groups
 from leads import changes, forgotten, kinds
 from leads.erasure import forget
 from leads.importing import people_list
-from leads.models import Activity, BulkRun, Forgotten, ImportReject, Lead, LeadChange, RunDraft, Segment
+from leads.models import (
+    Activity,
+    BulkRun,
+    Forgotten,
+    ImportReject,
+    Lead,
+    LeadChange,
+    Occurrence,
+    RunDraft,
+    ScheduleRemark,
+    Segment,
+)
+from leads.models.remarks import remark
 from tests.factories import (
     AccountFactory,
     BulkRunFactory,
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    RecipeFactory,
+    ScheduleFactory,
     SegmentFactory,
     StaffFactory,
     TagFactory,
@@ -254,6 +268,23 @@ PLACES = {
     "a segment's filter": lambda account, who: SegmentFactory(account=account, name=who[::-1], conditions={"q": [who]}),
     "a segment's name": lambda account, who: SegmentFactory(
         account=account, name=f"<{who}>", conditions={"tag": ["1"]}
+    ),
+    "a recipe's note": lambda account, who: RecipeFactory(account=account, note=f"for {who}."),
+    "a recipe's name": lambda account, who: RecipeFactory(account=account, name=f"<{who}>"),
+    "what a recipe does": lambda account, who: RecipeFactory(
+        account=account, steps=[["update_lead", {"company": f"of {who}."}]]
+    ),
+    "a schedule's filter": lambda account, who: ScheduleFactory(account=account, selection=searched_for(f"mail {who}")),
+    "a schedule's name": lambda account, who: ScheduleFactory(account=account, name=f"<{who}>"),
+    "a schedule's reason": lambda account, who: ScheduleFactory(account=account, why=f"for {who}."),
+    "what a schedule does": lambda account, who: ScheduleFactory(
+        account=account, steps=[["update_lead", {"company": f"of {who}."}]]
+    ),
+    "why a schedule holds": lambda account, who: Occurrence.objects.create(
+        schedule=ScheduleFactory(account=account),
+        due_at=timezone.now(),
+        state="held",
+        remark=remark(ScheduleRemark.REFUSED, words=f"{who} is the address of another lead."),
     ),
     "a line": lambda account, who: LogEntry.objects.create(
         user=StaffFactory(),
