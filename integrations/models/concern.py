@@ -23,6 +23,7 @@ class ConcernCode(models.TextChoices):
     SILENT = "silent", _("a kind of message stopped coming")
     DECISIONS = "decisions", _("changes need a decision")
     APPROVALS = "approvals", _("bulk actions need approval")
+    SCHEDULES = "schedules", _("schedules wait for an answer")
 
 
 class ConcernQuerySet(models.QuerySet["Concern"]):

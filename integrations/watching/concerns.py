@@ -15,7 +15,7 @@ from integrations.receive import missing_events
 from integrations.sending import clocks
 from integrations.watching import alive, disks
 from integrations.watching.regular import is_time
-from leads.models import Lead, LeadChange, RunDraft
+from leads.models import Lead, LeadChange, RunDraft, Schedule, ScheduleState
 
 APART = dt.timedelta(seconds=50)
 SILENT_APART = dt.timedelta(minutes=55)
@@ -77,7 +77,7 @@ def _connections() -> dict[int, int]:
     return dict(Connection.objects.values_list("account", "pk"))
 
 
-def _by_account(rows: QuerySet[LeadChange] | QuerySet[RunDraft]) -> Seen:
+def _by_account(rows: QuerySet[LeadChange] | QuerySet[RunDraft] | QuerySet[Schedule]) -> Seen:
     connections = _connections()
     counted = rows.filter(account__in=connections).order_by().values_list("account").annotate(n=Count("pk"))
     return {(connections[account], ""): number for account, number in counted}
@@ -152,6 +152,7 @@ FINDERS: dict[ConcernCode, Callable[[dt.datetime], Seen]] = {
     ConcernCode.FRESHNESS: _late,
     ConcernCode.DECISIONS: lambda at: _by_account(LeadChange.objects.questions()),
     ConcernCode.APPROVALS: lambda at: _by_account(RunDraft.objects.asked_for()),
+    ConcernCode.SCHEDULES: lambda at: _by_account(Schedule.objects.filter(state=ScheduleState.HELD)),
     ConcernCode.CLOCK: lambda at: {(None, machine): 1 for machine in clocks.wrong_machines(at, CLOCK_WRONG_FOR)},
     ConcernCode.DISK: lambda at: {(None, machine): 1 for machine in disks.full_machines(at)},
 }

@@ -68,6 +68,9 @@ SENTENCES: dict[str, Callable[[int], str]] = {
     ConcernCode.APPROVALS: lambda n: ngettext(
         "%(number)s bulk action needs approval.", "%(number)s bulk actions need approval.", n
     ),
+    ConcernCode.SCHEDULES: lambda n: ngettext(
+        "%(number)s schedule waits for an answer.", "%(number)s schedules wait for an answer.", n
+    ),
 }
 
 
@@ -100,6 +103,8 @@ def _path(concern: Concern) -> str:
         return reverse("admin:decisions")
     if code == ConcernCode.APPROVALS:
         return reverse("admin:leads_bulkrun_changelist")
+    if code == ConcernCode.SCHEDULES:
+        return reverse("admin:leads_schedule_changelist")
     if code in (ConcernCode.QUARANTINED, ConcernCode.HELD):
         status = DeliveryStatus.HELD if code == ConcernCode.HELD else DeliveryStatus.QUARANTINED
         return f"{reverse('admin:integrations_delivery_changelist')}?{urlencode({'status__exact': status})}"

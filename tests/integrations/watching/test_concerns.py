@@ -17,6 +17,7 @@ from tests.factories import (
     DeliveryFactory,
     LeadChangeFactory,
     LeadFactory,
+    ScheduleFactory,
     StaffFactory,
     WebhookEndpointFactory,
 )
@@ -103,6 +104,11 @@ CASES = {
     "silent": (silent, 10, "/admin/integrations/webhookendpoint/{door}/change/"),
     "decisions": (decisions, 2, "/admin/decisions/"),
     "approvals": (approvals, 1, "/admin/leads/bulkrun/"),
+    "schedules": (
+        lambda door: ScheduleFactory(account=door.connection.account, state="held"),
+        1,
+        "/admin/leads/schedule/",
+    ),
 }
 
 
