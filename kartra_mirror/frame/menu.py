@@ -39,14 +39,27 @@ def _list(title: Any, model: str, app: str = "leads") -> Page:
 
 def running(request: HttpRequest) -> int:
     """Bulk actions under way."""
-    return access.only_mine(BulkRun.objects.under_way(), request.user).count()
+    return _under_way(request)["run"]
 
 
 def held(request: HttpRequest) -> int:
     """Times of schedules that wait for an answer."""
-    if not request.user.has_perm("leads.view_schedule"):
-        return 0
-    return access.only_mine(Occurrence.objects.held(), request.user).count()
+    return _under_way(request)["held"] if request.user.has_perm("leads.view_schedule") else 0
+
+
+def _under_way(request: HttpRequest) -> dict[str, int]:
+    """Both numbers, by one query for a request."""
+    known: dict[str, int] | None = getattr(request, "menu_numbers", None)
+    if known is None:
+        runs = access.only_mine(BulkRun.objects.under_way(), request.user)
+        times = access.only_mine(Occurrence.objects.held(), request.user)
+        counted = [
+            rows.order_by().annotate(what=Value(what)).values_list("what").annotate(n=Count("pk"))
+            for rows, what in ((runs, "run"), (times, "held"))
+        ]
+        known = {"run": 0, "held": 0} | dict(counted[0].union(counted[1], all=True))
+        request.menu_numbers = known  # type: ignore[attr-defined]
+    return known
 
 
 def to_do(request: HttpRequest) -> int:
