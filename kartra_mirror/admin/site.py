@@ -47,6 +47,7 @@ class MirrorAdminSite(UnfoldAdminSite):
         from kartra_mirror.admin.kartra import stop_all
         from kartra_mirror.admin.leads.one_lead import correction
         from kartra_mirror.admin.queue import decisions, failures
+        from kartra_mirror.admin.segments import beside
         from kartra_mirror.admin.staff import factor_page, own_sign_in
 
         def with_context(view: Any) -> Any:
@@ -74,6 +75,7 @@ class MirrorAdminSite(UnfoldAdminSite):
             at("failed/", with_context(failures.page), "failures"),
             at("failed/csv/", failures.as_csv, "failures_csv"),
             at("failed/<int:pk>/", with_context(correction.page), "failure"),
+            at("compare/", with_context(beside.page), "compare"),
             at("approvals/", with_context(approvals.page), "approvals"),
             at("decisions/", with_context(decisions.page), "decisions"),
             at("decisions/<int:pk>/", with_context(decisions.one), "decision"),

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Count
-from django.http import HttpRequest
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from kartra_mirror.ui import costly
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin, ReadOnlyInline
-from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter
+from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter, search_media, style
+from leads import access
+from leads.filters.choosing import MOST_CHOICES
 from leads.models import (
     Calendar,
     CalendarClass,
@@ -64,13 +67,28 @@ class JoinedThingAdmin(ThingAdmin):
         return format_html('<a href="{}">{}</a>', url, f"{getattr(thing, '_leads', 0):,}")
 
 
+class ComparedThingAdmin(JoinedThingAdmin):
+    """Things whose leads can be compared with those of another; `noun` is what an address calls it."""
+
+    noun = ""
+    change_form_outer_before_template = "admin/data/compare_with.html"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        more = {"compare_key": f"{self.noun}-{object_id}"}
+        answer: HttpResponse = super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+        return answer
+
+
 @admin.register(Tag)
-class TagAdmin(JoinedThingAdmin):
-    ties, key = LeadTag, "tag"
+class TagAdmin(ComparedThingAdmin):
+    ties, key, noun = LeadTag, "tag", "tag"
 
 
 @admin.register(MailingList)
-class MailingListAdmin(JoinedThingAdmin):
+class MailingListAdmin(ComparedThingAdmin):
+    noun = "list"
     ties, key, only = ListSubscription, "mailing_list", {"active": True}
 
 
@@ -79,9 +97,43 @@ class SequenceAdmin(JoinedThingAdmin):
     ties, key = SequenceEnrollment, "sequence"
 
 
-@admin.register(Page, Product)
-class PlainThingAdmin(ThingAdmin):
-    """Pages and products."""
+@admin.register(Page)
+class PageAdmin(ThingAdmin):
+    """Pages."""
+
+
+class BuyersForm(forms.Form):
+    """Who bought a product and is not on a list: its parameters are those of the leads list, which it opens."""
+
+    bought = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, product: Product, lists: QuerySet[MailingList]) -> None:
+        super().__init__(initial={"bought": product.pk})
+        chosen = [(each.pk, str(each)) for each in lists.filter(account=product.account_id)[:MOST_CHOICES]]
+        label = _("Buyers who are not on the list")
+        self.fields["not_list"] = forms.ChoiceField(choices=[("", _("Choose a list")), *chosen], label=label)
+        style(self)
+
+
+@admin.register(Product)
+class ProductAdmin(ThingAdmin):
+    """A product leads to its buyers who are not on a list."""
+
+    change_form_outer_before_template = "admin/data/buyers_not_on.html"
+
+    @property
+    def media(self) -> Any:
+        return super().media + search_media()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        product, user = self.get_object(request, object_id), request.user
+        may_see = user.has_perm("leads.view_lead") and user.has_perm("leads.view_mailinglist")
+        lists = access.only_mine(MailingList.objects.order_by("name"), user)
+        more = {"buyers": BuyersForm(product, lists) if product is not None and may_see else None}
+        answer: HttpResponse = super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+        return answer
 
 
 class ClassInline(ReadOnlyInline):

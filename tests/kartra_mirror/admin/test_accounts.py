@@ -213,6 +213,7 @@ ASKED = {
     "leads_recipe_changelist": [{"account__id__exact": "account"}, {"q": "recipe"}],
     "leads_schedule_add": [{"recipe": "recipe", "segment": "segment"}],
     "leads_schedule_changelist": [{}, {"tab": "past"}],
+    "compare": [{"one": "tag-%(tag)s"}, {"one": "segment-%(segment)s", "other": "list-%(mailing_list)s"}],
     "leads_lead_export": [{"_ids": "lead"}, {"tag": "tag"}, {"account": "account"}],
     "leads_lead_add": [{"account": "account"}],
     "leads_lead_find": [{"q": "nothing"}],
