@@ -26,6 +26,7 @@ TaskName = Literal[
     "call_heartbeat_url",
     "find_second_profiles",
     "load_file",
+    "look_at_watch",
     "mail_ended_runs",
     "mail_password_links",
     "push_alive",

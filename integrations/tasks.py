@@ -23,9 +23,9 @@ from integrations.process_state import process_state
 from integrations.push import lease, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, password_mails, run_mails
-from integrations.watching import alive, concerns, disks, heartbeat_url, telling
+from integrations.watching import alive, concerns, disks, entering, heartbeat_url, telling
 from integrations.watching.regular import is_time
-from leads import importing
+from leads import importing, watching
 from leads.changes import runs
 from leads.filters import duplicates
 from leads.models import BulkRun, ChangeStatus, Import, ImportRemark, LeadChange, PasswordLinkRequest
@@ -165,6 +165,22 @@ def apply_deliveries() -> None:
         more = Delivery.objects.waiting().exists() or receive.discard.waiting().exists() or _asked_again("apply")
     if more and not _stopping.is_set():
         notify_worker("apply_deliveries")
+    else:
+        _ring_watches()
+
+
+@shared_task(ignore_result=True)
+def look_at_watch(watch_id: int) -> None:
+    """Look who entered a watched segment, tell it, and start its recipe for them. Safe to run twice, also at once."""
+    with _only_one(f"watch {watch_id}") as mine:
+        more = mine and entering.work(watch_id, until_s=TASK_S)
+    if more and not _stopping.is_set():
+        notify_worker("look_at_watch", watch_id)
+
+
+def _ring_watches() -> None:
+    for watch_id in watching.due_watches(now()):
+        notify_worker("look_at_watch", watch_id)
 
 
 @shared_task(ignore_result=True)
@@ -277,6 +293,7 @@ def sweep() -> None:
         notify_worker("find_second_profiles", account_id)
     for schedule_id in due.schedules_with_work(at):
         notify_worker("start_schedule", schedule_id)
+    _ring_watches()
     alive.ask(at)
     if is_time("watch_concerns", at, concerns.APART):
         notify_worker("watch_concerns")

@@ -48,7 +48,7 @@ LOOK = {
 
 VIEWER = tuple(f"{app}.view_{model}" for app, models in LOOK.items() for model in models)
 
-SEGMENTS = ("leads.add_segment",)
+SEGMENTS = ("leads.add_segment", "leads.add_watch")
 PLANS = ("leads.add_recipe", "leads.add_schedule")
 RIGHTS = ("leads.forget_lead", "leads.export_person", "leads.view_datasubjectrequest")
 PEOPLE = ("auth.view_user", "auth.add_user", "auth.change_user", "auth.view_group")
@@ -63,6 +63,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *SEGMENTS,
         *PLANS,
         "leads.change_segment",
+        "leads.change_watch",
         "leads.delete_segment",
         "leads.change_recipe",
         "leads.delete_recipe",

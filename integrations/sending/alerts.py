@@ -108,8 +108,13 @@ def send_notice(subject: str, text: str) -> None:
         mail_admins(subject, text)
     except Exception as error:  # a mail server that is down is no reason to stop anything
         logger.warning("The notice could not be mailed (%s).", type(error).__name__)
+    post_notice(f"{subject}\n{text}")
+
+
+def post_notice(text: str) -> None:
+    """To ALERT_URL alone, where there is one. Never raises."""
     if settings.ALERT_URL:
         try:
-            requests.post(settings.ALERT_URL, json={"text": f"{subject}\n{text}"}, timeout=5, allow_redirects=False)
+            requests.post(settings.ALERT_URL, json={"text": text}, timeout=5, allow_redirects=False)
         except requests.RequestException as error:
             logger.warning("The notice could not be posted to ALERT_URL (%s).", type(error).__name__)

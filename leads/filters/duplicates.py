@@ -50,7 +50,7 @@ def search(account: Account | int, at: dt.datetime) -> None:
     account_id = account if isinstance(account, int) else account.pk
     began = time.monotonic()
     known = SecondProfile.objects.filter(lead__account=account_id).order_by("lead")
-    gone, new = _differences(known.values_list("lead", flat=True).iterator(), _sharing(account_id).iterator())
+    gone, new = differences(known.values_list("lead", flat=True).iterator(), _sharing(account_id).iterator())
     for first in range(0, len(gone), BATCH):
         SecondProfile.objects.filter(pk__in=gone[first : first + BATCH]).delete()
     for first in range(0, len(new), BATCH):
@@ -77,7 +77,7 @@ def _sharing(account_id: int) -> QuerySet[Any, int]:
     return ways[0].union(*ways[1:]).order_by("pk")
 
 
-def _differences(known: Iterator[int], found: Iterator[int]) -> tuple[list[int], list[int]]:
+def differences(known: Iterator[int], found: Iterator[int]) -> tuple[list[int], list[int]]:
     """What stands in only one of two rising sequences: (of the first, of the second)."""
     gone: list[int] = []
     new: list[int] = []

@@ -57,13 +57,13 @@ def built_on(conditions: Mapping[str, Sequence[str]]) -> set[int]:
 
 def users_of(segment: Segment) -> list[Segment]:
     """The segments that build on this one, by name. One query over those that build on any."""
-    return [each for each in _building().order_by("name") if segment.pk in _named_in(each.selection)]
+    return [each for each in _building().order_by("name") if segment.pk in built_on_stored(each.selection)]
 
 
 def drafts_on(segment: Segment) -> list[RunDraft]:
     """The bulk actions that are prepared and not started, and mean it. One query over those that mean any segment."""
     prepared = RunDraft.objects.filter(started_at=None, refused_at=None, selection__icontains=BUILDING)
-    return [each for each in prepared if segment.pk in _named_in(each.selection)]
+    return [each for each in prepared if segment.pk in built_on_stored(each.selection)]
 
 
 def refined(segment: Segment, conditions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -122,7 +122,7 @@ def _building() -> QuerySet[Segment]:
     return Segment.objects.filter(selection__icontains=BUILDING)
 
 
-def _named_in(stored: Any) -> set[int]:
+def built_on_stored(stored: Any) -> set[int]:
     """The segments that a stored selection names."""
     try:
         parts = from_json(stored).all_parts()
@@ -133,7 +133,7 @@ def _named_in(stored: Any) -> set[int]:
 
 def _below() -> dict[int, set[int]]:
     """What each segment that builds on others builds on. One query."""
-    return {pk: _named_in(stored) for pk, stored in _building().values_list("pk", "selection")}
+    return {pk: built_on_stored(stored) for pk, stored in _building().values_list("pk", "selection")}
 
 
 def _reached(start: set[int], below: Mapping[int, set[int]]) -> set[int]:

@@ -12,7 +12,7 @@ from leads.mirror import changelog
 from leads.mirror.all_relations import differing_relations, set_relations
 from leads.mirror.changelog import NO_CAUSE, ActivityCause
 from leads.mirror.facts import Difference, LeadFacts, Taken, merge_facts
-from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, Source, normal_email
+from leads.models import Account, CalendarEnrollment, Lead, LeadEmail, SegmentMember, Source, WatchEntry, normal_email
 from leads.models.changed import mark_changed
 from leads.models.membership import Joined
 from leads.models.remarks import Remark, sentence_of
@@ -182,6 +182,10 @@ def _row_for(account: Account, facts: LeadFacts, asked: Lead | None, source: Sou
     return lead
 
 
+ONE_EACH: dict[Any, str] = {SegmentMember: "segment", WatchEntry: "watch"}
+"""Of these a lead has one row for each of what stands here."""
+
+
 def merge_leads(twin: Lead, lead: Lead) -> None:
     """Make one of two rows that turned out to be one person: everything of `twin` goes to `lead`."""
     for relation in Lead._meta.related_objects:
@@ -189,6 +193,9 @@ def merge_leads(twin: Lead, lead: Lead) -> None:
         rows = model._default_manager.filter(**{relation.field.name: twin})
         if model is CalendarEnrollment:
             _move_bookings(twin, lead)
+        if model in ONE_EACH:
+            of_both = list(model._default_manager.filter(lead=lead).values_list(ONE_EACH[model], flat=True))
+            rows.filter(**{f"{ONE_EACH[model]}__in": of_both}).delete()
         if issubclass(model, Joined | LeadEmail):
             rows.delete()  # the id's own read tells these anew
         else:

@@ -50,6 +50,7 @@ from leads.models.second_profile import SecondProfile, SecondProfileSearch
 from leads.models.segment import Segment
 from leads.models.staff import GroupLimits, PasswordLinkRequest, StaffLimits, StaffPreferences, StaffSessions
 from leads.models.subject_request import DataSubjectRequest, ErasureRemark, RequestKind
+from leads.models.watch import SegmentMember, Watch, WatchEntry, WatchRemark, WatchState
 from leads.texts import normal_email
 
 __all__ = [
@@ -113,6 +114,7 @@ __all__ = [
     "SecondProfile",
     "SecondProfileSearch",
     "Segment",
+    "SegmentMember",
     "Sequence",
     "SequenceEnrollment",
     "Source",
@@ -121,6 +123,10 @@ __all__ = [
     "StaffSessions",
     "Tag",
     "Transaction",
+    "Watch",
+    "WatchEntry",
+    "WatchRemark",
+    "WatchState",
     "holding_back",
     "normal_email",
 ]

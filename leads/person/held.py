@@ -37,10 +37,13 @@ from leads.models import (
     RecurringSubscription,
     RequestKind,
     RunDraft,
+    Segment,
+    SegmentMember,
     Sequence,
     SequenceEnrollment,
     Tag,
     Transaction,
+    WatchEntry,
 )
 from leads.models.remarks import RemarkField, sentence_of
 from leads.person import parts, places, requests
@@ -50,7 +53,7 @@ from leads.person.parts import Section
 Ways = Mapping[str, Callable[[Any], Any]]
 """What is told of a row besides its columns: {name: how}."""
 
-CALLED = (get_user_model(), BulkRun, Tag, MailingList, Sequence, CalendarClass, MembershipLevel, Product)
+CALLED = (get_user_model(), BulkRun, Tag, MailingList, Sequence, CalendarClass, MembershipLevel, Product, Segment)
 """What is told by its name; of other rows, which are sections themselves, the number."""
 NEVER = frozenset(
     {
@@ -122,6 +125,7 @@ def _own(lead: Lead) -> list[Section]:
     calendar = {"calendar": lambda row: str(row.calendar_class.calendar)}
     change: Ways = {"what": str, "became": lambda row: str(STATUS_WORDS[row.status]), "told": lambda row: row.words}
     line = {"what": lambda row: row.label}
+    entry = {"segment": lambda row: str(row.watch.segment)}
     own: list[tuple[type[Model], Any, tuple[str, ...], Ways]] = [
         (LeadEmail, gettext_lazy("Addresses"), (), {}),
         (LeadTag, gettext_lazy("Tags"), (), {}),
@@ -134,6 +138,8 @@ def _own(lead: Lead) -> list[Section]:
         (LeadChange, gettext_lazy("Requested changes"), (), change),
         (Activity, gettext_lazy("Timeline"), ("account",), line),
         (DataSubjectRequest, gettext_lazy("Requests of the person"), (), {}),
+        (SegmentMember, gettext_lazy("Watched segments that the lead is in"), (), {}),
+        (WatchEntry, gettext_lazy("Watched segments that the lead entered"), ("watch__segment",), entry),
     ]
     found = [
         Section(model._meta.label_lower, words, told(model._default_manager.filter(lead=lead), joined, more))

@@ -16,7 +16,7 @@ from integrations.models import Connection, Delivery, DeliveryStatus, Sending, S
 from integrations.sending import alerts, switch
 from integrations.status import last_sweep
 from kartra_mirror.admin.bulk import approvals
-from kartra_mirror.admin.home import todo_changes
+from kartra_mirror.admin.home import todo_changes, todo_watches
 from kartra_mirror.admin.home.todo_changes import CAUSES_SHOWN, line_of
 from kartra_mirror.admin.kartra.discard import refused_lately
 from kartra_mirror.health import SWEEP_LATE_S
@@ -45,6 +45,7 @@ def needs(request: HttpRequest, connections: list[Connection], now: dt.datetime)
         found += todo_changes.refusals(user)
     if user.has_perm("integrations.view_delivery"):
         found += _messages(user, now)
+    found += todo_watches.lines(user, now)
     _say_who_may(found, user)
     return [*found, *_ended_stops(connections, now)]
 

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from kartra_mirror.admin.bulk import draft_view, from_recipe
+from kartra_mirror.admin.segments import watch_card, watch_page
 from kartra_mirror.ui import pagination
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import ChangeList, RelatedDropdownFilter, style
@@ -103,6 +104,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         return [
             path("save/", view(self.save_view), name="leads_segment_save"),
             path("<int:pk>/do/<slug:what>/", view(self.do_view), name="leads_segment_do"),
+            path("<int:pk>/watch/", view(self.watch_view), name="leads_segment_watch"),
             *super().get_urls(),
         ]
 
@@ -201,6 +203,7 @@ class SegmentAdmin(ReadOnlyAdmin):
             "number": number,
             "more": more,
             "moved": moved_names.in_conditions(conditions, access.accounts_of(user)),
+            "card": watch_card.card(user, segment),
             "kinds": [k for k in kinds.IN_BULK.values() if user.has_perm(k.permission) and user.has_perm(access.BULK)],
             "recipes": self._recipes(request, segment),
             "as_filter": f"{reverse(LEADS)}?{query_of(conditions)}",
@@ -208,6 +211,11 @@ class SegmentAdmin(ReadOnlyAdmin):
             "may_change": self._may(request, "change") or segment.created_by_id == user.pk,
         }
         return TemplateResponse(request, self.change_form_template, context)
+
+    def watch_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What happens when somebody enters it."""
+        context = {**self.admin_site.each_context(request), "opts": self.opts}
+        return watch_page.page(request, self._segment(request, pk), context)
 
     def _segment(self, request: HttpRequest, pk: int | str) -> Segment:
         text = str(pk)
