@@ -43,6 +43,7 @@ def _print(command: BaseCommand, connection: Connection, listed: people_list.Peo
         "gone": found.gone,
         "being_created": found.being_created,
         "left_out": found.forgotten,
+        "never_touched": found.never_touched,
         "twice": listed.twice,
         "bad": listed.bad_number,
         "calls": number,
@@ -56,6 +57,7 @@ def _print(command: BaseCommand, connection: Connection, listed: people_list.Peo
         (found.being_created, "are being created already"),
         (found.gone, "had a lead that is deleted in Kartra"),
         (found.forgotten, "left out, asked to be forgotten"),
+        (found.never_touched, "always left out of bulk actions"),
         (listed.twice, "rows name somebody again; the first one counts"),
         (listed.bad_number, "rows cannot be read"),
     ):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _, ngettext
 
 from leads import access, kinds
 from leads.access import Author
-from leads.changes.preview import members_of
+from leads.changes.members import members_of
 from leads.models import OPEN, Account, Lead, LeadChange, normal_email
 
 

@@ -16,6 +16,7 @@ from leads import access, clock, kinds, mirror
 from leads.access import Author, user_of
 from leads.changes import runs
 from leads.changes.checks import CannotRecord
+from leads.changes.members import never_of
 from leads.forgotten import forgotten_among
 from leads.importing.people_list import CHUNK, Person
 from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, normal_email
@@ -25,13 +26,14 @@ from leads.models.run import creation_name
 @dataclass(frozen=True)
 class Newcomers:
     """Who of a list would be created, and how many are left out: because Kartra has a lead of this address, had one that is
-    deleted there, because it is being created already, or because they asked to be forgotten."""
+    deleted there, because it is being created already, because they asked to be forgotten, or because no bulk action touches them."""
 
     new: tuple[Person, ...] = ()
     known: int = 0
     gone: int = 0
     being_created: int = 0
     forgotten: int = 0
+    never_touched: int = 0
 
     @property
     def mark(self) -> str:
@@ -48,7 +50,8 @@ class Newcomers:
 def sort_people(account: Account, people: Sequence[Person]) -> Newcomers:
     """Sort the people of a list, each of them named once. Reads only; a few queries for every 500."""
     new: list[Person] = []
-    known = gone = being_created = forgotten = 0
+    known = gone = being_created = forgotten = never_touched = 0
+    never = never_of(account, "pk")
     for first in range(0, len(people), CHUNK):
         chunk = people[first : first + CHUNK]
         left_out = forgotten_among(
@@ -57,6 +60,8 @@ def sort_people(account: Account, people: Sequence[Person]) -> Newcomers:
         asked = LeadChange.objects.filter(lead=OuterRef("pk"), kind=kinds.CREATE.name, status__in=OPEN)
         rows = Lead.objects.filter(account=account, email_key__in=[normal_email(person.email) for person in chunk])
         state: dict[str, str] = {}
+        keys = rows.filter(never).values_list("email_key", flat=True) if never is not None else ()
+        out = set(keys)
         for key, kartra_id, gone_at, being in rows.annotate(being=Exists(asked)).values_list(
             "email_key", "kartra_id", "gone_at", "being"
         ):
@@ -69,9 +74,11 @@ def sort_people(account: Account, people: Sequence[Person]) -> Newcomers:
             being_created += is_ == "being"
             if not is_ and number in left_out:
                 forgotten += 1
+            elif not is_ and normal_email(person.email) in out:
+                never_touched += 1
             elif not is_:
                 new.append(person)
-    return Newcomers(tuple(new), known, gone, being_created, forgotten)
+    return Newcomers(tuple(new), known, gone, being_created, forgotten, never_touched)
 
 
 ORDER = ["known", "being", "gone"]

@@ -18,7 +18,8 @@ from leads import clock, kinds, mirror
 from leads.access import Author, user_of
 from leads.changes import bulk_insert, runs, side_effects, undo
 from leads.changes.checks import CannotRecord, check_members, check_person
-from leads.changes.preview import NO_CHOICES, Choices, Step, members_of, steps_of
+from leads.changes.members import members_of, never_among
+from leads.changes.preview import NO_CHOICES, Choices, Step, steps_of
 from leads.changes.side_effects import Next
 from leads.lock_conflicts import done_again
 from leads.models import Account, BulkRun, Lead, RecipeVersion
@@ -57,6 +58,8 @@ def record_run(
     # The ids first, so that the set is the one of this moment whatever is written meanwhile.
     ids = _ids(members_of(account, leads))
     size = len(ids)
+    if not size and never_among(account, leads).exists():
+        raise CannotRecord(_("All of these leads are always left out of bulk actions, so there is nothing to do."))
     if not size:
         raise CannotRecord(_("No leads are chosen, so there is nothing to do."))
     check_person(approved_by or by, account, size, kind, clean)

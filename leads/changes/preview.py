@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db.models import BooleanField, Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, Value, When
 
 from leads import clock, kinds
+from leads.changes.members import members_of, never_among
 from leads.models import OPEN, Account, Lead, LeadChange
 
 Step = tuple[kinds.ChangeKind, dict[str, Any]]
@@ -55,7 +56,8 @@ class StepCount:
 class Preview:
     """What a bulk action would do, counted now. `calls` is how many calls to Kartra that takes at the most.
 
-    `total` = `will_change` + `already_so` + `left_out` + `gone` + `absent` (a read found no such lead in Kartra).
+    `total` = `will_change` + `already_so` + `left_out` + `gone` + `absent` (a read found no such lead in Kartra) +
+    `never_touched` (whom no bulk action of the account touches; nothing else is counted of them).
     `id_not_known` of those that will change are known by their address alone; `opposite_waiting` have an open change of the
     same family by another kind; `never_read` were never
     read. `had` have at least one of the steps already, `doubtful` of them by an old copy; `read_first` of these are read
@@ -75,6 +77,7 @@ class Preview:
     calls_per_lead: int = 1
     absent: int = 0
     left_out: int = 0
+    never_touched: int = 0
     left: int = 0
     had: int = 0
     doubtful: int = 0
@@ -90,16 +93,6 @@ class Preview:
 def steps_of(kind: kinds.ChangeKind, clean: Mapping[str, Any]) -> list[Step]:
     """The single changes of a kind, in their order."""
     return [(kinds.get_kind(name), parameters) for name, parameters in kind.single_steps(clean)]
-
-
-def members_of(account: Account, leads: QuerySet[Lead]) -> QuerySet[Lead]:
-    """The set as a plain query on leads, whatever joins and order the given one has. One that is plain already stays as it is: a
-    list of its keys would cost as much as the rest."""
-    query = leads.query
-    joined = [alias for alias, uses in query.alias_refcount.items() if uses and alias != query.base_table]
-    if not (joined or query.distinct or query.is_sliced or query.combinator or query.group_by or query.extra):
-        return leads.order_by().filter(account=account)
-    return Lead.objects.filter(account=account, pk__in=leads.order_by().values("pk"))
 
 
 def classify_members(account: Account, leads: QuerySet[Lead], steps: Sequence[Step]) -> QuerySet[Lead]:
@@ -208,9 +201,11 @@ def preview_change(
     rest = [row for row in here if all(step_is(row, n)[0] for n in numbers)]
     left_out = [row for row in rest if any(step_is(row, n)[1] for n in numbers)]
     had = [row for row in here if any(row[f"had_{n}"] for n in numbers)]
+    never = never_among(account, leads).count() if account.never_touched_id else 0
     known = [row["oldest"] for row in here if row["oldest"] is not None]
     return Preview(
-        total=count(rows),
+        total=count(rows) + never,
+        never_touched=never,
         will_change=count(will),
         already_so=count(rest) - count(left_out),
         left_out=count(left_out),

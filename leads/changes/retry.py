@@ -12,6 +12,7 @@ from leads import clock, kinds
 from leads.access import Author, user_of
 from leads.changes import bulk_insert, runs
 from leads.changes.checks import CannotRecord, check_person
+from leads.changes.members import never_of
 from leads.models import Account, BulkRun, LeadChange
 
 
@@ -72,11 +73,13 @@ def retry(
     account: Account, failed: QuerySet[LeadChange], *, by: Author = None, why: str = "", name: str = ""
 ) -> BulkRun:
     """A new run with a copy of each of these refused changes, linked to it; the first tries are closed by it, so that
-    nobody else tries them again. Left out with the reason are leads that are deleted in Kartra or not there, and those who left
-    a list themselves that they would be added to. Raises CannotRecord if there is none, or if money is among them: that is
-    asked for one by one.
+    nobody else tries them again. Those whom no bulk action touches stay refused. Left out with the reason are leads that are
+    deleted in Kartra or not there, and those who left a list themselves that they would be added to. Raises CannotRecord if there
+    is none, or if money is among them: that is asked for one by one.
     """
     refused = LeadChange.objects.failed().filter(account=account, pk__in=failed.order_by().values("pk"))
+    if (never := never_of(account, "lead")) is not None:
+        refused = refused.filter(~never)
     now = clock.now()
     with transaction.atomic():
         first = refused.order_by("pk").first()

@@ -12,6 +12,7 @@ from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, Ou
 from django.utils.translation import gettext as _, gettext_lazy
 
 from leads import kinds
+from leads.changes.members import members_of
 from leads.changes.undo import parts_of
 from leads.kind import ECHO_S
 from leads.models import Activity, BulkRun, ChangeStatus, Lead, Source
@@ -133,7 +134,7 @@ def leads_of(run: BulkRun, each: Next) -> QuerySet[Lead]:
         Q(kind=told, **{f"details__{parameter}": name}) | Q(details__field=f"{parameter} {name}")
     )
     leads = Lead.objects.filter(account=run.account_id, gone_at=None, pk__in=happened.values("lead"))
-    return leads.exclude(kind.already_so_q(run.account, parameters))
+    return members_of(run.account, leads.exclude(kind.already_so_q(run.account, parameters)))
 
 
 def standing(run: BulkRun, each: Next) -> int:

@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 
 from leads import kinds
 from leads.changes.conflicts import same, value_now
+from leads.changes.members import never_of
 from leads.fields import WRITABLE
 from leads.models import OPEN, Activity, BulkRun, ChangeStatus, Lead, LeadChange, Reason
 
-STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
+STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER, OUT = (
     "stands",
     "since",
     "gone",
@@ -25,6 +26,7 @@ STANDS, SINCE, GONE, QUEUED, BEFORE, UNDONE, NOT_DONE, NEVER = (
     "undone",
     "not_done",
     "never",
+    "out",
 )
 WHY: dict[str, Any] = {
     STANDS: gettext_lazy("will be undone"),
@@ -35,6 +37,7 @@ WHY: dict[str, Any] = {
     UNDONE: gettext_lazy("already undone"),
     NOT_DONE: gettext_lazy("not changed (failed, cancelled or left out)"),
     NEVER: gettext_lazy("cannot be undone"),
+    OUT: gettext_lazy("always left out of bulk actions"),
 }
 """What becomes of each change of the run, in words."""
 
@@ -104,6 +107,7 @@ def parts_of(run: BulkRun) -> list[tuple[kinds.ChangeKind, dict[str, Any]]]:
 def sorted_changes(run: BulkRun, kind: kinds.ChangeKind, parameters: Mapping[str, Any]) -> QuerySet[Any]:
     """The run's changes of this part, each with `fate`: a key of WHY."""
     rows = run.changes.filter(kind=kind.name)
+    never = never_of(run.account, "lead")
     if kind.name not in OF_EACH_LEAD:
         rows = rows.filter(family=kind.family(parameters), parameters=parameters)
     younger = LeadChange.objects.filter(
@@ -124,6 +128,7 @@ def sorted_changes(run: BulkRun, kind: kinds.ChangeKind, parameters: Mapping[str
             *([When(Exists(moved), then=Value(BEFORE))] if kind.known_before == "step" else []),
             When(~Q(status=ChangeStatus.ACCEPTED), then=Value(NOT_DONE)),
             When(lead__gone_at__isnull=False, then=Value(GONE)),
+            *([] if never is None else [When(never, then=Value(OUT))]),
             *([] if kind.can_be_undone else [When(pk__isnull=False, then=Value(NEVER))]),
             When(Exists(younger), then=Value(QUEUED)),
             When(Exists(undone), then=Value(UNDONE)),

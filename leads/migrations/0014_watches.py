@@ -13,6 +13,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='account',
+            name='never_touched',
+            field=models.ForeignKey(blank=True, db_index=False, help_text='No bulk action touches who is in this segment.', null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='leads.segment', verbose_name='always leave out'),
+        ),
         migrations.CreateModel(
             name='Watch',
             fields=[

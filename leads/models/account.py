@@ -40,6 +40,16 @@ class Account(models.Model):
             "how many of all leads our copy knows."
         ),
     )
+    never_touched = models.ForeignKey(
+        "leads.Segment",
+        verbose_name=_("always leave out"),
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text=_("No bulk action touches who is in this segment."),
+    )
     contacts_counted_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = StampField(_("created at"), auto_now_add=True)
 

@@ -198,6 +198,7 @@ class Command(BaseCommand):
             "opposite_waiting": preview.opposite_waiting,
             "never_read": preview.never_read,
             "left_out": preview.left_out,
+            "never_touched": preview.never_touched,
             "doubtful": preview.doubtful,
             "calls": preview.calls,
             "seconds": seconds,
@@ -216,6 +217,7 @@ class Command(BaseCommand):
             (preview.opposite_waiting, "with another change of the same thing queued"),
             (preview.never_read, "never read from Kartra"),
             (preview.doubtful, "of those already so by an old copy (--read-first looks before it believes that)"),
+            (preview.never_touched, "always left out of bulk actions (the account's segment of such)"),
             (preview.left_out, "who left the list themselves, left out (--include-left adds them again)"),
         ):
             if number:

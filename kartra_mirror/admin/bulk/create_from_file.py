@@ -186,6 +186,14 @@ def _left_out(found: Newcomers, selection: dict[str, Any]) -> list[str]:
             ),
         ),
         (
+            found.never_touched,
+            lambda n: ngettext(
+                "%(n)s person is always left out of bulk actions.",
+                "%(n)s people are always left out of bulk actions.",
+                n,
+            ),
+        ),
+        (
             selection["twice"],
             lambda n: ngettext(
                 "%(n)s row names somebody again; the first one counts.",

@@ -10,16 +10,8 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from kartra_mirror.ui.pagination import CappedPaginator
 from leads import kinds
-from leads.changes.preview import (
-    Choices,
-    Step,
-    already_so,
-    classify_members,
-    left_out,
-    members_of,
-    steps_of,
-    will_change,
-)
+from leads.changes.members import members_of, never_among
+from leads.changes.preview import Choices, Step, already_so, classify_members, left_out, steps_of, will_change
 from leads.kind import called
 from leads.kinds.sequences import ACTIVE
 from leads.kinds.writable_fields import CUSTOM
@@ -30,13 +22,14 @@ ON_A_PAGE = 200
 LOOKED_AT = 2000
 TIES_SHOWN = 3
 NAMED_BY = ("first_name", "middle_name", "last_name", "email", "kartra_id")
-WILL = "will_change"
+WILL, NEVER = "will_change", "never_touched"
 WORDS: dict[str, Any] = {
     WILL: gettext_lazy("will change"),
     "already_so": gettext_lazy("no change needed"),
     "left_out": gettext_lazy("left the list themselves"),
     "absent": gettext_lazy("not in Kartra"),
     "gone": gettext_lazy("deleted in Kartra"),
+    NEVER: gettext_lazy("always left out of bulk actions"),
 }
 """The groups, and what is so of the leads in each."""
 TIES: dict[str, tuple[str, str, QuerySet[Any]]] = {
@@ -71,6 +64,10 @@ def of(
         else:
             more = max(number - len(first), 0)
             found.append({"group": group, "number": number, "words": WORDS[group], "names": first, "more": more})
+    if number := numbers.get(NEVER, 0):
+        first = list(never_among(account, leads).only(*NAMED_BY).order_by("-pk")[:SHOWN])
+        told = {"group": NEVER, "number": number, "words": WORDS[NEVER], "names": first}
+        found.append({**told, "more": max(number - len(first), 0)})
     return {"names": names, "left_out": found}
 
 
@@ -85,7 +82,10 @@ def page_of_group(
 ) -> Page[Lead]:
     """All of a group, a page at a time."""
     steps = steps_of(kind, clean)
-    members = classify_members(account, leads, steps).filter(_conditions(steps, choices)[group])
+    if group == NEVER:
+        members = never_among(account, leads)
+    else:
+        members = classify_members(account, leads, steps).filter(_conditions(steps, choices)[group])
     return CappedPaginator(members.only(*NAMED_BY).order_by("-pk"), ON_A_PAGE).get_page(number)
 
 

@@ -76,7 +76,7 @@ def of(
 def _bar(counted: Preview) -> list[dict[str, Any]]:
     """The parts of all that are chosen, from the left: [{"look", "at", "width"}], in percent."""
     found, at = [], 0.0
-    out = counted.left_out + counted.gone + counted.absent
+    out = counted.left_out + counted.gone + counted.absent + counted.never_touched
     for look, number in (("good", counted.will_change), ("none", counted.already_so), ("warn", out)):
         width = number * 100 / counted.total if counted.total else 0
         found.append({"look": look, "at": at, "width": width})
@@ -144,8 +144,14 @@ def _rest(counted: Preview, choices: Choices, words: Already) -> list[dict[str, 
     )
     deleted = ngettext_lazy("%(number)s is deleted in Kartra", "%(number)s are deleted in Kartra", "n")
     absent = ngettext_lazy("%(number)s is not in Kartra", "%(number)s are not in Kartra", "n")
+    never = ngettext_lazy("%(number)s is always left out", "%(number)s are always left out", "n")
     so = (counted.had, words.again, "good") if choices.force else (counted.already_so, words.so, "none")
-    others = (counted.left_out, out, "warn"), (counted.gone, deleted, "warn"), (counted.absent, absent, "warn")
+    others = (
+        (counted.left_out, out, "warn"),
+        (counted.gone, deleted, "warn"),
+        (counted.absent, absent, "warn"),
+        (counted.never_touched, never, "warn"),
+    )
     return [
         {"look": look, "words": told % {"n": number, "number": intcomma(number)}}
         for number, told, look in (so, *others)

@@ -272,6 +272,10 @@ class SegmentAdmin(ReadOnlyAdmin):
                 "drafts": len(building.drafts_on(segment)),
             }
             return TemplateResponse(request, "admin/leads/segment_delete.html", context)
+        if Account.objects.filter(never_touched=segment).exists():
+            words = _("The segment %(name)s stays, because bulk actions always leave it out: see the account's page.")
+            self.message_user(request, words % {"name": segment.name}, messages.ERROR)
+            return HttpResponseRedirect(segment.get_absolute_url())
         if not users:
             segment.delete()
             words = _("The segment %(name)s is deleted. No lead was touched.") % {"name": segment.name}
