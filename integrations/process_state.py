@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,3 +59,26 @@ class ProcessState:
 
 
 process_state = ProcessState()
+
+
+@contextmanager
+def only_one(job: str) -> Iterator[bool]:
+    """Whether this process may do `job` now. One that is asked for meanwhile is remembered, not run beside: a worker has a thread to
+    spare for that, so that askings do not pile up in the broker before others."""
+    with process_state.jobs_guard:
+        mine = job not in process_state.jobs_running
+        (process_state.jobs_running if mine else process_state.jobs_asked_again).add(job)
+        if mine:
+            process_state.jobs_asked_again.discard(job)
+    try:
+        yield mine
+    finally:
+        if mine:
+            with process_state.jobs_guard:
+                process_state.jobs_running.discard(job)
+
+
+def asked_again(job: str) -> bool:
+    """Whether somebody asked for the job while it ran."""
+    with process_state.jobs_guard:
+        return job in process_state.jobs_asked_again

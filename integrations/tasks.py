@@ -6,8 +6,6 @@ Whoever has work notifies a worker (`notify`); the sweep finds whatever is due.
 import datetime as dt
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from celery import shared_task
@@ -19,7 +17,7 @@ from integrations import due_schedules, push, receive, retention
 from integrations.clock import now
 from integrations.models import Attempt, Connection, Delivery, SendingStop
 from integrations.notify import notify_worker
-from integrations.process_state import process_state
+from integrations.process_state import asked_again as _asked_again, only_one as _only_one
 from integrations.push import lease, verify
 from integrations.read import catalogue, file_ids, order_sync, refresh
 from integrations.sending import alerts, clocks, outage, password_mails, run_mails
@@ -49,28 +47,6 @@ def _stop_claiming(**kwargs: Any) -> None:
 @task_prerun.connect
 def _look_at_the_clock(**kwargs: Any) -> None:
     clocks.look()
-
-
-@contextmanager
-def _only_one(job: str) -> Iterator[bool]:
-    """Whether this process may do `job` now. One that is asked for meanwhile is remembered, not run beside: a worker has a thread to
-    spare for that, so that askings do not pile up in the broker before others."""
-    with process_state.jobs_guard:
-        mine = job not in process_state.jobs_running
-        (process_state.jobs_running if mine else process_state.jobs_asked_again).add(job)
-        if mine:
-            process_state.jobs_asked_again.discard(job)
-    try:
-        yield mine
-    finally:
-        if mine:
-            with process_state.jobs_guard:
-                process_state.jobs_running.discard(job)
-
-
-def _asked_again(job: str) -> bool:
-    with process_state.jobs_guard:
-        return job in process_state.jobs_asked_again
 
 
 @shared_task(ignore_result=True)
@@ -165,8 +141,8 @@ def apply_deliveries() -> None:
         more = Delivery.objects.waiting().exists() or receive.discard.waiting().exists() or _asked_again("apply")
     if more and not _stopping.is_set():
         notify_worker("apply_deliveries")
-    else:
-        _ring_watches()
+    for watch_id in watching.due_watches(now()) if not more else ():
+        notify_worker("look_at_watch", watch_id)
 
 
 @shared_task(ignore_result=True)
@@ -175,11 +151,6 @@ def look_at_watch(watch_id: int) -> None:
     with _only_one(f"watch {watch_id}") as mine:
         more = mine and entering.work(watch_id, until_s=TASK_S)
     if more and not _stopping.is_set():
-        notify_worker("look_at_watch", watch_id)
-
-
-def _ring_watches() -> None:
-    for watch_id in watching.due_watches(now()):
         notify_worker("look_at_watch", watch_id)
 
 
@@ -293,7 +264,8 @@ def sweep() -> None:
         notify_worker("find_second_profiles", account_id)
     for schedule_id in due.schedules_with_work(at):
         notify_worker("start_schedule", schedule_id)
-    _ring_watches()
+    for watch_id in watching.due_watches(at):
+        notify_worker("look_at_watch", watch_id)
     alive.ask(at)
     if is_time("watch_concerns", at, concerns.APART):
         notify_worker("watch_concerns")

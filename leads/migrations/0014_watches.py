@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0012_recipes'),
+        ("leads", "0013_schedules"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
