@@ -4,7 +4,7 @@ The only writer of Watch, SegmentMember and WatchEntry rows. Nothing here speaks
 tells. May import every other room of `leads`.
 """
 
-from leads.watching.acting import act
+from leads.watching.acting import act, room
 from leads.watching.looking import due_watches, look
 from leads.watching.setting import CannotWatch, leave_out_waiting, may_run, pause_by, resume, set_watch, stop_watching
 
@@ -17,6 +17,7 @@ __all__ = [
     "may_run",
     "pause_by",
     "resume",
+    "room",
     "set_watch",
     "stop_watching",
 ]

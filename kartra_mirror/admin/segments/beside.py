@@ -25,7 +25,7 @@ class BesideForm(forms.Form):
     def __init__(self, user: access.RequestUser, one: Set | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         offered = sets.choices(user, one.row.account if one else None)
-        for name, label in (("one", _("Compare")), ("other", _("with"))):
+        for name, label in (("one", _("Compare")), ("other", _("With"))):
             choices: list[Any] = [("", _("Choose a segment, list or tag")), *offered]
             self.fields[name] = forms.ChoiceField(choices=choices, label=label)
         style(self)

@@ -7,7 +7,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _, ngettext
 
 from integrations.watching import entering
-from leads import access, clock
+from leads import access, clock, watching
 from leads.models import Segment, Watch, WatchEntry
 
 WEEK = dt.timedelta(days=7)
@@ -30,7 +30,7 @@ def may_set(user: access.RequestUser, watch: Watch | None) -> bool:
 
 def card(user: access.RequestUser, segment: Segment) -> dict[str, Any] | None:
     """{"watch", "told", "does", "week", "waiting", "holds", "may_set"}; None where the person may not see who enters. Two queries,
-    and two where somebody waits."""
+    and three where somebody waits."""
     if not may_see(user):
         return None
     watch = watch_of(segment)
@@ -45,9 +45,18 @@ def card(user: access.RequestUser, segment: Segment) -> dict[str, Any] | None:
         "told": _told(watch),
         "does": _does(watch),
         **numbers,
-        "holds": entering.holds(watch) if numbers["waiting"] and watch.is_on else "",
+        "holds": _holds(watch) if numbers["waiting"] and watch.is_on else "",
         "may_set": may_set(user, watch),
     }
+
+
+def _holds(watch: Watch) -> str:
+    """Why those who wait do so, as a sentence; empty where it will be started in a moment."""
+    if why := entering.holds(watch):
+        return why
+    if watching.room(watch, clock.now()) == 0:
+        return _("Today's limit is reached. It goes on tomorrow.")
+    return ""
 
 
 def _told(watch: Watch) -> str:

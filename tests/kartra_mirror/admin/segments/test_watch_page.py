@@ -55,7 +55,12 @@ def test_set_up_then_it_says_what_happens_and_who_entered(client, segment, recip
 
     page = client.get(url_of(segment)).content.decode()
     card = client.get(segment.get_absolute_url()).content.decode()
-    for words in ("recipe Welcome, once per person · at most 2 leads a day", "3 this week", "1 lead waits"):
+    for words in (
+        "recipe Welcome, once per person · at most 2 leads a day",
+        "3 this week",
+        "1 lead waits",
+        "Today&#x27;s limit is reached.",
+    ):
         assert words in page
         assert words in card
     assert all(lead.get_absolute_url() in page for lead in leads)
