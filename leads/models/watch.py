@@ -27,6 +27,7 @@ class WatchRemark(models.TextChoices):
 
     BY_PERSON = "watch_by_person", _("Paused by %(person)s.")
     NO_OWNER = "watch_no_owner", _("Nobody answers for it any more. Somebody else has to take it over.")
+    NO_RECIPE = "watch_no_recipe", _("Its recipe was deleted. Choose another one, or none.")
     OWNER_AWAY = "watch_owner_away", _("%(person)s does not work here any more. Somebody else has to take it over.")
     OWNER_MAY_NOT = (
         "watch_owner_may_not",
@@ -63,7 +64,8 @@ class Watch(models.Model):
     `changed_seq` and `changed_xid` are the mark up to which the changes of leads were looked at; `whole_at` is when every lead of
     the account was last looked at, null until all who are in it were filled in without a word. `described` is a digest of the
     conditions that were looked for: with other ones who is in it is filled in anew. `untold`: how many entered and were told to
-    nobody yet. `daily_ceiling`: the most leads a day that the recipe is started for; null: any number.
+    nobody yet. `starts`: a recipe is to be started, also where it was deleted since. `daily_ceiling`: the most leads a day that it is
+    started for; null: any number.
     """
 
     account_path = "segment__account"
@@ -83,6 +85,7 @@ class Watch(models.Model):
     recipe = models.ForeignKey(
         Recipe, verbose_name=_("recipe"), on_delete=models.SET_NULL, null=True, blank=True, related_name="watches"
     )
+    starts = models.BooleanField(default=False, db_default=False)
     daily_ceiling = models.PositiveIntegerField(_("at most so many leads a day"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=8, choices=WatchState, default=WatchState.ON)
     paused_at = models.DateTimeField(null=True, blank=True)
@@ -109,6 +112,7 @@ class Watch(models.Model):
                 condition=Q(state=WatchState.PAUSED, paused_at__isnull=False)
                 | (~Q(state=WatchState.PAUSED) & Q(paused_at=None)),
             ),
+            models.CheckConstraint(condition=Q(starts=True) | Q(recipe=None), name="leads_watch_starts_its_recipe"),
             models.CheckConstraint(
                 condition=Q(daily_ceiling=None) | Q(daily_ceiling__gte=1), name="leads_watch_ceiling_above_none"
             ),

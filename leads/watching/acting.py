@@ -40,7 +40,10 @@ def act(watch: Watch, at: dt.datetime) -> BulkRun | None:
 
     Who it is started for and the bulk action are written together or not at all, behind the watch's lock: a process that dies in
     between leaves them waiting, and of two at once one starts it. What cannot be started pauses the watch with the reason."""
-    if watch.recipe is None or not watch.is_on or not WatchEntry.objects.filter(watch=watch, waits=True).exists():
+    if not watch.starts or not watch.is_on or not WatchEntry.objects.filter(watch=watch, waits=True).exists():
+        return None
+    if watch.recipe is None:
+        pause(watch, remark(WatchRemark.NO_RECIPE), at)
         return None
     if chain := loops.chain_of(watch):
         pause(watch, remark(WatchRemark.LOOP, chain=loops.in_words(chain)), at)

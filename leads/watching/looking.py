@@ -135,8 +135,7 @@ def _look_at(
 
 def _enter(watch: Watch, leads: Sequence[int], at: dt.datetime) -> None:
     """Write down that these leads entered: each once; of who had entered before, that it did again."""
-    waits = watch.recipe_id is not None
-    rows = [(watch.pk, pk, at, 1, waits) for pk in leads]
+    rows = [(watch.pk, pk, at, 1, watch.starts) for pk in leads]
     new = {pk for (pk,) in insert_new(WatchEntry, ("watch", "lead", "at", "times", "waits"), rows, returning=("lead",))}
     again = [pk for pk in leads if pk not in new]
     Watch.objects.filter(pk=watch.pk).update(untold=F("untold") + len(leads))

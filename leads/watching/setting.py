@@ -61,13 +61,19 @@ def set_watch(
         raise CannotWatch(_("The recipe is another account's."))
     if recipe is not None and not may_run(owner, recipe):
         raise CannotWatch(_("You may not start this recipe in bulk. Choose another one, or ask a manager."))
-    told = {"by_notice": by_notice, "by_mail": by_mail, "by_alert": by_alert, "daily_ceiling": daily_ceiling}
+    told: dict[str, Any] = {
+        "by_notice": by_notice,
+        "by_mail": by_mail,
+        "by_alert": by_alert,
+        "daily_ceiling": daily_ceiling,
+    }
+    told |= {"recipe": recipe, "starts": recipe is not None}
     on: dict[str, Any] = {"state": WatchState.ON, "paused_at": None, "paused_remark": {}, "pause_told_at": None}
     with transaction.atomic():
         Segment.objects.select_for_update(no_key=True).filter(account=segment.account_id).order_by("pk").first()
         _check_loop(segment, recipe)
         watch, _made = Watch.objects.update_or_create(
-            segment=segment, defaults={"owner": access.user_of(owner), "recipe": recipe, **told, **on}
+            segment=segment, defaults={"owner": access.user_of(owner), **told, **on}
         )
         if recipe is None:
             WatchEntry.objects.filter(watch=watch, waits=True).update(waits=False)
@@ -86,6 +92,8 @@ def pause_by(watch: Watch, by: Author, at: dt.datetime) -> bool:
 
 def resume(watch: Watch, by: Author) -> None:
     """Let it go on, `by` answering for it from now on. Raises CannotWatch as `set_watch` does."""
+    if watch.starts and watch.recipe is None:
+        raise CannotWatch(sentence_of(remark(WatchRemark.NO_RECIPE)))
     told = {name: getattr(watch, name) for name in ("by_notice", "by_mail", "by_alert", "daily_ceiling")}
     set_watch(watch.segment, owner=by, recipe=watch.recipe, **told)
 

@@ -151,6 +151,23 @@ def test_sweep_notifies_of_whatever_is_due(sandbox, connection, notified):
     assert Heartbeat.objects.filter(name="sweep").exists()
 
 
+@pytest.mark.django_db
+def test_sweep_notifies_of_each_watched_segment(notified):
+    from leads import watching
+    from tests.factories import AccountFactory, SegmentFactory
+
+    segment = SegmentFactory(account=AccountFactory(), name="Peru", conditions={"country": ["Peru"]})
+    watch = watching.set_watch(segment, owner=None, by_notice=True)
+
+    tasks.sweep()
+    tasks.look_at_watch(watch.pk)
+    tasks.look_at_watch(999_999)
+
+    assert ("look_at_watch", (watch.pk,)) in notified
+    watch.refresh_from_db()
+    assert watch.whole_at is not None
+
+
 def test_whatever_a_worker_is_notified_of_is_a_task():
     names = {f"integrations.tasks.{name}" for name in get_args(TaskName)}
 

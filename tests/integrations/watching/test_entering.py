@@ -77,7 +77,7 @@ def test_owner_who_does_not_work_in_the_account_is_told_nothing(watch):
 
 def test_pause_by_itself_is_told_once(watch, posts):
     recipe = RecipeFactory(account=watch.segment.account)
-    Watch.objects.update(recipe=recipe, by_alert=True)
+    Watch.objects.update(recipe=recipe, starts=True, by_alert=True)
     StaffFactory._meta.model.objects.update(is_superuser=False)
     watch = enter(fresh(watch), 1)
     watching.act(watch, timezone.now())

@@ -87,6 +87,10 @@ def lose_the_tag(owner, account, recipe):
     account.tags.get(name="welcomed").delete()
 
 
+def lose_the_recipe(owner, account, recipe):
+    recipe.delete()
+
+
 @pytest.mark.parametrize(
     ("happens", "words"),
     [
@@ -96,6 +100,7 @@ def lose_the_tag(owner, account, recipe):
         (be_deleted, "Nobody answers for it"),
         (lower_the_bound, "You may change up to 2 leads at once"),
         (lose_the_tag, "welcomed"),
+        (lose_the_recipe, "Its recipe was deleted"),
     ],
 )
 def test_what_the_owner_may_not_pauses_with_the_reason_and_loses_nobody(watch, account, owner, recipe, happens, words):
@@ -122,6 +127,19 @@ def test_somebody_else_takes_it_over_and_those_who_waited_are_acted_on(watch, ac
 
     assert acted(watch) == {lead.pk for lead in leads}
     assert BulkRun.objects.get().created_by == boss
+
+
+def test_who_waited_for_a_deleted_recipe_gets_the_next_one(watch, account, owner, recipe):
+    [lead] = tagged(account)
+    looked(watch)
+    recipe.delete()
+    acted(watch)
+
+    with pytest.raises(watching.CannotWatch, match="recipe was deleted"):
+        watching.resume(fresh(watch), owner)
+    other = RecipeFactory(account=account, steps=[["assign_tag", {"tag": "asked"}]])
+    watching.set_watch(watch.segment, owner=owner, recipe=other)
+    assert acted(watch) == {lead.pk}
 
 
 def test_paused_by_a_person_who_enters_waits_or_is_left_out(watch, account, owner):
