@@ -35,6 +35,7 @@ TaskName = Literal[
     "push_verify",
     "read_alive",
     "read_catalogue",
+    "read_people_list",
     "refresh_leads",
     "send_alerts",
     "start_schedule",

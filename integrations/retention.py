@@ -34,6 +34,8 @@ from leads.models import (
     Occurrence,
     OccurrenceState,
     PasswordLinkRequest,
+    PeopleList,
+    PeopleListRow,
     RunDraft,
     Schedule,
     ScheduleState,
@@ -160,6 +162,13 @@ def _delete_changes(changes: QuerySet[LeadChange]) -> None:
     LeadChange.objects.filter(pk__in=pks).delete()
 
 
+def _delete_people_lists(lists: QuerySet[PeopleList]) -> None:
+    """Their rows by one statement, past the ORM's objects."""
+    rows = PeopleListRow.objects.filter(people_list__in=list(lists.values_list("pk", flat=True)))
+    rows._raw_delete(rows.db)
+    lists.delete()
+
+
 def _lines(before: dt.datetime) -> QuerySet[Any]:
     rows = Activity.objects.filter(at__lt=before).exclude(MONEY_LINES)
     for tie in TIES:
@@ -205,6 +214,14 @@ RULES = (
         ImportReject,
         "file__ended_at",
         lambda before: ImportReject.objects.filter(file__ended_at__lt=before),
+    ),
+    Rule(
+        "KEEP_PEOPLE_LISTS_DAYS",
+        _("Lists of people that nobody used"),
+        PeopleList,
+        "used_at",
+        lambda before: PeopleList.objects.filter(used_at__lt=before),
+        _delete_people_lists,
     ),
     Rule(
         "KEEP_DRAFTS_DAYS",

@@ -19,7 +19,7 @@ from integrations.models import Attempt, Connection, Delivery, SendingStop
 from integrations.notify import notify_worker
 from integrations.process_state import asked_again as _asked_again, only_one as _only_one
 from integrations.push import lease, verify
-from integrations.read import catalogue, file_ids, order_sync, refresh
+from integrations.read import catalogue, file_ids, order_sync, people_lists, refresh
 from integrations.sending import alerts, clocks, outage, password_mails, run_mails
 from integrations.watching import alive, concerns, disks, entering, heartbeat_url, telling
 from integrations.watching.regular import is_time
@@ -193,6 +193,15 @@ def load_file(import_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def read_people_list(list_id: int) -> None:
+    """Go on with a list of people that is being read or looked up. Safe to run twice, also at once."""
+    with _only_one(f"people {list_id}") as mine:
+        more = mine and people_lists.go_on(list_id, until_s=TASK_S, stop=_stopping.is_set)
+    if more and not _stopping.is_set():
+        notify_worker("read_people_list", list_id)
+
+
+@shared_task(ignore_result=True)
 def read_catalogue(connection_id: int) -> None:
     """Read one account's catalogue again: a day is over, or Kartra refused a name that we have in it."""
     with _only_one(f"catalogue {connection_id}") as mine:
@@ -260,6 +269,8 @@ def sweep() -> None:
         notify_worker("mail_password_links")
     for import_id in Import.objects.going().values_list("pk", flat=True):
         notify_worker("load_file", import_id)
+    for list_id in people_lists.due():
+        notify_worker("read_people_list", list_id)
     for account_id in duplicates.due_for_search(at):
         notify_worker("find_second_profiles", account_id)
     for schedule_id in due.schedules_with_work(at):

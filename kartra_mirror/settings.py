@@ -80,6 +80,7 @@ KEEP_CHANGES_DAYS = env.int("KEEP_CHANGES_DAYS", default=730)
 KEEP_ACTIVITY_DAYS = env.int("KEEP_ACTIVITY_DAYS", default=0)
 KEEP_UPLOADS_DAYS = env.int("KEEP_UPLOADS_DAYS", default=7)
 KEEP_REJECTS_DAYS = env.int("KEEP_REJECTS_DAYS", default=90)
+KEEP_PEOPLE_LISTS_DAYS = env.int("KEEP_PEOPLE_LISTS_DAYS", default=180)  # after they were last used
 KEEP_DRAFTS_DAYS = env.int("KEEP_DRAFTS_DAYS", default=7)
 KEEP_ADMIN_LOG_DAYS = env.int("KEEP_ADMIN_LOG_DAYS", default=730)
 KEEP_SIGN_INS_DAYS = env.int("KEEP_SIGN_INS_DAYS", default=90)

@@ -46,7 +46,8 @@ def ask_many(
     ends: float = math.inf,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[list[tuple[Lead, Asked | KartraError | None]]]:
-    """Ask Kartra about these leads, several calls at once, in no order; a few answers at a time. For each lead the answer, or why
+    """Ask Kartra about these leads, several calls at once, in no order; a few answers at a time. One that is not stored is a
+    stranger, asked for by the address. For each lead the answer, or why
     there is none; None: not asked, as the time (`ends`, monotonic) was over. Refused keys or a few failures in a row end it."""
     try:
         calls.be_here()
@@ -109,7 +110,7 @@ def _rows(
             finished_at=finished_at,
             elapsed_s=got.elapsed_s,
             error=got.error,
-            lead=lead,
+            lead=_stored(lead),
         )
         if got.began_at is not None
         else None
@@ -202,9 +203,15 @@ def _answer(
         return None
     try:
         cause = Cause(row.cause)
-        return ask(asking, kartra_id=lead.kartra_id or "", email=lead.email, cause=cause, priority=priority, lead=lead)
+        about = {"kartra_id": lead.kartra_id or "", "email": lead.email, "lead": _stored(lead)}
+        return ask(asking, cause=cause, priority=priority, **about)
     except KartraError as error:
         return error
+
+
+def _stored(lead: Lead) -> Lead | None:
+    """The lead, if our copy has it."""
+    return lead if lead.pk is not None else None
 
 
 def _is(asking: Connection, lead: Lead, profile: LeadProfile) -> bool:

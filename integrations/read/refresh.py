@@ -65,17 +65,17 @@ class Round:
 
 def drain(connection: Connection, *, until_s: float = 8.0, **how: Any) -> int:
     """Read what is due for about `until_s` seconds; how many leads were read. Ends early when Kartra cannot be asked."""
-    if _rests(connection):
+    if rests(connection):
         return 0
     return read_due(connection, until_s=until_s, **how).read
 
 
 def has_work(connection: Connection) -> bool:
     """Whether there is anything to read by itself just now."""
-    return connection.reads_stopped_at is None and not _rests(connection) and schedule.due(connection).exists()
+    return connection.reads_stopped_at is None and not rests(connection) and schedule.due(connection).exists()
 
 
-def _rests(connection: Connection) -> bool:
+def rests(connection: Connection) -> bool:
     """Whether asking is of no use just now: Kartra does not answer, or refuses our keys, or we have none, or are a copy."""
     held = connection.hold_until is not None and connection.hold_until > clock.now()
     no_use = connection.stopped_by in NO_USE_ASKING or connection.secrets_lost

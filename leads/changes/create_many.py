@@ -4,6 +4,7 @@ Beside `changes` the only place where wishes are made: here each lead has parame
 one statement could write.
 """
 
+import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from django.utils.translation import gettext as _
 
 from leads import access, clock, kinds, mirror
 from leads.access import Author, user_of
-from leads.changes import runs
+from leads.changes import bulk_insert, runs
 from leads.changes.checks import CannotRecord
 from leads.changes.members import never_of
+from leads.changes.preview import Choices, Step
 from leads.forgotten import forgotten_among
 from leads.importing.people_list import CHUNK, Person
 from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, normal_email
@@ -128,8 +130,19 @@ def _fill(run: BulkRun, people: Sequence[Person]) -> None:
             record_people(run, sort_people(run.account, people).new)
 
 
-def record_people(run: BulkRun, people: Sequence[Person]) -> None:
-    """Write the wishes for these people, save for who is being created already. In the caller's transaction."""
+def record_missing(
+    run: BulkRun, people: Sequence[Person], steps: Sequence[Step], now: dt.datetime, choices: Choices
+) -> None:
+    """Write the wishes for people who are created by a bulk action that does more with them: those who are new still are
+    created, then get its steps like its other members. In the caller's transaction."""
+    new = sort_people(run.account, people).new
+    if new:
+        bulk_insert.insert_changes(run, record_people(run, new), steps, now, choices)
+
+
+def record_people(run: BulkRun, people: Sequence[Person]) -> list[int]:
+    """Write the wishes for these people, save for who is being created already. In the caller's transaction. The leads that
+    they are, in order."""
     now = clock.now()
     rows = mirror.create_placeholders(run.account, [person.email for person in people], now)
     # Nobody else begins to create the same leads between this look and the commit.
@@ -157,6 +170,7 @@ def record_people(run: BulkRun, people: Sequence[Person]) -> None:
         if rows[normal_email(person.email)] not in busy
         for kind, parameters in steps_for(person)
     )
+    return sorted(rows.values())
 
 
 def steps_for(person: Person) -> list[tuple[kinds.ChangeKind, dict[str, object]]]:

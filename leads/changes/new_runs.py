@@ -6,7 +6,8 @@ Starting, pausing and cancelling a run is `runs`; trying again what was refused 
 import datetime as dt
 import functools
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -16,17 +17,30 @@ from django.utils.translation import gettext as _
 
 from leads import clock, kinds, mirror
 from leads.access import Author, user_of
-from leads.changes import bulk_insert, runs, side_effects, undo
+from leads.changes import bulk_insert, create_many, runs, side_effects, undo
 from leads.changes.checks import CannotRecord, check_members, check_person
 from leads.changes.members import members_of, never_among
 from leads.changes.preview import NO_CHOICES, Choices, Step, steps_of
 from leads.changes.side_effects import Next
+from leads.importing.people_list import Person
 from leads.lock_conflicts import done_again
 from leads.models import Account, BulkRun, Lead, RecipeVersion
 from leads.transitions import BATCH
 
 EDITED_AT_ONCE = 1000
 """Edits of fields taken back in one transaction; each is looked at by itself."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """People who are created by a bulk action before it does with them what it does with its leads: how many, and who, in
+    batches."""
+
+    number: int = 0
+    batches: Callable[[], Iterable[Sequence[Person]]] = tuple
+
+
+NOBODY_MISSING = Missing()
 
 
 def record_run(
@@ -44,10 +58,12 @@ def record_run(
     recipe_version: RecipeVersion | None = None,
     begun: Callable[[BulkRun], None] = lambda run: None,
     batch: int = BATCH,
+    missing: Missing = NOBODY_MISSING,
 ) -> BulkRun:
     """Freeze the set of leads as the members of a new run and start it. Returns the run, already running (or, where
     nothing is to be sent, finished). A kind of several steps makes one change for each step and lead. `approved_by`: who
     started it for `by`. `recipe_version`: by which it is made. `begun` is called in the transaction that writes the run.
+    `missing`: people whom Kartra does not have, who are created first and then get the same.
 
     Over `batch` leads it is frozen in several transactions and is `preparing` meanwhile, which the pusher leaves alone.
     Raises BadParameters, or CannotRecord if the set is empty or leaves the account; then nothing is recorded.
@@ -57,7 +73,7 @@ def record_run(
         raise CannotRecord(_("These leads are of more than one account. Choose the leads of one account first."))
     # The ids first, so that the set is the one of this moment whatever is written meanwhile.
     ids = _ids(members_of(account, leads))
-    size = len(ids)
+    size = len(ids) + missing.number
     if not size and never_among(account, leads).exists():
         raise CannotRecord(_("All of these leads are always left out of bulk actions, so there is nothing to do."))
     if not size:
@@ -83,26 +99,29 @@ def record_run(
                 expected=size if expected is None else expected,
                 approved_by=user_of(approved_by),
                 recipe_version=recipe_version,
+                mixed=bool(missing.number),
             )
             begun(run)
-            if size <= batch:
+            if size <= batch and not missing.number:
                 bulk_insert.insert_changes(run, ids, steps, now, choices)
                 runs.start(run)
             return run
 
     run = begin()
-    if size > batch:
+    if size > batch or missing.number:
         with runs.filling(run):
             _fill(run, ids, lambda some: bulk_insert.insert_changes(run, some, steps, now, choices), batch)
+            for people in missing.batches():
+                _fill(run, people, lambda some: create_many.record_missing(run, some, steps, now, choices))
     runs.make_known(size)
     return run
 
 
-def _fill(run: BulkRun, ids: Sequence[int], write: Callable[[Sequence[int]], None], batch: int = BATCH) -> None:
+def _fill(run: BulkRun, ids: Sequence[Any], write: Callable[[Sequence[Any]], None], batch: int = BATCH) -> None:
     """Write the run's members batch by batch, each in its transaction, until it is cancelled."""
 
     @done_again
-    def fill(some: Sequence[int]) -> bool:
+    def fill(some: Sequence[Any]) -> bool:
         with transaction.atomic():
             if not runs.is_preparing(run.pk):
                 return False

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from leads import clock
 from leads.access import Author
-from leads.erasure import scrub, texts
+from leads.erasure import people_lists, scrub, texts
 from leads.forgotten import asked_digests, kept_of
 from leads.lock_conflicts import done_again
 from leads.models import (
@@ -95,6 +95,7 @@ def apply_again(account: Account) -> int:
     erased = 0
     if not digests:
         return 0
+    people_lists.blank_forgotten(account)
     for lead in Lead.objects.filter(account=account).only("pk", "kartra_id", "email", "account_id").iterator():
         if digests.intersection(asked_digests(account, kartra_id=lead.kartra_id or "", email=lead.email)):
             with transaction.atomic():

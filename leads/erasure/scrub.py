@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from leads import forgotten, kinds, transitions
-from leads.erasure import plans, reject_files, texts, uploads
+from leads.erasure import people_lists, plans, reject_files, texts, uploads
 from leads.models import BulkRun, ImportReject, Lead, LeadChange, RunDraft, Segment
 from leads.models.remarks import sentence_of
 from leads.person import parts, places
@@ -22,7 +22,7 @@ def blank(lead: Lead, person: Person) -> parts.Counts:
     """Empty whatever names the person and is not the lead's own: rows of ours, of other apps, and files. How many, by table."""
     counts: parts.Counts = Counter()
     counts += _bad_rows(person) + _drafts(person) + _segments(person) + plans.blank(person) + _log(person)
-    counts += texts.blank(person) + uploads.blank(person) + reject_files.blank(person)
+    counts += texts.blank(person) + people_lists.blank(person) + uploads.blank(person) + reject_files.blank(person)
     for part in parts.PARTS:
         counts += part.blank(person)
     return counts

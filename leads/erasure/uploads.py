@@ -1,43 +1,75 @@
-"""Uploaded files that wait in the database to be loaded: the rows that name a person are made blank in place.
+"""Uploaded files that wait in the database to be loaded, and texts of lists of people to be read: what names a person is made
+blank in place.
 
-As many bytes stay as there were, so an import that is under way goes on where it was; a blank row is passed over. The digest
-of the file is that of what was uploaded.
+As many bytes stay as there were, so what is under way goes on where it was; a blank row is passed over. The digest of the file is
+that of what was uploaded.
 """
 
+import re
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 
 from leads.importing.files import records
-from leads.importing.uploads import open_kept
-from leads.models import Import, ImportChunk
+from leads.importing.uploads import open_chunks
+from leads.models import Import, PeopleList
 from leads.person.naming import Person
 from leads.person.parts import Counts
 
+Kept = Import | PeopleList
+_SEPARATED = re.compile(r"([,;\t|]+)")
+"""What stands between people in one line."""
+
 
 def blank(person: Person) -> Counts:
-    """Make blank every row of the account's waiting files that names the person. How many files held one."""
-    number = 0
-    for job in Import.objects.filter(account=person.account_id, kept=True, chunks__isnull=False).distinct():
-        number += _blank_rows(job, person)
-    return Counter({ImportChunk._meta.label_lower: number})
+    """Make blank whatever names the person in the account's waiting files. How many files held something."""
+    counts: Counts = Counter()
+    kept: list[Kept] = list(Import.objects.filter(account=person.account_id, kept=True, chunks__isnull=False).distinct())
+    kept += PeopleList.objects.filter(account=person.account_id, chunks__isnull=False).distinct()
+    for job in kept:
+        counts[job.chunks.model._meta.label_lower] += _blank_in(job, person)
+    return counts
 
 
-def _blank_rows(job: Import, person: Person) -> bool:
-    piece = len(_content(ImportChunk.objects.get(file=job, number=0)))
-    spans, began = [], job.data_start
-    file = open_kept(job, piece=piece)
-    for record in records(file, job.encoding, job.delimiter, job.data_start, job.data_line):
-        if not person.may_be_in_text("\n".join(record.cells)):
-            pass
-        elif person.is_in_cells(record.cells) or _is_id_of(job, record.cells, person):
-            spans.append((began, record.position))
-        began = record.position
+def _blank_in(job: Kept, person: Person) -> bool:
+    piece = len(_content(job, 0))
+    spans = list(_rows(job, person, piece) if job.delimiter else _tokens(job, person, piece))
     for start, end in spans:
         _overwrite(job, start, end, piece)
     return bool(spans)
 
 
-def _is_id_of(job: Import, cells: list[str], person: Person) -> bool:
+def _rows(job: Kept, person: Person, piece: int) -> Iterator[tuple[int, int]]:
+    """Where rows of a table begin and end that name the person."""
+    began, line = job.data_start, job.data_line if isinstance(job, Import) else 1
+    file = open_chunks(job.chunks.all(), job.size, piece=piece)
+    for record in records(file, job.encoding, job.delimiter, job.data_start, line):
+        if not person.may_be_in_text("\n".join(record.cells)):
+            pass
+        elif person.is_in_cells(record.cells) or _is_id_of(job, record.cells, person):
+            yield began, record.position
+        began = record.position
+
+
+def _tokens(job: Kept, person: Person, piece: int) -> Iterator[tuple[int, int]]:
+    """Where a text of addresses names the person: the line, or what stands between separators in a line of several."""
+    errors = "replace" if job.encoding.startswith("utf-16") else "surrogateescape"
+    file = open_chunks(job.chunks.all(), job.size, piece=piece)
+    file.seek(job.data_start)
+    at = job.data_start
+    for text in _pieces(file.read(job.size).decode(job.encoding, errors)):
+        length = len(text.encode(job.encoding, errors))
+        if person.may_be_in_text(text) and person.is_in(text):
+            yield at, at + length
+        at += length
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for line in text.splitlines(keepends=True):
+        yield from (_SEPARATED.split(line) if line.count("@") > 1 else [line])
+
+
+def _is_id_of(job: Kept, cells: list[str], person: Person) -> bool:
     """Whether the cell in a column that is called after an id is the person's, however short."""
     named = [job.mapping.get(name) for name in ("id", "lead_id")]
     places = [place for place, header in enumerate(job.headers) if header in named or header.lower().endswith("id")]
@@ -45,18 +77,16 @@ def _is_id_of(job: Import, cells: list[str], person: Person) -> bool:
     return bool(own) and any(place < len(cells) and cells[place].strip().lstrip("0") == own for place in places)
 
 
-def _overwrite(job: Import, start: int, end: int, piece: int) -> None:
+def _overwrite(job: Kept, start: int, end: int, piece: int) -> None:
     """Blanks for all between two positions, in the encoding of the file."""
-    file = open_kept(job, piece=piece)
+    file = open_chunks(job.chunks.all(), job.size, piece=piece)
     file.seek(start)
     blanks = _blanks(file.read(end - start), job.encoding)
     for number in range(start // piece, (end - 1) // piece + 1):
-        chunk = ImportChunk.objects.get(file=job, number=number)
-        content, offset = _content(chunk), number * piece
+        content, offset = _content(job, number), number * piece
         first, last = max(start - offset, 0), min(end - offset, len(content))
         content = content[:first] + blanks[offset + first - start : offset + last - start] + content[last:]
-        chunk.content = zlib.compress(content, 1)
-        chunk.save(update_fields=["content"])
+        job.chunks.filter(number=number).update(content=zlib.compress(content, 1))
 
 
 def _blanks(row: bytes, encoding: str) -> bytes:
@@ -67,5 +97,6 @@ def _blanks(row: bytes, encoding: str) -> bytes:
     return b"".join(sign if sign in kept else " ".encode(encoding) for sign in signs)[: len(row)]
 
 
-def _content(chunk: ImportChunk) -> bytes:
-    return zlib.decompress(bytes(chunk.content))
+def _content(job: Kept, number: int) -> bytes:
+    content = job.chunks.values_list("content", flat=True).get(number=number)
+    return zlib.decompress(bytes(content))

@@ -24,12 +24,14 @@ from leads.filters.selection import (
     Fits,
     InSegments,
     NoneOf,
+    OnPeopleLists,
     Selection,
     WithIds,
     from_json,
     of_conditions,
 )
-from leads.models import Lead, Segment
+from leads.models import Lead, PeopleList, PeopleListRow, Segment
+from leads.models.people_list import MEANT
 
 
 def resolve(selection: Selection, accounts: Accounts) -> QuerySet[Lead]:
@@ -104,9 +106,20 @@ def _test(selection: Selection, names: Names) -> Q:
             return _fits(condition, selection.wanted, names)
         case InSegments():
             return _fits(SEGMENT, _wanted_segments(selection), names)
+        case OnPeopleLists(pks):
+            return _on_lists(pks)
         case WithIds(pks):
             return Q(pk__in=pks)
     raise Unreadable(selection)
+
+
+def _on_lists(pks: tuple[int, ...]) -> Q:
+    """Whether a row of one of these lists means the lead. A list that is gone is not understood, so that to leave it out leaves
+    nobody in."""
+    if PeopleList.objects.filter(pk__in=pks).count() != len(set(pks)):
+        raise Unreadable(pks)
+    rows = PeopleListRow.objects.filter(lead=OuterRef("pk"), people_list__in=pks, state__in=MEANT)
+    return Q(Exists(rows))
 
 
 def _wanted_segments(selection: InSegments) -> Wanted:

@@ -123,6 +123,16 @@ class InSegments(Selection):
 
 
 @dataclass(frozen=True)
+class OnPeopleLists(Selection):
+    """Leads that a row of any of these lists of people means, by the primary keys of the lists."""
+
+    pks: tuple[int, ...]
+
+    def node(self) -> dict[str, Any]:
+        return {"people": list(self.pks)}
+
+
+@dataclass(frozen=True)
 class WithIds(Selection):
     """These leads, by primary key."""
 
@@ -174,6 +184,8 @@ def _read(node: Any, level: int) -> Selection:
             return _read_condition(name, values)
         case {"segments": list(given), **more} if not more and 0 < len(given) <= MOST_VALUES:
             return InSegments(_read_ids(given))
+        case {"people": list(given), **more} if not more and 0 < len(given) <= MOST_VALUES:
+            return OnPeopleLists(_read_ids(given))
         case {"ids": list(given), **more} if not more:
             if len(given) > MOST_IDS:
                 words = _("More than %(most)s leads are named one by one. Choose them by a filter instead.")

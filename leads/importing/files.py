@@ -27,6 +27,9 @@ DELIMITERS = ",;\t|"
 KEPT_OF_BAD = 2_000
 """Characters of an unreadable row that the reject file shows."""
 
+ADDRESS_WITHIN = re.compile(r"[^\s<>@,;:\"]@[^\s<>@,;:\".]")
+"""Stands in every text that holds an email address."""
+
 csv.field_size_limit(MAX_RECORD * 2)
 
 _NOT_TEXT = {
@@ -68,8 +71,9 @@ class Record:
     next_line: int
 
 
-def layout_of(file: BinaryIO) -> Layout:
-    """Find out how the file is to be read. Reads all of it once. Raises CannotImport."""
+def layout_of(file: BinaryIO, *, named: bool = True) -> Layout:
+    """Find out how the file is to be read. Reads all of it once. Raises CannotImport. Unless its columns have to be `named`, a
+    file whose first row holds an address has no headers, and begins with that row."""
     file.seek(0)
     encoding, mark = _encoding(file)
     start, line, delimiter = mark, 1, ""
@@ -80,6 +84,8 @@ def layout_of(file: BinaryIO) -> Layout:
         sample = sample[match.end() :]
     delimiter = delimiter or _delimiter(sample)
     for record in records(file, encoding, delimiter, start, line):
+        if not named and any(ADDRESS_WITHIN.search(cell) for cell in record.cells):
+            return Layout(encoding, delimiter, (), start, line)
         if record.problem:
             raise CannotImport(
                 _("The line of column names cannot be read. %(problem)s") % {"problem": sentence_of(record.problem)}

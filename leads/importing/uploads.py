@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
+from django.db.models import QuerySet
+
 from leads.access import Author, user_of
 from leads.csv_cells import shield
 from leads.importing import columns
@@ -67,14 +69,20 @@ def create(
 
 def open_kept(job: Import, *, piece: int = BLOCK) -> BinaryIO:
     """The uploaded file of an import, read from the database piece by piece, as large as they were stored."""
-    return io.BufferedReader(_Chunks(job, piece), piece)
+    return open_chunks(ImportChunk.objects.filter(file=job), job.size, piece=piece)
+
+
+def open_chunks(rows: QuerySet[Any], length: int, *, piece: int = BLOCK) -> BinaryIO:
+    """A file that was stored in compressed pieces, each a row with its `number` and `content`; `length` in bytes."""
+    return io.BufferedReader(_Chunks(rows, length, piece), piece)
 
 
 class _Chunks(io.RawIOBase):
     """The stored pieces of a file as one that can seek."""
 
-    def __init__(self, job: Import, size: int) -> None:
-        self.job, self.size, self.at, self.number, self.piece = job, size, 0, -1, b""
+    def __init__(self, rows: QuerySet[Any], length: int, size: int) -> None:
+        self.rows, self.length, self.size = rows, length, size
+        self.at, self.number, self.piece = 0, -1, b""
 
     def readable(self) -> bool:
         return True
@@ -86,13 +94,13 @@ class _Chunks(io.RawIOBase):
         return self.at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.job.size}[whence]
+        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.length}[whence]
         return self.at
 
     def readinto(self, buffer: Any) -> int:
         number, start = divmod(self.at, self.size)
         if number != self.number:
-            found = ImportChunk.objects.filter(file=self.job, number=number).values_list("content", flat=True).first()
+            found = self.rows.filter(number=number).values_list("content", flat=True).first()
             self.number, self.piece = number, zlib.decompress(bytes(found)) if found is not None else b""
         part = self.piece[start : start + len(buffer)]
         buffer[: len(part)] = part

@@ -42,6 +42,14 @@ from leads.models.membership import (
     MembershipGrant,
     SequenceEnrollment,
 )
+from leads.models.people_list import (
+    PeopleList,
+    PeopleListChunk,
+    PeopleListRemark,
+    PeopleListRow,
+    PeopleListState,
+    PersonState,
+)
 from leads.models.recipe import Recipe, RecipeVersion
 from leads.models.row_remark import RowRemark
 from leads.models.run import BulkRun, RunDraft, RunRemark, RunState
@@ -97,7 +105,13 @@ __all__ = [
     "OccurrenceState",
     "Page",
     "PasswordLinkRequest",
+    "PeopleList",
+    "PeopleListChunk",
+    "PeopleListRemark",
+    "PeopleListRow",
+    "PeopleListState",
     "Period",
+    "PersonState",
     "Product",
     "Reason",
     "Recipe",

@@ -29,6 +29,13 @@ class RowRemark(models.TextChoices):
     # whose it is
     NOBODY = "nobody", _("it has neither an email address nor an id")
     NO_ADDRESS = "no_address", _("“%(email)s” is not an email address")
+    SEVERAL_ADDRESSES = (
+        "several_addresses",
+        _("it holds more than one email address; write each into a row of its own"),
+    )
+    UNKNOWN_ID = "unknown_id", _("our copy has no lead of the id %(id)s, and the row has no email address")
+    KARTRA_ANSWERED = "kartra_answered", _("Kartra answered: %(message)s")
+    KARTRA_SILENT = "kartra_silent", _("Kartra was asked %(number)s times and gave no answer; add the list again later")
     NO_NUMBER_ID = "no_number_id", _("the id “%(id)s” is not a number")
     NO_TRANSACTION_ID = "no_transaction_id", _("it has no transaction id")
     UNCHECKED_ID = (

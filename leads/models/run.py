@@ -223,6 +223,14 @@ class RunDraft(models.Model):
     )
     listed = models.TextField(blank=True, default="")
     parameters = models.JSONField(default=dict, blank=True)
+    creates_from = models.ForeignKey(
+        "leads.PeopleList",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("The list whose people are created first where Kartra has none of them."),
+    )
     tried = models.ForeignKey(BulkRun, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     asked_at = models.DateTimeField(null=True, blank=True)
     refused_by = models.ForeignKey(

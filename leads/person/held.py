@@ -33,6 +33,7 @@ from leads.models import (
     MailingList,
     MembershipGrant,
     MembershipLevel,
+    PeopleListRow,
     Product,
     RecurringSubscription,
     RequestKind,
@@ -212,6 +213,11 @@ def _named(person: Person) -> list[Section]:
             [_draft(row, person) for row in places.drafts(person)],
         ),
         Section(
+            "leads.peoplelistrow",
+            gettext_lazy("Rows of lists of people"),
+            [_list_row(row) for row in _list_rows(person)],
+        ),
+        Section(
             "admin.logentry",
             gettext_lazy("Lines of who did what"),
             [
@@ -220,6 +226,23 @@ def _named(person: Person) -> list[Section]:
             ],
         ),
     ]
+
+
+def _list_rows(person: Person) -> list[PeopleListRow]:
+    own = places.list_rows(person).select_related("people_list").order_by("pk")
+    return [*own, *places.list_rows_of_others(person)]
+
+
+def _list_row(row: PeopleListRow) -> dict[str, Any]:
+    return {
+        "list": row.people_list.name,
+        "file": row.people_list.file_name,
+        "line": row.line,
+        "written": row.written,
+        "columns": row.values,
+        "reading": str(row.get_state_display()),
+        "created_at": plain(row.people_list.created_at),
+    }
 
 
 def _draft(draft: RunDraft, person: Person) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Where people who work here, and files, may have named a person besides the lead's own rows: bad rows of imports, drafts, segments,
-recipes, schedules, lines of who did what. Found here, for whoever shows or empties them."""
+recipes, schedules, lines of who did what, lists of people. Found here, for whoever shows or empties them."""
 
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
 from django.contrib.admin.models import LogEntry
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from leads.models import ImportReject, Recipe, RecipeVersion, RunDraft, Schedule, Segment
+from leads.models import ImportReject, PeopleList, PeopleListRow, Recipe, RecipeVersion, RunDraft, Schedule, Segment
 from leads.person.naming import Person
 
 CHUNK = 500
@@ -93,3 +93,33 @@ def log_lines(person: Person) -> Iterator[LogEntry]:
     for line in rows.iterator(chunk_size=CHUNK):
         if person.is_in([line.change_message, line.object_repr]):
             yield line
+
+
+def list_rows(person: Person) -> QuerySet[PeopleListRow]:
+    """Rows of the account's lists of people that are about the person: by the lead, the id, or an address of theirs."""
+    own = Q(lead=person.lead_id) | Q(email_key__in=person.addresses)
+    if person.kartra_id:
+        own |= Q(kartra_id=person.kartra_id)
+    return PeopleListRow.objects.filter(own, people_list__account=person.account_id)
+
+
+def list_rows_of_others(person: Person) -> Iterator[PeopleListRow]:
+    """Rows of these lists that are about somebody else, or about nobody who is known, and name the person."""
+    rows = PeopleListRow.objects.filter(people_list__account=person.account_id).select_related("people_list")
+    others = person.may_be_in(rows, "written", "values", "reason").exclude(pk__in=list_rows(person).values("pk"))
+    for row in others.order_by("pk").iterator(chunk_size=CHUNK):
+        if person.is_in([row.written, row.values, row.reason]) or names_in_cells(row, person):
+            yield row
+
+
+def names_in_cells(row: PeopleListRow, person: Person) -> bool:
+    """Whether the first and the last name of the person stand in columns of their own."""
+    return person.is_in_cells([str(cell) for cell in row.values.values()])
+
+
+def people_lists(person: Person) -> Iterator[PeopleList]:
+    """Lists of people of the account that are called after the person, or whose file or a column of it is."""
+    rows = PeopleList.objects.filter(account=person.account_id)
+    for each in person.may_be_in(rows, "name", "file_name", "headers"):
+        if person.is_in([each.name, each.file_name, each.headers]):
+            yield each

@@ -18,6 +18,7 @@ from integrations.models import ApiCall, Attempt, SendingStop
 from leads import importing
 from leads.changes import conflicts
 from leads.models import Activity, ImportKind, Lead, RunDraft, Transaction
+from leads.people import lists, reading
 from tests.factories import (
     BulkRunFactory,
     DeliveryFactory,
@@ -175,6 +176,20 @@ def files(world):
     assert world.client.post(reverse("admin:leads_import_add"), given).status_code == 302
 
 
+def people_lists(world):
+    """Rows that are hers or name her, however typed, of lists that are read; others that wait to be read."""
+    spelled = [SPELLINGS[how](text) for how in IN_WORDS for text in (EMAIL, OLD, NAME)]
+    cells = [f'"{text}"' for text in spelled if '"' not in text]
+    table = "Email,First name,Last name,Note\n" + "".join(f"p{n}@example.com,,,{cell}\n" for n, cell in enumerate(cells))
+    table += f"{EMAIL},{FIRST},{LAST},x\nnobody,{FIRST},{LAST},x\nKartra {ID},,,\nbo@example.com,Bo,Berg,\n"
+    lines = "\n".join([*spelled, f'"{NAME}" <{EMAIL}>', "bo@example.com"]) + f"\nbo@example.com, {OLD}; cy@example.com"
+    for read in (True, False):
+        for name, text in (("table", table), ("lines", lines), (NAME, f"Kartra id,Email\n{ID},\n,bo@example.com\n")):
+            made = lists.create(world.account, io.BytesIO(text.encode()), f"{name}.csv", piece=70)
+            while read and reading.read(made, piece=70):
+                pass
+
+
 def typed(world):
     """What colleagues typed: filters, drafts, reasons, names, and what stands in the log of it."""
     words = [SPELLINGS[how](text) for how in IN_WORDS for text in VALUES.values()]
@@ -252,4 +267,4 @@ def changes_and_calls(world):
     )
 
 
-ENTRANCES = [webhooks, unreadable, files, typed, changes_and_calls]
+ENTRANCES = [webhooks, unreadable, files, people_lists, typed, changes_and_calls]

@@ -1,0 +1,143 @@
+"""Lists of people as they are made, named and corrected. Going through their text is `reading`."""
+
+import io
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import BinaryIO
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from leads import clock
+from leads.access import Author, user_of
+from leads.importing.files import BLOCK, CannotImport
+from leads.models import Account, PeopleList, PeopleListChunk, PeopleListRow, PeopleListState, PersonState
+from leads.models.people_list import NOBODY_YET
+from leads.people import workbook
+from leads.people.entries import FIRST_NAME, LAST_NAME, Reading, read_part, reading_of
+from leads.people.matching import Seen, as_row, match
+
+NAMES = {"first_name": FIRST_NAME, "last_name": LAST_NAME}
+"""Where a name that stands beside an address is kept, as a mapping."""
+TRIES = 3
+
+
+class NameTaken(ValueError):
+    """There is another list of this name in the account. The text is a sentence for people."""
+
+
+def create(
+    account: Account, file: BinaryIO, file_name: str, *, name: str = "", by: Author = None, piece: int = BLOCK
+) -> PeopleList:
+    """A list of this file's people, to be read by a worker: CSV, a text with addresses, or an Excel workbook. Its text is kept
+    in pieces of so many bytes until it is read. Raises CannotImport; then nothing is stored."""
+    notes: dict[str, object] = {}
+    if workbook.is_workbook(file):
+        sheet = workbook.sheet_of(file)
+        if sheet.others:
+            notes = {"sheet": sheet.title[:100], "other_sheets": sheet.others}
+        file = _aside(workbook.as_csv(sheet.rows))
+    reading = reading_of(account, file)
+    size = file.seek(0, io.SEEK_END)
+    layout = reading.layout
+    named = name.strip() or (PurePath(file_name).stem if file_name else _("Pasted people"))
+    for _try in range(TRIES):
+        try:
+            with transaction.atomic():
+                made = PeopleList.objects.create(
+                    account=account,
+                    name=_free_name(account, named),
+                    file_name=file_name[-255:],
+                    size=size,
+                    encoding=layout.encoding,
+                    delimiter=layout.delimiter,
+                    headers=list(layout.headers),
+                    mapping=NAMES | dict(reading.mapping),
+                    data_start=layout.start,
+                    position=layout.start,
+                    line=layout.line,
+                    notes=notes,
+                    created_by=user_of(by),
+                    used_at=clock.now(),
+                )
+                _keep(made, file, piece)
+                return made
+        except IntegrityError:  # somebody took the name at the same moment
+            continue
+    raise CannotImport(_("Somebody is adding a list of this name. Try again, or choose another name."))
+
+
+def create_pasted(account: Account, text: str, *, name: str = "", by: Author = None) -> PeopleList:
+    """A list of the people of a text."""
+    return create(account, io.BytesIO(text.encode("utf-8", "replace")), "", name=name, by=by)
+
+
+def _aside(pieces: Iterator[bytes]) -> BinaryIO:
+    """The text of a workbook in a file that has no name and is gone once it is closed."""
+    file: BinaryIO = tempfile.TemporaryFile()  # type: ignore[assignment]
+    for piece in pieces:
+        file.write(piece)
+    file.seek(0)
+    return file
+
+
+def _keep(made: PeopleList, file: BinaryIO, piece: int) -> None:
+    file.seek(0)
+    number = 0
+    while block := file.read(piece):
+        PeopleListChunk.objects.create(file=made, number=number, content=zlib.compress(block, 1))
+        number += 1
+
+
+def _free_name(account: Account, wanted: str) -> str:
+    """The name, with a number behind it where it is taken."""
+    base = " ".join(wanted.split())[:180] or _("People")
+    like = PeopleList.objects.filter(account=account, name__istartswith=base)
+    taken = {each.lower() for each in like.values_list("name", flat=True)}
+    numbered = (base if number == 1 else f"{base} ({number})" for number in range(1, len(taken) + 2))
+    return next(each for each in numbered if each.lower() not in taken)
+
+
+def rename(people_list: PeopleList, name: str) -> None:
+    """Raises NameTaken."""
+    name = " ".join(name.split())[:200]
+    if not name:
+        return
+    try:
+        with transaction.atomic():
+            PeopleList.objects.filter(pk=people_list.pk).update(name=name)
+    except IntegrityError:
+        words = _("There is another list called %(name)s. Choose another name.")
+        raise NameTaken(words % {"name": name}) from None
+    people_list.name = name
+
+
+def note_use(people_list: PeopleList) -> None:
+    """A bulk action is being prepared with it: it is kept for so much longer."""
+    PeopleList.objects.filter(pk=people_list.pk).update(used_at=clock.now())
+
+
+def correct(row: PeopleListRow, email: str) -> bool:
+    """A person says which address was meant by a row of whom nobody knows, or that cannot be read: it is matched anew. False
+    where it stands for somebody by now. Raises CannotImport for a text that is no address."""
+    entry = read_part(email, row.line)
+    if entry.problem:
+        raise CannotImport(_("“%(email)s” is not an email address.") % {"email": email[:80]})
+    with transaction.atomic():
+        held = PeopleList.objects.select_for_update(no_key=True).select_related("account").get(pk=row.people_list_id)
+        mended = [*NOBODY_YET, PersonState.UNREADABLE]
+        locked = PeopleListRow.objects.select_for_update(of=("self",)).filter(pk=row.pk, state__in=mended).first()
+        if locked is None or held.state == PeopleListState.READING:
+            return False
+        [found] = match(held.account, [entry], Seen(held)).matches
+        fresh = as_row(held, locked.number, found)
+        fresh.pk = locked.pk
+        fresh.written = locked.written if found.state != PersonState.FORGOTTEN else ""
+        fresh.values = locked.values if found.state != PersonState.FORGOTTEN else {}
+        fresh.save()
+        if found.state == PersonState.TO_LOOK_UP:
+            PeopleList.objects.filter(pk=held.pk, state=PeopleListState.READY).update(state=PeopleListState.LOOKING_UP)
+    row.refresh_from_db()
+    return True

@@ -1,0 +1,102 @@
+"""The people of a list whom Kartra does not have, as new leads: what the columns of the list say of each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from leads import kinds
+from leads.csv_cells import unshield
+from leads.importing import columns, values
+from leads.importing.names import Catalogue
+from leads.importing.people_list import CHUNK, SEVERAL, Person
+from leads.models import Account, ImportKind, PeopleList, PeopleListRow, PersonState
+from leads.models.remarks import Remark
+from leads.people.lists import NAMES
+
+
+@dataclass(frozen=True)
+class NoNewcomer:
+    """A row that cannot become a lead as its columns stand."""
+
+    row: PeopleListRow
+    why: Remark | str
+
+
+class Newcomers:
+    """Makes new leads of the rows of one list. Asks for the account's fields and names once."""
+
+    def __init__(self, people_list: PeopleList) -> None:
+        self.people_list, self.account = people_list, people_list.account
+        self.fields = kinds.CREATE.fields(self.account)
+        taken = {target: header for target, header in people_list.mapping.items() if target not in ("email", "id")}
+        self.mapping = {target: header for target, header in taken.items() if self.takes(target)}
+        self.catalogues = {
+            SEVERAL[target]: Catalogue(self.account, target, may_be_new=False)
+            for target in SEVERAL
+            if target in self.mapping
+        }
+
+    def takes(self, target: str) -> bool:
+        """Whether a new lead can have it."""
+        return SEVERAL.get(target, target) in self.fields
+
+    @property
+    def rows(self) -> Any:
+        return PeopleListRow.objects.filter(people_list=self.people_list, state=PersonState.NOT_IN_KARTRA)
+
+    def of_row(self, row: PeopleListRow) -> Person | NoNewcomer:
+        try:
+            given: dict[str, Any] = {"email": row.email}
+            for target, header in self.mapping.items():
+                if not (cell := str(row.values.get(header, "")).strip()):
+                    continue
+                if target not in SEVERAL and target != "notes" and values.is_shortened(cell):
+                    raise values.shortened(cell)
+                name = SEVERAL.get(target, target)
+                given[name] = list(self.catalogues[name].read(cell)) if target in SEVERAL else unshield(cell)
+            return Person(row.line, kinds.CREATE.clean_with(self.fields, self.account, given))
+        except kinds.BadParameters as problem:
+            return NoNewcomer(row, problem.words)
+        except values.Bad as problem:
+            return NoNewcomer(row, problem.remark)
+
+    def batches(self, chunk: int = CHUNK) -> Iterator[list[Person]]:
+        """All who can be created, in the order of the list; memory does not grow with it."""
+        last = 0
+        while rows := list(self.rows.filter(number__gt=last).order_by("number")[:chunk]):
+            last = rows[-1].number
+            if people := [each for each in map(self.of_row, rows) if isinstance(each, Person)]:
+                yield people
+
+    def bad(self, most: int) -> list[NoNewcomer]:
+        """The first rows that cannot become leads."""
+        found: list[NoNewcomer] = []
+        for row in self.rows.order_by("number").iterator(chunk_size=CHUNK):
+            if isinstance(each := self.of_row(row), NoNewcomer):
+                found.append(each)
+                if len(found) >= most:
+                    break
+        return found
+
+
+def headers_of(people_list: PeopleList) -> list[str]:
+    """The columns of a list that may say something of a new lead."""
+    named = [header for header in NAMES.values() if header not in people_list.headers]
+    others = [header for header in people_list.headers if header not in _addressing(people_list)]
+    return [*named, *others]
+
+
+def _addressing(people_list: PeopleList) -> set[str]:
+    return {people_list.mapping[name] for name in ("email", "id") if name in people_list.mapping}
+
+
+def label_of(target: str) -> str:
+    return columns.label(ImportKind.LEADS, target)
+
+
+def targets_of(account: Account) -> list[tuple[str, str]]:
+    """What a column may say of a new lead: [(target, label)]."""
+    fields = kinds.CREATE.fields(account)
+    known = [target for target in columns.LEADS if target not in ("email", "id")]
+    found = [*known, *columns.custom_targets(account, ImportKind.LEADS)]
+    return [(target, label_of(target)) for target in found if SEVERAL.get(target, target) in fields]
