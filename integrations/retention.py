@@ -35,13 +35,13 @@ from leads.models import (
     OccurrenceState,
     PasswordLinkRequest,
     PeopleList,
-    PeopleListRow,
     RunDraft,
     Schedule,
     ScheduleState,
 )
 from leads.models.membership import Joined
 from leads.models.run import ENDED
+from leads.people import lists
 
 BATCH = 500
 TIES: tuple[Any, ...] = tuple(Joined.__subclasses__())
@@ -162,13 +162,6 @@ def _delete_changes(changes: QuerySet[LeadChange]) -> None:
     LeadChange.objects.filter(pk__in=pks).delete()
 
 
-def _delete_people_lists(lists: QuerySet[PeopleList]) -> None:
-    """Their rows by one statement, past the ORM's objects."""
-    rows = PeopleListRow.objects.filter(people_list__in=list(lists.values_list("pk", flat=True)))
-    rows._raw_delete(rows.db)
-    lists.delete()
-
-
 def _lines(before: dt.datetime) -> QuerySet[Any]:
     rows = Activity.objects.filter(at__lt=before).exclude(MONEY_LINES)
     for tie in TIES:
@@ -221,7 +214,7 @@ RULES = (
         PeopleList,
         "used_at",
         lambda before: PeopleList.objects.filter(used_at__lt=before),
-        _delete_people_lists,
+        lists.delete_all,
     ),
     Rule(
         "KEEP_DRAFTS_DAYS",

@@ -34,6 +34,7 @@ LOOK = {
         "membership",
         "membershiplevel",
         "page",
+        "peoplelist",
         "product",
         "recipe",
         "recurringsubscription",
@@ -48,7 +49,7 @@ LOOK = {
 
 VIEWER = tuple(f"{app}.view_{model}" for app, models in LOOK.items() for model in models)
 
-SEGMENTS = ("leads.add_segment", "leads.add_watch")
+SEGMENTS = ("leads.add_segment", "leads.add_watch", "leads.add_peoplelist")
 PLANS = ("leads.add_recipe", "leads.add_schedule")
 RIGHTS = ("leads.forget_lead", "leads.export_person", "leads.view_datasubjectrequest")
 PEOPLE = ("auth.view_user", "auth.add_user", "auth.change_user", "auth.view_group")
@@ -68,6 +69,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "leads.change_recipe",
         "leads.delete_recipe",
         "leads.change_schedule",
+        "leads.change_peoplelist",
+        "leads.delete_peoplelist",
         "leads.approve_bulkrun",
         "leads.resubscribe_list",
         "leads.start_bulkrun",

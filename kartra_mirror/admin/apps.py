@@ -15,6 +15,7 @@ class MirrorAdminConfig(AdminConfig):
         from kartra_mirror.admin.data import catalogue, custom_fields, imports  # noqa: F401
         from kartra_mirror.admin.kartra import accounts, connections, deliveries, webhook_endpoints  # noqa: F401
         from kartra_mirror.admin.leads import activity, lead, money, segments  # noqa: F401
+        from kartra_mirror.admin.people import lists  # noqa: F401
         from kartra_mirror.admin.privacy import subject_requests  # noqa: F401
         from kartra_mirror.admin.queue import calls, changes  # noqa: F401
         from kartra_mirror.admin.schedule import recipes, schedules  # noqa: F401

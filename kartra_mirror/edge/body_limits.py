@@ -18,10 +18,15 @@ from leads import kinds
 KB, MB = 1024, 1024 * 1024
 WEBHOOKS = "/webhooks/"
 PEOPLE_FILE_MAX_MB = 4
+PEOPLE_LIST_MAX_MB = 32
 AROUND_A_FILE = MB
 """What a form may hold besides its file."""
 
-UPLOADS = {"admin:leads_import_add": "leads.add_import", "admin:leads_lead_newcomers": kinds.CREATE.permission}
+UPLOADS = {
+    "admin:leads_import_add": "leads.add_import",
+    "admin:leads_lead_newcomers": kinds.CREATE.permission,
+    "admin:leads_peoplelist_add": "leads.add_peoplelist",
+}
 """The pages that take files, and what one must be allowed for it."""
 STRANGERS = {"admin:login", "admin_password_reset", "password_reset_confirm"}
 """Pages for those who are not signed in: the small limit holds for everybody there."""
@@ -91,8 +96,8 @@ def _page_of(request: HttpRequest) -> str:
 
 
 def _most_with_file(page: str) -> int:
-    file = settings.IMPORT_MAX_MB if page == "admin:leads_import_add" else PEOPLE_FILE_MAX_MB
-    return file * MB + AROUND_A_FILE
+    largest = {"admin:leads_import_add": settings.IMPORT_MAX_MB, "admin:leads_peoplelist_add": PEOPLE_LIST_MAX_MB}
+    return largest.get(page, PEOPLE_FILE_MAX_MB) * MB + AROUND_A_FILE
 
 
 def _may_send_forms(request: HttpRequest, page: str) -> bool:

@@ -87,7 +87,7 @@ WORK = (
             _list(_("Subscriptions"), "recurringsubscription"),
         ),
     ),
-    Entry(_("Segments"), "filter", (_list(_("Segments"), "segment"),)),
+    Entry(_("Segments"), "filter", (_list(_("Segments"), "segment"), _list(_("Lists of people"), "peoplelist"))),
     Entry(_("Bulk actions"), "bolt", (_list(_("Bulk actions"), "bulkrun"),), number=running),
     Entry(_("Recipes"), "repeat", (_list(_("Recipes"), "recipe"),)),
     Entry(_("Schedule"), "clock", (_list(_("Schedule"), "schedule"),), number=held, warns=True),

@@ -6,8 +6,8 @@ one statement could write.
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
@@ -18,11 +18,12 @@ from leads.access import Author, user_of
 from leads.changes import bulk_insert, runs
 from leads.changes.checks import CannotRecord
 from leads.changes.members import never_of
-from leads.changes.preview import Choices, Step
+from leads.changes.preview import Choices, Preview, Step
 from leads.forgotten import forgotten_among
-from leads.importing.people_list import CHUNK, Person
-from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, normal_email
+from leads.importing.people_list import BAD_KEPT, CHUNK, MOST, Person
+from leads.models import OPEN, Account, BulkRun, Lead, LeadChange, PeopleList, normal_email
 from leads.models.run import creation_name
+from leads.people.newcomers import Newcomers as ListNewcomers, NoNewcomer
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,55 @@ def _fill(run: BulkRun, people: Sequence[Person]) -> None:
     with transaction.atomic():
         if runs.is_preparing(run.pk):
             record_people(run, sort_people(run.account, people).new)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """People whom a bulk action creates before it does with them what it does with its leads. `bad`: rows that cannot become
+    leads, as far as they are shown; `known`: how many turned out to be leads by now, or to stay out."""
+
+    people: tuple[Person, ...] = ()
+    mark: str = ""
+    known: int = 0
+    bad: tuple[NoNewcomer, ...] = ()
+
+    @property
+    def number(self) -> int:
+        return len(self.people)
+
+    def batches(self) -> Iterator[Sequence[Person]]:
+        for first in range(0, len(self.people), CHUNK):
+            yield self.people[first : first + CHUNK]
+
+
+NOBODY_MISSING = Missing()
+
+
+def missing_of(people_list: PeopleList | None) -> Missing:
+    """Who of a list would be created: those whom Kartra did not have, and who are new still. Raises CannotRecord where they are
+    more than are created at once."""
+    if people_list is None:
+        return NOBODY_MISSING
+    newcomers = ListNewcomers(people_list)
+    if newcomers.rows.count() > MOST:
+        words = _("%(number)s people are not in Kartra, and up to %(most)s are created at once. Leave them out, or use a shorter list.")
+        raise CannotRecord(words % {"number": f"{newcomers.rows.count():,}", "most": f"{MOST:,}"})
+    found = sort_people(people_list.account, [person for some in newcomers.batches() for person in some])
+    known = found.known + found.gone + found.being_created + found.forgotten
+    return Missing(found.new, found.mark, known, tuple(newcomers.bad(BAD_KEPT)))
+
+
+def with_missing(counted: Preview, missing: Missing) -> Preview:
+    """The preview with the people who are created first: each of them gets every step."""
+    if not missing.number:
+        return counted
+    return replace(
+        counted,
+        total=counted.total + missing.number,
+        will_change=counted.will_change + missing.number,
+        steps=tuple(replace(step, will_change=step.will_change + missing.number) for step in counted.steps),
+        mark=f"{counted.mark}+{missing.mark}",
+    )
 
 
 def record_missing(

@@ -6,8 +6,7 @@ Starting, pausing and cancelling a run is `runs`; trying again what was refused 
 import datetime as dt
 import functools
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -19,28 +18,16 @@ from leads import clock, kinds, mirror
 from leads.access import Author, user_of
 from leads.changes import bulk_insert, create_many, runs, side_effects, undo
 from leads.changes.checks import CannotRecord, check_members, check_person
+from leads.changes.create_many import NOBODY_MISSING, Missing
 from leads.changes.members import members_of, never_among
 from leads.changes.preview import NO_CHOICES, Choices, Step, steps_of
 from leads.changes.side_effects import Next
-from leads.importing.people_list import Person
 from leads.lock_conflicts import done_again
 from leads.models import Account, BulkRun, Lead, RecipeVersion
 from leads.transitions import BATCH
 
 EDITED_AT_ONCE = 1000
 """Edits of fields taken back in one transaction; each is looked at by itself."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """People who are created by a bulk action before it does with them what it does with its leads: how many, and who, in
-    batches."""
-
-    number: int = 0
-    batches: Callable[[], Iterable[Sequence[Person]]] = tuple
-
-
-NOBODY_MISSING = Missing()
 
 
 def record_run(

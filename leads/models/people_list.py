@@ -66,7 +66,7 @@ class PeopleList(models.Model):
     `position` and `line` say where in the text the next row begins; they and the rows written are saved in one transaction,
     so that reading goes on exactly where it was. `headers` are the columns, none where the text is addresses alone;
     `mapping` is {field of a lead: header}. `notes` is what was noticed on the way: {"agree": n, "differ": n} of a column of
-    ids, {"domains": {domain: rows}} of the addresses.
+    ids, {"domains": {domain: rows}} of the addresses, {"named": true} where names stand beside them.
     """
 
     account_path = "account"

@@ -8,12 +8,13 @@ from pathlib import PurePath
 from typing import BinaryIO
 
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from leads import clock
 from leads.access import Author, user_of
 from leads.importing.files import BLOCK, CannotImport
-from leads.models import Account, PeopleList, PeopleListChunk, PeopleListRow, PeopleListState, PersonState
+from leads.models import Account, Lead, PeopleList, PeopleListChunk, PeopleListRow, PeopleListState, PersonState
 from leads.models.people_list import NOBODY_YET
 from leads.people import workbook
 from leads.people.entries import FIRST_NAME, LAST_NAME, Reading, read_part, reading_of
@@ -117,6 +118,27 @@ def rename(people_list: PeopleList, name: str) -> None:
 def note_use(people_list: PeopleList) -> None:
     """A bulk action is being prepared with it: it is kept for so much longer."""
     PeopleList.objects.filter(pk=people_list.pk).update(used_at=clock.now())
+
+
+def match_again(people_list: PeopleList) -> int:
+    """Whoever was nobody's lead and is one by now, because they were created or read since, becomes known. One statement; how many
+    there were."""
+    here = Lead.objects.filter(account=people_list.account_id, email_key=OuterRef("email_key"), gone_at=None)
+    here = here.filter(kartra_id__isnull=False).order_by("pk").values("pk")
+    rows = PeopleListRow.objects.filter(people_list=people_list, state__in=NOBODY_YET)
+    found = rows.annotate(meant=Subquery(here[:1])).filter(meant__isnull=False)
+    return found.update(state=PersonState.KNOWN, lead=Subquery(here[:1]))
+
+
+def delete(people_list: PeopleList) -> None:
+    """Its rows by one statement, past the ORM's objects; then the list."""
+    delete_all(PeopleList.objects.filter(pk=people_list.pk))
+
+
+def delete_all(rows: QuerySet[PeopleList]) -> None:
+    people = PeopleListRow.objects.filter(people_list__in=list(rows.values_list("pk", flat=True)))
+    people._raw_delete(people.db)
+    rows.delete()
 
 
 def correct(row: PeopleListRow, email: str) -> bool:

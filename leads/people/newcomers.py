@@ -10,7 +10,7 @@ from leads.importing import columns, values
 from leads.importing.names import Catalogue
 from leads.importing.people_list import CHUNK, SEVERAL, Person
 from leads.models import Account, ImportKind, PeopleList, PeopleListRow, PersonState
-from leads.models.remarks import Remark
+from leads.models.remarks import Remark, sentence_of
 from leads.people.lists import NAMES
 
 
@@ -20,6 +20,10 @@ class NoNewcomer:
 
     row: PeopleListRow
     why: Remark | str
+
+    @property
+    def words(self) -> str:
+        return sentence_of(self.why)
 
 
 class Newcomers:
@@ -81,7 +85,8 @@ class Newcomers:
 
 def headers_of(people_list: PeopleList) -> list[str]:
     """The columns of a list that may say something of a new lead."""
-    named = [header for header in NAMES.values() if header not in people_list.headers]
+    has_names = people_list.notes.get("named")
+    named = [header for header in NAMES.values() if has_names and header not in people_list.headers]
     others = [header for header in people_list.headers if header not in _addressing(people_list)]
     return [*named, *others]
 

@@ -24,11 +24,12 @@ from leads.models import (
 )
 from leads.models.remarks import Remark, remark
 from leads.people import typos
-from leads.people.entries import Entry, Passage, as_layout, passages
+from leads.people.entries import FIRST_NAME, LAST_NAME, Entry, Passage, as_layout, passages
 from leads.people.matching import Matched, Seen, as_row, match
 from leads.people.workbook import MOST_ROWS
 
 BATCH = 1000
+NAMED = {FIRST_NAME, LAST_NAME}
 
 
 def read(
@@ -118,6 +119,7 @@ def _noted(notes: dict[str, Any], matched: Matched) -> dict[str, Any]:
         **notes,
         "agree": notes.get("agree", 0) + matched.agree,
         "differ": notes.get("differ", 0) + matched.differ,
+        "named": notes.get("named", False) or any(NAMED & set(each.entry.values) for each in matched.matches),
         "domains": typos.counted(notes.get("domains", {}), emails),
     }
 

@@ -20,6 +20,7 @@ from kartra_mirror.admin.bulk.draft_forms import READ_FIRST, choices_of, kind_of
 from kartra_mirror.ui.lead_fields import check_steps
 from kartra_mirror.ui.throughput import connection_of
 from leads import changes, clock, kinds, mirror
+from leads.changes.create_many import missing_of, with_missing
 from leads.changes.preview import doubtful_leads, first_to_change, steps_of
 from leads.models import Account, BulkRun, Lead, RunDraft
 
@@ -35,7 +36,7 @@ def answer_to_preview(
     if do == "try":
         return _try(request, draft, account, leads)
     if do == "ask":
-        return approvals.ask(request, draft, account, back, leads.count())
+        return approvals.ask(request, draft, account, back, leads.count() + missing_of(draft.creates_from).number)
     if do == "refuse":
         return approvals.refuse(request, draft)
     if do == "read":
@@ -46,7 +47,8 @@ def answer_to_preview(
 def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySet[Lead], back: str) -> HttpResponse:
     kind, clean = kind_of(draft), draft.parameters["clean"]
     choices = replace(choices_of(draft), read_first=bool(request.POST.get(READ_FIRST)))
-    counted = changes.preview_change(account, leads, kind, clean, choices)
+    missing = missing_of(draft.creates_from)
+    counted = with_missing(changes.preview_change(account, leads, kind, clean, choices), missing)
     if words := preview_summary.what_changed(request.POST.get("mark", ""), counted):
         messages.warning(request, words)
         return redirect(draft)
@@ -70,6 +72,7 @@ def _start(request: HttpRequest, draft: RunDraft, account: Account, leads: Query
             choices=choices,
             approved_by=approved_by,
             recipe_version=from_recipe.version_of(draft),
+            missing=missing,
         )
     except (kinds.BadParameters, changes.CannotRecord) as error:
         messages.error(request, str(error))
@@ -91,6 +94,7 @@ def _try(request: HttpRequest, draft: RunDraft, account: Account, leads: QuerySe
     """A run over the first few; the draft stays, for the others."""
     kind, clean, choices = kind_of(draft), draft.parameters["clean"], choices_of(draft)
     counted = changes.preview_change(account, leads, kind, clean, choices)
+    counted = with_missing(counted, missing_of(draft.creates_from))
     if words := preview_summary.what_changed(request.POST.get("mark", ""), counted):
         messages.warning(request, words)
         return redirect(draft)

@@ -26,11 +26,11 @@ from kartra_mirror.admin.bulk.draft_start import answer_to_preview
 from kartra_mirror.ui import filter_notes
 from kartra_mirror.ui.lead_fields import check_steps, show_what_may_be_asked
 from kartra_mirror.ui.selection import leads_of_draft, of_list, of_ticks
-from leads import access, kinds
-from leads.changes import moved_names
+from leads import access, changes, kinds
+from leads.changes import create_many, moved_names
 from leads.filters import CannotResolve, Selection
-from leads.filters.selection import as_json
-from leads.models import Account, BulkRun, Lead, RunDraft
+from leads.filters.selection import OnPeopleLists, as_json, from_json
+from leads.models import Account, BulkRun, Lead, PeopleList, RunDraft
 
 MOST_KINDS = 8
 LISTS = {name for name, kind in kinds.IN_BULK.items() if kind.opted_out_q}
@@ -54,26 +54,39 @@ def draft_action(kind: kinds.ChangeKind) -> Any:
     return remember
 
 
-def new_draft(request: HttpRequest, kind: kinds.ChangeKind, selection: Selection, *, listed: str = "") -> RunDraft:
-    """A draft of this person's own; `listed`: the query of the list on which they were chosen. 403 without the kind's
-    permission."""
-    if not request.user.has_perm(kind.permission):
-        raise PermissionDenied
+def new_draft(
+    request: HttpRequest,
+    kind: kinds.ChangeKind,
+    selection: Selection,
+    *,
+    listed: str = "",
+    creates_from: PeopleList | None = None,
+) -> RunDraft:
+    """A draft of this person's own; `listed`: the query of the list on which they were chosen; `creates_from`: the list whose
+    missing people are created first. 403 without the permissions for it."""
+    _check_kinds(request, [kind.name, *([kinds.CREATE.name] if creates_from else [])])
     return RunDraft.objects.create(
-        created_by=access.signed_in(request.user), kind=kind.name, selection=as_json(selection), listed=listed
+        created_by=access.signed_in(request.user),
+        kind=kind.name,
+        selection=as_json(selection),
+        listed=listed,
+        creates_from=creates_from,
     )
 
 
 def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     """Ask, preview, start. GET changes nothing; starting twice makes one run."""
-    _check_kinds(request, draft.kinds)
-    back = f"{reverse('admin:leads_lead_changelist')}?{draft.listed}".rstrip("?")
+    _check_kinds(request, [*draft.kinds, *([kinds.CREATE.name] if draft.creates_from_id else [])])
+    back = _back(draft)
     try:
         leads = leads_of_draft(request, draft)
-    except CannotResolve as problem:
+        missing = create_many.missing_of(draft.creates_from)
+    except (CannotResolve, changes.CannotRecord) as problem:
         messages.warning(request, str(problem))
         return HttpResponseRedirect(back)
     accounts = list(Account.objects.filter(leads__in=leads).distinct().order_by("name")[:3])
+    if draft.creates_from and missing.number and not accounts:
+        accounts = [draft.creates_from.account]
     if len(accounts) != 1:
         words = (
             _("No leads are chosen any more, so there is nothing to do.")
@@ -104,7 +117,18 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     if request.method == "POST" and drafting.is_valid():
         _keep(request, draft, drafting)
         return redirect(f"{draft.get_absolute_url()}#preview")
-    return _show(request, draft, drafting, account, leads, back)
+    return _show(request, draft, drafting, account, leads, back, missing)
+
+
+def _back(draft: RunDraft) -> str:
+    """Where its leads were chosen: on a list of people, or on the leads list."""
+    try:
+        parts = list(from_json(draft.selection).all_parts())
+    except CannotResolve:
+        parts = []
+    if lists := [part for part in parts if isinstance(part, OnPeopleLists)]:
+        return reverse("admin:leads_peoplelist_change", args=[lists[0].pks[0]])
+    return f"{reverse('admin:leads_lead_changelist')}?{draft.listed}".rstrip("?")
 
 
 def _check_kinds(request: HttpRequest, names: list[str]) -> None:
@@ -198,7 +222,13 @@ def _keep(request: HttpRequest, draft: RunDraft, drafting: Drafting) -> None:
 
 
 def _show(
-    request: HttpRequest, draft: RunDraft, drafting: Drafting, account: Account, leads: QuerySet[Lead], back: str
+    request: HttpRequest,
+    draft: RunDraft,
+    drafting: Drafting,
+    account: Account,
+    leads: QuerySet[Lead],
+    back: str,
+    missing: create_many.Missing,
 ) -> HttpResponse:
     user = request.user
     for form in drafting.all:
@@ -207,8 +237,8 @@ def _show(
         draft.parameters = {**draft.parameters, **ticked(request, request.POST)}
     kind, choices = kind_of(draft), choices_of(draft)
     previewed = "clean" in draft.parameters and request.method != "POST"
-    shown = preview_summary.of(account, leads, kind, draft.parameters["clean"], choices) if previewed else None
-    chosen = shown["counted"].total if shown else leads.count()
+    shown = preview_summary.of(account, leads, kind, draft.parameters["clean"], choices, missing) if previewed else None
+    chosen = shown["counted"].total if shown else leads.count() + missing.number
     listed = dict(QueryDict(draft.listed).lists())
     context = {
         **admin.site.each_context(request),
@@ -229,6 +259,8 @@ def _show(
         "mail": draft.parameters.get("mail"),
         "chosen": chosen,
         "back": back,
+        "of_list": not back.startswith(reverse("admin:leads_lead_changelist")),
+        "missing": missing,
         "preview": shown,
         "zone": timezone.get_current_timezone_name(),
         "sales_unread": filter_notes.of_sales(listed, user) if shown else "",

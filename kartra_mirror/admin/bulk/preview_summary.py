@@ -16,8 +16,10 @@ from kartra_mirror.admin.bulk import preview_names
 from kartra_mirror.ui import throughput
 from leads import changes, kinds
 from leads.changes import undo
+from leads.changes.create_many import NOBODY_MISSING, Missing, with_missing
 from leads.changes.preview import Choices, Preview
 from leads.kinds.already_words import GIVEN, PARTS, Already
+from leads.labels import NEW_CONTACTS
 from leads.models import OPEN, Account, ChangeStatus, Lead, LeadChange
 
 READ_FEW = 500
@@ -28,10 +30,16 @@ TRY = 10
 
 
 def of(
-    account: Account, leads: QuerySet[Lead], kind: kinds.ChangeKind, clean: dict[str, Any], choices: Choices
+    account: Account,
+    leads: QuerySet[Lead],
+    kind: kinds.ChangeKind,
+    clean: dict[str, Any],
+    choices: Choices,
+    missing: Missing = NOBODY_MISSING,
 ) -> dict[str, Any]:
     """The preview as the page shows it. Reads only, in a number of queries that does not grow with the leads."""
-    counted = changes.preview_change(account, leads, kind, clean, choices)
+    of_leads = changes.preview_change(account, leads, kind, clean, choices)
+    counted = with_missing(of_leads, missing)
     connection = throughput.connection_of(account)
     why_not = throughput.why_nothing_is_sent(connection)
     ahead = LeadChange.objects.filter(account=account, status=ChangeStatus.WAITING).values("lead").distinct().count()
@@ -42,7 +50,7 @@ def of(
     )
     return {
         "counted": counted,
-        **preview_names.of(account, leads, kind, clean, choices, vars(counted)),
+        **preview_names.of(account, leads, kind, clean, choices, vars(of_leads)),
         "bar": _bar(counted),
         "refused": changes.why_not(account, leads, kind, clean),
         "sentence": capfirst(kind.sentence(clean)),
@@ -62,13 +70,14 @@ def of(
         "can_be_undone": undo.can_be_undone(kind, clean),
         "cannot_be_undone": _cannot(kind, clean),
         "warnings": [
+            *([str(NEW_CONTACTS), str(kinds.CREATE.why_never_undone)] if missing.number else []),
             *(warning for _kind, given in kind.parts(clean) for warning in kinds.warnings(given, account)),
             *_safety(connection, singles),
         ],
         "opposite": opposite_runs(account, leads, kind, clean) if counted.opposite_waiting else [],
         "mails": any(single.sends_mails for single in singles),
         "unchecked": any(single.unchecked for single in singles),
-        "can_be_tried": counted.will_change > TRY,
+        "can_be_tried": of_leads.will_change > TRY,
         "why_not": why_not,
     }
 
