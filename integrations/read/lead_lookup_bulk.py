@@ -203,8 +203,8 @@ def _answer(
         return None
     try:
         cause = Cause(row.cause)
-        about = {"kartra_id": lead.kartra_id or "", "email": lead.email, "lead": _stored(lead)}
-        return ask(asking, cause=cause, priority=priority, **about)
+        id, email, known = lead.kartra_id or "", lead.email, _stored(lead)
+        return ask(asking, kartra_id=id, email=email, cause=cause, priority=priority, lead=known)
     except KartraError as error:
         return error
 

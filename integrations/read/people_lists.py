@@ -137,7 +137,9 @@ def _note(connection: Connection, row: PeopleListRow, answer: Asked | KartraErro
         problem.note()
         return _settle(row, PersonState.FORGOTTEN)
     except Exception:  # one that nobody foresaw: the others are looked up all the same
-        logger.exception("What Kartra said of person %s of list %s could not be taken in.", row.number, row.people_list_id)
+        logger.exception(
+            "What Kartra said of person %s of list %s could not be taken in.", row.number, row.people_list_id
+        )
         return _failed(row, None)
     if result.gone:
         return _settle(row, PersonState.GONE, lead=result.lead)
@@ -158,9 +160,7 @@ def _failed(row: PeopleListRow, error: KartraError | None) -> bool:
     return False
 
 
-def _settle(
-    row: PeopleListRow, state: PersonState, *, lead: Lead | None = None, reason: Remark | None = None
-) -> bool:
+def _settle(row: PeopleListRow, state: PersonState, *, lead: Lead | None = None, reason: Remark | None = None) -> bool:
     """Write down whom the row means. The row is not touched if somebody corrected it, or the person was forgotten, meanwhile."""
     with transaction.atomic():
         if lead is not None:

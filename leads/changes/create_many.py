@@ -160,7 +160,9 @@ def missing_of(people_list: PeopleList | None) -> Missing:
         return NOBODY_MISSING
     newcomers = ListNewcomers(people_list)
     if newcomers.rows.count() > MOST:
-        words = _("%(number)s people are not in Kartra, and up to %(most)s are created at once. Leave them out, or use a shorter list.")
+        words = _(
+            "%(number)s people are not in Kartra, and up to %(most)s are created at once. Leave them out, or use a shorter list."
+        )
         raise CannotRecord(words % {"number": f"{newcomers.rows.count():,}", "most": f"{MOST:,}"})
     found = sort_people(people_list.account, [person for some in newcomers.batches() for person in some])
     known = found.known + found.gone + found.being_created + found.forgotten

@@ -5,6 +5,7 @@ place stays. What waits to be read is `uploads`.
 """
 
 from collections import Counter
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -16,7 +17,7 @@ from leads.person import places
 from leads.person.naming import Person
 from leads.person.parts import Counts
 
-EMPTY = {
+EMPTY: dict[str, Any] = {
     "state": PersonState.FORGOTTEN,
     "written": "",
     "email": "",

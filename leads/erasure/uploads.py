@@ -17,6 +17,8 @@ from leads.person.naming import Person
 from leads.person.parts import Counts
 
 Kept = Import | PeopleList
+PACKED = "xlsx"
+"""A workbook that nobody has unpacked yet: whoever is forgotten stays out when its rows are read, and then it is gone."""
 _SEPARATED = re.compile(r"([,;\t|]+)")
 """What stands between people in one line."""
 
@@ -24,8 +26,11 @@ _SEPARATED = re.compile(r"([,;\t|]+)")
 def blank(person: Person) -> Counts:
     """Make blank whatever names the person in the account's waiting files. How many files held something."""
     counts: Counts = Counter()
-    kept: list[Kept] = list(Import.objects.filter(account=person.account_id, kept=True, chunks__isnull=False).distinct())
-    kept += PeopleList.objects.filter(account=person.account_id, chunks__isnull=False).distinct()
+    kept: list[Kept] = list(
+        Import.objects.filter(account=person.account_id, kept=True, chunks__isnull=False).distinct()
+    )
+    lists = PeopleList.objects.filter(account=person.account_id, chunks__isnull=False).exclude(encoding=PACKED)
+    kept += lists.distinct()
     for job in kept:
         counts[job.chunks.model._meta.label_lower] += _blank_in(job, person)
     return counts

@@ -1,4 +1,4 @@
-"""A file of people, read to be created in Kartra or to be found in our copy. Nothing is stored.
+"""A file of people, read to be created in Kartra. Nothing is stored.
 
 Any CSV that an import can read; the columns are told by their headings. Only what Kartra takes of a new lead is read: its
 fields, tags and lists.
@@ -6,10 +6,8 @@ fields, tags and lists.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, BinaryIO
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from leads import kinds
@@ -17,10 +15,8 @@ from leads.csv_cells import unshield
 from leads.importing import columns, values
 from leads.importing.files import CannotImport, Layout, Record, layout_of, records
 from leads.importing.names import Catalogue
-from leads.mirror import identity
-from leads.models import Account, ImportKind, Lead, RowRemark, normal_email
+from leads.models import Account, ImportKind, RowRemark, normal_email
 from leads.models.remarks import Remark
-from leads.texts import clean_email, lookalikes
 
 MOST = 5_000
 """People of one file: each is a call to Kartra, so these take four and a half minutes."""
@@ -103,72 +99,6 @@ def read(account: Account, file: BinaryIO, most: int = MOST) -> PeopleList:
     return found
 
 
-@dataclass
-class Found:
-    """The leads of our copy that a file names. `missing`: how many of its people are not in our copy; `bad` (the first of
-    them; `bad_number` all): the lines that cannot be read, or whose id and address name different leads, and why.
-    `foreign`: the heading of the column of ids, where it mostly disagrees with the addresses."""
-
-    pks: set[int] = field(default_factory=set)
-    missing: int = 0
-    bad: list[tuple[int, Remark | str]] = field(default_factory=list)
-    bad_number: int = 0
-    foreign: str = ""
-
-    @property
-    def leads(self) -> QuerySet[Lead]:
-        return Lead.objects.filter(pk__in=self.pks)
-
-    def reject(self, line: int, why: Remark | str) -> None:
-        self.bad_number += 1
-        if len(self.bad) < BAD_KEPT:
-            self.bad.append((line, why))
-
-
-def known(account: Account, file: BinaryIO) -> Found:
-    """The leads of our copy that a file names, by their address and their Kartra id. An id is believed where it agrees with
-    the address; alone only under a heading that says whose it is. Raises CannotImport."""
-    layout, by_target = _columns(account, file)
-    if not {"id", "email"} & set(by_target):
-        raise CannotImport(_("No column is called Email or Kartra id, so nobody can be found by it."))
-    header = layout.headers[by_target["id"]] if "id" in by_target else ""
-    if "email" not in by_target and not columns.says_kartra(header):
-        words = _(
-            "The file has no column of email addresses, and “%(header)s” may be another system's id. Add the addresses, "
-            "or call the column “Kartra id” if that is what it holds."
-        )
-        raise CannotImport(words % {"header": header})
-    rows = records(file, layout.encoding, layout.delimiter, layout.start, layout.line)
-    found = Found()
-    agree = differ = 0
-    while chunk := list(islice(rows, CHUNK)):
-        named: list[tuple[int, str, str]] = []
-        for record in chunk:
-            if record.problem:
-                found.reject(record.line, record.problem)
-                continue
-            try:
-                named.append((record.line, *_named(record, by_target)))
-            except values.Bad as problem:
-                found.reject(record.line, problem.remark)
-        match = identity.known(account, [(id, email) for _line, id, email in named])
-        for line, id, email in named:
-            if not id and not email:
-                continue
-            row_identity = match.classify(id, email)
-            agree += row_identity.verdict == identity.AGREES
-            differ += row_identity.verdict == identity.DIFFERS
-            if row_identity.problem:
-                found.reject(line, row_identity.problem)
-            elif row_identity.lead is None:
-                found.missing += 1
-            else:
-                found.pks.add(row_identity.lead.pk)
-    if differ > agree:
-        found.foreign = header
-    return found
-
-
 def _columns(account: Account, file: BinaryIO) -> tuple[Layout, dict[str, int]]:
     """How the file is read, and which column holds what."""
     layout = layout_of(file)
@@ -191,12 +121,3 @@ def _cells(record: Record, wanted: Mapping[str, int]) -> Iterator[tuple[str, str
             column = columns.named(ImportKind.LEADS, target)
             raise values.Bad(RowRemark.COLUMN_OF, column=column, problem=values.shortened(cell).remark)
         yield target, cell if target in SEVERAL else unshield(cell.strip())
-
-
-def _named(record: Record, by_target: Mapping[str, int]) -> tuple[str, str]:
-    """Id and address of a row; empty where there is none. Raises Bad."""
-    told = dict(_cells(record, {target: by_target[target] for target in ("id", "email") if target in by_target}))
-    id, email = clean_email(told.get("id", "")).lstrip("0"), clean_email(told.get("email", ""))
-    if odd := lookalikes(email):
-        raise values.Bad(RowRemark.LOOKALIKE, **odd)
-    return id, email

@@ -81,9 +81,7 @@ class PeopleList(models.Model):
     delimiter = models.CharField(max_length=1, blank=True, default="")
     headers = models.JSONField(default=list, blank=True)
     mapping = models.JSONField(default=dict, blank=True)
-    state = models.CharField(
-        _("state"), max_length=12, choices=PeopleListState, default=PeopleListState.READING
-    )
+    state = models.CharField(_("state"), max_length=12, choices=PeopleListState, default=PeopleListState.READING)
     why = RemarkField(help_text=_("Why it was stopped."))
     data_start = models.PositiveBigIntegerField(help_text=_("Where the first row begins."))
     position = models.PositiveBigIntegerField()

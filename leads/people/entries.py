@@ -114,7 +114,9 @@ class _Table:
         whole = _short(" · ".join(filter(None, cells)))
         if record.problem:
             return Entry(record.line, whole, problem=record.problem)
-        email, id = (cells[place] if place is not None and place < len(cells) else "" for place in (self.email, self.id))
+        email, id = (
+            cells[place] if place is not None and place < len(cells) else "" for place in (self.email, self.id)
+        )
         named = {
             header: cell[:MOST_CELL]
             for place, (header, cell) in enumerate(zip(self.headers, cells, strict=False))
@@ -208,7 +210,7 @@ def read_part(part: str, line: int) -> Entry:
     email = re.sub(r"^mailto:", "", email, flags=re.IGNORECASE)
     try:
         check_address(email)
-        if "\ufffd" in email or "." not in email.rpartition("@")[2].strip(".") and not lookalikes(email):
+        if "\ufffd" in email or ("." not in email.rpartition("@")[2].strip(".") and not lookalikes(email)):
             raise Bad(RowRemark.NO_ADDRESS, email=(email or written)[:80])
     except Bad as problem:
         return Entry(line, written, problem=problem.remark)
@@ -239,4 +241,6 @@ def _short(text: str) -> str:
 def as_layout(stored: Any) -> Reading:
     """How the text of a list was found to be read, from what the list keeps."""
     layout = Layout(stored.encoding, stored.delimiter, tuple(stored.headers), stored.data_start, 0)
-    return Reading(layout if stored.delimiter else replace(layout, headers=()), stored.mapping if stored.delimiter else {})
+    return Reading(
+        layout if stored.delimiter else replace(layout, headers=()), stored.mapping if stored.delimiter else {}
+    )

@@ -3,9 +3,8 @@
 import io
 import tempfile
 import zlib
-from collections.abc import Iterator
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -13,16 +12,21 @@ from django.utils.translation import gettext as _
 
 from leads import clock
 from leads.access import Author, user_of
-from leads.importing.files import BLOCK, CannotImport
+from leads.importing.files import BLOCK, CannotImport, Layout
+from leads.importing.uploads import open_chunks
 from leads.models import Account, Lead, PeopleList, PeopleListChunk, PeopleListRow, PeopleListState, PersonState
 from leads.models.people_list import NOBODY_YET
 from leads.people import workbook
-from leads.people.entries import FIRST_NAME, LAST_NAME, Reading, read_part, reading_of
+from leads.people.entries import FIRST_NAME, LAST_NAME, read_part, reading_of
 from leads.people.matching import Seen, as_row, match
 
 NAMES = {"first_name": FIRST_NAME, "last_name": LAST_NAME}
 """Where a name that stands beside an address is kept, as a mapping."""
 TRIES = 3
+SMALL = 512 * 1024
+"""A workbook of so many bytes is read while a person waits, about ten thousand rows; a larger one by a worker."""
+XLSX = "xlsx"
+"""Stands for the encoding of a list whose workbook nobody has unpacked yet."""
 
 
 class NameTaken(ValueError):
@@ -30,19 +34,30 @@ class NameTaken(ValueError):
 
 
 def create(
-    account: Account, file: BinaryIO, file_name: str, *, name: str = "", by: Author = None, piece: int = BLOCK
+    account: Account,
+    file: BinaryIO,
+    file_name: str,
+    *,
+    name: str = "",
+    by: Author = None,
+    piece: int = BLOCK,
+    small: int = SMALL,
 ) -> PeopleList:
-    """A list of this file's people, to be read by a worker: CSV, a text with addresses, or an Excel workbook. Its text is kept
-    in pieces of so many bytes until it is read. Raises CannotImport; then nothing is stored."""
-    notes: dict[str, object] = {}
-    if workbook.is_workbook(file):
-        sheet = workbook.sheet_of(file)
-        if sheet.others:
-            notes = {"sheet": sheet.title[:100], "other_sheets": sheet.others}
-        file = _aside(workbook.as_csv(sheet.rows))
-    reading = reading_of(account, file)
+    """A list of this file's people, to be read by a worker: CSV, a text with addresses, or an Excel workbook. It is kept in pieces
+    of so many bytes until it is read. Raises CannotImport; then nothing is stored. A workbook of more than `small` bytes is
+    looked at here and unpacked by the worker, who may stop the list for the same reasons."""
+    notes: dict[str, Any] = {}
+    layout, mapping = Layout(XLSX, "", (), 0, 1), {}
+    is_packed = workbook.is_workbook(file)
+    if is_packed:
+        workbook.check(file)
+    if is_packed and file.seek(0, io.SEEK_END) <= small:
+        file, notes = _unpacked(file)
+        is_packed = False
+    if not is_packed:
+        reading = reading_of(account, file)
+        layout, mapping = reading.layout, dict(reading.mapping)
     size = file.seek(0, io.SEEK_END)
-    layout = reading.layout
     named = name.strip() or (PurePath(file_name).stem if file_name else _("Pasted people"))
     for _try in range(TRIES):
         try:
@@ -55,7 +70,7 @@ def create(
                     encoding=layout.encoding,
                     delimiter=layout.delimiter,
                     headers=list(layout.headers),
-                    mapping=NAMES | dict(reading.mapping),
+                    mapping=NAMES | mapping,
                     data_start=layout.start,
                     position=layout.start,
                     line=layout.line,
@@ -75,13 +90,34 @@ def create_pasted(account: Account, text: str, *, name: str = "", by: Author = N
     return create(account, io.BytesIO(text.encode("utf-8", "replace")), "", name=name, by=by)
 
 
-def _aside(pieces: Iterator[bytes]) -> BinaryIO:
-    """The text of a workbook in a file that has no name and is gone once it is closed."""
-    file: BinaryIO = tempfile.TemporaryFile()  # type: ignore[assignment]
-    for piece in pieces:
+def unpack(people_list: PeopleList, *, piece: int = BLOCK) -> None:
+    """Put the text of a list's workbook in its place. Safe to repeat, also at once. Raises CannotImport."""
+    packed = open_chunks(PeopleListChunk.objects.filter(file=people_list), people_list.size, piece=piece)
+    file, notes = _unpacked(packed)
+    reading = reading_of(people_list.account, file)
+    with transaction.atomic():
+        held = PeopleList.objects.select_for_update(no_key=True).filter(pk=people_list.pk, encoding=XLSX).first()
+        if held is not None:
+            layout = reading.layout
+            PeopleListChunk.objects.filter(file=held).delete()
+            held.size = file.seek(0, io.SEEK_END)
+            held.encoding, held.delimiter, held.headers = layout.encoding, layout.delimiter, list(layout.headers)
+            held.mapping, held.notes = NAMES | dict(reading.mapping), notes
+            held.data_start = held.position = layout.start
+            held.line = layout.line
+            held.save()
+            _keep(held, file, piece)
+    people_list.refresh_from_db()
+
+
+def _unpacked(packed: BinaryIO) -> tuple[BinaryIO, dict[str, Any]]:
+    """The text of a workbook in a file that has no name and is gone once it is closed; and that it has more sheets, if so."""
+    sheet = workbook.sheet_of(packed)
+    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  whoever reads it holds it
+    for piece in workbook.as_csv(sheet.rows):
         file.write(piece)
     file.seek(0)
-    return file
+    return file, {"sheet": sheet.title[:100], "other_sheets": sheet.others} if sheet.others else {}
 
 
 def _keep(made: PeopleList, file: BinaryIO, piece: int) -> None:
@@ -124,10 +160,10 @@ def match_again(people_list: PeopleList) -> int:
     """Whoever was nobody's lead and is one by now, because they were created or read since, becomes known. One statement; how many
     there were."""
     here = Lead.objects.filter(account=people_list.account_id, email_key=OuterRef("email_key"), gone_at=None)
-    here = here.filter(kartra_id__isnull=False).order_by("pk").values("pk")
+    pks = here.filter(kartra_id__isnull=False).order_by("pk").values("pk")[:1]
     rows = PeopleListRow.objects.filter(people_list=people_list, state__in=NOBODY_YET)
-    found = rows.annotate(meant=Subquery(here[:1])).filter(meant__isnull=False)
-    return found.update(state=PersonState.KNOWN, lead=Subquery(here[:1]))
+    found = rows.annotate(meant=Subquery(pks)).filter(meant__isnull=False)
+    return found.update(state=PersonState.KNOWN, lead=Subquery(pks))
 
 
 def delete(people_list: PeopleList) -> None:

@@ -123,7 +123,11 @@ def _forgotten(account: Account, entries: Sequence[Entry], *, note: bool) -> set
     people: dict[int, tuple[str, str]] = {}
     numbers: list[int] = []
     for number, entry in enumerate(entries):
-        told = [(entry.kartra_id, entry.email)] if not entry.problem else [("", each) for each in spelled_in(entry.written)]
+        told = (
+            [(entry.kartra_id, entry.email)]
+            if not entry.problem
+            else [("", each) for each in spelled_in(entry.written)]
+        )
         for each in told:
             people[len(numbers)] = each
             numbers.append(number)

@@ -23,7 +23,7 @@ from leads.models import (
     PersonState,
 )
 from leads.models.remarks import Remark, remark
-from leads.people import typos
+from leads.people import lists, typos
 from leads.people.entries import FIRST_NAME, LAST_NAME, Entry, Passage, as_layout, passages
 from leads.people.matching import Matched, Seen, as_row, match
 from leads.people.workbook import MOST_ROWS
@@ -50,6 +50,12 @@ def read(
     if people_list.state != PeopleListState.READING:
         return False
     ends = None if until_s is None else time.monotonic() + until_s
+    if people_list.encoding == lists.XLSX:
+        try:
+            lists.unpack(people_list, piece=piece)
+        except CannotImport as problem:
+            stop(people_list, remark(PeopleListRemark.UNREADABLE_FILE, why=str(problem)))
+            return False
     chunks = PeopleListChunk.objects.filter(file=people_list)
     file = open_chunks(chunks, people_list.size, piece=piece)
     found = passages(file, as_layout(people_list), people_list.position, people_list.line)
@@ -84,9 +90,12 @@ def _write(people_list: PeopleList, some: list[Passage], most: int) -> bool:
     """Write one batch and the position behind it, together. False when somebody else did, or ended it."""
     entries: list[Entry] = [entry for passage in some for entry in passage.people]
     with transaction.atomic():
-        locked = PeopleList.objects.select_for_update(no_key=True, of=("self",)).select_related("account").filter(
-            pk=people_list.pk
-        ).first()
+        locked = (
+            PeopleList.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("account")
+            .filter(pk=people_list.pk)
+            .first()
+        )
         if locked is None or (locked.position, locked.state) != (people_list.position, people_list.state):
             if locked is not None:
                 people_list.refresh_from_db()

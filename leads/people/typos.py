@@ -6,11 +6,52 @@ Plain Python.
 from collections.abc import Collection, Mapping
 
 COMMON = frozenset(
-    "aol.com comcast.net example.com example.net example.org fastmail.com gmail.com gmx.com gmx.de gmx.net googlemail.com "
-    "hotmail.co.uk hotmail.com hotmail.de hotmail.fr icloud.com laposte.net libero.it live.com mac.com mail.com mail.ru me.com "
-    "msn.com naver.com orange.fr outlook.com outlook.de proton.me protonmail.com qq.com t-online.de web.de yahoo.co.uk yahoo.com "
-    "yahoo.de yahoo.fr yandex.com yandex.ru ymail.com".split()
+    (
+        *(
+            "aol.com",
+            "comcast.net",
+            "example.com",
+            "example.net",
+            "example.org",
+            "fastmail.com",
+            "gmail.com",
+            "gmx.com",
+        ),
+        *(
+            "gmx.de",
+            "gmx.net",
+            "googlemail.com",
+            "hotmail.co.uk",
+            "hotmail.com",
+            "hotmail.de",
+            "hotmail.fr",
+            "icloud.com",
+        ),
+        *(
+            "laposte.net",
+            "libero.it",
+            "live.com",
+            "mac.com",
+            "mail.com",
+            "mail.ru",
+            "msn.com",
+            "naver.com",
+            "orange.fr",
+        ),
+        *(
+            "outlook.com",
+            "outlook.de",
+            "proton.me",
+            "protonmail.com",
+            "t-online.de",
+            "web.de",
+            "yahoo.co.uk",
+            "yahoo.com",
+        ),
+        *("yahoo.de", "yahoo.fr", "yandex.com", "yandex.ru", "ymail.com"),
+    )
 )
+"""Domains under which very many people have their mail."""
 FEWEST_LETTERS = 6
 """A shorter domain is a letter away from too many others."""
 OFTEN = 5

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from leads.importing.files import BLOCK, MAX_COLUMNS, CannotImport
 
 MB = 1024 * 1024
-MOST_UNPACKED = 100 * MB
+MOST_UNPACKED = 64 * MB
 """Bytes that all parts of a workbook may come to."""
 MOST_STRINGS = 40 * MB
 """Bytes of the table of texts, the one part of which all is held at once."""
@@ -149,7 +149,11 @@ def check(file: BinaryIO) -> None:
         raise CannotImport(_("This workbook is protected by a password. Save it without one and try again."))
     if any(name.lower().endswith("vbaproject.bin") for name in names):
         raise CannotImport(_("This workbook holds macros. Save it as .xlsx, which has none, or as CSV, and try again."))
-    if len(parts) > MOST_PARTS or any(map(_is_too_large, parts)) or sum(part.file_size for part in parts) > MOST_UNPACKED:
+    if (
+        len(parts) > MOST_PARTS
+        or any(map(_is_too_large, parts))
+        or sum(part.file_size for part in parts) > MOST_UNPACKED
+    ):
         raise _too_large()
 
 

@@ -180,7 +180,9 @@ def people_lists(world):
     """Rows that are hers or name her, however typed, of lists that are read; others that wait to be read."""
     spelled = [SPELLINGS[how](text) for how in IN_WORDS for text in (EMAIL, OLD, NAME)]
     cells = [f'"{text}"' for text in spelled if '"' not in text]
-    table = "Email,First name,Last name,Note\n" + "".join(f"p{n}@example.com,,,{cell}\n" for n, cell in enumerate(cells))
+    table = "Email,First name,Last name,Note\n" + "".join(
+        f"p{n}@example.com,,,{cell}\n" for n, cell in enumerate(cells)
+    )
     table += f"{EMAIL},{FIRST},{LAST},x\nnobody,{FIRST},{LAST},x\nKartra {ID},,,\nbo@example.com,Bo,Berg,\n"
     lines = "\n".join([*spelled, f'"{NAME}" <{EMAIL}>', "bo@example.com"]) + f"\nbo@example.com, {OLD}; cy@example.com"
     for read in (True, False):

@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 from integrations.management import create_from_file
 from integrations.management.arguments import add_connection, connection_named, name_and_value, recipe_named
 from integrations.management.run_wait import complaint_of, has_failed, wait_for_run
-from integrations.management.which_leads import add_which_leads, chosen_leads, moved_names_of, names_leads
+from integrations.management.which_leads import add_which_leads, chosen_leads, drop_list, moved_names_of, names_leads
 from integrations.models import Connection
 from integrations.sending import calls, switch
 from leads import changes, kinds
@@ -111,6 +111,8 @@ class Command(BaseCommand):
                 run = self._record(connection, kind, leads, parameters, options)
         except (kinds.BadParameters, changes.CannotRecord) as error:
             raise CommandError(str(error)) from None
+        finally:
+            drop_list(options)
         self._carry(run, connection, options)
 
     def _by_recipe(self, connection: Connection, options: dict[str, Any]) -> None:

@@ -22,7 +22,9 @@ class NewListForm(forms.Form):
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 8}),
-        help_text=gettext_lazy("One a line, or between commas. Names beside them are read too: Ada Moss <ada@example.com>."),
+        help_text=gettext_lazy(
+            "One a line, or between commas. Names beside them are read too: Ada Moss <ada@example.com>."
+        ),
     )
     file = forms.FileField(
         label=gettext_lazy("Or upload a file"),
@@ -48,7 +50,11 @@ class NewListForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         has_text, has_file = bool(cleaned.get("text", "").strip()), bool(cleaned.get("file"))
         if "file" not in self.errors and has_text == has_file:
-            words = _("Paste addresses or upload a file.") if not has_text else _("Paste addresses or upload a file, not both.")
+            words = (
+                _("Paste addresses or upload a file.")
+                if not has_text
+                else _("Paste addresses or upload a file, not both.")
+            )
             raise forms.ValidationError(words)
         return cleaned
 

@@ -115,7 +115,13 @@ class ListPage:
     @property
     def tabs(self) -> list[dict[str, Any]]:
         return [
-            {"name": tab, "label": label, "number": self.number(tab), "on": tab == self.tab, "query": self._with(tab=tab)}
+            {
+                "name": tab,
+                "label": label,
+                "number": self.number(tab),
+                "on": tab == self.tab,
+                "query": self._with(tab=tab),
+            }
             for tab, (label, _states) in TABS.items()
             if self.number(tab) or (tab != "asked" and tab == self.tab) or tab in ("known", "out")
         ]
@@ -166,7 +172,9 @@ class ListPage:
     def _said(self, row: PeopleListRow) -> str:
         """How a row is read, beside the lead that it means."""
         name = [str(row.values.get(self.people_list.mapping.get(part, ""), "")) for part in ("first_name", "last_name")]
-        address = row.email if row.lead is None or row.email_key not in (row.lead.email_key, str(row.lead).lower()) else ""
+        address = (
+            row.email if row.lead is None or row.email_key not in (row.lead.email_key, str(row.lead).lower()) else ""
+        )
         told = [address, " ".join(filter(None, name)) if row.lead is None else "", row.words]
         why = str(row.get_state_display()) if self.tab == "out" and not row.words else ""
         return ", ".join(filter(None, [*told, why]))
@@ -175,7 +183,11 @@ class ListPage:
     def left_out(self) -> list[LeftOut]:
         """What the address leaves out, each with how many of the list that is."""
         return [
-            LeftOut(each.noun, each.row, self._resolved(AllOf((OnPeopleLists((self.people_list.pk,)), each.selection))).count())
+            LeftOut(
+                each.noun,
+                each.row,
+                self._resolved(AllOf((OnPeopleLists((self.people_list.pk,)), each.selection))).count(),
+            )
             for each in left_out_of(self.people_list, self.query.getlist("out"))
         ]
 
@@ -183,7 +195,8 @@ class ListPage:
     def chips(self) -> list[dict[str, Any]]:
         keys = [each.key for each in self.left_out]
         return [
-            {"part": each, "without": self._with(out=[key for key in keys if key != each.key])} for each in self.left_out
+            {"part": each, "without": self._with(out=[key for key in keys if key != each.key])}
+            for each in self.left_out
         ]
 
     @property

@@ -13,7 +13,6 @@ from leads.models import CustomField, Lead, LeadChange, LeadEmail, StaffLimits
 from leads.models.remarks import sentence_of
 from tests.factories import (
     AccountFactory,
-    LeadChangeFactory,
     LeadFactory,
     MailingListFactory,
     StaffFactory,
@@ -179,20 +178,3 @@ def test_undo_of_many_new_leads_is_one_part_that_cannot_be_taken_back(account, d
     with django_assert_max_num_queries(10):
         [group] = undo.groups(run)
     assert (group.kind.name, group.number["never"], group.number["stands"]) == ("create_lead", 30, 0)
-
-
-def test_people_of_a_file_are_found_in_our_copy(account):
-    by_id, by_email, moved = (LeadFactory(account=account) for _ in range(3))
-    LeadFactory(account=AccountFactory(), email="other@example.com")
-    text = (
-        f"Kartra id,Email\n{by_id.kartra_id},\n,{by_email.email.upper()}\n,other@example.com\n999,\n"
-        f"{moved.kartra_id},nobody@example.com\n"
-    )
-
-    found = people_list.known(account, io.BytesIO(text.encode()))
-
-    assert set(found.leads) == {by_id, by_email}
-    assert (found.missing, found.bad_number) == (2, 1)
-    assert found.bad[0][0] == 6
-    assert f"is that of Mara Lind ({moved.email}, {moved.kartra_id})" in sentence_of(found.bad[0][1])
-    assert not LeadChangeFactory._meta.model.objects.exists()

@@ -17,6 +17,7 @@ from leads.mirror import LeadFacts
 from leads.models import Forgotten, Import, ImportReject, Lead, LeadTag, Source, Tag
 from leads.models.digests import newest
 from tests.factories import AccountFactory, ConnectionFactory, DeliveryFactory, LeadFactory, TagFactory
+from tests.leads.people.making import listed, rows_of
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +61,7 @@ def test_new_address_is_kept_without_what_cannot_be_seen(account):
 def test_every_entrance_finds_the_one_person(ada, account, text):
     assert mirror.find(account, email=text) == ada
     assert list(leads_named(ConnectionFactory(account=account), [text])) == [ada]
-    assert set(people_list.known(account, io.BytesIO(f"Email\n{text}\n".encode())).leads) == {ada}
+    assert rows_of(listed(account, f"Email\n{text}\n"))[0][0] == "known"
     assert list(filters.search(Lead.objects.all(), text)) == [ada]
     assert kinds.get_kind("create_lead").clean(account, {"email": text})["email"].lower() == "ada@example.com"
     people = people_list.read(account, io.BytesIO(f"Email\n{text}\n".encode())).people
@@ -134,8 +135,7 @@ def test_lookalikes_are_refused_at_every_entrance(account):
         mirror.apply_facts(account, LeadFacts(fields={"email": text}), source=Source.WEBHOOK, at=timezone.now())
     with pytest.raises(console.CannotCall, match=r"fiona@example.com"):
         console.call(ConnectionFactory(account=account), [("lead[email]", text)])
-    found = people_list.known(account, io.BytesIO(f"Email\n{text}\n".encode()))
-    assert (found.bad_number, found.missing) == (1, 0)
+    assert rows_of(listed(account, f"Email\n{text}\n")) == [("unreadable", text)]
     assert people_list.read(account, io.BytesIO(f"Email\n{text}\n".encode())).bad_number == 1
     assert not Lead.objects.exists()
 
@@ -147,7 +147,7 @@ def test_address_of_a_deleted_and_a_living_lead_means_the_living_one(account):
 
     assert mirror.find(account, email="ada@example.com") == living
     assert list(leads_named(connection, ["ada@example.com"])) == [living]
-    assert set(people_list.known(account, io.BytesIO(b"Email\nada@example.com\n")).leads) == {living}
+    assert listed(account, "Email\nada@example.com\n").people.get().lead == living
     assert set(leads_named(connection, ["ada@example.com"], gone_too=True)) == {gone, living}
     assert list(leads_named(connection, [gone.kartra_id])) == [gone]
 

@@ -38,7 +38,9 @@ def workbook(*rows, sheets=()):
 
 def repacked(data, change):
     """The workbook with its parts, {name: bytes}, as `change` leaves them."""
-    parts = {name: zipfile.ZipFile(io.BytesIO(data)).read(name) for name in zipfile.ZipFile(io.BytesIO(data)).namelist()}
+    parts = {
+        name: zipfile.ZipFile(io.BytesIO(data)).read(name) for name in zipfile.ZipFile(io.BytesIO(data)).namelist()
+    }
     change(parts)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

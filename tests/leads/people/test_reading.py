@@ -8,7 +8,7 @@ from django.utils import timezone
 from leads import changes
 from leads.erasure import forget
 from leads.filters import CannotResolve, resolve
-from leads.filters.selection import AllOf, NoneOf, OnPeopleLists, as_json, from_json, fits
+from leads.filters.selection import AllOf, NoneOf, OnPeopleLists, as_json, fits, from_json
 from leads.models import Lead, LeadTag, PeopleList, PeopleListChunk, PeopleListRow, PersonState
 from leads.people import lists, reading
 from leads.people.newcomers import Newcomers
@@ -153,7 +153,10 @@ def test_a_person_says_which_address_was_meant(account):
     made = listed(account, "maya@exmaple.com\nbo@exmaple.com\nbo@example.com\nnobody\n")
     maya, bo, _other, nobody = made.people.all()
 
-    assert all(lists.correct(*each) for each in ((maya, "maya@example.com"), (bo, "bo@example.com"), (nobody, "cy@example.com")))
+    assert all(
+        lists.correct(*each)
+        for each in ((maya, "maya@example.com"), (bo, "bo@example.com"), (nobody, "cy@example.com"))
+    )
 
     assert rows_of(made) == [
         ("known", "maya@example.com"),
@@ -166,7 +169,9 @@ def test_a_person_says_which_address_was_meant(account):
 
 def test_newcomers_have_what_their_columns_say(account):
     TagFactory(account=account, name="VIP")
-    made = listed(account, "Email,First name,Tags,Phone,Seat\nada@example.com,Ada,VIP,1.5E+11,7\nbo@example.com,Bo,VIP,5,8\n")
+    made = listed(
+        account, "Email,First name,Tags,Phone,Seat\nada@example.com,Ada,VIP,1.5E+11,7\nbo@example.com,Bo,VIP,5,8\n"
+    )
     made.people.update(state=PersonState.NOT_IN_KARTRA)
 
     newcomers = Newcomers(made)
@@ -175,3 +180,11 @@ def test_newcomers_have_what_their_columns_say(account):
         [{"email": "bo@example.com", "first_name": "Bo", "phone": "5", "tag": ["VIP"]}]
     ]
     assert [each.row.email for each in newcomers.bad(5)] == ["ada@example.com"]
+
+
+def test_an_id_that_names_somebody_else_is_told(account):
+    moved = LeadFactory(account=account)
+    made = listed(account, f"Kartra id,Email\n{moved.kartra_id},nobody@example.com\n")
+    row = made.people.get()
+    assert (row.state, made.notes["differ"]) == ("unreadable", 1)
+    assert f"is that of Mara Lind ({moved.email}, {moved.kartra_id})" in row.words

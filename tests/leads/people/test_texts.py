@@ -19,9 +19,7 @@ def entries(text):
     file = io.BytesIO(text if isinstance(text, bytes) else text.encode())
     found = reading_of(AccountFactory(), file)
     return [
-        entry
-        for passage in passages(file, found, found.layout.start, found.layout.line)
-        for entry in passage.people
+        entry for passage in passages(file, found, found.layout.start, found.layout.line) for entry in passage.people
     ]
 
 
@@ -31,16 +29,25 @@ def people(text):
 
 TEXTS = {
     "an address a line": ("ada@example.com\n\nbo@example.com\n", ["ada@example.com", "bo@example.com"]),
-    "between commas": ("ada@example.com, bo@example.com;cy@example.com", ["ada@example.com", "bo@example.com", "cy@example.com"]),
+    "between commas": (
+        "ada@example.com, bo@example.com;cy@example.com",
+        ["ada@example.com", "bo@example.com", "cy@example.com"],
+    ),
     "between blanks": ("ada@example.com bo@example.com", ["ada@example.com", "bo@example.com"]),
     "from a mail": ('"Moss, Ada" <ada@example.com>, Bo Lind <bo@example.com>', ["ada@example.com", "bo@example.com"]),
     "last name first": ("Moss, Ada <ada@example.com>\n", ["ada@example.com"]),
     "name beside it": ("Ada Moss ada@example.com\n", ["ada@example.com"]),
     "from a link": ("mailto:ada@example.com\nMAILTO:bo@example.com.\n", ["ada@example.com", "bo@example.com"]),
     "in quotes": ("'ada@example.com'\n“bo@example.com”\n", ["ada@example.com", "bo@example.com"]),
-    "invisible characters": ("\ufeffada\u200b@exam\u00adple.com\n\u202ebo@example.com\n", ["ada@example.com", "bo@example.com"]),
+    "invisible characters": (
+        "\ufeffada\u200b@exam\u00adple.com\n\u202ebo@example.com\n",
+        ["ada@example.com", "bo@example.com"],
+    ),
     "a heading above": ("Who came\nada@example.com\n", ["ada@example.com"]),
-    "a table": ("Name,E-Mail,City\nAda,ada@example.com,Bend\nBo,bo@example.com,\n", ["ada@example.com", "bo@example.com"]),
+    "a table": (
+        "Name,E-Mail,City\nAda,ada@example.com,Bend\nBo,bo@example.com,\n",
+        ["ada@example.com", "bo@example.com"],
+    ),
     "a table without headings": ("ada@example.com,Ada\nbo@example.com,Bo\n", ["ada@example.com", "bo@example.com"]),
     "a foreign heading": ("Teilnehmer;Anschrift\nAda;ada@example.com\n", ["ada@example.com"]),
     "pasted from a sheet": ("Name\tEmail\nAda\tada@example.com\n", ["ada@example.com"]),
@@ -48,9 +55,15 @@ TEXTS = {
     "windows lines": ("ada@example.com\r\nbo@example.com\r\n", ["ada@example.com", "bo@example.com"]),
     "16 bits": ("ada@example.com\nbo@example.com\n".encode("utf-16"), ["ada@example.com", "bo@example.com"]),
     "8 bits": ("Name,Email\nJos\u00e9,ada@example.com\n".encode("cp1252"), ["ada@example.com"]),
-    "an open quotation mark": ('ada@example.com\n"bo@example.com\ncy@example.com\n', ["ada@example.com", "bo@example.com", "cy@example.com"]),
+    "an open quotation mark": (
+        'ada@example.com\n"bo@example.com\ncy@example.com\n',
+        ["ada@example.com", "bo@example.com", "cy@example.com"],
+    ),
     "no address": ("ada@example.com\nnobody\nada at example.com\n", ["ada@example.com", BAD, BAD]),
-    "half an address": ("ada@example.com\n@example.com\nada@\na@b\na@b@c.com\n", ["ada@example.com", BAD, BAD, BAD, BAD]),
+    "half an address": (
+        "ada@example.com\n@example.com\nada@\na@b\na@b@c.com\n",
+        ["ada@example.com", BAD, BAD, BAD, BAD],
+    ),
     "two in a cell": ("Email,City\nada@example.com; bo@example.com,Bend\n", [BAD]),
     "more cells than columns": ("Email,City\nada@example.com,Bend,bo@example.com\n", [BAD]),
     "lookalikes": ("\uff41da@example.com\nada\uff20example.com\nbo@example.com\n", [BAD, BAD, "bo@example.com"]),

@@ -9,7 +9,7 @@ import pytest
 
 from leads.importing import CannotImport
 from leads.models import PeopleList
-from leads.people import workbook as workbooks
+from leads.people import lists, reading, workbook as workbooks
 from tests.factories import AccountFactory
 from tests.leads.people.making import listed, repacked, rows_of, workbook
 
@@ -85,12 +85,14 @@ def _many_entries():
 HOSTILE = {
     "a bomb": (lambda: repacked(PLAIN, _with("xl/worksheets/sheet2.xml", b"0" * 30_000_000)), "unpacks to more"),
     "texts without end": (
-        lambda: repacked(PLAIN, _with("xl/sharedStrings.xml", bytes(range(256)) * 170_000)), "unpacks to more"
+        lambda: repacked(PLAIN, _with("xl/sharedStrings.xml", bytes(range(256)) * 170_000)),
+        "unpacks to more",
     ),
     "a huge part": (lambda: repacked(PLAIN, _with("xl/styles.xml", bytes(range(256)) * 40_000)), "unpacks to more"),
     "a directory of gigabytes": (_many_entries, "unpacks to more"),
     "too many parts": (
-        lambda: repacked(PLAIN, lambda parts: parts.update({f"x{n}": b"" for n in range(5_001)})), "unpacks to more"
+        lambda: repacked(PLAIN, lambda parts: parts.update({f"x{n}": b"" for n in range(5_001)})),
+        "unpacks to more",
     ),
     "macros": (lambda: repacked(PLAIN, _with("xl/vbaProject.bin", b"x")), "holds macros"),
     "a password": (lambda: _encrypted(PLAIN), "protected by a password"),
@@ -100,7 +102,10 @@ HOSTILE = {
     "a hole in it": (lambda: PLAIN[:300] + bytes(200) + PLAIN[500:], "damaged"),
     "no xml": (lambda: repacked(PLAIN, _with("xl/worksheets/sheet1.xml", b"<<<")), "damaged"),
     "entities": (lambda: repacked(PLAIN, _with("xl/worksheets/sheet1.xml", ENTITIES)), "damaged"),
-    "no sheet": (lambda: repacked(PLAIN, lambda parts: parts.pop("xl/worksheets/sheet1.xml")), "shows no sheet|damaged"),
+    "no sheet": (
+        lambda: repacked(PLAIN, lambda parts: parts.pop("xl/worksheets/sheet1.xml")),
+        "shows no sheet|damaged",
+    ),
     "a row of gigabytes": (
         lambda: repacked(PLAIN, _sheet('<sheetData><row r="1"><c r="XFD1"><v>1</v></c></row></sheetData>')),
         "more than 500 columns",
@@ -108,7 +113,9 @@ HOSTILE = {
     "a far row": (
         lambda: repacked(
             PLAIN,
-            _sheet('<sheetData><row r="1"><c r="A1"><v>1</v></c></row><row r="99999999999"><c r="A2"><v>2</v></c></row></sheetData>'),
+            _sheet(
+                '<sheetData><row r="1"><c r="A1"><v>1</v></c></row><row r="99999999999"><c r="A2"><v>2</v></c></row></sheetData>'
+            ),
         ),
         "more than 250,000 rows|No column|empty",
     ),
@@ -136,3 +143,19 @@ def test_sizes_are_read_from_the_directory_alone():
     bomb[first + 30 : first + 60] = bytes(30)
     with pytest.raises(CannotImport, match="unpacks to more"):
         workbooks.check(io.BytesIO(bytes(bomb)))
+
+
+def test_a_large_workbook_is_unpacked_by_the_worker():
+    account = AccountFactory()
+    data = workbook(["Email", "City"], ["ada@example.com", "Bend"], ["nobody", "x"], sheets=["Other"])
+    made = lists.create(account, io.BytesIO(data), "large.xlsx", small=10)
+    broken = lists.create(account, io.BytesIO(workbook(["Name", "City"], ["Ada", "Bend"])), "broken.xlsx", small=10)
+    assert (made.state, made.encoding) == ("reading", "xlsx")
+
+    assert [reading.read(each) for each in (made, broken)] == [False, False]
+
+    assert rows_of(made) == [("to_look_up", "ada@example.com"), ("unreadable", "nobody")]
+    assert (made.headers, made.notes["other_sheets"]) == (["Email", "City"], 1)
+    assert (broken.state, broken.why_stopped[:32]) == ("stopped", "No column holds email addresses.")
+    with pytest.raises(CannotImport, match="macros"):
+        lists.create(account, io.BytesIO(repacked(data, _with("xl/vbaProject.bin", b"x"))), "macros.xlsx", small=10)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from integrations import push
 from kartra_mirror import groups
 from leads.labels import NEW_CONTACTS, OWN_IMPORT
-from leads.models import BulkRun, GroupLimits, Lead, LeadChange, RunDraft
+from leads.models import BulkRun, GroupLimits, Lead, LeadChange, PeopleList, RunDraft
 from tests.factories import LeadFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
@@ -241,23 +241,22 @@ def test_command_says_it_and_creates_them(connection, sandbox, tmp_path):
     assert set(BulkRun.objects.get().changes.values_list("status", flat=True)) == {"accepted"}
 
 
-def test_command_takes_the_people_of_a_file_as_leads(connection, tmp_path):
+def test_command_takes_the_people_of_a_file_as_leads(connection, sandbox, tmp_path):
     file = tmp_path / "fair.csv"
     lead, other = LeadFactory(account=connection.account), LeadFactory(account=connection.account)
-    file.write_text(f"Email\n{lead.email}\nnew@example.com\n")
-    err = io.StringIO()
-    call_command(
-        "change",
-        "give_points",
-        "--connection",
-        connection.name,
-        "--set",
-        "points=5",
-        "--people",
-        str(file),
-        stdout=io.StringIO(),
-        stderr=err,
-    )
+    file.write_text(f"Email\n{lead.email}\nnew@example.com\nnobody\n")
+    sandbox.add_lead("new@example.com")
+
+    def change(*args):
+        given = ["--connection", connection.name, "--set", "points=5", "--people", str(file), *args]
+        call_command("change", "give_points", *given, stdout=io.StringIO(), stderr=(err := io.StringIO()))
+        return err.getvalue()
+
+    told = change()
     assert [change.lead for change in LeadChange.objects.all()] == [lead]
-    assert "1 of the file are not in our copy" in err.getvalue()
+    assert "1 of the file are not in our copy" in told
+    assert "Line 4: “nobody” is not an email address" in told
+    assert "1 of the file were found in Kartra" in change("--look-up", "--dry-run")
+    assert LeadChange.objects.count() == 1
     assert not other.changes.exists()
+    assert not PeopleList.objects.exists()

@@ -83,7 +83,8 @@ def test_counts_have_their_names_behind_them(client, account, manager, django_as
     LeadFactory(account=account, email="known@example.com", first_name=HOSTILE)
     LeadFactory(account=account, email="gone@example.com", gone_at=timezone.now(), gone_reason="deleted")
     made = listed(
-        account, f'known@example.com\ngone@example.com\nmaya@exmaple.com\n"Eve {{{{ 7*7 }}}}" <new@example.com>\nknown@example.com\nnobody\n{HOSTILE}\n'
+        account,
+        f'known@example.com\ngone@example.com\nmaya@exmaple.com\n"Eve {{{{ 7*7 }}}}" <new@example.com>\nknown@example.com\nnobody\n{HOSTILE}\n',
     )
     made.people.filter(state=PersonState.TO_LOOK_UP).update(state=PersonState.NOT_IN_KARTRA)
     PeopleList.objects.update(state="ready")
@@ -107,7 +108,9 @@ def test_counts_have_their_names_behind_them(client, account, manager, django_as
 
 def test_going_on_is_a_draft_of_those_who_are_not_left_out(client, account, manager):
     tag = TagFactory(account=account, name="Buyer")
-    _ada, bo, _cy = (LeadFactory(account=account, email=f"{name}@example.com", country=name) for name in ("ada", "bo", "cy"))
+    _ada, bo, _cy = (
+        LeadFactory(account=account, email=f"{name}@example.com", country=name) for name in ("ada", "bo", "cy")
+    )
     LeadTag.objects.create(lead=bo, tag=tag, since=timezone.now(), source="refresh")
     segment = SegmentFactory(account=account, name="Cys", conditions={"country": ["cy"]})
     made = listed(account, "ada@example.com\nbo@example.com\ncy@example.com\nnew@example.com\n")
