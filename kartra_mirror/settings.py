@@ -232,8 +232,7 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 STRANGER_MAX_KB = env.int("STRANGER_MAX_KB", default=64)  # a body from somebody who is not signed in
 FORM_MAX_KB = env.int("FORM_MAX_KB", default=4096)  # a form without files
-# of each webhook address: what may come within an hour, above it 429; and how many new leads within a day, before a person looks: at
-# least so many, or this share of the account's leads
+# of each webhook address: what may come within an hour, above it 429; new leads within a day before a person looks, or a share of all
 WEBHOOK_MESSAGES_PER_HOUR = env.int("WEBHOOK_MESSAGES_PER_HOUR", default=100_000)
 WEBHOOK_MB_PER_HOUR = env.int("WEBHOOK_MB_PER_HOUR", default=500)
 WEBHOOK_NEW_LEADS_PER_DAY = env.int("WEBHOOK_NEW_LEADS_PER_DAY", default=1000)

@@ -142,7 +142,7 @@ def spelled_in(text: str) -> list[str]:
         plain = unicodedata.normalize("NFKC", without_invisible(reading))
         if "@" in plain:
             found |= dict.fromkeys(each.strip(".,;:") for each in _ADDRESSES.findall(plain))
-            squeezed = re.sub(r"\s*@\s*", "@", plain)
+            squeezed = "@".join(part.strip() for part in plain.split("@"))
             found |= dict.fromkeys(each.strip(".,;:") for each in _ADDRESSES.findall(squeezed))
         if len(found) >= MOST_READ:
             break

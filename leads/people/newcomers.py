@@ -91,6 +91,12 @@ def headers_of(people_list: PeopleList) -> list[str]:
     return [*named, *others]
 
 
+def words_of_header(people_list: PeopleList, header: str) -> str:
+    """What a column is called on a page: as the file has it; of names that stood beside addresses, what they are."""
+    own = next((target for target, each in NAMES.items() if each == header), "")
+    return label_of(own) if own and header not in people_list.headers else header
+
+
 def _addressing(people_list: PeopleList) -> set[str]:
     return {people_list.mapping[name] for name in ("email", "id") if name in people_list.mapping}
 

@@ -164,11 +164,10 @@ def _check_end(file: BinaryIO) -> None:
     tail = file.read(_TAIL)
     if _END64 in tail:
         raise _too_large()
-    found = [match.start() for match in re.finditer(re.escape(_END), tail)]
-    if not found:
+    if _END not in tail:
         raise _damaged()
-    for at in found:
-        end = tail[at + 12 : at + 16]
+    for after in tail.split(_END)[1:]:
+        end = after[8:12]
         if len(end) == 4 and struct.unpack("<L", end)[0] > MOST_DIRECTORY:
             raise _too_large()
 

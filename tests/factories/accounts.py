@@ -26,6 +26,7 @@ from leads.models import (
     MembershipLevel,
     Occurrence,
     Page,
+    PeopleList,
     Product,
     RecurringSubscription,
     RunDraft,
@@ -162,6 +163,23 @@ def whole_account(word: str, number: int) -> Any:
         mapping={"email": "Email"},
     )
     ImportReject.objects.create(file=job, line=2, reason=f"{word} reason", cells=[f"{word}@bad"])
+    people_list = PeopleList.objects.create(
+        account=account,
+        name=f"{word} people",
+        file_name=f"{word}.csv",
+        size=10,
+        encoding="utf-8",
+        state="ready",
+        data_start=0,
+        position=10,
+        line=2,
+        rows_read=1,
+        created_by=author,
+        used_at=now,
+    )
+    people_list.people.create(
+        number=1, line=1, written=f"{word}@example.com", email=f"{word}@example.com", state="known", lead=lead
+    )
     endpoint = WebhookEndpointFactory(connection=connection, name=f"{word} door")
     delivery = DeliveryFactory(
         endpoint=endpoint,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from integrations import retention
 from integrations.models import ApiCall, Attempt, Delivery
 from leads import mirror
-from leads.models import Activity, BulkRun, Forgotten, LeadChange, LeadTag
+from leads.models import Activity, BulkRun, Forgotten, LeadChange, LeadTag, PeopleList, PeopleListRow
 from tests.beside import Beside, on_postgresql
 from tests.factories import (
     BulkRunFactory,
@@ -24,6 +24,7 @@ from tests.factories import (
     StaffFactory,
     WebhookEndpointFactory,
 )
+from tests.leads.people.making import listed
 from tests.two_sources import waits_or_is_over
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +193,15 @@ def test_log_sessions_and_records_of_erasure(lead):
 
 
 SIGN_INS = (AccessAttempt, AccessFailureLog, AccessLog)
+
+
+def test_a_list_of_people_goes_once_nobody_used_it_for_so_long(lead):
+    unused, used = (listed(lead.account, f"{lead.email}\nnew@example.com\n", f"{name}.csv") for name in ("a", "b"))
+    PeopleList.objects.filter(pk=unused.pk).update(used_at=OLD)
+
+    assert kept(PeopleList) == {used.pk}
+    assert set(PeopleListRow.objects.values_list("people_list", flat=True)) == {used.pk}
+    lead.refresh_from_db()
 
 
 def test_sign_ins_and_sessions_go_in_batches():

@@ -23,7 +23,7 @@ class NewListForm(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 8}),
         help_text=gettext_lazy(
-            "One a line, or between commas. Names beside them are read too: Ada Moss <ada@example.com>."
+            "One a line, or between commas. Names beside them are understood: Ada Moss <ada@example.com>."
         ),
     )
     file = forms.FileField(
@@ -71,8 +71,9 @@ class ColumnsForm(forms.Form):
         known = {target for target, _label in choices}
         for number, header in enumerate(self.headers):
             target = by_header.get(header, "")
+            label = newcomers.words_of_header(people_list, header)
             self.fields[f"column_{number}"] = forms.ChoiceField(
-                choices=choices, label=header, required=False, initial=target if target in known else ""
+                choices=choices, label=label, required=False, initial=target if target in known else ""
             )
         style(self)
 

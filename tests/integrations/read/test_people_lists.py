@@ -107,3 +107,16 @@ def test_an_answer_that_is_a_refusal_is_told(sandbox, connection):
 
     row = made.people.get()
     assert (row.state, row.words.split(":")[0]) == ("unreadable", "Kartra answered")
+
+
+def test_the_sweep_goes_on_with_what_nobody_works_on(connection, notified):
+    made = lists.create_pasted(connection.account, "ada@example.com\n")
+    waiting = listed(connection.account, "bo@example.com\n")
+    Connection.objects.update(reads_stopped_at=timezone.now())
+
+    tasks.sweep()
+
+    told = [ids for name, ids in notified if name == "read_people_list"]
+    assert told == [(made.pk,)]
+    Connection.objects.update(reads_stopped_at=None)
+    assert set(people_lists.due()) == {made.pk, waiting.pk}

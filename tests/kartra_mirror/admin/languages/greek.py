@@ -48,6 +48,7 @@ from tests.factories import (
     StaffFactory,
     TagFactory,
 )
+from tests.kartra_mirror.admin.languages import greek_people
 from tests.leads.kinds.parameters import GIVEN
 
 IN_GREEK = {
@@ -433,6 +434,7 @@ def _wire(made: SimpleNamespace) -> None:
 
 
 def _files(made: SimpleNamespace) -> None:
+    made.people_lists = greek_people.make(made.account, made.lead, made.person, made.now)
     made.imports = {}
     for number, state in enumerate(("checking", "checked", "loading", "finished", "cancelled", "stopped")):
         ended = made.now if state in ("finished", "cancelled", "stopped") else None

@@ -36,6 +36,14 @@ def test_pages_of_rows(staff, model):
     check(*(staff.get(at(name, pk), follow=True) for pk in rows), data=JSON_NAMES)
 
 
+@pytest.mark.parametrize("tab", ["known", "missing", "asked", "out"])
+def test_a_list_of_people(staff, made, tab):
+    lists = [each.get_absolute_url() for each in made.people_lists.values()]
+    out = f"tag-{made.tag.pk}"
+
+    check(*(staff.get(url, {"tab": tab, "out": out, "create": "1"}) for url in lists), data=JSON_NAMES)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -58,6 +66,7 @@ def test_pages_of_rows(staff, model):
         "leads_lead_newcomers",
         "leads_transaction_find",
         "leads_import_add",
+        "leads_peoplelist_add",
         "leads_customfield_add",
         "integrations_connection_console",
         "integrations_connection_add",
