@@ -10,10 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from django.utils.translation import gettext as _, gettext_lazy
 
 from kartra_mirror.admin.bulk import draft_view, from_recipe
-from kartra_mirror.admin.segments import watch_card, watch_page
+from kartra_mirror.admin.segments import segment_delete, watch_card, watch_page
 from kartra_mirror.ui import pagination
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import ChangeList, RelatedDropdownFilter, style
@@ -24,8 +24,6 @@ from leads.filters.selection import InSegments
 from leads.models import Account, Recipe, Segment
 
 LEADS = "admin:leads_lead_changelist"
-SHOWN = 10
-"""So many segments are named where others build on one."""
 
 
 def conditions_of(query: str) -> dict[str, list[str]]:
@@ -239,7 +237,7 @@ class SegmentAdmin(ReadOnlyAdmin):
         if what == "delete":
             if not (owns or self._may(request, "delete")):
                 raise PermissionDenied
-            return self._delete(request, segment)
+            return segment_delete.page(request, segment, {**self.admin_site.each_context(request), "opts": self.opts})
         if request.method != "POST":
             return HttpResponseRedirect(segment.get_absolute_url())
         if what == "start" and request.POST.get("kind") in kinds.IN_BULK:
@@ -255,35 +253,6 @@ class SegmentAdmin(ReadOnlyAdmin):
                 raise PermissionDenied
             return self._rename(request, segment)
         raise Http404
-
-    def _delete(self, request: HttpRequest, segment: Segment) -> HttpResponse:
-        """GET asks first and says what uses it; POST deletes it, unless others build on it: without it they would hold nobody."""
-        users = building.users_of(segment)
-        names = [each.name for each in users if access.works_in(request.user, each.account_id)][:SHOWN]
-        if others := len(users) - len(names):
-            names.append(ngettext("%(n)s other", "%(n)s others", others) % {"n": others})
-        if request.method != "POST":
-            context = {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": _("Delete the segment %(name)s?") % {"name": segment.name},
-                "segment": segment,
-                "users": names,
-                "drafts": len(building.drafts_on(segment)),
-            }
-            return TemplateResponse(request, "admin/leads/segment_delete.html", context)
-        if Account.objects.filter(never_touched=segment).exists():
-            words = _("The segment %(name)s stays, because bulk actions always leave it out: see the account's page.")
-            self.message_user(request, words % {"name": segment.name}, messages.ERROR)
-            return HttpResponseRedirect(segment.get_absolute_url())
-        if not users:
-            segment.delete()
-            words = _("The segment %(name)s is deleted. No lead was touched.") % {"name": segment.name}
-            self.message_user(request, words, messages.SUCCESS)
-            return redirect("admin:leads_segment_changelist")
-        words = _("The segment %(name)s stays, because others build on it: %(others)s. Change or delete those first.")
-        self.message_user(request, words % {"name": segment.name, "others": ", ".join(names)}, messages.ERROR)
-        return HttpResponseRedirect(segment.get_absolute_url())
 
     def _rename(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         name = request.POST.get("name", "").strip()[:200]
