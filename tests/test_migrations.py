@@ -35,8 +35,9 @@ FORGIVEN = {
     ("integrations", "0003_strangers_and_sign_in"): INDEX,
     # On a table that the same migration makes, which the linter does not see: its indexes have a condition.
     ("integrations", "0004_watching"): INDEX,
-    # On tables that the same migration makes: one is on a name without its case.
+    # On tables that the same migration makes: some are on a name without its case, or have a condition.
     ("leads", "0012_recipes"): INDEX,
+    ("leads", "0015_people_lists"): INDEX,
 }
 """What the linter finds and is safe. That an index locks its table is only a warning of the linter's, and an error here."""
 INITIAL = {("leads", "0001_initial"), ("integrations", "0001_initial"), ("integrations", "0002_initial")}

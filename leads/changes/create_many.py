@@ -164,9 +164,10 @@ def missing_of(people_list: PeopleList | None) -> Missing:
             "%(number)s people are not in Kartra, and up to %(most)s are created at once. Leave them out, or use a shorter list."
         )
         raise CannotRecord(words % {"number": f"{newcomers.rows.count():,}", "most": f"{MOST:,}"})
-    found = sort_people(people_list.account, [person for some in newcomers.batches() for person in some])
+    people, bad = newcomers.sorted(BAD_KEPT)
+    found = sort_people(people_list.account, people)
     known = found.known + found.gone + found.being_created + found.forgotten
-    return Missing(found.new, found.mark, known, tuple(newcomers.bad(BAD_KEPT)))
+    return Missing(found.new, found.mark, known, tuple(bad))
 
 
 def with_missing(counted: Preview, missing: Missing) -> Preview:

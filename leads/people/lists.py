@@ -14,7 +14,16 @@ from leads import clock
 from leads.access import Author, user_of
 from leads.importing.files import BLOCK, CannotImport, Layout
 from leads.importing.uploads import open_chunks
-from leads.models import Account, Lead, PeopleList, PeopleListChunk, PeopleListRow, PeopleListState, PersonState
+from leads.models import (
+    Account,
+    Lead,
+    PeopleList,
+    PeopleListChunk,
+    PeopleListRow,
+    PeopleListState,
+    PersonState,
+    normal_email,
+)
 from leads.models.people_list import NOBODY_YET
 from leads.people import workbook
 from leads.people.entries import FIRST_NAME, LAST_NAME, read_part, reading_of
@@ -189,6 +198,8 @@ def correct(row: PeopleListRow, email: str) -> bool:
         locked = PeopleListRow.objects.select_for_update(of=("self",)).filter(pk=row.pk, state__in=mended).first()
         if locked is None or held.state == PeopleListState.READING:
             return False
+        if locked.email_key == normal_email(entry.email):
+            return True  # asked twice
         [found] = match(held.account, [entry], Seen(held)).matches
         fresh = as_row(held, locked.number, found)
         fresh.pk = locked.pk

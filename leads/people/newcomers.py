@@ -1,6 +1,5 @@
 """The people of a list whom Kartra does not have, as new leads: what the columns of the list say of each."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,23 +63,17 @@ class Newcomers:
         except values.Bad as problem:
             return NoNewcomer(row, problem.remark)
 
-    def batches(self, chunk: int = CHUNK) -> Iterator[list[Person]]:
-        """All who can be created, in the order of the list; memory does not grow with it."""
-        last = 0
-        while rows := list(self.rows.filter(number__gt=last).order_by("number")[:chunk]):
-            last = rows[-1].number
-            if people := [each for each in map(self.of_row, rows) if isinstance(each, Person)]:
-                yield people
-
-    def bad(self, most: int) -> list[NoNewcomer]:
-        """The first rows that cannot become leads."""
-        found: list[NoNewcomer] = []
+    def sorted(self, most_bad: int) -> tuple[list[Person], list[NoNewcomer]]:
+        """All who can be created, in the order of the list, and the first of those who cannot."""
+        people: list[Person] = []
+        bad: list[NoNewcomer] = []
         for row in self.rows.order_by("number").iterator(chunk_size=CHUNK):
-            if isinstance(each := self.of_row(row), NoNewcomer):
-                found.append(each)
-                if len(found) >= most:
-                    break
-        return found
+            each = self.of_row(row)
+            if isinstance(each, Person):
+                people.append(each)
+            elif len(bad) < most_bad:
+                bad.append(each)
+        return people, bad
 
 
 def headers_of(people_list: PeopleList) -> list[str]:

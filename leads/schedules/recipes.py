@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 
 from leads import kinds
 from leads.access import Author, user_of
-from leads.models import Account, BulkRun, Recipe, RecipeVersion, Schedule
+from leads.models import Account, BulkRun, Recipe, RecipeVersion, Schedule, Watch
 
 MOST_STEPS = 8
 SHOWN = 5
-"""So many schedules are named where a recipe stays because of them."""
+"""So many schedules and watched segments are named where a recipe stays because of them."""
 
 Steps = Sequence[Sequence[Any]]
 
@@ -59,13 +59,14 @@ def change(recipe: Recipe, name: str, steps: Steps, note: str, *, by: Author = N
 
 
 def delete(recipe: Recipe) -> None:
-    """Raises CannotKeep while a schedule uses it; bulk actions that were made by it stay."""
+    """Raises CannotKeep while a schedule or a watched segment uses it; bulk actions that were made by it stay."""
     with transaction.atomic():
         row = Recipe.objects.select_for_update(of=("self",)).get(pk=recipe.pk)
         users = list(Schedule.objects.filter(recipe=row).values_list("name", flat=True)[: SHOWN + 1])
+        users += Watch.objects.filter(recipe=row).values_list("segment__name", flat=True)[: SHOWN + 1]
         if users:
             more = "…" if len(users) > SHOWN else ""
-            words = _("The recipe %(name)s stays, because schedules use it: %(users)s. Change or delete those first.")
+            words = _("The recipe %(name)s stays, because these use it: %(users)s. Change or delete those first.")
             raise CannotKeep(words % {"name": row.name, "users": ", ".join(users[:SHOWN]) + more})
         row.delete()
 

@@ -11,6 +11,7 @@ from leads.bulk_sql import as_one
 from leads.lock_conflicts import done_again
 from leads.models import BulkRun, Lead, Watch, WatchEntry, WatchRemark
 from leads.models.remarks import remark
+from leads.schedules.recipes import version_of
 from leads.watching import answers, loops
 from leads.watching.pausing import pause
 from leads.watching.setting import why_owner_may_not
@@ -79,6 +80,7 @@ def _start(watch: Watch, at: dt.datetime) -> BulkRun | None:
             by=watch.owner,
             choices=changes.Choices(read_first=True),
             name=f"{watch.recipe.name} · {watch.segment.name}"[:200],
+            recipe_version=version_of(watch.recipe),
         )
         WatchEntry.objects.filter(pk__in=as_one(sorted(entries))).update(waits=False, run=run, acted_at=at)
     logger.info("Watch %s started bulk action %s for %s leads.", watch.pk, run.pk, len(entries))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 from integrations.models import Connection
 from integrations.read import people_lists
 from kartra_mirror.ui import throughput
-from leads import filters
+from leads import filters, kinds
 from leads.filters.selection import AllOf, InSegments, NoneOf, OnPeopleLists, Selection, fits
 from leads.models import Lead, MailingList, PeopleList, PeopleListRow, PersonState, Segment, Tag
 from leads.people import reading, typos
@@ -98,6 +98,7 @@ class ListPage:
         self.request, self.people_list = request, people_list
         self.query: QueryDict = request.GET.copy()
         self.creates = self.query.get("create") == "1"
+        self.kind = self.query.get("kind") or kinds.ASSIGN_TAG.name
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -106,9 +107,13 @@ class ListPage:
     def number(self, tab: str) -> int:
         return sum(self.counts[state] for state in TABS[tab][1])
 
+    @property
+    def asked_tab(self) -> str:
+        return self.query.get("tab", "")
+
     @cached_property
     def tab(self) -> str:
-        asked = self.query.get("tab", "")
+        asked = self.asked_tab
         first = next((tab for tab in ("missing", "known", "found", "asked", "out") if self.number(tab)), "known")
         return asked if asked in TABS else first
 
@@ -273,12 +278,17 @@ class ListPage:
         return self.query.urlencode()
 
     @property
+    def without_kind(self) -> str:
+        """To what is chosen there its own name and value come by itself."""
+        return self._with(kind=[])
+
+    @property
     def with_creating(self) -> str:
-        return self._with(create="1", tab=self.tab)
+        return self._with(create="1")
 
     @property
     def without_creating(self) -> str:
-        return self._with(create="0", tab=self.tab)
+        return self._with(create="0")
 
     @property
     def file_words(self) -> str:

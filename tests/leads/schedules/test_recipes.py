@@ -2,9 +2,9 @@
 
 import pytest
 
-from leads.models import Recipe, RecipeVersion
+from leads.models import Recipe, RecipeVersion, Watch
 from leads.schedules import recipes
-from tests.factories import AccountFactory, BulkRunFactory, RecipeFactory, ScheduleFactory, StaffFactory
+from tests.factories import AccountFactory, BulkRunFactory, RecipeFactory, ScheduleFactory, SegmentFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -82,3 +82,15 @@ def test_recipe_can_be_made_of_a_bulk_action(of_run, can):
 
 def test_tables_refuse_recipes_without_a_name():
     assert RecipeFactory().version == 1
+
+
+def test_recipe_stays_while_a_watched_segment_uses_it():
+    recipe = RecipeFactory()
+    segment = SegmentFactory(account=recipe.account, name="Buyers")
+    watch = Watch.objects.create(segment=segment, recipe=recipe)
+
+    with pytest.raises(recipes.CannotKeep, match="stays, because these use it: Buyers"):
+        recipes.delete(recipe)
+
+    watch.delete()
+    recipes.delete(recipe)

@@ -116,7 +116,7 @@ def test_recipe_in_use_stays_and_says_why(staff, recipe):
     url = reverse("admin:leads_recipe_remove", args=[recipe.pk])
 
     page = staff.post(url, follow=True).content.decode()
-    assert "stays, because schedules use it: Every Monday" in page
+    assert "stays, because these use it: Every Monday" in page
     schedule.delete()
     staff.post(url)
 
