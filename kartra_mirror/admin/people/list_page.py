@@ -1,6 +1,5 @@
 """The page of a list of people: how many of each sort with their names behind the count, and who of them is meant."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -11,14 +10,14 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from integrations.models import Connection
 from integrations.read import people_lists
+from kartra_mirror.admin.people.left_out import NOUNS, LeftOut, left_out_of, selection_of
 from kartra_mirror.ui import throughput
 from leads import filters, kinds
-from leads.filters.selection import AllOf, InSegments, NoneOf, OnPeopleLists, Selection, fits
-from leads.models import Lead, MailingList, PeopleList, PeopleListRow, PersonState, Segment, Tag
+from leads.filters.selection import AllOf, OnPeopleLists, Selection
+from leads.models import Lead, PeopleList, PeopleListRow, PersonState
 from leads.people import reading, typos
 
 ON_A_PAGE = 50
-MOST_LEFT_OUT = 10
 TABS: dict[str, tuple[Any, tuple[PersonState, ...]]] = {
     "known": (gettext_lazy("Known"), (PersonState.KNOWN,)),
     "found": (gettext_lazy("Found in Kartra"), (PersonState.FOUND,)),
@@ -43,52 +42,6 @@ OUT = (
     (PersonState.FORGOTTEN, gettext_lazy("asked to be forgotten")),
     (PersonState.UNREADABLE, gettext_lazy("not readable")),
 )
-NOUNS: dict[str, tuple[Any, Any]] = {
-    "segment": (Segment, gettext_lazy("Segment")),
-    "list": (MailingList, gettext_lazy("List")),
-    "tag": (Tag, gettext_lazy("Tag")),
-}
-"""By what people of a list can be left out."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A segment, list or tag whose leads are left out. `key` says it in the address."""
-
-    noun: str
-    row: Any
-    number: int = 0
-
-    @property
-    def key(self) -> str:
-        return f"{self.noun}-{self.row.pk}"
-
-    @property
-    def label(self) -> Any:
-        return NOUNS[self.noun][1]
-
-    @property
-    def selection(self) -> Selection:
-        if self.noun == "segment":
-            return InSegments((self.row.pk,))
-        return fits(self.noun, {self.noun: [str(self.row.pk)]})
-
-
-def left_out_of(people_list: PeopleList, keys: list[str]) -> list[LeftOut]:
-    """What the address leaves out, of the list's own account alone; what is not known there any more is passed over."""
-    found = []
-    for key in list(dict.fromkeys(keys))[:MOST_LEFT_OUT]:
-        noun, _dash, pk = key.partition("-")
-        if noun in NOUNS and pk.isdecimal() and len(pk) < 18:
-            row = NOUNS[noun][0].objects.filter(account=people_list.account_id, pk=pk).first()
-            found += [LeftOut(noun, row)] if row is not None else []
-    return found
-
-
-def selection_of(people_list: PeopleList, left_out: list[LeftOut]) -> Selection:
-    """The people of the list but those who are left out."""
-    on_it = OnPeopleLists((people_list.pk,))
-    return AllOf((on_it, *(NoneOf(each.selection) for each in left_out))) if left_out else on_it
 
 
 class ListPage:

@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 
 from integrations.notify import notify_worker
 from kartra_mirror.admin.bulk import draft_view
+from kartra_mirror.admin.people.left_out import left_out_of, selection_of
 from kartra_mirror.admin.people.list_forms import ColumnsForm, NewListForm
-from kartra_mirror.admin.people.list_page import ListPage, left_out_of, selection_of
+from kartra_mirror.admin.people.list_page import ListPage
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from kartra_mirror.ui.unfold_adapter import RelatedDropdownFilter, only_own_choices
 from leads import access, importing, kinds
