@@ -49,6 +49,7 @@ from tests.factories import (
     TagFactory,
 )
 from tests.kartra_mirror.admin.languages import greek_people
+from tests.kartra_mirror.admin.languages.greek_plans import plans
 from tests.leads.kinds.parameters import GIVEN
 
 IN_GREEK = {
@@ -101,6 +102,7 @@ def world(url: str = "http://127.0.0.1:9/api") -> SimpleNamespace:
     _changes(made)
     _runs(made)
     _money(made)
+    plans(made)
     _wire(made)
     _files(made)
     _other_connections(made)
