@@ -138,10 +138,12 @@ def _times(before: dt.datetime) -> QuerySet[Any]:
     return rows.filter(Q(run=None) | Q(schedule__only_new=False) | Q(schedule__state=ScheduleState.OVER))
 
 
-def _schedules(before: dt.datetime) -> QuerySet[Any]:
-    """Those that are over, once nothing is known of their times any more."""
-    times = Occurrence.objects.filter(schedule=OuterRef("pk"))
-    return Schedule.objects.filter(~Exists(times), state=ScheduleState.OVER, created_at__lt=before)
+def _delete_times(times: QuerySet[Occurrence]) -> None:
+    """And with its last time a schedule that is over."""
+    schedules = set(times.values_list("schedule", flat=True))
+    Occurrence.objects.filter(pk__in=list(times.values_list("pk", flat=True))).delete()
+    left = Occurrence.objects.filter(schedule=OuterRef("pk"))
+    Schedule.objects.filter(~Exists(left), pk__in=schedules, state=ScheduleState.OVER).delete()
 
 
 def _money() -> list[str]:
@@ -196,8 +198,7 @@ RULES = (
         _changes,
         _delete_changes,
     ),
-    Rule("KEEP_CHANGES_DAYS", _("Times of schedules that have passed"), Occurrence, "due_at", _times),
-    Rule("KEEP_CHANGES_DAYS", _("Schedules that are over"), Schedule, "created_at", _schedules),
+    Rule("KEEP_CHANGES_DAYS", _("Times of schedules that have passed"), Occurrence, "due_at", _times, _delete_times),
     Rule("KEEP_CALLS_DAYS", _("Calls that wrote, once their changes are gone"), ApiCall, "claimed_at", _calls),
     Rule("KEEP_ACTIVITY_DAYS", _("Lines of the timeline"), Activity, "at", _lines),
     Rule("KEEP_UPLOADS_DAYS", _("Files whose import nobody started"), Import, "created_at", _not_started),
