@@ -180,6 +180,11 @@ def _sign_ins(model: type[Model], before: dt.datetime) -> QuerySet[Any]:
     return model._default_manager.filter(attempt_time__lt=before)
 
 
+def _waiting_for_it() -> QuerySet[Schedule]:
+    """Schedules that are to act on a list of people."""
+    return Schedule.objects.filter(people_list=OuterRef("pk")).exclude(state=ScheduleState.OVER)
+
+
 RULES = (
     Rule("KEEP_DELIVERIES_DAYS", _("Messages from Kartra"), Delivery, "received_at", _messages),
     Rule(
@@ -214,7 +219,7 @@ RULES = (
         _("Lists of people that nobody used"),
         PeopleList,
         "used_at",
-        lambda before: PeopleList.objects.filter(used_at__lt=before),
+        lambda before: PeopleList.objects.filter(~Exists(_waiting_for_it()), used_at__lt=before),
         lists.delete_all,
     ),
     Rule(

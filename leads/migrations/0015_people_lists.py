@@ -48,6 +48,16 @@ class Migration(migrations.Migration):
             name='creates_from',
             field=models.ForeignKey(blank=True, help_text='The list whose people are created first where Kartra has none of them.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='leads.peoplelist'),
         ),
+        migrations.AddField(
+            model_name='schedule',
+            name='people_list',
+            field=models.ForeignKey(blank=True, help_text='On whose people it is, if they come from a list.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='schedules', to='leads.peoplelist', verbose_name='list of people'),
+        ),
+        migrations.AddField(
+            model_name='schedule',
+            name='creates_missing',
+            field=models.BooleanField(default=False, help_text='Those of the list whom Kartra does not have are created first.'),
+        ),
         migrations.CreateModel(
             name='PeopleListChunk',
             fields=[

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.account import Account
+from leads.models.people_list import PeopleList
 from leads.models.recipe import Recipe
 from leads.models.remarks import RemarkField, sentence_of, vocabulary
 from leads.models.run import BulkRun
@@ -70,6 +71,18 @@ class Schedule(models.Model):
         default=dict, blank=True, help_text=_('What was ticked: {"force": …, "include_left": …}.')
     )
     selection = models.JSONField()
+    people_list = models.ForeignKey(
+        PeopleList,
+        verbose_name=_("list of people"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="schedules",
+        help_text=_("On whose people it is, if they come from a list."),
+    )
+    creates_missing = models.BooleanField(
+        default=False, help_text=_("Those of the list whom Kartra does not have are created first.")
+    )
     why = models.TextField(_("reason"), blank=True, default="")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -163,6 +176,7 @@ class ScheduleRemark(models.TextChoices):
     )
     READING = "schedule_reading", _("%(number)s of its leads are being updated from Kartra first.")
     STALE = "schedule_stale", _("%(number)s of its leads could not be updated from Kartra in time.")
+    NO_LIST = "schedule_no_list", _("The list of people that it is on was deleted.")
     LATE = "schedule_late", _("Nothing was running at that time, and it was too late afterwards.")
     LATER_CAME = "schedule_later_came", _("Nothing was running at that time. The next time came before.")
     HELD_BEFORE = "schedule_held_before", _("An earlier time was still waiting for an answer.")

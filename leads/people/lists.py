@@ -22,6 +22,7 @@ from leads.models import (
     PeopleListRow,
     PeopleListState,
     PersonState,
+    ScheduleState,
     normal_email,
 )
 from leads.models.people_list import NOBODY_YET
@@ -175,8 +176,16 @@ def match_again(people_list: PeopleList) -> int:
     return found.update(state=PersonState.KNOWN, lead=Subquery(pks))
 
 
+class InUse(ValueError):
+    """A schedule is on the people of the list. The text is a sentence for people."""
+
+
 def delete(people_list: PeopleList) -> None:
-    """Its rows by one statement, past the ORM's objects; then the list."""
+    """Its rows by one statement, past the ORM's objects; then the list. Raises InUse while a schedule waits to act on it."""
+    name = people_list.schedules.exclude(state=ScheduleState.OVER).values_list("name", flat=True).first()
+    if name is not None:
+        words = _("The list %(list)s stays, because the schedule %(schedule)s uses it. Delete that first.")
+        raise InUse(words % {"list": people_list.name, "schedule": name})
     delete_all(PeopleList.objects.filter(pk=people_list.pk))
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from leads import access, changes, clock, kinds
 from leads.access import Author
+from leads.changes.create_many import with_missing
 from leads.models import (
     BulkRun,
     Occurrence,
@@ -174,7 +175,7 @@ def _check_releaser(person: User, schedule: Schedule, plan: Plan) -> None:
     if not planning.may(person, schedule, plan.kind, plan.clean):
         raise changes.CannotRecord(_("You may not do this yourself. Ask a manager to release it."))
     try:
-        access.check_run(person, plan.leads.count())
+        access.check_run(person, plan.size)
     except access.NotAllowed as problem:
         raise changes.CannotRecord(str(problem)) from None
 
@@ -183,6 +184,7 @@ def _record(occurrence: Occurrence, plan: Plan, *, by: Author, approved_by: Auth
     """Start the bulk action, whose row and the occurrence's are written together or not at all. Raises Holds, Overtaken."""
     schedule = occurrence.schedule
     counted = changes.preview_change(schedule.account, plan.leads, plan.kind, plan.clean, plan.choices)
+    counted = with_missing(counted, plan.missing)
     if not counted.will_change and not counted.read_first:
         _end(occurrence, OccurrenceState.NOTHING, remark(Why.NOBODY), plan.members)
         Schedule.objects.filter(pk=schedule.pk).update(last_members=plan.members)
@@ -208,6 +210,7 @@ def _record(occurrence: Occurrence, plan: Plan, *, by: Author, approved_by: Auth
             approved_by=approved_by,
             recipe_version=plan.recipe_version,
             begun=begun,
+            missing=plan.missing,
         )
     except (changes.CannotRecord, kinds.BadParameters) as problem:
         raise Holds(remark(Why.REFUSED, words=str(problem)), plan.members) from None

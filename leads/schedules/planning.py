@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leads import access, changes, filters, kinds
+from leads.changes.create_many import NOBODY_MISSING, Missing, missing_of
 from leads.changes.preview import Choices, members_of
 from leads.filters.selection import from_json
 from leads.models import (
@@ -53,7 +54,8 @@ class Reach:
 
 @dataclass(frozen=True)
 class Plan:
-    """What it does to whom: `leads` without those it has changed before; `members`: how many were selected, those among them."""
+    """What it does to whom: `leads` without those it has changed before, and `missing` people who are created first; `members`: how
+    many were selected, all of these among them."""
 
     kind: kinds.ChangeKind
     clean: dict[str, Any]
@@ -61,6 +63,12 @@ class Plan:
     members: int
     choices: Choices
     recipe_version: RecipeVersion | None
+    missing: Missing = NOBODY_MISSING
+
+    @property
+    def size(self) -> int:
+        """How many it is about now."""
+        return self.leads.count() + self.missing.number
 
 
 def what_of(schedule: Schedule) -> tuple[kinds.ChangeKind, dict[str, Any]]:
@@ -81,6 +89,23 @@ def selected_by(schedule: Schedule) -> QuerySet[Lead]:
         raise Holds(remark(Why.REFUSED, words=str(problem))) from None
 
 
+def missing_in(schedule: Schedule) -> Missing:
+    """The people of its list whom Kartra does not have, where they are to be created. Raises Holds."""
+    if not schedule.creates_missing:
+        return NOBODY_MISSING
+    if schedule.people_list is None:
+        raise Holds(remark(Why.NO_LIST))
+    try:
+        return missing_of(schedule.people_list)
+    except changes.CannotRecord as problem:
+        raise Holds(remark(Why.REFUSED, words=str(problem))) from None
+
+
+def selected_now(schedule: Schedule) -> int:
+    """How many are selected, people to be created among them. Raises Holds."""
+    return selected_by(schedule).count() + missing_in(schedule).number
+
+
 def not_touched(schedule: Schedule, leads: QuerySet[Lead]) -> QuerySet[Lead]:
     """Those that no bulk action of this schedule was about; what was cancelled before it was sent does not count."""
     touched = LeadChange.objects.filter(lead=OuterRef("pk"), run__occurrence__schedule=schedule)
@@ -98,6 +123,8 @@ def may(person: User | None, schedule: Schedule, kind: kinds.ChangeKind, clean: 
     if person is None or not person.is_active:
         return False
     needed = {access.BULK, *kinds.permissions(kind, clean)}
+    if schedule.creates_missing:
+        needed.add(kinds.CREATE.permission)
     if schedule.choices.get("include_left"):
         needed.add(RESUBSCRIBE)
     return all(map(person.has_perm, needed)) and access.works_in(person, schedule.account_id)
@@ -106,12 +133,13 @@ def may(person: User | None, schedule: Schedule, kind: kinds.ChangeKind, clean: 
 def plan_of(schedule: Schedule) -> Plan:
     """What it would do now, whoever asks. Raises Holds where that cannot be told."""
     kind, clean = what_of(schedule)
-    selected = selected_by(schedule)
+    selected, missing = selected_by(schedule), missing_in(schedule)
     return Plan(
         kind=kind,
         clean=clean,
         leads=not_touched(schedule, selected) if schedule.only_new else selected,
-        members=selected.count(),
+        members=selected.count() + missing.number,
+        missing=missing,
         choices=choices_of(schedule),
         recipe_version=recipes.version_of(schedule.recipe) if schedule.recipe else None,
     )
@@ -132,7 +160,7 @@ def check_owner(schedule: Schedule, plan: Plan) -> None:
         who = str(version.created_by or "…")
         raise Holds(remark(Why.RECIPE_CHANGED, recipe=str(schedule.recipe), person=who), plan.members)
     try:
-        access.check_run(owner, plan.leads.count())
+        access.check_run(owner, plan.size)
     except access.NotAllowed as problem:
         raise Holds(remark(Why.TOO_MANY, person=str(owner), words=str(problem)), plan.members) from None
 

@@ -31,7 +31,7 @@ def save(schedule: Schedule, *, by: Author = None) -> Schedule:
     schedule.seen_version = schedule.recipe.version if schedule.recipe else None
     try:
         planning.what_of(schedule)
-        schedule.last_members = planning.selected_by(schedule).count()
+        schedule.last_members = planning.selected_now(schedule)
     except planning.Holds as problem:
         raise CannotSchedule(sentence(problem)) from None
     with transaction.atomic():

@@ -192,7 +192,11 @@ class PeopleListAdmin(ReadOnlyAdmin):
     def _delete(self, request: HttpRequest, people_list: PeopleList) -> HttpResponse:
         """GET asks first; POST deletes it. Its leads stay as they are."""
         if request.method == "POST":
-            lists.delete(people_list)
+            try:
+                lists.delete(people_list)
+            except lists.InUse as problem:
+                messages.warning(request, str(problem))
+                return self._back(request, people_list)
             words = _("The list %(name)s is deleted. No lead was touched.") % {"name": people_list.name}
             messages.success(request, words)
             return redirect("admin:leads_peoplelist_changelist")

@@ -32,7 +32,7 @@ LOOKS = {
 def facts(request: HttpRequest) -> dict[str, Any]:
     """{"rows", "past", "zone", "paused", "going"}: the rows of the tab that is asked for."""
     past, now = request.GET.get("tab") == "past", clock.now()
-    mine = access.only_mine(Schedule.objects.select_related("recipe", "owner"), request.user)
+    mine = access.only_mine(Schedule.objects.select_related("recipe", "owner", "people_list"), request.user)
     schedules = list(mine.exclude(state=ScheduleState.OVER)[:SHOWN])
     own = {each.pk for each in schedules if may_steer(request.user, each)}
     return {
@@ -108,7 +108,8 @@ def _about(schedule: Schedule) -> str:
 
 
 def _past(request: HttpRequest, now: dt.datetime) -> list[dict[str, Any]]:
-    rows = Occurrence.objects.filter(due_at__gt=now - PAST, due_at__lte=now).select_related("schedule__recipe", "run")
+    rows = Occurrence.objects.filter(due_at__gt=now - PAST, due_at__lte=now)
+    rows = rows.select_related("schedule__recipe", "schedule__people_list", "run")
     found = list(access.only_mine(rows, request.user)[:SHOWN])
     said = selections([each.schedule for each in found])
     return [row_of(each, said, now) for each in found]
@@ -169,7 +170,8 @@ def selections(schedules: Sequence[Schedule]) -> dict[int, str]:
             else:
                 asked[schedule.pk] = as_conditions(selection)
         except CannotResolve:
-            said[schedule.pk] = _("chosen leads")
+            of_list = schedule.people_list
+            said[schedule.pk] = _("List %(name)s") % {"name": of_list.name} if of_list else _("chosen leads")
     names: Names = filters.names_of(list(asked.values()))
     accounts = {schedule.pk: frozenset({schedule.account_id}) for schedule in schedules}
     for pk, conditions in asked.items():

@@ -16,6 +16,7 @@ from kartra_mirror.admin.bulk import approvals
 from kartra_mirror.admin.schedule import calendar, start_later
 from kartra_mirror.admin.schedule.recipes import sentences
 from kartra_mirror.admin.schedule.schedule_form import ScheduleForm, initial_of, moment_in_words, readers_zone
+from kartra_mirror.admin.segments import watch_card
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from leads import access, changes, clock
 from leads.models import Occurrence, OccurrenceState, Schedule, ScheduleState
@@ -50,6 +51,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "title": _("Schedule"),
             "may_add": self.has_add_permission(request),
+            "watches": watch_card.overview(request.user),
             **calendar.facts(request),
         }
         return TemplateResponse(request, "admin/schedule/calendar.html", context)

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from kartra_mirror.admin.bulk.draft_forms import kind_of
 from kartra_mirror.admin.schedule.schedule_form import LaterForm, readers_zone
 from kartra_mirror.ui.lead_fields import check_steps
-from leads.filters.selection import AllOf, NoneOf, WithIds, as_json, from_json
-from leads.models import Period, RunDraft, Schedule
+from leads.filters.selection import AllOf, NoneOf, OnPeopleLists, WithIds, as_json, from_json
+from leads.models import PeopleList, Period, RunDraft, Schedule
 from leads.schedules import recipes, steering
 
 
@@ -31,6 +31,8 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
         steps=recipes.steps_of(kind, clean),  # what was previewed, whatever becomes of a recipe
         choices=draft.parameters.get("choices", {}),
         selection=_selection(draft),
+        people_list=draft.creates_from or _list_of(draft),
+        creates_missing=draft.creates_from is not None,
         why=draft.parameters.get("form", {}).get("why", ""),
         zone=readers_zone(),
         period=Period.ONCE,
@@ -45,6 +47,12 @@ def page(request: HttpRequest, draft: RunDraft) -> HttpResponse:
     RunDraft.objects.filter(pk=draft.pk, started_at=None).delete()
     messages.success(request, _("It starts by itself then, for the leads who are selected at that time."))
     return redirect(schedule)
+
+
+def _list_of(draft: RunDraft) -> PeopleList | None:
+    """The list whose people the draft is about, if it is about one."""
+    pks = [pk for part in from_json(draft.selection).all_parts() if isinstance(part, OnPeopleLists) for pk in part.pks]
+    return PeopleList.objects.filter(account=draft.account, pk__in=pks[:1]).first()
 
 
 def _selection(draft: RunDraft) -> object:

@@ -87,7 +87,7 @@ def test_tables_refuse_recipes_without_a_name():
 def test_recipe_stays_while_a_watched_segment_uses_it():
     recipe = RecipeFactory()
     segment = SegmentFactory(account=recipe.account, name="Buyers")
-    watch = Watch.objects.create(segment=segment, recipe=recipe, starts_recipe=True)
+    watch = Watch.objects.create(segment=segment, recipe=recipe, starts=True)
 
     with pytest.raises(recipes.CannotKeep, match="stays, because these use it: Buyers"):
         recipes.delete(recipe)

@@ -164,3 +164,19 @@ def test_page_costs_the_same_for_more_who_entered(staff, segment, recipe, accoun
 
     with django_assert_max_num_queries(len(few.captured_queries)):
         staff.get(url_of(segment))
+
+
+def test_schedule_names_the_segments_that_are_watched(staff, segment, recipe, account, django_assert_max_num_queries):
+    watch = looked(watching.set_watch(segment, owner=staff.user, recipe=recipe, by_notice=True))
+    tagged(account, number=2)
+    looked(watch)
+    url = reverse("admin:leads_schedule_changelist")
+    staff.get(url)
+
+    with django_assert_max_num_queries(20):
+        page = staff.get(url).content.decode()
+
+    card = page[page.index("When somebody enters") :]
+    assert "Buyers" in card
+    assert "recipe Welcome, once per person" in card
+    assert "2 this week" in card
