@@ -107,7 +107,7 @@ def _write(people_list: PeopleList, some: list[Passage], most: int) -> bool:
                 [as_row(locked, first + place, each) for place, each in enumerate(matched.matches, start=1)],
                 batch_size=500,
             )
-            locked.notes = _noted(locked.notes, matched)
+            locked.notes = _noted(locked, matched)
             locked.rows_read += len(entries)
         if locked.rows_read > most:
             _end(locked, PeopleListState.STOPPED, remark(PeopleListRemark.TOO_MANY, most=f"{most:,}"))
@@ -122,13 +122,14 @@ def _write(people_list: PeopleList, some: list[Passage], most: int) -> bool:
     return True
 
 
-def _noted(notes: dict[str, Any], matched: Matched) -> dict[str, Any]:
+def _noted(people_list: PeopleList, matched: Matched) -> dict[str, Any]:
+    notes, names = people_list.notes, NAMED - set(people_list.headers)
     emails = [each.entry.email for each in matched.matches if each.entry.email]
     return {
         **notes,
         "agree": notes.get("agree", 0) + matched.agree,
         "differ": notes.get("differ", 0) + matched.differ,
-        "named": notes.get("named", False) or any(NAMED & set(each.entry.values) for each in matched.matches),
+        "named": notes.get("named", False) or any(names & set(each.entry.values) for each in matched.matches),
         "domains": typos.counted(notes.get("domains", {}), emails),
     }
 
