@@ -20,6 +20,7 @@ from integrations.process_state import process_state
 from integrations.receive import addresses, budget, spool
 from integrations.receive.arrival import KEPT_OF_LARGER, Arrival
 from leads import clock
+from leads.lock_conflicts import again_if_dropped
 from leads.models.digests import digests
 
 MAX_BYTES = 1024 * 1024
@@ -35,7 +36,7 @@ def _endpoint_of(token: str) -> tuple[int, bool] | None:
     if known and known[0] > time.monotonic():
         return known[1:]
     try:
-        found = addresses.known(asked) if spool.is_away() else _look_up(asked)
+        found = addresses.known(asked) if spool.is_away() else again_if_dropped(lambda: _look_up(asked))
     except spool.AWAY:
         spool.note_away()
         found = addresses.known(asked)

@@ -57,3 +57,14 @@ def done_again(work: Callable[P, R], *, wait: Callable[[int], None] = wait_a_lit
         raise AssertionError("The last try returns or raises.")
 
     return repeated
+
+
+def again_if_dropped(work: Callable[[], R]) -> R:
+    """Do it, once more on a new connection where the database has dropped the one that was kept."""
+    try:
+        return work()
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        return work()

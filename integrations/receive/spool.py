@@ -37,6 +37,7 @@ from integrations.notify import notify_worker
 from integrations.process_state import process_state
 from integrations.receive.arrival import Arrival, Damaged
 from leads.bulk_sql import insert_row
+from leads.lock_conflicts import again_if_dropped
 
 logger = logging.getLogger(__name__)
 
@@ -74,13 +75,7 @@ def _store_now(arrival: Arrival) -> None:
     """As one row. A connection that was kept since the last request may be dead by now: the statement itself finds out, as
     asking first would cost every message a way to the database and back. Then it is done again on a new one."""
     connection.health_check_done = True  # type: ignore[attr-defined]
-    try:
-        insert_row(arrival.as_delivery())
-    except AWAY:
-        if connection.in_atomic_block or connection.is_usable():
-            raise
-        connection.close()
-        insert_row(arrival.as_delivery())  # if it is there all the same, that is one row
+    again_if_dropped(lambda: insert_row(arrival.as_delivery()))  # if it is there all the same, that is one row
 
 
 def is_away() -> bool:
