@@ -1,6 +1,7 @@
 """Recipes are made, get new versions, and stay while a schedule uses them."""
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from leads.models import Recipe, RecipeVersion, Watch
 from leads.schedules import recipes
@@ -80,8 +81,10 @@ def test_recipe_can_be_made_of_a_bulk_action(of_run, can):
     assert recipes.can_be_kept(BulkRunFactory(**of_run)) is can
 
 
-def test_tables_refuse_recipes_without_a_name():
-    assert RecipeFactory().version == 1
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"version": 0}], ids=["no name", "no version"])
+def test_tables_refuse_recipes_that_are_none(wrong):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RecipeFactory(**wrong)
 
 
 def test_recipe_stays_while_a_watched_segment_uses_it():
