@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -74,7 +74,7 @@ def go_on(list_id: int, *, until_s: float, stop: Callable[[], bool] = lambda: Fa
         return False
     try:
         more = reading.read(people_list, until_s=until_s)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise  # the database's trouble passes; the sweep goes on with it
     except Exception as error:
         logger.exception("List of people %s cannot be read on.", list_id)
@@ -145,7 +145,9 @@ def _note(connection: Connection, row: PeopleListRow, answer: Asked | KartraErro
         return _settle(row, PersonState.GONE, lead=result.lead)
     if not result.found:
         return _settle(row, PersonState.NOT_IN_KARTRA)
-    if result.lead is None or not result.applied:
+    if result.lead is None:
+        return _failed(row, None)
+    if not result.applied:
         return False  # a call of ours to the lead is too recent for the read to count
     return _settle(row, PersonState.FOUND, lead=result.lead)
 

@@ -9,7 +9,7 @@ import logging
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from leads import access, changes, clock, kinds
@@ -104,6 +104,8 @@ def start(occurrence_id: int, reach: Reach, now: dt.datetime) -> None:
         if schedule.state == ScheduleState.PAUSED:
             _end(occurrence, OccurrenceState.SKIPPED, remark(Why.PAUSED))
             return
+        if schedule.state == ScheduleState.HELD and occurrence.remark.get("what") not in (None, Why.READING):
+            raise Holds(occurrence.remark, occurrence.members)  # whoever released it did not get through
         if now > occurrence.due_at + grace_of(schedule) and occurrence.remark.get("what") != Why.READING:
             _end(occurrence, OccurrenceState.MISSED, remark(Why.LATE))
             return
@@ -164,6 +166,9 @@ def release(occurrence: Occurrence, *, by: Author) -> BulkRun | None:
     except (changes.CannotRecord, kinds.BadParameters) as problem:
         _hold(occurrence, occurrence.remark, occurrence.members)
         raise changes.CannotRecord(str(problem)) from None
+    except Exception:
+        _hold(occurrence, occurrence.remark, occurrence.members)
+        raise
     Occurrence.objects.filter(pk=occurrence.pk).update(answered_by=person)
     go_on(schedule)
     if schedule.recipe is not None:
@@ -195,6 +200,7 @@ def _record(occurrence: Occurrence, plan: Plan, *, by: Author, approved_by: Auth
         if not _mine(occurrence).update(**done):
             raise Overtaken
         Schedule.objects.filter(pk=schedule.pk).update(last_members=plan.members)
+        go_on(schedule)
 
     try:
         return changes.record_run(
@@ -223,7 +229,9 @@ def _mine(occurrence: Occurrence) -> QuerySet[Occurrence]:
 
 
 def _end(occurrence: Occurrence, state: OccurrenceState, why: Remark, members: int | None = None) -> None:
-    _mine(occurrence).update(state=state, remark=why, members=members)
+    with transaction.atomic():
+        if _mine(occurrence).update(state=state, remark=why, members=members):
+            go_on(occurrence.schedule)
 
 
 def _hold(occurrence: Occurrence, why: Remark, members: int | None) -> None:
@@ -240,6 +248,7 @@ def _hold(occurrence: Occurrence, why: Remark, members: int | None) -> None:
 
 def go_on(schedule: Schedule) -> None:
     """After what held is answered: the schedule has times ahead, or is over."""
-    rows = Schedule.objects.filter(pk=schedule.pk, state=ScheduleState.HELD)
+    held = Occurrence.objects.held().filter(schedule=OuterRef("pk"))
+    rows = Schedule.objects.filter(~Exists(held), pk=schedule.pk, state=ScheduleState.HELD)
     rows.filter(next_at=None).update(state=ScheduleState.OVER)
     rows.update(state=ScheduleState.ON)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from leads import changes, kinds
 from leads.bulk_sql import as_one
+from leads.changes.members import members_of
 from leads.lock_conflicts import done_again
 from leads.models import BulkRun, Lead, Watch, WatchEntry, WatchRemark
 from leads.models.remarks import remark
@@ -71,6 +72,9 @@ def _start(watch: Watch, at: dt.datetime) -> BulkRun | None:
         entries = dict(waiting.values_list("pk", "lead")[:number])
         if not entries:
             return None
+        entries = _without_those_never_touched(watch, entries)
+        if not entries:
+            return None
         kind, clean = kinds.recipe_kind(watch.recipe)
         run = changes.record_run(
             watch.segment.account,
@@ -85,3 +89,12 @@ def _start(watch: Watch, at: dt.datetime) -> BulkRun | None:
         WatchEntry.objects.filter(pk__in=as_one(sorted(entries))).update(waits=False, run=run, acted_at=at)
     logger.info("Watch %s started bulk action %s for %s leads.", watch.pk, run.pk, len(entries))
     return run
+
+
+def _without_those_never_touched(watch: Watch, entries: dict[int, int]) -> dict[int, int]:
+    """The entries, {entry: lead}, without leads that no bulk action of the account touches; those wait no more."""
+    leads = Lead.objects.filter(pk__in=as_one(sorted(entries.values())))
+    may = set(members_of(watch.segment.account, leads).values_list("pk", flat=True))
+    if out := sorted(entry for entry, lead in entries.items() if lead not in may):
+        WatchEntry.objects.filter(pk__in=as_one(out)).update(waits=False)
+    return {entry: lead for entry, lead in entries.items() if lead in may}

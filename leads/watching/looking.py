@@ -32,6 +32,9 @@ WHOLE_APART = dt.timedelta(days=1)
 BATCH = 2000
 """Leads looked at in one transaction."""
 
+MANY = 5 * BATCH
+"""So many changed leads may be more than one look gets through."""
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -64,6 +67,8 @@ def look(watch: Watch, at: dt.datetime, *, until_s: float = 8.0) -> Looked:
     leads = Lead.objects.filter(account=watch.segment.account_id).order_by()
     changed, mark = changed_since(leads, watch.mark)
     looked_at = _differing(watch.segment, fitting) if whole else _keys(changed)
+    if not whole and len(looked_at) > MANY:  # what a look that is cut off has done is no difference any more
+        looked_at = _differing(watch.segment, fitting)
     entered = left = 0
     for batch in _batches(looked_at):
         if time.monotonic() > ends:

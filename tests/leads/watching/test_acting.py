@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from leads import mirror, watching
 from leads.models import BulkRun, LeadChange, StaffLimits, Watch, WatchEntry
-from tests.factories import AccountFactory, LeadChangeFactory, RecipeFactory, StaffFactory
+from tests.factories import AccountFactory, LeadChangeFactory, RecipeFactory, SegmentFactory, StaffFactory
 from tests.leads.watching.conftest import fresh, looked, tag, tagged, untag
 
 pytestmark = pytest.mark.django_db
@@ -219,3 +219,22 @@ def test_our_own_removal_is_no_answer_of_kartra(watch, account):
     looked(watch)
 
     assert acted(watch, timezone.now()) is not None
+
+
+def test_whom_no_bulk_action_touches_neither_pauses_a_watch_nor_waits(watch, account):
+    staff = SegmentFactory(account=account, name="Staff", conditions={"country": ["Japan"]})
+    account.never_touched = staff
+    account.save()
+    own, other = tagged(account, number=2)
+    type(own).objects.filter(pk=own.pk).update(country="Japan")
+    looked(watch)
+
+    assert acted(watch) == {other.pk}
+    assert acted(watch) is None
+    type(other).objects.filter(pk=other.pk).update(country="Japan")
+    [alone] = tagged(account)
+    type(alone).objects.filter(pk=alone.pk).update(country="Japan")
+    looked(watch)
+
+    assert acted(watch) is None
+    assert (fresh(watch).is_on, waiting(watch)) == (True, set())
