@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from leads.erasure.plans import free_name
 from leads.forgotten import forgotten_among
 from leads.models import Account, PeopleList, PeopleListRow, PersonState
 from leads.person import places
@@ -51,9 +52,7 @@ def _names(person: Person) -> Counts:
         number += 1
         if person.is_in(each.name):
             others = PeopleList.objects.filter(account=each.account_id).exclude(pk=each.pk)
-            each.name = _("List %(number)s") % {"number": each.pk}
-            while others.filter(name__iexact=each.name).exists():
-                each.name += "*"
+            each.name = free_name(others, _("List %(number)s") % {"number": each.pk})
         each.file_name = person.without(each.file_name)
         each.headers = [person.without(header) for header in each.headers]
         each.mapping = {target: person.without(header) for target, header in each.mapping.items()}

@@ -163,7 +163,8 @@ class PeopleListAdmin(ReadOnlyAdmin):
     def _correct(self, request: HttpRequest, people_list: PeopleList) -> HttpResponse:
         """A person says which address was meant."""
         number = request.POST.get("row", "")
-        row = PeopleListRow.objects.filter(people_list=people_list, pk=number if number.isdecimal() else 0).first()
+        pk = number if number.isdecimal() and len(number) < 18 else 0
+        row = PeopleListRow.objects.filter(people_list=people_list, pk=pk).first()
         if row is None:
             raise Http404
         try:

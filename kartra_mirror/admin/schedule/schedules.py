@@ -19,6 +19,7 @@ from kartra_mirror.admin.schedule.schedule_form import ScheduleForm, initial_of,
 from kartra_mirror.admin.segments import watch_card
 from kartra_mirror.ui.admin_bases import ReadOnlyAdmin
 from leads import access, changes, clock
+from leads.changes.create_many import with_missing
 from leads.models import Occurrence, OccurrenceState, Schedule, ScheduleState
 from leads.schedules import due, planning, steering
 
@@ -60,7 +61,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
         """`?recipe=` and `?segment=` are chosen beforehand."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        initial = {name: request.GET[name] for name in ("recipe", "segment") if request.GET.get(name, "").isdecimal()}
+        asked = {name: request.GET.get(name, "") for name in ("recipe", "segment")}
+        initial = {name: text for name, text in asked.items() if text.isdecimal() and len(text) < 18}
         initial["zone"] = readers_zone()
         return self._form(request, None, initial, _("New schedule"))
 
@@ -101,7 +103,11 @@ class ScheduleAdmin(ReadOnlyAdmin):
         old = form.schedule
         choices, steps = (old.choices, old.steps) if old else ({}, None)
         asked = Schedule(
-            account=account, recipe=given["recipe"], steps=None if given["recipe"] else steps, choices=choices
+            account=account,
+            recipe=given["recipe"],
+            steps=None if given["recipe"] else steps,
+            choices=choices,
+            creates_missing=old is not None and old.creates_missing,
         )
         try:
             kind, clean = planning.what_of(asked)
@@ -155,7 +161,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
             plan = planning.plan_of(schedule)
         except planning.Holds:
             return None
-        return changes.preview_change(schedule.account, plan.leads, plan.kind, plan.clean, plan.choices)
+        counted = changes.preview_change(schedule.account, plan.leads, plan.kind, plan.clean, plan.choices)
+        return with_missing(counted, plan.missing)
 
     def _check_steers(self, request: HttpRequest, schedule: Schedule) -> None:
         if not calendar.may_steer(request.user, schedule):

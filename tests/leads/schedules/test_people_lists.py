@@ -115,3 +115,12 @@ def test_a_list_that_is_gone_holds(schedule, people):
     occurrence = come(schedule)
 
     assert (occurrence.state, BulkRun.objects.count()) == ("held", 0)
+
+
+def test_page_of_what_holds_counts_those_who_would_be_created(schedule, client):
+    schedule.owner = None
+    schedule.save()
+    assert come(schedule).state == "held"
+    client.force_login(StaffFactory(is_superuser=True))
+
+    assert client.get(schedule.get_absolute_url()).context["would"].will_change == 3

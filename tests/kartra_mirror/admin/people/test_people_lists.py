@@ -170,3 +170,10 @@ def test_columns_names_and_deleting(client, account, manager):
     assert made.name == "November"
     client.post(do(made, "delete"))
     assert not PeopleList.objects.exists()
+
+
+@pytest.mark.parametrize("row", ["", "-1", "x", "9" * 30, "9" * 5000])
+def test_a_row_that_is_none_is_not_found(client, account, manager, row):
+    made = listed(account, "nobody\n")
+
+    assert client.post(do(made, "correct"), {"row": row, "email": "maya@example.com"}).status_code == 404

@@ -295,3 +295,8 @@ def test_draft_of_another_is_not_scheduled(client, staff, segment):
     client.force_login(StaffFactory(is_superuser=True))
 
     assert later(client, url, "2027-01-01T09:00").status_code == 404
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "9" * 30, "9" * 5000])
+def test_new_schedule_of_what_is_none_is_an_empty_form(staff, text):
+    assert staff.get(reverse("admin:leads_schedule_add"), {"recipe": text, "segment": text}).status_code == 200
